@@ -1,0 +1,67 @@
+# Every target is short and does one thing; `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+NODE_STAMP := node_modules/installed
+
+.PHONY: help install run test faults bench check format token extension smoke lock clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) $(NODE_STAMP) ## Create .venv with the locked requirements
+
+$(STAMP): requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# The page and the extension have no build step and no packages; these are the type checker and the accessibility checker.
+$(NODE_STAMP): package-lock.json
+	@mkdir -p node_modules
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --silent --no-audit --no-fund; else echo "npm is missing: JavaScript checks will be skipped"; fi
+	@touch $@
+
+run: $(STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
+	@$(BIN)/python -m tests.local
+
+test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
+	$(BIN)/python -m pytest -m "not faults"
+
+faults: $(STAMP) ## Break real processes and hold the promise against what clients saw
+	$(BIN)/python -m pytest -m faults
+
+check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@if [ -x node_modules/.bin/tsc ]; then set -x; node_modules/.bin/tsc -p . && node_modules/.bin/tsc -p extension; \
+	elif [ -n "$$CI" ]; then echo "TypeScript's checker is missing"; exit 1; fi
+
+bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick --only storm')
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+format: $(STAMP) ## Format the Python code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+token: $(STAMP) ## Print a token for the local stack (AUDIENCE=dashboard SCOPE='a,vip-*' TTL=8h)
+	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
+		--audience $(or $(AUDIENCE),dashboard) --subject $(or $(SUBJECT),local) --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
+
+extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=https://…])
+	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
+
+smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
+	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)
+
+lock: $(STAMP) ## Write the lock files anew from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		-c requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove what the checkout made for itself
+	rm -rf $(VENV) .local dist node_modules test-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
