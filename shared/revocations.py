@@ -1,0 +1,70 @@
+"""The list of tokens ended before their time: one sorted set in Redis, a copy in every process.
+
+Each process reads the (short) list every second, so a revocation takes effect everywhere within about two. The same reading proves
+that Redis answers, which is what readiness wants to know. Without Redis, or with one that lost its data, what this process has heard
+stays in force.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from shared.keys import REVOKED_TOKENS
+from shared.redis import RedisError, Store
+
+REFRESH_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+async def revoke(store: Store, token_id: str, until_seconds: int) -> None:
+    """Ends a token; it is remembered until the second at which it would have expired anyway."""
+    redis = store.owner(REVOKED_TOKENS)
+    await redis.zadd(REVOKED_TOKENS, {token_id: until_seconds})
+    await redis.zremrangebyscore(REVOKED_TOKENS, "-inf", int(time.time()) - 60)
+
+
+class Revocations:
+    """This process' copy of the list. `on_change` hears of every token newly ended."""
+
+    def __init__(self, store: Store, on_change: Callable[[set[str]], None] = lambda _ended: None) -> None:
+        self._store = store
+        self._on_change = on_change
+        self._ended: dict[str, float] = {}
+        self._confirmed_at = float("-inf")
+
+    def __contains__(self, token_id: str) -> bool:
+        return token_id in self._ended
+
+    def seconds_since_confirmed(self) -> float:
+        """How long ago Redis last answered; infinite before the first answer."""
+        return time.monotonic() - self._confirmed_at
+
+    async def refresh(self) -> None:
+        """Reads the list once; raises RedisError."""
+        redis = self._store.owner(REVOKED_TOKENS)
+        now = int(time.time())
+        listed: list[tuple[bytes, float]] = await redis.zrangebyscore(REVOKED_TOKENS, now, "+inf", withscores=True)  # type: ignore[assignment]
+        self._confirmed_at = time.monotonic()
+        ended = {token_id.decode(): until for token_id, until in listed}
+        new = ended.keys() - self._ended.keys()
+        # A Redis that lost its data has forgotten who was shut out; this process has not.
+        self._ended = {token_id: until for token_id, until in self._ended.items() if until >= now} | ended
+        if new:
+            log.info("tokens.revoked", count=len(new))
+            self._on_change(set(new))
+
+    async def run(self) -> None:
+        """Refreshes for ever; Redis' absence is an expected state, told once per outage."""
+        away = False
+        while True:
+            try:
+                await self.refresh()
+                away = False
+            except (RedisError, OSError, TimeoutError) as error:
+                if not away:
+                    log.warning("redis.away", error=type(error).__name__)
+                away = True
+            await asyncio.sleep(REFRESH_SECONDS)

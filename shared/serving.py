@@ -1,0 +1,143 @@
+"""What both services have around their own work: health, metrics and schema routes, and a uvicorn set up with care."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.messages import encode
+from shared.problems import Problem
+
+STOP_SECONDS: Final = 2.0  # for background jobs to end
+FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
+
+log = structlog.get_logger()
+
+Readiness = Callable[[], list[str]]
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Any message or plain value as a JSON response."""
+    return Response(encode(value), status, headers, "application/json")
+
+
+def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> list[Route]:
+    """`/health`, `/livez`, `/readyz`, `/metrics` and `/openapi.json`; `unready` lists the reasons, if any."""
+
+    async def live(_request: Request) -> Response:
+        return json_response({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        if reasons := unready():
+            raise Problem(503, "not ready: " + "; ".join(reasons), retry_after_seconds=1)
+        return json_response({"status": "ready"})
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def schema(_request: Request) -> Response:
+        return json_response(openapi())
+
+    return [
+        Route("/health", live),
+        Route("/livez", live),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+        Route("/openapi.json", schema),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def running(jobs: Mapping[str, Coroutine[Any, Any, None]], on_crash: Callable[[], None]) -> AsyncIterator[None]:
+    """Runs a service's named background jobs while the body runs.
+
+    A job never ends by itself. One that does, by a bug, would leave a server that looks alive and does nothing: so it is logged and
+    `on_crash` stops the process.
+    """
+
+    async def supervise(name: str, job: Coroutine[Any, Any, None]) -> None:
+        try:
+            await job
+        except Exception:
+            log.exception("job.crashed", job=name)
+            on_crash()
+
+    tasks = [asyncio.create_task(supervise(name, job), name=name) for name, job in jobs.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        # Python 3.11's wait_for, which redis-py sends with, can swallow a cancellation. Such a job is cancelled again as the loop closes.
+        await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with an exit status: a crashed job ends the process with 1, so that whoever watches restarts it."""
+
+    crashed = False
+
+    def crash(self) -> None:
+        """Stops serving; `serve` then reports failure."""
+        self.crashed = True
+        self.should_exit = True
+
+
+def run(server: Server) -> int:
+    """Serves until told to stop; returns the exit status."""
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 1 if server.crashed or not server.started else 0
+
+
+def config(app: Any, *, host: str, port: int, **options: Any) -> uvicorn.Config:
+    """The uvicorn configuration of both services.
+
+    Its request lines are off, since they hold URLs; the URL of a socket may carry what a confused client put there.
+    """
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        http="httptools",
+        **options,
+    )
+
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+async def read_body(receive: Receive, *, limit_bytes: int, timeout_seconds: float) -> bytes:
+    """A request's whole body; raises a 413 or 408 Problem, or ClientGone."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            while message.get("more_body", False):
+                if len(body) > limit_bytes:
+                    break
+                message = await receive()
+                body += message.get("body", b"")
+    except TimeoutError:
+        raise Problem(408, "the body did not arrive in time", headers={"Connection": "close"}) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(body) > limit_bytes:
+        raise Problem(413, f"the body is larger than {limit_bytes} bytes", headers={"Connection": "close"})
+    return body
+
+
+class ClientGone(Exception):
+    """The client hung up before it had sent its request; there is nobody to answer."""

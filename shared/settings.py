@@ -1,0 +1,125 @@
+"""Environment to typed settings, read once; every bad variable is reported together.
+
+A field `some_name` is read from `SOME_NAME`. The `Meta` of its type holds the bounds and, as `description`, what a right value is:
+the error message and the table in docs/operations.md say the same because they are made from the same words.
+"""
+
+import os
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared.redis import RedisUrl
+from shared.tokens import Keyring, PublicKeys, SecretKeys
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port number, 0 for any free one")]
+KEYS: Final = "kid:secret[,kid:secret…], each secret at least 32 bytes; the first one signs"
+PositiveSeconds = Annotated[float, Meta(gt=0, description="a number of seconds above 0")]
+
+
+class SettingsError(Exception):
+    """Some variables are missing or wrong; `problems` has a line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Origins:
+    """Web origins allowed to connect, beside the service's own."""
+
+    def __init__(self, values: frozenset[str]) -> None:
+        self.values = values
+
+    @classmethod
+    def parse(cls, text: str) -> "Origins":
+        """Reads a comma separated list; raises ValueError."""
+        values = frozenset(part.strip() for part in text.split(",") if part.strip())
+        for value in values:
+            scheme, separator, host = value.partition("://")
+            if not separator or not scheme.isascii() or not host or "/" in host or "*" in host:
+                raise ValueError("an origin has no path and no wildcard")
+        return cls(values)
+
+
+class TokenSettings(Struct, frozen=True, kw_only=True):
+    """What it takes to sign and verify tokens."""
+
+    token_keys: Annotated[SecretKeys, Meta(description=KEYS)] = SecretKeys({})
+    token_public_keys: Annotated[PublicKeys, Meta(description="kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")] = PublicKeys({})
+
+    @property
+    def keyring(self) -> Keyring:
+        """All keys that may verify a token."""
+        return Keyring({**self.token_public_keys.keys, **self.token_keys.keys})
+
+
+class CommonSettings(TokenSettings, frozen=True, kw_only=True):
+    """What both services read."""
+
+    redis_url: Annotated[
+        RedisUrl,
+        Meta(
+            description="redis://[user:password@]host:port/db, rediss://…, unix://…, "
+            "redis+sentinel://[user:password@]host:port[,host:port]/master-name[/db] or redis+cluster://[user:password@]host:port[,host:port]"
+        ),
+    ]
+    telemetry_shards: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
+    telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
+    history_step_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600 that divide a day")] = 60
+    history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
+    allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path")] = Origins(frozenset())
+    log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z", description="debug, info, warning or error")] = "info"
+    log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
+
+
+T = TypeVar("T", bound=TokenSettings)
+
+
+def load(kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
+    """Reads the settings of one service; raises SettingsError naming every bad or missing variable."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        name, hint, text = field.name.upper(), hints[field.name], environ.get(field.name.upper(), "").strip()
+        if text:
+            try:
+                values[field.name] = msgspec.convert(text, hint, strict=False, dec_hook=_parse)
+            except msgspec.ValidationError as error:
+                problems.append(f"{name} should be {describe(hint)} ({_reason(error)})")
+        elif field.required:
+            problems.append(f"{name} is not set; it should be {describe(hint)}")
+    problems += _across(values, environ)
+    if problems:
+        raise SettingsError(problems)
+    return kind(**values)
+
+
+def describe(hint: Any) -> str:
+    """What a right value of a setting is, in words."""
+    metas = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Meta) and m.description]
+    return metas[-1].description or "" if metas else "another value"
+
+
+def _across(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Rules that involve more than one variable, or none that was given."""
+    problems = []
+    if not environ.get("TOKEN_KEYS", "").strip() and not environ.get("TOKEN_PUBLIC_KEYS", "").strip():
+        problems.append(f"TOKEN_KEYS is not set; it should be {KEYS} (or set TOKEN_PUBLIC_KEYS)")
+    if 86400 % values.get("history_step_seconds", 60):
+        problems.append("HISTORY_STEP_SECONDS should be seconds from 1 to 3600 that divide a day")
+    return problems
+
+
+def _reason(error: Exception) -> str:
+    """An error text that cannot hold a secret: msgspec names types and bounds, our own errors are written without values."""
+    return str(error).split(" - at ")[0].replace("`", "")
+
+
+def _parse(kind: Any, text: str) -> Any:
+    """Reads the types that are ours; msgspec asks for them and turns a ValueError into its own."""
+    return kind.parse(text)

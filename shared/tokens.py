@@ -1,0 +1,236 @@
+"""Tokens: keys, claims, signing and verification (RFC 7519, RFC 8725), and `python -m shared.tokens`.
+
+One key per `kid`, one algorithm per key: the token's header chooses a key, never an algorithm. Whatever is wrong with a token, the
+caller gets one error with one text. Verification is pure; revocation is `shared.revocations`.
+"""
+
+import pathlib
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from msgspec import Struct
+
+from shared.scope import Scope, ScopeError
+
+ISSUER: Final = "studio-pulse"
+AUDIENCES: Final = ("ingest", "dashboard")
+MAX_TOKEN_BYTES: Final = 4096
+MAX_LIFETIME_SECONDS: Final = 366 * 86400
+MIN_SECRET_BYTES: Final = 32
+CLOCK_SKEW_SECONDS: Final = 60  # how far ahead an issuer's clock may be
+
+_KID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
+
+
+class TokenError(Exception):
+    """The token is not good for this; deliberately without detail."""
+
+
+class KeyringError(ValueError):
+    """A key setting is malformed; the text never holds key material."""
+
+
+class Key(Struct, frozen=True):
+    """Verification material bound to one algorithm; `repr` shows neither."""
+
+    algorithm: str
+    material: Any
+
+    def __repr__(self) -> str:
+        return f"Key({self.algorithm})"
+
+
+class Keyring:
+    """Keys by `kid`, in the order given: the first shared secret signs."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        self.keys = keys
+
+    @property
+    def signing_kid(self) -> str:
+        """The `kid` that signs; raises KeyringError when there is no shared secret."""
+        for kid, key in self.keys.items():
+            if key.algorithm == "HS256":
+                return kid
+        raise KeyringError("no shared secret to sign with")
+
+
+class SecretKeys(Keyring):
+    """`TOKEN_KEYS`: shared secrets for HS256."""
+
+    @classmethod
+    def parse(cls, text: str) -> "SecretKeys":
+        """Reads `kid:secret[,kid:secret…]`; raises KeyringError."""
+        pairs = _pairs(text)
+        if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in pairs.values()):
+            raise KeyringError(f"a secret is shorter than {MIN_SECRET_BYTES} bytes")
+        return cls({kid: Key("HS256", secret.encode()) for kid, secret in pairs.items()})
+
+
+class PublicKeys(Keyring):
+    """`TOKEN_PUBLIC_KEYS`: public keys of outside issuers, which this system can verify but not sign with."""
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicKeys":
+        """Reads `kid:path-to-PEM[,…]`; raises KeyringError."""
+        return cls({kid: _public_key(pathlib.Path(path)) for kid, path in _pairs(text).items()})
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in text.split(","):
+        kid, separator, value = item.strip().partition(":")
+        if not separator or not _KID.match(kid) or not value:
+            raise KeyringError("each key is kid:value, the kid of letters, digits, . _ -")
+        if kid in pairs:
+            raise KeyringError("a kid stands twice")
+        pairs[kid] = value
+    return pairs
+
+
+def _public_key(path: pathlib.Path) -> Key:
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise KeyringError("a public key file cannot be read as PEM") from error
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        return Key("RS256", key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return Key("ES256", key)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return Key("EdDSA", key)
+    raise KeyringError("a public key is neither RSA of 2048 bits or more, nor P-256, nor Ed25519")
+
+
+class Claims(Struct, frozen=True):
+    """The verified content of a token; `expires_at` in Unix seconds."""
+
+    subject: str
+    audience: str
+    token_id: str
+    expires_at: int
+    scope: Scope
+
+
+def issue(
+    keyring: Keyring, *, audience: str, subject: str, rooms: list[str], platforms: list[str] | None, ttl_seconds: int, now_seconds: int
+) -> str:
+    """Signs a token with the ring's first shared secret; raises ScopeError or KeyringError."""
+    Scope.of(rooms, platforms)
+    if not 0 < ttl_seconds <= MAX_LIFETIME_SECONDS:
+        raise KeyringError("a token lives between 1 second and 366 days")
+    kid = keyring.signing_kid
+    payload: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": subject,
+        "iat": now_seconds,
+        "exp": now_seconds + ttl_seconds,
+        "jti": secrets.token_urlsafe(12),
+        "rooms": rooms,
+    }
+    if platforms is not None:
+        payload["platforms"] = platforms
+    return jwt.encode(payload, keyring.keys[kid].material, "HS256", {"kid": kid})
+
+
+_DECODER: Final = jwt.PyJWT(
+    options={
+        "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
+        "verify_iat": False,  # checked here, with room for a clock that is ahead
+        "enforce_minimum_key_length": True,
+    }
+)
+
+
+def verify(keyring: Keyring, token: str, *, audience: str, now_seconds: float | None = None) -> Claims:
+    """Checks signature, times, issuer and audience; raises TokenError, whatever is wrong."""
+    now = time.time() if now_seconds is None else now_seconds
+    try:
+        if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+            raise TokenError
+        header = jwt.get_unverified_header(token)
+        key = keyring.keys[header["kid"]]
+        if header.get("alg") != key.algorithm or header.get("typ", "JWT") != "JWT" or "crit" in header:
+            raise TokenError
+        payload = _DECODER.decode(token, key.material, algorithms=[key.algorithm], audience=audience, issuer=ISSUER)
+        return _claims(payload, audience, now)
+    except (jwt.PyJWTError, ScopeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise TokenError from None
+
+
+def _claims(payload: dict[str, Any], audience: str, now_seconds: float) -> Claims:
+    issued_at, expires_at = payload["iat"], payload["exp"]
+    if type(issued_at) is not int or type(expires_at) is not int:
+        raise TokenError
+    if issued_at > now_seconds + CLOCK_SKEW_SECONDS or not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
+        raise TokenError
+    if expires_at <= now_seconds:
+        raise TokenError
+    rooms, platforms = _strings(payload["rooms"]), payload.get("platforms")
+    return Claims(
+        _name(payload["sub"]),
+        audience,
+        _name(payload["jti"]),
+        expires_at,
+        Scope.of(rooms, None if platforms is None else _strings(platforms)),
+    )
+
+
+def _name(value: Any) -> str:
+    """Text that logs and Redis can take as it is: neither line breaks nor escapes, nor surrogates that no encoder accepts."""
+    if not isinstance(value, str) or not 0 < len(value) <= 128 or not value.isprintable():
+        raise TokenError
+    return value
+
+
+def _strings(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TokenError
+    return value
+
+
+class Verifier:
+    """Verifies tokens of one audience, remembering the good ones: a producer shows the same token every five seconds.
+
+    The memory is bounded and holds only what passed; expiry is checked at every use.
+    """
+
+    def __init__(self, keyring: Keyring, audience: str, *, remembered: int = 4096) -> None:
+        self._keyring = keyring
+        self._audience = audience
+        self._remembered = remembered
+        self._claims: dict[str, Claims] = {}
+
+    def verify(self, token: str, now_seconds: float) -> Claims:
+        """The token's claims; raises TokenError."""
+        claims = self._claims.get(token)
+        if claims is None:
+            claims = verify(self._keyring, token, audience=self._audience, now_seconds=now_seconds)
+            if len(self._claims) >= self._remembered:
+                self._claims.pop(next(iter(self._claims)))
+            self._claims[token] = claims
+        if claims.expires_at <= now_seconds:
+            self._claims.pop(token, None)
+            raise TokenError
+        return claims
+
+
+def bearer(header: str) -> str:
+    """The token of an `Authorization` header (RFC 6750); raises TokenError."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenError
+    return token.strip()
+
+
+if __name__ == "__main__":
+    from shared.token_commands import main
+
+    raise SystemExit(main())
