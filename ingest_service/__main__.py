@@ -1,0 +1,38 @@
+"""`python -m ingest_service`: runs the ingest service from the environment's settings."""
+
+import sys
+
+from ingest_service.app import create_app
+from ingest_service.settings import IngestSettings
+from shared.logs import configure
+from shared.redis import Store
+from shared.serving import Server, config, run
+from shared.settings import SettingsError, load
+
+SHUTDOWN_SECONDS = 5
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = load(IngestSettings)
+    except SettingsError as error:
+        print("ingest_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    configure("ingest", level=settings.log_level, log_format=settings.log_format)
+    app = create_app(settings, Store(settings.redis_url), lambda: server.crash())
+    server = Server(
+        config(
+            app,
+            host=settings.ingest_host,
+            port=settings.ingest_port,
+            ws="none",
+            proxy_headers=False,  # nothing here depends on the client's address
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+    )
+    return run(server)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""The composition root of the ingest service: everything is made here, once, and passed to whoever needs it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from ingest_service.openapi import openapi
+from ingest_service.routes import Endpoint, Paths, Telemetry
+from ingest_service.settings import IngestSettings
+from ingest_service.writer import Limits, Writer
+from shared.history import DAY_SECONDS
+from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
+from shared.redis import Store
+from shared.revocations import Revocations
+from shared.serving import FRESH_SECONDS, common_routes, running
+from shared.tokens import Verifier
+
+
+def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None]) -> ASGIApp:
+    """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
+    revocations = Revocations(store)
+    limits = Limits(settings.rate_limit_room_per_second, settings.rate_limit_token_per_second)
+    writer = Writer(
+        store,
+        settings.telemetry_shards,
+        ttl_seconds=settings.telemetry_ttl_seconds,
+        step_seconds=settings.history_step_seconds,
+        retention_days=settings.history_retention_days,
+        limits=limits,
+    )
+    verifier = Verifier(settings.keyring, "ingest")
+    telemetry = Telemetry(
+        writer,
+        verifier,
+        revocations,
+        retention_seconds=settings.history_retention_days * DAY_SECONDS,
+        body_timeout_seconds=settings.body_timeout_seconds,
+    )
+
+    def unready() -> list[str]:
+        return ["Redis does not answer"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        jobs = {"store": store.run(), "writer": writer.run(), "revocations": revocations.run()}
+        async with store, running(jobs, on_crash):
+            yield
+
+    ordinary = Starlette(
+        routes=common_routes(openapi, unready),
+        lifespan=lifespan,
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+    )
+    endpoints = {
+        "/api/tracking/telemetry": Endpoint(telemetry.post_one),
+        "/api/tracking/telemetry/batch": Endpoint(telemetry.post_batch),
+    }
+    return _with_cors(Paths(endpoints, ordinary), settings)
+
+
+def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:
+    """Exact origins only, for an extension that lacks the host permission; without any the middleware is not there."""
+    if not settings.allowed_origins.values:
+        return app
+    origins = sorted(settings.allowed_origins.values)
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=["POST"], allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"]
+    )

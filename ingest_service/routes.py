@@ -1,0 +1,193 @@
+"""`POST /api/tracking/telemetry` and `/batch`.
+
+These two are plain ASGI callables below Starlette's router, because they are the service's whole load; everything else is ordinary
+Starlette. The order of refusals is fixed: method, credential, media type, size, syntax, meaning, scope, rate.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ingest_service import metrics
+from ingest_service.validation import check, parse_batch, parse_update
+from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
+from shared.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
+from shared.problems import Problem, bug, unauthorized
+from shared.revocations import Revocations
+from shared.serving import ClientGone, read_body
+from shared.tokens import Claims, TokenError, Verifier, bearer
+
+MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it
+
+MESSAGES: Final = {
+    Result.ACCEPTED: "Telemetry stored and published",
+    Result.DUPLICATE: "Telemetry was stored before",
+    Result.LATE: "Telemetry is older than the stored one; kept in history",
+}
+NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Result.LATE: "late"}
+
+# Counters bound to their labels once: looking them up costs more than counting.
+READINGS: Final = {result: metrics.readings.labels(result.name.lower()) for result in Result}
+ANSWERED: Final = metrics.requests.labels("200")
+
+log = structlog.get_logger()
+
+
+class Telemetry:
+    """The two endpoints and what they stand on."""
+
+    def __init__(
+        self, writer: Writer, verifier: Verifier, revocations: Revocations, *, retention_seconds: int, body_timeout_seconds: float
+    ) -> None:
+        self._writer = writer
+        self._verifier = verifier
+        self._revocations = revocations
+        self._retention_seconds = retention_seconds
+        self._body_timeout_seconds = body_timeout_seconds
+
+    async def post_one(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """One reading."""
+        now = time.time()
+        claims = self._authenticate(scope, now)
+        body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        update = parse_update(body)
+        check(update, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
+        try:
+            result, value = await self._writer.write_one(update, claims.token_id)
+        except (StoreUnavailable, Overloaded) as error:
+            raise _problem(error) from None
+        _count(result, update)
+        if result > Result.LATE:
+            raise _problem(Outcome(result, value))
+        return 200, encode(IngestAnswer(message=MESSAGES[result], processed_at=int(time.time()), result=NAMES[result], version=value))
+
+    async def post_batch(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """Up to 1,000 readings, each with its own outcome."""
+        now = time.time()
+        claims = self._authenticate(scope, now)
+        body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        items = [self._checked(item, claims, now) for item in parse_batch(body)]
+        good = [item for item in items if isinstance(item, TelemetryUpdate)]
+        outcomes = iter(await self._writer.write(good, claims.token_id))
+        results, unavailable = [], 0
+        for position, item in enumerate(items):
+            outcome: Outcome | Exception = item if isinstance(item, Problem) else next(outcomes)
+            if isinstance(outcome, Outcome) and isinstance(item, TelemetryUpdate):
+                _count(outcome.result, item)
+            unavailable += isinstance(outcome, StoreUnavailable | Overloaded)
+            results.append(_item(position, outcome))
+        return 503 if unavailable and unavailable == len(good) else 200, encode(BatchAnswer(results))
+
+    def _authenticate(self, scope: Scope, now_seconds: float) -> Claims:
+        if scope["method"] != "POST":
+            raise Problem(405, "this path takes POST only", headers={"Allow": "POST"})
+        authorization = _single(scope["headers"], b"authorization", "one credential, please")
+        try:
+            claims = self._verifier.verify(bearer(authorization), now_seconds)
+        except TokenError:
+            raise unauthorized() from None
+        if claims.token_id in self._revocations:
+            raise unauthorized()
+        if not _is_json(scope["headers"]):
+            raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
+        return claims
+
+    def _checked(self, item: TelemetryUpdate | Problem, claims: Claims, now_seconds: float) -> TelemetryUpdate | Problem:
+        if isinstance(item, Problem):
+            return item
+        try:
+            check(item, claims.scope, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
+        except Problem as problem:
+            return problem
+        return item
+
+
+def _single(headers: Sequence[tuple[bytes, bytes]], name: bytes, detail: str) -> str:
+    values = [value for key, value in headers if key == name]
+    if len(values) > 1:
+        raise Problem(400, detail)
+    return values[0].decode("latin-1") if values else ""
+
+
+def _is_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    media_type = ""
+    for name, value in headers:
+        if name == b"content-type":
+            media_type = value.decode("latin-1").lower().replace(" ", "")
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            return False
+    return media_type in ("application/json", "application/json;charset=utf-8", 'application/json;charset="utf-8"')
+
+
+def _problem(outcome: Outcome | Exception) -> Problem:
+    """Why a reading was not taken, as a problem."""
+    if isinstance(outcome, Problem):
+        return outcome
+    if isinstance(outcome, Outcome):
+        if outcome.result is Result.DAMAGED:
+            return Problem(500, "a stored value of this room is damaged; the reading was not stored")
+        whose = "room" if outcome.result is Result.ROOM_LIMITED else "token"
+        return Problem(429, f"too many readings for this {whose}", retry_after_seconds=-(-outcome.value // 1_000_000))
+    if isinstance(outcome, Overloaded):
+        return Problem(503, "too many readings are waiting; send it again later", retry_after_seconds=1)
+    return Problem(503, "the store did not confirm in time; sending the reading again is safe", retry_after_seconds=1)
+
+
+def _item(position: int, outcome: Outcome | Exception) -> BatchItem:
+    if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
+        return BatchItem(position, NAMES[outcome.result], version=outcome.value)
+    return BatchItem(position, "rejected", problem=_problem(outcome).as_dict())
+
+
+def _count(result: Result, update: TelemetryUpdate) -> None:
+    READINGS[result].inc()
+    if result is Result.ACCEPTED and update.sequence // 1000 == update.timestamp:
+        metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
+
+
+Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
+
+
+class Endpoint:
+    """A handler as an ASGI application. A refusal is sent as its problem; a client that left gets nothing."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the handler and sends what it returns."""
+        try:
+            status, body = await self._handler(scope, receive)
+        except ClientGone:
+            metrics.requests.labels("gone").inc()
+            return
+        except Problem as problem:
+            metrics.requests.labels(str(problem.status)).inc()
+            await problem.response()(scope, receive, send)
+            return
+        except Exception:
+            metrics.requests.labels("500").inc()
+            log.exception("request.crashed")
+            await bug().response()(scope, receive, send)
+            return
+        (ANSWERED if status == 200 else metrics.requests.labels(str(status))).inc()
+        headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Paths:
+    """Sends the requests for a few paths to their own application, and all others to the ordinary one, with its layers and its router."""
+
+    def __init__(self, own: Mapping[str, ASGIApp], ordinary: ASGIApp) -> None:
+        self._own = own
+        self._ordinary = ordinary
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatches; a lifespan has no path."""
+        await self._own.get(scope.get("path", ""), self._ordinary)(scope, receive, send)

@@ -1,0 +1,19 @@
+"""The ingest service's settings."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.settings import CommonSettings, Port, PositiveSeconds
+
+Rate = Annotated[float, Meta(ge=0, le=1_000_000, description="readings per second, 0 for no limit")]
+
+
+class IngestSettings(CommonSettings, frozen=True, kw_only=True):
+    """What the ingest service reads beside the common settings."""
+
+    ingest_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"
+    ingest_port: Port = 8001
+    rate_limit_room_per_second: Rate = 5
+    rate_limit_token_per_second: Rate = 2000
+    body_timeout_seconds: PositiveSeconds = 10

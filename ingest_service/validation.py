@@ -1,0 +1,106 @@
+"""Decides whether a body is a reading, and whether this token may post it now. No I/O; the clock is an argument.
+
+Syntax comes before meaning: a body that is not JSON is a 400 whatever else is wrong with it; JSON that is not a reading is a 422 that
+names the field.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
+from shared.problems import Problem
+from shared.scope import Scope
+
+MAX_AHEAD_SECONDS: Final = 300
+
+_FIELD_PATH = re.compile(r"at `\$\.([a-z_]+)")
+_MISSING = re.compile(r"\AObject missing required field `([a-z_]+)`")
+_EXPECTED = re.compile(r"Expected `[a-z0-9 |]+`(, got `[a-z]+`| [<>]=? \d+)?")
+
+
+def parse_update(body: bytes | msgspec.Raw) -> TelemetryUpdate:
+    """One reading; raises a 400 or 422 Problem."""
+    try:
+        return decode_update(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _problem(body, error) from None
+
+
+def parse_batch(body: bytes) -> list[TelemetryUpdate | Problem]:
+    """The items of a batch, each a reading or the Problem it has; raises a Problem when the body as a whole is none."""
+    try:
+        return list(decode_updates(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [_parse_item(item) for item in _items(body)]
+
+
+def _items(body: bytes) -> list[msgspec.Raw]:
+    try:
+        items = decode_raw_items(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _problem(body, error) from None
+    if not 0 < len(items) <= MAX_BATCH_ITEMS:
+        raise Problem(422, f"a batch holds 1 to {MAX_BATCH_ITEMS} readings")
+    return items
+
+
+def _parse_item(item: msgspec.Raw) -> TelemetryUpdate | Problem:
+    try:
+        return parse_update(item)
+    except Problem as problem:
+        return problem
+
+
+def check(update: TelemetryUpdate, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
+    """Raises a Problem unless the token covers the room and the observation is of a believable time."""
+    if not scope.allows(update.room_id, update.platform):
+        raise Problem(403, "the token does not cover this room on this platform")
+    if update.timestamp > now_seconds + MAX_AHEAD_SECONDS:
+        raise _unprocessable("timestamp", f"lies more than {MAX_AHEAD_SECONDS} s ahead")
+    if update.timestamp < now_seconds - retention_seconds:
+        raise _unprocessable("timestamp", "is older than the history that is kept")
+
+
+def _unprocessable(field: str, detail: str) -> Problem:
+    return Problem(422, f"{field} {detail}", errors=[{"field": field, "detail": detail}])
+
+
+def _problem(body: bytes | msgspec.Raw, error: Exception) -> Problem:
+    """What is wrong with a body that did not decode, told without repeating any of it."""
+    if not isinstance(error, msgspec.ValidationError) or not _is_json(body):
+        return Problem(400, "the body is not valid JSON in UTF-8")
+    text = str(error)
+    if text.startswith("Object contains unknown field"):  # first, since the rest of the text is the producer's
+        return Problem(422, "the body has a field that a reading does not have")
+    if missing := _MISSING.search(text):
+        return _unprocessable(missing[1], "is missing")
+    path = _FIELD_PATH.search(text)
+    if path and path[1] in TelemetryUpdate.__struct_fields__:
+        return _unprocessable(path[1], _rule(path[1], text))
+    return Problem(422, "the body is not an object with the fields of a reading")
+
+
+def _is_json(body: bytes | msgspec.Raw) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return True  # a number beyond what JSON readers hold is still JSON
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _rule(field: str, text: str) -> str:
+    """The rule that a field broke: msgspec's own words where they are about types or bounds."""
+    expected = _EXPECTED.search(text)
+    if expected and "regex" not in text:
+        return expected[0].replace("`", "").replace("Expected", "should be")
+    return "is out of range" if "range" in text else RULES.get(field, "has a wrong value")
+
+
+RULES: Final = {
+    "room_id": "should be 1-64 letters, digits, spaces, . _ -, without a space at either end",
+    "platform": "should be 1-32 of a-z 0-9 - _, starting with a letter or digit",
+}

@@ -1,0 +1,252 @@
+"""Group commit: the only code that writes telemetry.
+
+Each shard has one round trip to Redis in flight; what arrives meanwhile gathers and goes with the next. There is no timer, so an idle
+service adds no latency, and a busy one needs few commands. What waits is bounded, and nothing waits past its deadline: either Redis has
+confirmed a reading, or its producer is told to come back. A deadline that passes leaves the outcome unknown, which is safe, because the
+script answers `duplicate` to a reading it has already taken. The writer never retries; the producer does.
+"""
+
+import asyncio
+import enum
+import hashlib
+import importlib.resources
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import structlog
+from redis.exceptions import NoScriptError
+
+from ingest_service import metrics
+from shared import keys
+from shared.history import DAY_SECONDS, slot_of
+from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
+from shared.redis import RedisError, Store
+
+SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
+DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it
+DEADLINE_SECONDS: Final = 0.95
+LEAST_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not worth starting
+MAX_WAITING: Final = 20_000  # readings per shard
+
+log = structlog.get_logger()
+
+
+class StoreUnavailable(Exception):
+    """Redis did not confirm in time, or refused; what became of the readings is unknown and retrying is safe."""
+
+
+class Overloaded(Exception):
+    """More readings are waiting than a second's work; nothing was taken."""
+
+
+class Result(enum.IntEnum):
+    """What the script decided about a reading; the numbers are the script's."""
+
+    ACCEPTED = 1
+    DUPLICATE = 2
+    LATE = 3
+    ROOM_LIMITED = 4
+    TOKEN_LIMITED = 5
+    DAMAGED = 6
+
+
+RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a fifth of calling an enum
+
+
+class Outcome(NamedTuple):
+    """`value` is a version or, for the limited ones, the microseconds to wait."""
+
+    result: Result
+    value: int
+
+
+class Limits(NamedTuple):
+    """Readings per second for a room and for a token, 0 for no limit, and how many seconds' worth may come at once."""
+
+    room_per_second: float
+    token_per_second: float
+    room_burst_seconds: float = 4.0
+    token_burst_seconds: float = 2.0
+
+    def arguments(self) -> list[int]:
+        """Interval and tolerance in microseconds, for the room and for the token, as GCRA wants them."""
+        return [
+            *_gcra(self.room_per_second, self.room_burst_seconds),
+            *_gcra(self.token_per_second, self.token_burst_seconds),
+        ]
+
+
+def _gcra(per_second: float, burst_seconds: float) -> tuple[int, int]:
+    if per_second <= 0:
+        return 0, 0
+    interval = max(1, round(1_000_000 / per_second))
+    return interval, max(0, round(burst_seconds * 1_000_000) - interval)
+
+
+class _Submission(NamedTuple):
+    updates: Sequence[TelemetryUpdate]
+    token_id: str
+    deadline: float
+    done: asyncio.Future[list[Outcome]]
+
+
+class ShardWriter:
+    """Commits one shard's readings; `run` is the task that does it."""
+
+    def __init__(self, store: Store, shard: int, *, ttl_seconds: int, step_seconds: int, retention_days: int, limits: Limits) -> None:
+        self._store = store
+        self._keys = [keys.index(shard), keys.last_version(shard)]
+        self._step_seconds = step_seconds
+        self._fixed: list[Any] = [
+            keys.latest_prefix(shard),
+            keys.history_prefix(shard),
+            f":{step_seconds}",
+            keys.rate_prefix(shard),
+            keys.events_channel(shard),
+            store.publish,
+            ttl_seconds,
+            retention_days * DAY_SECONDS,
+            *limits.arguments(),
+        ]
+        self._waiting: deque[_Submission] = deque()
+        self._waiting_updates = 0
+        self._arrived = asyncio.Event()
+        self._away = False
+
+    def submit(self, updates: Sequence[TelemetryUpdate], token_id: str) -> asyncio.Future[list[Outcome]]:
+        """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable. Raises Overloaded."""
+        if self._waiting_updates + len(updates) > MAX_WAITING:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        submission = _Submission(updates, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future())
+        self._waiting.append(submission)
+        self._waiting_updates += len(updates)
+        self._arrived.set()
+        return submission.done
+
+    async def run(self) -> None:
+        """Commits batch after batch until cancelled."""
+        while True:
+            await self._arrived.wait()
+            batch = self._next_batch()
+            if batch:
+                await self._commit(batch)
+            if not self._waiting:
+                self._arrived.clear()
+
+    def _next_batch(self) -> list[_Submission]:
+        """What goes with the next round trip; submissions out of time are failed instead."""
+        batch: list[_Submission] = []
+        taken = 0
+        soon = asyncio.get_running_loop().time() + LEAST_TIME_SECONDS
+        while self._waiting and taken + len(self._waiting[0].updates) <= MAX_BATCH_ITEMS:
+            submission = self._waiting.popleft()
+            self._waiting_updates -= len(submission.updates)
+            if submission.deadline < soon:
+                _fail([submission])
+            elif not submission.done.cancelled():
+                taken += len(submission.updates)
+                batch.append(submission)
+        return batch
+
+    async def _commit(self, batch: list[_Submission]) -> None:
+        arguments = self._fixed.copy()
+        for submission in batch:
+            for update in submission.updates:
+                arguments += self._arguments(update, submission.token_id)
+        try:
+            async with asyncio.timeout_at(batch[0].deadline):
+                with metrics.commit_seconds.time():
+                    reply = await self._run_script(arguments)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_outage(error)
+            _fail(batch)
+            return
+        self._away = False
+        _deliver(batch, reply)
+
+    async def _run_script(self, arguments: list[Any]) -> list[int]:
+        """Runs it by name, and in full where Redis has not seen it since it started."""
+        redis = self._store.owner(self._keys[0])
+        try:
+            return await redis.evalsha(DIGEST, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
+        except NoScriptError:
+            return await redis.eval(SCRIPT, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
+
+    def _arguments(self, update: TelemetryUpdate, token_id: str) -> list[Any]:
+        slot = slot_of(update, self._step_seconds)
+        body = encode(update)[:-1] + b',"version":'
+        member = f"{update.room_id}:{update.platform}"
+        return [member, body, token_id, update.timestamp, update.sequence, slot.day, slot.offset, slot.record, slot.moment_ms]
+
+    def _note_outage(self, error: Exception) -> None:
+        metrics.commit_failures.labels(type(error).__name__).inc()
+        if not self._away:
+            log.warning("commit.failed", error=type(error).__name__)
+        self._away = True
+
+
+def _fail(batch: list[_Submission]) -> None:
+    for submission in batch:
+        if not submission.done.done():
+            submission.done.set_exception(StoreUnavailable())
+
+
+def _deliver(batch: list[_Submission], reply: list[int]) -> None:
+    metrics.batch_updates.observe(len(reply) // 2)
+    outcomes = [Outcome(RESULTS[code], value) for code, value in zip(reply[::2], reply[1::2], strict=True)]
+    start = 0
+    for submission in batch:
+        end = start + len(submission.updates)
+        if not submission.done.done():
+            submission.done.set_result(outcomes[start:end])
+        start = end
+
+
+class Writer:
+    """All shards' writers."""
+
+    def __init__(self, store: Store, shards: int, *, ttl_seconds: int, step_seconds: int, retention_days: int, limits: Limits) -> None:
+        self._shards = [
+            ShardWriter(store, s, ttl_seconds=ttl_seconds, step_seconds=step_seconds, retention_days=retention_days, limits=limits)
+            for s in range(shards)
+        ]
+
+    async def run(self) -> None:
+        """Runs every shard's writer until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for shard in self._shards:
+                group.create_task(shard.run())
+
+    async def write_one(self, update: TelemetryUpdate, token_id: str) -> Outcome:
+        """Commits one reading; raises StoreUnavailable or Overloaded."""
+        shard = self._shards[keys.shard_of(update.room_id, len(self._shards))]
+        return (await shard.submit((update,), token_id))[0]
+
+    async def write(self, updates: Sequence[TelemetryUpdate], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
+        """Commits many readings; a shard that fails does not fail the others."""
+        by_shard: dict[int, list[int]] = {}
+        for position, update in enumerate(updates):
+            by_shard.setdefault(keys.shard_of(update.room_id, len(self._shards)), []).append(position)
+        outcomes: list[Outcome | StoreUnavailable | Overloaded] = [StoreUnavailable()] * len(updates)
+        async with asyncio.TaskGroup() as group:
+            for shard, positions in by_shard.items():
+                group.create_task(self._write_part(shard, positions, updates, token_id, outcomes))
+        return outcomes
+
+    async def _write_part(
+        self,
+        shard: int,
+        positions: list[int],
+        updates: Sequence[TelemetryUpdate],
+        token_id: str,
+        outcomes: list[Outcome | StoreUnavailable | Overloaded],
+    ) -> None:
+        part: Sequence[Outcome | StoreUnavailable | Overloaded]
+        try:
+            part = await self._shards[shard].submit([updates[position] for position in positions], token_id)
+        except (StoreUnavailable, Overloaded) as error:
+            part = [error] * len(positions)
+        for position, outcome in zip(positions, part, strict=True):
+            outcomes[position] = outcome
