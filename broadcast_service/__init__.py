@@ -1,0 +1,1 @@
+"""The read side: listens to Redis and relays readings to authenticated dashboards."""

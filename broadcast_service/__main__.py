@@ -1,0 +1,72 @@
+"""`python -m broadcast_service`: runs the broadcast service from the environment's settings."""
+
+import resource
+import socket
+import sys
+from typing import Final
+
+import uvicorn
+
+from broadcast_service.app import caps, create_app
+from broadcast_service.sessions import Sessions
+from broadcast_service.settings import BroadcastSettings
+from broadcast_service.transport import PulseProtocol
+from shared.logs import configure
+from shared.redis import Store
+from shared.serving import Server, config, run
+from shared.settings import SettingsError, load
+
+SHUTDOWN_SECONDS: Final = 3
+MAX_MESSAGE_BYTES: Final = 4096
+BACKLOG: Final = 4096  # a whole studio may reconnect at once
+
+
+class BroadcastServer(Server):
+    """Drains the sessions before uvicorn's own shutdown, which would only hang up on them."""
+
+    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
+        super().__init__(config)
+        self._sessions = sessions
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops listening, says goodbye to every dashboard, then lets uvicorn end the rest."""
+        for server in self.servers:
+            server.close()
+        await self._sessions.drain()
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = load(BroadcastSettings)
+    except SettingsError as error:
+        print("broadcast_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    configure("broadcast", level=settings.log_level, log_format=settings.log_format)
+    _raise_descriptor_limit()
+    sessions = Sessions(caps(settings))
+    app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash())
+    options = config(
+        app,
+        host=settings.broadcast_host,
+        port=settings.broadcast_port,
+        ws=PulseProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,  # the heartbeat pings everyone with one timer
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = BroadcastServer(options, sessions)
+    return run(server)
+
+
+def _raise_descriptor_limit() -> None:
+    """A socket is a descriptor; the soft limit is often a thousand."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

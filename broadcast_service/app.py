@@ -1,0 +1,82 @@
+"""The composition root of the broadcast service: everything is made here, once, and passed to whoever needs it."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from broadcast_service.analytics import Analytics
+from broadcast_service.fanout import Fanout
+from broadcast_service.history import History
+from broadcast_service.hub import Hub
+from broadcast_service.listener import ShardListener
+from broadcast_service.openapi import openapi
+from broadcast_service.pages import pages
+from broadcast_service.routes import Dashboards
+from broadcast_service.session import Terms
+from broadcast_service.sessions import Caps, Sessions
+from broadcast_service.settings import BroadcastSettings
+from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
+from shared.redis import Store
+from shared.revocations import Revocations
+from shared.serving import FRESH_SECONDS, common_routes, running
+from shared.tokens import Verifier
+
+STALE_SECONDS = 15  # three intervals of a producer
+
+
+def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None]) -> Starlette:
+    """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
+    shards = settings.telemetry_shards
+    instance = f"broadcast-{secrets.token_hex(3)}"
+    hub = Hub(shards, settings.telemetry_ttl_seconds)
+    fanout = Fanout(
+        hub,
+        share=settings.flush_share,
+        max_pause_seconds=settings.flush_max_pause_ms / 1000,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    sessions.before_drain = fanout.flush_now
+    listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
+    revocations = Revocations(store, sessions.end_tokens)
+    dashboards = Dashboards(
+        store=store,
+        shards=shards,
+        hub=hub,
+        fanout=fanout,
+        sessions=sessions,
+        verifier=Verifier(settings.keyring, "dashboard"),
+        revocations=revocations,
+        origins=settings.allowed_origins.values,
+        terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds),
+        history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
+        analytics=Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
+    )
+
+    def unready() -> list[str]:
+        reasons = ["draining"] if sessions.draining else []
+        if revocations.seconds_since_confirmed() > FRESH_SECONDS:
+            reasons.append("Redis does not answer")
+        if hub.upstream != "ok":
+            reasons.append("a subscription is not proven")
+        return reasons
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        jobs = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
+        jobs |= {"store": store.run(), "fanout": fanout.run(), "sessions": sessions.run(), "revocations": revocations.run()}
+        async with store, running(jobs, on_crash):
+            yield
+
+    return Starlette(
+        routes=[*dashboards.routes(), *common_routes(openapi, unready), pages()],
+        lifespan=lifespan,
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+    )
+
+
+def caps(settings: BroadcastSettings) -> Caps:
+    """The connection caps of the settings."""
+    return Caps(settings.max_connections, settings.max_connections_per_subject, settings.max_connections_per_address)

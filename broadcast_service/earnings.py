@@ -1,0 +1,127 @@
+"""Tokens earned: the sum of positive differences of a balance. A balance that falls is a cash-out, not a loss.
+
+Pure. Balances come as history stores them: one number per recorded step, value + 1, zero where nothing is known. A difference belongs
+to the later of its two balances, so what a gap hid is earned when it is seen, and a span split anywhere earns the same in its parts.
+"""
+
+import datetime as dt
+import itertools
+import operator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class Steps(NamedTuple):
+    """From `start` up to, not including, `end`, cut every `step` seconds from `start` on; the last one may be shorter."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def number(self) -> int:
+        """How many steps there are."""
+        return -(-(self.end - self.start) // self.step)
+
+
+class Feed(NamedTuple):
+    """A room on one platform."""
+
+    room_id: str
+    platform: str
+
+
+def earned(stored: Sequence[int], group: int, before: int = 0) -> list[int]:
+    """Tokens earned in each group of so many stored balances; `before` is the last known one ahead of them, zero if there is none."""
+    totals = []
+    for first in range(0, len(stored), group):
+        known = list(filter(None, stored[first : first + group]))
+        totals.append(_gain([before, *known] if before else known))
+        before = known[-1] if known else before
+    return totals
+
+
+def _gain(balances: list[int]) -> int:
+    if all(map(operator.le, balances, balances[1:])):  # no cash-out among them, as nearly always: the differences telescope
+        return balances[-1] - balances[0] if balances else 0
+    return sum(after - before for before, after in itertools.pairwise(balances) if after > before)
+
+
+def last_known(stored: Sequence[int]) -> int:
+    """The last balance that is known, zero if none is."""
+    return next(filter(None, reversed(stored)), 0)
+
+
+class FeedEarnings(Struct, frozen=True, omit_defaults=True):
+    """What one feed earned; `steps` only where it was asked for."""
+
+    room_id: str
+    platform: str
+    earned: int
+    steps: list[int] | None = None
+
+
+class RoomEarnings(Struct, frozen=True):
+    """What a room earned on all platforms in scope."""
+
+    room_id: str
+    earned: int
+
+
+class PlatformEarnings(Struct, frozen=True):
+    """What all rooms in scope earned on a platform."""
+
+    platform: str
+    earned: int
+
+
+class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """Earnings of a span: in all, per step, and by who earned them, highest first. Feeds without a reading are left out."""
+
+    start: int
+    end: int
+    step: int
+    total: int
+    earned: list[int]
+    rooms: list[RoomEarnings]
+    platforms: list[PlatformEarnings]
+    feeds: list[FeedEarnings]
+
+
+def report(by_feed: dict[Feed, list[int]], steps: Steps, *, with_steps: bool) -> Report:
+    """Adds up what each feed earned per step."""
+    rooms, platforms = Counter[str](), Counter[str]()
+    for feed, totals in by_feed.items():
+        rooms[feed.room_id] += sum(totals)
+        platforms[feed.platform] += sum(totals)
+    per_step = [sum(column) for column in zip(*by_feed.values(), strict=True)] or [0] * steps.number
+    feeds = [FeedEarnings(*feed, sum(totals), totals if with_steps else None) for feed, totals in by_feed.items()]
+    return Report(
+        *steps,
+        sum(per_step),
+        per_step,
+        [RoomEarnings(*item) for item in _ranked(rooms)],
+        [PlatformEarnings(*item) for item in _ranked(platforms)],
+        sorted(feeds, key=lambda feed: (-feed.earned, feed.room_id, feed.platform)),
+    )
+
+
+def _ranked(totals: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+
+
+def as_csv(report: Report) -> Iterator[str]:
+    """One line per feed and step in which something was earned. No field needs quoting: ids hold neither commas nor quotes."""
+    yield "start,room_id,platform,earned\r\n"
+    for feed in report.feeds:
+        yield from _lines(feed, feed.steps or (), report)
+
+
+def _lines(feed: FeedEarnings, totals: Sequence[int], report: Report) -> Iterator[str]:
+    for index, amount in enumerate(totals):
+        if amount:
+            start = dt.datetime.fromtimestamp(report.start + index * report.step, dt.UTC)
+            yield f"{start:%Y-%m-%dT%H:%M:%SZ},{feed.room_id},{feed.platform},{amount}\r\n"

@@ -1,0 +1,111 @@
+"""Reads history arrays and thins them for charts.
+
+A thinned step keeps the last reading of each of its slots' steps: balances and audiences are states, and the last state of a step is the
+one that the next step starts from.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+from starlette.datastructures import QueryParams
+
+from shared import keys
+from shared.history import DAY_SECONDS, RECORD_BYTES, unpack
+from shared.problems import Problem
+from shared.redis import Store
+
+MAX_POINTS: Final = 11_000  # a week at one a minute, and some
+DEFAULT_POINTS: Final = 1440
+
+
+class Point(Struct, frozen=True):
+    """The last reading of one step; `t` is its moment in Unix seconds, unknown values are None."""
+
+    t: int
+    tokens: int
+    tips: int | None
+    viewers: int | None
+    goal: int | None
+
+
+class Span(NamedTuple):
+    """From `start` to `end` in Unix seconds, both included, one point per `step` seconds."""
+
+    start: int
+    end: int
+    step: int
+
+
+def parse_span(query: QueryParams, step_seconds: int, *, now_seconds: int) -> Span:
+    """Reads `from`, `to` and `step`; the default is the last day. Raises a 422 Problem."""
+    end = whole(query, "to", now_seconds)
+    start = whole(query, "from", end - DAY_SECONDS)
+    if not start < end <= start + 366 * DAY_SECONDS:
+        raise wrong("from", "should lie before to, by at most 366 days")
+    least = -(-(end - start) // DEFAULT_POINTS)
+    step = whole(query, "step", -(-least // step_seconds) * step_seconds)
+    if step < step_seconds or step % step_seconds:
+        raise wrong("step", f"should be a multiple of {step_seconds} seconds")
+    if (end - start) // step > MAX_POINTS:
+        raise wrong("step", f"gives more than {MAX_POINTS} points")
+    return Span(start, end, step)
+
+
+def whole(query: QueryParams, name: str, default: int) -> int:
+    """A parameter that is a whole number; raises a 422 Problem."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):  # beyond the year 5138 a day has no name
+        raise wrong(name, "should be a whole number of seconds")
+    return int(text)
+
+
+def wrong(name: str, detail: str) -> Problem:
+    """The refusal of a parameter."""
+    return Problem(422, f"{name} {detail}", errors=[{"field": name, "detail": detail}])
+
+
+def points_as_csv(points: list[Point]) -> Iterator[str]:
+    """One line per point; an unknown value is empty, never zero."""
+    yield "time,tokens,tips,viewers,goal\r\n"
+    for point in points:
+        moment = dt.datetime.fromtimestamp(point.t, dt.UTC)
+        values = ("" if value is None else str(value) for value in (point.tokens, point.tips, point.viewers, point.goal))
+        yield f"{moment:%Y-%m-%dT%H:%M:%SZ},{','.join(values)}\r\n"
+
+
+class History:
+    """The stored arrays of every room."""
+
+    def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int) -> None:
+        self._store = store
+        self._shards = shards
+        self._retention_seconds = retention_days * DAY_SECONDS
+        self.step_seconds = step_seconds
+
+    async def points(self, room_id: str, platform: str, span: Span) -> list[Point]:
+        """The points of a span, earliest first; raises RedisError."""
+        points: dict[int, Point] = {}
+        start = max(span.start, int(time.time()) - self._retention_seconds)  # before that nothing is kept
+        for day_start in range(start - start % DAY_SECONDS, span.end + 1, DAY_SECONDS):
+            for point in await self._day(room_id, platform, day_start, span):
+                points[point.t // span.step] = point
+        return list(points.values())
+
+    async def _day(self, room_id: str, platform: str, day_start: int, span: Span) -> list[Point]:
+        first = max(0, span.start - day_start) // self.step_seconds
+        last = min(DAY_SECONDS - 1, span.end - day_start) // self.step_seconds
+        shard = keys.shard_of(room_id, self._shards)
+        key = keys.history(shard, room_id, platform, keys.day_of(day_start), self.step_seconds)
+        data: bytes = await self._store.owner(key).getrange(key, first * RECORD_BYTES, (last + 1) * RECORD_BYTES - 1)  # type: ignore[assignment]
+        slots = enumerate(unpack(data), first)
+        points = [
+            Point(day_start + slot * self.step_seconds + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
+            for slot, record in slots
+            if record is not None
+        ]
+        return [point for point in points if span.start <= point.t <= span.end]

@@ -1,0 +1,205 @@
+"""Redis to hub: one listener per shard, each on a connection of its own.
+
+Pub/sub is a hint, the stored value is the truth. On every subscription, and every so often, the listener reads the shard's index
+and applies what the hub lacks. A probe travels through Redis on the very connection that is listened on; while none comes back the
+subscription is dead, whatever the socket says: clients are told, the connection is dropped and rebuilt, to the node that then owns the
+shard. The connection never reconnects by itself, so no gap passes unseen. This is the one owner of the subscription and of its retries.
+"""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+
+from broadcast_service import metrics
+from broadcast_service.fanout import Fanout
+from broadcast_service.hub import Hub
+from shared import keys
+from shared.messages import decode_stored
+from shared.redis import RedisError, Store, new_connection
+
+PROBE_INTERVAL_SECONDS: Final = 0.5
+PROBE_TIMEOUT_SECONDS: Final = 3.0
+SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
+RECONCILE_SECONDS: Final = 30.0
+RECONCILE_OVERLAP_US: Final = 60_000_000
+PAGE: Final = 500
+BUSY_SECONDS: Final = 0.005  # how long reading may go on without giving the loop back
+FIRST_BACKOFF_SECONDS: Final = 0.1
+MAX_BACKOFF_SECONDS: Final = 2.0
+
+# A version that no reading has, and that every later reading exceeds. It works when memory is short, too.
+PROBE: Final = """#!lua flags=allow-oom
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[1]) or 0) + 1, now))
+redis.call('SET', KEYS[1], version)
+return redis.call(ARGV[2], ARGV[1], version)
+"""
+
+log = structlog.get_logger()
+
+
+class SubscriptionDead(RedisError):
+    """No probe came back in time, or the shard has moved to another node."""
+
+
+class ShardListener:
+    """Keeps one shard of the hub equal to Redis; `run` is the task that does it."""
+
+    def __init__(self, store: Store, shard: int, hub: Hub, fanout: Fanout, instance: str) -> None:
+        self._store = store
+        self._shard = shard
+        self._hub = hub
+        self._fanout = fanout
+        self._events = keys.events_channel(shard).encode()
+        self._probes = keys.probe_channel(shard, instance).encode()
+        self._index = keys.index(shard)
+        self._last_version = keys.last_version(shard)
+        self._reconciled_to = 0
+        self._failures = 0
+        self._proven = asyncio.Event()
+        self._synced = False
+
+    async def run(self) -> None:
+        """Listens for ever; a lost subscription is rebuilt after a jittered pause."""
+        while True:
+            try:
+                await self._listen()
+            except* (RedisError, OSError, TimeoutError) as group:
+                self._note_loss(group.exceptions[0])
+            ceiling = min(FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
+            self._failures += 1
+            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))
+
+    def _note_loss(self, error: BaseException) -> None:
+        metrics.subscriptions_lost.labels(type(error).__name__).inc()
+        if self._synced or self._failures == 0:
+            log.warning("subscription.lost", shard=self._shard, error=type(error).__name__)
+        self._set_synced(synced=False)
+
+    async def _listen(self) -> None:
+        self._proven.clear()
+        redis = self._store.owner(self._index)
+        async with self._subscription(redis) as connection, asyncio.TaskGroup() as group:
+            group.create_task(self._read(connection))
+            group.create_task(self._probe(redis))
+            group.create_task(self._reconcile(redis))
+
+    @contextlib.asynccontextmanager
+    async def _subscription(self, redis: Redis) -> AsyncIterator[AbstractConnection]:
+        connection = new_connection(redis)
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command(self._store.subscribe, self._events, self._probes)
+                for _ in (self._events, self._probes):
+                    await connection.read_response()
+            yield connection
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        """Applies what arrives; raises SubscriptionDead when the probes stop coming."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS) as deadline:
+                started = loop.time()
+                while True:
+                    kind, channel, data = await connection.read_response(disable_decoding=True, timeout=math.inf)
+                    if kind == b"sunsubscribe":
+                        raise SubscriptionDead
+                    if channel == self._events:
+                        self._apply(data.split(b"\n"), "live")
+                    elif channel == self._probes:
+                        deadline.reschedule(loop.time() + PROBE_TIMEOUT_SECONDS)
+                        self._proven.set()
+                        self._advance(int(data))
+                    if loop.time() - started > BUSY_SECONDS:
+                        await asyncio.sleep(0)
+                        started = loop.time()
+        except TimeoutError:
+            raise SubscriptionDead from None
+
+    async def _probe(self, redis: Redis) -> None:
+        """Takes a version and publishes it to ourselves: what has a lower one precedes it on the channel, whatever clocks do."""
+        while self._store.owner(self._index) is redis:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_read` notices when none comes back
+                await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish)
+            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
+        raise SubscriptionDead
+
+    async def _reconcile(self, redis: Redis) -> None:
+        """Reads what is stored: all of it at first, then, every so often, what changed lately."""
+        await self._proven.wait()
+        await self._apply_stored(redis, since=0)
+        metrics.resyncs.labels("full").inc()
+        self._failures = 0
+        self._set_synced(synced=True)
+        self._advance(self._reconciled_to)
+        log.info("subscription.ok", shard=self._shard, rooms=len(self._hub.log))
+        while True:
+            await asyncio.sleep(RECONCILE_SECONDS * random.uniform(0.8, 1.2))
+            try:
+                await self._apply_stored(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
+                metrics.resyncs.labels("partial").inc()
+            except TimeoutError:
+                continue  # the probe decides whether Redis is away; the next round reads what this one did not
+
+    async def _apply_stored(self, redis: Redis, since: int) -> None:
+        """Pages through the index by version and applies the values that the hub lacks."""
+        position = f"({max(since, 0)}"
+        newest = self._reconciled_to
+        while page := await self._page(redis, position):
+            lacking = [member for member, version in page if version > self._version_of(member)]
+            if lacking:
+                values: list[bytes | None] = await redis.mget([keys.latest_prefix(self._shard) + m for m in lacking])  # type: ignore[assignment]
+                self._apply([value for value in values if value is not None], "stored")
+            newest = page[-1][1]
+            position = f"({newest}"
+        self._reconciled_to = max(self._reconciled_to, newest)
+
+    async def _page(self, redis: Redis, position: str) -> list[tuple[str, int]]:
+        """The next members of the index after a version, with theirs."""
+        page: list[tuple[bytes, float]] = await redis.zrangebyscore(  # type: ignore[assignment]
+            self._index, position, "+inf", start=0, num=PAGE, withscores=True
+        )
+        return [(member.decode(), int(version)) for member, version in page]
+
+    def _version_of(self, member: str) -> int:
+        room_id, _, platform = member.partition(":")
+        return self._hub.log.version(room_id, platform)
+
+    def _apply(self, values: Sequence[bytes], way: str) -> None:
+        now = time.time()
+        for value in values:
+            try:
+                stored = decode_stored(value)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                metrics.malformed.inc()
+                continue
+            if self._hub.apply(stored, now):
+                metrics.relayed.labels(way).inc()
+                if way == "live":
+                    metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
+            self._advance(stored.version)
+        self._fanout.wake()
+
+    def _advance(self, version: int) -> None:
+        """Until the stored values are read, what arrives live says nothing about what was missed before."""
+        if self._synced:
+            self._hub.advance(self._shard, version)
+
+    def _set_synced(self, *, synced: bool) -> None:
+        self._synced = synced
+        self._hub.set_synced(self._shard, synced=synced)
+        metrics.upstream_ok.set(self._hub.upstream == "ok")
+        self._fanout.wake()

@@ -1,0 +1,199 @@
+"""The socket and the HTTP reads."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from broadcast_service import metrics
+from broadcast_service.analytics import Analytics, parse_wanted
+from broadcast_service.earnings import as_csv
+from broadcast_service.fanout import Fanout
+from broadcast_service.handshake import Agreement, agree, authenticate, filter_of, narrowed
+from broadcast_service.history import History, parse_span, points_as_csv, wrong
+from broadcast_service.hub import Hub
+from broadcast_service.session import Session, Terms
+from broadcast_service.sessions import Place, Sessions
+from broadcast_service.transport import EXTENSION
+from shared import keys
+from shared.messages import decode_stored
+from shared.problems import Problem
+from shared.redis import RedisError, Store
+from shared.revocations import Revocations
+from shared.scope import is_room
+from shared.serving import json_response
+from shared.tokens import Claims, TokenError, Verifier
+
+log = structlog.get_logger()
+
+
+class Dashboards:
+    """What dashboards may ask of this service, and what the answers stand on."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        shards: int,
+        hub: Hub,
+        fanout: Fanout,
+        sessions: Sessions,
+        verifier: Verifier,
+        revocations: Revocations,
+        origins: frozenset[str],
+        terms: Terms,
+        history: History,
+        analytics: Analytics,
+    ) -> None:
+        self._store = store
+        self._shards = shards
+        self._hub = hub
+        self._fanout = fanout
+        self._sessions = sessions
+        self._verifier = verifier
+        self._revocations = revocations
+        self._origins = origins
+        self._terms = terms
+        self._history = history
+        self._analytics = analytics
+
+    def routes(self) -> list[BaseRoute]:
+        """Starlette's routes to the methods below."""
+        room = "/api/tracking/telemetry/{room_id}/{platform}"
+        return [
+            WebSocketRoute("/ws/dashboard", self.socket),
+            Route("/ws/dashboard", self.upgrade_required),
+            Route("/api/tracking/telemetry", self.latest),
+            Route(room, self.latest_of_room),
+            Route(room + "/history", self.history_of_room),
+            Route("/api/tracking/analytics", self.analytics),
+        ]
+
+    def verify(self, token: str) -> Claims:
+        """A dashboard token's claims; raises TokenError, also for a revoked one."""
+        claims = self._verifier.verify(token, time.time())
+        if claims.token_id in self._revocations:
+            raise TokenError
+        return claims
+
+    async def socket(self, websocket: WebSocket) -> None:
+        """The handshake; what follows is the session's."""
+        place: Place | None = None
+        try:
+            agreement = agree(
+                websocket.headers,
+                websocket.query_params,
+                websocket.scope["subprotocols"],
+                origins=self._origins,
+                verify=self.verify,
+            )
+            address = websocket.client.host if websocket.client else ""
+            place = self._sessions.admit(agreement.claims.subject, address)
+            await websocket.accept(agreement.subprotocol)
+            self._start(websocket, agreement, place)
+            place = None
+        except Problem as problem:
+            metrics.handshakes.labels(str(problem.status)).inc()
+            log.info("session.refused", status=problem.status, detail=problem.detail)
+            await websocket.send_denial_response(problem.response())
+        finally:
+            if place is not None:
+                place.release()
+
+    def _start(self, websocket: WebSocket, agreement: Agreement, place: Place) -> None:
+        session = Session(
+            self._hub,
+            self._fanout,
+            agreement.claims,
+            agreement.encoding,
+            renew=self.verify,
+            on_end=self._sessions.remove,
+        )
+        connection = websocket.scope["extensions"][EXTENSION](session)
+        self._sessions.add(session, place)
+        session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
+        metrics.handshakes.labels("101").inc()
+        log.info("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
+
+    async def upgrade_required(self, _request: Request) -> Response:
+        """A plain GET of the socket's path."""
+        raise Problem(426, "this path speaks WebSocket", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+    async def latest(self, request: Request) -> Response:
+        """All latest values in scope, as this process holds them."""
+        claims = self._authenticate(request)
+        scope = narrowed(claims, filter_of(request.query_params))
+        events = [msgspec.Raw(entry.event) for entry in self._hub.latest(scope)]
+        return json_response({"upstream": self._hub.upstream, "version": self._hub.resume_version(), "events": events})
+
+    async def latest_of_room(self, request: Request) -> Response:
+        """One stored reading, from Redis itself."""
+        room_id, platform = self._room(request)
+        with _store_answers():
+            key = keys.latest(keys.shard_of(room_id, self._shards), room_id, platform)
+            value = await self._store.owner(key).get(key)
+        if value is None:
+            raise Problem(404, "nothing is stored for this room on this platform")
+        try:
+            return json_response(decode_stored(value))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise Problem(500, "the stored value of this room is damaged") from None
+
+    async def history_of_room(self, request: Request) -> Response:
+        """Points for charts."""
+        room_id, platform = self._room(request)
+        span, csv = parse_span(request.query_params, self._history.step_seconds, now_seconds=int(time.time())), _wants_csv(request)
+        with _store_answers():
+            points = await self._history.points(room_id, platform, span)
+        if csv:
+            return _csv(points_as_csv(points), f"{room_id}-{platform}")
+        return json_response(
+            {"room_id": room_id, "platform": platform, "from": span.start, "to": span.end, "step": span.step, "points": points}
+        )
+
+    async def analytics(self, request: Request) -> Response:
+        """What the rooms in scope earned."""
+        claims, csv = self._authenticate(request), _wants_csv(request)
+        scope = narrowed(claims, filter_of(request.query_params))
+        wanted = parse_wanted(request.query_params, scope, self._history.step_seconds, now_seconds=int(time.time()))
+        with _store_answers():
+            report = await self._analytics.report(wanted._replace(with_steps=True) if csv else wanted)
+        return _csv(as_csv(report), "earnings") if csv else json_response(report)
+
+    def _authenticate(self, request: Request) -> Claims:
+        return authenticate(request.headers, request.query_params, (), self.verify)
+
+    def _room(self, request: Request) -> tuple[str, str]:
+        """The room of the path, if the token covers it. A name that is no room's is covered by no token."""
+        claims = self._authenticate(request)
+        room_id, platform = request.path_params["room_id"], request.path_params["platform"]
+        if not is_room(room_id, platform) or not claims.scope.allows(room_id, platform):
+            raise Problem(403, "the token does not cover this room on this platform")
+        return room_id, platform
+
+
+@contextlib.contextmanager
+def _store_answers() -> Iterator[None]:
+    """What a failing store means to whoever asked."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError):
+        raise Problem(503, "the store does not answer", retry_after_seconds=1) from None
+
+
+def _wants_csv(request: Request) -> bool:
+    wanted = request.query_params.get("format", "json")
+    if wanted not in ("json", "csv"):
+        raise wrong("format", "should be json or csv")
+    return wanted == "csv"
+
+
+def _csv(lines: Iterator[str], name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"}
+    return Response("".join(lines), headers=headers, media_type="text/csv")

@@ -1,0 +1,288 @@
+"""One authenticated WebSocket's lifetime after the handshake.
+
+A session has no task: it is called when a message arrives, when a timer fires, when the socket fills or empties. The hub is the one that
+writes telemetry; the session writes what concerns this client alone. Nothing here waits.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from broadcast_service import metrics
+from broadcast_service.fanout import Fanout
+from broadcast_service.frames import Encoding, text_frame
+from broadcast_service.hub import Client, Hub
+from broadcast_service.transport import Connection
+from shared.messages import (
+    AuthMessage,
+    ErrorEvent,
+    Event,
+    FilterMessage,
+    HelloEvent,
+    PongEvent,
+    ReconnectEvent,
+    TokenExpiringEvent,
+    TokenRenewedEvent,
+    decode_client_message,
+    encode,
+)
+from shared.problems import CloseCode
+from shared.scope import Scope, ScopeError
+from shared.tokens import Claims, TokenError
+
+MESSAGES_PER_MINUTE: Final = 60
+ERRORS_ALLOWED: Final = 3  # one more refused message within the minute closes
+EXPIRY_WARNING_SECONDS: Final = 60
+
+log = structlog.get_logger()
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What every session of this process is told in `HELLO`."""
+
+    instance: str
+    heartbeat_seconds: float
+    stale_seconds: int
+    ttl_seconds: int
+
+
+class Session:
+    """The server's side of one dashboard's socket."""
+
+    __slots__ = (
+        "_budget_since",
+        "_connection",
+        "_errors",
+        "_expiry",
+        "_fanout",
+        "_filter",
+        "_hub",
+        "_messages",
+        "_on_end",
+        "_owed",
+        "_renew",
+        "_unsent",
+        "blocked_since",
+        "claims",
+        "client",
+        "encoding",
+        "reason",
+    )
+
+    def __init__(
+        self,
+        hub: Hub,
+        fanout: Fanout,
+        claims: Claims,
+        encoding: Encoding,
+        *,
+        renew: Callable[[str], Claims],
+        on_end: Callable[["Session"], None],
+    ) -> None:
+        self._hub = hub
+        self._fanout = fanout
+        self.claims = claims
+        self.encoding = encoding
+        self._renew = renew
+        self._on_end = on_end
+        self._filter = FilterMessage()
+        self._messages = self._errors = 0
+        self._budget_since = 0.0
+        self._expiry: asyncio.TimerHandle | None = None
+        self._unsent = 0
+        self._owed: Event | None = None
+        self.blocked_since: float | None = None
+        self.reason = "client gone"
+
+    def start(self, connection: Connection, scope: Scope, filter_: FilterMessage, since: int | None, terms: Terms) -> None:
+        """Joins the hub and says hello; the next flush tells the rest."""
+        self._connection = connection
+        self._filter = filter_
+        self.client = Client(connection.write)
+        resumed = self._hub.attach(self.client, scope, self.encoding, since)
+        if self.encoding is Encoding.LINES:
+            now = time.time()
+            self._send(
+                HelloEvent(
+                    timestamp=int(now),
+                    protocol=Encoding.LINES.value,
+                    instance=terms.instance,
+                    heartbeat_seconds=terms.heartbeat_seconds,
+                    stale_seconds=terms.stale_seconds,
+                    ttl_seconds=terms.ttl_seconds,
+                    token_expires_at=self.claims.expires_at,
+                    rooms=scope.patterns(),
+                    platforms=None if scope.platforms is None else sorted(scope.platforms),
+                    resumed=resumed,
+                    time_ms=int(now * 1000),
+                )
+            )
+        self._watch_expiry()
+        self._fanout.wake()
+
+    def close(self, code: CloseCode, reason: str | None = None) -> None:
+        """Ends the session with a close code; a socket that takes nothing is cut."""
+        self.reason = reason or code.reason
+        if self.client.blocked:
+            self._connection.abort()
+        else:
+            self._connection.close(code, self.reason)
+        self._leave()
+
+    def drain(self, retry_after_ms: int) -> None:
+        """Tells the client when to come back, then closes with 1012."""
+        if self.client.audience is None:
+            return  # it was closed before, and has not gone yet
+        if self.encoding is Encoding.LINES:
+            self._send(ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms))
+        self.close(CloseCode.RESTART)
+
+    def abort(self) -> None:
+        """Cuts the connection without a word."""
+        self._connection.abort()
+
+    def cut_if_stalled(self, now: float, stall_seconds: float) -> None:
+        """Cuts a client that took nothing off its socket for so long. Taking little is enough to stay: conflation bears it."""
+        if self.blocked_since is None:
+            return
+        unsent = self._connection.unsent_bytes()
+        if unsent < self._unsent:
+            self.blocked_since = now
+        self._unsent = unsent
+        if now - self.blocked_since > stall_seconds:
+            self.reason = CloseCode.TOO_SLOW.reason
+            self._connection.abort()
+
+    # --- Receiver ---
+
+    def on_text(self, data: bytes) -> None:
+        """A message of the client."""
+        if not self._within_budget():
+            return
+        try:
+            message = decode_client_message(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._refuse("bad_message", "the message is not one of auth, filter, ping")
+            return
+        if isinstance(message, AuthMessage):
+            self._on_auth(message)
+        elif isinstance(message, FilterMessage):
+            self._on_filter(message)
+        else:
+            now = time.time()
+            self._send(PongEvent(timestamp=int(now), time_ms=int(now * 1000)))
+
+    def on_binary(self) -> None:
+        """Binary messages have no meaning here."""
+        self.close(CloseCode.BINARY_FRAME)
+
+    def on_pause(self) -> None:
+        """The socket did not take all that was written: the hub skips this client for now."""
+        self.client.blocked = True
+        self.blocked_since = asyncio.get_running_loop().time()
+        self._unsent = self._connection.unsent_bytes()
+
+    def on_resume(self) -> None:
+        """The socket has taken everything."""
+        self.blocked_since = None
+        self._hub.writable(self.client)
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            self._send(owed)
+        self._fanout.wake()
+
+    def on_lost(self) -> None:
+        """The connection is gone."""
+        self._leave()
+        self._on_end(self)
+
+    # --- client messages ---
+
+    def _on_auth(self, message: AuthMessage) -> None:
+        try:
+            claims = self._renew(message.token)
+        except TokenError:
+            self._refuse("bad_token", "the token is not valid for this dashboard")
+            return
+        if claims.subject != self.claims.subject:
+            self._refuse("bad_token", "the token is for another subject")
+            return
+        before, self.claims = self.claims, claims
+        self._watch_expiry()
+        self._send(TokenRenewedEvent(timestamp=int(time.time()), expires_at=claims.expires_at))
+        if claims.scope != before.scope:
+            self._narrow(self._filter)
+
+    def _on_filter(self, message: FilterMessage) -> None:
+        try:
+            self._narrow(message)
+        except ScopeError as error:
+            self._refuse("bad_filter", str(error))
+
+    def _narrow(self, message: FilterMessage) -> None:
+        """Moves to the asked part of the token's scope. A filter that a renewed token no longer covers is dropped, not obeyed."""
+        try:
+            scope = self.claims.scope.narrow(message.rooms, message.platforms)
+        except ScopeError:
+            if message is not self._filter:
+                raise
+            message, scope = FilterMessage(), self.claims.scope
+        self._filter = message
+        self._hub.attach(self.client, scope, self.encoding)
+        self._fanout.wake()
+
+    def _within_budget(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - self._budget_since > 60:
+            self._budget_since, self._messages, self._errors = now, 0, 0
+        self._messages += 1
+        if self.encoding is Encoding.SINGLE or self._messages <= MESSAGES_PER_MINUTE:
+            return self.encoding is Encoding.LINES
+        self.close(CloseCode.TOO_MANY)
+        return False
+
+    def _refuse(self, code: str, detail: str) -> None:
+        self._errors += 1
+        if self._errors > ERRORS_ALLOWED:
+            self.close(CloseCode.BAD_MESSAGE)
+        else:
+            self._send(ErrorEvent(timestamp=int(time.time()), code=code, detail=detail))
+
+    # --- the end ---
+
+    def _watch_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left = self.claims.expires_at - time.time()
+        loop = asyncio.get_running_loop()
+        if self.encoding is Encoding.LINES:
+            self._expiry = loop.call_later(max(0.0, left - EXPIRY_WARNING_SECONDS), self._warn_of_expiry)
+        else:
+            self._expiry = loop.call_later(left, self._expire)
+
+    def _warn_of_expiry(self) -> None:
+        self._send(TokenExpiringEvent(timestamp=int(time.time()), expires_at=self.claims.expires_at))
+        self._expiry = asyncio.get_running_loop().call_later(max(0.0, self.claims.expires_at - time.time()), self._expire)
+
+    def _expire(self) -> None:
+        self.close(CloseCode.TOKEN_ENDED, "token expired")
+
+    def _send(self, event: Event) -> None:
+        """Writes one event to this client. While its socket is full the latest word about its token waits, anything else is dropped."""
+        if not self.client.blocked:
+            self._connection.write(text_frame(encode(event)))
+        elif isinstance(event, TokenExpiringEvent | TokenRenewedEvent):
+            self._owed = event
+
+    def _leave(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if self.client.audience is not None:
+            self._hub.detach(self.client)
+            metrics.closes.labels(self.reason).inc()
+            log.info("session.ended", subject=self.claims.subject, reason=self.reason)

@@ -1,0 +1,24 @@
+"""The broadcast service's settings."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.settings import CommonSettings, Port, PositiveSeconds
+
+Cap = Annotated[int, Meta(ge=0, description="a number of connections, 0 for no cap")]
+
+
+class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
+    """What the broadcast service reads beside the common settings."""
+
+    broadcast_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"
+    broadcast_port: Port = 8002
+    heartbeat_seconds: PositiveSeconds = 15
+    flush_share: Annotated[float, Meta(gt=0, le=1, description="above 0, up to 1: the part of the loop's time that fan-out may take")] = (
+        0.25
+    )
+    flush_max_pause_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000; 0 switches pacing off")] = 40
+    max_connections: Cap = 20_000
+    max_connections_per_subject: Cap = 10_000
+    max_connections_per_address: Cap = 10_000
