@@ -1,0 +1,69 @@
+/** Reading over HTTP: history and analytics, with the token in a header and never in a URL. */
+
+/** @typedef {{t: number, tokens: number, tips: number | null, viewers: number | null, goal: number | null}} Point */
+/** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
+/**
+ * @typedef {object} Report
+ * @property {number} from
+ * @property {number} to
+ * @property {number} step
+ * @property {number} total
+ * @property {number[]} earned
+ * @property {{room_id: string, earned: number}[]} rooms
+ * @property {{platform: string, earned: number}[]} platforms
+ * @property {{room_id: string, platform: string, earned: number, steps?: number[]}[]} feeds
+ */
+/** @typedef {{from: number, to: number, step: number}} Span Unix seconds */
+
+const PATIENCE_MS = 20_000;
+
+export class RequestFailed extends Error {
+  /** @param {number} status 0 when nothing answered */
+  constructor(status) {
+    super(`status ${status}`);
+    this.status = status;
+  }
+}
+
+export class Api {
+  /** @param {() => string} token @param {typeof fetch} [ask] */
+  constructor(token, ask = (url, options) => fetch(url, options)) {
+    this.token = token;
+    this.ask = ask;
+  }
+
+  /** @param {string} room @param {string} platform @param {Span} span @returns {Promise<RoomHistory>} */
+  async history(room, platform, span) {
+    return (await this.#get(historyPath(room, platform), span)).json();
+  }
+
+  /** @param {Span} span @param {{rooms?: string, platforms?: string, by?: 'feed'}} [narrow] @returns {Promise<Report>} */
+  async analytics(span, narrow = {}) {
+    return (await this.#get('/api/tracking/analytics', { ...span, ...narrow })).json();
+  }
+
+  /** @param {Span} span @param {{platforms?: string}} [narrow] */
+  async analyticsCsv(span, narrow = {}) {
+    return (await this.#get('/api/tracking/analytics', { ...span, ...narrow, format: 'csv' })).blob();
+  }
+
+  /** @param {string} room @param {string} platform @param {Span} span */
+  async historyCsv(room, platform, span) {
+    return (await this.#get(historyPath(room, platform), { ...span, format: 'csv' })).blob();
+  }
+
+  /** @param {string} path @param {Record<string, string | number>} query */
+  async #get(path, query) {
+    const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '').map(([name, value]) => [name, String(value)]));
+    const response = await this.ask(`${path}?${parameters}`, {
+      headers: { Authorization: `Bearer ${this.token()}` }, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS),
+    }).catch(() => { throw new RequestFailed(0); });
+    if (!response.ok) throw new RequestFailed(response.status);
+    return response;
+  }
+}
+
+/** @param {string} room @param {string} platform */
+function historyPath(room, platform) {
+  return `/api/tracking/telemetry/${encodeURIComponent(room)}/${encodeURIComponent(platform)}/history`;
+}

@@ -1,0 +1,76 @@
+/**
+ * What the store cannot know from the socket alone: the tokens earned before this page was opened, or while it was away, or that arrived
+ * late. History settles the minutes; the socket counts on from there. The first time that includes the minute of now, so that what was
+ * earned in it before this page was opened is not missing; later only minutes that are over, which many dashboards may then share.
+ */
+
+/** @typedef {import('./api.js').Report} Report */
+/** @typedef {import('./store.js').Store} Store */
+
+const AGAIN_SOON_MS = 75_000;
+const AGAIN_MS = 300_000;
+/** Readings of a minute may still be on their way this long after it. */
+const SETTLING_MS = 10_000;
+const HOUR_MINUTES = 60;
+
+export class Baseline {
+  #round = 0;
+  /** @type {any} */
+  #timer = null;
+
+  /**
+   * @param {import('./api.js').Api} api @param {Store} store
+   * @param {import('./connection.js').Timers} timers @param {() => number} random
+   * @param {() => void} onSettled
+   */
+  constructor(api, store, timers, random, onSettled) {
+    this.api = api;
+    this.store = store;
+    this.timers = timers;
+    this.random = random;
+    this.onSettled = onSettled;
+  }
+
+  /** Settles now and then again and again; called whenever the link comes up. */
+  start() {
+    this.stop();
+    void this.#settle(this.#round, true);
+  }
+
+  stop() {
+    this.#round++;
+    this.timers.clear(this.#timer);
+  }
+
+  /** @param {number} round @param {boolean} first */
+  async #settle(round, first) {
+    const nowMs = this.store.clock.now(this.timers.now());
+    const over = Math.floor((nowMs - SETTLING_MS) / 60_000);
+    const end = first ? Math.floor(nowMs / 60_000) + 1 : over;
+    const midnight = Math.floor(new Date(nowMs).setHours(0, 0, 0, 0) / 60_000);
+    try {
+      const day = await this.api.analytics(spanOf(Math.min(midnight, over - HOUR_MINUTES), over));
+      const hour = await this.api.analytics(spanOf(over - HOUR_MINUTES, end), { by: 'feed' });
+      if (round === this.#round) this.#take(day, hour, end - 1);
+    } catch {
+      // totals go on counting from what is known, and say since when
+    }
+    // a fifth more or less: a thousand walls that came up together do not stay together
+    if (round === this.#round) this.#timer = this.timers.set(() => void this.#settle(round, false), (first ? AGAIN_SOON_MS : AGAIN_MS) * (0.8 + 0.4 * this.random()));
+  }
+
+  /** @param {Report} day @param {Report} hour @param {number} settledMinute */
+  #take(day, hour, settledMinute) {
+    const minutes = new Map([...minutesOf(day.earned, day.from), ...minutesOf(hour.earned, hour.from)]);
+    this.store.settle(minutes, hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })), day.from / 60, settledMinute);
+    this.onSettled();
+  }
+}
+
+/** @param {number} fromMinute @param {number} toMinute */
+const spanOf = (fromMinute, toMinute) => ({ from: fromMinute * 60, to: toMinute * 60, step: 60 });
+
+/** @param {number[]} earned per minute @param {number} fromSeconds */
+function minutesOf(earned, fromSeconds) {
+  return new Map(earned.map((amount, i) => [fromSeconds / 60 + i, amount]));
+}

@@ -1,0 +1,291 @@
+/**
+ * One dashboard's link to the broadcast service, without a DOM: it decides when to open, trust, drop and reopen a socket.
+ *
+ * Invariants: the token is never part of a URL; at most two sockets exist, and two only while a draining server is being left;
+ * `phase` is `live` only between a SYNC and the loss of the socket that sent it. It never interprets telemetry.
+ */
+
+/** @typedef {import('./messages.js').ServerEvent} ServerEvent */
+/** @typedef {'connecting' | 'live' | 'waiting' | 'stopped'} Phase */
+/** @typedef {'start' | 'lost' | 'silent' | 'refused' | 'busy' | 'moving' | 'restart' | 'token' | 'forbidden' | 'protocol'} Reason */
+/** @typedef {{phase: Phase, reason: Reason, retryAtMs: number | null, lostAtMs: number | null}} Link */
+/** @typedef {{verdict: 'ok' | 'token' | 'forbidden' | 'unreachable', retryAfterMs?: number | undefined}} Probe */
+/**
+ * @typedef {object} Socket what is used of a WebSocket
+ * @property {(text: string) => void} send
+ * @property {(code?: number) => void} close
+ * @property {((event: any) => void) | null} onopen
+ * @property {((event: any) => void) | null} onmessage
+ * @property {((event: any) => void) | null} onclose
+ */
+/**
+ * @typedef {object} Timers
+ * @property {() => number} now
+ * @property {(run: () => void, delayMs: number) => any} set
+ * @property {(timer: any) => void} clear
+ */
+/**
+ * @typedef {object} Surroundings
+ * @property {string} url of the socket, without a query
+ * @property {(url: string, protocols: string[]) => Socket} openSocket
+ * @property {(token: string) => Promise<Probe>} probe asks over HTTP why a handshake failed; browsers do not say
+ * @property {Timers} timers
+ * @property {() => number} random
+ * @property {(events: ServerEvent[]) => void} onEvents
+ * @property {(link: Link) => void} onLink
+ * @property {(renewed: {token: string} | {refused: string}) => void} onRenewal
+ */
+
+const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MOST_MS = 30_000;
+const OPEN_WITHIN_MS = 10_000;
+const ANSWER_WITHIN_MS = 3_000;
+/** A link that lived this long was a good one: the next failure starts again from the shortest pause. */
+const PROVEN_MS = 10_000;
+
+/** @type {Record<number, Reason>} closes after which the same token and page can only fail again */
+const FINAL = { 1003: 'protocol', 1009: 'protocol', 4400: 'protocol', 4401: 'token', 4403: 'forbidden' };
+
+/**
+ * Full jitter: anywhere between nothing and a ceiling that doubles, so that a thousand walls do not return in step.
+ * @param {number} attempt from 0
+ * @param {() => number} random
+ */
+export function backoffMs(attempt, random) {
+  return random() * Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
+}
+
+/** @param {unknown} data @returns {ServerEvent[]} */
+export function parseFrame(data) {
+  return String(data).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+}
+
+/** One socket and the timers that watch it. */
+class Session {
+  heartbeatMs = 0;
+  opened = false;
+  synced = false;
+  /** @type {any} */
+  watchdog = null;
+
+  /** @param {Socket} socket */
+  constructor(socket) {
+    this.socket = socket;
+  }
+}
+
+export class Connection {
+  /** @type {Surroundings} */
+  #world;
+  #token = '';
+  /** @type {string | null} */
+  #renewing = null;
+  /** @type {Session | null} the socket that feeds the page */
+  #current = null;
+  /** @type {Session | null} the one being opened to take over */
+  #next = null;
+  /** @type {any} */
+  #retryTimer = null;
+  #attempt = 0;
+  #liveSinceMs = 0;
+  #version = 0;
+  #stopped = true;
+  /** @type {Link} */
+  #link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null };
+
+  /** @param {Surroundings} world */
+  constructor(world) {
+    this.#world = world;
+  }
+
+  /** @returns {Link} */
+  get link() {
+    return this.#link;
+  }
+
+  get token() {
+    return this.#token;
+  }
+
+  /** @param {string} token */
+  start(token) {
+    this.stop();
+    this.#token = token;
+    this.#version = this.#attempt = 0;
+    this.#stopped = false;
+    this.#report('connecting', 'start');
+    this.#open();
+  }
+
+  /** Ends the link for good, or until the next `start`. */
+  stop() {
+    this.#stopped = true;
+    this.#cancelRetry();
+    for (const session of [this.#current, this.#next]) if (session) this.#discard(session);
+    this.#current = this.#next = null;
+  }
+
+  /** @param {string} token replaces the one in use, without a gap where the link is up */
+  renew(token) {
+    if (!this.#current?.synced) return this.start(token);
+    this.#renewing = token;
+    this.#current.socket.send(JSON.stringify({ type: 'auth', token }));
+  }
+
+  /** The page came back (visible, online): do not wait out a pause, and do not trust a socket that may have died in sleep. */
+  wake() {
+    if (this.#stopped) return;
+    if (this.#link.phase === 'waiting') return this.#open();
+    if (this.#current?.synced) this.#demandAnswer(this.#current);
+  }
+
+  #open() {
+    this.#cancelRetry();
+    if (this.#next) return;
+    const url = this.#version ? `${this.#world.url}?since=${this.#version}` : this.#world.url;
+    const session = new Session(this.#world.openSocket(url, ['pulse.v1', `bearer.${this.#token}`]));
+    this.#next = session;
+    if (!this.#current) this.#report('connecting', this.#link.reason);
+    this.#watch(session, OPEN_WITHIN_MS);
+    session.socket.onopen = () => { session.opened = true; };
+    session.socket.onmessage = ({ data }) => this.#hear(session, data);
+    session.socket.onclose = ({ code }) => this.#lose(session, code);
+  }
+
+  /** @param {Session} session @param {unknown} data */
+  #hear(session, data) {
+    let events;
+    try {
+      events = parseFrame(data);
+    } catch {
+      return this.#drop(session, 'protocol');
+    }
+    for (const event of events) this.#heed(session, event);
+    if (session.heartbeatMs) this.#watch(session, session.heartbeatMs * 2 + ANSWER_WITHIN_MS);
+    this.#world.onEvents(events);
+  }
+
+  /** @param {Session} session @param {ServerEvent} event */
+  #heed(session, event) {
+    switch (event.event_type) {
+      case 'HELLO':
+        session.heartbeatMs = event.heartbeat_seconds * 1000;
+        break;
+      case 'SYNC':
+        this.#version = event.version;
+        if (!session.synced) this.#adopt(session);
+        break;
+      case 'RECONNECT':
+        this.#retryIn(event.retry_after_ms, 'moving');
+        break;
+      case 'TOKEN_RENEWED':
+        this.#token = this.#renewing ?? this.#token;
+        this.#renewing = null;
+        this.#world.onRenewal({ token: this.#token });
+        break;
+      case 'ERROR':
+        if (this.#renewing === null) break;
+        this.#renewing = null;
+        this.#world.onRenewal({ refused: event.detail });
+    }
+  }
+
+  /** The new socket has told everything: only now is the old one let go. @param {Session} session */
+  #adopt(session) {
+    session.synced = true;
+    if (this.#current && this.#current !== session) this.#discard(this.#current);
+    this.#current = session;
+    if (this.#next === session) this.#next = null;
+    this.#cancelRetry();
+    this.#liveSinceMs = this.#world.timers.now();
+    this.#report('live', 'start');
+  }
+
+  /** @param {Session} session @param {number} code */
+  #lose(session, code) {
+    const wasCurrent = session === this.#current;
+    this.#discard(session);
+    if (wasCurrent) this.#current = null;
+    else this.#next = null;
+    const final = FINAL[code];
+    if (final && !this.#current) return this.#halt(final);
+    if (!session.opened && !this.#current) return void this.#inquire();
+    this.#comeBack(code === 1012 ? 'restart' : code === 1013 || code === 4429 ? 'busy' : 'lost');
+  }
+
+  /** @param {Session} session @param {Reason} reason */
+  #drop(session, reason) {
+    this.#discard(session);
+    if (session === this.#current) this.#current = null;
+    if (session === this.#next) this.#next = null;
+    this.#comeBack(reason);
+  }
+
+  /** @param {Session} session */
+  #discard(session) {
+    this.#world.timers.clear(session.watchdog);
+    const { socket } = session;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(1000);
+  }
+
+  /** A handshake failed, and the browser hides why. The answer decides between a new token and patience. */
+  async #inquire() {
+    if (!this.#current) this.#report('connecting', this.#link.reason);
+    const token = this.#token;
+    const { verdict, retryAfterMs } = await this.#world.probe(token);
+    if (this.#stopped || token !== this.#token || this.#next || this.#current) return;
+    if (verdict === 'token' || verdict === 'forbidden') return this.#halt(verdict);
+    this.#comeBack(retryAfterMs === undefined ? 'refused' : 'busy', retryAfterMs);
+  }
+
+  /** @param {Reason} reason @param {number} [atLeastMs] */
+  #comeBack(reason, atLeastMs = 0) {
+    if (this.#stopped) return;
+    if (this.#next || this.#retryTimer !== null) {
+      if (!this.#current) this.#report('connecting', this.#link.reason === 'start' ? 'moving' : this.#link.reason);
+      return;
+    }
+    const { now } = this.#world.timers;
+    if (this.#liveSinceMs && now() - this.#liveSinceMs > PROVEN_MS) this.#attempt = 0;
+    this.#liveSinceMs = 0;
+    this.#retryIn(atLeastMs + backoffMs(this.#attempt++, this.#world.random), reason);
+  }
+
+  /** @param {number} delayMs @param {Reason} reason */
+  #retryIn(delayMs, reason) {
+    this.#cancelRetry();
+    this.#retryTimer = this.#world.timers.set(() => this.#open(), delayMs);
+    if (!this.#current) this.#report('waiting', reason, this.#world.timers.now() + delayMs);
+  }
+
+  #cancelRetry() {
+    this.#world.timers.clear(this.#retryTimer);
+    this.#retryTimer = null;
+  }
+
+  /** @param {Reason} reason */
+  #halt(reason) {
+    this.stop();
+    this.#report('stopped', reason);
+  }
+
+  /** @param {Session} session @param {number} withinMs */
+  #watch(session, withinMs) {
+    this.#world.timers.clear(session.watchdog);
+    session.watchdog = this.#world.timers.set(() => this.#drop(session, 'silent'), withinMs);
+  }
+
+  /** @param {Session} session */
+  #demandAnswer(session) {
+    session.socket.send('{"type":"ping"}');
+    this.#watch(session, ANSWER_WITHIN_MS);
+  }
+
+  /** @param {Phase} phase @param {Reason} reason @param {number | null} [retryAtMs] */
+  #report(phase, reason, retryAtMs = null) {
+    const lostAtMs = phase === 'live' ? null : (this.#link.lostAtMs ?? this.#world.timers.now());
+    this.#link = { phase, reason, retryAtMs, lostAtMs };
+    this.#world.onLink(this.#link);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Tokens earned, minute by minute. Earned is the sum of positive differences of a balance: a fall is a cash-out, not a loss.
+ *
+ * Two sources meet here without counting anything twice: minutes up to `settledMinute` come from the server's history (which also
+ * holds what arrived late or before this page was opened), later minutes from the differences seen live.
+ */
+
+/** @param {number | null} before @param {number} after */
+export function gain(before, after) {
+  return before === null ? 0 : Math.max(0, after - before);
+}
+
+export class Ledger {
+  /** @type {Map<number, number>} earned by minute since the epoch */
+  #minutes = new Map();
+
+  /** @param {number} capacityMinutes older minutes are forgotten */
+  constructor(capacityMinutes) {
+    this.capacityMinutes = capacityMinutes;
+  }
+
+  /** @param {number} minute @param {number} amount */
+  add(minute, amount) {
+    if (amount <= 0) return;
+    this.#minutes.set(minute, (this.#minutes.get(minute) ?? 0) + amount);
+    if (this.#minutes.size > this.capacityMinutes) this.#forget(minute - this.capacityMinutes);
+  }
+
+  /**
+   * History's word replaces ours for every minute it covers.
+   * @param {Map<number, number>} earned by minute
+   * @param {number} settledMinute the last minute that history covers
+   */
+  settle(earned, settledMinute) {
+    const live = [...this.#minutes].filter(([minute]) => minute > settledMinute);
+    const settled = [...earned].filter(([minute, amount]) => minute <= settledMinute && amount > 0);
+    this.#minutes = new Map([...settled, ...live]);
+  }
+
+  /** @param {number} fromMinute @param {number} toMinute both inclusive */
+  sum(fromMinute, toMinute) {
+    let total = 0;
+    for (const [minute, amount] of this.#minutes) if (minute >= fromMinute && minute <= toMinute) total += amount;
+    return total;
+  }
+
+  /** The last `count` minutes up to `toMinute`, oldest first. @param {number} toMinute @param {number} count */
+  series(toMinute, count) {
+    return Array.from({ length: count }, (_, i) => this.#minutes.get(toMinute - count + 1 + i) ?? 0);
+  }
+
+  /** @param {number} beforeMinute */
+  #forget(beforeMinute) {
+    for (const minute of this.#minutes.keys()) if (minute <= beforeMinute) this.#minutes.delete(minute);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What part of the studio is shown, and in which order: a value, its spelling in the query string, and the arrangement it gives.
+ */
+
+/** @typedef {import('./store.js').Feed} Feed */
+/** @typedef {import('./store.js').Status} Status */
+/** @typedef {{search: string, platform: string, status: string, group: string, sort: string}} Filters */
+/** @typedef {{id: string, keys: string[]}} Group */
+
+export const GROUPS = ['none', 'platform', 'status', 'prefix'];
+export const SORTS = ['name', 'tokens', 'earned', 'viewers', 'tips', 'goal', 'age'];
+/** @type {Status[]} */
+export const STATUSES = ['live', 'unconfirmed', 'stale', 'off_air', 'expired'];
+
+/** @type {Filters} */
+const DEFAULTS = { search: '', platform: '', status: '', group: 'none', sort: 'name' };
+const SPELLING = { search: 'q', platform: 'platform', status: 'status', group: 'group', sort: 'sort' };
+const NAMES = /** @type {(keyof Filters)[]} */ (Object.keys(DEFAULTS));
+
+/** @param {URLSearchParams} query @returns {Filters} */
+export function readFilters(query) {
+  const filters = { ...DEFAULTS };
+  for (const name of NAMES) filters[name] = query.get(SPELLING[name]) ?? DEFAULTS[name];
+  if (!GROUPS.includes(filters.group)) filters.group = DEFAULTS.group;
+  if (!SORTS.includes(filters.sort)) filters.sort = DEFAULTS.sort;
+  return filters;
+}
+
+/** Other parameters of the query stay. @param {Filters} filters @param {URLSearchParams} query */
+export function writeFilters(filters, query) {
+  for (const name of NAMES) {
+    if (filters[name] === DEFAULTS[name]) query.delete(SPELLING[name]);
+    else query.set(SPELLING[name], filters[name]);
+  }
+}
+
+/** @param {Filters} filters */
+export const areDefault = (filters) => filters.search === '' && filters.platform === '' && filters.status === '';
+
+/**
+ * @param {Iterable<Feed>} feeds
+ * @param {Filters} filters
+ * @param {(feed: Feed) => Status} status
+ * @param {(feed: Feed) => number} earned lately
+ * @returns {Group[]}
+ */
+export function arrange(feeds, filters, status, earned) {
+  const search = filters.search.trim().toLowerCase();
+  const shown = [...feeds].filter((feed) =>
+    feed.room.toLowerCase().includes(search)
+    && (!filters.platform || feed.platform === filters.platform)
+    && (!filters.status || status(feed) === filters.status));
+  const rank = ranking(filters.sort, earned);
+  shown.sort((a, b) => rank(b) - rank(a) || byName(a, b));
+  return group(shown, filters.group, status);
+}
+
+/** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
+function ranking(sort, earned) {
+  switch (sort) {
+    case 'tokens': return (feed) => feed.tokens;
+    case 'earned': return earned;
+    case 'viewers': return (feed) => feed.viewers ?? -1;
+    case 'tips': return (feed) => feed.tips ?? -1;
+    case 'goal': return (feed) => (feed.goal ? feed.tokens / feed.goal : -1);
+    case 'age': return (feed) => feed.readAt;
+    default: return () => 0;
+  }
+}
+
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+/** @param {Feed} a @param {Feed} b */
+function byName(a, b) {
+  return collator.compare(a.room, b.room) || collator.compare(a.platform, b.platform);
+}
+
+/** @param {Feed[]} feeds sorted @param {string} by @param {(feed: Feed) => Status} status @returns {Group[]} */
+function group(feeds, by, status) {
+  const idOf = {
+    none: () => '',
+    platform: (/** @type {Feed} */ feed) => feed.platform,
+    status,
+    prefix: (/** @type {Feed} */ feed) => feed.room.match(/^(.+?)[ ._-]/)?.[1] ?? '',
+  }[by] ?? (() => '');
+  /** @type {Map<string, string[]>} */
+  const groups = new Map();
+  for (const feed of feeds) {
+    const id = idOf(feed);
+    const keys = groups.get(id);
+    if (keys) keys.push(feed.key);
+    else groups.set(id, [feed.key]);
+  }
+  const ids = [...groups.keys()].sort(by === 'status' ? byStatus : collator.compare);
+  return ids.map((id) => ({ id, keys: groups.get(id) ?? [] }));
+}
+
+/** @param {string} a @param {string} b */
+function byStatus(a, b) {
+  const order = /** @type {string[]} */ (STATUSES);
+  return order.indexOf(a) - order.indexOf(b);
+}

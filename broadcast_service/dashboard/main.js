@@ -1,0 +1,226 @@
+/** Where the page is put together: token, connection, store and views, and the one loop that draws. */
+
+import { Api } from './api.js';
+import { Baseline } from './baseline.js';
+import { Connection } from './connection.js';
+import { readFilters, writeFilters } from './filters.js';
+import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
+import { probe } from './probe.js';
+import { Store } from './store.js';
+import { findToken, forgetToken, keepToken, takeFromFragment } from './token.js';
+import { AnalyticsView } from './views/analytics.js';
+import { find, html, write } from './views/dom.js';
+import { Gate, Renewal } from './views/gate.js';
+import { LinkView, isTrusted } from './views/link.js';
+import { LiveView } from './views/live.js';
+import { RoomView } from './views/room.js';
+import { hrefOf, readRoute, writeRoute } from './views/route.js';
+import { Wall } from './views/wall.js';
+
+/** @typedef {import('./views/route.js').Route} Route */
+
+const place = { location, history, storage: sessionStorage };
+const timers = { now: Date.now, set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms), clear: (/** @type {any} */ timer) => clearTimeout(timer) };
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const languageSelect = find(document, '#language', HTMLSelectElement);
+const queryNow = () => new URLSearchParams(location.search);
+const store = new Store();
+let speech = new Speech(chooseLanguage([localStorage.getItem('studio-pulse.language') ?? '', ...navigator.languages]), navigator.languages);
+let route = readRoute(queryNow());
+let entered = false;
+let scheduled = false;
+
+const connection = new Connection({
+  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/dashboard`,
+  openSocket: (url, protocols) => new WebSocket(url, protocols),
+  probe: (token) => probe('/api/tracking/telemetry', token),
+  timers,
+  random: Math.random,
+  onEvents: hear,
+  onLink: followLink,
+  onRenewal: (answer) => ('refused' in answer ? renewal.refuse() : keepToken(place, answer.token)),
+});
+const health = () => ({ link: connection.link, upstream: store.upstream, offline: !navigator.onLine });
+const moment = () => ({ nowMs: store.clock.now(Date.now()), trusted: isTrusted(health(), Date.now()), speech, calm: calm.matches });
+
+const api = new Api(() => connection.token);
+const baseline = new Baseline(api, store, timers, Math.random, schedule);
+const gate = new Gate(enter);
+const renewal = new Renewal((token) => connection.renew(token));
+const linkView = new LinkView(() => connection.wake());
+const live = new LiveView(store, readFilters(queryNow()), moment, {
+  onFilters: (filters) => { inQuery((query) => writeFilters(filters, query)); schedule(); },
+  onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
+});
+const analytics = new AnalyticsView(api, moment, (period, platform) => inQuery((query) => {
+  query.set('period', period);
+  if (platform) query.set('of', platform);
+  else query.delete('of');
+}));
+const room = new RoomView(store, api, moment, (period) => inQuery((query) => query.set('period', period)));
+const wall = new Wall((on) => {
+  inQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
+  nameWallButton();
+});
+
+/** @param {import('./messages.js').ServerEvent[]} events */
+function hear(events) {
+  const now = Date.now();
+  const upstream = store.upstream;
+  for (const event of events) {
+    store.apply(event, now);
+    if (event.event_type === 'TOKEN_EXPIRING') renewal.ask(event.expires_at);
+    if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(event.expires_at, now);
+  }
+  if (upstream !== store.upstream) live.retrust();
+  schedule();
+}
+
+/** @param {import('./connection.js').Link} link */
+function followLink({ phase, reason }) {
+  live.retrust();
+  if (phase === 'live') baseline.start();
+  else baseline.stop();
+  const shut = phase === 'stopped' && (reason === 'token' || reason === 'forbidden');
+  if (shut) leave(reason === 'token' ? 'gate_token' : 'gate_forbidden');
+  schedule();
+}
+
+/** @param {string} token */
+function enter(token) {
+  keepToken(place, token);
+  forgetRooms();
+  gate.close();
+  entered = true;
+  connection.start(token);
+  show();
+}
+
+/** @param {import('./i18n.js').Phrase | null} problem */
+function leave(problem) {
+  forgetToken(place);
+  forgetRooms();
+  renewal.dismiss();
+  entered = false;
+  show();
+  gate.open(problem);
+  schedule();
+}
+
+/** What one token may see is not the next one's to know. */
+function forgetRooms() {
+  store.clear();
+  for (const view of [live, analytics, room]) view.clear();
+}
+
+/** Shows the view of the current route, or none before a token is there. */
+function show() {
+  live.show(entered && route.view === 'live');
+  analytics.show(entered && route.view === 'analytics', queryNow());
+  room.show(entered && route.view === 'room' ? route : null, queryNow());
+  for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !entered;
+  for (const view of /** @type {const} */ (['live', 'analytics'])) {
+    const link = find(document, `#nav-${view}`, HTMLAnchorElement);
+    link.href = hrefOf({ view }, location.search);
+    if (route.view === view) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  document.title = [route.view === 'room' ? route.room : route.view === 'analytics' ? speech.say('nav_analytics') : '', 'Studio Pulse'].filter(Boolean).join(' · ');
+  schedule();
+}
+
+/** @param {Route} next */
+function navigate(next) {
+  const query = queryNow();
+  writeRoute(next, query);
+  history.pushState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+  route = next;
+  show();
+  scrollTo(0, 0);
+  html('#main').focus({ preventScroll: true });
+}
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  scheduled = false;
+  const now = Date.now();
+  const current = moment();
+  document.documentElement.dataset['trust'] = current.trusted ? 'yes' : 'no';
+  if (entered) linkView.paint(health(), speech, now);
+  gate.paint(speech);
+  renewal.paint(speech, now);
+  write(html('#clock'), speech.clock.format(current.nowMs));
+  if (!entered) return;
+  if (route.view === 'room') room.paint(current);
+  if (route.view === 'live' && live.paint(current, now)) schedule();
+}
+
+/** @param {(query: URLSearchParams) => void} change */
+function inQuery(change) {
+  const query = queryNow();
+  change(query);
+  history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+}
+
+function nameWallButton() {
+  const words = speech.say(wall.on ? 'wall_off' : 'wall_on');
+  html('#wall').setAttribute('aria-label', words);
+  html('#wall').title = words;
+}
+
+function speak() {
+  document.documentElement.lang = speech.language;
+  languageSelect.value = speech.language;
+  translate(document, speech);
+  nameWallButton();
+  for (const view of [live, analytics, room]) view.reset();
+  show();
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  const systemDark = matchMedia('(prefers-color-scheme: dark)').matches;
+  const next = (root.dataset['theme'] ?? (systemDark ? 'dark' : 'light')) === 'dark' ? 'light' : 'dark';
+  if ((next === 'dark') === systemDark) delete root.dataset['theme'];
+  else root.dataset['theme'] = next;
+  localStorage.setItem('studio-pulse.theme', root.dataset['theme'] ?? '');
+}
+
+/** Links between views change the view, not the page; whoever wants a new tab still gets one. @param {MouseEvent} event */
+function followInside(event) {
+  const link = event.target instanceof Element ? event.target.closest('a') : null;
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || !entered || link.target || link.download || link.hash || new URL(link.href).pathname !== location.pathname) return;
+  event.preventDefault();
+  navigate(readRoute(new URL(link.href).searchParams));
+}
+
+languageSelect.addEventListener('change', () => {
+  const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
+  localStorage.setItem('studio-pulse.language', language);
+  speech = new Speech(language, navigator.languages);
+  speak();
+});
+html('#theme').addEventListener('click', switchTheme);
+html('#sign-out').addEventListener('click', () => { connection.stop(); leave(null); });
+document.addEventListener('click', followInside);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
+for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
+addEventListener('hashchange', () => { const token = takeFromFragment(place); if (token) enter(token); });
+addEventListener('popstate', () => {
+  route = readRoute(queryNow());
+  live.setFilters(readFilters(queryNow()));
+  show();
+});
+setInterval(schedule, 1000);
+
+const token = findToken(place); // first of all: whatever rewrites the address would lose the fragment
+speak();
+if (queryNow().has('wall')) wall.set(true);
+if (token) enter(token);
+else leave(null);

@@ -1,0 +1,42 @@
+/**
+ * Where the access token lives: it arrives in the fragment (never sent to a server), is kept for this tab, and leaves the address bar.
+ */
+
+const KEPT_AS = 'studio-pulse.token';
+
+/**
+ * @typedef {object} Place
+ * @property {{hash: string, pathname: string, search: string}} location
+ * @property {{replaceState: (state: any, title: string, url: string) => void}} history
+ * @property {{getItem: (key: string) => string | null, setItem: (key: string, value: string) => void, removeItem: (key: string) => void}} storage
+ */
+
+/** Takes a token out of the fragment, if one is there. @param {Place} place @returns {string | null} */
+export function takeFromFragment({ location, history, storage }) {
+  const token = tidy(new URLSearchParams(location.hash.slice(1)).get('token') ?? '');
+  if (!token) return null;
+  storage.setItem(KEPT_AS, token);
+  history.replaceState(null, '', location.pathname + location.search);
+  return token;
+}
+
+/** @param {Place} place @returns {string | null} */
+export function findToken(place) {
+  return takeFromFragment(place) ?? place.storage.getItem(KEPT_AS);
+}
+
+/** @param {Place} place @param {string} token */
+export function keepToken({ storage }, token) {
+  storage.setItem(KEPT_AS, token);
+}
+
+/** @param {Place} place */
+export function forgetToken({ storage }) {
+  storage.removeItem(KEPT_AS);
+}
+
+/** What people paste has line breaks, spaces, or a whole link around the token. @param {string} pasted */
+export function tidy(pasted) {
+  const token = pasted.replace(/\s+/g, '').replace(/^.*#token=/, '').replace(/^Bearer/i, '');
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) ? token : '';
+}

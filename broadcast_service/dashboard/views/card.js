@@ -1,0 +1,87 @@
+/** One room card: a feed drawn, touching only what differs from what is already there. */
+
+import { SPARK_MINUTES, statusOf } from '../store.js';
+import { translate } from '../i18n.js';
+import { find, mark, stamp, write } from './dom.js';
+import { hrefOf } from './route.js';
+import { bars } from './spark.js';
+
+/** @typedef {import('../store.js').Feed} Feed */
+/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {{staleSeconds: number, ttlSeconds: number}} Terms */
+
+const FLASH_MS = 600;
+
+export class Card {
+  /** Whether it is near the screen; elsewhere drawing can wait. */
+  near = false;
+
+  /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
+  constructor(feed, speech) {
+    this.element = stamp('card-template');
+    this.element.dataset['room'] = feed.room;
+    this.element.dataset['platform'] = feed.platform;
+    translate(this.element, speech);
+    const part = (/** @type {string} */ name) => find(this.element, `.${name}`, HTMLElement);
+    this.parts = {
+      badge: part('badge-word'), age: part('age'), tokens: part('tokens'), lately: part('lately'), flash: part('flash'),
+      goal: part('goal'), track: part('goal-track'), fill: part('goal-fill'), goalOf: part('goal-of'), goalShare: part('goal-share'),
+      viewers: part('viewers'), tips: part('tips'), spark: find(this.element, '.spark path', SVGPathElement),
+    };
+    const link = find(this.element, '.room a', HTMLAnchorElement);
+    write(link, feed.room);
+    link.title = feed.room;
+    link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, '');
+    write(part('platform'), feed.platform);
+  }
+
+  /** @param {Feed} feed @param {Moment} moment @param {Terms} terms */
+  paint(feed, moment, terms) {
+    const { speech } = moment;
+    this.paintAge(feed, moment, terms);
+    write(this.parts.tokens, speech.number(feed.tokens));
+    write(this.parts.viewers, speech.number(feed.viewers));
+    write(this.parts.tips, speech.number(feed.tips));
+    this.#paintEarned(feed, moment);
+    this.#paintGoal(feed, speech);
+  }
+
+  /** What the passing of time alone changes. @param {Feed} feed @param {Moment} moment @param {Terms} terms */
+  paintAge(feed, { nowMs, trusted, speech }, terms) {
+    const status = statusOf(feed, nowMs, terms, trusted);
+    mark(this.element, 'status', status);
+    write(this.parts.badge, speech.say(`status_${status}`));
+    write(this.parts.age, speech.age(Math.max(0, nowMs / 1000 - feed.readAt)));
+  }
+
+  /** @param {boolean} calm */
+  flash(calm) {
+    if (calm || !this.near) return;
+    const running = this.parts.flash.getAnimations()[0];
+    if (running) running.currentTime = 0;
+    else this.parts.flash.animate({ opacity: [1, 0] }, { id: 'flash', duration: FLASH_MS, easing: 'ease-out' });
+  }
+
+  /** @param {Feed} feed @param {Moment} moment */
+  #paintEarned(feed, { nowMs, speech }) {
+    const series = feed.ledger.series(Math.floor(nowMs / 60_000), SPARK_MINUTES);
+    const amount = series.reduce((sum, value) => sum + value, 0);
+    const path = bars(series, 90, 30);
+    if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
+    write(this.parts.lately, amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none'));
+    mark(this.parts.lately, 'earned', amount ? 'yes' : 'no');
+  }
+
+  /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
+  #paintGoal({ tokens, goal }, speech) {
+    const { track, fill, goalOf, goalShare } = this.parts;
+    const share = goal ? Math.min(1, tokens / goal) : 0;
+    const percent = String(Math.floor(share * 100));
+    fill.style.setProperty('--share', percent);
+    mark(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
+    track.setAttribute('aria-valuenow', percent);
+    track.setAttribute('aria-label', speech.say('goal_label'));
+    write(goalOf, goal === null ? speech.say('no_goal') : `${speech.say('goal_label')} ${speech.number(goal)}`);
+    write(goalShare, goal === null ? '' : speech.percentage.format(Math.floor(share * 100) / 100));
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * All room cards. Only what is near the screen is drawn at once; what is far is drawn a few per frame, so that it is right for
+ * search-in-page and screen readers too, and never a burden.
+ */
+
+import { Card } from './card.js';
+import { reconcile } from './reconcile.js';
+import { write } from './dom.js';
+
+/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {import('../filters.js').Group} Group */
+
+const FAR_PER_FRAME = 15;
+const NEW_PER_FRAME = 60;
+
+export class Cards {
+  /** @type {Map<string, Card>} */
+  #cards = new Map();
+  /** @type {WeakMap<Element, Card>} */
+  #ofElement = new WeakMap();
+  /** @type {Set<string>} */
+  #pending = new Set();
+  /** @type {Group[]} */
+  #groups = [];
+  /** @type {Map<string, {section: HTMLElement, list: HTMLElement, title: HTMLElement, name: HTMLElement, count: HTMLElement}>} */
+  #sections = new Map();
+  #built = 0;
+
+  /** @param {HTMLElement} root @param {Store} store @param {(by: string) => string} nameGroup */
+  constructor(root, store, nameGroup) {
+    this.root = root;
+    this.store = store;
+    this.nameGroup = nameGroup;
+    this.observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const card = this.#ofElement.get(entry.target);
+        if (card) card.near = entry.isIntersecting;
+      }
+    }, { rootMargin: '300px' });
+  }
+
+  /** Whether there is still something to draw. */
+  get busy() {
+    return this.#pending.size > 0 || this.#built < this.#wanted();
+  }
+
+  /** Starts afresh, as after a change of language. */
+  reset() {
+    this.observer.disconnect();
+    for (const card of this.#cards.values()) card.element.remove();
+    this.#cards.clear();
+    this.#sections.clear();
+    this.root.replaceChildren();
+  }
+
+  /** @param {Group[]} groups @param {Moment} moment */
+  arrange(groups, moment) {
+    this.#groups = groups;
+    let room = NEW_PER_FRAME;
+    this.#built = 0;
+    for (const { keys } of groups) {
+      for (const key of keys) {
+        if (!this.#cards.has(key) && room > 0) { this.#create(key, moment); room--; }
+        if (this.#cards.has(key)) this.#built++;
+      }
+    }
+    const sections = groups.map((group) => this.#fill(group));
+    reconcile(this.root, sections);
+  }
+
+  /** Draws more of the cards that a big arrangement left for later frames. @param {Moment} moment */
+  continueArranging(moment) {
+    if (this.#built < this.#wanted()) this.arrange(this.#groups, moment);
+  }
+
+  /** @param {Iterable<string>} keys @param {Iterable<string>} flashed @param {Moment} moment */
+  update(keys, flashed, moment) {
+    for (const key of keys) this.#pending.add(key);
+    let far = FAR_PER_FRAME;
+    for (const key of this.#pending) {
+      const card = this.#cards.get(key);
+      if (card && !card.near && far-- <= 0) continue;
+      this.#pending.delete(key);
+      const feed = this.store.feeds.get(key);
+      if (card && feed) card.paint(feed, moment, this.store);
+    }
+    for (const key of flashed) this.#cards.get(key)?.flash(moment.calm);
+  }
+
+  /** A second has passed. @param {Moment} moment */
+  tick(moment) {
+    for (const [key, card] of this.#cards) {
+      const feed = this.store.feeds.get(key);
+      if (feed && card.near) card.paint(feed, moment, this.store);
+      else if (feed) card.paintAge(feed, moment, this.store);
+    }
+  }
+
+  /** @param {Iterable<string>} keys */
+  remove(keys) {
+    for (const key of keys) {
+      const card = this.#cards.get(key);
+      if (!card) continue;
+      this.observer.unobserve(card.element);
+      card.element.remove();
+      this.#cards.delete(key);
+    }
+  }
+
+  #wanted() {
+    return this.#groups.reduce((sum, { keys }) => sum + keys.length, 0);
+  }
+
+  /** @param {string} key @param {Moment} moment */
+  #create(key, moment) {
+    const feed = this.store.feeds.get(key);
+    if (!feed) return;
+    const card = new Card(feed, moment.speech);
+    card.paint(feed, moment, this.store);
+    this.#cards.set(key, card);
+    this.#ofElement.set(card.element, card);
+    this.observer.observe(card.element);
+  }
+
+  /** @param {Group} group */
+  #fill({ id, keys }) {
+    const parts = this.#sections.get(id) ?? this.#section(id);
+    const named = this.#groups.length > 1 || id !== '';
+    parts.title.hidden = !named;
+    write(parts.name, this.nameGroup(id));
+    write(parts.count, String(keys.length));
+    reconcile(parts.list, keys.flatMap((key) => this.#cards.get(key)?.element ?? []));
+    return parts.section;
+  }
+
+  /** @param {string} id */
+  #section(id) {
+    const [section, title, name, count, list] = ['section', 'h3', 'span', 'span', 'ul'].map((tag) => document.createElement(tag));
+    if (!section || !title || !name || !count || !list) throw new Error('unreachable');
+    section.className = 'group';
+    title.className = 'group-title';
+    count.className = 'group-count';
+    list.className = 'cards';
+    title.append(name, count);
+    section.append(title, list);
+    const parts = { section, title, name, count, list };
+    this.#sections.set(id, parts);
+    return parts;
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Bars or a line over time as SVG, drawn to the size it is given, with a crosshair that says the value under the pointer or the arrow keys.
+ */
+
+import { timeTicks, valueTicks } from '../scales.js';
+
+/** @typedef {import('../i18n.js').Speech} Speech */
+/**
+ * @typedef {object} Series
+ * @property {'bars' | 'line'} kind
+ * @property {number} fromMs
+ * @property {number} toMs
+ * @property {number} stepMs width of a bar, and the longest gap that a line bridges is three of them
+ * @property {{t: number, value: number}[]} points times in ms
+ * @property {string} name
+ * @property {string} [unit]
+ * @property {boolean} [fromZero] bars always are; a line of balances would be flat if it were
+ */
+
+const SVG = 'http://www.w3.org/2000/svg';
+const [LEFT, RIGHT, TOP, BOTTOM] = [52, 8, 10, 24];
+const HALF_LABEL = 30;
+
+export class Chart {
+  #svg = document.createElementNS(SVG, 'svg');
+  #readout = document.createElement('p');
+  /** @type {{series: Series, speech: Speech} | null} */
+  #shown = null;
+  /** @type {number | null} index of the pointed-at value */
+  #at = null;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    root.classList.add('chart');
+    this.#readout.className = 'chart-readout';
+    this.#readout.setAttribute('aria-live', 'polite');
+    this.#svg.setAttribute('tabindex', '0');
+    this.#svg.setAttribute('role', 'img');
+    root.append(this.#readout, this.#svg);
+    new ResizeObserver(() => this.#draw()).observe(root);
+    this.#svg.addEventListener('pointermove', (event) => this.#point(this.#nearest(event.offsetX)));
+    for (const type of ['pointerleave', 'blur']) this.#svg.addEventListener(type, () => this.#point(null));
+    this.#svg.addEventListener('keydown', (event) => this.#walk(event));
+  }
+
+  /** @param {Series} series @param {Speech} speech */
+  show(series, speech) {
+    this.#shown = { series, speech };
+    this.#at = null;
+    this.#draw();
+  }
+
+  clear() {
+    this.#shown = null;
+    this.#svg.replaceChildren();
+    this.#svg.removeAttribute('aria-label');
+    this.#readout.textContent = '';
+  }
+
+  #draw() {
+    const { clientWidth: width, clientHeight } = this.root;
+    const height = clientHeight - this.#readout.offsetHeight;
+    if (!this.#shown || width < 40 || height < 40) return;
+    const { series, speech } = this.#shown;
+    const values = series.points.map(({ value }) => value);
+    const ticks = valueTicks(series.fromZero === false && values.length ? Math.min(...values) : 0, Math.max(0, ...values));
+    const [least, most] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
+    this.x = (/** @type {number} */ t) => LEFT + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - LEFT - RIGHT);
+    this.y = (/** @type {number} */ value) => height - BOTTOM - ((value - least) / (most - least)) * (height - TOP - BOTTOM);
+    this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    this.#svg.setAttribute('aria-label', summary(series, speech));
+    this.#svg.replaceChildren(...this.#grid(ticks, width, speech), ...this.#times(series, width, height, speech), ...this.#marks(series, height), this.#cursor(series, height));
+    this.#say();
+  }
+
+  /** @param {number[]} ticks @param {number} width @param {Speech} speech */
+  #grid(ticks, width, speech) {
+    return ticks.flatMap((tick) => {
+      const y = Math.round(this.#y(tick)) + 0.5;
+      return [shape('line', { class: 'chart-grid', x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), label(speech.compact.format(tick), LEFT - 8, y + 4, 'end')];
+    });
+  }
+
+  /** @param {Series} series @param {number} width @param {number} height @param {Speech} speech */
+  #times({ fromMs, toMs }, width, height, speech) {
+    const week = toMs - fromMs > 2 * 86_400_000;
+    const format = week ? speech.weekday : speech.hour;
+    const ticks = timeTicks(fromMs, toMs, Math.max(2, width / (week ? 70 : 90))).map((tick) => ({ tick, x: this.#x(tick) }));
+    return ticks.filter(({ x }) => x < width - HALF_LABEL).map(({ tick, x }) => label(format.format(tick), x, height - 6, x < LEFT + 12 ? 'start' : 'middle'));
+  }
+
+  /** @param {Series} series @param {number} height */
+  #marks({ kind, points, stepMs }, height) {
+    if (kind === 'line') return [shape('path', { class: 'chart-line', d: this.#path(points, stepMs) })];
+    const base = height - BOTTOM;
+    const slot = this.#x(stepMs) - this.#x(0);
+    const gap = slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15;
+    const d = points.filter(({ value }) => value > 0).map(({ t, value }) => {
+      const tall = Math.max(1, base - this.#y(value));
+      const round = Math.min(3, (slot - gap) / 2, tall);
+      return `M${(this.#x(t) + gap / 2).toFixed(1)} ${base}v${(round - tall).toFixed(1)}q0 ${-round} ${round} ${-round}h${(slot - gap - 2 * round).toFixed(1)}q${round} 0 ${round} ${round}v${(tall - round).toFixed(1)}z`;
+    }).join('');
+    return [shape('path', { class: 'chart-bars', d })];
+  }
+
+  /** A gap in the readings is a gap in the line. @param {{t: number, value: number}[]} points @param {number} stepMs */
+  #path(points, stepMs) {
+    return points.map(({ t, value }, i) => {
+      const before = points[i - 1];
+      return `${before && t - before.t <= 3 * stepMs ? 'L' : 'M'}${this.#x(t).toFixed(1)} ${this.#y(value).toFixed(1)}`;
+    }).join('');
+  }
+
+  /** @param {Series} series @param {number} height */
+  #cursor({ points, kind, stepMs }, height) {
+    const group = shape('g', { class: 'chart-cursor' });
+    const point = this.#at === null ? undefined : points[this.#at];
+    if (!point) return group;
+    const x = this.#x(point.t + (kind === 'bars' ? stepMs / 2 : 0));
+    group.append(shape('line', { x1: x, x2: x, y1: TOP, y2: height - BOTTOM }), shape('circle', { cx: x, cy: this.#y(point.value), r: 4 }));
+    return group;
+  }
+
+  /** @param {number | null} index */
+  #point(index) {
+    if (index === this.#at || !this.#shown) return;
+    this.#at = index;
+    this.#svg.lastElementChild?.replaceWith(this.#cursor(this.#shown.series, this.root.clientHeight - this.#readout.offsetHeight));
+    this.#say();
+  }
+
+  /** @param {number} offsetX */
+  #nearest(offsetX) {
+    const { points, kind, stepMs } = this.#shown?.series ?? { points: [], kind: 'line', stepMs: 0 };
+    let best = null;
+    let least = Infinity;
+    for (const [i, { t }] of points.entries()) {
+      const distance = Math.abs(this.#x(t + (kind === 'bars' ? stepMs / 2 : 0)) - offsetX);
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #walk(event) {
+    const last = (this.#shown?.series.points.length ?? 0) - 1;
+    const at = this.#at ?? last;
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+    if (to === undefined || last < 0) return;
+    event.preventDefault();
+    this.#point(Math.min(last, Math.max(0, to)));
+  }
+
+  #say() {
+    if (!this.#shown) return;
+    const { series, speech } = this.#shown;
+    const point = this.#at === null ? undefined : series.points[this.#at];
+    const words = point ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}` : '\u00a0';
+    if (this.#readout.textContent !== words) this.#readout.textContent = words;
+  }
+
+  /** @param {number} t */
+  #x(t) { return this.x?.(t) ?? 0; }
+  /** @param {number} value */
+  #y(value) { return this.y?.(value) ?? 0; }
+}
+
+/** @param {Series} series @param {Speech} speech */
+function summary({ name, points, unit }, speech) {
+  if (!points.length) return `${name}: ${speech.say('chart_empty')}`;
+  const most = points.reduce((best, point) => (point.value > best.value ? point : best));
+  return `${name}. ${speech.say('chart_most', { value: Math.round(most.value), time: speech.moment.format(most.t) })} ${unit ?? ''}`.trim();
+}
+
+/** @param {string} tag @param {Record<string, string | number>} attributes */
+function shape(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  return element;
+}
+
+/** @param {string} words @param {number} x @param {number} y @param {string} anchor */
+function label(words, x, y, anchor) {
+  const element = shape('text', { class: 'chart-label', x, y, 'text-anchor': anchor });
+  element.textContent = words;
+  return element;
+}

@@ -1,0 +1,135 @@
+/**
+ * Every room as one small square: colour is what it earned lately, a hollow square is one whose value is not current.
+ * Arrow keys walk the squares (one tab stop for all of them); what a square means is said when it is pointed at or focused.
+ */
+
+import { SPARK_MINUTES, statusOf } from '../store.js';
+import { mark } from './dom.js';
+import { reconcile } from './reconcile.js';
+
+/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('../store.js').Feed} Feed */
+/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {{item: HTMLElement, button: HTMLButtonElement, earned: number}} Cell */
+
+const LEVELS = 4;
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+export class HeatMap {
+  /** @type {Map<string, Cell>} */
+  #cells = new Map();
+  /** @type {string | null} */
+  #pointedAt = null;
+
+  /**
+   * @param {HTMLElement} root @param {Store} store
+   * @param {{show: (anchor: HTMLElement, feed: Feed) => void, hide: () => void}} tip
+   * @param {(feed: Feed) => void} onChoose
+   */
+  constructor(root, store, tip, onChoose) {
+    this.root = root;
+    this.store = store;
+    this.tip = tip;
+    root.addEventListener('click', (event) => {
+      const feed = this.store.feeds.get(keyAt(event.target) ?? '');
+      if (feed) onChoose(feed);
+    });
+    root.addEventListener('keydown', (event) => this.#walk(event));
+    for (const type of ['pointerover', 'focusin']) root.addEventListener(type, (event) => this.#point(keyAt(event.target)));
+    for (const type of ['pointerleave', 'focusout']) root.addEventListener(type, () => this.#point(null));
+  }
+
+  /** Adds and removes squares, in the order of names. @param {Moment} moment */
+  arrange(moment) {
+    for (const key of this.#cells.keys()) if (!this.store.feeds.has(key)) this.#cells.delete(key);
+    const feeds = [...this.store.feeds.values()].sort((a, b) => collator.compare(a.room, b.room) || collator.compare(a.platform, b.platform));
+    const items = feeds.map((feed) => (this.#cells.get(feed.key) ?? this.#create(feed)).item);
+    reconcile(this.root, items);
+    mark(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
+    if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('button')?.setAttribute('tabindex', '0');
+    this.tick(moment);
+  }
+
+  clear() {
+    this.#cells.clear();
+    this.root.replaceChildren();
+    this.#point(null);
+  }
+
+  /** @param {Iterable<string>} keys @param {Moment} moment */
+  update(keys, moment) {
+    for (const key of keys) {
+      const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
+      if (!cell || !feed) continue;
+      cell.earned = earnedLately(feed, moment.nowMs);
+      mark(cell.button, 'status', statusOf(feed, moment.nowMs, this.store, moment.trusted));
+    }
+    const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
+    const cell = this.#cells.get(this.#pointedAt ?? '');
+    if (pointed && cell) this.tip.show(cell.button, pointed);
+  }
+
+  /** A second has passed: levels are relative to the best room, so all are looked at. @param {Moment} moment */
+  tick(moment) {
+    this.update(this.#cells.keys(), moment);
+    const most = Math.max(1, ...[...this.#cells.values()].map(({ earned }) => earned));
+    for (const { button, earned } of this.#cells.values()) {
+      mark(button, 'level', String(earned > 0 ? Math.ceil(Math.sqrt(earned / most) * LEVELS) : 0));
+    }
+  }
+
+  /** @param {Set<string>} keys that the filters let through */
+  match(keys) {
+    for (const [key, { button }] of this.#cells) mark(button, 'match', keys.has(key) ? 'yes' : 'no');
+  }
+
+  /** @param {Feed} feed @returns {Cell} */
+  #create(feed) {
+    const item = document.createElement('li');
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'cell';
+    button.tabIndex = -1;
+    button.dataset['key'] = feed.key;
+    button.setAttribute('aria-label', `${feed.room}, ${feed.platform}`);
+    item.append(button);
+    const cell = { item, button, earned: 0 };
+    this.#cells.set(feed.key, cell);
+    return cell;
+  }
+
+  /** @param {string | null} key */
+  #point(key) {
+    this.#pointedAt = key;
+    const [cell, feed] = [this.#cells.get(key ?? ''), this.store.feeds.get(key ?? '')];
+    if (cell && feed) this.tip.show(cell.button, feed);
+    else this.tip.hide();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #walk(event) {
+    const buttons = [...this.root.querySelectorAll('button')];
+    const from = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    const top = buttons[0]?.offsetTop;
+    const columns = buttons.findIndex((button) => button.offsetTop !== top);
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -from, End: buttons.length - 1 - from };
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const to = step === undefined ? undefined : buttons[from + step];
+    if (!to) return;
+    event.preventDefault();
+    buttons[from]?.setAttribute('tabindex', '-1');
+    to.setAttribute('tabindex', '0');
+    to.focus();
+  }
+}
+
+/** @param {EventTarget | null} target */
+function keyAt(target) {
+  return target instanceof HTMLElement ? (target.dataset['key'] ?? null) : null;
+}
+
+/** @param {Feed} feed @param {number} nowMs */
+export function earnedLately(feed, nowMs) {
+  const minute = Math.floor(nowMs / 60_000);
+  return feed.ledger.sum(minute - SPARK_MINUTES + 1, minute);
+}

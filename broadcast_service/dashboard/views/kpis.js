@@ -1,0 +1,91 @@
+/** The row of totals. */
+
+import { find, stamp, write } from './dom.js';
+import { bars } from './spark.js';
+
+/** @typedef {import('../totals.js').Totals} Totals */
+/** @typedef {import('../i18n.js').Speech} Speech */
+/** @typedef {import('../i18n.js').Phrase} Phrase */
+
+/** @type {{id: string, title: Phrase}[]} */
+const TILES = [
+  { id: 'live', title: 'kpi_live' },
+  { id: 'viewers', title: 'kpi_viewers' },
+  { id: 'hour', title: 'kpi_hour' },
+  { id: 'today', title: 'kpi_today' },
+  { id: 'tips', title: 'kpi_tips' },
+];
+const SVG = 'http://www.w3.org/2000/svg';
+
+export class Kpis {
+  /** @type {Map<string, {title: HTMLElement, value: HTMLElement, sub: HTMLElement}>} */
+  #tiles = new Map();
+  #pulse = document.createElementNS(SVG, 'path');
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    for (const { id } of TILES) {
+      const tile = stamp('kpi-template');
+      tile.dataset['kpi'] = id;
+      const part = (/** @type {string} */ selector) => find(tile, selector, HTMLElement);
+      this.#tiles.set(id, { title: part('dt'), value: part('.kpi-value'), sub: part('.kpi-sub') });
+      if (id === 'hour') tile.append(this.#chart());
+      root.append(tile);
+    }
+  }
+
+  /** @param {Totals} totals @param {import('./moment.js').Moment} moment */
+  paint(totals, { speech, trusted }) {
+    for (const { id, title } of TILES) {
+      const tile = this.#tiles.get(id);
+      if (!tile) continue;
+      write(tile.title, trusted ? speech.say(title) : `${speech.say(title)} · ${speech.say('last_known')}`);
+      write(tile.value, valueOf(id, totals, trusted, speech));
+      write(tile.sub, captionOf(id, totals, speech));
+    }
+    const path = bars(totals.pulse, 240, 60);
+    if (this.#pulse.getAttribute('d') !== path) this.#pulse.setAttribute('d', path);
+  }
+
+  #chart() {
+    const chart = document.createElementNS(SVG, 'svg');
+    chart.setAttribute('class', 'kpi-pulse');
+    chart.setAttribute('viewBox', '0 0 240 60');
+    chart.setAttribute('preserveAspectRatio', 'none');
+    chart.setAttribute('aria-hidden', 'true');
+    chart.append(this.#pulse);
+    return chart;
+  }
+}
+
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Speech} speech */
+function valueOf(id, totals, trusted, speech) {
+  switch (id) {
+    case 'live': return speech.number(trusted ? totals.feeds.live : totals.feeds.unconfirmed);
+    case 'viewers': return totals.viewersKnown ? speech.number(totals.viewers) : '—';
+    case 'hour': return speech.number(Math.round((totals.hour * 60) / totals.hourMinutes));
+    case 'today': return speech.number(totals.today);
+    default: return totals.tipsKnown ? speech.number(totals.tips) : '—';
+  }
+}
+
+/** @param {string} id @param {Totals} totals @param {Speech} speech */
+function captionOf(id, totals, speech) {
+  const { feeds } = totals;
+  const all = Object.values(feeds).reduce((sum, count) => sum + count, 0);
+  const off = feeds.off_air + feeds.expired;
+  const troubles = [feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }), off && speech.say('kpi_live_off', { count: off })];
+  const since = () => speech.hour.format(totals.todaySinceMinute * 60_000);
+  switch (id) {
+    case 'live':
+      return [speech.say('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
+    case 'viewers':
+      return totals.viewersKnown ? speech.say('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) }) : speech.say('kpi_unknown');
+    case 'hour':
+      return totals.hourMinutes === 60 ? speech.say('kpi_hour_full') : speech.say('kpi_hour_part', { count: totals.hourMinutes });
+    case 'today':
+      return totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() });
+    default:
+      return totals.tipsKnown ? speech.say('kpi_tips_sub') : speech.say('kpi_unknown');
+  }
+}

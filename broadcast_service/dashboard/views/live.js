@@ -1,0 +1,156 @@
+/** The live view: decides what to redraw when, so that a frame costs what changed and not what exists. */
+
+import { areDefault, arrange } from '../filters.js';
+import { statusOf } from '../store.js';
+import { totalsOf } from '../totals.js';
+import { Cards } from './cards.js';
+import { find, html, write } from './dom.js';
+import { HeatMap, earnedLately } from './heatmap.js';
+import { Kpis } from './kpis.js';
+import { Tip } from './tip.js';
+import { Toolbar } from './toolbar.js';
+
+/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('../filters.js').Filters} Filters */
+/** @typedef {import('./moment.js').Moment} Moment */
+
+const TOTALS_EVERY_MS = 250;
+/** Cards that trade places at every update cannot be read. */
+const REORDER_EVERY_MS = 5000;
+
+export class LiveView {
+  #section = html('#live');
+  #count = html('#count');
+  #empty = html('#empty');
+  #emptyWords = html('#empty-words');
+  #clear = find(document, '#clear-filters', HTMLButtonElement);
+  #kpis = new Kpis(html('#kpis'));
+  #arrangeDue = true;
+  #arrangedMs = 0;
+  #totalsMs = 0;
+  #tickMs = 0;
+
+  /**
+   * @param {Store} store @param {Filters} filters
+   * @param {() => Moment} moment
+   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../store.js').Feed) => void}} choices
+   */
+  constructor(store, filters, moment, { onFilters, onRoom }) {
+    this.store = store;
+    this.moment = moment;
+    this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) => this.#filter(next, onFilters));
+    this.cards = new Cards(html('#groups'), store, (id) => this.#nameGroup(id));
+    this.heat = new HeatMap(html('#heat'), store, new Tip(html('#tip'), store, moment), onRoom);
+    this.#clear.addEventListener('click', () => {
+      this.toolbar.set({ ...this.toolbar.filters, search: '', platform: '', status: '' });
+      this.#filter(this.toolbar.filters, onFilters);
+    });
+  }
+
+  /** @param {boolean} shown */
+  show(shown) {
+    this.#section.hidden = !shown;
+  }
+
+  /** @param {Filters} filters */
+  setFilters(filters) {
+    this.toolbar.set(filters);
+    this.#arrangeDue = true;
+  }
+
+  /** Everything is drawn anew, as after a change of language. */
+  reset() {
+    this.cards.reset();
+    this.#arrangeDue = true;
+    this.#totalsMs = this.#tickMs = 0;
+  }
+
+  /** Nothing of any room stays on the page. */
+  clear() {
+    this.reset();
+    this.heat.clear();
+  }
+
+  /** The state of the link changed: what was called live may no longer be. */
+  retrust() {
+    this.#totalsMs = this.#tickMs = 0;
+  }
+
+  /** One animation frame. @param {Moment} moment @param {number} localMs @returns {boolean} whether another one is needed */
+  paint(moment, localMs) {
+    const { updated, flashed, added, removed } = this.store.takeChanges();
+    if (removed.size) this.cards.remove(removed);
+    if (added.size || removed.size) this.#arrangeDue = true;
+    if (this.#orderMoves() && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
+    if (this.#arrangeDue) this.#arrange(moment, localMs);
+    else this.cards.continueArranging(moment);
+    this.cards.update(updated, flashed, moment);
+    this.heat.update(updated, moment);
+    this.#paintTotals(moment, localMs);
+    this.#tick(moment, localMs);
+    return this.cards.busy;
+  }
+
+  /** @param {Moment} moment @param {number} localMs */
+  #paintTotals(moment, localMs) {
+    if (localMs - this.#totalsMs < TOTALS_EVERY_MS) return;
+    this.#totalsMs = localMs;
+    const midnight = new Date(moment.nowMs).setHours(0, 0, 0, 0);
+    this.#kpis.paint(totalsOf(this.store, moment.nowMs, moment.trusted, midnight), moment);
+  }
+
+  /** @param {Moment} moment @param {number} localMs */
+  #tick(moment, localMs) {
+    if (localMs - this.#tickMs < 1000) return;
+    this.#tickMs = localMs;
+    this.cards.tick(moment);
+    this.heat.tick(moment);
+  }
+
+  /** Whether time or updates alone can change the arrangement; not while someone is reading a card with the keyboard. */
+  #orderMoves() {
+    const { sort, group, status } = this.toolbar.filters;
+    const reading = html('#groups').contains(document.activeElement);
+    return !reading && (sort !== 'name' || group === 'status' || status !== '');
+  }
+
+  /** @param {Moment} moment @param {number} localMs */
+  #arrange(moment, localMs) {
+    const { feeds } = this.store;
+    const { filters } = this.toolbar;
+    this.#arrangeDue = false;
+    this.#arrangedMs = localMs;
+    const status = (/** @type {import('../store.js').Feed} */ feed) => statusOf(feed, moment.nowMs, this.store, true);
+    const groups = arrange(feeds.values(), filters, status, (feed) => earnedLately(feed, moment.nowMs));
+    const shown = new Set(groups.flatMap(({ keys }) => keys));
+    this.toolbar.offerPlatforms(feeds.values(), moment.speech);
+    this.cards.arrange(groups, moment);
+    this.heat.arrange(moment);
+    this.heat.match(shown);
+    this.#sayCount(shown.size, moment);
+  }
+
+  /** @param {number} shown @param {Moment} moment */
+  #sayCount(shown, { speech }) {
+    const total = this.store.feeds.size;
+    const all = areDefault(this.toolbar.filters);
+    write(this.#count, all ? speech.say('shown', { count: shown }) : speech.say('shown_of', { count: shown, total }));
+    this.#empty.hidden = shown > 0 || !this.store.complete;
+    this.#clear.hidden = all;
+    write(this.#emptyWords, speech.say(total === 0 ? 'nothing_yet' : 'nothing_found'));
+    html('#heat-section').hidden = total === 0;
+  }
+
+  /** @param {Filters} filters @param {(filters: Filters) => void} onFilters */
+  #filter(filters, onFilters) {
+    this.#arrangeDue = true;
+    onFilters(filters);
+  }
+
+  /** @param {string} id */
+  #nameGroup(id) {
+    const { speech } = this.moment();
+    if (id === '') return speech.say('group_other');
+    return this.toolbar.filters.group === 'status' ? speech.say(`status_${/** @type {import('../store.js').Status} */ (id)}`) : id;
+  }
+}

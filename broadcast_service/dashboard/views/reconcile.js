@@ -1,0 +1,42 @@
+/** Keyed children: puts elements in a wanted order while moving as few as possible (a moved element loses focus and animations). */
+
+/** @param {Element} parent @param {Element[]} wanted */
+export function reconcile(parent, wanted) {
+  const staying = new Set(wanted);
+  for (const child of [...parent.children]) if (!staying.has(child)) child.remove();
+  const place = new Map([...parent.children].map((child, index) => [child, index]));
+  const still = longestIncreasing(wanted.map((element) => place.get(element) ?? -1));
+  /** @type {Element | null} */
+  let after = null;
+  for (let i = wanted.length - 1; i >= 0; i--) {
+    const element = /** @type {Element} */ (wanted[i]);
+    if (!still.has(i)) parent.insertBefore(element, after);
+    after = element;
+  }
+}
+
+/**
+ * Indices of a longest strictly increasing run of values, skipping negative ones.
+ * @param {number[]} values @returns {Set<number>}
+ */
+export function longestIncreasing(values) {
+  /** @type {number[]} tails[n] ends the best run of length n + 1 */
+  const tails = [];
+  /** @type {number[]} */
+  const previous = [];
+  for (const [i, value] of values.entries()) {
+    if (value < 0) continue;
+    let low = 0;
+    for (let high = tails.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (/** @type {number} */ (values[/** @type {number} */ (tails[middle])]) < value) low = middle + 1;
+      else high = middle;
+    }
+    previous[i] = low > 0 ? /** @type {number} */ (tails[low - 1]) : -1;
+    tails[low] = i;
+  }
+  /** @type {Set<number>} */
+  const run = new Set();
+  for (let i = tails.at(-1) ?? -1; i >= 0; i = previous[i] ?? -1) run.add(i);
+  return run;
+}

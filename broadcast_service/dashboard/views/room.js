@@ -1,0 +1,169 @@
+/** The page of one room on one platform: its numbers now, and its day or week. */
+
+import { RequestFailed } from '../api.js';
+import { PERIODS, periodNamed, spanOf } from '../periods.js';
+import { feedKey, statusOf } from '../store.js';
+import { Chart } from './chart.js';
+import { find, html, mark, write } from './dom.js';
+import { download } from './download.js';
+import { offer } from './segmented.js';
+
+/** @typedef {import('../periods.js').Period} Period */
+/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {import('../api.js').Point} Point */
+
+const QUARTER = 900;
+const HOUR = 3600;
+const REFRESH_MS = 60_000;
+
+export class RoomView {
+  #section = html('#room');
+  #state = html('#room-state');
+  #charts = html('#room-charts');
+  #periods = html('#room-period');
+  #retry = find(document, '#room-retry', HTMLButtonElement);
+  #earned = new Chart(html('#room-earned'));
+  #viewers = new Chart(html('#room-viewers'));
+  #balance = new Chart(html('#room-balance'));
+  /** @type {Period} */
+  #period = 'day';
+  /** @type {{room: string, platform: string} | null} */
+  #feed = null;
+  /** @type {{history: import('../api.js').RoomHistory, report: import('../api.js').Report} | null} */
+  #shown = null;
+  /** Answers that were asked for before the last `clear` belong to another room or token. */
+  #round = 0;
+  /** @type {any} */
+  #timer = null;
+
+  /**
+   * @param {import('../store.js').Store} store @param {import('../api.js').Api} api @param {() => Moment} moment
+   * @param {(period: Period) => void} onChoice
+   */
+  constructor(store, api, moment, onChoice) {
+    this.store = store;
+    this.api = api;
+    this.moment = moment;
+    this.#periods.addEventListener('input', (event) => {
+      this.#period = periodNamed(/** @type {HTMLInputElement} */ (event.target).value, this.#period);
+      onChoice(this.#period);
+      void this.#load();
+    });
+    html('#room-csv').addEventListener('click', () => void this.#export());
+    this.#retry.addEventListener('click', () => void this.#load());
+  }
+
+  /** @param {{room: string, platform: string} | null} feed @param {URLSearchParams} query */
+  show(feed, query) {
+    this.#section.hidden = feed === null;
+    clearInterval(this.#timer);
+    if (feed?.room !== this.#feed?.room || feed?.platform !== this.#feed?.platform) this.clear();
+    this.#feed = feed;
+    if (!feed) return;
+    this.#period = periodNamed(query.get('period'), 'day');
+    write(html('#room-name'), feed.room);
+    write(html('#room-platform'), feed.platform);
+    this.#timer = setInterval(() => void this.#load(), REFRESH_MS);
+    void this.#load();
+  }
+
+  /** The language changed. */
+  reset() {
+    this.#draw();
+  }
+
+  /** Nothing of another token's rooms stays. */
+  clear() {
+    this.#round++;
+    this.#shown = null;
+    this.#charts.hidden = true;
+    for (const chart of [this.#earned, this.#viewers, this.#balance]) chart.clear();
+  }
+
+  /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
+  paint(moment) {
+    if (!this.#feed) return;
+    const { speech, nowMs, trusted } = moment;
+    const feed = this.store.feeds.get(feedKey(this.#feed.room, this.#feed.platform));
+    const status = feed ? statusOf(feed, nowMs, this.store, trusted) : 'expired';
+    mark(this.#section, 'status', status);
+    write(html('#room-badge'), speech.say(`status_${status}`));
+    html('#room-gone').hidden = feed !== undefined || !this.store.complete;
+    write(html('#room-tokens'), speech.number(feed?.tokens ?? null));
+    write(html('#room-viewers-now'), speech.number(feed?.viewers ?? null));
+    write(html('#room-tips'), speech.number(feed?.tips ?? null));
+    write(html('#room-goal'), speech.number(feed?.goal ?? null));
+    write(html('#room-goal-share'), feed?.goal ? speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100) : speech.say('no_goal'));
+    write(html('#room-age'), feed ? speech.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
+  }
+
+  async #load() {
+    if (!this.#feed) return;
+    const { room, platform } = this.#feed;
+    const { nowMs } = this.moment();
+    const period = this.#period;
+    const round = this.#round;
+    this.#offer();
+    this.#say('loading');
+    const step = period === 'week' ? HOUR : QUARTER;
+    try {
+      const [history, report] = await Promise.all([
+        this.api.history(room, platform, spanOf(period, nowMs, period === 'week' ? 600 : 60)),
+        this.api.analytics(spanOf(period, nowMs, step), { rooms: room, platforms: platform }),
+      ]);
+      if (period !== this.#period || round !== this.#round) return;
+      this.#shown = { history, report };
+      this.#say(null);
+      this.#draw();
+    } catch (error) {
+      if (period === this.#period && round === this.#round) this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
+    }
+  }
+
+  async #export() {
+    if (!this.#feed) return;
+    const { room, platform } = this.#feed;
+    const span = spanOf(this.#period, this.moment().nowMs, 60);
+    await this.api.historyCsv(room, platform, span).then((blob) => download(blob, `${room}-${platform}.csv`), () => this.#say('failed'));
+  }
+
+  /** @param {import('../i18n.js').Phrase | null} phrase */
+  #say(phrase) {
+    const failed = phrase !== null && phrase !== 'loading';
+    this.#retry.hidden = !failed;
+    write(this.#state, phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase));
+    this.#charts.hidden = !this.#shown;
+    this.#charts.classList.toggle('dimmed', failed);
+  }
+
+  #offer() {
+    const { speech } = this.moment();
+    offer(this.#periods, 'room-period', PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })), this.#period);
+  }
+
+  #draw() {
+    if (!this.#shown) return;
+    const { speech } = this.moment();
+    const { history, report } = this.#shown;
+    const { from, to, step, points } = history;
+    this.#offer();
+    const earned = speech.say(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
+    write(html('#room-earned-title'), earned);
+    write(html('#room-earned-total'), speech.number(report.total));
+    this.#earned.show({
+      kind: 'bars', fromMs: from * 1000, toMs: to * 1000, stepMs: report.step * 1000, name: earned, unit: speech.say('tokens'),
+      points: report.earned.map((value, i) => ({ t: (report.from + i * report.step) * 1000, value })),
+    }, speech);
+    const line = /** @type {const} */ ({ kind: 'line', fromMs: from * 1000, toMs: to * 1000, stepMs: Math.max(step, 300) * 1000 });
+    this.#viewers.show({ ...line, name: speech.say('viewers'), unit: speech.say('viewers'), points: series(points, ({ viewers }) => viewers) }, speech);
+    this.#balance.show({ ...line, fromZero: false, name: speech.say('balance'), unit: speech.say('tokens'), points: series(points, ({ tokens }) => tokens) }, speech);
+  }
+}
+
+/** @param {Point[]} points @param {(point: Point) => number | null} pick */
+function series(points, pick) {
+  return points.flatMap((point) => {
+    const value = pick(point);
+    return value === null ? [] : [{ t: point.t * 1000, value }];
+  });
+}

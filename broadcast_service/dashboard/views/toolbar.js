@@ -1,0 +1,48 @@
+/** Search, filters and order: form controls in, a Filters value out. */
+
+import { find } from './dom.js';
+import { offer } from './segmented.js';
+
+/** @typedef {import('../filters.js').Filters} Filters */
+
+export class Toolbar {
+  /** @type {string} what the chips were built from */
+  #chips = '';
+
+  /** @param {HTMLFormElement} form @param {Filters} filters @param {(filters: Filters) => void} onChange */
+  constructor(form, filters, onChange) {
+    this.form = form;
+    this.filters = filters;
+    this.platforms = find(form, '#platforms', HTMLFieldSetElement);
+    this.set(filters);
+    form.addEventListener('submit', (event) => event.preventDefault());
+    form.addEventListener('input', () => { this.filters = this.#read(); onChange(this.filters); });
+  }
+
+  /** @param {Filters} filters */
+  set(filters) {
+    this.filters = filters;
+    for (const name of /** @type {const} */ (['search', 'status', 'group', 'sort'])) {
+      /** @type {HTMLInputElement | HTMLSelectElement} */ (this.form.elements.namedItem(name)).value = filters[name];
+    }
+    for (const input of this.platforms.querySelectorAll('input')) input.checked = input.value === filters.platform;
+  }
+
+  /** @param {Iterable<{platform: string}>} feeds @param {import('../i18n.js').Speech} speech */
+  offerPlatforms(feeds, speech) {
+    const platforms = [...new Set([...feeds].map(({ platform }) => platform))].sort();
+    if (this.filters.platform && !platforms.includes(this.filters.platform)) platforms.push(this.filters.platform);
+    const all = speech.say('all_platforms');
+    const chips = JSON.stringify([all, platforms]);
+    if (chips === this.#chips) return;
+    this.#chips = chips;
+    offer(this.platforms, 'platform', [{ value: '', words: all }, ...platforms.map((value) => ({ value, words: value }))], this.filters.platform);
+  }
+
+  /** @returns {Filters} */
+  #read() {
+    const data = new FormData(this.form);
+    const text = (/** @type {string} */ name) => String(data.get(name) ?? '');
+    return { search: text('search'), platform: text('platform'), status: text('status'), group: text('group'), sort: text('sort') };
+  }
+}

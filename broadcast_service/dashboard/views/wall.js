@@ -1,0 +1,57 @@
+/**
+ * Wall mode: full screen, nothing to click, larger type; where not everything fits, the page turns by itself.
+ */
+
+import { find } from './dom.js';
+
+const TURN_EVERY_MS = 15_000;
+const LEAVE_ALONE_MS = 30_000;
+
+export class Wall {
+  #button = find(document, '#wall', HTMLButtonElement);
+  #touchedMs = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #turning;
+  /** @type {WakeLockSentinel | null} */
+  #awake = null;
+
+  /** @param {(on: boolean) => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.#button.addEventListener('click', () => this.set(!this.on, true));
+    document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) this.set(false); });
+    document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.on) this.set(false); });
+    document.addEventListener('visibilitychange', () => { if (this.on && !document.hidden) void this.#stayAwake(); });
+    for (const type of ['pointerdown', 'wheel', 'keydown']) addEventListener(type, () => { this.#touchedMs = Date.now(); }, { passive: true });
+  }
+
+  get on() {
+    return 'wall' in document.documentElement.dataset;
+  }
+
+  /** @param {boolean} on @param {boolean} [fullScreen] only possible right after a click */
+  set(on, fullScreen = false) {
+    if (on === this.on) return;
+    if (on) document.documentElement.dataset['wall'] = '';
+    else delete document.documentElement.dataset['wall'];
+    this.#button.setAttribute('aria-pressed', String(on));
+    clearInterval(this.#turning);
+    if (on) this.#turning = setInterval(() => this.#turn(), TURN_EVERY_MS);
+    if (on && fullScreen) void document.documentElement.requestFullscreen?.().catch(() => {});
+    if (!on && document.fullscreenElement) void document.exitFullscreen();
+    if (on) void this.#stayAwake();
+    else void this.#awake?.release();
+    this.onChange(on);
+  }
+
+  #turn() {
+    if (Date.now() - this.#touchedMs < LEAVE_ALONE_MS) return;
+    const { scrollHeight, clientHeight } = document.documentElement;
+    const atEnd = scrollY + clientHeight >= scrollHeight - 4;
+    scrollTo({ top: atEnd ? 0 : scrollY + clientHeight * 0.85, behavior: 'smooth' });
+  }
+
+  async #stayAwake() {
+    this.#awake = (await navigator.wakeLock?.request('screen').catch(() => null)) ?? null;
+  }
+}
