@@ -1,0 +1,60 @@
+/** Elements, words and numbers for both pages. */
+
+/** @param {string} key @param {(string | number)[]} values */
+export const say = (key, ...values) => chrome.i18n.getMessage(key, values.map(String));
+
+/** Of the words, which need not be the browser's: where we do not speak that, we speak English. */
+const language = say('language');
+const counts = new Intl.NumberFormat(language);
+const ages = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
+const moments = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'medium' });
+
+/** @param {number} value */
+export const count = (value) => counts.format(value);
+
+/** @param {number} milliseconds since then */
+export const age = (milliseconds) => ages.format(-Math.max(0, Math.round(milliseconds / 1000)), 'second');
+
+/** @param {number} milliseconds since the epoch */
+export const moment = (milliseconds) => moments.format(milliseconds);
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, string>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+export function at(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page lacks #${id}`);
+  return found;
+}
+
+/**
+ * Replaces children only when something changed, so that focus, selection and screen readers are left in peace.
+ *
+ * @param {Element} parent
+ * @param {Node[]} children
+ */
+export function show(parent, children) {
+  const next = /** @type {Element} */ (parent.cloneNode(false));
+  next.append(...children);
+  if (!parent.isEqualNode(next)) parent.replaceChildren(...next.childNodes);
+}
+
+/** Fills in the words of the static page. */
+export function speak() {
+  document.documentElement.lang = language;
+  for (const holder of document.querySelectorAll('[data-text]')) {
+    holder.textContent = say(holder.getAttribute('data-text') ?? '');
+  }
+}
