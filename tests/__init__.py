@@ -1,0 +1,1 @@
+"""Tests, the local stack they share with `make run`, and the simulated studio."""

@@ -1,0 +1,53 @@
+"""What tests of every kind share: one real stack for the whole run, and asyncio as the only event loop."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from playwright.sync_api import Playwright, sync_playwright
+
+from tests import needs
+from tests.stack import Service, Stack
+
+ORIGIN = "https://studio.example"
+
+settings.register_profile("studio-pulse", deadline=None, max_examples=60)
+settings.load_profile("studio-pulse")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright's driver keeps an event loop running in this thread, beside which no other can run."""
+    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The services run on asyncio, and so do async tests."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one driver of all browser tests: a second one cannot run beside it."""
+    needs.chromium()
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The embedded server, shared by all tests that do not break it; each test takes rooms of its own."""
+    with Stack(tmp_path_factory.mktemp("stack"), ALLOWED_ORIGINS=ORIGIN) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def ingest(stack: Stack) -> Service:
+    """An ingest service that gives a body half a second."""
+    return stack.ingest(BODY_TIMEOUT_SECONDS="0.5")
+
+
+@pytest.fixture(scope="session")
+def broadcast(stack: Stack) -> Service:
+    """A broadcast service."""
+    return stack.broadcast()

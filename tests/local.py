@@ -1,0 +1,133 @@
+"""`make run`: the embedded server, both services and a simulated studio, with a dashboard link ready to click.
+
+Keys are made once and kept in `.local/token-keys`, readable by their owner alone. With REDIS_URL set that server is used instead of
+the embedded one; ROOMS=0 runs without the simulated studio.
+"""
+
+import asyncio
+import os
+import pathlib
+import secrets
+import signal
+import socket
+import sys
+import time
+import types
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from broadcast_service.settings import BroadcastSettings
+from ingest_service.settings import IngestSettings
+from tests.simulator.poster import post_for_ever
+from tests.simulator.studio import studio
+from tests.stack import ROOT, Service, Stack, StackError
+
+DIRECTORY = ROOT / ".local"
+DEFAULT_ROOMS = 36
+TOKEN_SECONDS = 30 * 86400
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def token_keys(path: pathlib.Path) -> str:
+    """The keys in a file, which is made with mode 600 if it is not there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"local:{secrets.token_urlsafe(32)}")
+    return path.read_text().strip()
+
+
+def _whole(name: str, default: int) -> int:
+    """A variable that is a whole number; raises StackError if it is not."""
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise StackError(f"{name} should be a whole number")
+    return int(text)
+
+
+def _port(name: str, default: int) -> int:
+    """The port of a setting; raises StackError if something listens there already."""
+    port = _whole(name, default)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise StackError(f"port {port} is taken; choose another with {name}=…") from None
+    return port
+
+
+def _greet(stack: Stack, ingest: Service, broadcast: Service, rooms: int) -> None:
+    dashboard = stack.token("dashboard", subject="local-dashboard", ttl_seconds=TOKEN_SECONDS)
+    producer = stack.token("ingest", subject="local-extension", ttl_seconds=TOKEN_SECONDS)
+    studio_line = f"{rooms} simulated rooms" if rooms else "no simulated rooms"
+    print(
+        f"\n  Studio Pulse runs: {studio_line}.\n\n"
+        f"  Dashboard   {broadcast.url}/#token={dashboard}\n\n"
+        f"  Extension   endpoint {ingest.url}\n"
+        f"              token    {producer}\n\n"
+        f"  Logs in {DIRECTORY.relative_to(ROOT)}/. Ctrl-C stops everything.\n",
+        flush=True,
+    )
+
+
+async def _run(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Runs until a signal, or until one of the jobs fails; raises what it raised."""
+    stop = asyncio.Event()
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(job) for job in jobs]
+    stopped = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _watch(services: Sequence[Service]) -> None:
+    """Raises StackError when a service has ended by itself."""
+    while True:
+        for service in services:
+            if service.poll() is not None:
+                raise StackError(f"{service.module} has ended; see {service.log.relative_to(ROOT)}")
+        await asyncio.sleep(0.5)
+
+
+def _leave(number: int, _frame: types.FrameType | None) -> None:
+    """Ends a start that is under way, so that what has started is stopped."""
+    raise SystemExit(128 + number)
+
+
+def _settings() -> dict[str, str]:
+    """What the caller's environment says about the services."""
+    fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - {"redis_url", "token_keys"}
+    return {name.upper(): os.environ[name.upper()] for name in fields if name.upper() in os.environ}
+
+
+def main() -> int:
+    """Runs until stopped; returns the exit status."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _leave)
+    try:
+        rooms = _whole("ROOMS", DEFAULT_ROOMS)
+        keys = os.environ.get("TOKEN_KEYS") or token_keys(DIRECTORY / "token-keys")
+        with Stack(DIRECTORY, redis_url=os.environ.get("REDIS_URL"), token_keys=keys, **_settings()) as stack:
+            ingest = stack.ingest(_port("INGEST_PORT", 8001))
+            broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002))
+            _greet(stack, ingest, broadcast, rooms)
+            jobs = [_watch(stack.services)]
+            if rooms:
+                token = stack.token("ingest", subject="simulator", ttl_seconds=TOKEN_SECONDS)
+                jobs.append(post_for_ever(studio(rooms, seed=7, now_seconds=time.time()), url=ingest.url, token=token))
+            asyncio.run(_run(jobs))
+    except StackError as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    print("  Stopped.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

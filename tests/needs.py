@@ -1,0 +1,42 @@
+"""Programs that some tests need and a machine may lack. Without one a test is skipped; in CI, which installs them, it fails."""
+
+import os
+import pathlib
+import shutil
+from typing import NoReturn
+
+import pytest
+
+from tests.stack import ROOT
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+NODE = shutil.which("node") or ""
+REDIS_SERVER = shutil.which("redis-server") or ""
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def lacking(what: str) -> NoReturn:
+    """Skips the test, or fails it in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is not installed, and CI must run every test")
+    pytest.skip(f"{what} is not installed")
+
+
+def chromium() -> str:
+    """The browser's path."""
+    return CHROMIUM or lacking("Chromium")
+
+
+def node() -> str:
+    """The path of Node.js 20 or later."""
+    return NODE or lacking("Node.js")
+
+
+def redis_server() -> str:
+    """The path of Debian's redis-server."""
+    return REDIS_SERVER or lacking("redis-server")
+
+
+def axe() -> pathlib.Path:
+    """The accessibility checker that `npm ci` installs."""
+    return AXE if AXE.exists() else lacking("axe-core")
