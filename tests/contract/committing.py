@@ -1,0 +1,129 @@
+"""What contract tests do with a store: commit readings, listen to the channel, read back what lies there."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import fakeredis
+from redis.asyncio import Redis
+
+from ingest_service.writer import Limits, Outcome, Result, ShardWriter, Writer
+from shared import keys
+from shared.history import RECORD_BYTES, Record, slot_of, unpack
+from shared.messages import StoredReading, TelemetryUpdate, decode_stored
+from shared.redis import RedisUrl, Store
+
+W = TypeVar("W", ShardWriter, Writer)
+
+TTL = 3600
+STEP = 60
+NO_LIMITS = Limits(0, 0)
+
+
+def update(milliseconds_ago: int = 0, **changed: Any) -> TelemetryUpdate:
+    """A reading of some moment ago."""
+    at = time.time_ns() // 1_000_000 - milliseconds_ago
+    good: dict[str, Any] = {"room_id": "blue", "platform": "camsoda", "timestamp": at // 1000, "tokens_count": 1, "sequence": at}
+    return TelemetryUpdate(**(good | changed))
+
+
+class Double(fakeredis.FakeAsyncRedis):
+    """The double, which cannot read the script's header that real servers want."""
+
+    async def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
+        """Runs the script without its header."""
+        return await super().eval(script.removeprefix("#!lua\n"), numkeys, *keys_and_args)
+
+
+class OneNode(Store):
+    """A store whose only node is a given client."""
+
+    def __init__(self, client: Redis) -> None:
+        super().__init__(RedisUrl.parse("redis://given"))
+        self._client = client
+
+    def owner(self, _key: str) -> Redis:
+        """The client, whatever the key."""
+        return self._client
+
+
+@contextlib.asynccontextmanager
+async def empty_store(url: str) -> AsyncIterator[Redis]:
+    """The store at an address, or the double, connected as a service would, with nothing in it."""
+    if not url:
+        yield Double()
+        return
+    async with Store(RedisUrl.parse(url)) as store:
+        client = store.owner("any")
+        await client.flushall()
+        yield client
+
+
+def shard_writer(redis: Redis, limits: Limits = NO_LIMITS) -> ShardWriter:
+    """The writer of the one shard."""
+    return ShardWriter(OneNode(redis), 0, ttl_seconds=TTL, step_seconds=STEP, retention_days=7, limits=limits)
+
+
+@contextlib.asynccontextmanager
+async def at_work(writer: W) -> AsyncIterator[W]:
+    """The writer with its task running."""
+    task = asyncio.create_task(writer.run())
+    try:
+        yield writer
+    finally:
+        while not task.done():  # Python 3.11's wait_for, which redis-py sends with, can swallow a cancellation
+            task.cancel()
+            await asyncio.wait([task], timeout=0.2)
+
+
+async def commit(redis: Redis, *updates: TelemetryUpdate, token: str = "token", limits: Limits = NO_LIMITS) -> list[Outcome]:
+    """Commits readings as one submission."""
+    async with at_work(shard_writer(redis, limits)) as writer:
+        return await writer.submit(updates, token)
+
+
+async def results(redis: Redis, *updates: TelemetryUpdate, **options: Any) -> list[Result]:
+    """The same, without the versions."""
+    return [outcome.result for outcome in await commit(redis, *updates, **options)]
+
+
+@contextlib.asynccontextmanager
+async def listening(redis: Redis) -> AsyncIterator[list[list[StoredReading]]]:
+    """What was published while the body ran, a list of readings for each message; it is filled when the body ends."""
+    published: list[list[StoredReading]] = []
+    channel = keys.events_channel(0)
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(channel)
+        yield published
+        await redis.publish(channel, "end")
+        async with asyncio.timeout(5):
+            async for message in pubsub.listen():
+                if message["data"] == b"end":
+                    break
+                published.append([decode_stored(line) for line in message["data"].split(b"\n")])
+
+
+async def latest(redis: Redis, room_id: str = "blue", platform: str = "camsoda") -> StoredReading | None:
+    """The stored reading."""
+    value: Any = await redis.get(keys.latest(0, room_id, platform))
+    return None if value is None else decode_stored(value)
+
+
+def history_key(reading: TelemetryUpdate) -> str:
+    """The array that a reading belongs in."""
+    return keys.history(0, reading.room_id, reading.platform, keys.day_of(reading.timestamp), STEP)
+
+
+async def record_of(redis: Redis, reading: TelemetryUpdate) -> Record | None:
+    """What history holds of a reading's minute."""
+    offset = slot_of(reading, STEP).offset
+    data: Any = await redis.getrange(history_key(reading), offset, offset + RECORD_BYTES - 1)
+    return next(unpack(data), None)
+
+
+async def last_version(redis: Redis) -> int:
+    """The last version given."""
+    value: Any = await redis.get(keys.last_version(0))
+    return int(value or 0)

@@ -1,0 +1,140 @@
+"""Keys that hold what they should not, and a server that refuses: alone, cleanly, and never half."""
+
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from ingest_service.writer import Limits, Result, StoreUnavailable, Writer
+from shared import keys
+from tests.contract.committing import (
+    NO_LIMITS,
+    STEP,
+    TTL,
+    OneNode,
+    at_work,
+    commit,
+    history_key,
+    last_version,
+    latest,
+    listening,
+    results,
+    update,
+)
+
+pytestmark = pytest.mark.anyio
+
+ACCEPTED, DAMAGED, DUPLICATE = Result.ACCEPTED, Result.DAMAGED, Result.DUPLICATE
+
+
+async def everything(redis: Redis) -> dict[Any, Any]:
+    """Every key with its content."""
+    return {key: await redis.dump(key) async for key in redis.scan_iter()}
+
+
+async def test_a_latest_value_of_the_wrong_type_fails_alone(redis: Redis) -> None:
+    """Its reading is not written anywhere, its neighbours are."""
+    await redis.rpush(keys.latest(0, "blue", "camsoda"), "x")
+    async with listening(redis) as published:
+        assert await results(redis, update(room_id="red"), update(), update(room_id="green")) == [ACCEPTED, DAMAGED, ACCEPTED]
+    assert [[reading.room_id for reading in batch] for batch in published] == [["red", "green"]]
+    assert await redis.exists(history_key(update())) == 0
+
+
+async def test_a_history_of_the_wrong_type_fails_alone(redis: Redis) -> None:
+    """A reading whose history cannot be written is not stored at all."""
+    await redis.rpush(history_key(update()), "x")
+    assert await results(redis, update(), update(room_id="red")) == [DAMAGED, ACCEPTED]
+    assert await latest(redis) is None
+    assert await redis.zrange(keys.index(0), 0, -1) == [b"red:camsoda"]
+
+
+@pytest.mark.parametrize("content", ["", "not json", "{}", '{"timestamp":"x"}', "\0" * 100])
+async def test_a_latest_value_without_sense_is_replaced(redis: Redis, content: str) -> None:
+    """Whatever text stands there is older than any reading."""
+    await redis.set(keys.latest(0, "blue", "camsoda"), content)
+    assert await results(redis, update()) == [ACCEPTED]
+
+
+async def test_a_short_history_is_written_past_its_end(redis: Redis) -> None:
+    """A torn array counts as empty where it ends."""
+    await redis.set(history_key(update()), b"\1\2\3")
+    assert await results(redis, update()) == [ACCEPTED]
+
+
+SHARED_KEYS = {
+    "index": lambda: keys.index(0),
+    "version": lambda: keys.last_version(0),
+}
+
+
+@pytest.mark.parametrize("key", SHARED_KEYS.values(), ids=SHARED_KEYS.keys())
+async def test_a_shared_key_of_the_wrong_type_fails_the_batch_cleanly(redis: Redis, key: Any) -> None:
+    """What every reading needs is looked at before the first write, so nothing is half-done."""
+    await redis.rpush(key(), "x")
+    before = await everything(redis)
+    with pytest.raises(StoreUnavailable):
+        await commit(redis, update(), update(room_id="red"), limits=Limits(5, 5))
+    assert await everything(redis) == before
+
+
+async def test_a_version_without_sense_fails_the_batch_cleanly(redis: Redis) -> None:
+    """Rather than to start again from the clock, which could lie behind."""
+    await redis.set(keys.last_version(0), "x")
+    before = await everything(redis)
+    with pytest.raises(StoreUnavailable):
+        await commit(redis, update())
+    assert await everything(redis) == before
+
+
+async def test_a_rate_of_the_wrong_type_fails_the_batch_cleanly(redis: Redis) -> None:
+    """A limit that cannot be read is not taken for none."""
+    seconds, _ = await redis.time()
+    for minute in (seconds // 60, seconds // 60 + 1):
+        await redis.rpush(f"rate:{{0}}:room:{minute}", "x")
+    before = await everything(redis)
+    with pytest.raises(StoreUnavailable):
+        await commit(redis, update(), limits=Limits(5, 0))
+    assert await everything(redis) == before
+
+
+async def test_a_damaged_shard_fails_alone(real: Redis) -> None:
+    """Readings of one batch that belong to another shard are stored."""
+    writer = Writer(OneNode(real), 2, ttl_seconds=TTL, step_seconds=STEP, retention_days=7, limits=NO_LIMITS)
+    rooms = sorted("abcdefgh", key=lambda room: keys.shard_of(room, 2))
+    await real.rpush(keys.index(0), "x")
+    async with at_work(writer):
+        outcomes = await writer.write([update(room_id=room) for room in rooms], "token")
+    failed = [room for room, outcome in zip(rooms, outcomes, strict=True) if isinstance(outcome, StoreUnavailable)]
+    assert failed == [room for room in rooms if keys.shard_of(room, 2) == 0]
+    assert 0 < len(failed) < len(rooms)
+
+
+async def test_out_of_memory_nothing_is_written_or_published(real: Redis) -> None:
+    """The header of the script makes the server refuse it up front; with memory again it heals by itself."""
+    reading = update()
+    async with listening(real) as published:
+        await real.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailable):
+            await commit(real, reading)
+        await real.config_set("maxmemory", 0)
+    assert (published, await real.dbsize(), await last_version(real)) == ([], 0, 0)
+    assert await results(real, reading) == [ACCEPTED]
+
+
+async def test_a_replica_refuses_and_nothing_is_written(real: Redis) -> None:
+    """A primary that was demoted answers READONLY, which is an outage like any other."""
+    await real.replicaof("127.0.0.1", 1)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await commit(real, update())
+    finally:
+        await real.replicaof("NO", "ONE")
+    assert await results(real, update()) == [ACCEPTED]
+
+
+async def test_a_flushed_script_is_loaded_again(redis: Redis) -> None:
+    """Nobody has to restart anything after SCRIPT FLUSH."""
+    await commit(redis, update(1000))
+    await redis.script_flush()
+    assert await results(redis, update()) == [ACCEPTED]

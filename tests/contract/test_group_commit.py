@@ -1,0 +1,125 @@
+"""Group commit: one round trip at a time, what gathers meanwhile goes with the next, and nothing waits for ever."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from redis.asyncio import Redis
+
+from ingest_service import writer as module
+from ingest_service.writer import MAX_WAITING, Overloaded, Result, ShardWriter, StoreUnavailable
+from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate
+from tests.contract.committing import at_work, latest, listening, results, shard_writer, update
+from tests.contract.servers import Server
+
+pytestmark = pytest.mark.anyio
+
+
+def rooms(count: int, prefix: str = "room") -> list[TelemetryUpdate]:
+    """A reading of each of many rooms."""
+    return [update(room_id=f"{prefix}-{number}") for number in range(count)]
+
+
+async def until_sent(writer: ShardWriter) -> None:
+    """Waits until what was submitted is on its way."""
+    async with asyncio.timeout(5):
+        while writer._waiting:
+            await asyncio.sleep(0)
+
+
+async def test_what_arrives_together_is_one_commit(redis: Redis) -> None:
+    """Many producers' readings are published with one message."""
+    writer = shard_writer(redis)
+    submissions = [writer.submit([reading], f"token-{number}") for number, reading in enumerate(rooms(50))]
+    async with listening(redis) as published, at_work(writer):
+        outcomes = await asyncio.gather(*submissions)
+    assert [outcome.result for [outcome] in outcomes] == [Result.ACCEPTED] * 50
+    assert [len(batch) for batch in published] == [50]
+
+
+async def test_what_arrives_during_a_round_trip_is_the_next_commit(real: Redis) -> None:
+    """One goes alone, fifty follow together."""
+    async with listening(real) as published, at_work(shard_writer(real)) as writer:
+        await real.client_pause(200)
+        first = writer.submit(rooms(1, "first"), "token")
+        await until_sent(writer)
+        others = [writer.submit([reading], "token") for reading in rooms(50)]
+        await asyncio.gather(first, *others)
+    assert [len(batch) for batch in published] == [1, 50]
+
+
+async def test_a_commit_is_bounded(redis: Redis) -> None:
+    """A round trip takes at most a thousand readings, and no submission is torn."""
+    writer = shard_writer(redis)
+    submissions = [writer.submit(rooms(400, f"part-{part}"), "token") for part in range(4)]
+    async with listening(redis) as published, at_work(writer):
+        await asyncio.gather(*submissions)
+    assert [len(batch) for batch in published] == [800, 800]
+    assert MAX_BATCH_ITEMS == 1000
+
+
+async def test_too_much_waiting_is_refused_at_once(real: Redis) -> None:
+    """Beyond the bound nothing is taken; what waits is not harmed."""
+    writer = shard_writer(real)
+    readings = [update()] * 1000
+    waiting = [writer.submit(readings, "token") for _ in range(MAX_WAITING // 1000)]
+    with pytest.raises(Overloaded):
+        writer.submit([update()], "token")
+    for submission in waiting[2:]:
+        submission.cancel()
+    async with at_work(writer):
+        assert [len(outcomes) for outcomes in await asyncio.gather(*waiting[:2])] == [1000, 1000]
+        assert len(await writer.submit([update()], "token")) == 1
+
+
+async def test_a_submission_out_of_time_is_not_started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer that has been told to come back must not find its reading stored late."""
+    monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.0)
+    with pytest.raises(StoreUnavailable):
+        async with asyncio.timeout(5), at_work(shard_writer(redis)) as writer:
+            await writer.submit([update()], "token")
+    assert await latest(redis) is None
+
+
+async def test_a_cancelled_submission_is_not_sent(redis: Redis) -> None:
+    """Whose producer has gone is left out, the others are not."""
+    writer = shard_writer(redis)
+    gone, stays = writer.submit([update(room_id="gone")], "token"), writer.submit([update()], "token")
+    gone.cancel()
+    async with at_work(writer):
+        await stays
+    assert await latest(redis, "gone") is None
+
+
+async def test_a_paused_server_is_unavailable_within_a_second(real: Redis) -> None:
+    """The producer hears in time; its retry, and the try that nobody heard of, make one commit together."""
+    reading = update()
+    async with listening(real) as published:
+        await real.client_pause(1500)
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await results(real, reading)
+        assert time.monotonic() - started < 1.0
+        await real.client_unpause()
+        assert (await results(real, reading))[0] in (Result.ACCEPTED, Result.DUPLICATE)
+        assert await results(real, reading) == [Result.DUPLICATE]
+    assert len(published) == 1
+
+
+async def test_a_stopped_server_is_unavailable_within_a_second(real: Redis, server: Server) -> None:
+    """The same for a process that is stopped, which has the command in its socket when it goes on."""
+    reading = update()
+    async with listening(real) as published:
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                await results(real, reading)
+            assert time.monotonic() - started < 1.0
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert (await results(real, reading))[0] in (Result.ACCEPTED, Result.DUPLICATE)
+        assert await results(real, reading) == [Result.DUPLICATE]
+    assert len(published) == 1

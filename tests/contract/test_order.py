@@ -1,0 +1,172 @@
+"""What the commit script decides about a reading, and what then lies in the store, on the double and on real servers."""
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from ingest_service.writer import Result
+from shared import keys
+from shared.history import DAY_SECONDS
+from shared.messages import TelemetryUpdate
+from tests.contract.committing import TTL, commit, empty_store, history_key, last_version, latest, listening, record_of, results, update
+
+pytestmark = pytest.mark.anyio
+
+ACCEPTED, DUPLICATE, LATE = Result.ACCEPTED, Result.DUPLICATE, Result.LATE
+
+
+async def test_a_new_reading_is_accepted_stored_and_published(redis: Redis) -> None:
+    """One commit sets the latest value, the index, the last version and the history, and tells the channel."""
+    reading = update(tips_count=2, goal_tokens=9)
+    async with listening(redis) as published:
+        [(result, version)] = await commit(redis, reading)
+    stored = await latest(redis)
+    assert (result, [[stored]]) == (ACCEPTED, published)
+    assert stored is not None
+    assert (stored.version, stored.tips_count, stored.viewers_count, stored.goal_tokens) == (version, 2, None, 9)
+    assert await redis.zrange(keys.index(0), 0, -1, withscores=True) == [(b"blue:camsoda", version)]
+    assert await last_version(redis) == version
+
+
+async def test_an_identical_reading_is_a_duplicate(redis: Redis) -> None:
+    """It gets the version of the first, and nothing is published again."""
+    reading = update()
+    [(_, version)] = await commit(redis, reading)
+    async with listening(redis) as published:
+        assert await commit(redis, reading, reading) == [(DUPLICATE, version)] * 2
+    assert (published, await last_version(redis)) == ([], version)
+
+
+async def test_another_body_of_equal_order_replaces(redis: Redis) -> None:
+    """A correction of the same moment is accepted, in the latest value and in history."""
+    first = update(tokens_count=1)
+    second = TelemetryUpdate("blue", "camsoda", first.timestamp, 2, first.sequence)
+    assert await results(redis, first, second, second, first) == [ACCEPTED, ACCEPTED, DUPLICATE, ACCEPTED]
+    record = await record_of(redis, first)
+    assert record is not None
+    assert record.tokens == 1
+
+
+async def test_an_older_reading_is_late(redis: Redis) -> None:
+    """The latest value stays, nothing is published, the answer has the version of what is stored."""
+    [(_, version)] = await commit(redis, update(tokens_count=7))
+    async with listening(redis) as published:
+        assert await commit(redis, update(1000), update(90_000)) == [(LATE, version)] * 2
+    stored = await latest(redis)
+    assert stored is not None
+    assert (stored.tokens_count, published) == (7, [])
+
+
+async def test_sequence_orders_within_a_second(redis: Redis) -> None:
+    """Readings of one second are ordered by number, not by text."""
+    second = update().timestamp
+    tenth, ninth = (TelemetryUpdate("blue", "camsoda", second, n, n) for n in (10, 9))
+    assert await results(redis, tenth, ninth) == [ACCEPTED, LATE]
+
+
+async def test_the_largest_sequence_is_exact(redis: Redis) -> None:
+    """Lua's numbers hold the whole range of a sequence."""
+    second, most = update().timestamp, 2**53 - 1
+    readings = [TelemetryUpdate("blue", "camsoda", second, 1, most - 1), TelemetryUpdate("blue", "camsoda", second, 1, most)]
+    assert await results(redis, *readings, readings[0]) == [ACCEPTED, ACCEPTED, LATE]
+
+
+async def test_a_reading_older_than_its_ttl_goes_to_history_alone(redis: Redis) -> None:
+    """An old value never looks fresh, but fills its minute."""
+    old = update((TTL + 5) * 1000)
+    async with listening(redis) as published:
+        assert await commit(redis, old) == [(LATE, 0)]
+    assert (await latest(redis), published, await redis.zcard(keys.index(0))) == (None, [], 0)
+    assert await record_of(redis, old) is not None
+
+
+async def test_the_ttl_counts_from_the_observation(redis: Redis) -> None:
+    """A value disappears so long after it was seen, whenever it arrived."""
+    reading = update(1_000_000)
+    await commit(redis, reading)
+    assert await redis.expiretime(keys.latest(0, "blue", "camsoda")) == reading.timestamp + TTL
+
+
+async def test_history_lives_for_its_retention(redis: Redis) -> None:
+    """A day's array goes when its last minute is older than what is kept."""
+    reading = update()
+    await commit(redis, reading)
+    midnight = reading.timestamp - reading.timestamp % DAY_SECONDS
+    assert await redis.expiretime(history_key(reading)) == midnight + 8 * DAY_SECONDS
+
+
+async def test_unknown_is_not_zero(redis: Redis) -> None:
+    """History keeps the difference between nothing known and nothing there."""
+    reading = update(tips_count=0, viewers_count=None)
+    await commit(redis, reading)
+    record = await record_of(redis, reading)
+    assert record is not None
+    assert (record.tips, record.viewers, record.goal) == (0, None, None)
+
+
+async def test_rooms_and_platforms_do_not_meet(redis: Redis) -> None:
+    """Each pair of room and platform has its own order."""
+    new, old = update(), update(5000)
+    pairs = [("blue", "camsoda"), ("blue", "stripchat"), ("red", "camsoda")]
+    assert await results(redis, *[TelemetryUpdate(r, p, new.timestamp, 1, new.sequence) for r, p in pairs]) == [ACCEPTED] * 3
+    assert await results(redis, *[TelemetryUpdate(r, p, old.timestamp, 1, old.sequence) for r, p in pairs]) == [LATE] * 3
+
+
+async def test_an_expired_room_leaves_the_index(redis: Redis) -> None:
+    """What was committed longer ago than anything can live is swept with the next commit."""
+    await redis.zadd(keys.index(0), {"gone:camsoda": 1_000_000})
+    await commit(redis, update())
+    assert await redis.zrange(keys.index(0), 0, -1) == [b"blue:camsoda"]
+
+
+async def test_versions_grow_though_the_clock_is_behind(redis: Redis) -> None:
+    """Where the last version lies ahead of the clock, versions count on from it."""
+    ahead = update().timestamp * 1_000_000 + 3_600_000_000
+    await redis.set(keys.last_version(0), ahead)
+    outcomes = await commit(redis, update(2), update(1), update())
+    assert [outcome.value for outcome in outcomes] == [ahead + 1, ahead + 2, ahead + 3]
+
+
+async def test_versions_grow_though_the_store_was_lost(redis: Redis) -> None:
+    """After a restart without data the clock carries on where it was."""
+    [(_, before)] = await commit(redis, update())
+    await redis.flushall()
+    [(_, after)] = await commit(redis, update())
+    assert after > before
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[list[int]]:
+    """Moments within five minutes, some told twice, in any order and in batches of any size."""
+    moments = draw(st.lists(st.integers(0, 300_000), min_size=1, max_size=12, unique=True))
+    arrivals = draw(st.permutations(moments + draw(st.lists(st.sampled_from(moments), max_size=6))))
+    bounds = sorted(draw(st.sets(st.integers(1, 17))) | {0, 18})
+    return [arrivals[start:end] for start, end in itertools.pairwise(bounds) if arrivals[start:end]]
+
+
+@settings(max_examples=30)
+@given(batches=deliveries())
+def test_any_order_of_arrival_ends_alike(url: str, batches: list[list[int]]) -> None:
+    """Shuffled, batched and repeated as may be: the newest reading is the latest value, the last of each minute its history."""
+    start = update(400_000).sequence
+    readings = {m: TelemetryUpdate("blue", "camsoda", (start + m) // 1000, m, start + m) for batch in batches for m in batch}
+    last_of_minute = {reading.timestamp // 60: reading for _, reading in sorted(readings.items())}
+
+    async def deliver() -> None:
+        async with empty_store(url) as redis:
+            outcomes = [await commit(redis, *[readings[moment] for moment in batch]) for batch in batches]
+            versions = [value for batch in outcomes for result, value in batch if result is ACCEPTED]
+            assert versions == sorted(set(versions))
+            stored = await latest(redis)
+            assert stored is not None
+            assert (stored.tokens_count, stored.version) == (max(readings), versions[-1])
+            for reading in last_of_minute.values():
+                record = await record_of(redis, reading)
+                assert record is not None
+                assert record.tokens == reading.tokens_count
+
+    asyncio.run(deliver())

@@ -1,0 +1,204 @@
+"""Bad input to the ingest service, row by row: a clear answer, nothing stored, nothing in the log but what happened."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
+from tests.e2e.raw import Headers, connect, exchange, hang_up, head, read_answer, request
+from tests.forgery import corpus
+from tests.stack import ROOT, Service, Stack
+
+PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
+
+
+@pytest.fixture(scope="module")
+def bearer(stack: Stack) -> tuple[str, str]:
+    """The header of a good credential."""
+    return authorization(stack.token("ingest", rooms=("input*", "mine")))
+
+
+@pytest.fixture
+def versions(stack: Stack) -> Any:
+    """A look at the last version given: while it stays, nothing was stored."""
+    with redis.Redis.from_url(stack.redis_url) as server:
+        yield lambda: server.get("telemetry:{0}:version")
+
+
+# --- credentials ---
+
+WITHOUT: dict[str, Headers] = {
+    "none": (),
+    "empty": (("Authorization", ""),),
+    "basic": (("Authorization", "Basic dTpw"),),
+    "scheme alone": (("Authorization", "Bearer"),),
+    "spaces": (("Authorization", "Bearer    "),),
+    "not ascii": (("Authorization", "Bearer tökén"),),
+    "control characters": (("Authorization", "Bearer a\tb"),),
+    "oversize": (("Authorization", "Bearer " + "a" * 6000),),
+}
+
+
+@PATHS
+@pytest.mark.parametrize("headers", WITHOUT.values(), ids=WITHOUT.keys())
+def test_no_credential_is_401(ingest: Service, path: str, headers: Headers) -> None:
+    """A request without a usable credential gets 401 and learns how to bring one."""
+    answer = post(ingest, path, JSON + headers, body_of(path))
+    assert (answer.status, answer.is_problem) == (401, True)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@PATHS
+def test_every_forged_token_gets_the_same_401(ingest: Service, stack: Stack, path: str) -> None:
+    """Whatever is wrong with a token, status and body are the same, so a forger learns nothing."""
+    plain = post(ingest, path, JSON, body_of(path)).body
+    forged = corpus(stack.token_keys, "ingest", {})
+    answers = {name: post(ingest, path, (*JSON, authorization(token)), body_of(path)) for name, token in forged.items()}
+    assert {name: (a.status, a.body) for name, a in answers.items()} == dict.fromkeys(forged, (401, plain))
+
+
+@PATHS
+def test_two_credentials_are_400(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """Two Authorization headers are refused rather than one of them chosen."""
+    answer = post(ingest, path, (*JSON, bearer, bearer), body_of(path))
+    assert (answer.status, answer.is_problem) == (400, True)
+
+
+def test_a_revoked_token_is_401_within_seconds(ingest: Service, stack: Stack) -> None:
+    """A token that was good a moment ago is refused once its id is on the list."""
+    token = stack.token("ingest")
+    headers = (*JSON, authorization(token))
+    assert post(ingest, ONE, headers, body_of(ONE)).status == 200
+    subprocess.run([sys.executable, "-m", "shared.tokens", "revoke", token], env=stack.environment(), cwd=ROOT, check=True, timeout=20)
+    deadline = time.monotonic() + 5
+    while (status := post(ingest, ONE, headers, body_of(ONE)).status) != 401 and time.monotonic() < deadline:
+        pass
+    assert status == 401
+
+
+def test_a_room_outside_the_scope_is_403(ingest: Service, bearer: tuple[str, str]) -> None:
+    """A good token for other rooms is not good for this one."""
+    answer = post(ingest, ONE, (*JSON, bearer), body_of(ONE, room_id="mine2"))
+    assert (answer.status, answer.is_problem) == (403, True)
+
+
+def test_a_room_outside_the_scope_leaves_its_batch_alone(ingest: Service, bearer: tuple[str, str]) -> None:
+    """In a batch only the item outside the scope is rejected."""
+    body = json.dumps([reading(room_id="mine2"), reading(room_id="mine")]).encode()
+    bad, good = post(ingest, BATCH, (*JSON, bearer), body).json()["results"]
+    assert (bad["result"], bad["problem"]["status"], good["result"]) == ("rejected", 403, "accepted")
+
+
+# --- method, path, media type ---
+
+
+@PATHS
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
+def test_another_method_is_405(ingest: Service, bearer: tuple[str, str], path: str, method: str) -> None:
+    """Only POST is taken, and the answer says so."""
+    answer = exchange(ingest.port, request(method, path, (bearer,)))
+    assert answer.status == (405 if method != "BREW" else 400)  # the parser itself does not know BREW
+    assert method == "BREW" or answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/", "/api", ONE + "x", BATCH + "/x", "/api//tracking/telemetry", "/%00", "/" + "a" * 5000])
+def test_a_wrong_path_is_404(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """A path that is not there is a 404 problem."""
+    answer = post(ingest, path, (*JSON, bearer), body_of(ONE))
+    assert (answer.status, answer.is_problem) == (404, True)
+
+
+MEDIA: dict[str, Headers] = {
+    "none": (),
+    "text": (("Content-Type", "text/plain"),),
+    "form": (("Content-Type", "application/x-www-form-urlencoded"),),
+    "json-like": (("Content-Type", "application/jsonp"),),
+    "latin-1": (("Content-Type", "application/json; charset=latin-1"),),
+    "utf-16": (("Content-Type", "application/json; charset=utf-16"),),
+    "gzip": (*JSON, ("Content-Encoding", "gzip")),
+    "empty encoding": (*JSON, ("Content-Encoding", "br, identity")),
+}
+
+
+@PATHS
+@pytest.mark.parametrize("media", MEDIA.values(), ids=MEDIA.keys())
+def test_another_media_type_is_415(ingest: Service, bearer: tuple[str, str], path: str, media: Headers) -> None:
+    """Only JSON in UTF-8, not compressed, is read at all."""
+    answer = post(ingest, path, (*media, bearer), body_of(path))
+    assert (answer.status, answer.is_problem) == (415, True)
+
+
+@pytest.mark.parametrize("media", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'])
+def test_every_spelling_of_json_is_taken(ingest: Service, bearer: tuple[str, str], media: str) -> None:
+    """Case, spaces and quotes of a media type do not matter."""
+    assert post(ingest, ONE, (("Content-Type", media), bearer), body_of(ONE, room_id="input-media")).status == 200
+
+
+# --- size and time ---
+
+
+@PATHS
+def test_a_long_body_is_413(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """A body above the limit is refused by its bytes, whatever they are."""
+    answer = post(ingest, path, (*JSON, bearer), b" " * (1024 * 1024) + body_of(path))
+    assert (answer.status, answer.is_problem) == (413, True)
+
+
+@PATHS
+def test_a_long_chunked_body_is_413(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """A body that does not announce its length is counted as it comes."""
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    answer = exchange(ingest.port, head("POST", path, (*JSON, bearer, ("Transfer-Encoding", "chunked"))), *[chunk] * 20)
+    assert (answer.status, answer.is_problem) == (413, True)
+
+
+@PATHS
+@pytest.mark.parametrize("start", [b"", b'{"room_id":'], ids=["nothing", "half"])
+def test_a_stalled_body_is_408(ingest: Service, bearer: tuple[str, str], path: str, start: bytes) -> None:
+    """A body that stops coming is given up after the deadline, and the connection with it."""
+    answer = exchange(ingest.port, head("POST", path, (*JSON, bearer, ("Content-Length", "100"))) + start)
+    assert (answer.status, answer.is_problem, answer.headers["Connection"]) == (408, True, "close")
+
+
+@PATHS
+def test_a_trickling_body_is_408(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """The deadline is for the whole body: a byte now and then does not extend it."""
+    with connect(ingest.port) as connection:
+        connection.sendall(head("POST", path, (*JSON, bearer, ("Content-Length", "1000"))))
+        connection.settimeout(0.1)
+        for _ in range(60):
+            connection.sendall(b" ")
+            try:
+                connection.recv(1, 2)  # MSG_PEEK
+                break
+            except TimeoutError:
+                continue
+        assert read_answer(connection).status == 408
+
+
+@PATHS
+def test_a_client_that_leaves_mid_body_stores_nothing(ingest: Service, bearer: tuple[str, str], path: str, versions: Any) -> None:
+    """Half a reading is no reading, and nobody's crash is our traceback."""
+    before = versions()
+    for _ in range(5):
+        connection = connect(ingest.port)
+        whole = body_of(path)
+        connection.sendall(head("POST", path, (*JSON, bearer, ("Content-Length", str(len(whole))))) + whole[:-1])
+        hang_up(connection)
+    assert exchange(ingest.port, request("GET", "/livez", ())).status == 200
+    assert versions() == before
+
+
+def test_the_log_holds_no_traceback_and_no_secret(ingest: Service, bearer: tuple[str, str]) -> None:
+    """After all of this, and a token in every wrong place, the log has neither a crash nor a token."""
+    token = bearer[1].removeprefix("Bearer ")
+    places = (f"{ONE}?token={token}", f"/{token}")
+    answers = [post(ingest, path, (*JSON, bearer, ("X-Token", token)), token.encode()) for path in places]
+    log = ingest.log.read_text()
+    assert all(token.encode() not in answer.body for answer in answers)
+    assert [word for word in (token, token.rpartition(".")[2], "Traceback", "exception") if word in log] == []

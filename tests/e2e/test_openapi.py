@@ -1,0 +1,122 @@
+"""The OpenAPI documents: well-formed, and true of what the services answer."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
+from tests.e2e.raw import Answer, exchange, request
+from tests.stack import Service, Stack
+
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+
+def document(service: Service) -> dict[str, Any]:
+    """What the service says of itself."""
+    answer: dict[str, Any] = exchange(service.port, request("GET", "/openapi.json", ())).json()
+    return answer
+
+
+@pytest.fixture(params=["ingest", "broadcast"])
+def described(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The document of either service."""
+    return document(request.getfixturevalue(request.param))
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every $ref below a node."""
+    if isinstance(node, dict):
+        yield from [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+def test_the_document_is_openapi(described: dict[str, Any]) -> None:
+    """Version, title, and for each operation a name of its own, known methods and described responses."""
+    found = list(operations(described))
+    assert re.fullmatch(r"3\.1\.\d", described["openapi"])
+    assert described["info"].keys() >= {"title", "version"}
+    assert {method for _, method, _ in found} <= METHODS
+    assert len({operation["operationId"] for _, _, operation in found}) == len(found)
+    for _, _, operation in found:
+        assert all(re.fullmatch("[1-5][0-9]{2}", status) and answer["description"] for status, answer in operation["responses"].items())
+
+
+def test_path_parameters_are_declared(described: dict[str, Any]) -> None:
+    """The names in braces, all of them required, and no others."""
+    for path, _, operation in operations(described):
+        declared = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path" and p["required"]}
+        assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+    """JSON Schema 2020-12, with patterns that other languages read as well."""
+    for schema in described["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(references(described)) <= {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    assert not re.search(r'"pattern": "[^"]*\\\\[AZ]', json.dumps(described))
+
+
+def fits(described: dict[str, Any], path: str, method: str, answer: Answer) -> None:
+    """Fails unless an answer is what the document says of its status."""
+    responses = described["paths"][path][method]["responses"]
+    media_type = answer.headers["Content-Type"]
+    assert str(answer.status) in responses
+    schema = responses[str(answer.status)]["content"][media_type]["schema"]
+    jsonschema.validate(answer.json(), {**schema, "components": described["components"]}, jsonschema.Draft202012Validator)
+
+
+def test_ingest_answers_as_described(ingest: Service, stack: Stack) -> None:
+    """Taken, known, late, refused for each reason: every answer fits its schema."""
+    described, headers = document(ingest), (*JSON, authorization(stack.token("ingest")))
+    good = body_of(ONE, room_id="described")
+    narrow = (*JSON, authorization(stack.token("ingest", rooms=("a",))))
+    old = body_of(ONE, room_id="described", timestamp=int(time.time()) - 60)
+    for sent, body in ((headers, good), (headers, good), (headers, old), (JSON, good), (narrow, good), (headers, b"{"), (headers, b"{}")):
+        fits(described, ONE, "post", post(ingest, ONE, sent, body))
+    fits(described, ONE, "post", post(ingest, ONE, headers[1:], good))
+    mixed = json.dumps([reading(room_id="described"), {}, 1]).encode()
+    for body in (mixed, b"[]", b"["):
+        fits(described, BATCH, "post", post(ingest, BATCH, headers, body))
+
+
+def test_what_the_schema_takes_is_taken(ingest: Service) -> None:
+    """A reading fits the published schema; a stranger to it does not."""
+    described = document(ingest)
+    schema = {"$ref": "#/components/schemas/TelemetryUpdate", "components": described["components"]}
+    jsonschema.validate(reading(), schema, jsonschema.Draft202012Validator)
+    for wrong in ({"room_id": "a*"}, {"tokens_count": -1}, {"platform": ""}, {"typo": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(reading(**wrong), schema, jsonschema.Draft202012Validator)
+
+
+def test_broadcast_answers_as_described(ingest: Service, broadcast: Service, stack: Stack) -> None:
+    """Every read, with something and with nothing to show."""
+    described, room = document(broadcast), ONE + "/{room_id}/{platform}"
+    post(ingest, ONE, (*JSON, authorization(stack.token("ingest"))), body_of(ONE, room_id="seen"))
+    headers = (authorization(stack.token("dashboard", rooms=("seen", "unseen"))),)
+    paths = {
+        ONE: ONE,
+        ONE + "/seen/camsoda": room,
+        ONE + "/unseen/camsoda": room,
+        ONE + "/other/camsoda": room,
+        ONE + "/seen/camsoda/history": room + "/history",
+        ONE + "/seen/camsoda/history?step=7": room + "/history",
+    }
+    for path, template in paths.items():
+        fits(described, template, "get", exchange(broadcast.port, request("GET", path, headers)))
+        fits(described, template, "get", exchange(broadcast.port, request("GET", path, ())))

@@ -1,0 +1,242 @@
+"""The promise, as a state machine: whatever happens in between, every client ends on the latest values it may see, never backwards."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from broadcast_service import hub
+from broadcast_service.frames import Encoding
+from broadcast_service.hub import Client, Hub
+from shared.messages import StoredReading
+from shared.scope import Scope
+
+TTL_SECONDS = 100
+ROOMS = ("a", "b", "vip-1", "vip-2")
+PLATFORMS = ("p", "q")
+SCOPES = (
+    Scope.of(["*"]),
+    Scope.of(["a"]),
+    Scope.of(["vip-*"]),
+    Scope.of(["a", "vip-*"], ["p"]),
+    Scope.of(["*"], ["q"]),
+)
+
+# What may happen between two slices of a flush, to which room or dashboard. Drawn beforehand: the number of slices depends on
+# the order in which a set of clients is walked, and hypothesis must be able to repeat what it drew.
+HAPPENINGS = strategies.tuples(
+    strategies.sampled_from(("nothing",) * 12 + ("update",) * 4 + ("join", "lost", "proven", "leave", "reconnect", "refilter", "unclog")),
+    strategies.integers(0, 9),
+    strategies.integers(0, 9),
+)
+
+
+def payloads(data: bytes) -> list[bytes]:
+    """The text payloads of a run of server frames."""
+    found = []
+    while data:
+        size, start = data[1], 2
+        if size == 126:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(data[2:10], "big"), 10
+        if data[0] == 0x81:
+            found.append(data[start : start + size])
+        data = data[start + size :]
+    return found
+
+
+class Dashboard:
+    """A client as docs/protocol.md asks for: it applies only what is newer, and forgets what a snapshot does not name."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding = encoding
+        self.client = Client(self.receive)
+        self.values: dict[tuple[str, str], int] = {}
+        self.told: set[tuple[str, str]] = set()
+        self.since = 0
+        self.upstream: str | None = None
+        self.fills_up = False
+        self.scope = SCOPES[0]
+
+    def receive(self, data: bytes) -> None:
+        """What the transport does with a write: hand it over; and, on a full socket, call `pause_writing`."""
+        assert not self.client.blocked, "a blocked client must not be written to"
+        for payload in payloads(data):
+            lines = payload.split(b"\n")
+            assert self.encoding is Encoding.LINES or len(lines) == 1
+            for line in lines:
+                self._on_event(json.loads(line))
+        self.client.blocked = self.fills_up
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        kind = event["event_type"]
+        if kind in ("TELEMETRY_UPDATE", "TELEMETRY_EXPIRED"):
+            key = (event["room_id"], event["data"]["platform"])
+            assert self.scope.allows(*key), "a room outside the scope was told"
+            self._on_value(kind, key, event["version"])
+        elif kind == "SYNC":
+            if event["snapshot"]:
+                self.values = {key: version for key, version in self.values.items() if key in self.told}
+            self.since = event["version"]
+        elif kind == "UPSTREAM":
+            self.upstream = event["status"]
+
+    def _on_value(self, kind: str, key: tuple[str, str], version: int) -> None:
+        self.told.add(key)
+        if kind == "TELEMETRY_EXPIRED":
+            if version >= self.values.get(key, 0):
+                self.values.pop(key, None)
+        else:
+            # Only a resume or a change of replica may repeat what is known; within one connection versions of a room only grow.
+            self.values[key] = max(version, self.values.get(key, 0))
+
+
+class Relay(RuleBasedStateMachine):
+    """Updates, expiries, slow sockets, reconnects, filters and outages in any order."""
+
+    @initialize()
+    def start(self) -> None:
+        """An empty hub on one synced shard, and a model of what Redis holds."""
+        self.hub = Hub(1, TTL_SECONDS)
+        self.hub.set_synced(0, synced=True)
+        self.version = 1_000_000_000
+        self.now = 1000.0
+        self.truth: dict[tuple[str, str], tuple[int, float]] = {}
+        self.dashboards: list[Dashboard] = []
+
+    @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS), age=strategies.integers(0, 90))
+    def update(self, room: str, platform: str, age: int) -> None:
+        """A reading is committed and arrives."""
+        self.version += 1 + age * 700_000
+        stored = StoredReading(room, platform, int(self.now) - age, 1, 0, None, None, None, self.version, self.version)
+        self.truth[room, platform] = (self.version, int(self.now) - age + TTL_SECONDS)
+        self.hub.apply(stored, self.now)
+        self.hub.advance(0, self.version)
+
+    @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS))
+    def stale_copy(self, room: str, platform: str) -> None:
+        """An old copy arrives again, as a resynchronisation may bring it."""
+        held = self.hub.log.version(room, platform)
+        stored = StoredReading(room, platform, int(self.now), 1, 0, None, None, None, held, held)
+        assert not self.hub.apply(stored, self.now)
+
+    @rule(seconds=strategies.sampled_from((1, 30, 101)))
+    def pass_time(self, seconds: int) -> None:
+        """The clock moves on and values run out."""
+        self.now += seconds
+        self.version += seconds * 1_000_000
+        self.hub.expire(self.now)
+        self.hub.log.checkpoint()
+        self.truth = {key: value for key, value in self.truth.items() if value[1] > self.now}
+
+    @rule(scope=strategies.sampled_from(SCOPES), encoding=strategies.sampled_from(list(Encoding)))
+    def join(self, scope: Scope, encoding: Encoding) -> None:
+        """A dashboard connects."""
+        dashboard = Dashboard(encoding)
+        dashboard.scope = scope
+        self.hub.attach(dashboard.client, scope, encoding)
+        self.dashboards.append(dashboard)
+
+    @precondition(lambda self: self.dashboards)
+    @rule(kind=strategies.sampled_from(("reconnect", "refilter", "leave")), one=strategies.integers(0, 9), other=strategies.integers(0, 9))
+    def churn(self, kind: str, one: int, other: int) -> None:
+        """A dashboard loses its socket and comes back with what it has, asks for other rooms, or goes for good."""
+        self._happen(kind, one, other)
+
+    def _reconnect(self, dashboard: Dashboard) -> None:
+        self.hub.detach(dashboard.client)
+        dashboard.client = Client(dashboard.receive)
+        dashboard.told, dashboard.fills_up = set(), False
+        since = dashboard.since if dashboard.encoding is Encoding.LINES else None
+        if not self.hub.attach(dashboard.client, dashboard.scope, dashboard.encoding, since) and dashboard.encoding is Encoding.SINGLE:
+            dashboard.values = {}
+
+    def _refilter(self, dashboard: Dashboard, scope: Scope) -> None:
+        if dashboard.encoding is Encoding.LINES:
+            dashboard.scope, dashboard.told = scope, set()
+            dashboard.since = 0  # until the filter's own snapshot is complete there is nothing to resume
+            self.hub.attach(dashboard.client, scope, dashboard.encoding)
+
+    def _leave(self, dashboard: Dashboard) -> None:
+        self.dashboards.remove(dashboard)
+        self.hub.detach(dashboard.client)
+
+    @precondition(lambda self: self.dashboards)
+    @rule(data=strategies.data())
+    def clog(self, data: strategies.DataObject) -> None:
+        """A dashboard stops reading: its socket will not take the whole of the next write."""
+        data.draw(strategies.sampled_from(self.dashboards)).fills_up = True
+
+    @precondition(lambda self: self.dashboards)
+    @rule(data=strategies.data())
+    def unclog(self, data: strategies.DataObject) -> None:
+        """It reads again."""
+        self._unclog(data.draw(strategies.sampled_from(self.dashboards)))
+
+    @rule(synced=strategies.booleans())
+    def upstream(self, *, synced: bool) -> None:
+        """The subscription is lost or proven."""
+        self.hub.set_synced(0, synced=synced)
+
+    @rule(heartbeat=strategies.booleans(), meanwhile=strategies.lists(HAPPENINGS, max_size=8))
+    def flush(self, heartbeat: bool, meanwhile: list[tuple[str, int, int]]) -> None:  # noqa: FBT001 - hypothesis passes by keyword
+        """A flush, with anything happening between its slices."""
+        for step, _ in enumerate(self.hub.flush(self.now, heartbeat=heartbeat)):
+            if step < len(meanwhile):
+                self._happen(*meanwhile[step])
+
+    def _happen(self, kind: str, one: int, other: int) -> None:
+        if kind == "update":
+            self.update(ROOMS[one % len(ROOMS)], PLATFORMS[other % len(PLATFORMS)], 0)
+        elif kind == "join":
+            self.join(SCOPES[one % len(SCOPES)], list(Encoding)[other % 2])
+        elif kind in ("lost", "proven"):
+            self.upstream(synced=kind == "proven")
+        elif self.dashboards and kind != "nothing":
+            self._happen_to(self.dashboards[one % len(self.dashboards)], kind, SCOPES[other % len(SCOPES)])
+
+    def _happen_to(self, dashboard: Dashboard, kind: str, scope: Scope) -> None:
+        if kind == "leave":
+            self._leave(dashboard)
+        elif kind == "reconnect":
+            self._reconnect(dashboard)
+        elif kind == "refilter":
+            self._refilter(dashboard, scope)
+        else:
+            self._unclog(dashboard)
+
+    def _unclog(self, dashboard: Dashboard) -> None:
+        dashboard.fills_up = False
+        if dashboard.client.blocked:
+            self.hub.writable(dashboard.client)
+
+    @invariant()
+    def counts_clients(self) -> None:
+        """The hub knows how many it serves."""
+        assert self.hub.clients == len(self.dashboards)
+
+    def teardown(self) -> None:
+        """When everything is read, everyone shows exactly what Redis holds."""
+        for dashboard in self.dashboards:
+            self._unclog(dashboard)
+        self.hub.expire(self.now)
+        while self.hub.dirty:
+            for _ in self.hub.flush(self.now):
+                pass
+        for dashboard in self.dashboards:
+            visible = {key: value[0] for key, value in self.truth.items() if dashboard.scope.allows(*key)}
+            if dashboard.encoding is Encoding.SINGLE:  # such a client is never told of expiries
+                assert visible.items() <= dashboard.values.items()
+            else:
+                assert dashboard.values == visible
+                assert dashboard.upstream == self.hub.upstream
+
+
+def test_every_client_ends_on_the_latest_values_it_may_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any interleaving of updates, slow clients, reconnects and filters ends right; tiny chunks and slices make every pause happen."""
+    monkeypatch.setattr(hub, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(hub, "SLICE_CLIENTS", 1)
+    run_state_machine_as_test(Relay, settings=settings(max_examples=500, stateful_step_count=80, deadline=None))

@@ -1,0 +1,33 @@
+"""Keys: every key of a shard lies in its slot, and no two rooms share one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import key_slot
+
+from shared import keys
+from shared.messages import PLATFORM_PATTERN, ROOM_PATTERN
+
+rooms = st.from_regex(ROOM_PATTERN)
+platforms = st.from_regex(PLATFORM_PATTERN)
+shards = st.integers(1, 1024)
+
+
+@given(rooms, platforms, shards)
+def test_a_shards_keys_share_a_slot(room: str, platform: str, count: int) -> None:
+    """The hash tag keeps them together, whatever the room's name."""
+    shard = keys.shard_of(room, count)
+    own = [keys.latest(shard, room, platform), keys.index(shard), keys.last_version(shard), keys.events_channel(shard)]
+    own += [keys.history(shard, room, platform, "2026-01-01", 60), keys.rate_prefix(shard) + "room:1", keys.probe_channel(shard, "x")]
+    assert 0 <= shard < count
+    assert {key_slot(key.encode()) for key in own} == {key_slot(str(shard).encode())}
+
+
+@given(rooms, platforms, rooms, platforms)
+def test_rooms_do_not_share_keys(room: str, platform: str, other: str, elsewhere: str) -> None:
+    """Different pairs of room and platform have different keys."""
+    assert ((room, platform) == (other, elsewhere)) == (keys.latest(0, room, platform) == keys.latest(0, other, elsewhere))
+
+
+def test_a_shard_number_is_for_ever() -> None:
+    """Rooms must not move between releases, so the numbers themselves are pinned."""
+    assert [keys.shard_of(room, 16) for room in ("blue", "vip-1", "A b")] == [4, 14, 3]

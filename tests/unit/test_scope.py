@@ -1,0 +1,52 @@
+"""Scopes: narrowing never widens, and equal scopes are one."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from shared.scope import Scope, ScopeError, is_room
+
+Parts = tuple[list[str], list[str] | None]
+
+rooms = st.text("ab-", min_size=1, max_size=4)
+patterns = st.lists(rooms | st.text("ab-", max_size=3).map(lambda text: text + "*"), max_size=4)
+platforms = st.none() | st.lists(st.sampled_from(["p", "q", "r"]), max_size=3)
+
+
+@given(st.tuples(patterns, platforms), st.tuples(patterns, platforms), rooms, st.sampled_from(["p", "q", "r"]))
+def test_narrowing_never_widens(has: Parts, wants: Parts, room: str, platform: str) -> None:
+    """What a narrowed scope allows, the wide one allowed."""
+    scope = Scope.of(*has)
+    try:
+        narrowed = scope.narrow(*wants)
+    except ScopeError:
+        assume(False)
+    assert scope.allows(room, platform) or not narrowed.allows(room, platform)
+
+
+@given(patterns, platforms)
+def test_a_scope_narrowed_by_nothing_is_itself(has: list[str], on: list[str] | None) -> None:
+    """And its patterns make it again."""
+    scope = Scope.of(has, on)
+    assert scope.narrow(None, None) == scope == Scope.of(scope.patterns(), on)
+    assert hash(scope) == hash(Scope.of(reversed(has), on))
+
+
+@given(patterns, rooms)
+def test_a_scope_means_what_its_patterns_say(has: list[str], room: str) -> None:
+    """An exact id means itself, a prefix what starts with it."""
+    means = any(room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern for pattern in has)
+    assert Scope.of(has).allows(room, "p") == means
+
+
+@pytest.mark.parametrize("pattern", ["", "a*b", "**", " a", "a ", "a\n", "a\n*", "{a}", "a:b", "a" * 65, "a" * 65 + "*", "\u0430"])
+def test_a_malformed_pattern_is_refused(pattern: str) -> None:
+    """A pattern that could reach outside its meaning is none."""
+    with pytest.raises(ScopeError):
+        Scope.of([pattern])
+
+
+@given(st.text(), st.text())
+def test_only_rooms_are_rooms(room: str, platform: str) -> None:
+    """What may become part of a key holds nothing that a key's syntax uses."""
+    assert not is_room(room, platform) or not set(room + platform) & set(":{}*\r\n\0")

@@ -1,0 +1,63 @@
+"""Settings: every bad variable is named at once, with what it should be, and no secret is repeated."""
+
+import pytest
+
+from broadcast_service.settings import BroadcastSettings
+from ingest_service.settings import IngestSettings
+from shared.settings import SettingsError, load
+
+GOOD = {"REDIS_URL": "redis://127.0.0.1:6379/0", "TOKEN_KEYS": "a:" + "k" * 32}
+BAD = {
+    "REDIS_URL": "http://user:canary@host",
+    "TOKEN_KEYS": "a:canary",
+    "TELEMETRY_SHARDS": "0",
+    "TELEMETRY_TTL_SECONDS": "soon",
+    "HISTORY_STEP_SECONDS": "61.5",
+    "HISTORY_RETENTION_DAYS": "-1",
+    "ALLOWED_ORIGINS": "https://*.example",
+    "INGEST_PORT": "65536",
+    "RATE_LIMIT_ROOM_PER_SECOND": "nan",
+    "BODY_TIMEOUT_SECONDS": "0",
+    "LOG_LEVEL": "loud",
+}
+
+
+def test_defaults_need_two_variables() -> None:
+    """The store and a key; everything else has a default."""
+    settings = load(IngestSettings, GOOD)
+    assert (settings.ingest_port, settings.telemetry_ttl_seconds, settings.keyring.signing_kid) == (8001, 3600, "a")
+
+
+def test_every_bad_variable_is_named_at_once() -> None:
+    """Whoever repairs a deployment sees the whole list."""
+    with pytest.raises(SettingsError) as refusal:
+        load(IngestSettings, BAD)
+    assert sorted(problem.split()[0] for problem in refusal.value.problems) == sorted(BAD)
+    assert "canary" not in str(refusal.value)
+
+
+def test_missing_variables_are_named() -> None:
+    """With what they should be."""
+    with pytest.raises(SettingsError) as refusal:
+        load(BroadcastSettings, {})
+    assert sorted(problem.split()[0] for problem in refusal.value.problems) == ["REDIS_URL", "TOKEN_KEYS"]
+
+
+@pytest.mark.parametrize("step", ["7", "59", "3601", "0", "86400"])
+def test_a_step_divides_a_day(step: str) -> None:
+    """History's days are made of whole steps."""
+    with pytest.raises(SettingsError, match="HISTORY_STEP_SECONDS"):
+        load(IngestSettings, GOOD | {"HISTORY_STEP_SECONDS": step})
+
+
+@pytest.mark.parametrize("origin", ["example", "https://", "https://a/", "https://a/b", "*", "https://*"])
+def test_an_origin_is_exact(origin: str) -> None:
+    """No paths, no wildcards."""
+    with pytest.raises(SettingsError, match="ALLOWED_ORIGINS"):
+        load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": origin})
+
+
+def test_origins_are_a_list() -> None:
+    """Comma separated, with room to breathe."""
+    settings = load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": "https://a, chrome-extension://abc ,"})
+    assert settings.allowed_origins.values == {"https://a", "chrome-extension://abc"}

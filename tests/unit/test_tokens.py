@@ -1,0 +1,172 @@
+"""Tokens: what opens, what does not, and that nothing but TokenError ever comes out."""
+
+import pathlib
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.tokens import Keyring, KeyringError, PublicKeys, SecretKeys, TokenError, Verifier, bearer, issue, verify
+from tests.forgery import claims, corpus, genuine, sign
+
+KEYS = "first:" + "a" * 32
+NEXT = "second:" + "b" * 32
+RING = SecretKeys.parse(f"{KEYS},{NEXT}")
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+OUTSIDE: dict[str, PrivateKey] = {
+    "RS256": rsa.generate_private_key(65537, 2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def pem(key: PrivateKey) -> bytes:
+    """The public half."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    """Shared secrets and public keys of every kind."""
+    directory = tmp_path_factory.mktemp("keys")
+    for name, key in OUTSIDE.items():
+        (directory / name).write_bytes(pem(key))
+    public = PublicKeys.parse(",".join(f"{name}:{directory / name}" for name in OUTSIDE))
+    return Keyring({**public.keys, **RING.keys})
+
+
+def new(ring: Keyring = RING, *, rooms: list[str] | None = None, ttl_seconds: int = 60, ago: int = 0) -> str:
+    """A token of ours."""
+    now = int(time.time()) - ago
+    return issue(ring, audience="dashboard", subject="ada", rooms=rooms or ["a"], platforms=None, ttl_seconds=ttl_seconds, now_seconds=now)
+
+
+def test_an_issued_token_verifies() -> None:
+    """What was put in comes out."""
+    verified = verify(RING, new(rooms=["a", "vip-*"]), audience="dashboard")
+    assert (verified.subject, verified.audience, verified.scope.patterns()) == ("ada", "dashboard", ["a", "vip-*"])
+
+
+@pytest.mark.parametrize("algorithm", OUTSIDE)
+def test_an_outside_issuer_is_believed_by_its_public_key(ring: Keyring, algorithm: str) -> None:
+    """Each kind of key opens with its own algorithm."""
+    token = jwt.encode(claims("dashboard"), OUTSIDE[algorithm], algorithm, {"kid": algorithm})
+    assert verify(ring, token, audience="dashboard").subject == "forger"
+
+
+def opens(ring: Keyring, token: str) -> bool:
+    """Whether a token is taken; anything but TokenError is an error of the test."""
+    try:
+        return verify(ring, token, audience="dashboard").audience == "dashboard"
+    except TokenError:
+        return False
+
+
+def test_no_forgery_opens(ring: Keyring) -> None:
+    """Not one of the corpus, with the bytes of every public key tried as a shared secret."""
+    forged = corpus(KEYS, "dashboard", {name: pem(key) for name, key in OUTSIDE.items()})
+    assert [name for name, token in forged.items() if opens(ring, token)] == []
+
+
+def test_the_corpus_is_forged_from_what_would_open(ring: Keyring) -> None:
+    """The same forger, with nothing wrong, gets in; so each forgery fails for what is wrong with it."""
+    assert verify(ring, genuine(KEYS, "dashboard"), audience="dashboard").subject == "forger"
+
+
+def test_keys_rotate() -> None:
+    """Both keys open, the first signs; without the old one its tokens are dead."""
+    old, both, later = SecretKeys.parse(KEYS), SecretKeys.parse(f"{NEXT},{KEYS}"), SecretKeys.parse(NEXT)
+    assert (opens(both, new(old)), opens(later, new(both)), opens(later, new(old))) == (True, True, False)
+
+
+def test_a_remembered_token_expires_on_time() -> None:
+    """The verifier's memory does not outlive what it remembers."""
+    verifier, token, now = Verifier(RING, "dashboard"), new(), time.time()
+    assert verifier.verify(token, now).subject == "ada"
+    with pytest.raises(TokenError):
+        verifier.verify(token, now + 61)
+
+
+def test_the_memory_is_bounded() -> None:
+    """A producer with ever new tokens costs no more than its bound."""
+    verifier = Verifier(RING, "dashboard", remembered=3)
+    for _ in range(5):
+        verifier.verify(new(), time.time())
+    assert len(verifier._claims) == 3
+
+
+@pytest.mark.parametrize("ttl_seconds", [0, -1, 366 * 86400 + 1])
+def test_a_lifetime_is_bounded(ttl_seconds: int) -> None:
+    """Nobody gets a token for ever, nor one that is over."""
+    with pytest.raises(KeyringError):
+        new(ttl_seconds=ttl_seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a:", ":" + "x" * 32, "a b:" + "x" * 32, "a:short", f"{KEYS},{KEYS}", f"{KEYS},", "a:" + "x" * 31]
+)
+def test_a_bad_key_is_refused_without_showing_it(text: str) -> None:
+    """The error says what a key should be and holds none."""
+    with pytest.raises(KeyringError) as refusal:
+        SecretKeys.parse(text)
+    assert "short" not in str(refusal.value).replace("shorter", "")
+    assert "xxx" not in str(refusal.value)
+
+
+def test_a_weak_public_key_is_refused(tmp_path: pathlib.Path) -> None:
+    """Short RSA, another curve, a private key and no key at all."""
+    weak = {
+        "rsa": pem(rsa.generate_private_key(65537, 1024)),
+        "curve": ec.generate_private_key(ec.SECP384R1()).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "private": OUTSIDE["EdDSA"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        "none": b"no key",
+    }
+    for name, data in weak.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(KeyringError):
+            PublicKeys.parse(f"{name}:{tmp_path / name}")
+
+
+def test_a_key_does_not_show_in_its_repr() -> None:
+    """A traceback with locals holds no secret."""
+    assert "aaa" not in repr(RING.keys["first"])
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "bearer\t", "Basic x", "Token x", "x", "BearerX y"])
+def test_a_header_without_a_bearer_token_is_refused(header: str) -> None:
+    """Another scheme, or none, is no token."""
+    with pytest.raises(TokenError):
+        bearer(header)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+JSON = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=3)
+
+
+@given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
+def test_no_text_raises_anything_else(text: str) -> None:
+    """Arbitrary text is not a token, and that is all."""
+    assert not opens(RING, text)
+
+
+@given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "zip", "jku", "x5c"]), JSON))
+def test_no_signed_header_raises_anything_else(changes: dict[str, object]) -> None:
+    """Whoever holds the key may write any header; it opens with the key's own algorithm or not at all."""
+    token = sign({"alg": "HS256", "kid": "first"} | changes, claims("dashboard"), b"a" * 32)
+    assert not opens(RING, token) or changes.get("alg", "HS256") == "HS256"
+
+
+@given(st.dictionaries(st.sampled_from(["iss", "aud", "sub", "iat", "exp", "nbf", "jti", "rooms", "platforms", "x"]), JSON))
+def test_no_signed_claim_raises_anything_else(changes: dict[str, object]) -> None:
+    """Whoever holds the key may write any claim; what opens has claims that logs and Redis can take."""
+    try:
+        verified = verify(RING, sign({"alg": "HS256", "kid": "first"}, claims("dashboard") | changes, b"a" * 32), audience="dashboard")
+    except TokenError:
+        return
+    assert (verified.subject + verified.token_id).isprintable()
