@@ -1,0 +1,94 @@
+"""Tokens: where they are, what they open, and what happens when they end."""
+
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio
+
+
+def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit: Opener) -> None:
+    """Neither the address bar nor any request or socket URL holds it; a reload still knows it."""
+    token = studio.stack.token("dashboard")
+    dashboard = visit(studio).open(token=token).live()
+    dashboard.page.reload()
+    dashboard.live()
+    assert dashboard.page.url == f"{studio.broadcast.url}/"
+    assert not [url for url in dashboard.urls if token in url.partition("#")[0]]
+
+
+def test_without_a_token_a_form_asks_for_one(studio: Studio, visit: Opener) -> None:
+    """It says what is wrong with what was pasted, and opens the studio with a good one."""
+    page = visit(studio).page
+    page.goto(studio.broadcast.url)
+    field = page.get_by_label("Access token")
+    expect(field).to_be_focused()
+    field.fill("hello")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not look like an access token")
+    field.fill(studio.stack.token("dashboard"))
+    field.press("Enter")
+    expect(page.locator("#link")).to_have_attribute("data-phase", "live")
+
+
+def test_a_refused_token_is_not_tried_again(studio: Studio, visit: Opener) -> None:
+    """A token for producers opens nothing: the form says so, and no further socket is opened."""
+    dashboard = visit(studio)
+    dashboard.page.clock.install()
+    dashboard.open(token=studio.stack.token("ingest"))
+    expect(dashboard.page.get_by_role("alert")).to_contain_text("expired or was revoked")
+    dashboard.page.clock.run_for(120_000)
+    assert len([url for url in dashboard.urls if "/ws/" in url]) == 1
+
+
+def test_a_token_that_ends_asks_for_the_next_and_hides_the_rooms(studio: Studio, visit: Opener) -> None:
+    """Renewal is offered in time; when it is not taken up the session ends and no number stays."""
+    studio.post({"room_id": "short"})
+    dashboard = visit(studio).open(ttl_seconds=5, rooms=("short",))
+    expect(dashboard.page.locator("#renew-words")).to_contain_text("Your access ends at")
+    expect(dashboard.page.get_by_role("alert")).to_contain_text("expired or was revoked", timeout=12_000)
+    expect(dashboard.page.locator(".card")).to_have_count(0)
+
+
+def test_access_is_renewed_in_place(studio: Studio, visit: Opener) -> None:
+    """The new token goes over the open socket: no second one, no gap."""
+    dashboard = visit(studio).open(ttl_seconds=20).live()
+    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard"))
+    dashboard.page.get_by_role("button", name="Renew").click()
+    expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
+    assert len([url for url in dashboard.urls if "/ws/" in url]) == 1
+
+
+def test_a_narrow_token_sees_its_rooms_and_no_others(studio: Studio, visit: Opener) -> None:
+    """In the cards, the heat map, the ranking and the totals."""
+    studio.post({"room_id": "own-1"}, {"room_id": "own-2"}, {"room_id": "foreign"})
+    page = visit(studio).open(rooms=("own-1", "own-2")).live().page
+    expect(page.locator(".card .room")).to_have_text(["own-1", "own-2"])
+    expect(page.locator("#heat button")).to_have_count(2)
+    page.get_by_role("link", name="Analytics").click()
+    expect(page.locator("#analytics-rooms th a")).to_have_text(["own-1", "own-2"])
+
+
+def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Opener) -> None:
+    """The CSV that a person downloads has only rooms of the token."""
+    studio.post({"room_id": "csv-own", "tokens_count": 1}, {"room_id": "csv-foreign", "tokens_count": 1})
+    studio.post({"room_id": "csv-own", "tokens_count": 9, "sequence": 1}, {"room_id": "csv-foreign", "tokens_count": 9, "sequence": 1})
+    page = visit(studio).open("?view=analytics", rooms=("csv-own",)).live().page
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert "csv-foreign" not in download.value.path().read_text()
+
+
+def test_a_room_outside_the_scope_says_so(studio: Studio, visit: Opener) -> None:
+    """A link to it shows words, not numbers."""
+    page = visit(studio).open("?view=room&room=foreign&on=camsoda", rooms=("own-1",)).live().page
+    expect(page.locator("#room-state")).to_have_text("Your token does not cover this.")
+
+
+def test_signing_out_forgets_everything(studio: Studio, visit: Opener) -> None:
+    """No room stays on the page and a reload asks for a token."""
+    studio.post({"room_id": "bye"})
+    page = visit(studio).open(rooms=("bye",)).live().page
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator(".card")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("Access token")).to_be_visible()

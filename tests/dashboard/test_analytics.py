@@ -1,0 +1,103 @@
+"""Earnings over HTTP from the real services: what was posted, added up, and only for rooms in scope."""
+
+import time
+import urllib.parse
+
+from tests.dashboard.studio import Studio, request
+
+HOUR = 3600
+ANALYTICS = "/api/tracking/analytics"
+
+
+def hours_ago(hours: float) -> int:
+    """A whole hour of today or before, and some."""
+    return int(time.time()) // HOUR * HOUR - int(hours * HOUR)
+
+
+def query(**parameters: object) -> str:
+    """The analytics path with a query."""
+    return f"{ANALYTICS}?{urllib.parse.urlencode(parameters)}"
+
+
+def test_earnings_are_positive_differences_by_hour(studio: Studio) -> None:
+    """A rise counts in the hour of the later reading, a fall counts nowhere."""
+    start = hours_ago(3)
+    balances = [(start - 600, 100), (start + 60, 150), (start + HOUR + 60, 30), (start + HOUR + 120, 90)]
+    studio.post(*({"room_id": "hourly", "timestamp": at, "tokens_count": tokens} for at, tokens in balances))
+    _, report = studio.get(query(**{"from": start, "to": start + 2 * HOUR, "step": HOUR, "rooms": "hourly"}))
+    assert (report["earned"], report["total"]) == ([50, 60], 110)
+
+
+def test_the_balance_before_the_span_is_found_days_back(studio: Studio) -> None:
+    """The first reading of a span earns what it rose since the last one, however old that is."""
+    start = hours_ago(2)
+    studio.post(
+        {"room_id": "rare", "timestamp": start - 3 * 86400, "tokens_count": 10},
+        {"room_id": "rare", "timestamp": start + 5, "tokens_count": 25},
+    )
+    _, report = studio.get(query(**{"from": start, "to": start + HOUR, "rooms": "rare"}))
+    assert report["total"] == 15
+
+
+def test_late_readings_count(studio: Studio) -> None:
+    """What an outbox brings afterwards changes the report of its time."""
+    start = hours_ago(1)
+    results = studio.post(
+        {"room_id": "late", "timestamp": start + 1200, "tokens_count": 70},
+        {"room_id": "late", "timestamp": start, "tokens_count": 10},
+        {"room_id": "late", "timestamp": start + 600, "tokens_count": 50},
+    )
+    assert results[1:] == ["late", "late"]
+    _, report = studio.get(query(**{"from": start, "to": start + HOUR, "step": 600, "rooms": "late"}))
+    assert report["earned"] == [0, 40, 20, 0, 0, 0]
+
+
+def test_rooms_and_platforms_rank_by_what_they_earned(studio: Studio) -> None:
+    """The same tokens from three sides, highest first, and each feed's own steps when asked for."""
+    start = hours_ago(1)
+    for room, platform, gain in (("rank-a", "camsoda", 5), ("rank-b", "camsoda", 7), ("rank-a", "stripchat", 20)):
+        studio.post(*({"room_id": room, "platform": platform, "timestamp": start + at, "tokens_count": at and gain} for at in (0, 60)))
+    _, report = studio.get(query(**{"from": start, "to": start + HOUR, "step": HOUR, "rooms": "rank-*", "by": "feed"}))
+    assert [(room["room_id"], room["earned"]) for room in report["rooms"]] == [("rank-a", 25), ("rank-b", 7)]
+    assert [(one["platform"], one["earned"]) for one in report["platforms"]] == [("stripchat", 20), ("camsoda", 12)]
+    assert [feed["steps"] for feed in report["feeds"]] == [[20], [7], [5]]
+
+
+def test_a_token_sees_only_its_rooms(studio: Studio) -> None:
+    """Without narrowing, a report covers exactly the token's scope, in JSON and in CSV."""
+    start = hours_ago(1)
+    for room in ("mine", "theirs"):
+        studio.post(*({"room_id": room, "timestamp": start + at, "tokens_count": at} for at in (0, 60)))
+    span = {"from": start, "to": start + HOUR}
+    _, report = studio.get(query(**span), rooms=("mine",))
+    assert [feed["room_id"] for feed in report["feeds"]] == ["mine"]
+    _, csv = studio.get(query(**span, format="csv"), rooms=("mine",))
+    assert [line.split(",")[1] for line in csv.split("\r\n")[1:-1]] == ["mine"]
+
+
+def test_a_room_or_platform_outside_the_scope_is_forbidden(studio: Studio) -> None:
+    """Asking for it by name is refused, in analytics and in history."""
+    assert studio.get(query(rooms="theirs"), rooms=("mine",))[0] == 403
+    assert studio.get(query(platforms="stripchat"), platforms=("camsoda",))[0] == 403
+    assert studio.get("/api/tracking/telemetry/theirs/camsoda/history", rooms=("mine",))[0] == 403
+
+
+def test_bad_parameters_are_named(studio: Studio) -> None:
+    """Each refusal is a 422 that says which parameter and what it should be."""
+    for parameters in ({"from": "x"}, {"step": 7}, {"from": 9, "to": 3}, {"by": "hour"}, {"format": "xls"}, {"from": 0}):
+        status, problem = studio.get(query(**parameters))
+        assert (status, problem["errors"][0]["field"]) == (422, next(iter(parameters)))
+
+
+def test_no_token_no_report(studio: Studio) -> None:
+    """An ingest token is as good as none."""
+    assert studio.get(ANALYTICS)[0] == 200
+    assert request(studio.broadcast.url + ANALYTICS, studio.stack.token("ingest"))[0] == 401
+
+
+def test_history_as_csv_keeps_unknown_empty(studio: Studio) -> None:
+    """An unknown count is an empty field, never a zero."""
+    start = hours_ago(1)
+    studio.post({"room_id": "sheet", "timestamp": start, "tokens_count": 5, "viewers_count": 3})
+    _, csv = studio.get(f"/api/tracking/telemetry/sheet/camsoda/history?from={start}&to={start + 60}&format=csv")
+    assert csv.split("\r\n")[1].endswith("Z,5,,3,")

@@ -1,0 +1,67 @@
+"""Tokens earned are the sum of positive differences, whatever readings come and wherever they are cut."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast_service.earnings import Feed, Steps, as_csv, earned, last_known, report
+
+balances = st.integers(0, 2**32 - 2).map(lambda value: value + 1)
+stored_days = st.lists(st.just(0) | balances | st.integers(1, 50), max_size=120)
+
+
+def definition(stored: list[int]) -> int:
+    """The sum of positive differences of what is known, spelled out."""
+    known = [value for value in stored if value]
+    return sum(max(0, after - before) for before, after in itertools.pairwise(known))
+
+
+@given(stored_days, st.integers(1, 200))
+def test_earned_is_the_sum_of_positive_differences(stored: list[int], group: int) -> None:
+    """However the span is grouped, its total is the definition itself."""
+    assert sum(earned(stored, group)) == definition(stored)
+
+
+@given(stored_days, st.integers(0, 120))
+def test_a_span_earns_what_its_parts_earn(stored: list[int], cut: int) -> None:
+    """Cutting a span in two changes no total: nothing falls between two reports, nothing is in both."""
+    first, second = stored[:cut], stored[cut:]
+    assert sum(earned(stored, 7)) == sum(earned(first, 7)) + sum(earned(second, 7, last_known(first)))
+
+
+@given(stored_days, balances)
+def test_no_step_ever_earns_less_than_nothing(stored: list[int], before: int) -> None:
+    """A cash-out takes nothing away, wherever it falls."""
+    assert all(total >= 0 for total in earned(stored, 5, before))
+
+
+@given(stored_days)
+def test_saying_a_balance_again_earns_nothing(stored: list[int]) -> None:
+    """A reading that repeats the one before changes no total."""
+    twice = list(itertools.chain.from_iterable((value, value) for value in stored))
+    assert earned(twice, 10) == earned(stored, 5)
+
+
+def test_a_difference_belongs_to_the_later_balance() -> None:
+    """What a gap hid is earned when it is seen."""
+    assert earned([0, 0, 71, 0, 131, 0], 2, before=11) == [0, 60, 60]
+
+
+def test_the_first_balance_ever_is_not_income() -> None:
+    """A room that appears with 5,000 tokens has earned none of them here."""
+    assert earned([0, 5001], 1) == [0, 0]
+
+
+def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
+    """The same tokens seen from three sides."""
+    made = report({Feed("a", "x"): [1, 0], Feed("a", "y"): [0, 5], Feed("b", "x"): [2, 2]}, Steps(0, 20, 10), with_steps=True)
+    assert (made.total, made.earned) == (10, [3, 7])
+    assert [(room.room_id, room.earned) for room in made.rooms] == [("a", 6), ("b", 4)]
+    assert [(one.platform, one.earned) for one in made.platforms] == [("x", 5), ("y", 5)]
+
+
+def test_csv_has_a_line_per_feed_and_step_with_earnings() -> None:
+    """Times are UTC, and steps without earnings are left out."""
+    made = report({Feed("vip 1", "x"): [0, 7]}, Steps(1_764_000_000, 1_764_007_200, 3600), with_steps=True)
+    assert "".join(as_csv(made)) == "start,room_id,platform,earned\r\n2025-11-24T17:00:00Z,vip 1,x,7\r\n"

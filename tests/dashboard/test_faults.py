@@ -1,0 +1,155 @@
+"""What the page says and does while something is broken, and that it is right again afterwards without a reload."""
+
+import contextlib
+import pathlib
+import re
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio, running_studio
+
+NOT_RELOADED = "() => window.sameDocument === true"
+
+
+@pytest.fixture
+def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
+    """A stack that the test may break."""
+    with running_studio(tmp_path) as running:
+        yield running
+
+
+def keep(studio: Studio, room: str, seconds: float) -> threading.Thread:
+    """Posts a reading of a room every second for a while, whatever becomes of it."""
+
+    def post() -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(AssertionError, OSError):
+                studio.post({"room_id": room, "tokens_count": 7, "sequence": int(time.time() * 1000)})
+            time.sleep(1)
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    return thread
+
+
+def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studio, visit: Opener) -> None:
+    """The server behind both services is killed and restarted while the page is open."""
+    fragile.post({"room_id": "blue", "tokens_count": 5})
+    dashboard = visit(fragile).open().live()
+    expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
+    dashboard.page.evaluate("window.sameDocument = true")
+    assert fragile.stack.redis is not None
+    fragile.stack.redis.kill()
+    expect(dashboard.page.locator("#notice-words")).to_contain_text("lost touch with its source")
+    expect(dashboard.page.locator("#link-word")).to_have_text("Degraded")
+    expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
+    expect(dashboard.page.locator('[data-kpi="viewers"] dt')).to_contain_text("last known")
+    assert dashboard.violations() == []
+    fragile.stack.redis.start()
+    posting = keep(fragile, "blue", 6)
+    expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
+    expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
+    assert dashboard.page.evaluate(NOT_RELOADED)
+    posting.join()
+
+
+def test_a_restarted_relay_is_resumed_without_a_reload(fragile: Studio, visit: Opener) -> None:
+    """The page comes back by itself, asks only for what it missed, and shows what was posted meanwhile."""
+    fragile.post({"room_id": "blue", "tokens_count": 5})
+    dashboard = visit(fragile).open().live()
+    dashboard.page.evaluate("window.sameDocument = true")
+    fragile.broadcast.stop()
+    fragile.post({"room_id": "blue", "tokens_count": 6, "sequence": 1})
+    fragile.broadcast.start()
+    expect(dashboard.card("blue").locator(".tokens")).to_have_text("6", timeout=20_000)
+    dashboard.live()
+    assert re.search(r"/ws/dashboard\?since=\d{16}$", [url for url in dashboard.urls if "/ws/" in url][-1])
+    assert dashboard.page.evaluate(NOT_RELOADED)
+
+
+@contextlib.contextmanager
+def front(target: list[int]) -> Iterator[int]:
+    """A front proxy as far as TCP goes: each new connection is led to the port that `target` names then. Yields its own port."""
+
+    class Lead(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", target[0])) as behind:
+                back = threading.Thread(target=pump, args=(behind, self.request))
+                back.start()
+                pump(self.request, behind)
+                back.join()
+
+    class Front(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Front(("127.0.0.1", 0), Lead) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Copies until the source ends."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_draining_relay_is_left_without_a_visible_gap(fragile: Studio, visit: Opener) -> None:
+    """Behind a front proxy the page moves to the next server; no notice appears and no room stops being live."""
+    fragile.post({"room_id": "blue", "tokens_count": 5})
+    target = [fragile.broadcast.port]
+    with front(target) as port:
+        dashboard = visit(fragile)
+        dashboard.page.goto(f"http://127.0.0.1:{port}/#token={fragile.stack.token('dashboard')}")
+        expect(dashboard.live().card("blue")).to_have_attribute("data-status", "live")
+        dashboard.page.evaluate(
+            "window.gaps = []; const note = () => { if (!document.querySelector('#notice').hidden) window.gaps.push('notice');"
+            " if (document.documentElement.dataset.trust === 'no') window.gaps.push('trust'); };"
+            "new MutationObserver(note).observe(document.documentElement, {attributes: true, subtree: true})"
+        )
+        target[0] = fragile.stack.broadcast().port
+        posting = keep(fragile, "blue", 6)
+        fragile.broadcast.stop()
+        expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
+        dashboard.live()
+        assert len([url for url in dashboard.urls if "/ws/" in url]) == 2
+        assert dashboard.page.evaluate("window.gaps") == []
+        posting.join()
+
+
+def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit: Opener) -> None:
+    """While nothing answers no room is called live, and a person may try at once."""
+    fragile.post({"room_id": "blue"})
+    dashboard = visit(fragile).open().live()
+    expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
+    fragile.broadcast.signal(9)
+    fragile.broadcast.wait(5)
+    expect(dashboard.page.locator("#notice-words")).to_contain_text("last known")
+    expect(dashboard.page.locator("#notice-detail")).to_contain_text("Last contact")
+    expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
+    with dashboard.page.expect_event("websocket", timeout=2000):
+        dashboard.page.get_by_role("button", name="Try now").click()
+    fragile.broadcast.start()
+    expect(dashboard.page.locator("#link")).to_have_attribute("data-phase", "live", timeout=35_000)
+
+
+def test_an_expired_value_is_named_expired(tmp_path: pathlib.Path, visit: Opener) -> None:
+    """When its time is up the card says so; the last value stays readable and pale."""
+    with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="3") as brief:
+        brief.post({"room_id": "blue", "tokens_count": 5})
+        dashboard = visit(brief).open().live()
+        expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
+        expect(dashboard.card("blue").locator(".badge-word")).to_have_text("Expired")
+        expect(dashboard.card("blue").locator(".tokens")).to_have_text("5")

@@ -1,0 +1,155 @@
+"""The live view in a real browser: what is shown, what flashes, and what is never called live."""
+
+import time
+
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio
+
+RECORD_FLASHES = """() => {
+  window.flashes = [];
+  const animate = Element.prototype.animate;
+  Element.prototype.animate = function (frames, timing) {
+    window.flashes.push({room: this.closest('.card')?.dataset.room, id: timing.id, duration: timing.duration});
+    return animate.call(this, frames, timing);
+  };
+}"""
+
+
+def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener) -> None:
+    """What was posted is on the card, and what is unknown is a dash, never a zero."""
+    studio.post({"room_id": "numbers", "tokens_count": 12345, "viewers_count": 67, "goal_tokens": 24690})
+    card = visit(studio).open("?q=numbers").live().card("numbers")
+    expect(card.locator(".tokens")).to_have_text("12,345")
+    expect(card.locator(".viewers")).to_have_text("67")
+    expect(card.locator(".tips")).to_have_text("—")
+    expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
+    expect(card.locator(".badge-word")).to_have_text("Live")
+
+
+def test_a_change_flashes_for_600_ms(studio: Studio, visit: Opener) -> None:
+    """The card of a room whose number changed lights up, and fades within 600 ms."""
+    studio.post({"room_id": "flash", "tokens_count": 10})
+    dashboard = visit(studio).open("?q=flash").live()
+    expect(dashboard.card("flash")).to_be_visible()
+    dashboard.page.evaluate(RECORD_FLASHES)
+    studio.post({"room_id": "flash", "tokens_count": 20, "sequence": 1})
+    expect(dashboard.card("flash").locator(".tokens")).to_have_text("20")
+    assert dashboard.page.evaluate("window.flashes") == [{"room": "flash", "id": "flash", "duration": 600}]
+
+
+def test_nothing_flashes_for_who_prefers_reduced_motion(studio: Studio, visit: Opener) -> None:
+    """The number changes all the same."""
+    studio.post({"room_id": "calm", "tokens_count": 10})
+    dashboard = visit(studio, reduced_motion="reduce").open("?q=calm").live()
+    expect(dashboard.card("calm")).to_be_visible()
+    dashboard.page.evaluate(RECORD_FLASHES)
+    studio.post({"room_id": "calm", "tokens_count": 20, "sequence": 1})
+    expect(dashboard.card("calm").locator(".tokens")).to_have_text("20")
+    assert dashboard.page.evaluate("window.flashes") == []
+
+
+def test_a_value_grows_old_before_ones_eyes(studio: Studio, visit: Opener) -> None:
+    """A reading that passes 15 s turns stale on time, without any message."""
+    card = visit(studio).open("?q=ageing").live().card("ageing")
+    studio.post({"room_id": "ageing", "timestamp": int(time.time()) - 11})
+    expect(card).to_have_attribute("data-status", "live")
+    expect(card).to_have_attribute("data-status", "stale")
+    expect(card.locator(".badge-word")).to_have_text("Stale")
+
+
+def test_older_than_a_minute_is_off_air(studio: Studio, visit: Opener) -> None:
+    """And it does not count among the rooms live."""
+    studio.post({"room_id": "gone", "timestamp": int(time.time()) - 61, "viewers_count": 9})
+    dashboard = visit(studio).open("?q=gone", rooms=("gone",)).live()
+    expect(dashboard.card("gone").locator(".badge-word")).to_have_text("Off air")
+    expect(dashboard.page.locator('[data-kpi="live"] .kpi-value')).to_have_text("0")
+    expect(dashboard.page.locator('[data-kpi="viewers"] .kpi-value')).to_have_text("—")
+
+
+def test_a_wrong_browser_clock_changes_no_age(studio: Studio, visit: Opener) -> None:
+    """A browser an hour ahead still sees a fresh value as fresh."""
+    studio.post({"room_id": "skewed"})
+    dashboard = visit(studio)
+    dashboard.context.add_init_script("const now = Date.now; Date.now = () => now() + 3600000;")
+    expect(dashboard.open("?q=skewed").live().card("skewed")).to_have_attribute("data-status", "live")
+
+
+def test_totals_count_what_was_earned_before_and_after_opening(studio: Studio, visit: Opener) -> None:
+    """History gives the past, the socket goes on from there, and nothing is counted twice."""
+    now = int(time.time())
+    studio.post(*({"room_id": "sum", "timestamp": now - at, "tokens_count": tokens} for at, tokens in ((600, 100), (300, 130), (1, 150))))
+    dashboard = visit(studio).open(rooms=("sum",)).live()
+    hour = dashboard.page.locator('[data-kpi="hour"] .kpi-value')
+    expect(hour).to_have_text("50")
+    studio.post({"room_id": "sum", "timestamp": now + 1, "tokens_count": 175})
+    expect(hour).to_have_text("75")
+
+
+def test_filters_live_in_the_address(studio: Studio, visit: Opener) -> None:
+    """A search, a platform and an order survive a reload, and the token is not among them."""
+    studio.post({"room_id": "find-a"}, {"room_id": "find-b", "platform": "stripchat"})
+    page = visit(studio).open().live().page
+    page.get_by_role("searchbox").fill("find-")
+    page.get_by_role("radio", name="stripchat").check()
+    page.get_by_label("Sort by").select_option("tokens")
+    expect(page.locator(".card")).to_have_count(1)
+    assert page.url.endswith("/?q=find-&platform=stripchat&sort=tokens")
+    page.reload()
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.get_by_label("Sort by")).to_have_value("tokens")
+
+
+def test_rooms_group_by_platform(studio: Studio, visit: Opener) -> None:
+    """Each group says its name and how many it holds."""
+    studio.post({"room_id": "grp-a"}, {"room_id": "grp-b"}, {"room_id": "grp-c", "platform": "stripchat"})
+    page = visit(studio).open("?q=grp-&group=platform").live().page
+    expect(page.locator(".group-title")).to_have_text(["camsoda2", "stripchat1"])
+
+
+def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -> None:
+    """One tab stop, arrows from room to room, the meaning said, Enter opens the room."""
+    studio.post({"room_id": "heat-1"}, {"room_id": "heat-2", "tokens_count": 42})
+    page = visit(studio).open(rooms=("heat-*",)).live().page
+    page.get_by_role("button", name="heat-1").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="heat-2")).to_be_focused()
+    expect(page.get_by_role("tooltip")).to_contain_text("42 tokens")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="heat-2")).to_be_visible()
+
+
+def test_a_wall_turns_its_pages_by_itself(studio: Studio, visit: Opener) -> None:
+    """Where not all rooms fit, the next ones come every fifteen seconds."""
+    studio.post(*({"room_id": f"turn-{n}"} for n in range(60)))
+    dashboard = visit(studio, reduced_motion="reduce")
+    dashboard.page.clock.install()
+    page = dashboard.open("?wall=1", rooms=("turn-*",)).live().page
+    expect(page.locator(".card")).to_have_count(60)
+    page.clock.run_for(16_000)
+    dashboard.wait("() => scrollY > 300")
+
+
+def test_wall_mode_keeps_only_what_is_read_from_afar(studio: Studio, visit: Opener) -> None:
+    """No filters, larger type, and the same button leads back; the address can start it."""
+    page = visit(studio).open("?wall=1").live().page
+    expect(page.get_by_role("searchbox")).to_be_hidden()
+    page.get_by_role("button", name="Leave wall mode").click()
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    assert "wall" not in page.url
+
+
+def test_a_page_that_wakes_up_asks_the_server_at_once(studio: Studio, visit: Opener) -> None:
+    """A socket may have died in sleep: the page demands an answer instead of waiting for silence to grow long."""
+    dashboard = visit(studio)
+    dashboard.context.add_init_script(
+        "window.sent = []; const send = WebSocket.prototype.send;"
+        "WebSocket.prototype.send = function (text) { window.sent.push(text); send.call(this, text); }"
+    )
+    page = dashboard.open().live().page
+    for event in ("online", "pageshow"):
+        before = page.evaluate("window.sent.length")
+        page.evaluate("(type) => window.dispatchEvent(new Event(type))", event)
+        assert page.evaluate("(before) => window.sent.slice(before)", before) == ['{"type":"ping"}']
+    dashboard.live()

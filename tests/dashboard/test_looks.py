@@ -1,0 +1,118 @@
+"""Sizes, languages, themes and assistive technology."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio
+
+VIEWS = {
+    "live": "?q=look-",
+    "analytics": "?view=analytics&period=week",
+    "room": "?view=room&room=look-1&on=camsoda",
+    "wall": "?wall=1",
+}
+SIZES = {"phone": (390, 844), "laptop": (1280, 800), "wall": (2560, 1440)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rooms(studio: Studio) -> None:
+    """A few rooms with a past, one of each status."""
+    now = int(time.time())
+    for at in range(7200, 0, -60):
+        studio.post({"room_id": "look-1", "timestamp": now - at, "tokens_count": 90_000 - at * 3, "viewers_count": at % 700})
+    studio.post({"room_id": "look-1", "timestamp": now + 60, "tokens_count": 90_500, "goal_tokens": 120_000})
+    for name, age in (("look-stale", 30), ("look-off", 600), ("look-with-a-name-so-long-that-no-card-could-hold-it-0123456789", 0)):
+        studio.post({"room_id": name, "timestamp": now - age, "tokens_count": 4_294_967_294, "platform": "a-platform-of-the-longest-name-"})
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_sticks_out(studio: Studio, visit: Opener, view: str, size: str) -> None:
+    """No view scrolls sideways on a phone, a laptop or a wall, not even with the longest names and numbers."""
+    width, height = SIZES[size]
+    page = visit(studio, viewport={"width": width, "height": height}).open(VIEWS[view]).live().page
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str, scheme: str) -> None:
+    """No violation of WCAG 2.2 A or AA in any view and either theme."""
+    dashboard = visit(studio, color_scheme=scheme, reduced_motion="reduce").open(VIEWS[view]).live()
+    dashboard.page.wait_for_load_state("networkidle")
+    assert dashboard.violations() == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_at_the_gate(studio: Studio, visit: Opener, scheme: str) -> None:
+    """The token form, with an error shown."""
+    dashboard = visit(studio, color_scheme=scheme)
+    dashboard.page.goto(studio.broadcast.url)
+    dashboard.page.get_by_role("button", name="Open").click()
+    assert dashboard.violations() == []
+
+
+def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:
+    """Words and numbers follow the browser; the switch wins and is remembered."""
+    page = visit(studio, locale="es-CO").open("?q=look-1").live().page
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Salas en vivo")
+    expect(page.locator('.card[data-room="look-1"] .tokens')).to_have_text("90.500")
+    page.get_by_label("Idioma").select_option("en")
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms live")
+    page.reload()
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms live")
+
+
+def test_the_theme_follows_the_system_and_the_switch_wins(studio: Studio, visit: Opener) -> None:
+    """Chosen once, it stays, and is there before the first paint."""
+    page = visit(studio, color_scheme="dark").open().live().page
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    assert page.evaluate(ground) == "rgb(12, 14, 18)"
+    page.get_by_role("button", name="Theme").click()
+    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+    page.reload()
+    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+
+
+def test_the_page_can_be_used_without_a_mouse(studio: Studio, visit: Opener) -> None:
+    """Tab reaches the skip link first, then every control shows where it is."""
+    page = visit(studio).open("?q=look-1").live().page
+    expect(page.locator(".card")).to_have_count(1)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the rooms")).to_be_focused()
+    page.locator(".card a").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="look-1")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_live_regions_do_not_chatter(studio: Studio, visit: Opener) -> None:
+    """Twenty updates change numbers, and no live region says anything."""
+    studio.post({"room_id": "quiet"})
+    page = visit(studio).open("?q=quiet").live().page
+    expect(page.locator("#count")).to_contain_text("1 of")
+    page.evaluate(
+        "window.said = 0; for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]'))"
+        " new MutationObserver(() => window.said++).observe(region, {childList: true, characterData: true, subtree: true})"
+    )
+    for tokens in range(1, 21):
+        studio.post({"room_id": "quiet", "tokens_count": tokens, "sequence": tokens})
+    expect(page.locator(".card .tokens")).to_have_text("20")
+    assert page.evaluate("window.said") == 0
+
+
+def test_the_page_can_be_installed(studio: Studio, visit: Opener) -> None:
+    """Chromium reads the manifest and its icons without a complaint."""
+    dashboard = visit(studio).open().live()
+    session = dashboard.context.new_cdp_session(dashboard.page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"].endswith("/manifest.webmanifest")
+    problems = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [problem["errorId"] for problem in problems if problem["errorId"] != "in-incognito"] == []

@@ -1,0 +1,108 @@
+"""The page's files come with a policy under which only they may run, and are not sent twice."""
+
+import contextlib
+import html.parser
+import http.client
+import re
+import urllib.parse
+from email.message import Message
+from typing import NamedTuple
+
+import pytest
+
+from broadcast_service.pages import DIRECTORY
+from tests.dashboard.studio import Studio
+
+FILES = sorted(str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*") if path.is_file())
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def fetch(studio: Studio, path: str, headers: dict[str, str] | None = None) -> Answer:
+    """A request of exactly this path: nothing tidies it on the way."""
+    address = urllib.parse.urlsplit(studio.broadcast.url)
+    with contextlib.closing(http.client.HTTPConnection(address.hostname or "", address.port or 0, timeout=5)) as connection:
+        connection.request("GET", path, headers=headers or {})
+        with connection.getresponse() as response:
+            return Answer(response.status, response.headers, response.read())
+
+
+class Inline(html.parser.HTMLParser):
+    """Collects what an inline-free policy would refuse in silence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Notes style attributes, handlers, and scripts or styles without a file."""
+        names = [name for name, _ in attrs]
+        self.found += [f"{tag} {name}" for name in names if name == "style" or name.startswith("on")]
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+
+
+def test_every_file_has_its_type_and_the_policy(studio: Studio) -> None:
+    """A type that is wrong would not run under nosniff."""
+    for name in FILES:
+        answer = fetch(studio, f"/{name}")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, TYPES["." + name.rpartition(".")[2]]), name
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
+
+
+def test_the_page_may_not_be_framed_nor_say_where_it_came_from(studio: Studio) -> None:
+    """And nothing inline may run."""
+    headers = fetch(studio, "/").headers
+    policy = headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "data:" not in policy
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_an_unchanged_file_is_not_sent_again(studio: Studio) -> None:
+    """A browser asks with the validator it was given and gets an empty 304."""
+    tag = fetch(studio, "/main.js").headers["ETag"]
+    again = fetch(studio, "/main.js", {"If-None-Match": tag})
+    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/../app.py", "/..%2fapp.py", "/styles/../../app.py", "/%2e%2e/app.py", "/nope.js"])
+def test_nothing_else_is_served(studio: Studio, path: str) -> None:
+    """What lies outside the folder is as absent as what does not exist."""
+    assert fetch(studio, path).status == 404
+
+
+def test_the_markup_holds_nothing_inline() -> None:
+    """No style attribute, no handler, no script text: the policy would refuse them in silence."""
+    inline = Inline()
+    inline.feed((DIRECTORY / "index.html").read_text())
+    assert inline.found == []
+
+
+def test_every_module_is_fetched_at_once() -> None:
+    """The page names all modules that main.js needs, directly or not: a browser need not find them one level at a time."""
+    needed: set[str] = set()
+    queue = [DIRECTORY / "main.js"]
+    while queue:
+        module = queue.pop()
+        found = {(module.parent / path).resolve() for path in re.findall(r"^import .*?from '(\..*?)';", module.read_text(), re.MULTILINE)}
+        queue += [path for path in found if str(path.relative_to(DIRECTORY)) not in needed]
+        needed |= {str(path.relative_to(DIRECTORY)) for path in found}
+    markup = (DIRECTORY / "index.html").read_text()
+    assert set(re.findall(r'rel="modulepreload" href="(.*?)"', markup)) == needed

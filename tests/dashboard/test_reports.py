@@ -1,0 +1,89 @@
+"""The room page and the studio page in a real browser: the right sums, by keyboard too, and as files."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio
+
+HOUR = 3600
+ROOMS = ("report-a", "report-b")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def past(studio: Studio) -> None:
+    """Two rooms with three hours of past, one with a cash-out in between."""
+    hour = int(time.time()) // HOUR * HOUR
+    balances = {"report-a": ((3, 1000), (2, 1400), (1, 200), (0.5, 450)), "report-b": ((3, 10), (1, 60))}
+    for room, found in balances.items():
+        for hours, tokens in found:
+            studio.post({"room_id": room, "timestamp": hour - int(hours * HOUR), "tokens_count": tokens, "viewers_count": tokens % 97})
+
+
+def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:
+    """Earned in all, by platform and by room, highest first; a cash-out takes nothing away."""
+    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    expect(page.locator("#fact-total")).to_have_text("700")
+    expect(page.locator("#fact-room")).to_have_text("report-a")
+    expect(page.locator("#analytics-platforms tr")).to_have_text(["camsoda700100%"])
+    expect(page.locator("#analytics-rooms td:nth-child(3)")).to_have_text(["650", "50"])
+
+
+def test_the_best_hours_are_a_table_that_can_be_read(studio: Studio, visit: Opener) -> None:
+    """Seven named days of 24 named hours, each with its number for who cannot see colours."""
+    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    expect(page.locator("#analytics-hours th[scope=row]")).to_have_count(7)
+    expect(page.locator("#analytics-hours td[data-level]")).to_have_count(7 * 24)
+    expect(page.locator("#analytics-hours td").filter(has_text="400")).to_have_count(1)
+
+
+def test_a_period_is_kept_in_the_address(studio: Studio, visit: Opener) -> None:
+    """A reload shows the same week."""
+    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    page.get_by_role("radio", name="7 days").check()
+    expect(page.locator("#fact-total")).to_have_text("700")
+    page.reload()
+    expect(page.get_by_role("radio", name="7 days")).to_be_checked()
+    assert page.url.endswith("?view=analytics&period=week")
+
+
+def test_a_room_page_charts_its_day(studio: Studio, visit: Opener) -> None:
+    """Each chart says what it shows; arrow keys walk its values aloud."""
+    page = visit(studio).open("?view=room&room=report-a&on=camsoda", rooms=ROOMS).live().page
+    expect(page.locator("#room-earned-total")).to_have_text("650")
+    chart = page.locator("#room-earned svg")
+    expect(chart).to_have_accessible_name(re.compile("Tokens earned per 15 minutes. Highest: 400 at"))
+    chart.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#room-earned .chart-readout")).to_contain_text("tokens")
+    expect(page.locator("#room-balance svg")).to_have_attribute("role", "img")
+
+
+def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -> None:
+    """Its past is still there."""
+    page = visit(studio).open("?view=room&room=report-b&on=stripchat", rooms=ROOMS).live().page
+    expect(page.get_by_text("This room has no current value")).to_be_visible()
+    expect(page.locator("#room-tokens")).to_have_text("—")
+
+
+def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:
+    """One line a reading, under the name of the room."""
+    page = visit(studio).open("?view=room&room=report-b&on=camsoda", rooms=ROOMS).live().page
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert download.value.suggested_filename == "report-b-camsoda.csv"
+    assert download.value.path().read_text().count("\n") == 3
+
+
+def test_a_report_that_fails_offers_another_try(studio: Studio, visit: Opener) -> None:
+    """Words, not an empty chart; trying again works."""
+    dashboard = visit(studio)
+    dashboard.context.route("**/api/tracking/analytics*", lambda route: route.fulfill(status=503))
+    page = dashboard.open("?view=analytics", rooms=ROOMS).live().page
+    expect(page.get_by_text("This could not be loaded.")).to_be_visible()
+    dashboard.context.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#fact-total")).to_have_text("700")

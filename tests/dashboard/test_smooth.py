@@ -1,0 +1,82 @@
+"""A thousand rooms at two hundred updates a second: how long frames take, measured by the browser itself and printed."""
+
+import json
+import pathlib
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Opener
+from tests.dashboard.studio import Studio, running_studio
+
+ROOMS = 1000
+UPDATES_PER_SECOND = 200
+SECONDS = 10
+REPORT = pathlib.Path(__file__).parents[2] / "test-results/dashboard-frames.json"
+
+WATCH = """() => {
+  window.frames_ms = [];
+  window.tasks_ms = [];
+  new PerformanceObserver((list) => window.tasks_ms.push(...list.getEntries().map((e) => e.duration))).observe({type: 'longtask'});
+  let last = performance.now();
+  const frame = () => { const now = performance.now(); window.frames_ms.push(now - last); last = now; requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}"""
+
+
+@pytest.fixture
+def busy(tmp_path: pathlib.Path) -> Iterator[Studio]:
+    """A studio of a thousand rooms of which two hundred change every second."""
+    with running_studio(tmp_path) as running:
+        stop = threading.Event()
+        running.post(*({"room_id": f"room-{n}", "tokens_count": n, "viewers_count": n} for n in range(ROOMS)))
+        producer = threading.Thread(target=produce, args=(running, stop))
+        producer.start()
+        yield running
+        stop.set()
+        producer.join()
+
+
+def produce(studio: Studio, stop: threading.Event) -> None:
+    """Ten batches of twenty a second, one room after another."""
+    batch, due, count = UPDATES_PER_SECOND // 10, time.monotonic(), 0
+    while not stop.is_set():
+        now = int(time.time() * 1000)
+        rooms = [(count + n) % ROOMS for n in range(batch)]
+        studio.post(
+            *(
+                {
+                    "room_id": f"room-{n}",
+                    "tokens_count": n + count,
+                    "viewers_count": (n + count) % 900,
+                    "timestamp": now // 1000,
+                    "sequence": now,
+                }
+                for n in rooms
+            )
+        )
+        count += batch
+        due += 0.1
+        stop.wait(max(0.0, due - time.monotonic()))
+
+
+def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
+    """Nearly all frames come in time, and no task blocks the page for longer than a person notices."""
+    page = visit(busy).open().live().page
+    expect(page.locator("#count")).to_have_text("1,000 rooms")
+    expect(page.locator(".card")).to_have_count(ROOMS, timeout=20_000)
+    page.wait_for_timeout(2000)
+    page.evaluate(WATCH)
+    page.wait_for_timeout(SECONDS * 1000)
+    frames, tasks = sorted(page.evaluate("window.frames_ms")), page.evaluate("window.tasks_ms")
+    share = {f"p{percent}_ms": round(frames[len(frames) * percent // 100], 1) for percent in (50, 95, 99)}
+    measured = {"rooms": ROOMS, "updates_per_second": UPDATES_PER_SECOND, "frames_per_second": len(frames) / SECONDS, **share}
+    measured |= {"longest_frame_ms": round(frames[-1], 1), "long_tasks": len(tasks), "longest_task_ms": max(tasks, default=0)}
+    print("\n" + json.dumps(measured))
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(measured, indent=1))
+    assert measured["p95_ms"] < 50
+    assert measured["longest_task_ms"] < 200

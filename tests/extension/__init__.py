@@ -1,0 +1,1 @@
+"""The extension: its JavaScript alone under Node, and whole in a real Chromium."""

@@ -1,0 +1,167 @@
+"""A real Chromium with the extension in it."""
+
+import base64
+import json
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from playwright.sync_api import BrowserContext, Page, Playwright, Worker
+
+from tests import needs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXTENSION = ROOT / "extension"
+PICTURES = ROOT / ("docs/images" if os.environ.get("PICTURES") else "test-results")
+WITHIN_SECONDS = 20.0
+QUIET = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str = "") -> T:
+    """The condition's first true value; fails after a while."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.05)
+    return value
+
+
+def token(rooms: tuple[str, ...] = ("*",), **claims: Any) -> str:
+    """A token the form takes; the scripted service takes any."""
+    parts = ({"alg": "HS256"}, {"aud": "ingest", "exp": int(time.time()) + 3600, "rooms": list(rooms), **claims})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "c2VjcmV0LXNpZ25hdHVyZQ"])
+
+
+def installed(directory: pathlib.Path) -> pathlib.Path:
+    """A copy that may send to loopback: a headless browser has nobody to click the permission prompt."""
+    copy = directory / "extension"
+    shutil.copytree(EXTENSION, copy, ignore=shutil.ignore_patterns("tools", "tsconfig.json", "*.d.ts"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["host_permissions"] = ["http://127.0.0.1/*"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+class Browser:
+    """One profile with the extension. `console` is an extension page without code of its own, to look at things from."""
+
+    def __init__(self, playwright: Playwright, directory: pathlib.Path, resolver_rules: str, *arguments: str, language: str = "en") -> None:
+        self._extension = directory / "extension" if (directory / "extension").exists() else installed(directory)
+        self.context: BrowserContext = playwright.chromium.launch_persistent_context(
+            str(directory / "profile"),
+            executable_path=needs.chromium(),
+            headless=False,
+            ignore_https_errors=True,
+            env={**os.environ, "LANGUAGE": language},
+            args=[
+                "--headless=new",
+                *QUIET,
+                f"--disable-extensions-except={self._extension}",
+                f"--load-extension={self._extension}",
+                f"--host-resolver-rules={resolver_rules}",
+                f"--lang={language}",
+                *arguments,
+            ],
+        )
+        self.logs: list[str] = []
+        self.context.on("console", lambda message: self.logs.append(message.text))
+        self.context.on("weberror", lambda error: self.logs.append(str(error.error)))
+        self.id = self.worker.url.split("/")[2]
+        self.console = self.context.new_page()
+        self.console.goto(f"chrome-extension://{self.id}/managed_schema.json")
+        until(self.board, "the first start")
+
+    @property
+    def worker(self) -> Worker:
+        """The worker that runs now."""
+        workers = self.context.service_workers
+        return workers[0] if workers else self.context.wait_for_event("serviceworker")
+
+    def configure(self, endpoint: str, *, room: str = "blue", key: str | None = None, goal: int | None = None) -> None:
+        """Saves settings as the form does."""
+        settings = {"roomId": room, "endpoint": endpoint, "token": key or token(), "goal": goal}
+        self.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
+        until(lambda: self.board()["configured"], "the new settings")
+
+    def board(self) -> dict[str, Any]:
+        """What badge and popup are made from."""
+        return self.console.evaluate("async () => (await chrome.storage.session.get('board')).board ?? {}")  # type: ignore[no-any-return]
+
+    def badge(self) -> str:
+        """The text on the toolbar icon."""
+        return self.console.evaluate("() => chrome.action.getBadgeText({})")  # type: ignore[no-any-return]
+
+    def poke(self) -> None:
+        """Makes the worker act, as a reading or the alarm would."""
+        self.console.evaluate("() => chrome.runtime.sendMessage({ type: 'drain' })")
+
+    def poke_until(self, condition: Callable[[], Any], what: str) -> None:
+        """Pokes until the condition holds; a backoff may be in the way."""
+
+        def attempt() -> Any:
+            self.poke()
+            return condition()
+
+        until(attempt, what)
+
+    def store(
+        self, *moments_ms: int, room: str = "blue", platform: str = "chaturbate", tokens: Callable[[int], int] = lambda _: 100
+    ) -> None:
+        """Puts readings of these moments into the outbox, as if read then."""
+        bodies = [
+            {"room_id": room, "platform": platform, "tokens_count": tokens(at), "timestamp": at // 1000, "sequence": at}
+            for at in moments_ms
+        ]
+        self.console.evaluate(
+            """async (bodies) => {
+                const { Outbox } = await import('/worker/outbox.js');
+                const outbox = new Outbox(indexedDB);
+                for (const body of bodies) await outbox.add(body, body.sequence);
+            }""",
+            bodies,
+        )
+
+    def outbox(self) -> dict[str, int]:
+        """How many readings wait, are dead, were dropped."""
+        return self.console.evaluate(  # type: ignore[no-any-return]
+            "async () => { const { Outbox } = await import('/worker/outbox.js'); return new Outbox(indexedDB).counts(); }"
+        )
+
+    def kill_worker(self) -> None:
+        """Ends the worker as Chrome does when it likes."""
+        session = self.context.new_cdp_session(self.console)
+        session.send("ServiceWorker.enable")
+        session.send("ServiceWorker.stopAllWorkers")
+        session.detach()
+
+    def open(self, url: str) -> Page:
+        """A new tab with a page."""
+        page = self.context.new_page()
+        page.goto(url)
+        return page
+
+    def open_ui(self, name: str, width: int = 372, height: int = 600) -> Page:
+        """The popup or the options page, as a tab."""
+        page = self.context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"chrome-extension://{self.id}/ui/{name}.html")
+        page.locator(".state strong").wait_for()
+        return page
+
+    def close(self) -> None:
+        """Ends the browser."""
+        self.context.close()

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { acceptReading, toTelemetry } from '../../extension/worker/reading.js';
+
+const NOW = 1_764_000_000_123;
+const ID = 'a'.repeat(32);
+const SENDER = { id: ID, frameId: 0, origin: 'https://www.chaturbate.com', tab: { id: 7 } };
+const TOKENS = { status: 'ok', value: 1234, via: 'tokencountlink' };
+const MESSAGE = { type: 'reading', platform: 'chaturbate', readAt: NOW, metrics: { tokens: TOKENS } };
+const SETTINGS = { roomId: 'blue', endpoint: 'https://pulse.example', token: 't', goal: null };
+
+test('a reading of our own content script is taken, with its tab', () => {
+  const reading = acceptReading(MESSAGE, SENDER, ID, NOW);
+  assert.deepEqual(reading, { ...MESSAGE, metrics: { tokens: TOKENS, viewers: { status: 'missing' }, goal: { status: 'missing' } }, tabId: 7 });
+});
+
+for (const [what, sender] of [
+  ['another extension', { id: 'b'.repeat(32) }], ['a frame within the page', { frameId: 3 }], ['no tab', { tab: undefined }],
+  ['another platform’s page', { origin: 'https://stripchat.com' }], ['a look-alike', { origin: 'https://evilchaturbate.com' }],
+  ['a page without TLS', { origin: 'http://chaturbate.com' }], ['no origin', { origin: undefined }], ['an opaque origin', { origin: 'null' }],
+]) {
+  test(`a message from ${what} is refused`, () => {
+    assert.equal(acceptReading(MESSAGE, { ...SENDER, ...sender }, ID, NOW), null);
+  });
+}
+
+for (const [what, message] of [
+  ['no object', null], ['an unknown platform', { ...MESSAGE, platform: 'example' }], ['no moment', { ...MESSAGE, readAt: 'now' }],
+  ['a moment of an hour ago', { ...MESSAGE, readAt: NOW - 3_600_000 }], ['a moment to come', { ...MESSAGE, readAt: NOW + 120_000 }],
+]) {
+  test(`a message with ${what} is refused`, () => assert.equal(acceptReading(message, SENDER, ID, NOW), null));
+}
+
+test('unknown keys do not get through', () => {
+  const reading = acceptReading({ ...MESSAGE, token: 'x', metrics: { tokens: { ...TOKENS, html: '<b>' }, secret: TOKENS } }, SENDER, ID, NOW);
+  assert.deepEqual(reading, acceptReading(MESSAGE, SENDER, ID, NOW));
+});
+
+for (const [what, tokens] of [
+  ['beyond the bounds', { ...TOKENS, value: 2 ** 32 }], ['negative', { ...TOKENS, value: -1 }], ['a fraction', { ...TOKENS, value: 1.5 }],
+  ['a text', { ...TOKENS, value: '12' }], ['of an unknown hypothesis', { ...TOKENS, via: 'x' }],
+]) {
+  test(`a value that is ${what} does not become a number`, () => {
+    const { metrics } = acceptReading({ ...MESSAGE, metrics: { tokens } }, SENDER, ID, NOW);
+    assert.equal(metrics.tokens.status, 'out_of_range');
+    assert.equal(metrics.tokens.value, undefined);
+  });
+}
+
+test('a status that is none of ours counts as missing', () => {
+  assert.deepEqual(acceptReading({ ...MESSAGE, metrics: { tokens: { status: 'fine', value: 3 } } }, SENDER, ID, NOW).metrics.tokens, { status: 'missing' });
+});
+
+test('what is missing is absent from the body, never zero or null', () => {
+  const body = toTelemetry({ ...MESSAGE, metrics: { tokens: TOKENS, viewers: { status: 'hidden' } } }, SETTINGS);
+  assert.deepEqual(body, { room_id: 'blue', platform: 'chaturbate', tokens_count: 1234, timestamp: 1_764_000_000, sequence: NOW });
+});
+
+test('a balance of zero is sent as zero', () => {
+  const metrics = { tokens: { status: 'ok', value: 0 }, viewers: { status: 'ok', value: 0 } };
+  const { tokens_count, viewers_count } = toTelemetry({ ...MESSAGE, metrics }, SETTINGS);
+  assert.deepEqual([tokens_count, viewers_count], [0, 0]);
+});
+
+test('without a balance there is no reading', () => {
+  assert.equal(toTelemetry({ ...MESSAGE, metrics: { viewers: { status: 'ok', value: 5 } } }, SETTINGS), null);
+});
+
+test('the goal is the one that was set; the tip goal on the page is another thing', () => {
+  const metrics = { tokens: TOKENS, goal: { status: 'ok', value: 500 } };
+  assert.equal(toTelemetry({ ...MESSAGE, metrics }, { ...SETTINGS, goal: 900 }).goal_tokens, 900);
+  assert.ok(!('goal_tokens' in toTelemetry({ ...MESSAGE, metrics }, SETTINGS)));
+});

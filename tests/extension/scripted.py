@@ -1,0 +1,119 @@
+"""An ingest service that answers what a test tells it to, and remembers what it was sent."""
+
+import contextlib
+import http.server
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+WITHIN_SECONDS = 20.0
+
+
+@dataclass
+class Request:
+    """One POST as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    readings: list[dict[str, Any]]
+
+
+@dataclass
+class Answer:
+    """What to answer; `hold` is waited for before the headers or, if `headers_first`, between them and the body."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    hold: threading.Event | None = None
+    headers_first: bool = False
+    hang_up: bool = False
+
+
+class ScriptedIngest:
+    """Accepts everything unless told otherwise."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[Request] = []
+        self.answer_tests = False  # whether "Test connection", too, gets the scripted answers
+        self.answers: deque[Answer] = deque()
+        self._changed = threading.Condition()
+        scripted = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """Hands every request to the one who scripts."""
+
+            def do_POST(self) -> None:
+                scripted._serve(self)
+
+            def do_GET(self) -> None:
+                scripted._serve(self)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Tests read `requests`."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def _serve(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        readings = json.loads(handler.rfile.read(int(handler.headers.get("Content-Length", 0))) or b"[]")
+        with self._changed:
+            is_scripted = self.answer_tests or any(reading["timestamp"] for reading in readings)
+            answer = self.answers.popleft() if self.answers and is_scripted else Answer()
+            self.requests.append(Request(handler.path, dict(handler.headers), readings))
+            self._changed.notify_all()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            _respond(handler, answer, readings)
+
+    def wait_for(self, condition: Callable[[list[Request]], Any]) -> list[Request]:
+        """The requests so far, once they fulfil the condition; fails after a while."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self.requests), WITHIN_SECONDS), f"got {self.requests}"
+            return list(self.requests)
+
+    @property
+    def readings(self) -> Iterator[dict[str, Any]]:
+        """All readings so far, tests of the connection left out."""
+        return (reading for request in list(self.requests) for reading in request.readings if reading["timestamp"])
+
+    def stop(self) -> None:
+        """Ends the server."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def accepted(readings: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the real service answers to readings it takes, and to one that is decades old."""
+    problem = {"status": 422, "title": "Unprocessable Content"}
+    return {
+        "results": [
+            {"index": index, "result": "accepted", "version": 1}
+            if reading["timestamp"]
+            else {"index": index, "result": "rejected", "problem": problem}
+            for index, reading in enumerate(readings)
+        ]
+    }
+
+
+def _respond(handler: http.server.BaseHTTPRequestHandler, answer: Answer, readings: list[dict[str, Any]]) -> None:
+    if answer.hang_up:
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        return
+    if answer.hold and not answer.headers_first:
+        answer.hold.wait(WITHIN_SECONDS)
+    body = json.dumps(answer.body or accepted(readings)).encode()
+    handler.send_response(answer.status)
+    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **answer.headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.flush()
+    if answer.hold and answer.headers_first:
+        answer.hold.wait(WITHIN_SECONDS)
+    handler.wfile.write(body)

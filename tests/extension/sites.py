@@ -1,0 +1,105 @@
+"""The three platforms' pages, made up, served over TLS under their real host names (Chromium is told to find them on loopback)."""
+
+import datetime as dt
+import http.server
+import pathlib
+import re
+import ssl
+import threading
+from typing import ClassVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+DOMAINS = ("chaturbate.com", "stripchat.com", "camsoda.com")
+
+OWN = {
+    "chaturbate": "https://chaturbate.com/b/alice/",
+    "stripchat": "https://es.stripchat.com/start-broadcasting",
+    "camsoda": "https://www.camsoda.com/broadcast",
+}
+VIEWED = {
+    "chaturbate": "https://chaturbate.com/bob/",
+    "stripchat": "https://stripchat.com/bob",
+    "camsoda": "https://www.camsoda.com/bob",
+}
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Own page or viewer's page, by host and path; with a policy as strict as a site could have."""
+
+    OWN_PATHS: ClassVar = {"chaturbate": r"/b/\w+/", "stripchat": r"/start-broadcasting", "camsoda": r"/broadcast"}
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        platform = next((name for name in self.OWN_PATHS if name in self.headers["Host"]), None)
+        kind = "own" if platform and re.fullmatch(self.OWN_PATHS[platform], self.path) else "viewer"
+        file = FIXTURES / f"{platform}-{kind}.html"
+        body = file.read_bytes() if file.exists() else b""
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nobody reads it."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Chromium opens connections to try the certificate and drops them."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A dropped connection is no news."""
+
+
+class Sites:
+    """The server behind all three names."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._server = Server(("127.0.0.1", 0), Page)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(_certificate(directory))
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def resolver_rules(self) -> str:
+        """Tells Chromium where the names lead."""
+        port = self._server.server_address[1]
+        return ", ".join(f"MAP {name} 127.0.0.1:{port}" for domain in DOMAINS for name in (domain, f"*.{domain}"))
+
+    def stop(self) -> None:
+        """Ends the server."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _certificate(directory: pathlib.Path) -> pathlib.Path:
+    """A key and a certificate it signed itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fixture pages")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain) for domain in DOMAINS]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = directory / "fixture-pages.pem"
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return file

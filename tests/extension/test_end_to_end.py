@@ -1,0 +1,180 @@
+"""The whole way: fixture page → content script → worker → the real ingest service → Redis → the real dashboard."""
+
+import contextlib
+import json
+import pathlib
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from playwright.sync_api import Playwright
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from shared import keys
+from tests.extension.browser import PICTURES, Browser, until
+from tests.extension.sites import OWN, Sites
+from tests.stack import Service, Stack
+
+NUMBER = ".tokencount, .tokens-amount, .token-balance-Ab12"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ingest(stack: Stack) -> Service:
+    return stack.ingest()
+
+
+@pytest.fixture(scope="module")
+def broadcast(stack: Stack) -> Service:
+    return stack.broadcast()
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = Browser(playwright, tmp_path_factory.mktemp("whole"), sites.resolver_rules)
+    yield running
+    running.close()
+
+
+def stored(stack: Stack, room: str, platform: str) -> dict[str, Any]:
+    """The latest reading as it lies in Redis."""
+    with redis.Redis.from_url(stack.redis_url) as client:
+        return json.loads(client.get(keys.latest(0, room, platform)) or "{}")  # type: ignore[no-any-return]
+
+
+def fetched(url: str, token: str = "") -> str:
+    """The body of a GET."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return response.read().decode()  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def watching(broadcast: Service, token: str) -> Iterator[ClientConnection]:
+    """A dashboard's socket, past its greeting."""
+    protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{token}")]
+    with connect(broadcast.url.replace("http", "ws") + "/ws/dashboard", subprotocols=protocols) as socket:
+        until(lambda: '"SYNC"' in str(socket.recv(timeout=5)), "the snapshot")
+        yield socket
+
+
+def updates(socket: ClientConnection, *, until_tokens: int) -> list[dict[str, Any]]:
+    """The updates that arrive, up to and including the one with this balance."""
+    seen: list[dict[str, Any]] = []
+    while not any(event["data"]["tokens"] == until_tokens for event in seen):
+        events = [json.loads(line) for line in str(socket.recv(timeout=15)).splitlines()]
+        seen += [event for event in events if event["event_type"] == "TELEMETRY_UPDATE"]
+    return seen
+
+
+@pytest.mark.parametrize("change", [("chaturbate", 41001), ("stripchat", 42002), ("camsoda", 43003)], ids=lambda change: change[0])
+def test_a_change_on_the_page_is_on_the_dashboard_within_six_seconds(
+    chromium: Browser, stack: Stack, ingest: Service, broadcast: Service, change: tuple[str, int]
+) -> None:
+    """A number changes on the broadcaster's page; the dashboard, open in the same browser, shows it, and Redis holds it."""
+    platform, balance = change
+    chromium.configure(ingest.url, room="Studio 7", key=stack.token("ingest", rooms=("Studio 7",)))
+    dashboard = chromium.open(f"{broadcast.url}/#token={stack.token('dashboard')}")
+    page = chromium.open(OWN[platform])
+    until(lambda: stored(stack, "Studio 7", platform), "the first reading")
+    page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
+    dashboard.get_by_text(f"{balance:,}").first.wait_for(timeout=6000)
+    assert stored(stack, "Studio 7", platform)["tokens_count"] == balance
+    dashboard.set_viewport_size({"width": 1280, "height": 720})
+    dashboard.bring_to_front()
+    dashboard.screenshot(path=PICTURES / f"extension-to-dashboard-{platform}.png")
+    for each in (page, dashboard):
+        each.close()
+
+
+def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, stack: Stack, broadcast: Service) -> None:
+    """History gets the last reading of every minute, each reading is taken once, and dashboards see the newest first and only."""
+    service = stack.ingest()
+    chromium.configure(service.url, room="vault", key=stack.token("ingest", rooms=("vault",)))
+    service.stop()
+    end_ms = int(time.time() * 1000) - 4000
+    moments = [end_ms - 5000 * age for age in range(720)][::-1]
+    balance = {moment: 1000 + index for index, moment in enumerate(moments)}
+    chromium.store(*moments, room="vault", tokens=balance.__getitem__)
+    chromium.poke()
+    assert (chromium.badge(), chromium.board()["failure"]) == ("720", 0)
+    with watching(broadcast, stack.token("dashboard", rooms=("vault",))) as socket:
+        service = stack.ingest(service.port)
+        chromium.poke_until(lambda: chromium.outbox()["buffered"] == 0, "the end of the backlog")
+        assert [event["data"]["tokens"] for event in updates(socket, until_tokens=balance[end_ms])] == [balance[end_ms]]
+    last_of_minute = {moment // 60_000: balance[moment] for moment in moments}
+    span = f"from={moments[0] // 1000}&to={end_ms // 1000}&step=60"
+    answer = fetched(f"{broadcast.url}/api/tracking/telemetry/vault/chaturbate/history?{span}", stack.token("dashboard"))
+    assert {point["t"] // 60: point["tokens"] for point in json.loads(answer)["points"]} == last_of_minute
+    assert taken(service) == {"accepted": 1, "late": 719}
+
+
+def taken(service: Service) -> dict[str, int]:
+    """How many readings the service took since it started, by result."""
+    lines = [line for line in fetched(f"{service.url}/metrics").splitlines() if line.startswith("pulse_readings_total{")]
+    counts = {line.split('"')[1]: int(float(line.rsplit(" ", 1)[1])) for line in lines}
+    return {result: count for result, count in counts.items() if count}
+
+
+def test_redis_away_only_delays(chromium: Browser, stack: Stack, ingest: Service) -> None:
+    """The service answers 503 for the whole batch; the readings wait in the browser and arrive when Redis is back."""
+    assert stack.redis
+    chromium.configure(ingest.url, room="vault", key=stack.token("ingest"))
+    stack.redis.kill()
+    now_ms = int(time.time() * 1000)
+    chromium.store(now_ms, room="vault", tokens=lambda _: 777)
+    chromium.poke()
+    assert (chromium.badge(), chromium.board()["failure"]) == ("1", 503)
+    stack.redis.start()
+    chromium.poke_until(lambda: chromium.outbox()["buffered"] == 0, "the delivery")
+    assert stored(stack, "vault", "chaturbate")["tokens_count"] == 777
+
+
+def test_a_key_for_another_room_is_refused_by_the_real_service(chromium: Browser, stack: Stack, ingest: Service) -> None:
+    """Badge KEY, nothing lost; "Test connection" says that the room is the matter; the right key sends it all."""
+    chromium.configure(ingest.url, room="attic", key=stack.token("ingest", rooms=("cellar",)))
+    now_ms = int(time.time() * 1000)
+    chromium.store(now_ms, room="attic")
+    chromium.poke()
+    assert (chromium.badge(), chromium.outbox()["buffered"]) == ("KEY", 1)
+    assert chromium.console.evaluate("() => chrome.runtime.sendMessage({ type: 'test' })") == {"outcome": "room", "status": 200}
+    chromium.configure(ingest.url, room="attic", key=stack.token("ingest", rooms=("attic",)))
+    until(lambda: stored(stack, "attic", "chaturbate"), "the reading")
+    assert chromium.console.evaluate("() => chrome.runtime.sendMessage({ type: 'test' })") == {"outcome": "ok", "status": 200}
+
+
+def test_a_revived_worker_sends_nothing_twice(chromium: Browser, stack: Stack, broadcast: Service) -> None:
+    """The same reading sent again, as after a death between answer and deletion, is a duplicate: no second event, nothing changed."""
+    service = stack.ingest()
+    chromium.configure(service.url, room="loft", key=stack.token("ingest", rooms=("loft",)))
+    now_ms = int(time.time() * 1000)
+    with watching(broadcast, stack.token("dashboard", rooms=("loft",))) as socket:
+        for _ in range(2):
+            chromium.store(now_ms, room="loft", tokens=lambda _: 5)
+            chromium.poke()
+            chromium.kill_worker()
+        chromium.store(now_ms + 1000, room="loft", tokens=lambda _: 6)
+        chromium.poke()
+        assert [event["data"]["tokens"] for event in updates(socket, until_tokens=6)] == [5, 6]
+    assert taken(service) == {"accepted": 2, "duplicate": 1}
+
+
+def test_the_token_is_in_no_log_of_the_services(chromium: Browser, stack: Stack, ingest: Service) -> None:
+    """What the extension sends ends in no log file."""
+    key = stack.token("ingest", rooms=("blue",))
+    chromium.configure(ingest.url, key=key)
+    chromium.store(int(time.time() * 1000))
+    chromium.poke()
+    logs = [path.read_text() for path in pathlib.Path(stack.directory).glob("*.log")]
+    assert logs
+    assert not [log for log in logs if any(part in log for part in key.split("."))]
+    assert chromium.logs == []

@@ -1,0 +1,248 @@
+"""Popup and options page as a person meets them: by keyboard, enlarged, in both languages and themes. Takes pictures on the way."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Playwright, expect
+
+from tests import needs
+from tests.extension.browser import PICTURES, Browser, token, until
+from tests.extension.scripted import Answer, ScriptedIngest
+from tests.extension.sites import OWN, Sites
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = Browser(playwright, tmp_path_factory.mktemp("interface"), sites.resolver_rules)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def popup(chromium: Browser) -> Iterator[Page]:
+    """The popup of an extension that nobody has set up."""
+    chromium.console.evaluate("() => Promise.all([chrome.storage.local.clear(), chrome.storage.session.clear()])")
+    chromium.poke()
+    page = chromium.open_ui("popup")
+    yield page
+    assert chromium.logs == []
+    for each in chromium.context.pages:
+        if each is not chromium.console:
+            each.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with a page."""
+    page.evaluate(needs.axe().read_text())
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keeps a picture for the docs: the page as high as what is in it."""
+    width = (page.viewport_size or {"width": 372})["width"]
+    height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
+    page.set_viewport_size({"width": width, "height": height})
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"extension-{name}.png")
+
+
+def press(page: Page, *keys: str) -> None:
+    """Types keys, one after the other."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_a_first_visit_by_keyboard_alone(chromium: Browser, popup: Page, ingest: ScriptedIngest) -> None:
+    """From an empty form through its mistakes to a working connection, without a mouse, with nothing for axe to say."""
+    popup.locator("body").focus()
+    press(popup, "Tab", "Tab", "Tab")
+    expect(popup.get_by_label("Room")).to_be_focused()
+    press(popup, "Enter")
+    expect(popup.get_by_label("Room")).to_have_accessible_description("Enter the room's name. The room's name, as your studio wrote it.")
+    assert popup.locator("[aria-invalid=true]").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
+    assert violations(popup) == []
+    for text in ("blue", ingest.url, token(("blue",))):
+        popup.keyboard.insert_text(text)
+        press(popup, "Tab")
+    press(popup, "Tab", "Space")
+    popup.get_by_text("Saved. Connection works: address, key and room are right.").wait_for()
+    assert popup.get_by_label("Key").input_value() == ""
+    assert violations(popup) == []
+    press(popup, "Tab", "Enter")
+    expect(popup.locator("#outcome")).to_have_text("Connection works: address, key and room are right.")
+    assert chromium.badge() == ""
+
+
+def test_focus_is_always_visible(popup: Page) -> None:
+    """Every control that can be reached shows an outline when it is."""
+    reached = popup.locator("button:visible, summary:visible, input:visible").count()
+    for _ in range(reached):
+        press(popup, "Tab")
+        outline = popup.evaluate("() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle + s.outlineWidth; }")
+        assert outline == "solid2px", popup.evaluate("() => document.activeElement.outerHTML")
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ({"aud": "dashboard"}, "This key is for watching, not for sending. Ask your studio for a sending key."),
+        ({"exp": 1}, "This key has expired. Ask your studio for a new one."),
+        ({"rooms": ["red"]}, "This key is for another room. Check the room's name, or ask your studio."),
+    ],
+)
+def test_common_mistakes_are_named_at_once(popup: Page, ingest: ScriptedIngest, claims: dict[str, Any], message: str) -> None:
+    """A wrong key is explained beside its field and nothing is sent anywhere."""
+    popup.get_by_label("Room").fill("blue")
+    popup.get_by_label("Server address").fill(ingest.url)
+    popup.get_by_label("Key").fill(token(**claims))
+    popup.get_by_role("button", name="Save").click()
+    assert popup.locator("#token-problem").inner_text() == message
+    assert ingest.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(401), "The server does not accept this key."),
+        (
+            Answer(body={"results": [{"index": 0, "result": "rejected", "problem": {"status": 403}}]}),
+            "The server accepts the key, but not for this room.",
+        ),
+        (Answer(503), "The server is there but busy. Try again in a moment."),
+        (Answer(404), "Something answered (404), but not as Studio Pulse does. Check the address."),
+        (Answer(hang_up=True), "No answer from this address. Check it, and your connection."),
+    ],
+    ids=["key", "room", "busy", "not ours", "nobody"],
+)
+def test_test_connection_says_what_is_wrong(chromium: Browser, popup: Page, ingest: ScriptedIngest, answer: Answer, message: str) -> None:
+    """Each way in which a connection fails has its sentence."""
+    chromium.configure(ingest.url)
+    ingest.answer_tests = True
+    ingest.answers.append(answer)
+    popup.get_by_role("button", name="Test connection").click()
+    popup.get_by_text(message).wait_for()
+
+
+def live_board(now_ms: int, **changes: Any) -> dict[str, Any]:
+    """A board as the worker writes it while a page is open."""
+    healthy = {"failures": 0, "successes": 9, "broken": False}
+    broken = {"failures": 8, "successes": 0, "broken": True}
+    metrics = {
+        "tokens": {"status": "ok", "value": 18234, "via": "tokencountlink"},
+        "viewers": {"status": "missing"} if changes.pop("viewers_missing", False) else {"status": "ok", "value": 552, "via": "users-tab"},
+        "goal": {"status": "ok", "value": 25000, "via": "app-panel-row"},
+    }
+    health = {"tokens": healthy, "viewers": broken if metrics["viewers"]["status"] == "missing" else healthy, "goal": healthy}
+    page = {"tabId": 1, "readAt": now_ms - 2000, "metrics": metrics, "health": health}
+    board = {"configured": True, "access": True, "refused": False, "storageFull": False, "attempt": 0, "nextAttemptAt": 0, "failure": None}
+    return {**board, "buffered": 0, "dropped": 0, "dead": 0, "lastOkAt": now_ms - 2000, "platforms": {"chaturbate": page}, **changes}
+
+
+def paint(chromium: Browser, page: Page, **changes: Any) -> None:
+    """Puts a state on the screen, as if the worker had written it; the worker sleeps meanwhile."""
+    settings = {"roomId": "Room 12", "endpoint": "https://pulse.example.com", "token": token(), "goal": 25000}
+    chromium.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
+    until(lambda: chromium.board()["configured"], "the settings")
+    chromium.poke()
+    now_ms = page.evaluate("() => Date.now()")
+    chromium.console.evaluate("board => chrome.storage.session.set({ board })", live_board(now_ms, **changes))
+    page.reload()
+    page.locator(".state strong").wait_for()
+
+
+PAINTED: dict[str, dict[str, Any]] = {
+    "connected": {},
+    "buffering": {"failure": 0, "buffered": 42},
+    "broken": {"viewers_missing": True},
+    "refused": {"refused": True, "buffered": 12, "lastOkAt": 0},
+    "access": {"access": False, "lastOkAt": 0},
+    "idle": {"lastOkAt": 0, "platforms": {}},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", PAINTED)
+def test_every_state_is_legible(chromium: Browser, popup: Page, state: str, scheme: Any) -> None:
+    """In both themes, for axe and for the eye (the pictures are in docs/images)."""
+    popup.emulate_media(color_scheme=scheme)
+    paint(chromium, popup, **PAINTED[state])
+    assert violations(popup) == []
+    if state in ("connected", "buffering", "broken", "refused"):
+        picture(popup, f"{state}-{scheme}")
+
+
+def test_setup_looks_as_in_the_docs(popup: Page) -> None:
+    """The first thing a broadcaster sees fits the popup's 600 pixels or scrolls in one direction only."""
+    assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    picture(popup, "setup")
+
+
+def test_forced_colours_keep_states_apart(chromium: Browser, popup: Page) -> None:
+    """With the system's own colours the state is still words and shape."""
+    popup.emulate_media(forced_colors="active")
+    paint(chromium, popup, viewers_missing=True)
+    assert popup.locator(".mark").evaluate("mark => getComputedStyle(mark).borderTopColor") != "rgba(0, 0, 0, 0)"
+    assert violations(popup) == []
+    picture(popup, "forced-colours")
+
+
+def test_at_200_percent_nothing_is_cut_off(chromium: Browser, popup: Page) -> None:
+    """Twice as large, text wraps and nothing needs sideways scrolling."""
+    popup.set_viewport_size({"width": 400, "height": 600})
+    paint(chromium, popup, viewers_missing=True)
+    popup.evaluate("() => { document.documentElement.style.fontSize = '200%'; document.querySelector('details').open = true; }")
+    assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    wide = popup.locator("main :not(input)").evaluate_all(
+        "all => all.filter((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML)"
+    )
+    assert wide == []
+    picture(popup, "zoomed")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, scheme: Any) -> None:
+    """What is read and how, and what the server did not take, with a way to try again; axe finds nothing."""
+    chromium.configure(ingest.url, room="Room 12")
+    now_ms = popup.evaluate("() => Date.now()")
+    ingest.answers.append(Answer(422, {"title": "Unprocessable Content", "detail": "timestamp lies more than 300 s ahead"}))
+    chromium.store(now_ms - 8000, room="Room 12")
+    chromium.poke()
+    chromium.open(OWN["chaturbate"])
+    options = chromium.open_ui("options", 900, 1000)
+    options.emulate_media(color_scheme=scheme)
+    options.get_by_role("row", name="Chaturbate: Viewers").wait_for()
+    assert violations(options) == []
+    picture(options, f"options-{scheme}")
+    options.get_by_role("button", name="Try again").click()
+    options.get_by_text("Nothing. Every reading was taken.").wait_for()
+    assert chromium.outbox()["dead"] == 0
+
+
+def test_policy_is_shown_read_only(chromium: Browser, popup: Page) -> None:
+    """What the studio has set cannot be changed, and the form says who set it."""
+    popup.evaluate(
+        """async () => {
+            chrome.storage.managed.get = async () => ({ endpoint: 'https://studio.example', token: 'a.b.c' });
+            const { showForm } = await import('/ui/form.js');
+            await showForm(document.getElementById('form'));
+        }"""
+    )
+    expect(popup.get_by_label("Server address")).to_have_value("https://studio.example")
+    expect(popup.get_by_label("Server address")).not_to_be_editable()
+    expect(popup.get_by_label("Key")).to_have_accessible_description("Set by your studio.")
+    expect(popup.get_by_label("Room")).to_be_editable()
+
+
+def test_spanish(playwright: Playwright, sites: Sites, tmp_path: pathlib.Path) -> None:
+    """A browser in Spanish shows the popup in Spanish, and the page says so to screen readers."""
+    browser = Browser(playwright, tmp_path, sites.resolver_rules, language="es")
+    popup = browser.open_ui("popup")
+    assert popup.locator(".state strong").inner_text() == "Sin configurar"
+    assert popup.get_by_label("Dirección del servidor").is_visible()
+    assert popup.evaluate("() => document.documentElement.lang") == "es"
+    assert violations(popup) == []
+    picture(popup, "spanish")
+    browser.close()

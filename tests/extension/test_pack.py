@@ -1,0 +1,102 @@
+"""The archive that `make extension` writes."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.extension.browser import EXTENSION, ROOT, Browser, token, until
+from tests.extension.scripted import ScriptedIngest
+from tests.extension.sites import OWN, Sites
+
+
+def pack(folder: pathlib.Path, *options: str) -> pathlib.Path:
+    """Runs the packer as `make extension` does."""
+    printed = subprocess.run(
+        [sys.executable, EXTENSION / "tools" / "pack.py", folder, *options], check=True, capture_output=True, text=True
+    ).stdout
+    return pathlib.Path(printed.strip())
+
+
+def test_the_archive_is_the_same_every_time(tmp_path: pathlib.Path) -> None:
+    """Two runs give the same bytes, under a name that holds the manifest's version."""
+    first, second = pack(tmp_path / "a"), pack(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    version = json.loads((EXTENSION / "manifest.json").read_text())["version"]
+    assert first.name == f"studio-pulse-extension-{version}.zip"
+
+
+def test_the_archive_holds_what_the_extension_needs_and_nothing_else(tmp_path: pathlib.Path) -> None:
+    """No tools, types, tests or installed packages; every file that another one names is there."""
+    names = set(zipfile.ZipFile(pack(tmp_path)).namelist())
+    assert not [name for name in names if name.endswith((".py", ".ts", ".md")) or "node_modules" in name or name == "tsconfig.json"]
+    manifest = json.loads((EXTENSION / "manifest.json").read_text())
+    named = {*manifest["icons"].values(), *manifest["content_scripts"][0]["js"], manifest["background"]["service_worker"]}
+    assert named | {"managed_schema.json", "ui/popup.html", "ui/options.html", "ui/style.css"} <= names
+
+
+def test_a_studio_can_pack_its_address(tmp_path: pathlib.Path) -> None:
+    """The manifest then names that one origin; nothing else differs."""
+    plain, studio = (
+        zipfile.ZipFile(pack(tmp_path / name, *options)) for name, options in (("a", ()), ("b", ("--endpoint", "https://p.example/x")))
+    )
+    assert json.loads(studio.read("manifest.json")).pop("host_permissions") == ["https://p.example/*"]
+    assert "host_permissions" not in json.loads(plain.read("manifest.json"))
+    assert all(plain.read(name) == studio.read(name) for name in plain.namelist() if name != "manifest.json")
+
+
+def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib.Path) -> None:
+    """Unpacked and loaded as it is, the worker starts and the popup says that it wants to be set up."""
+    zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
+    browser = Browser(playwright, tmp_path, "")
+    assert browser.open_ui("popup").locator(".state strong").inner_text() == "Not set up yet"
+    assert (until(browser.badge), browser.logs) == ("SET", [])
+    browser.close()
+
+
+@pytest.mark.parametrize("size", [16, 32, 48, 128])
+def test_icons_have_the_size_they_are_named_after(size: int) -> None:
+    """A PNG's width and height stand in its bytes 16 to 24."""
+    header = (ROOT / "extension" / "icons" / f"{size}.png").read_bytes()[16:24]
+    assert (int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")) == (size, size)
+
+
+def test_nothing_is_sent_before_chrome_was_allowed_to(
+    playwright: Playwright, sites: Sites, ingest: ScriptedIngest, tmp_path: pathlib.Path
+) -> None:
+    """As shipped, saving an address asks for that origin; until somebody agrees readings are kept, and badge and popup say why."""
+    zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
+    browser = Browser(playwright, tmp_path, sites.resolver_rules)
+    popup = browser.open_ui("popup")
+    popup.evaluate(
+        """() => {
+            chrome.permissions.request = async (asked) => { globalThis.asked = asked; return false; };
+        }"""
+    )
+    for label, value in {"Room": "blue", "Server address": ingest.url, "Key": token(("blue",))}.items():
+        popup.get_by_label(label).fill(value)
+    popup.get_by_role("button", name="Save").click()
+    popup.get_by_text("Chrome was not allowed to send to this address, so nothing was tried.").wait_for()
+    assert popup.evaluate("() => globalThis.asked") == {"origins": [f"{ingest.url}/*"]}
+    browser.open(OWN["chaturbate"])
+    until(lambda: browser.outbox()["buffered"], "a kept reading")
+    assert popup.locator(".state strong").inner_text() == "Permission needed"
+    assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])
+    browser.close()
+
+
+def test_chrome_takes_the_question_for_an_exact_origin(playwright: Playwright, tmp_path: pathlib.Path) -> None:
+    """The origin asked for, port and all, is within what the manifest declares: Chrome shows its question; plain HTTP elsewhere is not."""
+    zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
+    browser = Browser(playwright, tmp_path, "")
+    ask = """origin => Promise.race([
+        chrome.permissions.request({ origins: [origin] }).then(String, (error) => error.message),
+        new Promise((resolve) => { setTimeout(resolve, 1000, 'waits for an answer'); }),
+    ])"""
+    assert "manifest" in browser.console.evaluate(ask, "http://pulse.example.com/*")
+    assert browser.console.evaluate(ask, "http://127.0.0.1:8001/*") == "waits for an answer"
+    browser.close()

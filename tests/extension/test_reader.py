@@ -1,0 +1,91 @@
+"""The reader on a real DOM: what is visible, what is twice there, what is gone. One page, many small cases."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Playwright
+
+from tests import needs
+from tests.extension.browser import EXTENSION
+
+FOUND = "<p class='a'>552</p>"
+HYPOTHESES = """[
+    { id: 'first', css: '.a', pick: 'only', min: 0, max: 1000, verifiedOn: null },
+    { id: 'second', css: '.b', pick: 'first', min: 0, max: 1000, verifiedOn: null },
+]"""
+
+
+@pytest.fixture(scope="module")
+def page(playwright: Playwright) -> Iterator[Page]:
+    browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
+    page = browser.new_page()
+    for name in ("parse", "adapters", "reader"):
+        page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")
+    yield page
+    browser.close()
+
+
+@pytest.mark.parametrize(
+    ("what", "html", "expected"),
+    [
+        ("found", FOUND, {"status": "ok", "value": 552, "via": "first"}),
+        ("nothing there", "", {"status": "missing"}),
+        ("the first selector gone, the second found", "<p class='b'>7</p>", {"status": "ok", "value": 7, "via": "second"}),
+        ("both there: the ranking decides", FOUND + "<p class='b'>7</p>", {"status": "ok", "value": 552, "via": "first"}),
+        ("twice the same", FOUND + FOUND, {"status": "ok", "value": 552, "via": "first"}),
+        ("twice, and different", FOUND + "<p class='a'>553</p>", {"status": "ambiguous", "via": "first"}),
+        (
+            "the first of several, where that is the rule",
+            "<p class='b'>7</p><p class='b'>8</p>",
+            {"status": "ok", "value": 7, "via": "second"},
+        ),
+        ("hidden by display", "<p class='a' style='display:none'>5</p>", {"status": "hidden", "via": "first"}),
+        ("hidden by visibility", "<p class='a' style='visibility:hidden'>5</p>", {"status": "hidden", "via": "first"}),
+        ("hidden by opacity", "<div style='opacity:0'><p class='a'>5</p></div>", {"status": "hidden", "via": "first"}),
+        ("hidden by an ancestor", "<div hidden><p class='a'>5</p></div>", {"status": "hidden", "via": "first"}),
+        ("a hidden copy beside a visible one", "<p class='a' hidden>5</p>" + FOUND, {"status": "ok", "value": 552, "via": "first"}),
+        ("hidden, with a visible fallback", "<p class='a' hidden>5</p><p class='b'>7</p>", {"status": "ok", "value": 7, "via": "second"}),
+        ("a dash, with a fallback", "<p class='a'>—</p><p class='b'>7</p>", {"status": "ok", "value": 7, "via": "second"}),
+        ("an empty copy beside a full one", "<p class='a'></p>" + FOUND, {"status": "ok", "value": 552, "via": "first"}),
+        ("unreadable, although a fallback is there", "<p class='a'>many</p><p class='b'>7</p>", {"status": "unparsed", "via": "first"}),
+        ("beyond the bounds", "<p class='a'>1,001</p>", {"status": "out_of_range", "via": "first"}),
+        ("negative", "<p class='a'>-5</p>", {"status": "out_of_range", "via": "first"}),
+        ("two numbers in one text", "<p class='a'>5 of 9</p>", {"status": "ambiguous", "via": "first"}),
+        ("a number in pieces", "<p class='a'><b>1</b>,<i>000</i></p>", {"status": "ok", "value": 1000, "via": "first"}),
+        ("a script as text", "<p class='a'>&lt;script&gt;9&lt;/script&gt;</p>", {"status": "unparsed", "via": "first"}),
+        ("a novel", f"<p class='a'>{'lorem ' * 5000} 5</p>", {"status": "unparsed", "via": "first"}),
+    ],
+)
+def test_page_cases(page: Page, what: str, html: str, expected: dict[str, object]) -> None:
+    """Each state of the page has its reading."""
+    page.evaluate("html => { document.body.innerHTML = html; }", html)
+    assert page.evaluate(f"() => readMetric({HYPOTHESES}, document)") == expected, what
+
+
+def test_every_selector_is_one_that_chromium_understands(page: Page) -> None:
+    """No hypothesis throws on an ordinary page; a selector with a typing error would end every reading."""
+    page.evaluate("() => { document.body.innerHTML = ''; }")
+    statuses = page.evaluate(
+        "() => studioPulseAdapters.flatMap((adapter) => Object.values(readMetrics(adapter, document)).map((m) => m.status))"
+    )
+    assert set(statuses) == {"missing"}
+
+
+def test_a_node_that_was_replaced_is_read_anew(page: Page) -> None:
+    """Nothing is remembered between two readings."""
+    for value in (1, 2):
+        page.evaluate("value => { document.body.innerHTML = `<p class='a'>${value}</p>`; }", value)
+        assert page.evaluate(f"() => readMetric({HYPOTHESES}, document).value") == value
+
+
+def test_classes_with_a_build_suffix_are_matched(page: Page) -> None:
+    """Stripchat's and CamSoda's class names end in something new at every release."""
+    page.evaluate(
+        """() => { document.body.innerHTML = `<div class="header-top__x#A1"><b class="tokens-amount__y#B2">12.345</b></div>
+            <div class="player-viewers-count__z#C3"><span>58 人</span></div>`; }"""
+    )
+    read = "platform => readMetrics(studioPulseAdapters.find((adapter) => adapter.platform === platform), document)"
+    metrics = page.evaluate(read, "stripchat")
+    assert (metrics["tokens"]["value"], metrics["viewers"]["value"]) == (12345, 58)
+    page.evaluate("() => { document.body.innerHTML = '<div class=\"credits-balance-9f\">77</div>'; }")
+    assert page.evaluate(read, "camsoda")["tokens"] == {"status": "ok", "value": 77, "via": "credits-balance"}
