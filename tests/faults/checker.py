@@ -1,0 +1,169 @@
+"""The promise of docs/decisions.md as a judgement over a record: every POST's answer, and every event each dashboard saw.
+
+Pure: times are arguments. The checker believes nothing that the services say about themselves. It holds against them what they answered to
+producers: an accepted reading is to be shown by every connected dashboard, or the dashboard is to know that it is behind.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from shared.messages import TelemetryUpdate
+
+FRESH_SECONDS: Final = 5.0  # how long a dashboard may show an outdated value without saying so
+
+Key = tuple[str, str]
+
+
+class Posted(NamedTuple):
+    """A reading and what became of it: True stored, False not, None unknown."""
+
+    tokens: int
+    timestamp: int
+    stored: bool | None
+    at: float
+
+
+class Shown(NamedTuple):
+    """A value from the moment at which a dashboard showed it; `tokens` None once it has expired."""
+
+    at: float
+    version: int
+    tokens: int | None
+
+
+@dataclass
+class View:
+    """What one dashboard showed and knew, in order of time."""
+
+    name: str
+    rooms: frozenset[str] | None = None
+    shown: dict[Key, list[Shown]] = field(default_factory=lambda: defaultdict(list))
+    excuses: list[tuple[float, bool]] = field(default_factory=lambda: [(0.0, True)])
+    on_this_connection: dict[Key, int] = field(default_factory=dict)
+    connected: bool = False
+
+    def sees(self, key: Key) -> bool:
+        """Whether this dashboard may see a room."""
+        return self.rooms is None or key[0] in self.rooms
+
+    def excused(self, start: float, end: float) -> bool:
+        """Whether at some time in between it was disconnected, or had been told that its values may be old."""
+        before = [excused for at, excused in self.excuses if at <= start]
+        return before[-1] or any(excused for at, excused in self.excuses if start < at <= end)
+
+    def tokens(self, key: Key) -> int:
+        """The value it shows now, -1 for none."""
+        steps = self.shown.get(key)
+        return -1 if not steps or steps[-1].tokens is None else steps[-1].tokens
+
+    def shows_by(self, key: Key, tokens: int, end: float) -> bool:
+        """Whether by then it has shown a value at least as new; balances in these tests only grow."""
+        return any(step.at <= end and (step.tokens is None or step.tokens >= tokens) for step in self.shown.get(key, ()))
+
+
+class Checker:
+    """Keeps the record and judges it."""
+
+    def __init__(self) -> None:
+        self.posts: dict[Key, list[Posted]] = defaultdict(list)
+        self.views: dict[str, View] = {}
+        self.broken: list[str] = []
+
+    # --- the record ---
+
+    def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
+        """A POST was answered, or was not."""
+        self.posts[update.room_id, update.platform].append(Posted(update.tokens_count, update.timestamp, stored, at))
+
+    def opened(self, name: str, at: float, rooms: frozenset[str] | None = None) -> None:
+        """A dashboard's socket opened; until its first SYNC it claims nothing."""
+        view = self.views.setdefault(name, View(name, rooms))
+        view.connected = True
+        view.on_this_connection.clear()
+
+    def closed(self, name: str, at: float) -> None:
+        """A dashboard's socket is gone, and it knows."""
+        view = self.views[name]
+        view.connected = False
+        view.excuses.append((at, True))
+
+    def saw(self, name: str, event: dict[str, Any], at: float) -> None:
+        """An event arrived at a dashboard."""
+        view, kind = self.views[name], event["event_type"]
+        if kind == "UPSTREAM":
+            view.excuses.append((at, event["status"] != "ok"))
+        elif kind in ("TELEMETRY_UPDATE", "TELEMETRY_EXPIRED"):
+            self._value(view, event, at)
+
+    def _value(self, view: View, event: dict[str, Any], at: float) -> None:
+        key, version = (event["room_id"], event["data"]["platform"]), event["version"]
+        if version < view.on_this_connection.get(key, 0):
+            self.broken.append(f"{view.name} was told version {version} of {key} after {view.on_this_connection[key]}")
+        view.on_this_connection[key] = max(version, view.on_this_connection.get(key, 0))
+        steps = view.shown[key]
+        if steps and version < steps[-1].version + (event["event_type"] == "TELEMETRY_UPDATE"):
+            return  # repeated after a resume, which the protocol allows
+        tokens = event["data"].get("tokens")
+        if not view.sees(key):
+            self.broken.append(f"{view.name} was told of {key}, which it may not see")
+        if tokens is not None:
+            self._check_value(view, key, tokens, event["data"]["timestamp"])
+        steps.append(Shown(at, version, tokens))
+
+    def _check_value(self, view: View, key: Key, tokens: int, timestamp: int) -> None:
+        if tokens < view.tokens(key):
+            self.broken.append(f"{view.name} went from {view.tokens(key)} back to {tokens} for {key}")
+        view_of_it = (tokens, timestamp)
+        if not any((post.tokens, post.timestamp) == view_of_it for post in self.posts.get(key, ())) and tokens <= self._newest_posted(key):
+            self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
+
+    def _newest_posted(self, key: Key) -> int:
+        """A value may be relayed before its POST's answer is back; only what is older than the last answer must be on record."""
+        return max((post.tokens for post in self.posts.get(key, ())), default=-1)
+
+    # --- the judgement ---
+
+    def last_stored(self, key: Key) -> int:
+        """The last value that a producer was told is stored, -1 for none."""
+        return max((post.tokens for post in self.posts[key] if post.stored), default=-1)
+
+    def behind(self) -> list[str]:
+        """What connected dashboards do not show yet although it was accepted."""
+        return [
+            f"{view.name} shows {view.tokens(key)} for {key}, accepted was {self.last_stored(key)}"
+            for view in self.views.values()
+            if view.connected
+            for key in self.posts
+            if view.sees(key) and view.tokens(key) < self.last_stored(key)
+        ]
+
+    def violations(self) -> list[str]:
+        """Where the promise was broken, whatever the state is now."""
+        return self.broken + [text for view in self.views.values() for text in self._stale(view)]
+
+    def _stale(self, view: View) -> Iterator[str]:
+        """An accepted value that a dashboard, thinking itself up to date, did not show in time."""
+        for key, posts in self.posts.items():
+            for post in posts if view.sees(key) else ():
+                end = post.at + FRESH_SECONDS
+                if post.stored and not view.shows_by(key, post.tokens, end) and not view.excused(post.at, end):
+                    yield f"{view.name} did not show {post.tokens} for {key} within {FRESH_SECONDS} s, and thought it was up to date"
+
+    def delays(self, *, since: float) -> list[float]:
+        """How long after its answer each accepted value was shown, or a newer one, by each dashboard; sorted."""
+        found = [
+            max(0.0, step.at - post.at)
+            for view in self.views.values()
+            for key, posts in self.posts.items()
+            for post in posts
+            if post.stored and post.at >= since
+            for step in [next((s for s in view.shown[key] if s.tokens is not None and s.tokens >= post.tokens), None)]
+            if step is not None
+        ]
+        return sorted(found)
+
+    def told(self, name: str, start: float, within_seconds: float) -> bool:
+        """Whether a dashboard knew soon after a moment that its values may be old."""
+        return self.views[name].excused(start, start + within_seconds)

@@ -1,0 +1,100 @@
+"""A TCP link that can be cut: a proxy in a thread of its own, so that it lives before and after a story's event loop."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from tests.stack import free_port
+
+CHUNK: Final = 65536
+
+
+class Link:
+    """Passes bytes between whoever connects and a port behind it, until it is told not to."""
+
+    def __init__(self, target: int) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._target = target
+        self._passing = asyncio.Event()
+        self._refusing = False
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Link"]:
+        """Serves until the end."""
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever)
+        thread.start()
+        try:
+            self._in_loop(self._start())
+            yield self
+        finally:
+            self._in_loop(self._stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.close()
+
+    def _in_loop(self, work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _start(self) -> None:
+        self._passing.set()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        self._abort()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what a story does ---
+
+    def drop(self) -> None:
+        """From now on nothing passes, and nobody is told: a cable pulled somewhere in between."""
+        self._loop.call_soon_threadsafe(self._passing.clear)
+
+    def reset(self) -> None:
+        """Every connection is reset, and new ones at once: a firewall that rejects."""
+        self._call(lambda: setattr(self, "_refusing", True))
+        self._call(self._abort)
+
+    def restore(self) -> None:
+        """The link works again."""
+        self._call(lambda: setattr(self, "_refusing", False))
+        self._call(self._passing.set)
+
+    def _call(self, action: Callable[[], Any]) -> None:
+        self._loop.call_soon_threadsafe(action)
+
+    def _abort(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    # --- the proxy ---
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:
+            writer.transport.abort()
+            return
+        with contextlib.suppress(OSError):
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            ends = {writer, far_writer}
+            self._writers |= ends
+            try:
+                await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+            finally:
+                self._writers -= ends
+        writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._passing.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()

@@ -1,0 +1,142 @@
+"""The checker fails when the promise is broken: relays that drop, reorder, invent, leak or keep silent about an outage."""
+
+from typing import Any
+
+import pytest
+
+from shared.messages import TelemetryUpdate
+from tests.faults.checker import FRESH_SECONDS, Checker
+
+KEY = ("blue", "camsoda")
+
+
+def reading(tokens: int, room_id: str = "blue") -> TelemetryUpdate:
+    return TelemetryUpdate(room_id=room_id, platform="camsoda", timestamp=1000 + tokens, tokens_count=tokens)
+
+
+def event(tokens: int, *, version: int | None = None, room_id: str = "blue") -> dict[str, Any]:
+    data = {"platform": "camsoda", "tokens": tokens, "timestamp": 1000 + tokens}
+    return {"event_type": "TELEMETRY_UPDATE", "room_id": room_id, "data": data, "version": version or tokens}
+
+
+class Relay:
+    """Posts a reading a second and passes each on to one dashboard, as the given tampering lets it."""
+
+    def __init__(self) -> None:
+        self.checker = Checker()
+        self.now = 0.0
+        self.checker.opened("wall", self.now, frozenset({"blue"}))
+        self.upstream("ok")
+
+    def upstream(self, status: str) -> None:
+        self.checker.saw("wall", {"event_type": "UPSTREAM", "status": status}, self.now)
+
+    def post(self, tokens: int) -> None:
+        self.now += 1
+        self.checker.posted(reading(tokens), stored=True, at=self.now)
+
+    def tell(self, *events: dict[str, Any]) -> None:
+        for told in events:
+            self.checker.saw("wall", told, self.now)
+
+
+@pytest.fixture
+def relay() -> Relay:
+    return Relay()
+
+
+def test_a_faithful_relay_breaks_nothing(relay: Relay) -> None:
+    """Every value told in order is no violation, and nobody is behind."""
+    for tokens in range(1, 9):
+        relay.post(tokens)
+        relay.tell(event(tokens))
+    assert relay.checker.violations() == []
+    assert relay.checker.behind() == []
+
+
+def test_skipped_values_are_allowed(relay: Relay) -> None:
+    """A dashboard that is told every third value keeps the promise."""
+    for tokens in range(1, 10):
+        relay.post(tokens)
+        if tokens % 3 == 0:
+            relay.tell(event(tokens))
+    assert relay.checker.violations() == []
+    assert relay.checker.behind() == []
+
+
+def test_a_relay_that_drops_the_last_value_is_caught(relay: Relay) -> None:
+    """The dashboard is behind, and since it was not told so, the promise is broken."""
+    relay.post(1)
+    relay.tell(event(1))
+    relay.post(2)
+    assert len(relay.checker.behind()) == 1
+    assert len(relay.checker.violations()) == 1
+
+
+def test_an_outage_that_is_admitted_is_no_violation(relay: Relay) -> None:
+    """Being behind is allowed to a dashboard that was told `degraded` in time."""
+    relay.post(1)
+    relay.now += FRESH_SECONDS - 1
+    relay.upstream("degraded")
+    assert relay.checker.violations() == []
+    assert len(relay.checker.behind()) == 1
+
+
+def test_an_outage_admitted_too_late_is_caught(relay: Relay) -> None:
+    """More than five seconds of an old value shown as fresh break the promise, even if it is healed later."""
+    relay.post(1)
+    relay.now += FRESH_SECONDS + 0.1
+    relay.upstream("degraded")
+    relay.tell(event(1))
+    assert len(relay.checker.violations()) == 1
+
+
+def test_a_relay_that_reorders_is_caught(relay: Relay) -> None:
+    """An older version after a newer one on the same connection breaks the promise."""
+    relay.post(1)
+    relay.post(2)
+    relay.tell(event(2), event(1))
+    assert len(relay.checker.violations()) == 1
+
+
+def test_a_value_that_goes_back_under_a_newer_version_is_caught(relay: Relay) -> None:
+    """A version alone does not make a value newer."""
+    relay.post(1)
+    relay.post(2)
+    relay.tell(event(2), event(1, version=3))
+    assert any("back to 1" in text for text in relay.checker.violations())
+
+
+def test_repeats_after_a_reconnect_are_allowed(relay: Relay) -> None:
+    """A new connection may tell again what the old one told."""
+    relay.post(1)
+    relay.post(2)
+    relay.tell(event(1), event(2))
+    relay.checker.closed("wall", relay.now)
+    relay.checker.opened("wall", relay.now)
+    relay.tell(event(1), event(2))
+    assert relay.checker.violations() == []
+
+
+def test_an_invented_value_is_caught(relay: Relay) -> None:
+    """What nobody posted must not be shown."""
+    relay.post(1)
+    relay.post(3)
+    relay.tell(event(2), event(3))
+    assert any("nobody posted" in text for text in relay.checker.violations())
+
+
+def test_a_room_outside_the_scope_is_caught(relay: Relay) -> None:
+    """A dashboard must not be told of a room that it may not see."""
+    relay.checker.posted(reading(1, "red"), stored=True, at=1)
+    relay.tell(event(1, room_id="red"))
+    assert any("may not see" in text for text in relay.checker.violations())
+
+
+def test_a_disconnected_dashboard_is_not_blamed_and_not_believed(relay: Relay) -> None:
+    """Who is disconnected knows it; after coming back the dashboard has to be told everything."""
+    relay.checker.closed("wall", relay.now)
+    relay.post(1)
+    assert relay.checker.violations() == []
+    relay.checker.opened("wall", relay.now)
+    assert len(relay.checker.behind()) == 1

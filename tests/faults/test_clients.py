@@ -1,0 +1,161 @@
+"""What dashboards may do to us: read slowly or never, ping without end, all come at once, stay longer than their token."""
+
+import asyncio
+import pathlib
+import time
+
+import jwt
+import pytest
+
+from shared.redis import RedisUrl, Store
+from shared.revocations import revoke
+from tests.faults.actors import PLATFORM
+from tests.faults.scene import ROOMS, Scene, play
+from tests.faults.sockets import RawDashboard
+
+pytestmark = pytest.mark.faults
+
+
+async def burden(scene: Scene, rooms: int = 1000) -> None:
+    """Posts a thousand rooms once a second until cancelled: a quarter of a megabyte for each dashboard that may see them."""
+    many = scene.new_producer()
+    while True:
+        await many.post_batch([f"many-{number}" for number in range(rooms)])
+        await asyncio.sleep(0.7)
+
+
+def test_clients_that_never_read(tmp_path: pathlib.Path) -> None:
+    """A fifth of the clients takes nothing: they are cut, and the others see every value as soon as ever."""
+
+    async def story(scene: Scene) -> None:
+        token = scene.stack.token("dashboard", subject="never")
+        never = [await RawDashboard.connect(scene.broadcasts[0].url, token) for _ in range(3)]
+        started = time.monotonic()
+        load = asyncio.create_task(burden(scene))
+        cut = 'pulse_closes_total{reason="too slow"}'
+        while await scene.metric(scene.broadcasts[0], cut) < len(never):
+            assert time.monotonic() - started < 30
+            await asyncio.sleep(0.2)
+        took = time.monotonic() - started
+        load.cancel()
+        delays = scene.checker.delays(since=started)
+        assert delays[int(len(delays) * 0.99)] < 0.5
+        for client in never:
+            client.close()
+        scene.note(
+            "A fifth of the clients never reads",
+            f"cut after {took:.0f} s; p99 of the others {delays[int(len(delays) * 0.99)] * 1000:.0f} ms",
+            0,
+        )
+
+    play(tmp_path, story, dashboards=12, rooms=frozenset(ROOMS))
+
+
+def test_a_trickle_reader_sees_the_latest_value(tmp_path: pathlib.Path) -> None:
+    """It takes a few bytes at a time, is not cut, skips values, and ends on the last one."""
+
+    async def story(scene: Scene) -> None:
+        slow = await RawDashboard.connect(scene.broadcasts[0].url, scene.stack.token("dashboard", subject="slow"), receive_bytes=65536)
+        load = asyncio.create_task(burden(scene))
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            assert await slow.take(2048)
+            await asyncio.sleep(0.02)
+        load.cancel()
+        await asyncio.gather(load, return_exceptions=True)
+        await scene.settled()
+        wanted = {room: scene.checker.last_stored((room, PLATFORM)) for room in ROOMS}
+        async with asyncio.timeout(20):
+            while {room: slow.tokens.get(room) for room in ROOMS} != wanted:
+                assert await slow.take(1 << 20)
+        updates = slow.updates
+        relayed = await scene.metric(scene.broadcasts[0], 'pulse_relayed_total{way="live"}')
+        assert updates < relayed
+        slow.close()
+        scene.note("A trickle reader", f"{updates} of {relayed:.0f} values, the last ones among them", 0)
+
+    play(tmp_path, story, rooms=frozenset(ROOMS))
+
+
+def test_a_ping_flood_is_cut(tmp_path: pathlib.Path) -> None:
+    """Pings whose answers nobody reads do not fill the server's memory: the connection is cut."""
+
+    async def story(scene: Scene) -> None:
+        flooding = await RawDashboard.connect(scene.broadcasts[0].url, scene.stack.token("dashboard", subject="flood"))
+        before = memory_kilobytes(scene.broadcasts[0].pid)
+        started = time.monotonic()
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(flooding.ping_for_ever(), 20)
+        grown = memory_kilobytes(scene.broadcasts[0].pid) - before
+        assert grown < 20_000
+        scene.note("A ping flood", f"cut after {time.monotonic() - started:.1f} s; {grown / 1000:.0f} MB more memory", await scene.mended())
+
+    play(tmp_path, story)
+
+
+def memory_kilobytes(pid: int) -> int:
+    """The resident memory of a process."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def test_everyone_reconnects_at_once(tmp_path: pathlib.Path) -> None:
+    """After a kill all dashboards come back together: the loop stays responsive, and Redis is read once, not once for each."""
+
+    async def story(scene: Scene) -> None:
+        scene.broadcasts[0].kill()
+        before = reads(scene)
+        await asyncio.to_thread(scene.broadcasts[0].start)
+        slowest = 0.0
+        while not all(dashboard.connections == 2 for dashboard in scene.dashboards):
+            asked = time.monotonic()
+            assert await scene.status(scene.broadcasts[0], "/livez") == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            await asyncio.sleep(0.02)
+        healed = await scene.mended()
+        assert slowest < 1
+        assert reads(scene) - before < 5
+        scene.note(f"{len(scene.dashboards)} dashboards reconnect at once", f"/livez within {slowest * 1000:.0f} ms", healed)
+
+    play(tmp_path, story, dashboards=60)
+
+
+def reads(scene: Scene) -> int:
+    """How often Redis was asked for stored values."""
+    return int(scene.redis.admin.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+def test_tokens_end(tmp_path: pathlib.Path) -> None:
+    """An expiring token is warned of and ended on time, a revoked one within seconds, and neither gets in again."""
+
+    async def story(scene: Scene) -> None:
+        short = await scene.dashboard("short", token=scene.stack.token("dashboard", subject="short", ttl_seconds=3))
+        revoked_token = scene.stack.token("dashboard", subject="revoked")
+        revoked = await scene.dashboard("revoked", token=revoked_token)
+        since = time.monotonic()
+        async with Store(RedisUrl.parse(scene.redis.url)) as store:
+            await revoke(store, jwt.decode(revoked_token, options={"verify_signature": False})["jti"], int(time.time()) + 3600)
+        took = await scene.until(lambda: 4401 in revoked.closes, "the revoked one is ended", within=4)
+        await scene.until(lambda: 4401 in short.closes, "the expired one is ended", within=5)
+        assert short.heard("TOKEN_EXPIRING")
+        assert time.monotonic() - since < 5
+        assert short.connections == revoked.connections == 1
+        scene.note("A token is revoked, another expires", f"4401 after {took:.1f} s; 4401 on time", 0)
+
+    play(tmp_path, story)
+
+
+def test_values_that_outlive_their_ttl(tmp_path: pathlib.Path) -> None:
+    """Dashboards hear that a value has expired; it does not just stay."""
+
+    async def story(scene: Scene) -> None:
+        await scene.leave(scene.producer)
+        dashboard = scene.dashboards[0]
+        took = await scene.until(
+            lambda: all(dashboard.heard("TELEMETRY_EXPIRED", room_id=room) for room in ROOMS), "every room's value expires"
+        )
+        scene.start(scene.producer)
+        await scene.mended()
+        scene.note("The TTL runs out (3 s here)", f"TELEMETRY_EXPIRED after {took:.1f} s", 0)
+
+    play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": "3"})

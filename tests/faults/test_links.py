@@ -1,0 +1,67 @@
+"""A cut link between one service and Redis, first silent, then with a reset."""
+
+import pathlib
+import time
+
+import httpx
+import pytest
+
+from shared.messages import encode
+from tests.faults.actors import reading
+from tests.faults.scene import Scene, play
+
+pytestmark = pytest.mark.faults
+
+
+def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
+    """The socket stays open and nothing comes: the probe finds out, dashboards are told, and all is caught up after."""
+
+    async def story(scene: Scene) -> None:
+        broken_at = time.monotonic()
+        scene.link.drop()
+        known = await scene.all_know_of_it(broken_at)
+        assert scene.producer.statuses(broken_at) <= {200}
+        scene.link.restore()
+        scene.note("broadcast cut off from Redis, silently", f"`degraded` after {known:.1f} s", await scene.mended())
+
+    play(tmp_path, story, cut="broadcast")
+
+
+def test_broadcast_cut_off_with_a_reset(tmp_path: pathlib.Path) -> None:
+    """A reset is noticed at once; what was accepted meanwhile arrives when the link is back."""
+
+    async def story(scene: Scene) -> None:
+        broken_at = time.monotonic()
+        scene.link.reset()
+        known = await scene.all_know_of_it(broken_at)
+        posted = len(scene.producer.answers)
+        await scene.until(lambda: len(scene.producer.answers) > posted + 20, "producers go on")
+        scene.link.restore()
+        scene.note("broadcast cut off from Redis, reset", f"`degraded` after {known:.1f} s", await scene.mended())
+
+    play(tmp_path, story, cut="broadcast")
+
+
+def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
+    """503 with Retry-After within its second; a reading that is sent again afterwards is published once."""
+
+    async def story(scene: Scene) -> None:
+        await scene.tap()
+        scene.link.drop()
+        headers = {"Authorization": f"Bearer {scene.stack.token('ingest')}", "Content-Type": "application/json"}
+        lost = reading("lost-room")
+        async with httpx.AsyncClient(base_url=scene.ingests[0].url, headers=headers) as client:
+            started = time.monotonic()
+            refused = await client.post("/api/tracking/telemetry", content=encode(lost))
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert time.monotonic() - started < 1.5
+            scene.link.restore()
+            scene.mended_at = time.monotonic()
+            await scene.until(lambda: 200 in scene.producer.statuses(scene.mended_at), "producers are heard again")
+            again = await client.post("/api/tracking/telemetry", content=encode(lost))
+            assert again.json()["result"] in ("accepted", "duplicate")
+            assert scene.wiretap is not None
+            await scene.until(lambda: scene.wiretap and any(r.room_id == "lost-room" for r in scene.wiretap.published), "it is published")
+        scene.note("ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
+
+    play(tmp_path, story, cut="ingest")

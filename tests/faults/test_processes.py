@@ -1,0 +1,182 @@
+"""What may happen to our own processes: killed mid-request, told to stop, restarted in turn, frozen, out of descriptors, busy for long."""
+
+import asyncio
+import os
+import pathlib
+import resource
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.faults.scene import ROOMS, Scene, play
+from tests.faults.sockets import RawDashboard
+from tests.faults.test_clients import burden, memory_kilobytes
+from tests.stack import Service
+
+pytestmark = pytest.mark.faults
+
+EXIT_SECONDS = 10.0
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
+
+
+async def exits(service: Service) -> float:
+    """Waits for a process that was told to stop; returns how long it took. uvicorn ends by the signal that it was sent."""
+    started = time.monotonic()
+    assert await asyncio.to_thread(service.wait, EXIT_SECONDS) in (0, -signal.SIGTERM)
+    return time.monotonic() - started
+
+
+def test_ingest_killed_mid_request(tmp_path: pathlib.Path) -> None:
+    """Whatever was in flight is stored and published, or neither; producers go to the other one and publish nothing twice."""
+
+    async def story(scene: Scene) -> None:
+        await scene.tap()
+        for service in (*scene.ingests, *scene.ingests):
+            service.kill()
+            await asyncio.to_thread(service.start)
+            healed = await scene.mended()
+        scene.note("ingest kill -9 mid-request, four times", "connection lost; the other one answers; published once each", healed)
+
+    play(tmp_path, story, ingests=2)
+
+
+def test_broadcast_told_to_stop_under_load(tmp_path: pathlib.Path) -> None:
+    """Dashboards hear RECONNECT and 1012 and go to the other one; a stuck reader does not hold up the exit."""
+
+    async def story(scene: Scene) -> None:
+        leaving, staying = scene.broadcasts
+        stuck = await RawDashboard.connect(leaving.url, scene.stack.token("dashboard", subject="stuck"))
+        load = asyncio.create_task(burden(scene))
+        there = await scene.dashboard("there", rooms=frozenset(ROOMS), urls=[leaving.url, staying.url])
+        since = time.monotonic()
+        leaving.signal(signal.SIGTERM)
+        took = await exits(leaving)
+        load.cancel()
+        assert there.heard("RECONNECT", since)
+        assert 1012 in there.closes
+        stuck.close()
+        scene.note("broadcast SIGTERM under load, with a stuck reader", f"RECONNECT, 1012; exit after {took:.1f} s", await scene.mended())
+
+    play(tmp_path, story, broadcasts=2, rooms=frozenset(ROOMS))
+
+
+def test_broadcast_told_to_stop_during_handshakes(tmp_path: pathlib.Path) -> None:
+    """Sockets that are just opening get in and out again, or are refused; nothing hangs."""
+
+    async def story(scene: Scene) -> None:
+        leaving = scene.broadcasts[0]
+        token = scene.stack.token("dashboard", subject="opening")
+        opening = [asyncio.create_task(RawDashboard.connect(leaving.url, token)) for _ in range(50)]
+        await asyncio.sleep(0)
+        leaving.signal(signal.SIGTERM)
+        took = await exits(leaving)
+        async with asyncio.timeout(5):
+            done = await asyncio.gather(*opening, return_exceptions=True)
+        for client in done:
+            if isinstance(client, RawDashboard):
+                client.close()
+        scene.note("broadcast SIGTERM during handshakes", f"1012 or refused; exit after {took:.1f} s", await scene.mended())
+
+    play(tmp_path, story, broadcasts=2)
+
+
+def test_a_rolling_restart_of_both_services(tmp_path: pathlib.Path) -> None:
+    """Every process is stopped and started in turn under load; no dashboard ends with a wrong value, none has to reload."""
+
+    async def story(scene: Scene) -> None:
+        await scene.tap()
+        for service in (*scene.ingests, *scene.broadcasts):
+            service.signal(signal.SIGTERM)
+            await exits(service)
+            await asyncio.to_thread(service.start)
+            healed = await scene.mended()
+        scene.note("Rolling restart of 2 + 2 processes", "RECONNECT, 1012, resumed elsewhere", healed)
+
+    play(tmp_path, story, ingests=2, broadcasts=2, dashboards=6)
+
+
+def test_no_descriptors_left(tmp_path: pathlib.Path) -> None:
+    """New sockets are refused, those that are open go on, health still answers, and all is well once there are descriptors again."""
+
+    async def story(scene: Scene) -> None:
+        service = scene.broadcasts[0]
+        in_use = descriptors(service.pid)
+        async with httpx.AsyncClient(base_url=service.url, timeout=2) as health:
+            assert (await health.get("/livez")).status_code == 200
+            limits = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (in_use + 6, limits[1]))
+            token = scene.stack.token("dashboard", subject="many")
+            coming = [asyncio.create_task(RawDashboard.connect(service.url, token)) for _ in range(30)]
+            done, waiting = await asyncio.wait(coming, timeout=2)
+            assert (await health.get("/livez")).status_code == 200
+            await scene.mended()
+            for task in waiting:
+                task.cancel()
+            connected = [task.result() for task in done if not task.exception()]
+            assert len(connected) < 10
+            for client in connected:
+                client.close()
+            resource.prlimit(service.pid, resource.RLIMIT_NOFILE, limits)
+        await scene.dashboard("afterwards")
+        scene.note(
+            "broadcast without descriptors", f"{30 - len(connected)} of 30 refused; open sockets and /livez go on", await scene.mended()
+        )
+
+    play(tmp_path, story)
+
+
+def test_a_loop_that_does_not_turn(tmp_path: pathlib.Path) -> None:
+    """Two seconds without a turn of the loop disconnect nobody."""
+
+    async def story(scene: Scene) -> None:
+        with scene.broadcasts[0].frozen():
+            await asyncio.sleep(2)
+        healed = await scene.mended()
+        assert [dashboard.connections for dashboard in scene.dashboards] == [1] * len(scene.dashboards)
+        scene.note("broadcast's loop blocked for 2 s", "nobody is disconnected", healed)
+
+    play(tmp_path, story, dashboards=10)
+
+
+@pytest.mark.timeout(SOAK_SECONDS + 60)
+def test_a_soak_with_churn(tmp_path: pathlib.Path) -> None:
+    """Dashboards come and go, rooms change their names, and memory and descriptors stay where they were, for SOAK_SECONDS."""
+
+    async def story(scene: Scene) -> None:
+        service = scene.broadcasts[0]
+        await churn(scene, SOAK_SECONDS / 2)
+        before = footprint(service.pid)
+        await churn(scene, SOAK_SECONDS / 2)
+        after = footprint(service.pid)
+        assert after[0] - before[0] < 4000 + before[0] * 0.05, (before, after)
+        assert abs(after[1] - before[1]) <= 2, (before, after)
+        seen = f"{before[0] / 1000:.1f} MB and {before[1]} descriptors at half time, {after[0] / 1000:.1f} MB and {after[1]} at the end"
+        scene.note(f"Soak with churn for {SOAK_SECONDS:.0f} s", seen, await scene.mended())
+
+    play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": "5"}, rooms=frozenset(ROOMS))
+
+
+async def churn(scene: Scene, seconds: float) -> None:
+    """Clients connect, take a little and leave without a word; every second other rooms post."""
+    token = scene.stack.token("dashboard", subject="churn")
+    extras = scene.new_producer()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        await extras.post_batch([f"churn-{time.monotonic_ns() + number}" for number in range(20)])
+        clients = [await RawDashboard.connect(scene.broadcasts[0].url, token) for _ in range(10)]
+        for client in clients:
+            await client.take(2048)
+            client.close()
+        await asyncio.sleep(0.05)
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors a process has open."""
+    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def footprint(pid: int) -> tuple[int, int]:
+    """Resident memory in kilobytes, and open descriptors."""
+    return memory_kilobytes(pid), descriptors(pid)

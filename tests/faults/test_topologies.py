@@ -1,0 +1,118 @@
+"""Sentinel and Cluster: a failover, a killed primary, a moved slot and a sick node, with producers and dashboards at work."""
+
+import asyncio
+import pathlib
+import time
+
+import pytest
+from redis.crc import key_slot
+
+from shared import keys
+from tests.faults.actors import PLATFORM
+from tests.faults.scene import ROOMS, Scene, play
+from tests.nodes import Cluster, Node, Sentinels
+
+pytestmark = pytest.mark.faults
+
+SHARDS = 16
+
+
+def slot_of(room_id: str) -> int:
+    """The Cluster slot of a room's shard."""
+    return key_slot(keys.index(keys.shard_of(room_id, SHARDS)).encode())
+
+
+def test_a_cluster_carries_everything_and_survives_the_loss_of_a_primary(tmp_path: pathlib.Path) -> None:
+    """Sixteen shards on three nodes; the owner of a room is killed, its replica is promoted, and values flow again."""
+    cluster = Cluster(tmp_path / "cluster", replicas=3)
+
+    async def story(scene: Scene) -> None:
+        victim = await asyncio.to_thread(cluster.owner, slot_of(ROOMS[0]))
+        broken_at = time.monotonic()
+        victim.kill()
+        known = await scene.all_know_of_it(broken_at)
+        await scene.until(lambda: 503 in scene.producer.statuses(broken_at), "producers are told to come back")
+        healed = await scene.mended(within=20)
+        scene.note("Cluster: kill -9 a primary, replica promoted", f"degraded after {known:.1f} s", healed)
+
+    with cluster.running():
+        play(tmp_path, story, url=cluster.url, ingests=1, broadcasts=2, settings={"TELEMETRY_SHARDS": str(SHARDS)})
+
+
+def test_a_slot_moves_to_another_node_under_load(tmp_path: pathlib.Path) -> None:
+    """The listener follows the shard to its new owner, and no accepted value is lost on the way."""
+    cluster = Cluster(tmp_path / "cluster")
+
+    async def story(scene: Scene) -> None:
+        slot = slot_of(ROOMS[0])
+        source = await asyncio.to_thread(cluster.owner, slot)
+        target = next(node for node in cluster.primaries if node is not source)
+        await asyncio.to_thread(cluster.move, slot, source, target)
+        healed = await scene.mended()
+        assert await asyncio.to_thread(cluster.owner, slot) is target
+        scene.note("Cluster: a slot moved", "503 or a wait for its rooms alone", healed)
+
+    with cluster.running():
+        play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
+
+
+def test_a_sick_node_stalls_only_its_own_shards(tmp_path: pathlib.Path) -> None:
+    """While one node is frozen, rooms on the other nodes are posted and shown as if nothing had happened."""
+    cluster = Cluster(tmp_path / "cluster")
+
+    async def story(scene: Scene) -> None:
+        sick = await asyncio.to_thread(cluster.owner, slot_of(ROOMS[0]))
+        well = [room for room in ROOMS if await asyncio.to_thread(cluster.owner, slot_of(room)) is not sick]
+        assert 0 < len(well) < len(ROOMS)
+        others = scene.new_producer(well)
+        await scene.leave(scene.producer)
+        with sick.frozen():
+            start = time.monotonic()
+            scene.start(others)
+            await scene.until(lambda: len(others.answers) > 40, "the other rooms go on")
+            assert others.statuses(start) == {200}
+            assert others.slowest(start) < 0.5
+            last = {room: scene.checker.last_stored((room, PLATFORM)) for room in well}
+            views = scene.checker.views.values()
+            await scene.until(
+                lambda: all(view.tokens((room, PLATFORM)) >= last[room] for view in views for room in well), "all show it", within=1
+            )
+            scene.note("Cluster: a node frozen", "its rooms: 503 and `degraded`; the others: as before", 0)
+
+    with cluster.running():
+        play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
+
+
+def test_sentinel_promotes_the_replica(tmp_path: pathlib.Path) -> None:
+    """The primary is killed; both services find the promoted replica by themselves, and versions only grow."""
+    sentinels = Sentinels(tmp_path / "sentinel")
+
+    async def story(scene: Scene) -> None:
+        broken_at = time.monotonic()
+        sentinels.primary.kill()
+        known = await scene.all_know_of_it(broken_at)
+        healed = await scene.mended(within=20)
+        scene.note("Sentinel: kill -9 the primary", f"degraded after {known:.1f} s", healed)
+
+    with sentinels.running():
+        play(tmp_path, story, url=sentinels.url, broadcasts=2)
+
+
+def test_an_orderly_failover_is_followed(tmp_path: pathlib.Path) -> None:
+    """An operator has Sentinel change the roles; producers see at most a 503, and both services follow."""
+    sentinels = Sentinels(tmp_path / "sentinel")
+
+    async def story(scene: Scene) -> None:
+        broken_at = time.monotonic()
+        await asyncio.to_thread(sentinels.sentinels[0].admin.execute_command, "SENTINEL FAILOVER", Sentinels.NAME)
+        await scene.until(lambda: _role(sentinels.replica) == "master", "the replica is the primary", within=20)
+        healed = await scene.mended(within=20)
+        assert scene.producer.statuses(broken_at) <= {200, 503}
+        scene.note("Sentinel: orderly failover", "at most a 503", healed)
+
+    with sentinels.running():
+        play(tmp_path, story, url=sentinels.url)
+
+
+def _role(node: Node) -> str:
+    return str(node.admin.info("replication")["role"])
