@@ -37,6 +37,7 @@ from shared.tokens import Claims, TokenError
 MESSAGES_PER_MINUTE: Final = 60
 ERRORS_ALLOWED: Final = 3  # one more refused message within the minute closes
 EXPIRY_WARNING_SECONDS: Final = 60
+OWED_EVENTS: Final = 64  # what may wait for a full socket: a minute's answers, and news of the token
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class Session:
         self._budget_since = 0.0
         self._expiry: asyncio.TimerHandle | None = None
         self._unsent = 0
-        self._owed: Event | None = None
+        self._owed: tuple[Event, ...] = ()
         self.blocked_since: float | None = None
         self.reason = "client gone"
 
@@ -125,12 +126,10 @@ class Session:
         self._fanout.wake()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:
-        """Ends the session with a close code; a socket that takes nothing is cut."""
+        """Ends the session with a close code, behind whatever its socket has yet to take; one that takes nothing is cut soon after."""
         self.reason = reason or code.reason
-        if self.client.blocked:
-            self._connection.abort()
-        else:
-            self._connection.close(code, self.reason)
+        self._pay()
+        self._connection.close(code, self.reason)
         self._leave()
 
     def drain(self, retry_after_ms: int) -> None:
@@ -138,7 +137,7 @@ class Session:
         if self.client.audience is None:
             return  # it was closed before, and has not gone yet
         if self.encoding is Encoding.LINES:
-            self._send(ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms))
+            self._owed += (ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms),)
         self.close(CloseCode.RESTART)
 
     def abort(self) -> None:
@@ -154,8 +153,12 @@ class Session:
             self.blocked_since = now
         self._unsent = unsent
         if now - self.blocked_since > stall_seconds:
-            self.reason = CloseCode.TOO_SLOW.reason
-            self._connection.abort()
+            self._cut()
+
+    def _cut(self) -> None:
+        """There is no way to deliver a close frame to a client that reads nothing; logs and metrics have the reason."""
+        self.reason = CloseCode.TOO_SLOW.reason
+        self._connection.abort()
 
     # --- Receiver ---
 
@@ -190,9 +193,7 @@ class Session:
         """The socket has taken everything."""
         self.blocked_since = None
         self._hub.writable(self.client)
-        owed, self._owed = self._owed, None
-        if owed is not None:
-            self._send(owed)
+        self._pay()
         self._fanout.wake()
 
     def on_lost(self) -> None:
@@ -272,11 +273,19 @@ class Session:
         self.close(CloseCode.TOKEN_ENDED, "token expired")
 
     def _send(self, event: Event) -> None:
-        """Writes one event to this client. While its socket is full the latest word about its token waits, anything else is dropped."""
+        """Writes one event to this client, in order; while its socket is full they wait. One that asks on and reads nothing is cut."""
         if not self.client.blocked:
             self._connection.write(text_frame(encode(event)))
-        elif isinstance(event, TokenExpiringEvent | TokenRenewedEvent):
-            self._owed = event
+        elif len(self._owed) < OWED_EVENTS:
+            self._owed += (event,)
+        else:
+            self._cut()
+
+    def _pay(self) -> None:
+        """Writes what waits."""
+        owed, self._owed = self._owed, ()
+        if owed:
+            self._connection.write(b"".join(text_frame(encode(event)) for event in owed))
 
     def _leave(self) -> None:
         if self._expiry is not None:

@@ -1,0 +1,109 @@
+"""What a session owes its client while the client's socket is full."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from broadcast_service.fanout import Fanout
+from broadcast_service.frames import Encoding
+from broadcast_service.hub import Hub
+from broadcast_service.session import OWED_EVENTS, Session, Terms
+from shared.messages import FilterMessage
+from shared.problems import CloseCode
+from shared.scope import Scope
+from shared.tokens import Claims
+from tests.unit.test_hub_properties import payloads
+
+pytestmark = pytest.mark.anyio
+
+
+class Wire:
+    """A connection that keeps what was written, and takes it or not as the test says."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed: tuple[int, str] | None = None
+        self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def unsent_bytes(self) -> int:
+        return 0
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events written since the last look."""
+        written, self.written = self.written, b""
+        return [json.loads(line) for payload in payloads(written) for line in payload.split(b"\n")]
+
+
+@pytest.fixture
+async def wire() -> Wire:
+    """A client's end of the wire."""
+    return Wire()
+
+
+@pytest.fixture
+async def session(wire: Wire) -> Session:
+    """A session that has said hello."""
+    hub = Hub(1, 3600)
+    claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
+    fanout = Fanout(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
+    session = Session(hub, fanout, claims, Encoding.LINES, renew=lambda _: claims, on_end=lambda _: None)
+    session.start(wire, claims.scope, FilterMessage(), None, Terms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
+    fanout.flush_now()
+    wire.events()
+    return session
+
+
+async def test_an_answer_waits_for_a_full_socket(session: Session, wire: Wire) -> None:
+    """Whoever asks while a snapshot fills its socket is answered when there is room, in order."""
+    session.on_pause()
+    session.on_text(b"garbage")
+    session.on_text(b'{"type":"ping"}')
+    assert not wire.written
+    session.on_resume()
+    assert [event["event_type"] for event in wire.events()] == ["ERROR", "PONG"]
+
+
+async def test_a_close_comes_after_what_was_owed(session: Session, wire: Wire) -> None:
+    """The last answers are not lost to the close frame behind them."""
+    session.on_pause()
+    session.on_text(b"garbage")
+    session.close(CloseCode.TOKEN_ENDED, "token revoked")
+    assert [event["event_type"] for event in wire.events()] == ["ERROR"]
+    assert wire.closed == (4401, "token revoked")
+
+
+async def test_a_draining_server_says_so_to_a_full_socket(session: Session, wire: Wire) -> None:
+    """It may be read yet: the close frame's timeout decides."""
+    session.on_pause()
+    session.drain(retry_after_ms=500)
+    assert wire.events()[0] | {"timestamp": 0} == {"event_type": "RECONNECT", "retry_after_ms": 500, "timestamp": 0}
+    assert wire.closed == (1012, "restart")
+
+
+async def test_nothing_follows_a_close(session: Session, wire: Wire) -> None:
+    """A socket that drains after its close frame is sent nothing more."""
+    session.on_pause()
+    session.close(CloseCode.TOKEN_ENDED)
+    wire.events()
+    session.on_resume()
+    assert not wire.written
+
+
+async def test_one_that_asks_on_and_reads_nothing_is_cut(session: Session, wire: Wire) -> None:
+    """What waits for a client is bounded, whatever the client does."""
+    session.on_pause()
+    for _ in range(OWED_EVENTS + 1):
+        session._messages = 0
+        session.on_text(b'{"type":"ping"}')
+    assert wire.aborted
