@@ -53,7 +53,7 @@ def main() -> int:
         port=settings.broadcast_port,
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=settings.websocket_compression,
         ws_ping_interval=None,  # the heartbeat pings everyone with one timer
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

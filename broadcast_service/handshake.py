@@ -8,13 +8,12 @@ from typing import Final, NamedTuple
 
 from starlette.datastructures import Headers, QueryParams
 
-from broadcast_service.frames import Encoding
+from broadcast_service.frames import PULSE, Encoding
 from shared.messages import MAX_PATTERNS, FilterMessage
 from shared.problems import Problem, unauthorized
 from shared.scope import Scope, ScopeError
 from shared.tokens import Claims, TokenError, bearer
 
-PROTOCOL: Final = Encoding.LINES.value
 TOKEN_PREFIX: Final = "bearer."
 TOKEN_PARAMETERS: Final = ("token", "access_token", "jwt", "authorization")
 
@@ -31,7 +30,7 @@ class Agreement(NamedTuple):
     @property
     def subprotocol(self) -> str | None:
         """What to echo."""
-        return PROTOCOL if self.encoding is Encoding.LINES else None
+        return PULSE if self.encoding.is_pulse else None
 
 
 def agree(
@@ -87,10 +86,10 @@ def _check_origin(headers: Headers, origins: frozenset[str]) -> None:
 
 def _encoding(offered: Sequence[str]) -> Encoding:
     protocols = [protocol for protocol in offered if not protocol.startswith(TOKEN_PREFIX)]
-    if PROTOCOL in protocols:
+    if PULSE in protocols:
         return Encoding.LINES
     if offered:
-        raise Problem(400, f"none of the offered subprotocols is known; this server speaks {PROTOCOL}")
+        raise Problem(400, f"none of the offered subprotocols is known; this server speaks {PULSE}")
     return Encoding.SINGLE
 
 

@@ -266,7 +266,7 @@ def _take_fresh(audience: Audience, head: int) -> list[Entry]:
 
 def _news(audience: Audience, fresh: list[Entry], flush: _Flush) -> list[bytes]:
     """What an audience has not been told yet, as events."""
-    if audience.encoding is Encoding.SINGLE:
+    if not audience.encoding.is_pulse:
         return [entry.event for entry in fresh if not entry.expired]
     events = [flush.upstream] if audience.upstream != flush.upstream_status else []
     events += [entry.event for entry in fresh]
@@ -301,18 +301,18 @@ def _flush_lagging(audience: Audience, flush: _Flush) -> Iterator[None]:
 
 def _chunk(audience: Audience, flush: _Flush, client: Client) -> tuple[bytes, int]:
     """The next part of what a client lacks, and the cursor after it; the last part ends with `SYNC`."""
-    lines = audience.encoding is Encoding.LINES
-    events = [flush.upstream] if lines and client.upstream != flush.upstream_status else []
+    is_pulse = audience.encoding.is_pulse
+    events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []
     size = 0
     for entry in flush.log.visible(audience.scope, client.cursor):
         if entry.position > flush.head:
             break
-        if entry.expired and (not lines or client.cursor == 0):  # who has been told nothing need not forget anything
+        if entry.expired and (not is_pulse or client.cursor == 0):  # who has been told nothing need not forget anything
             continue
         events.append(entry.event)
         size += len(entry.event)
         if size >= CHUNK_BYTES and entry.position < flush.head:  # the last part is the one that ends with `SYNC`
             return join(events, audience.encoding), entry.position
-    if lines:
+    if is_pulse:
         events.append(flush.sync(snapshot=client.snapshot))
     return join(events, audience.encoding), flush.head

@@ -14,7 +14,7 @@ import structlog
 
 from broadcast_service import metrics
 from broadcast_service.fanout import Fanout
-from broadcast_service.frames import Encoding, text_frame
+from broadcast_service.frames import PULSE, Encoding, text_frame
 from broadcast_service.hub import Client, Hub
 from broadcast_service.transport import Connection
 from shared.messages import (
@@ -103,14 +103,16 @@ class Session:
         """Joins the hub and says hello; the next flush tells the rest."""
         self._connection = connection
         self._filter = filter_
+        if connection.deflates and self.encoding is Encoding.LINES:
+            self.encoding = Encoding.DEFLATED
         self.client = Client(connection.write)
         resumed = self._hub.attach(self.client, scope, self.encoding, since)
-        if self.encoding is Encoding.LINES:
+        if self.encoding.is_pulse:
             now = time.time()
             self._send(
                 HelloEvent(
                     timestamp=int(now),
-                    protocol=Encoding.LINES.value,
+                    protocol=PULSE,
                     instance=terms.instance,
                     heartbeat_seconds=terms.heartbeat_seconds,
                     stale_seconds=terms.stale_seconds,
@@ -136,7 +138,7 @@ class Session:
         """Tells the client when to come back, then closes with 1012."""
         if self.client.audience is None:
             return  # it was closed before, and has not gone yet
-        if self.encoding is Encoding.LINES:
+        if self.encoding.is_pulse:
             self._owed += (ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms),)
         self.close(CloseCode.RESTART)
 
@@ -241,8 +243,8 @@ class Session:
         if now - self._budget_since > 60:
             self._budget_since, self._messages, self._errors = now, 0, 0
         self._messages += 1
-        if self.encoding is Encoding.SINGLE or self._messages <= MESSAGES_PER_MINUTE:
-            return self.encoding is Encoding.LINES
+        if not self.encoding.is_pulse or self._messages <= MESSAGES_PER_MINUTE:
+            return self.encoding.is_pulse
         self.close(CloseCode.TOO_MANY)
         return False
 
@@ -260,7 +262,7 @@ class Session:
             self._expiry.cancel()
         left = self.claims.expires_at - time.time()
         loop = asyncio.get_running_loop()
-        if self.encoding is Encoding.LINES:
+        if self.encoding.is_pulse:
             self._expiry = loop.call_later(max(0.0, left - EXPIRY_WARNING_SECONDS), self._warn_of_expiry)
         else:
             self._expiry = loop.call_later(left, self._expire)

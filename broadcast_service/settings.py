@@ -19,6 +19,7 @@ class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
         0.25
     )
     flush_max_pause_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000; 0 switches pacing off")] = 40
+    websocket_compression: Annotated[bool, Meta(description="true or false: compress for clients that ask for it")] = False
     max_connections: Cap = 20_000
     max_connections_per_subject: Cap = 10_000
     max_connections_per_address: Cap = 10_000

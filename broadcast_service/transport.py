@@ -10,6 +10,7 @@ a reader that never reads.
 
 import http
 import socket
+import zlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -17,6 +18,7 @@ import uvicorn
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
@@ -29,6 +31,8 @@ EXTENSION: Final = "studio_pulse.takeover"
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
 SEND_BUFFER_BYTES: Final = 64 * 1024
 MAX_CONTROL_BACKLOG_BYTES: Final = 64 * 1024  # unread pongs that a client may pile up
+# Without context takeover a compressed payload means the same to everyone, so it can be made once for a whole audience.
+DEFLATE: Final = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
 
 class Receiver(Protocol):
@@ -53,10 +57,11 @@ class Receiver(Protocol):
 class Connection:
     """The writing end of a connection that was taken over."""
 
-    __slots__ = ("_protocol", "write")
+    __slots__ = ("_protocol", "deflates", "write")
 
     def __init__(self, protocol: "PulseProtocol") -> None:
         self._protocol = protocol
+        self.deflates = any(map(_takes_shared, protocol.conn.extensions))
         self.write: Callable[[bytes], None] = protocol.transport.write
 
     def unsent_bytes(self) -> int:
@@ -70,6 +75,11 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         """Sends a close frame and ends the connection, with or without the client's help."""
         self._protocol.close_with(code, reason)
+
+
+def _takes_shared(extension: object) -> bool:
+    """Whether the client agreed to compression, and to a window that shared payloads fit."""
+    return isinstance(extension, PerMessageDeflate) and extension.local_max_window_bits == zlib.MAX_WBITS
 
 
 class Upgrade(ServerProtocol):
@@ -95,7 +105,8 @@ class PulseProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
-        self.conn = Upgrade(max_size=config.ws_max_size, logger=self.logger)
+        extensions = [DEFLATE] if config.ws_per_message_deflate else None
+        self.conn = Upgrade(extensions=extensions, max_size=config.ws_max_size, logger=self.logger)
 
     def data_received(self, data: bytes) -> None:
         """Frames, or before them the request; the library refuses one with too long a header by itself, unheard by uvicorn."""

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from tests.e2e.raw import Answer, Headers, exchange, head
 from tests.stack import Service
@@ -66,6 +68,13 @@ class Dashboard:
             pass
         return event
 
+    def snapshot(self) -> set[str]:
+        """Reads the snapshot; the rooms it told."""
+        rooms = set()
+        while (event := self.next())["event_type"] != "SYNC":
+            rooms |= {event["room_id"]} if "room_id" in event else set()
+        return rooms
+
     def close_code(self) -> int | None:
         """Reads to the end; the code with which the server closed."""
         with contextlib.suppress(ConnectionClosed):
@@ -75,8 +84,11 @@ class Dashboard:
 
 
 @contextlib.contextmanager
-def dashboard(broadcast: Service, token: str, query: str = "") -> Iterator[Dashboard]:
-    """An open dashboard."""
+def dashboard(
+    broadcast: Service, token: str, query: str = "", offers: Sequence[ClientPerMessageDeflateFactory] = ()
+) -> Iterator[Dashboard]:
+    """An open dashboard, which may offer compression."""
     url = f"ws://127.0.0.1:{broadcast.port}{PATH}{query}"
-    with connect(url, subprotocols=["pulse.v1", f"bearer.{token}"], compression=None, open_timeout=WAIT_SECONDS) as connection:  # type: ignore[list-item]
+    protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{token}")]
+    with connect(url, subprotocols=protocols, compression=None, extensions=list(offers), open_timeout=WAIT_SECONDS) as connection:
         yield Dashboard(connection)

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.anyio
 class Wire:
     """A connection that keeps what was written, and takes it or not as the test says."""
 
+    deflates = False
+
     def __init__(self) -> None:
         self.written = b""
         self.closed: tuple[int, str] | None = None
