@@ -10,7 +10,7 @@ import uvicorn
 from broadcast_service.app import caps, create_app
 from broadcast_service.sessions import Sessions
 from broadcast_service.settings import BroadcastSettings
-from broadcast_service.transport import PulseProtocol
+from broadcast_service.transport import PulseHttpProtocol, PulseProtocol
 from shared.logs import configure
 from shared.redis import Store
 from shared.serving import Server, config, run
@@ -51,6 +51,7 @@ def main() -> int:
         app,
         host=settings.broadcast_host,
         port=settings.broadcast_port,
+        http=PulseHttpProtocol,
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,

@@ -16,6 +16,7 @@ from broadcast_service.hub import Hub
 
 SLICE_SECONDS: Final = 0.005
 TICK_SECONDS: Final = 1.0
+WELCOME_SECONDS: Final = 0.005  # within which those who join one after the other are told together
 
 
 class Fanout:
@@ -30,21 +31,30 @@ class Fanout:
         self._not_before = 0.0
         self._scheduled = False
         self._waiting_since = 0.0
+        self._welcomed = 0.0
         self._spent = 0.0
         self._steps: Iterator[None] = iter(())
         self._failure: Exception | None = None
 
     def wake(self) -> None:
         """Something changed: flush as soon as the pace allows."""
+        self._schedule(self._not_before)
+
+    def welcome(self) -> None:
+        """A client joined: flush soon, but not for it alone where many do, since they share their snapshot."""
+        self._schedule(max(self._not_before, self._welcomed + WELCOME_SECONDS))
+        self._welcomed = asyncio.get_running_loop().time()
+
+    def _schedule(self, not_before: float) -> None:
         if self._scheduled or not (self._hub.dirty or self._heartbeat_due):
             return
         loop = asyncio.get_running_loop()
         self._scheduled = True
         self._waiting_since = loop.time()
-        if self._waiting_since >= self._not_before:
+        if self._waiting_since >= not_before:
             loop.call_soon(self._flush)
         else:
-            loop.call_at(self._not_before, self._flush)
+            loop.call_at(not_before, self._flush)
 
     def flush_now(self) -> None:
         """Tells everything that waits, whatever the pace: the process is about to leave. A flush under way is finished first."""

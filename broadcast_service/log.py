@@ -87,6 +87,8 @@ class Log:
 
     def visible(self, scope: Scope, cursor: int) -> Iterator[Entry]:
         """The current entries after a cursor that a scope lets one see, oldest change first."""
+        if scope.is_everything:
+            return self.after(cursor)
         found = self.after(cursor) if scope.prefixes else self.of_rooms(scope.rooms, cursor)
         return (entry for entry in found if scope.allows(entry.room_id, entry.platform))
 

@@ -5,6 +5,7 @@ writes telemetry; the session writes what concerns this client alone. Nothing he
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -58,7 +59,6 @@ class Session:
         "_budget_since",
         "_connection",
         "_errors",
-        "_expiry",
         "_fanout",
         "_filter",
         "_hub",
@@ -70,6 +70,7 @@ class Session:
         "blocked_since",
         "claims",
         "client",
+        "due_at",
         "encoding",
         "reason",
     )
@@ -93,7 +94,7 @@ class Session:
         self._filter = FilterMessage()
         self._messages = self._errors = 0
         self._budget_since = 0.0
-        self._expiry: asyncio.TimerHandle | None = None
+        self.due_at = math.inf
         self._unsent = 0
         self._owed: tuple[Event, ...] = ()
         self.blocked_since: float | None = None
@@ -125,7 +126,7 @@ class Session:
                 )
             )
         self._watch_expiry()
-        self._fanout.wake()
+        self._fanout.welcome()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:
         """Ends the session with a close code, behind whatever its socket has yet to take; one that takes nothing is cut soon after."""
@@ -258,21 +259,17 @@ class Session:
     # --- the end ---
 
     def _watch_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-        left = self.claims.expires_at - time.time()
-        loop = asyncio.get_running_loop()
-        if self.encoding.is_pulse:
-            self._expiry = loop.call_later(max(0.0, left - EXPIRY_WARNING_SECONDS), self._warn_of_expiry)
+        """Notes when the token is to be spoken of next: ahead of its end where the client understands that, else at its end."""
+        ahead = EXPIRY_WARNING_SECONDS if self.encoding.is_pulse else 0
+        self.due_at = self.claims.expires_at - ahead
+
+    def on_due(self, now_seconds: float) -> None:
+        """The moment noted has come, by the clock that tokens are judged by."""
+        if now_seconds >= self.claims.expires_at:
+            self.close(CloseCode.TOKEN_ENDED, "token expired")
         else:
-            self._expiry = loop.call_later(left, self._expire)
-
-    def _warn_of_expiry(self) -> None:
-        self._send(TokenExpiringEvent(timestamp=int(time.time()), expires_at=self.claims.expires_at))
-        self._expiry = asyncio.get_running_loop().call_later(max(0.0, self.claims.expires_at - time.time()), self._expire)
-
-    def _expire(self) -> None:
-        self.close(CloseCode.TOKEN_ENDED, "token expired")
+            self._send(TokenExpiringEvent(timestamp=int(now_seconds), expires_at=self.claims.expires_at))
+            self.due_at = self.claims.expires_at
 
     def _send(self, event: Event) -> None:
         """Writes one event to this client, in order; while its socket is full they wait. One that asks on and reads nothing is cut."""
@@ -290,9 +287,7 @@ class Session:
             self._connection.write(b"".join(text_frame(encode(event)) for event in owed))
 
     def _leave(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        self.due_at = math.inf
         if self.client.audience is not None:
             self._hub.detach(self.client)
             metrics.closes.labels(self.reason).inc()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -13,7 +14,7 @@ from broadcast_service.session import Session
 from shared.problems import CloseCode, Problem
 
 STALL_SECONDS: Final = 10.0
-SWEEP_SECONDS: Final = 1.0
+SWEEP_SECONDS: Final = 0.5
 DRAIN_SPREAD_MS: Final = 3000  # over which clients of a draining server come back
 DRAIN_SECONDS: Final = 5.0
 RETRY_AFTER_SECONDS: Final = 5
@@ -96,13 +97,15 @@ class Sessions:
                 session.close(CloseCode.TOKEN_ENDED, "token revoked")
 
     async def run(self) -> None:
-        """Every second: cuts clients that make no progress."""
+        """Every so often: cuts clients that make no progress, ends tokens that are over. One timer for all costs less than one each."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now = loop.time()
-            for session in [s for s in self._open if s.blocked_since is not None]:
+            now, now_seconds = loop.time(), time.time()
+            for session in [s for s in self._open if s.blocked_since is not None or s.due_at <= now_seconds]:
                 session.cut_if_stalled(now, STALL_SECONDS)
+                if session.due_at <= now_seconds:
+                    session.on_due(now_seconds)
 
     async def drain(self) -> None:
         """Tells the last values, says goodbye to everyone and waits until they have left; who does not is cut."""

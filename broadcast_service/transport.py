@@ -1,38 +1,43 @@
-"""The uvicorn WebSocket protocol that lets a session have the bare transport.
+"""The uvicorn protocols that let a session have the bare transport.
 
-Authentication, routing and the handshake are ordinary ASGI. After `accept` the application may take the connection over through the
-scope extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and ready-made
-frames are written to the transport without a message, a task or a copy per client. Everything else of the server stays stock.
+Authentication, routing and the handshake are ordinary ASGI. After `accept` the application takes the connection over through the scope
+extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and ready-made
+frames are written to the transport without a message, a task or a copy per client. A socket that is accepted must be taken over: this
+protocol has no other use for one.
+
+An idle connection is what there are most of. What it needs no more after its handshake is let go, and the library's parser of frames
+is made when the first one arrives that is not the empty answer to our heartbeat.
 
 A connection that must end is given a moment to take its close frame and is then aborted: `transport.close()` alone would wait for ever for
 a reader that never reads.
 """
 
+import asyncio
 import http
 import socket
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
+import structlog
 import uvicorn
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.datastructures import Headers
-from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
-from websockets.frames import Frame
-from websockets.http11 import Response
-from websockets.server import ServerProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from broadcast_service.frames import close_frame
+from broadcast_service.inbound import Inbound
+from broadcast_service.upgrade import Upgrade, read_upgrade
 from shared.messages import encode
-from shared.problems import MEDIA_TYPE, Problem
+from shared.problems import MEDIA_TYPE, CloseCode, Problem, bug
 
 EXTENSION: Final = "studio_pulse.takeover"
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
 SEND_BUFFER_BYTES: Final = 64 * 1024
 MAX_CONTROL_BACKLOG_BYTES: Final = 64 * 1024  # unread pongs that a client may pile up
-# Without context takeover a compressed payload means the same to everyone, so it can be made once for a whole audience.
-DEFLATE: Final = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
+MAX_EARLY_BYTES: Final = 16 * 1024  # frames that a client may send before it was accepted
+EMPTY_PONG: Final = b"\x8a\x80"  # then the mask of nothing
+
+log = structlog.get_logger()
 
 
 class Receiver(Protocol):
@@ -59,10 +64,10 @@ class Connection:
 
     __slots__ = ("_protocol", "deflates", "write")
 
-    def __init__(self, protocol: "PulseProtocol") -> None:
+    def __init__(self, protocol: "PulseProtocol", transport: asyncio.Transport, *, deflates: bool) -> None:
         self._protocol = protocol
-        self.deflates = any(map(_takes_shared, protocol.conn.extensions))
-        self.write: Callable[[bytes], None] = protocol.transport.write
+        self.deflates = deflates
+        self.write: Callable[[bytes], None] = transport.write
 
     def unsent_bytes(self) -> int:
         """What was written and the socket has not taken."""
@@ -77,155 +82,196 @@ class Connection:
         self._protocol.close_with(code, reason)
 
 
-def _takes_shared(extension: object) -> bool:
-    """Whether the client agreed to compression, and to a window that shared payloads fit."""
-    return isinstance(extension, PerMessageDeflate) and extension.local_max_window_bits == zlib.MAX_WBITS
+class PulseHttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
+
+    def handle_websocket_upgrade(self) -> None:
+        """Gives the transport to a `PulseProtocol`."""
+        self.connections.discard(self)
+        socket_protocol = PulseProtocol(self.config, self.server_state, self.transport)
+        self.transport.set_protocol(socket_protocol)
+        self.parser = None  # type: ignore[assignment]  # parser and protocol hold each other; nobody else holds them now
+        socket_protocol.open(self.scope, self.url)
 
 
-class Upgrade(ServerProtocol):
-    """The library's side of the upgrade. Its refusals are put into our words, because its own repeat what was sent."""
+class PulseProtocol(asyncio.Protocol):
+    """One WebSocket: an ASGI handshake, then a receiver."""
 
-    def process_origin(self, _headers: Headers) -> None:
-        """Origins are `handshake.agree`'s to judge, also where the header stands twice."""
+    __slots__ = ("_close_timer", "_early", "_head", "_inbound", "_receiver", "_state", "_upgrade", "config", "transport")
 
-    def reject(self, status: http.HTTPStatus | int, _text: str) -> Response:
-        """A refusal as a problem."""
-        status = http.HTTPStatus(status)
-        problem = Problem(status, f"this upgrade request is refused: {status.phrase.lower()}")
-        response = super().reject(status, encode(problem.as_dict()).decode())
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = MEDIA_TYPE
-        return response
+    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport) -> None:
+        self.config = config
+        self.transport = transport
+        self._state = state
+        self._receiver: Receiver | None = None
+        self._inbound: Inbound | None = None
+        self._early = b""
+        self._upgrade: Upgrade | None = None
+        self._head = b""
+        self._close_timer: asyncio.TimerHandle | None = None
 
+    def open(self, scope: Any, url: bytes) -> None:
+        """Runs the application for a parsed request, unless it is no proper upgrade."""
+        self._state.connections.add(self)  # type: ignore[arg-type]
+        try:
+            self._upgrade = read_upgrade(scope["method"], url, scope["headers"], compression=bool(self.config.ws_per_message_deflate))
+        except Problem as problem:
+            self._refuse(problem)
+            return
+        raw_path, _, query = url.partition(b"?")
+        upgrade_scope = {
+            **scope,
+            "type": "websocket",
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.4"},
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "path": self.config.root_path + unquote(raw_path.decode("latin-1")),
+            "raw_path": raw_path,
+            "query_string": query,
+            "subprotocols": self._upgrade.subprotocols,
+            "extensions": {"websocket.http.response": {}, EXTENSION: self.take_over},
+        }
+        del upgrade_scope["method"]
+        task = asyncio.get_running_loop().create_task(self._run(upgrade_scope))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
 
-class PulseProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, able to hand its transport over."""
-
-    receiver: Receiver | None = None
-
-    def __init__(self, config: uvicorn.Config, *arguments: Any, **options: Any) -> None:
-        super().__init__(config, *arguments, **options)
-        extensions = [DEFLATE] if config.ws_per_message_deflate else None
-        self.conn = Upgrade(extensions=extensions, max_size=config.ws_max_size, logger=self.logger)
-
-    def data_received(self, data: bytes) -> None:
-        """Frames, or before them the request; the library refuses one with too long a header by itself, unheard by uvicorn."""
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.transport.write(b"".join(self.conn.data_to_send()))
+    async def _run(self, scope: MutableMapping[str, Any]) -> None:
+        """Runs the application for the handshake; a connection that was taken over outlives it."""
+        try:
+            await self.config.loaded_app(scope, self._receive, self._send)
+        except Exception:
+            log.exception("socket.crashed")
+            self._refuse(bug())
+        if self._receiver is None:
             self.transport.close()
 
-    def handle_connect(self, event: Any) -> None:
-        """Offers the takeover in the scope; the application's task starts with the next turn of the loop."""
-        super().handle_connect(event)
-        if self.response.status_code == 101:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = self.take_over
+    async def _receive(self) -> dict[str, Any]:
+        """ASGI `receive`, of use only before `accept`."""
+        if self.transport.is_closing():
+            return {"type": "websocket.disconnect", "code": 1006}
+        return {"type": "websocket.connect"}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI `send`: the answer to the upgrade."""
+        kind = message["type"]
+        if kind == "websocket.accept":
+            assert self._upgrade is not None
+            self.transport.write(self._upgrade.response(message.get("subprotocol")))
+        elif kind == "websocket.http.response.start":
+            self._head = _head(message["status"], message["headers"])
+        elif kind == "websocket.http.response.body":
+            self.transport.write(self._head + message.get("body", b""))
+        elif kind == "websocket.close":
+            self._refuse(Problem(403, "there is no socket here"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers with a problem and ends the connection."""
+        if self._receiver is None and not self.transport.is_closing():
+            body = encode(problem.as_dict())
+            headers = problem.headers | {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
+            self.transport.write(_head(problem.status, [(name.encode(), value.encode()) for name, value in headers.items()]) + body)
+        self.transport.close()
 
     def take_over(self, receiver: Receiver) -> Connection:
         """From now on `receiver` hears what arrives, and only the returned connection writes."""
-        self.receiver = receiver
+        self._receiver = receiver
+        assert self._upgrade is not None
         # With no allowance `pause_writing` means exactly: the socket did not take it all.
         self.transport.set_write_buffer_limits(high=0)
         # The kernel would else hold megabytes for a slow reader: minutes of values that were long superseded, told as if they were new.
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        while not self.queue.empty():
-            message = self.queue.get_nowait()
-            if message["type"] == "websocket.receive":
-                self._deliver(message.get("text"))
-        self._resume_reading()
-        return Connection(self)
+        connection = Connection(self, self.transport, deflates=self._upgrade.deflates)
+        if self._upgrade.extension is None:
+            self._upgrade = None
+        if self._early:
+            early, self._early = self._early, b""
+            asyncio.get_running_loop().call_soon(self.data_received, early)  # when the session has started
+            self.transport.resume_reading()
+        return connection
 
-    def _deliver(self, text: str | None) -> None:
-        assert self.receiver is not None
-        if text is None:
-            self.receiver.on_binary()
-        else:
-            self.receiver.on_text(text.encode())
+    # --- frames ---
 
-    async def run_asgi(self) -> None:
-        """Runs the application for the handshake; a connection that was taken over outlives it."""
+    def data_received(self, data: bytes) -> None:
+        """What arrived. Most of it is the six bytes that answer a heartbeat."""
+        if self._receiver is None:
+            self._early += data
+            if len(self._early) > MAX_EARLY_BYTES:
+                self.transport.pause_reading()
+            return
+        if self._inbound is None:
+            if len(data) == 6 and data.startswith(EMPTY_PONG):
+                return
+            self._inbound = Inbound(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
+        for message in self._inbound.messages(data):
+            self._deliver(message)
+        self._answer(self._inbound)
+
+    def _deliver(self, message: bytes | None) -> None:
+        if self._closing or self._receiver is None:
+            return
         try:
-            await self.app(self.scope, self.receive, self.send)
-        except ClientDisconnected:
-            pass
+            if message is None:
+                self._receiver.on_binary()
+            else:
+                self._receiver.on_text(message)
         except Exception:
-            self.logger.exception("socket.crashed")
-            self.send_500_response()
-        if self.receiver is None and self.close_timer is None:
+            log.exception("session.crashed")
+            self.close_with(CloseCode.SERVER_ERROR, CloseCode.SERVER_ERROR.reason)
+
+    def _answer(self, inbound: Inbound) -> None:
+        """Pongs, unless the client reads none of them; and the end, if it is one."""
+        answers = inbound.answers()
+        if not self._closing and answers:
+            if self.transport.get_write_buffer_size() > MAX_CONTROL_BACKLOG_BYTES:
+                self.transport.abort()
+            else:
+                self.transport.write(answers)
+        if inbound.ended:
             self.transport.close()
+            self._abort_later()
 
-    def send_receive_event_to_app(self) -> None:
-        """A whole message: to the receiver, where there is one."""
-        if self.receiver is None:
-            super().send_receive_event_to_app()
-            return
-        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = []
-        if self.close_sent:
-            return
-        if self.curr_msg_data_type == "text":
-            self.receiver.on_text(data)
-        else:
-            self.receiver.on_binary()
-
-    def handle_ping(self) -> None:
-        """Answers, unless the client reads none of the answers."""
-        if self.transport.get_write_buffer_size() > MAX_CONTROL_BACKLOG_BYTES:
-            self.transport.abort()
-        else:
-            super().handle_ping()
-
-    def handle_close(self, event: Frame) -> None:
-        """The client's close frame, or its answer to ours."""
-        super().handle_close(event)
-        self._abort_later()
-
-    def handle_parser_exception(self) -> None:
-        """A frame that breaks the protocol or is too big: the close frame is on its way, the rest is abandoned."""
-        super().handle_parser_exception()
-        self._abort_later()
+    @property
+    def _closing(self) -> bool:
+        return self._close_timer is not None or self.transport.is_closing()
 
     def close_with(self, code: int, reason: str) -> None:
         """Our close frame; the client may answer it until the connection is aborted."""
-        if self.close_sent or self.transport.is_closing():
-            return
-        self.close_sent = True
-        self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()) or close_frame(code, reason))
-        self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
+        if not self._closing:
+            self.transport.write(close_frame(code, reason))
+            self._abort_later()
 
     def _abort_later(self) -> None:
-        if self.close_timer is None and not self.disconnected:
-            self.close_timer = self.loop.call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
-
-    def _resume_reading(self) -> None:
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        if self._close_timer is None:
+            self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
 
     def pause_writing(self) -> None:
         """The socket did not take all that was written."""
-        super().pause_writing()
-        if self.receiver is not None:
-            self.receiver.on_pause()
+        if self._receiver is not None:
+            self._receiver.on_pause()
 
     def resume_writing(self) -> None:
         """The socket has taken everything."""
-        super().resume_writing()
-        if self.receiver is not None:
-            self.receiver.on_resume()
+        if self._receiver is not None:
+            self._receiver.on_resume()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """The connection is gone."""
-        super().connection_lost(exc)
-        receiver, self.receiver = self.receiver, None
+        self._state.connections.discard(self)
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.on_lost()
 
     def shutdown(self) -> None:
         """The server stops; sessions have been drained before, what is left now gets no more time."""
-        if self.receiver is None:
-            super().shutdown()
+        if self._receiver is None:
+            self._refuse(Problem(503, "the server is draining", retry_after_seconds=1))
         else:
-            self.close_with(1012, "restart")
+            self.close_with(CloseCode.RESTART, CloseCode.RESTART.reason)
+
+
+def _head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of an HTTP response that ends its connection."""
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), *(b": ".join(header) for header in headers)]
+    return b"\r\n".join((*lines, b"connection: close", b"", b""))

@@ -51,6 +51,11 @@ class Scope(Struct, frozen=True):
                 widest += (prefix,)
         return cls(frozenset(r for r in exact if not r.startswith(widest)), widest, names)
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing lies outside."""
+        return self.prefixes == ("",) and self.platforms is None
+
     def allows(self, room_id: str, platform: str) -> bool:
         """Whether this room on this platform lies inside."""
         return (room_id in self.rooms or room_id.startswith(self.prefixes)) and (self.platforms is None or platform in self.platforms)

@@ -97,7 +97,7 @@ def run(server: Server) -> int:
     return 1 if server.crashed or not server.started else 0
 
 
-def config(app: Any, *, host: str, port: int, **options: Any) -> uvicorn.Config:
+def config(app: Any, *, host: str, port: int, http: Any = "httptools", **options: Any) -> uvicorn.Config:
     """The uvicorn configuration of both services.
 
     Its request lines are off, since they hold URLs; the URL of a socket may carry what a confused client put there.
@@ -111,7 +111,7 @@ def config(app: Any, *, host: str, port: int, **options: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
-        http="httptools",
+        http=http,
         **options,
     )
 

@@ -99,6 +99,11 @@ class Lab:
         token = self.token("dashboard", rooms=("no-such-room",))
         return Load([compiled("wsping", self._bin), service.port, PATH, token])
 
+    def inflating(self, service: Service) -> Load:
+        """A dashboard that takes compressed payloads and reads them."""
+        url = f"ws://127.0.0.1:{service.port}{PATH}"
+        return Load([sys.executable, "-m", "tests.bench.inflating", url, self.token("dashboard")])
+
     def publisher(self, rate: float, *, seconds: float | None = None, rooms: int = 1000) -> Load:
         """Commits readings at an even pace."""
         return Load([sys.executable, "-m", "tests.bench.publisher", self._stack.redis_url, rate, seconds or self.seconds, rooms])

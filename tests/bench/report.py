@@ -51,6 +51,7 @@ TARGETS: Final = (
 BASELINES: Final = {
     "fanout-unpaced": (("floor-single", "cpu_us"), ("obvious-fanout", "cpu_us")),
     "fanout-100": (("floor-single", "cpu_us"), ("obvious-fanout", "cpu_us")),
+    "fanout-deflated": (("fanout-1000", "cpu_us"),),
     "fanout-1000": (("floor-joined", "cpu_us"), ("obvious-fanout", "cpu_us")),
     "storm": (("obvious-storm", "cpu_us"),),
     "ingest-single": (("obvious-ingest", "cpu_us"),),

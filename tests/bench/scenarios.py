@@ -12,6 +12,7 @@ from typing import Final
 from tests.bench.end_to_end import post_to_socket_ms
 from tests.bench.lab import Figures, Lab, Meter
 from tests.bench.processes import Load, memory_kb
+from tests.bench.scaling import broadcasts, ingests, listening
 from tests.stack import Service
 
 CLIENTS: Final = 500
@@ -79,6 +80,31 @@ def fanout_1000(lab: Lab) -> Figures:
     service = lab.broadcast()
     with lab.dashboards(service, CLIENTS) as fan:
         return _delivered(lab, service, fan, 1000, CLIENTS)
+
+
+def fanout_deflated(lab: Lab) -> Figures:
+    """Fan-out with shared compression, 500 clients x 1,000 events/s"""
+    service = lab.broadcast(WEBSOCKET_COMPRESSION="true")
+    with (
+        lab.dashboards(service, CLIENTS - 1, "-H", "Sec-WebSocket-Extensions: permessage-deflate") as fan,
+        lab.inflating(service) as reader,
+    ):
+        fan.wait_up()
+        reader.wait_up()
+        meter = Meter(service.pid)
+        with lab.publisher(1000) as publisher:
+            published = publisher.wait(lab.seconds + 20)["published"]
+        time.sleep(SETTLE_SECONDS)
+        used = meter.microseconds()
+        seen, crowd = reader.finish(), fan.finish()
+    return {
+        "cpu_us": used / (published * CLIENTS),
+        "p50_ms": seen["p50_ms"],
+        "p99_ms": seen["p99_ms"],
+        "missed": published - seen["events"],
+        "bytes_per_event": crowd["bytes"] / (published * (CLIENTS - 1)),
+        "core_percent": used / lab.seconds / 1e4,
+    }
 
 
 def obvious_fanout(lab: Lab) -> Figures:
@@ -228,6 +254,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         fanout_unpaced,
         fanout_100,
         fanout_1000,
+        fanout_deflated,
         obvious_fanout,
         idle,
         never_reading,
@@ -240,5 +267,8 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         end_to_end,
         scopes,
         large_state,
+        broadcasts,
+        ingests,
+        listening,
     )
 }
