@@ -107,6 +107,7 @@ class ShardWriter:
             store.publish,
             ttl_seconds,
             retention_days * DAY_SECONDS,
+            step_seconds,
             *limits.arguments(),
         ]
         self._waiting: deque[_Submission] = deque()
@@ -153,8 +154,9 @@ class ShardWriter:
     async def _commit(self, batch: list[_Submission]) -> None:
         arguments = self._fixed.copy()
         for submission in batch:
+            arguments += (submission.token_id, len(submission.updates))
             for update in submission.updates:
-                arguments += self._arguments(update, submission.token_id)
+                arguments += self._arguments(update)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
                 with metrics.commit_seconds.time():
@@ -174,11 +176,16 @@ class ShardWriter:
         except NoScriptError:
             return await redis.eval(SCRIPT, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
 
-    def _arguments(self, update: TelemetryUpdate, token_id: str) -> list[Any]:
-        slot = slot_of(update, self._step_seconds)
-        body = encode(update)[:-1] + b',"version":'
-        member = f"{update.room_id}:{update.platform}"
-        return [member, body, token_id, update.timestamp, update.sequence, slot.day, slot.offset, slot.record, slot.moment_ms]
+    def _arguments(self, update: TelemetryUpdate) -> tuple[Any, ...]:
+        """What the script is told about a reading; what is stored is its JSON, with version and time of commit in front."""
+        return (
+            update.room_id,
+            update.platform,
+            encode(update)[1:],
+            update.timestamp,
+            update.sequence,
+            *slot_of(update, self._step_seconds),
+        )
 
     def _note_outage(self, error: Exception) -> None:
         metrics.commit_failures.labels(type(error).__name__).inc()

@@ -18,7 +18,7 @@ _RECORD: Final = struct.Struct(">5I")
 
 
 class Slot(NamedTuple):
-    """Where and what to write: the UTC day, the byte offset in its array, the packed record, its moment in ms."""
+    """Where and what to write, in the script's order: the UTC day, the byte offset in its array, the packed record, its moment in ms."""
 
     day: str
     offset: int

@@ -31,7 +31,7 @@ def test_a_reading_survives_its_encoding(update: TelemetryUpdate) -> None:
 @given(updates, st.integers(1, 2**53), st.integers(1, 2**53))
 def test_a_stored_reading_is_a_reading_and_its_stamp(update: TelemetryUpdate, version: int, committed_at: int) -> None:
     """The script appends the stamp to the reading's own bytes, and the result decodes."""
-    line = messages.encode(update)[:-1] + b',"version":%d,"committed_at":%d}' % (version, committed_at)
+    line = b'{"version":%d,"committed_at":%d,' % (version, committed_at) + messages.encode(update)[1:]
     assert decode_stored(line) == StoredReading(**msgspec.structs.asdict(update), version=version, committed_at=committed_at)
 
 
