@@ -50,14 +50,15 @@ async def test_what_arrives_during_a_round_trip_is_the_next_commit(real: Redis) 
     assert [len(batch) for batch in published] == [1, 50]
 
 
-async def test_a_commit_is_bounded(redis: Redis) -> None:
-    """A round trip takes at most a thousand readings, and no submission is torn."""
+async def test_a_commit_is_bounded(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round trip takes at most a thousand readings (here: a hundred), and no submission is torn."""
+    assert MAX_BATCH_ITEMS == 1000
+    monkeypatch.setattr(module, "MAX_BATCH_ITEMS", 100)
     writer = shard_writer(redis)
-    submissions = [writer.submit(rooms(400, f"part-{part}"), "token") for part in range(4)]
+    submissions = [writer.submit(rooms(40, f"part-{part}"), "token") for part in range(4)]
     async with listening(redis) as published, at_work(writer):
         await asyncio.gather(*submissions)
-    assert [len(batch) for batch in published] == [800, 800]
-    assert MAX_BATCH_ITEMS == 1000
+    assert [len(batch) for batch in published] == [80, 80]
 
 
 async def test_too_much_waiting_is_refused_at_once(real: Redis) -> None:
