@@ -45,6 +45,8 @@ redis.call('SET', KEYS[1], version)
 return redis.call(ARGV[2], ARGV[1], version)
 """
 
+RELAYED: Final = {way: metrics.relayed.labels(way) for way in ("live", "stored")}
+
 log = structlog.get_logger()
 
 
@@ -180,17 +182,19 @@ class ShardListener:
 
     def _apply(self, values: Sequence[bytes], way: str) -> None:
         now = time.time()
+        stored, taken = None, 0
         for value in values:
             try:
                 stored = decode_stored(value)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 metrics.malformed.inc()
                 continue
-            if self._hub.apply(stored, now):
-                metrics.relayed.labels(way).inc()
-                if way == "live":
-                    metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
+            taken += self._hub.apply(stored, now)
             self._advance(stored.version)
+        if stored is not None and taken:
+            RELAYED[way].inc(taken)
+            if way == "live":  # a message is one commit, so its readings share the moment
+                metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
         self._fanout.wake()
 
     def _advance(self, version: int) -> None:
