@@ -9,9 +9,11 @@ import itertools
 import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
+
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Steps(NamedTuple):
@@ -91,22 +93,35 @@ class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     feeds: list[FeedEarnings]
 
 
-def report(by_feed: dict[Feed, list[int]], steps: Steps, *, with_steps: bool) -> Report:
-    """Adds up what each feed earned per step."""
-    rooms, platforms = Counter[str](), Counter[str]()
-    for feed, totals in by_feed.items():
-        rooms[feed.room_id] += sum(totals)
-        platforms[feed.platform] += sum(totals)
-    per_step = [sum(column) for column in zip(*by_feed.values(), strict=True)] or [0] * steps.number
-    feeds = [FeedEarnings(*feed, sum(totals), totals if with_steps else None) for feed, totals in by_feed.items()]
-    return Report(
-        *steps,
-        sum(per_step),
-        per_step,
-        [RoomEarnings(*item) for item in _ranked(rooms)],
-        [PlatformEarnings(*item) for item in _ranked(platforms)],
-        sorted(feeds, key=lambda feed: (-feed.earned, feed.room_id, feed.platform)),
-    )
+class Tally:
+    """Adds up a report one feed at a time: nothing is left for the end that grows with feeds times steps."""
+
+    def __init__(self, steps: Steps, *, with_steps: bool) -> None:
+        self._steps = steps
+        self._with_steps = with_steps
+        self._per_step = [0] * steps.number
+        self._rooms = Counter[str]()
+        self._platforms = Counter[str]()
+        self._feeds: list[FeedEarnings] = []
+
+    def add(self, feed: Feed, totals: list[int]) -> None:
+        """What a feed earned in each step."""
+        total = sum(totals)
+        self._per_step = list(map(operator.add, self._per_step, totals))
+        self._rooms[feed.room_id] += total
+        self._platforms[feed.platform] += total
+        self._feeds.append(FeedEarnings(*feed, total, totals if self._with_steps else None))
+
+    def report(self) -> Report:
+        """The report of all feeds that were added."""
+        return Report(
+            *self._steps,
+            sum(self._per_step),
+            self._per_step,
+            [RoomEarnings(*item) for item in _ranked(self._rooms)],
+            [PlatformEarnings(*item) for item in _ranked(self._platforms)],
+            sorted(self._feeds, key=lambda feed: (-feed.earned, feed.room_id, feed.platform)),
+        )
 
 
 def _ranked(totals: Counter[str]) -> list[tuple[str, int]]:
@@ -121,7 +136,13 @@ def as_csv(report: Report) -> Iterator[str]:
 
 
 def _lines(feed: FeedEarnings, totals: Sequence[int], report: Report) -> Iterator[str]:
+    names = f"{_no_formula(feed.room_id)},{_no_formula(feed.platform)}"
     for index, amount in enumerate(totals):
         if amount:
             start = dt.datetime.fromtimestamp(report.start + index * report.step, dt.UTC)
-            yield f"{start:%Y-%m-%dT%H:%M:%SZ},{feed.room_id},{feed.platform},{amount}\r\n"
+            yield f"{start:%Y-%m-%dT%H:%M:%SZ},{names},{amount}\r\n"
+
+
+def _no_formula(name: str) -> str:
+    """A name that starts as a formula does gets an apostrophe, which none can start with: spreadsheets then show it as it is."""
+    return "'" + name if name.startswith(FORMULA_STARTS) else name

@@ -6,7 +6,7 @@ one that the next step starts from.
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -69,6 +69,11 @@ def wrong(name: str, detail: str) -> Problem:
     return Problem(422, f"{name} {detail}", errors=[{"field": name, "detail": detail}])
 
 
+def thinned(points: Iterable[Point], step: int) -> dict[int, Point]:
+    """The last point of each step of Unix time, by the step; points come earliest first."""
+    return {point.t // step: point for point in points}
+
+
 def points_as_csv(points: list[Point]) -> Iterator[str]:
     """One line per point; an unknown value is empty, never zero."""
     yield "time,tokens,tips,viewers,goal\r\n"
@@ -92,8 +97,7 @@ class History:
         points: dict[int, Point] = {}
         start = max(span.start, int(time.time()) - self._retention_seconds)  # before that nothing is kept
         for day_start in range(start - start % DAY_SECONDS, span.end + 1, DAY_SECONDS):
-            for point in await self._day(room_id, platform, day_start, span):
-                points[point.t // span.step] = point
+            points |= thinned(await self._day(room_id, platform, day_start, span), span.step)
         return list(points.values())
 
     async def _day(self, room_id: str, platform: str, day_start: int, span: Span) -> list[Point]:

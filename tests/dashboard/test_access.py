@@ -1,9 +1,14 @@
 """Tokens: where they are, what they open, and what happens when they end."""
 
+import subprocess
+import sys
+import time
+
 from playwright.sync_api import expect
 
 from tests.dashboard.browser import Opener
 from tests.dashboard.studio import Studio
+from tests.stack import ROOT
 
 
 def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit: Opener) -> None:
@@ -69,13 +74,29 @@ def test_a_narrow_token_sees_its_rooms_and_no_others(studio: Studio, visit: Open
 
 
 def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Opener) -> None:
-    """The CSV that a person downloads has only rooms of the token."""
-    studio.post({"room_id": "csv-own", "tokens_count": 1}, {"room_id": "csv-foreign", "tokens_count": 1})
-    studio.post({"room_id": "csv-own", "tokens_count": 9, "sequence": 1}, {"room_id": "csv-foreign", "tokens_count": 9, "sequence": 1})
-    page = visit(studio).open("?view=analytics", rooms=("csv-own",)).live().page
+    """The CSV that a person downloads has the rooms of the token and no others."""
+    now = int(time.time())
+    rooms = ("csv-own", "-csv-own", "csv-foreign")
+    studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 500 - ago} for room in rooms for ago in (300, 100)))
+    page = visit(studio).open("?view=analytics", rooms=rooms[:2]).live().page
     with page.expect_download() as download:
         page.get_by_role("button", name="Export CSV").click()
-    assert "csv-foreign" not in download.value.path().read_text()
+    lines = [line.split(",") for line in download.value.path().read_text().splitlines()]
+    assert lines[0] == ["start", "room_id", "platform", "earned"]
+    assert {line[1] for line in lines[1:]} == {"csv-own", "'-csv-own"}
+    assert sum(int(line[3]) for line in lines[1:]) == 400
+
+
+def test_a_revoked_token_hides_the_rooms_within_seconds(studio: Studio, visit: Opener) -> None:
+    """Whoever holds it sees nothing any more, and is told why."""
+    studio.post({"room_id": "revoked"})
+    token = studio.stack.token("dashboard", rooms=("revoked",))
+    dashboard = visit(studio).open(token=token).live()
+    expect(dashboard.card("revoked")).to_be_visible()
+    command = [sys.executable, "-m", "shared.tokens", "revoke", token]
+    subprocess.run(command, cwd=ROOT, env=studio.stack.environment(), check=True, capture_output=True, timeout=30)
+    expect(dashboard.page.get_by_role("alert")).to_contain_text("expired or was revoked")
+    expect(dashboard.page.locator(".card, #heat button")).to_have_count(0)
 
 
 def test_a_room_outside_the_scope_says_so(studio: Studio, visit: Opener) -> None:

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.earnings import Feed, Steps, as_csv, earned, last_known, report
+from broadcast_service.earnings import Feed, Report, Steps, Tally, as_csv, earned, last_known
+from shared.messages import ROOM_PATTERN
 
 balances = st.integers(0, 2**32 - 2).map(lambda value: value + 1)
 stored_days = st.lists(st.just(0) | balances | st.integers(1, 50), max_size=120)
@@ -53,9 +54,17 @@ def test_the_first_balance_ever_is_not_income() -> None:
     assert earned([0, 5001], 1) == [0, 0]
 
 
+def report(by_feed: dict[Feed, list[int]], steps: Steps) -> Report:
+    """A report of these feeds with their steps."""
+    tally = Tally(steps, with_steps=True)
+    for feed, totals in by_feed.items():
+        tally.add(feed, totals)
+    return tally.report()
+
+
 def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
     """The same tokens seen from three sides."""
-    made = report({Feed("a", "x"): [1, 0], Feed("a", "y"): [0, 5], Feed("b", "x"): [2, 2]}, Steps(0, 20, 10), with_steps=True)
+    made = report({Feed("a", "x"): [1, 0], Feed("a", "y"): [0, 5], Feed("b", "x"): [2, 2]}, Steps(0, 20, 10))
     assert (made.total, made.earned) == (10, [3, 7])
     assert [(room.room_id, room.earned) for room in made.rooms] == [("a", 6), ("b", 4)]
     assert [(one.platform, one.earned) for one in made.platforms] == [("x", 5), ("y", 5)]
@@ -63,5 +72,19 @@ def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
 
 def test_csv_has_a_line_per_feed_and_step_with_earnings() -> None:
     """Times are UTC, and steps without earnings are left out."""
-    made = report({Feed("vip 1", "x"): [0, 7]}, Steps(1_764_000_000, 1_764_007_200, 3600), with_steps=True)
+    made = report({Feed("vip 1", "x"): [0, 7]}, Steps(1_764_000_000, 1_764_007_200, 3600))
     assert "".join(as_csv(made)) == "start,room_id,platform,earned\r\n2025-11-24T17:00:00Z,vip 1,x,7\r\n"
+
+
+@given(st.from_regex(ROOM_PATTERN))
+def test_no_room_is_a_formula_in_a_spreadsheet(room_id: str) -> None:
+    """Whatever a room is called, its cell starts harmlessly, and the name can be told from the cell."""
+    made = report({Feed(room_id, "x"): [7]}, Steps(0, 60, 60))
+    cell = list(as_csv(made))[1].split(",")[1]
+    assert cell[0] not in "=+-@\t\r"
+    assert cell.removeprefix("'") == room_id
+
+
+def test_a_room_that_starts_with_a_minus_gets_an_apostrophe() -> None:
+    """The one such character that a room's name may start with."""
+    assert ",'-A1,x,7" in "".join(as_csv(report({Feed("-A1", "x"): [7]}, Steps(0, 60, 60))))

@@ -147,9 +147,9 @@ def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit:
 
 def test_an_expired_value_is_named_expired(tmp_path: pathlib.Path, visit: Opener) -> None:
     """When its time is up the card says so; the last value stays readable and pale."""
-    with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="3") as brief:
-        brief.post({"room_id": "blue", "tokens_count": 5})
+    with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="4") as brief:
         dashboard = visit(brief).open().live()
+        brief.post({"room_id": "blue", "tokens_count": 5})
         expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
         expect(dashboard.card("blue").locator(".badge-word")).to_have_text("Expired")
         expect(dashboard.card("blue").locator(".tokens")).to_have_text("5")

@@ -1,0 +1,133 @@
+"""A large report is made between other work: how long it holds the event loop at a stretch, measured in CPU time and printed."""
+
+import asyncio
+import contextlib
+import json
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from broadcast_service.analytics import Analytics, Wanted
+from broadcast_service.earnings import Report, Steps, as_csv
+from broadcast_service.history import History, Span
+from broadcast_service.routes import in_slices
+from shared import keys
+from shared.history import DAY_SECONDS
+from shared.redis import RedisUrl, Store
+from shared.scope import Scope
+from shared.serving import json_response
+from tests.stack import ROOT, RedisServer
+
+pytestmark = pytest.mark.anyio
+
+ROOMS = 300
+DAYS = 2
+MOST_MS = 25  # CPU time; the pause between two flushes may be as long
+ALL = Scope.of(["*"])
+REPORT = ROOT / "test-results/report-slices.json"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An embedded server of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("slices"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """Two whole days of three hundred rooms that earn every minute."""
+    today = int(time.time()) // DAY_SECONDS * DAY_SECONDS
+    day = b"".join(struct.pack(">5I", 1000 + minute, 1, 1, 1, 0) for minute in range(1440))
+    async with Store(RedisUrl.parse(url)) as store:
+        redis = store.owner(keys.index(0))
+        for start in range(today - DAYS * DAY_SECONDS, today, DAY_SECONDS):
+            name = keys.day_of(start)
+            await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
+            await redis.mset({keys.history(0, f"room-{n}", "camsoda", name, 60): day for n in range(ROOMS)})
+        yield store
+
+
+class Stretches:
+    """How long the loop went without a turn for anybody else, in CPU time of this thread: other processes do not count."""
+
+    def __init__(self) -> None:
+        self.longest_ms = 0.0
+        self._since = time.thread_time()
+        self._watching = True
+
+    def turn(self) -> None:
+        """Somebody else's turn."""
+        now = time.thread_time()
+        self.longest_ms = max(self.longest_ms, (now - self._since) * 1000)
+        self._since = now
+        if self._watching:
+            asyncio.get_running_loop().call_soon(self.turn)
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """Takes a turn whenever the loop gives one."""
+        self._since = time.thread_time()
+        self.turn()
+        yield
+        self._watching = False
+
+
+def note(name: str, longest_ms: float) -> None:
+    """Prints a figure and keeps it."""
+    REPORT.parent.mkdir(exist_ok=True)
+    figures = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    figures[name] = round(longest_ms, 1)
+    REPORT.write_text(json.dumps(figures, indent=1))
+    print(f"\n{name}: {longest_ms:.1f} ms of CPU at a stretch")
+
+
+async def report(store: Store, step: int, *, with_steps: bool) -> Report:
+    """A report of both days."""
+    end = int(time.time()) // DAY_SECONDS * DAY_SECONDS
+    analytics = Analytics(store, 1, step_seconds=60, retention_days=7)
+    return await analytics.report(Wanted(ALL, Steps(end - DAYS * DAY_SECONDS, end, step), with_steps))
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "with_steps"), [("by the hour", 3600, False), ("by the minute", 60, False), ("by feed", 120, True)]
+)
+async def test_a_report_of_many_rooms_lets_others_in(store: Store, name: str, step: int, with_steps: bool) -> None:  # noqa: FBT001
+    """However finely it is cut."""
+    stretches = Stretches()
+    with stretches.watch():
+        made = await report(store, step, with_steps=with_steps)
+        json_response(made)
+        await asyncio.sleep(0)
+    assert made.total == ROOMS * 1439 * DAYS
+    note(f"report {name}", stretches.longest_ms)
+    assert stretches.longest_ms < MOST_MS
+
+
+async def test_a_long_export_lets_others_in(store: Store) -> None:
+    """A file of four hundred thousand lines is written a few hundred at a time."""
+    made = await report(store, 120, with_steps=True)
+    stretches = Stretches()
+    with stretches.watch():
+        lines = sum([part.count("\r\n") async for part in in_slices(as_csv(made))])
+    assert lines == ROOMS * 720 * DAYS + 1
+    note("export", stretches.longest_ms)
+    assert stretches.longest_ms < MOST_MS
+
+
+async def test_a_long_chart_lets_others_in(store: Store) -> None:
+    """All points of a room at one a minute."""
+    end = int(time.time()) // DAY_SECONDS * DAY_SECONDS
+    history = History(store, 1, step_seconds=60, retention_days=7)
+    stretches = Stretches()
+    with stretches.watch():
+        points = await history.points("room-0", "camsoda", Span(end - DAYS * DAY_SECONDS, end, 60))
+        json_response(points)
+        await asyncio.sleep(0)
+    assert len(points) == 1440 * DAYS
+    note("history of a room", stretches.longest_ms)
+    assert stretches.longest_ms < MOST_MS
