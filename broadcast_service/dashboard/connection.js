@@ -33,7 +33,7 @@
  * @property {() => number} random
  * @property {(events: ServerEvent[]) => void} onEvents
  * @property {(link: Link) => void} onLink
- * @property {(renewed: {token: string} | {refused: string}) => void} onRenewal
+ * @property {(token: string, accepted: boolean) => void} onRenewal what became of a token given to `renew`
  */
 
 const BACKOFF_FIRST_MS = 500;
@@ -120,16 +120,18 @@ export class Connection {
   /** Ends the link for good, or until the next `start`. */
   stop() {
     this.#stopped = true;
+    this.#renewing = null;
     this.#cancelRetry();
     for (const session of [this.#current, this.#next]) if (session) this.#discard(session);
     this.#current = this.#next = null;
   }
 
-  /** @param {string} token replaces the one in use, without a gap where the link is up */
+  /** Offers a token over the open socket, without a gap. @param {string} token @returns {boolean} false while no socket is there to take it */
   renew(token) {
-    if (!this.#current?.synced) return this.start(token);
+    if (!this.#current?.synced) return false;
     this.#renewing = token;
     this.#current.socket.send(JSON.stringify({ type: 'auth', token }));
+    return true;
   }
 
   /** The page came back (visible, online): do not wait out a pause, and do not trust a socket that may have died in sleep. */
@@ -180,14 +182,18 @@ export class Connection {
         break;
       case 'TOKEN_RENEWED':
         this.#token = this.#renewing ?? this.#token;
-        this.#renewing = null;
-        this.#world.onRenewal({ token: this.#token });
+        this.#answerRenewal(true);
         break;
       case 'ERROR':
-        if (this.#renewing === null) break;
-        this.#renewing = null;
-        this.#world.onRenewal({ refused: event.detail });
+        this.#answerRenewal(false);
     }
+  }
+
+  /** @param {boolean} accepted */
+  #answerRenewal(accepted) {
+    const token = this.#renewing;
+    this.#renewing = null;
+    if (token !== null) this.#world.onRenewal(token, accepted);
   }
 
   /** The new socket has told everything: only now is the old one let go. @param {Session} session */
@@ -207,6 +213,12 @@ export class Connection {
     this.#discard(session);
     if (wasCurrent) this.#current = null;
     else this.#next = null;
+    this.#goOn(session, code);
+    if (wasCurrent) this.#answerRenewal(false);
+  }
+
+  /** @param {Session} session that is gone @param {number} code */
+  #goOn(session, code) {
     const final = FINAL[code];
     if (final && !this.#current) return this.#halt(final);
     if (!session.opened && !this.#current) return void this.#inquire();
@@ -215,10 +227,12 @@ export class Connection {
 
   /** @param {Session} session @param {Reason} reason */
   #drop(session, reason) {
+    const wasCurrent = session === this.#current;
     this.#discard(session);
-    if (session === this.#current) this.#current = null;
+    if (wasCurrent) this.#current = null;
     if (session === this.#next) this.#next = null;
     this.#comeBack(reason);
+    if (wasCurrent) this.#answerRenewal(false);
   }
 
   /** @param {Session} session */
@@ -266,7 +280,9 @@ export class Connection {
 
   /** @param {Reason} reason */
   #halt(reason) {
+    const renewing = this.#renewing;
     this.stop();
+    this.#renewing = renewing; // a better token may have been on its way
     this.#report('stopped', reason);
   }
 

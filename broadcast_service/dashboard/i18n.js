@@ -50,9 +50,13 @@ export class Speech {
 
   /** @param {number} seconds */
   age(seconds) {
-    if (seconds < 1) return this.say('age_now');
+    return seconds < 1 ? this.say('age_now') : this.say('age', { age: this.span(seconds) });
+  }
+
+  /** How long, in the unit a person would use. @param {number} seconds */
+  span(seconds) {
     const [unit, size] = seconds < 60 ? ['second', 1] : seconds < 3600 ? ['minute', 60] : seconds < 86_400 ? ['hour', 3600] : ['day', 86_400];
-    return this.say('age', { age: /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size))) });
+    return /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
   }
 
   /** @param {string | number} value */

@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import { readFilters, writeFilters } from './filters.js';
 import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
 import { probe } from './probe.js';
+import { storageOf } from './storage.js';
 import { Store } from './store.js';
 import { findToken, forgetToken, keepToken, takeFromFragment } from './token.js';
 import { AnalyticsView } from './views/analytics.js';
@@ -19,16 +20,19 @@ import { Wall } from './views/wall.js';
 
 /** @typedef {import('./views/route.js').Route} Route */
 
-const place = { location, history, storage: sessionStorage };
+const settings = storageOf(() => localStorage);
+const place = { location, history, storage: storageOf(() => sessionStorage) };
 const timers = { now: Date.now, set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms), clear: (/** @type {any} */ timer) => clearTimeout(timer) };
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const languageSelect = find(document, '#language', HTMLSelectElement);
 const queryNow = () => new URLSearchParams(location.search);
 const store = new Store();
-let speech = new Speech(chooseLanguage([localStorage.getItem('studio-pulse.language') ?? '', ...navigator.languages]), navigator.languages);
+let speech = new Speech(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...navigator.languages]), navigator.languages);
 let route = readRoute(queryNow());
 let entered = false;
 let scheduled = false;
+/** A renewed token may see other rooms; whether it does shows by a snapshot. */
+let mayNarrow = false;
 
 const connection = new Connection({
   url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/dashboard`,
@@ -38,7 +42,7 @@ const connection = new Connection({
   random: Math.random,
   onEvents: hear,
   onLink: followLink,
-  onRenewal: (answer) => ('refused' in answer ? renewal.refuse() : keepToken(place, answer.token)),
+  onRenewal: (token, accepted) => (accepted ? keepToken(place, token) : void startAfresh(token)),
 });
 const health = () => ({ link: connection.link, upstream: store.upstream, offline: !navigator.onLine });
 const moment = () => ({ nowMs: store.clock.now(Date.now()), trusted: isTrusted(health(), Date.now()), speech, calm: calm.matches });
@@ -46,7 +50,7 @@ const moment = () => ({ nowMs: store.clock.now(Date.now()), trusted: isTrusted(h
 const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
 const gate = new Gate(enter);
-const renewal = new Renewal((token) => connection.renew(token));
+const renewal = new Renewal(renew);
 const linkView = new LinkView(() => connection.wake());
 const live = new LiveView(store, readFilters(queryNow()), moment, {
   onFilters: (filters) => { inQuery((query) => writeFilters(filters, query)); schedule(); },
@@ -69,8 +73,10 @@ function hear(events) {
   const upstream = store.upstream;
   for (const event of events) {
     store.apply(event, now);
-    if (event.event_type === 'TOKEN_EXPIRING') renewal.ask(event.expires_at);
-    if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(event.expires_at, now);
+    if (event.event_type === 'HELLO') renewal.begin(now);
+    if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(now);
+    if (event.event_type === 'TOKEN_RENEWED') mayNarrow = true;
+    if (event.event_type === 'SYNC' && event.snapshot && mayNarrow) otherRooms();
   }
   if (upstream !== store.upstream) live.retrust();
   schedule();
@@ -84,6 +90,32 @@ function followLink({ phase, reason }) {
   const shut = phase === 'stopped' && (reason === 'token' || reason === 'forbidden');
   if (shut) leave(reason === 'token' ? 'gate_token' : 'gate_forbidden');
   schedule();
+}
+
+/** Over the open socket where there is one: nothing on the screen moves. @param {string} token */
+function renew(token) {
+  renewal.wait();
+  if (!connection.renew(token)) void startAfresh(token);
+  schedule();
+}
+
+/** A token that could not continue the session may still begin one: for another subject, or because the link is down. @param {string} token */
+async function startAfresh(token) {
+  const { verdict } = await probe('/api/tracking/telemetry', token);
+  if (verdict === 'ok') return enter(token);
+  if (!entered) return;
+  keepToken(place, connection.token);
+  renewal.refuse(verdict === 'unreachable' ? 'renew_unreachable' : 'renew_refused');
+  schedule();
+}
+
+/** Sums and reports of the rooms before are not about these. */
+function otherRooms() {
+  mayNarrow = false;
+  store.forgetEarnings();
+  baseline.start();
+  for (const view of [analytics, room]) view.clear();
+  show();
 }
 
 /** @param {string} token */
@@ -153,7 +185,7 @@ function draw() {
   document.documentElement.dataset['trust'] = current.trusted ? 'yes' : 'no';
   if (entered) linkView.paint(health(), speech, now);
   gate.paint(speech);
-  renewal.paint(speech, now);
+  renewal.paint(speech, entered ? store.tokenExpiresAt : null, current.nowMs, now);
   write(html('#clock'), speech.clock.format(current.nowMs));
   if (!entered) return;
   if (route.view === 'room') room.paint(current);
@@ -188,7 +220,7 @@ function switchTheme() {
   const next = (root.dataset['theme'] ?? (systemDark ? 'dark' : 'light')) === 'dark' ? 'light' : 'dark';
   if ((next === 'dark') === systemDark) delete root.dataset['theme'];
   else root.dataset['theme'] = next;
-  localStorage.setItem('studio-pulse.theme', root.dataset['theme'] ?? '');
+  settings.setItem('studio-pulse.theme', root.dataset['theme'] ?? '');
 }
 
 /** Links between views change the view, not the page; whoever wants a new tab still gets one. @param {MouseEvent} event */
@@ -202,7 +234,7 @@ function followInside(event) {
 
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
-  localStorage.setItem('studio-pulse.language', language);
+  settings.setItem('studio-pulse.language', language);
   speech = new Speech(language, navigator.languages);
   speak();
 });
@@ -211,7 +243,7 @@ html('#sign-out').addEventListener('click', () => { connection.stop(); leave(nul
 document.addEventListener('click', followInside);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
-addEventListener('hashchange', () => { const token = takeFromFragment(place); if (token) enter(token); });
+addEventListener('hashchange', () => { const token = takeFromFragment(place); if (token) (entered ? renew : enter)(token); });
 addEventListener('popstate', () => {
   route = readRoute(queryNow());
   live.setFilters(readFilters(queryNow()));

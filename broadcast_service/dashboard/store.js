@@ -96,10 +96,16 @@ export class Store {
   /** A different token may see different rooms: nothing of the old one stays. */
   clear() {
     for (const key of this.feeds.keys()) this.#remove(key);
-    this.ledger = new Ledger(DAY_MINUTES + 60);
+    this.forgetEarnings();
     this.knownSinceMinute = null;
     this.upstream = 'unknown';
     this.complete = false;
+    this.tokenExpiresAt = null;
+  }
+
+  /** What all rooms together earned, after which history tells it anew. */
+  forgetEarnings() {
+    this.ledger = new Ledger(DAY_MINUTES + 60);
   }
 
   /**

@@ -8,7 +8,7 @@ const KEPT_AS = 'studio-pulse.token';
  * @typedef {object} Place
  * @property {{hash: string, pathname: string, search: string}} location
  * @property {{replaceState: (state: any, title: string, url: string) => void}} history
- * @property {{getItem: (key: string) => string | null, setItem: (key: string, value: string) => void, removeItem: (key: string) => void}} storage
+ * @property {import('./storage.js').Kept} storage
  */
 
 /** Takes a token out of the fragment, if one is there. @param {Place} place @returns {string | null} */

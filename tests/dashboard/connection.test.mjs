@@ -192,7 +192,7 @@ test('renewal happens on the open socket and the new token is used from then on'
   connection.renew('ddd.eee.fff');
   assert.deepEqual(latest().sent, [{ type: 'auth', token: 'ddd.eee.fff' }]);
   latest().say({ event_type: 'TOKEN_RENEWED', expires_at: 1 });
-  assert.deepEqual(renewals, [{ token: 'ddd.eee.fff' }]);
+  assert.deepEqual(renewals, [['ddd.eee.fff', true]]);
   latest().end(1006);
   clock.pass(500);
   assert.equal(latest().protocols[1], 'bearer.ddd.eee.fff');
@@ -203,8 +203,41 @@ test('a refused renewal keeps the old token', () => {
   latest().greet();
   connection.renew('ddd.eee.fff');
   latest().say({ event_type: 'ERROR', code: 'token', detail: 'no' });
-  assert.deepEqual(renewals, [{ refused: 'no' }]);
+  assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
   assert.equal(connection.token, 'aaa.bbb.ccc');
+});
+
+test('an error that answers something else is no answer to a renewal', () => {
+  const { latest, renewals } = connect();
+  latest().greet();
+  latest().say({ event_type: 'ERROR', code: 'bad_filter', detail: 'no' });
+  assert.deepEqual(renewals, []);
+});
+
+test('without a socket nobody can renew', () => {
+  const { latest, connection } = connect();
+  assert.equal(connection.renew('ddd.eee.fff'), false);
+  latest().greet();
+  assert.equal(connection.renew('ddd.eee.fff'), true);
+});
+
+for (const code of [1006, 4401]) {
+  test(`a token on its way when the socket closes with ${code} is handed back to be tried again`, () => {
+    const { latest, connection, renewals } = connect();
+    latest().greet();
+    connection.renew('ddd.eee.fff');
+    latest().end(code);
+    assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
+    assert.equal(connection.link.phase, code === 4401 ? 'stopped' : 'waiting');
+  });
+}
+
+test('a token on its way when the server goes silent is handed back too', () => {
+  const { latest, connection, renewals, clock } = connect();
+  latest().greet();
+  connection.renew('ddd.eee.fff');
+  clock.pass(23_000);
+  assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
 });
 
 test('a frame that is not JSON drops the socket and comes back', () => {

@@ -77,7 +77,7 @@ export function connect({ probe = { verdict: 'unreachable' }, random = 0.5 } = {
   const events = [];
   /** @type {string[]} */
   const phases = [];
-  /** @type {any[]} */
+  /** @type {[string, boolean][]} */
   const renewals = [];
   const connection = new Connection({
     url: 'ws://studio/ws/dashboard',
@@ -87,7 +87,7 @@ export function connect({ probe = { verdict: 'unreachable' }, random = 0.5 } = {
     random: () => random,
     onEvents: (batch) => events.push(...batch),
     onLink: ({ phase, reason }) => phases.push(`${phase}:${reason}`),
-    onRenewal: (answer) => renewals.push(answer),
+    onRenewal: (token, accepted) => renewals.push([token, accepted]),
   });
   connection.start('aaa.bbb.ccc');
   const latest = () => { const socket = sockets.at(-1); if (!socket) throw new Error('no socket was opened'); return socket; };

@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Opener
+from tests.dashboard.browser import Dashboard, Opener
 from tests.dashboard.studio import Studio
 from tests.stack import ROOT
 
@@ -54,13 +54,81 @@ def test_a_token_that_ends_asks_for_the_next_and_hides_the_rooms(studio: Studio,
     expect(dashboard.page.locator(".card")).to_have_count(0)
 
 
+def test_the_end_is_said_long_ahead_and_can_wait(studio: Studio, visit: Opener) -> None:
+    """Half an hour before, without alarm; `Later` silences it, and nothing counts down aloud."""
+    page = visit(studio).open(ttl_seconds=1500).live().page
+    expect(page.locator("#renew")).to_have_attribute("data-tone", "calm")
+    expect(page.locator("#renew-detail")).to_contain_text("In 24 min.")
+    assert page.locator("#renew-detail").evaluate("(detail) => detail.closest('[role=status], [aria-live]')") is None
+    page.get_by_role("button", name="Later").click()
+    expect(page.locator("#renew")).to_be_hidden()
+
+
+def test_a_long_access_says_nothing_of_its_end(studio: Studio, visit: Opener) -> None:
+    """An hour is no reason to disturb anyone."""
+    page = visit(studio).open(ttl_seconds=3600).live().page
+    expect(page.locator("#renew")).to_be_hidden()
+
+
+def sockets(dashboard: Dashboard) -> int:
+    """How many sockets the page has opened."""
+    return len([url for url in dashboard.urls if "/ws/" in url])
+
+
 def test_access_is_renewed_in_place(studio: Studio, visit: Opener) -> None:
-    """The new token goes over the open socket: no second one, no gap."""
+    """The new token goes over the open socket: no second one, no gap; a reload uses it."""
     dashboard = visit(studio).open(ttl_seconds=20).live()
     dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard"))
     dashboard.page.get_by_role("button", name="Renew").click()
     expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
-    assert len([url for url in dashboard.urls if "/ws/" in url]) == 1
+    assert sockets(dashboard) == 1
+    dashboard.page.reload()
+    dashboard.live()
+    expect(dashboard.page.locator("#renew")).to_be_hidden()
+
+
+def test_a_new_link_in_the_address_bar_renews_in_place(studio: Studio, visit: Opener) -> None:
+    """Whoever gets a new link opens it where the old one was; the token leaves the address again."""
+    dashboard = visit(studio).open("?wall=1", ttl_seconds=20).live()
+    dashboard.page.evaluate("(token) => { location.hash = `token=${token}`; }", studio.stack.token("dashboard"))
+    expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
+    assert sockets(dashboard) == 1
+    assert dashboard.page.url.endswith("/?wall=1")
+
+
+def test_what_is_no_token_and_what_is_refused_is_said_in_words(studio: Studio, visit: Opener) -> None:
+    """And the session goes on with the token it has."""
+    dashboard = visit(studio).open(ttl_seconds=60).live()
+    words = dashboard.page.locator("#renew-words")
+    for pasted, answer in (("hello", "does not look like"), (studio.stack.token("ingest"), "was not accepted")):
+        dashboard.page.locator("#renew-token").fill(pasted)
+        dashboard.page.get_by_role("button", name="Renew").click()
+        expect(words).to_contain_text(answer)
+    dashboard.live()
+    assert sockets(dashboard) == 1
+
+
+def test_a_token_of_another_subject_begins_anew(studio: Studio, visit: Opener) -> None:
+    """It cannot continue the session, so the page begins one with it, and what the old one saw is gone."""
+    studio.post({"room_id": "sub-a"}, {"room_id": "sub-b"})
+    dashboard = visit(studio).open(ttl_seconds=60, rooms=("sub-a",)).live()
+    expect(dashboard.card("sub-a")).to_be_visible()
+    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard", subject="another", rooms=("sub-b",)))
+    dashboard.page.get_by_role("button", name="Renew").click()
+    expect(dashboard.page.locator(".card .room")).to_have_text(["sub-b"])
+    expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
+
+
+def test_a_narrower_renewal_takes_its_rooms_out_of_every_number(studio: Studio, visit: Opener) -> None:
+    """The cards, the heat map and the sums that the wider token had seen."""
+    now = int(time.time())
+    studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 90 - ago} for room in ("less-a", "less-b") for ago in (70, 10)))
+    dashboard = visit(studio).open(ttl_seconds=60, rooms=("less-a", "less-b")).live()
+    expect(dashboard.page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("120")
+    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard", rooms=("less-a",)))
+    dashboard.page.get_by_role("button", name="Renew").click()
+    expect(dashboard.page.locator(".card .room")).to_have_text(["less-a"])
+    expect(dashboard.page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("60")
 
 
 def test_a_narrow_token_sees_its_rooms_and_no_others(studio: Studio, visit: Opener) -> None:

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { storageOf } from '../../broadcast_service/dashboard/storage.js';
 import { findToken, forgetToken, tidy } from '../../broadcast_service/dashboard/token.js';
 
 /** @param {string} hash @param {string | null} [stored] */
@@ -36,4 +37,12 @@ test('what people paste is tidied, and what is no token is refused', () => {
   assert.equal(tidy(' Bearer aa.b\nb.cc '), 'aa.bb.cc');
   assert.equal(tidy('http://localhost:8002/#token=aa.bb.cc'), 'aa.bb.cc');
   assert.equal(tidy('hello'), '');
+});
+
+test('a browser that blocks storage still has it for as long as the page', () => {
+  const kept = storageOf(() => { throw new DOMException('blocked', 'SecurityError'); });
+  kept.setItem('a', '1');
+  assert.equal(kept.getItem('a'), '1');
+  kept.removeItem('a');
+  assert.equal(kept.getItem('a'), null);
 });

@@ -15,6 +15,7 @@ export class Gate {
 
   /** @param {(token: string) => void} onToken */
   constructor(onToken) {
+    onPaste(this.#input, onToken);
     html('#gate-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const token = tidy(this.#input.value);
@@ -46,51 +47,86 @@ export class Gate {
 }
 
 const RENEWED_SHOWN_MS = 6000;
+/** How long ahead the end is said: long enough for a wall that somebody walks past now and then. */
+const AHEAD_MS = 30 * 60_000;
+/** Later is no more than this before the end. */
+const LAST_MS = 5 * 60_000;
 
+/** The end of access, said ahead and calmly: renewing changes nothing that is on the screen. */
 export class Renewal {
   #form = html('#renew');
   #words = html('#renew-words');
+  #detail = html('#renew-detail');
+  #controls = html('#renew-controls');
+  #later = find(document, '#renew-later', HTMLButtonElement);
   #input = find(document, '#renew-token', HTMLInputElement);
-  #button = find(document, '#renew button', HTMLButtonElement);
-  /** @type {{phrase: Phrase, expiresAt: number, done: boolean, untilMs: number} | null} */
-  #state = null;
+  /** @type {Phrase | null} what became of the last attempt */
+  #answer = null;
+  #snoozed = false;
+  /** @type {number | null} until when success is said, on the local clock */
+  #doneUntilMs = null;
 
   /** @param {(token: string) => void} onToken */
   constructor(onToken) {
+    const offer = (/** @type {string} */ token) => { this.#answer = token ? 'renewing' : 'gate_malformed'; this.#doneUntilMs = null; if (token) onToken(token); };
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      const token = tidy(this.#input.value);
-      if (token) onToken(token);
-      else this.#input.focus();
+      if (this.#input.value.trim()) offer(tidy(this.#input.value));
+      this.#input.focus();
     });
+    onPaste(this.#input, offer);
+    this.#later.addEventListener('click', () => { this.#snoozed = true; this.#form.hidden = true; });
   }
 
-  /** @param {number} expiresAt Unix seconds */
-  ask(expiresAt) {
-    this.#state = { phrase: 'expiring', expiresAt, done: false, untilMs: Infinity };
+  /** A token is being tried. */
+  wait() {
+    this.#answer = 'renewing';
   }
 
-  refuse() {
-    if (this.#state) this.#state.phrase = 'renew_refused';
+  /** @param {Phrase} why */
+  refuse(why) {
+    this.#answer = why;
   }
 
-  /** @param {number} expiresAt @param {number} localMs */
-  confirm(expiresAt, localMs) {
-    this.#input.value = '';
-    this.#state = { phrase: 'renewed', expiresAt, done: true, untilMs: localMs + RENEWED_SHOWN_MS };
+  /** The server named a new end. @param {number} localMs */
+  confirm(localMs) {
+    this.dismiss();
+    this.#doneUntilMs = localMs + RENEWED_SHOWN_MS;
+  }
+
+  /** A session began. Was it with the token that was being tried? @param {number} localMs */
+  begin(localMs) {
+    if (this.#answer === 'renewing') this.confirm(localMs);
   }
 
   dismiss() {
-    this.#state = null;
+    this.#input.value = '';
+    this.#answer = this.#doneUntilMs = null;
+    this.#snoozed = false;
   }
 
-  /** @param {Speech} speech @param {number} localMs */
-  paint(speech, localMs) {
-    const state = this.#state;
-    this.#form.hidden = state === null || localMs > state.untilMs;
-    if (!state || this.#form.hidden) return;
-    this.#input.hidden = this.#button.hidden = state.done;
-    this.#form.dataset['tone'] = state.done ? 'good' : 'warn';
-    write(this.#words, speech.say(state.phrase, { time: speech.hour.format(state.expiresAt * 1000) }));
+  /** @param {Speech} speech @param {number | null} expiresAt Unix seconds @param {number} nowMs the server's clock @param {number} localMs */
+  paint(speech, expiresAt, nowMs, localMs) {
+    const done = this.#doneUntilMs !== null && localMs < this.#doneUntilMs;
+    const leftMs = expiresAt === null ? Infinity : expiresAt * 1000 - nowMs;
+    const due = leftMs < (this.#snoozed ? LAST_MS : AHEAD_MS) || this.#answer !== null;
+    this.#form.hidden = !(done || due);
+    if (expiresAt === null || this.#form.hidden) return;
+    this.#controls.hidden = done;
+    this.#later.hidden = leftMs < LAST_MS;
+    this.#form.dataset['tone'] = done ? 'good' : leftMs < LAST_MS ? 'warn' : 'calm';
+    const time = speech.hour.format(expiresAt * 1000);
+    write(this.#words, done ? speech.say('renewed', { time }) : this.#answer ? speech.say(this.#answer) : speech.say('expiring', { time }));
+    write(this.#detail, done ? '' : `${speech.say('expiring_in', { left: speech.span(Math.max(0, leftMs / 1000)) })} ${speech.say('expiring_how')}`);
   }
+}
+
+/** A pasted link or token needs no further click. @param {HTMLInputElement} input @param {(token: string) => void} onToken */
+function onPaste(input, onToken) {
+  input.addEventListener('paste', (event) => {
+    const token = tidy(event.clipboardData?.getData('text') ?? '');
+    if (!token) return;
+    event.preventDefault();
+    onToken(token);
+  });
 }
