@@ -1,10 +1,11 @@
 """`make run`: the embedded server, both services and a simulated studio, with a dashboard link ready to click.
 
 Keys are made once and kept in `.local/token-keys`, readable by their owner alone. With REDIS_URL set that server is used instead of
-the embedded one; ROOMS=0 runs without the simulated studio.
+the embedded one; ROOMS=0 runs without the simulated studio, which otherwise has a past of a day, unless the server knows one already.
 """
 
 import asyncio
+import json
 import os
 import pathlib
 import secrets
@@ -13,17 +14,22 @@ import socket
 import sys
 import time
 import types
+import urllib.request
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
+from shared.messages import TelemetryUpdate
+from tests.simulator.past import lived, post_past
 from tests.simulator.poster import post_for_ever
-from tests.simulator.studio import studio
+from tests.simulator.studio import Room, studio
 from tests.stack import ROOT, Service, Stack, StackError
 
 DIRECTORY = ROOT / ".local"
 DEFAULT_ROOMS = 36
+PAST_READINGS = 52_000  # a day of the default studio; a larger one has a shorter past
 TOKEN_SECONDS = 30 * 86400
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -79,6 +85,8 @@ async def _run(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
     tasks = [asyncio.create_task(job) for job in jobs]
     stopped = asyncio.create_task(stop.wait())
     done, pending = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    while stopped not in done and not any(task.exception() for task in done):
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
@@ -100,6 +108,22 @@ def _leave(number: int, _frame: types.FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _has_past(stack: Stack, broadcast: Service) -> bool:
+    """Whether any room earned or told anything in the last day."""
+    token = stack.token("dashboard", subject="simulator")
+    request = urllib.request.Request(f"{broadcast.url}/api/tracking/analytics", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return bool(json.load(response)["feeds"])
+
+
+def _live(count: int) -> tuple[list[Room], list[TelemetryUpdate]]:
+    """The simulated studio as it is now, and its past."""
+    now = int(time.time())
+    minutes = min(1440, PAST_READINGS // max(count, 1))
+    rooms = studio(count, seed=7, now_seconds=now - minutes * 60)
+    return rooms, list(lived(rooms, now, minutes))
+
+
 def _settings() -> dict[str, str]:
     """What the caller's environment says about the services."""
     fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - {"redis_url", "token_keys"}
@@ -113,14 +137,19 @@ def main() -> int:
     try:
         rooms = _whole("ROOMS", DEFAULT_ROOMS)
         keys = os.environ.get("TOKEN_KEYS") or token_keys(DIRECTORY / "token-keys")
-        with Stack(DIRECTORY, redis_url=os.environ.get("REDIS_URL"), token_keys=keys, **_settings()) as stack:
+        redis_url = os.environ.get("REDIS_URL")
+        with ThreadPoolExecutor() as aside, Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack:
+            living = aside.submit(_live, rooms)
             ingest = stack.ingest(_port("INGEST_PORT", 8001))
             broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002))
             _greet(stack, ingest, broadcast, rooms)
             jobs = [_watch(stack.services)]
+            simulated, past = living.result()
+            if past and not _has_past(stack, broadcast):
+                jobs.append(post_past(past, url=ingest.url, token=stack.token("ingest", subject="simulator-past")))
             if rooms:
                 token = stack.token("ingest", subject="simulator", ttl_seconds=TOKEN_SECONDS)
-                jobs.append(post_for_ever(studio(rooms, seed=7, now_seconds=time.time()), url=ingest.url, token=token))
+                jobs.append(post_for_ever(simulated, url=ingest.url, token=token))
             asyncio.run(_run(jobs))
     except StackError as error:
         print(f"make run: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ import { findToken, forgetToken, keepToken, takeFromFragment } from './token.js'
 import { AnalyticsView } from './views/analytics.js';
 import { find, html, write } from './views/dom.js';
 import { Gate, Renewal } from './views/gate.js';
+import { Legend } from './views/legend.js';
 import { LinkView, isTrusted } from './views/link.js';
 import { LiveView } from './views/live.js';
 import { RoomView } from './views/room.js';
@@ -51,10 +52,12 @@ const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
 const gate = new Gate(enter);
 const renewal = new Renewal(renew);
+new Legend();
 const linkView = new LinkView(() => connection.wake());
 const live = new LiveView(store, readFilters(queryNow()), moment, {
   onFilters: (filters) => { inQuery((query) => writeFilters(filters, query)); schedule(); },
   onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
+  onShown: (rooms) => wall.fit(rooms),
 });
 const analytics = new AnalyticsView(api, moment, (period, platform) => inQuery((query) => {
   query.set('period', period);

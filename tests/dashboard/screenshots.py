@@ -6,7 +6,6 @@ readings; the last minute is posted as it happens. Nothing in the pictures is dr
 
 import asyncio
 import contextlib
-import math
 import pathlib
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from shared.messages import TelemetryUpdate, encode
 from tests import needs
 from tests.dashboard.browser import Dashboard
 from tests.dashboard.studio import Studio, request, running_studio
+from tests.simulator.past import lived
 from tests.simulator.poster import post_for_ever
 from tests.simulator.studio import Room, studio
 
@@ -48,31 +48,11 @@ PICTURES = (
 )
 
 
-def week(rooms: list[Room], now: int) -> Iterator[TelemetryUpdate]:
-    """What each room's page showed, once a minute."""
-    for minute in range(now // 60 - WEEK_MINUTES, now // 60):
-        at = minute * 60
-        for room in rooms:
-            if minute % 1440 == 0:
-                room.tokens = room.rng.randint(0, 400)
-                room.goal = 5000
-            readings = [room.step(at + second * 5) for second in range(steps_in(minute, now // 60))]
-            if readings and readings[-1] is not None:
-                yield readings[-1]
-
-
-def steps_in(minute: int, last: int) -> int:
-    """How much of a minute is lived: all of it lately and in the evening, a third at dawn."""
-    if last - minute < 90:
-        return 12
-    return 4 + round(4 * (1 + math.cos((minute % 1440 - 1320) / 1440 * 2 * math.pi)))
-
-
 def post_week(place: Studio, rooms: list[Room]) -> None:
     """Posts the week in batches."""
     token = place.stack.token("ingest")
     batch: list[TelemetryUpdate] = []
-    for reading in week(rooms, int(time.time())):
+    for reading in lived(rooms, int(time.time()), WEEK_MINUTES):
         batch.append(reading)
         if len(batch) == 1000:
             request(f"{place.ingest.url}/api/tracking/telemetry/batch", token, encode(batch))

@@ -64,7 +64,7 @@ class Room:
         self.viewers = max(0.0, self.viewers + pull + self.rng.gauss(0, 0.02 * self.popularity + 0.5))
 
     def _tip(self) -> None:
-        if self.burst_left == 0 and self.rng.random() < 0.04 + self.popularity / 20_000:
+        if self.burst_left == 0 and self.rng.random() < 0.006 + self.popularity / 60_000:
             self.burst_left = self.rng.randint(1, 6)
         if self.burst_left:
             self.burst_left -= 1

@@ -50,6 +50,7 @@ export class Card {
   paintAge(feed, { nowMs, trusted, speech }, terms) {
     const status = statusOf(feed, nowMs, terms, trusted);
     mark(this.element, 'status', status);
+    mark(this.parts.badge, 'explain', `explain_${status}`);
     write(this.parts.badge, speech.say(`status_${status}`));
     write(this.parts.age, speech.age(Math.max(0, nowMs / 1000 - feed.readAt)));
   }

@@ -23,12 +23,14 @@ export class HeatMap {
 
   /**
    * @param {HTMLElement} root @param {Store} store
-   * @param {{show: (anchor: HTMLElement, feed: Feed) => void, hide: () => void}} tip
+   * @param {import('./tip.js').Tip} tip
+   * @param {() => Moment} moment
    * @param {(feed: Feed) => void} onChoose
    */
-  constructor(root, store, tip, onChoose) {
+  constructor(root, store, tip, moment, onChoose) {
     this.root = root;
     this.store = store;
+    this.moment = moment;
     this.tip = tip;
     root.addEventListener('click', (event) => {
       const feed = this.store.feeds.get(keyAt(event.target) ?? '');
@@ -66,7 +68,7 @@ export class HeatMap {
     }
     const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
     const cell = this.#cells.get(this.#pointedAt ?? '');
-    if (pointed && cell) this.tip.show(cell.button, pointed);
+    if (pointed && cell) this.tip.show(cell.button, meaningOf(pointed, this.store, moment));
   }
 
   /** A second has passed: levels are relative to the best room, so all are looked at. @param {Moment} moment */
@@ -102,7 +104,7 @@ export class HeatMap {
   #point(key) {
     this.#pointedAt = key;
     const [cell, feed] = [this.#cells.get(key ?? ''), this.store.feeds.get(key ?? '')];
-    if (cell && feed) this.tip.show(cell.button, feed);
+    if (cell && feed) this.tip.show(cell.button, meaningOf(feed, this.store, this.moment()));
     else this.tip.hide();
   }
 
@@ -126,6 +128,18 @@ export class HeatMap {
 /** @param {EventTarget | null} target */
 function keyAt(target) {
   return target instanceof HTMLElement ? (target.dataset['key'] ?? null) : null;
+}
+
+/** What a square stands for. @param {Feed} feed @param {Store} store @param {Moment} moment */
+function meaningOf(feed, store, { speech, nowMs, trusted }) {
+  const status = speech.say(`status_${statusOf(feed, nowMs, store, trusted)}`);
+  const amount = earnedLately(feed, nowMs);
+  return [
+    feed.room,
+    `${feed.platform} · ${status} · ${speech.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
+    `${speech.number(feed.tokens)} ${speech.say('tokens')} · ${amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none')}`,
+    `${speech.number(feed.viewers)} ${speech.say('viewers')} · ${speech.number(feed.tips)} ${speech.say('tips')}`,
+  ];
 }
 
 /** @param {Feed} feed @param {number} nowMs */

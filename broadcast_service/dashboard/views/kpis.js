@@ -7,13 +7,13 @@ import { bars } from './spark.js';
 /** @typedef {import('../i18n.js').Speech} Speech */
 /** @typedef {import('../i18n.js').Phrase} Phrase */
 
-/** @type {{id: string, title: Phrase}[]} */
+/** @type {{id: string, title: Phrase, explain: Phrase}[]} */
 const TILES = [
-  { id: 'live', title: 'kpi_live' },
-  { id: 'viewers', title: 'kpi_viewers' },
-  { id: 'hour', title: 'kpi_hour' },
-  { id: 'today', title: 'kpi_today' },
-  { id: 'tips', title: 'kpi_tips' },
+  { id: 'live', title: 'kpi_live', explain: 'explain_rooms' },
+  { id: 'viewers', title: 'kpi_viewers', explain: 'explain_viewers' },
+  { id: 'hour', title: 'kpi_hour', explain: 'explain_hour' },
+  { id: 'today', title: 'kpi_today', explain: 'explain_today' },
+  { id: 'tips', title: 'kpi_tips', explain: 'explain_tips' },
 ];
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -24,11 +24,12 @@ export class Kpis {
 
   /** @param {HTMLElement} root */
   constructor(root) {
-    for (const { id } of TILES) {
+    for (const { id, explain } of TILES) {
       const tile = stamp('kpi-template');
       tile.dataset['kpi'] = id;
       const part = (/** @type {string} */ selector) => find(tile, selector, HTMLElement);
-      this.#tiles.set(id, { title: part('dt'), value: part('.kpi-value'), sub: part('.kpi-sub') });
+      part('.term').dataset['explain'] = explain;
+      this.#tiles.set(id, { title: part('.term'), value: part('.kpi-value'), sub: part('.kpi-sub') });
       if (id === 'hour') tile.append(this.#chart());
       root.append(tile);
     }

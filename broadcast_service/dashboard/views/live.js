@@ -29,18 +29,20 @@ export class LiveView {
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
+  #shown = 0;
 
   /**
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
-   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../store.js').Feed) => void}} choices
+   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../store.js').Feed) => void, onShown: (rooms: number) => void}} choices
    */
-  constructor(store, filters, moment, { onFilters, onRoom }) {
+  constructor(store, filters, moment, { onFilters, onRoom, onShown }) {
+    this.onShown = onShown;
     this.store = store;
     this.moment = moment;
     this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) => this.#filter(next, onFilters));
     this.cards = new Cards(html('#groups'), store, (id) => this.#nameGroup(id));
-    this.heat = new HeatMap(html('#heat'), store, new Tip(html('#tip'), store, moment), onRoom);
+    this.heat = new HeatMap(html('#heat'), store, new Tip(html('#tip'), () => moment().speech), moment, onRoom);
     this.#clear.addEventListener('click', () => {
       this.toolbar.set({ ...this.toolbar.filters, search: '', platform: '', status: '' });
       this.#filter(this.toolbar.filters, onFilters);
@@ -88,6 +90,10 @@ export class LiveView {
     this.heat.update(updated, moment);
     this.#paintTotals(moment, localMs);
     this.#tick(moment, localMs);
+    if (this.#shown >= 0 && !this.cards.busy) {
+      this.onShown(this.#shown);
+      this.#shown = -1;
+    }
     return this.cards.busy;
   }
 
@@ -128,6 +134,7 @@ export class LiveView {
     this.heat.arrange(moment);
     this.heat.match(shown);
     this.#sayCount(shown.size, moment);
+    this.#shown = shown.size;
   }
 
   /** @param {number} shown @param {Moment} moment */

@@ -88,6 +88,7 @@ export class RoomView {
     const status = feed ? statusOf(feed, nowMs, this.store, trusted) : 'expired';
     mark(this.#section, 'status', status);
     write(html('#room-badge'), speech.say(`status_${status}`));
+    mark(html('#room-badge'), 'explain', `explain_${status}`);
     html('#room-gone').hidden = feed !== undefined || !this.store.complete;
     write(html('#room-tokens'), speech.number(feed?.tokens ?? null));
     write(html('#room-viewers-now'), speech.number(feed?.viewers ?? null));

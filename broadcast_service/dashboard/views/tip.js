@@ -1,33 +1,25 @@
-/** The small box that says what a square of the heat map means. */
+/** The small box that explains what is pointed at or focused: a square of the heat map, or any element marked `data-explain`. */
 
-import { statusOf } from '../store.js';
-import { earnedLately } from './heatmap.js';
-
-/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('../i18n.js').Phrase} Phrase */
 
 export class Tip {
-  /** @param {HTMLElement} box @param {Store} store @param {() => import('./moment.js').Moment} moment */
-  constructor(box, store, moment) {
+  /** @type {Element | null} */
+  #anchor = null;
+
+  /** @param {HTMLElement} box @param {() => import('../i18n.js').Speech} speech */
+  constructor(box, speech) {
     this.box = box;
-    this.store = store;
-    this.moment = moment;
-    this.lines = ['b', 'span', 'span', 'span'].map((tag) => document.createElement(tag));
-    box.append(...this.lines);
+    this.speech = speech;
+    for (const type of ['pointerover', 'focusin', 'click']) document.addEventListener(type, (event) => this.#explain(event.target));
+    document.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.hide(); });
+    document.addEventListener('scroll', () => this.hide(), { passive: true });
   }
 
-  /** @param {HTMLElement} anchor @param {import('../store.js').Feed} feed */
-  show(anchor, feed) {
-    const moment = this.moment();
-    const { speech } = moment;
-    const status = speech.say(`status_${statusOf(feed, moment.nowMs, this.store, moment.trusted)}`);
-    const amount = earnedLately(feed, moment.nowMs);
-    const words = [
-      feed.room,
-      `${feed.platform} · ${status} · ${speech.age(Math.max(0, moment.nowMs / 1000 - feed.readAt))}`,
-      `${speech.number(feed.tokens)} ${speech.say('tokens')} · ${amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none')}`,
-      `${speech.number(feed.viewers)} ${speech.say('viewers')} · ${speech.number(feed.tips)} ${speech.say('tips')}`,
-    ];
-    for (const [i, line] of this.lines.entries()) line.textContent = words[i] ?? '';
+  /** @param {HTMLElement} anchor @param {string[]} lines the first one is the title */
+  show(anchor, lines) {
+    this.#anchor = anchor;
+    while (this.box.children.length < lines.length) this.box.append(document.createElement(this.box.children.length ? 'span' : 'b'));
+    for (const [i, line] of [...this.box.children].entries()) line.textContent = lines[i] ?? '';
     anchor.setAttribute('aria-describedby', this.box.id);
     this.box.hidden = false;
     this.#place(anchor.getBoundingClientRect());
@@ -35,6 +27,16 @@ export class Tip {
 
   hide() {
     this.box.hidden = true;
+    this.#anchor?.removeAttribute('aria-describedby');
+    this.#anchor = null;
+  }
+
+  /** @param {EventTarget | null} target */
+  #explain(target) {
+    const anchor = target instanceof Element ? target.closest('[data-explain]') : null;
+    if (anchor instanceof HTMLElement && anchor !== this.#anchor) {
+      this.show(anchor, [anchor.textContent ?? '', this.speech().say(/** @type {Phrase} */ (anchor.dataset['explain']))]);
+    } else if (!anchor && this.#anchor?.hasAttribute('data-explain')) this.hide();
   }
 
   /** @param {DOMRect} anchor */

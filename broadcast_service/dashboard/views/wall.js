@@ -1,15 +1,20 @@
 /**
- * Wall mode: full screen, nothing to click, larger type; where not everything fits, the page turns by itself.
+ * Wall mode: full screen, nothing to click, larger type: as large as all rooms fit with, if that can still be read from afar; else the page
+ * turns by itself.
  */
 
 import { find } from './dom.js';
 
 const TURN_EVERY_MS = 15_000;
 const LEAVE_ALONE_MS = 30_000;
+/** Beyond this many rooms no type that fits can be read. */
+const MOST_THAT_FIT = 150;
+const STEPS = 8;
 
 export class Wall {
   #button = find(document, '#wall', HTMLButtonElement);
   #touchedMs = 0;
+  #rooms = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #turning;
   /** @type {WakeLockSentinel | null} */
@@ -22,7 +27,21 @@ export class Wall {
     document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) this.set(false); });
     document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.on) this.set(false); });
     document.addEventListener('visibilitychange', () => { if (this.on && !document.hidden) void this.#stayAwake(); });
+    addEventListener('resize', () => this.fit(this.#rooms));
     for (const type of ['pointerdown', 'wheel', 'keydown']) addEventListener(type, () => { this.#touchedMs = Date.now(); }, { passive: true });
+  }
+
+  /** Chooses the type; called when the rooms shown or the screen change. @param {number} rooms */
+  fit(rooms) {
+    this.#rooms = rooms;
+    if (!this.on) return;
+    const { style } = document.documentElement;
+    const [least, most] = [Math.max(13, innerWidth * 0.0064), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
+    for (let step = STEPS; step >= 0 && rooms <= MOST_THAT_FIT; step--) {
+      style.setProperty('--wall', `${least + ((most - least) * step) / STEPS}px`);
+      if (document.documentElement.scrollHeight <= innerHeight) return;
+    }
+    style.setProperty('--wall', `${most}px`);
   }
 
   get on() {
@@ -42,6 +61,7 @@ export class Wall {
     if (on) void this.#stayAwake();
     else void this.#awake?.release();
     this.onChange(on);
+    this.fit(this.#rooms);
   }
 
   #turn() {
