@@ -131,14 +131,22 @@ def test_a_narrower_renewal_takes_its_rooms_out_of_every_number(studio: Studio, 
     expect(dashboard.page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("60")
 
 
-def test_a_narrow_token_sees_its_rooms_and_no_others(studio: Studio, visit: Opener) -> None:
-    """In the cards, the heat map, the ranking and the totals."""
-    studio.post({"room_id": "own-1"}, {"room_id": "own-2"}, {"room_id": "foreign"})
-    page = visit(studio).open(rooms=("own-1", "own-2")).live().page
-    expect(page.locator(".card .room")).to_have_text(["own-1", "own-2"])
+def test_a_token_for_two_rooms_sees_two_rooms_everywhere(studio: Studio, visit: Opener) -> None:
+    """In the cards, the heat map, the totals, the ranking, the history and the reports behind them; a third room is in none of them."""
+    now = int(time.time())
+    rooms, own = ("own-1", "own-2", "foreign"), ("own-1", "own-2")
+    studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 300 - ago} for room in rooms for ago in (200, 80, 5)))
+    page = visit(studio).open(rooms=own).live().page
+    expect(page.locator(".card .room")).to_have_text(list(own))
     expect(page.locator("#heat button")).to_have_count(2)
+    expect(page.locator('[data-kpi="live"] .kpi-sub')).to_have_text("of 2 rooms")
+    expect(page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("390")
     page.get_by_role("link", name="Analytics").click()
-    expect(page.locator("#analytics-rooms th a")).to_have_text(["own-1", "own-2"])
+    expect(page.locator("#analytics-rooms th a")).to_have_text(list(own))
+    expect(page.locator("#fact-total")).to_have_text("390")
+    for room, status in (*((room, 200) for room in own), ("foreign", 403)):
+        assert studio.get(f"/api/tracking/telemetry/{room}/camsoda/history", rooms=own)[0] == status
+        assert studio.get(f"/api/tracking/telemetry/{room}/camsoda", rooms=own)[0] == status
 
 
 def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Opener) -> None:

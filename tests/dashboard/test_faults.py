@@ -145,6 +145,17 @@ def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit:
     expect(dashboard.page.locator("#link")).to_have_attribute("data-phase", "live", timeout=35_000)
 
 
+def test_a_device_without_a_network_says_so(fragile: Studio, visit: Opener) -> None:
+    """Going offline makes the page ask at once; with no answer it names the device, and back online it does not wait."""
+    dashboard = visit(fragile).open().live()
+    with fragile.broadcast.frozen():
+        dashboard.context.set_offline(True)
+        expect(dashboard.page.locator("#notice-words")).to_contain_text("This device is offline")
+        expect(dashboard.page.locator("#link-word")).to_have_text("Offline")
+    dashboard.context.set_offline(False)
+    dashboard.live()
+
+
 def test_an_expired_value_is_named_expired(tmp_path: pathlib.Path, visit: Opener) -> None:
     """When its time is up the card says so; the last value stays readable and pale."""
     with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="4") as brief:

@@ -1,5 +1,6 @@
 """The live view in a real browser: what is shown, what flashes, and what is never called live."""
 
+import re
 import time
 
 from playwright.sync_api import expect
@@ -129,6 +130,61 @@ def test_a_wall_turns_its_pages_by_itself(studio: Studio, visit: Opener) -> None
     expect(page.locator(".card")).to_have_count(60)
     page.clock.run_for(16_000)
     dashboard.wait("() => scrollY > 300")
+
+
+def test_a_wall_fits_all_rooms_if_they_can_still_be_read(studio: Studio, visit: Opener) -> None:
+    """Few rooms are as large as the screen allows, more are smaller, and none is cut off or scrolled to."""
+    studio.post(*({"room_id": f"fit-{n:02}"} for n in range(36)))
+    page = visit(studio, viewport={"width": 2560, "height": 1440}).open("?wall=1", rooms=("fit-*",)).live().page
+    expect(page.locator(".card")).to_have_count(36)
+    expect(page.locator(".card").last).to_be_in_viewport(ratio=1)
+    many = page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")
+    few = visit(studio, viewport={"width": 2560, "height": 1440}).open("?wall=1", rooms=("fit-0*",)).live().page
+    expect(few.locator(".card").last).to_be_in_viewport(ratio=1)
+    few.wait_for_function("(many) => parseFloat(getComputedStyle(document.documentElement).fontSize) > many", arg=many)
+
+
+def test_a_total_explains_itself(studio: Studio, visit: Opener) -> None:
+    """Pointed at or focused, in words; Escape takes the words away."""
+    page = visit(studio).open().live().page
+    term = page.get_by_role("button", name="Tokens per hour")
+    for ask in (term.hover, term.focus):
+        ask()
+        expect(page.get_by_role("tooltip")).to_contain_text("a cash-out takes nothing away")
+        expect(term).to_have_accessible_description(re.compile("last 60 minutes"))
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("tooltip")).to_be_hidden()
+
+
+def test_a_status_explains_itself(studio: Studio, visit: Opener) -> None:
+    """The badge of a card says what its word means; a tap does too."""
+    studio.post({"room_id": "why", "timestamp": int(time.time()) - 300})
+    dashboard = visit(studio, has_touch=True).open("?q=why").live()
+    dashboard.card("why").get_by_text("Off air").tap()
+    expect(dashboard.page.get_by_role("tooltip")).to_contain_text("Nothing was read for more than a minute")
+
+
+def test_one_place_explains_every_number(studio: Studio, visit: Opener) -> None:
+    """By its button or the question mark; no term stands there without its meaning."""
+    dashboard = visit(studio).open().live()
+    page = dashboard.page
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="What the numbers mean")).to_be_visible()
+    assert dashboard.violations() == []
+    assert all(page.locator("#legend :is(dt, dd)").all_inner_texts())
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="What the numbers mean").click()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_typing_a_question_mark_into_the_search_searches(studio: Studio, visit: Opener) -> None:
+    """A key that means something elsewhere is a letter here."""
+    page = visit(studio).open().live().page
+    page.get_by_role("searchbox").press_sequentially("a?")
+    expect(page.get_by_role("searchbox")).to_have_value("a?")
+    expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 def test_wall_mode_keeps_only_what_is_read_from_afar(studio: Studio, visit: Opener) -> None:

@@ -38,7 +38,7 @@ def _steps(start: int, now_seconds: int) -> int:
 
 
 async def post_past(past: list[TelemetryUpdate], *, url: str, token: str) -> None:
-    """Posts the newest readings first, as an outbox does: what is on the screen comes before what is in the charts. Gives up on a refusal."""
+    """Posts the newest readings first, as an outbox does: what is on the screen comes before what is in the charts. Gives up if refused."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with contextlib.suppress(httpx.HTTPError):
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
