@@ -1,6 +1,7 @@
 """The page's files come with a policy under which only they may run, and are not sent twice."""
 
 import contextlib
+import gzip
 import html.parser
 import http.client
 import re
@@ -106,3 +107,12 @@ def test_every_module_is_fetched_at_once() -> None:
         needed |= {str(path.relative_to(DIRECTORY)) for path in found}
     markup = (DIRECTORY / "index.html").read_text()
     assert set(re.findall(r'rel="modulepreload" href="(.*?)"', markup)) == needed
+
+
+def test_text_travels_compressed_to_whoever_takes_it(studio: Studio) -> None:
+    """The same content, fewer bytes; pictures, which are compressed already, go as they are."""
+    plain, packed = fetch(studio, "/main.js"), fetch(studio, "/main.js", {"Accept-Encoding": "br, gzip"})
+    assert gzip.decompress(packed.body) == plain.body == (DIRECTORY / "main.js").read_bytes()
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert (plain.headers["Content-Encoding"], plain.headers["Vary"]) == (None, "Accept-Encoding")
+    assert fetch(studio, "/icons/icon-512.png", {"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
