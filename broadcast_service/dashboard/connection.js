@@ -37,7 +37,8 @@
  */
 
 const BACKOFF_FIRST_MS = 500;
-const BACKOFF_MOST_MS = 30_000;
+/** Right again within seconds is the promise: a wall never waits longer than this for a server that is back. */
+const BACKOFF_MOST_MS = 10_000;
 const OPEN_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 3_000;
 /** A link that lived this long was a good one: the next failure starts again from the shortest pause. */

@@ -40,7 +40,8 @@ export class Speech {
   say(phrase, values = {}) {
     const entry = WORDS[this.language][phrase];
     const text = typeof entry === 'string' ? entry : entry[this.plural.select(Number(values['count'])) === 'one' ? 'one' : 'other'];
-    return text.replace(/\{(\w+)\}/g, (_, name) => this.#spell(values[name] ?? ''));
+    const said = text.replace(/\{(\w+)\}/g, (_, name) => this.#spell(values[name] ?? ''));
+    return said.replace('..', '.'); // "a las 10:52 p. m." has a dot of its own
   }
 
   /** @param {number | null} value */

@@ -27,6 +27,10 @@ test('plurals and unknown numbers are spelled out', () => {
   assert.equal(speech.number(null), '—');
 });
 
+test('a time that ends in a dot needs no second one', () => {
+  assert.equal(new Speech('es').say('expiring', { time: '10:52 p. m.' }), 'Tu acceso termina a las 10:52 p. m.');
+});
+
 test('ages are told in the unit a person would use', () => {
   const speech = new Speech('en');
   assert.deepEqual([0.4, 3, 90, 7200, 200_000].map((age) => speech.age(age)), ['now', '3 sec ago', '1 min ago', '2 hr ago', '2 days ago']);

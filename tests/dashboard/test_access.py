@@ -56,10 +56,12 @@ def test_a_token_that_ends_asks_for_the_next_and_hides_the_rooms(studio: Studio,
 
 def test_the_end_is_said_long_ahead_and_can_wait(studio: Studio, visit: Opener) -> None:
     """Half an hour before, without alarm; `Later` silences it, and nothing counts down aloud."""
-    page = visit(studio).open(ttl_seconds=1500).live().page
+    dashboard = visit(studio).open(ttl_seconds=1500).live()
+    page = dashboard.page
     expect(page.locator("#renew")).to_have_attribute("data-tone", "calm")
     expect(page.locator("#renew-detail")).to_contain_text("In 24 min.")
     assert page.locator("#renew-detail").evaluate("(detail) => detail.closest('[role=status], [aria-live]')") is None
+    assert dashboard.violations() == []
     page.get_by_role("button", name="Later").click()
     expect(page.locator("#renew")).to_be_hidden()
 

@@ -1,9 +1,10 @@
 """Earnings over HTTP from the real services: what was posted, added up, and only for rooms in scope."""
 
+import pathlib
 import time
 import urllib.parse
 
-from tests.dashboard.studio import Studio, request
+from tests.dashboard.studio import Studio, request, running_studio
 
 HOUR = 3600
 ANALYTICS = "/api/tracking/analytics"
@@ -93,6 +94,21 @@ def test_no_token_no_report(studio: Studio) -> None:
     """An ingest token is as good as none."""
     assert studio.get(ANALYTICS)[0] == 200
     assert request(studio.broadcast.url + ANALYTICS, studio.stack.token("ingest"))[0] == 401
+
+
+def test_resolution_and_retention_are_settings(tmp_path: pathlib.Path) -> None:
+    """A finer step keeps more readings, and what is older than the retention is neither taken nor told."""
+    with running_studio(tmp_path, HISTORY_STEP_SECONDS="10", HISTORY_RETENTION_DAYS="1") as fine:
+        start = int(time.time()) // 60 * 60 - 120
+        results = fine.post(
+            *({"room_id": "fine", "timestamp": start + at, "tokens_count": at} for at in (0, 9, 10, 25)),
+            {"room_id": "old", "timestamp": start - 2 * 86400},
+        )
+        assert results[-1] == "rejected"
+        _, chart = fine.get(f"/api/tracking/telemetry/fine/camsoda/history?from={start}&to={start + 59}&step=10")
+        assert [point["t"] - start for point in chart["points"]] == [9, 10, 25]
+        _, report = fine.get(query(**{"from": start, "to": start + 30, "step": 10}))
+        assert report["earned"] == [0, 1, 15]
 
 
 def test_history_as_csv_keeps_unknown_empty(studio: Studio) -> None:

@@ -88,6 +88,28 @@ def test_totals_count_what_was_earned_before_and_after_opening(studio: Studio, v
     expect(hour).to_have_text("75")
 
 
+def test_a_card_draws_its_last_half_hour(studio: Studio, visit: Opener) -> None:
+    """A bar a minute, taller for more, and the sum beside it; a minute without earnings is a dot."""
+    now = int(time.time())
+    studio.post(*({"room_id": "spark", "timestamp": now - at, "tokens_count": tokens} for at, tokens in ((900, 10), (600, 40), (300, 100))))
+    card = visit(studio).open(rooms=("spark",)).live().card("spark")
+    expect(card.locator(".lately")).to_have_text("+90 in 30 min")
+    heights = [float(height) for height in re.findall(r"v-([\d.]+)", card.locator(".spark path").get_attribute("d") or "")]
+    assert len(heights) == 30
+    assert [height for height in heights if height > 1] == [15, 30]
+
+
+def test_today_begins_at_the_readers_own_midnight(studio: Studio, visit: Opener) -> None:
+    """Where it is another day already, what was earned before midnight there is yesterday's."""
+    now = int(time.time())
+    studio.post(*({"room_id": "day", "timestamp": now - at * 3600, "tokens_count": tokens} for at, tokens in ((6, 10), (5, 40), (0, 100))))
+    hour = time.gmtime(now).tm_hour
+    for local_hour, today in ((8, "90"), (2, "60")):
+        zone = (hour - local_hour + 11) % 24 - 11  # the sign of Etc/GMT is turned round
+        dashboard = visit(studio, timezone_id=f"Etc/GMT{zone:+d}").open(rooms=("day",)).live()
+        expect(dashboard.page.locator('[data-kpi="today"] .kpi-value')).to_have_text(today)
+
+
 def test_filters_live_in_the_address(studio: Studio, visit: Opener) -> None:
     """A search, a platform and an order survive a reload, and the token is not among them."""
     studio.post({"room_id": "find-a"}, {"room_id": "find-b", "platform": "stripchat"})

@@ -62,6 +62,14 @@ def test_a_room_page_charts_its_day(studio: Studio, visit: Opener) -> None:
     expect(page.locator("#room-balance svg")).to_have_attribute("role", "img")
 
 
+def test_a_room_page_charts_its_week(studio: Studio, visit: Opener) -> None:
+    """Seven days by the hour, and the choice stays in the address."""
+    page = visit(studio).open("?view=room&room=report-a&on=camsoda", rooms=ROOMS).live().page
+    page.get_by_role("radio", name="7 days").check()
+    expect(page.locator("#room-earned svg")).to_have_accessible_name(re.compile("Tokens earned per hour. Highest: 400 at"))
+    assert page.url.endswith("&period=week")
+
+
 def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -> None:
     """Its past is still there."""
     page = visit(studio).open("?view=room&room=report-b&on=stripchat", rooms=ROOMS).live().page

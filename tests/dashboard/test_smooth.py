@@ -68,6 +68,7 @@ def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
     page = visit(busy).open().live().page
     expect(page.locator("#count")).to_have_text("1,000 rooms")
     expect(page.locator(".card")).to_have_count(ROOMS, timeout=20_000)
+    expect(page.locator("#heat button")).to_have_count(ROOMS)
     page.wait_for_timeout(2000)
     page.evaluate(WATCH)
     page.wait_for_timeout(SECONDS * 1000)
