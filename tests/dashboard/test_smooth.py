@@ -87,9 +87,7 @@ def look(page: Page, session: CDPSession) -> dict[str, float]:
 
 
 def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
-    """Nearly all frames come in time and no task blocks the page for longer than a person notices; the best of some looks, as the
-    machine has other work. The page's own CPU time has no such excuse: half of its main thread is free in every one.
-    """
+    """Nearly all frames come in time and no task is noticed in the best of some looks, and in every one half of the main thread is free."""
     dashboard = visit(busy).open().live()
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")

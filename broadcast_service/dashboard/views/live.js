@@ -29,7 +29,8 @@ export class LiveView {
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
-  #shown = 0;
+  /** @type {number | null} how many rooms a new arrangement shows, until that was told */
+  #shown = null;
 
   /**
    * @param {Store} store @param {Filters} filters
@@ -90,9 +91,9 @@ export class LiveView {
     this.heat.update(updated, moment);
     this.#paintTotals(moment, localMs);
     this.#tick(moment, localMs);
-    if (this.#shown >= 0 && !this.cards.busy) {
+    if (this.#shown !== null && !this.cards.busy) {
       this.onShown(this.#shown);
-      this.#shown = -1;
+      this.#shown = null;
     }
     return this.cards.busy;
   }

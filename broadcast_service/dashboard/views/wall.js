@@ -3,7 +3,7 @@
  * turns by itself.
  */
 
-import { find } from './dom.js';
+import { find, html } from './dom.js';
 
 const TURN_EVERY_MS = 15_000;
 const LEAVE_ALONE_MS = 30_000;
@@ -28,6 +28,7 @@ export class Wall {
     document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.on) this.set(false); });
     document.addEventListener('visibilitychange', () => { if (this.on && !document.hidden) void this.#stayAwake(); });
     addEventListener('resize', () => this.fit(this.#rooms));
+    new ResizeObserver(() => this.fit(this.#rooms)).observe(html('.notices'));
     for (const type of ['pointerdown', 'wheel', 'keydown']) addEventListener(type, () => { this.#touchedMs = Date.now(); }, { passive: true });
   }
 
