@@ -46,16 +46,19 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     dashboard = visit(fragile).open().live()
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
     dashboard.page.evaluate("window.sameDocument = true")
+    room = visit(fragile).open("?view=room&room=blue&on=camsoda").live().page
     assert fragile.stack.redis is not None
     fragile.stack.redis.kill()
     expect(dashboard.page.locator("#notice-words")).to_contain_text("lost touch with its source")
     expect(dashboard.page.locator("#link-word")).to_have_text("Degraded")
     expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
     expect(dashboard.page.locator('[data-kpi="viewers"] dt')).to_contain_text("last known")
+    expect(room.locator("#room-badge")).to_have_text(re.compile("Last known|Stale"))
     assert dashboard.violations() == []
     fragile.stack.redis.start()
     posting = keep(fragile, "blue", 6)
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
+    expect(room.locator("#room-badge")).to_have_text("Live")
     expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
     assert dashboard.page.evaluate(NOT_RELOADED)
     posting.join()

@@ -37,7 +37,7 @@ export class Wall {
     this.#rooms = rooms;
     if (!this.on) return;
     const { style } = document.documentElement;
-    const [least, most] = [Math.max(13, innerWidth * 0.0064), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
+    const [least, most] = [Math.max(13, innerWidth * 0.006), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
     for (let step = STEPS; step >= 0 && rooms <= MOST_THAT_FIT; step--) {
       style.setProperty('--wall', `${least + ((most - least) * step) / STEPS}px`);
       if (document.documentElement.scrollHeight <= innerHeight) return;
