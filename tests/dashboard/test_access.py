@@ -35,6 +35,25 @@ def test_without_a_token_a_form_asks_for_one(studio: Studio, visit: Opener) -> N
     expect(page.locator("#link")).to_have_attribute("data-phase", "live")
 
 
+PASTE = """([selector, text]) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData('text', text);
+  document.querySelector(selector).dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_a_pasted_link_needs_no_click(studio: Studio, visit: Opener) -> None:
+    """Neither to open the studio nor to stay in it."""
+    dashboard = visit(studio)
+    page, link = dashboard.page, f"{studio.broadcast.url}/#token="
+    page.goto(studio.broadcast.url)
+    page.evaluate(PASTE, ["#gate-token", link + studio.stack.token("dashboard", ttl_seconds=60)])
+    dashboard.live()
+    expect(page.locator("#renew-words")).to_contain_text("Your access ends at")
+    page.evaluate(PASTE, ["#renew-token", link + studio.stack.token("dashboard")])
+    expect(page.locator("#renew-words")).to_contain_text("Access renewed")
+
+
 def test_a_refused_token_is_not_tried_again(studio: Studio, visit: Opener) -> None:
     """A token for producers opens nothing: the form says so, and no further socket is opened."""
     dashboard = visit(studio)
