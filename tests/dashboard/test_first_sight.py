@@ -37,6 +37,7 @@ def test_the_first_rooms_are_there_within_a_second(studio: Studio, visit: Opener
         dashboard.open(rooms=(rooms,))
         expect(dashboard.page.locator(".card")).to_have_count(ROOMS)
         waited.append(round(dashboard.page.evaluate("window.first_ms")))
+        dashboard.page.close()  # a page that lives on takes time from the next one
     print(f"\nfirst cards after {sorted(waited)} ms")
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps({"first_card_ms": sorted(waited)}))
