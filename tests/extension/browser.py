@@ -154,6 +154,18 @@ class Browser:
         page.goto(url)
         return page
 
+    def isolated(self, page: Page, expression: str) -> Any:
+        """What an expression gives in the content script's own world."""
+        session = self.context.new_cdp_session(page)
+        worlds: list[dict[str, Any]] = []
+        session.on("Runtime.executionContextCreated", lambda event: worlds.append(event["context"]))
+        session.send("Runtime.enable")
+        world = next(world for world in worlds if world["origin"].endswith(self.id))
+        options = {"contextId": world["id"], "expression": expression, "awaitPromise": True, "returnByValue": True}
+        answer = session.send("Runtime.evaluate", options)
+        session.detach()
+        return answer["result"].get("value")
+
     def open_ui(self, name: str, width: int = 372, height: int = 600) -> Page:
         """The popup or the options page, as a tab."""
         page = self.context.new_page()

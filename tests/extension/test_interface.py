@@ -13,13 +13,6 @@ from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
 
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path_factory.mktemp("interface"), sites.resolver_rules)
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def popup(chromium: Browser) -> Iterator[Page]:
     """The popup of an extension that nobody has set up."""
@@ -137,7 +130,15 @@ def live_board(now_ms: int, **changes: Any) -> dict[str, Any]:
     }
     health = {"tokens": healthy, "viewers": broken if metrics["viewers"]["status"] == "missing" else healthy, "goal": healthy}
     page = {"tabId": 1, "readAt": now_ms - 2000, "metrics": metrics, "health": health}
-    board = {"configured": True, "access": True, "refused": False, "storageFull": False, "attempt": 0, "nextAttemptAt": 0, "failure": None}
+    board = {
+        "configured": True,
+        "access": True,
+        "refused": False,
+        "storageFailed": False,
+        "attempt": 0,
+        "nextAttemptAt": 0,
+        "failure": None,
+    }
     return {**board, "buffered": 0, "dropped": 0, "dead": 0, "lastOkAt": now_ms - 2000, "platforms": {"chaturbate": page}, **changes}
 
 
