@@ -2,8 +2,10 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
@@ -28,6 +30,16 @@ def test_the_archive_is_the_same_every_time(tmp_path: pathlib.Path) -> None:
     assert first.read_bytes() == second.read_bytes()
     version = json.loads((EXTENSION / "manifest.json").read_text())["version"]
     assert first.name == f"studio-pulse-extension-{version}.zip"
+
+
+def test_there_is_one_version() -> None:
+    """The extension's, the document's of the socket, and the newest in the changelog are pyproject.toml's."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == version
+    assert json.loads((EXTENSION / "manifest.json").read_text())["version"] == version
+    assert json.loads((ROOT / "docs" / "asyncapi.json").read_text())["info"]["version"] == version
 
 
 def test_the_archive_holds_what_the_extension_needs_and_nothing_else(tmp_path: pathlib.Path) -> None:
