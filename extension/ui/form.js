@@ -16,10 +16,11 @@ const FIELDS = [
 /** @param {Element} parent */
 export async function showForm(parent) {
   const form = element('form', { novalidate: '' }, ...FIELDS.map(fieldFor),
-    element('div', { class: 'actions' },
-      element('button', { type: 'submit', class: 'primary' }, say('save')),
-      element('button', { type: 'button', id: 'test' }, say('test'))),
-    element('p', { role: 'status', class: 'outcome', id: 'outcome' }));
+    element('div', { class: 'foot' },
+      element('div', { class: 'actions' },
+        element('button', { type: 'submit', class: 'primary' }, say('save')),
+        element('button', { type: 'button', id: 'test' }, say('test'))),
+      element('p', { role: 'status', class: 'outcome', id: 'outcome' })));
   parent.replaceChildren(form);
   await fill(form);
   let isEdited = false;

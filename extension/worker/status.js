@@ -67,7 +67,7 @@ export const brokenReadings = (board, now) => livePlatforms(board, now).flatMap(
     .map(([metric]) => ({ platform, metric: /** @type {MetricName} */ (metric) })));
 
 /** Text and background are at least 4.5 to 1. */
-const COLOURS = { good: '#0b6e4f', warn: '#8a4b00', bad: '#b3261e', quiet: '#4a5160' };
+const COLOURS = { good: '#086b41', warn: '#7a4f00', bad: '#b3261e', quiet: '#5a6373' };
 
 /**
  * @param {StatusBoard} board

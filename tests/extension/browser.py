@@ -56,6 +56,22 @@ def installed(directory: pathlib.Path) -> pathlib.Path:
     return copy
 
 
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with a page."""
+    page.evaluate(needs.axe().read_text())
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keeps a picture for the docs: the page as high as what is in it."""
+    width = (page.viewport_size or {"width": 372})["width"]
+    height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
+    page.set_viewport_size({"width": width, "height": height})
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"extension-{name}.png")
+
+
 class Browser:
     """One profile with the extension. `console` is an extension page without code of its own, to look at things from."""
 

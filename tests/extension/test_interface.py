@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests import needs
-from tests.extension.browser import PICTURES, Browser, token, until
+from tests.extension.browser import Browser, picture, token, until, violations
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -24,22 +23,6 @@ def popup(chromium: Browser) -> Iterator[Page]:
     for each in chromium.context.pages:
         if each is not chromium.console:
             each.close()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with a page."""
-    page.evaluate(needs.axe().read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
-
-
-def picture(page: Page, name: str) -> None:
-    """Keeps a picture for the docs: the page as high as what is in it."""
-    width = (page.viewport_size or {"width": 372})["width"]
-    height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
-    page.set_viewport_size({"width": width, "height": height})
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"extension-{name}.png")
 
 
 def press(page: Page, *keys: str) -> None:
@@ -66,16 +49,24 @@ def test_a_first_visit_by_keyboard_alone(chromium: Browser, popup: Page, ingest:
     assert violations(popup) == []
     press(popup, "Tab", "Enter")
     expect(popup.locator("#outcome")).to_have_text("Connection works: address, key and room are right.")
+    expect(popup.locator("#outcome")).to_be_in_viewport(ratio=1)
     assert chromium.badge() == ""
 
 
+IS_IN_SIGHT = """() => {
+    const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+    return document.activeElement.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
+
+
 def test_focus_is_always_visible(popup: Page) -> None:
-    """Every control that can be reached shows an outline when it is."""
+    """Every control that can be reached shows an outline when it is, and nothing lies over it."""
     reached = popup.locator("button:visible, summary:visible, input:visible").count()
     for _ in range(reached):
         press(popup, "Tab")
         outline = popup.evaluate("() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle + s.outlineWidth; }")
         assert outline == "solid2px", popup.evaluate("() => document.activeElement.outerHTML")
+        assert popup.evaluate(IS_IN_SIGHT), popup.evaluate("() => document.activeElement.outerHTML")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +167,9 @@ def test_every_state_is_legible(chromium: Browser, popup: Page, state: str, sche
 
 
 def test_setup_looks_as_in_the_docs(popup: Page) -> None:
-    """The first thing a broadcaster sees fits the popup's 600 pixels or scrolls in one direction only."""
+    """The first thing a broadcaster sees fits the popup's width, and its buttons are in sight within the 600 pixels of a popup."""
     assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    expect(popup.get_by_role("button", name="Save")).to_be_in_viewport(ratio=1)
     picture(popup, "setup")
 
 
@@ -190,8 +182,18 @@ def test_forced_colours_keep_states_apart(chromium: Browser, popup: Page) -> Non
     picture(popup, "forced-colours")
 
 
-def test_at_200_percent_nothing_is_cut_off(chromium: Browser, popup: Page) -> None:
-    """Twice as large, text wraps and nothing needs sideways scrolling."""
+def test_zoomed_to_200_percent_nothing_needs_sideways_scrolling(chromium: Browser, popup: Page) -> None:
+    """Chrome's own zoom, in the 800 pixels that it gives a popup at most."""
+    popup.set_viewport_size({"width": 800, "height": 600})
+    popup.evaluate("async () => chrome.tabs.setZoom((await chrome.tabs.getCurrent()).id, 2)")
+    paint(chromium, popup, viewers_missing=True)
+    measured = popup.evaluate("() => [devicePixelRatio, innerWidth, document.documentElement.scrollWidth <= innerWidth]")
+    popup.evaluate("async () => chrome.tabs.setZoom((await chrome.tabs.getCurrent()).id, 0)")  # it is the origin's, not the tab's
+    assert measured == [2, 400, True]
+
+
+def test_with_letters_twice_as_large_nothing_is_cut_off(chromium: Browser, popup: Page) -> None:
+    """Text wraps, and nothing needs sideways scrolling."""
     popup.set_viewport_size({"width": 400, "height": 600})
     paint(chromium, popup, viewers_missing=True)
     popup.evaluate("() => { document.documentElement.style.fontSize = '200%'; document.querySelector('details').open = true; }")
@@ -214,7 +216,8 @@ def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, sc
     chromium.open(OWN["chaturbate"])
     options = chromium.open_ui("options", 900, 1000)
     options.emulate_media(color_scheme=scheme)
-    options.get_by_role("row", name="Chaturbate: Viewers").wait_for()
+    options.get_by_role("row", name="Chaturbate: Viewers 552 users-tab").wait_for()
+    expect(options.locator(".state strong")).to_have_text("Connected")
     assert violations(options) == []
     picture(options, f"options-{scheme}")
     options.get_by_role("button", name="Try again").click()
