@@ -74,6 +74,7 @@ function notesOn(board, now, connection) {
     notes.push([element('strong', {}, say('readingBroken', broken.join(', '))), ' ', say('readingBrokenDetail')]);
   }
   if (board.storageFailed) notes.push([say('storageFailed')]);
+  if ((connection === 'access' || connection === 'refused') && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
   if (connection === 'connected' && board.buffered > 1) notes.push([say('catchingUp', count(board.buffered))]);
   if (board.dead > 0) notes.push([say('deadCount', count(board.dead))]);
   if (board.dropped > 0) notes.push([say('dropped', count(board.dropped))]);

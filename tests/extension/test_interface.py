@@ -155,13 +155,30 @@ PAINTED: dict[str, dict[str, Any]] = {
 }
 
 
+SAID = {
+    "connected": ["Connected\nRoom 12 at pulse.example.com", ""],
+    "buffering": ["Buffering 42\nThe server cannot be reached. Readings are kept here and sent when it is back.", ""],
+    "broken": [
+        "Connected\nRoom 12 at pulse.example.com",
+        "Reading broken: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed.",
+    ],
+    "refused": [
+        "Key refused\nThe server does not take this key for this room. Readings are kept meanwhile; ask your studio for a new key.",
+        "Readings kept: 12",
+    ],
+    "access": ["Permission needed\nChrome may not send to pulse.example.com yet.", ""],
+    "idle": ["Waiting for your page\nOpen your own broadcast page, or reload it if it is open. Nothing is read anywhere else.", ""],
+}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", PAINTED)
 def test_every_state_is_legible(chromium: Browser, popup: Page, state: str, scheme: Any) -> None:
-    """In both themes, for axe and for the eye (the pictures are in docs/images)."""
+    """Said plainly and in both themes, for axe and for the eye (the pictures are in docs/images)."""
     popup.emulate_media(color_scheme=scheme)
     paint(chromium, popup, **PAINTED[state])
     assert violations(popup) == []
+    assert popup.locator(".state, .notes").all_inner_texts() == SAID[state]
     if state in ("connected", "buffering", "broken", "refused"):
         picture(popup, f"{state}-{scheme}")
 

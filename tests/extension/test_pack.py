@@ -107,6 +107,7 @@ def test_nothing_is_sent_before_chrome_was_allowed_to(
     browser.open(OWN["chaturbate"])
     until(lambda: browser.outbox()["buffered"], "a kept reading")
     assert popup.locator(".state strong").inner_text() == "Permission needed"
+    popup.get_by_text("Readings kept: ").wait_for()
     assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])
     browser.close()
 
