@@ -20,6 +20,7 @@ def popup(chromium: Browser) -> Iterator[Page]:
     page = chromium.open_ui("popup")
     yield page
     assert chromium.logs == []
+    chromium.kill_worker()
     for each in chromium.context.pages:
         if each is not chromium.console:
             each.close()
@@ -83,7 +84,7 @@ def test_common_mistakes_are_named_at_once(popup: Page, ingest: ScriptedIngest, 
     popup.get_by_label("Server address").fill(ingest.url)
     popup.get_by_label("Key").fill(token(**claims))
     popup.get_by_role("button", name="Save").click()
-    assert popup.locator("#token-problem").inner_text() == message
+    expect(popup.locator("#token-problem")).to_have_text(message)
     assert ingest.requests == []
 
 
@@ -134,11 +135,11 @@ def live_board(now_ms: int, **changes: Any) -> dict[str, Any]:
 
 
 def paint(chromium: Browser, page: Page, **changes: Any) -> None:
-    """Puts a state on the screen, as if the worker had written it; the worker sleeps meanwhile."""
+    """Puts a state on the screen, as if the worker had written it; the worker writes none of its own meanwhile."""
     settings = {"roomId": "Room 12", "endpoint": "https://pulse.example.com", "token": token(), "goal": 25000}
     chromium.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
     until(lambda: chromium.board()["configured"], "the settings")
-    chromium.poke()
+    chromium.worker.evaluate("() => { chrome.storage.session.set = async () => {}; }")
     now_ms = page.evaluate("() => Date.now()")
     chromium.console.evaluate("board => chrome.storage.session.set({ board })", live_board(now_ms, **changes))
     page.reload()
