@@ -129,7 +129,7 @@ interface StatusBoard {
   configured: boolean;
   access: boolean;
   refused: boolean;
-  storageFull: boolean;
+  storageFailed: boolean;
   attempt: number;
   nextAttemptAt: number;
   failure: number | null;
@@ -140,6 +140,6 @@ interface StatusBoard {
   platforms: Record<string, PlatformStatus>;
 }
 
-type Connection = 'setup' | 'access' | 'refused' | 'buffering' | 'connected' | 'idle';
+type Connection = 'setup' | 'access' | 'refused' | 'buffering' | 'connected' | 'unreadable' | 'idle';
 
 declare var studioPulseAdapters: Adapter[];

@@ -2,7 +2,8 @@
 
 /**
  * When to read. Three triggers, because Chrome slows the timers of a hidden page to one a minute: an interval, the
- * page's own changes (which are not slowed), and the worker's alarm. Whatever triggers, readings are 5 s apart.
+ * page's own changes (which are not slowed), and the worker's alarm. Whatever triggers, readings are 5 s apart, no less
+ * and no more: each one starts the interval anew.
  */
 {
   const INTERVAL_MS = 5000;
@@ -35,6 +36,8 @@
       if (Math.abs(readAt - lastReadAt) < INTERVAL_MS - EARLY_MS) return;
       if (!isOwnPage(adapter, document, location.pathname)) return;
       lastReadAt = readAt;
+      clearInterval(timer);
+      timer = setInterval(read, INTERVAL_MS);
       void tell({ type: 'reading', platform: adapter.platform, readAt, metrics: readMetrics(adapter, document) });
     };
 
@@ -43,7 +46,7 @@
       observer.disconnect();
     };
 
-    const timer = setInterval(read, INTERVAL_MS);
+    let timer = setInterval(read, INTERVAL_MS);
     const observer = new MutationObserver(read);
     observer.observe(document, { subtree: true, childList: true, characterData: true });
     chrome.runtime.onMessage.addListener((message) => { if (message?.type === 'read') read(); });

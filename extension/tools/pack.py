@@ -3,7 +3,7 @@
 With `--endpoint https://pulse.example.com` the manifest asks for that address from the start, for a studio that installs by policy:
 Chrome grants it without a question.
 
-The version is the one in manifest.json, the only place that has one. The same files give the same bytes on any machine: entries are
+The version is manifest.json's, which a test holds to that of pyproject.toml. The same files give the same bytes on any machine: entries are
 sorted and stored uncompressed with a fixed time. What is not listed here is not shipped.
 """
 

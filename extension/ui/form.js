@@ -16,10 +16,11 @@ const FIELDS = [
 /** @param {Element} parent */
 export async function showForm(parent) {
   const form = element('form', { novalidate: '' }, ...FIELDS.map(fieldFor),
-    element('div', { class: 'actions' },
-      element('button', { type: 'submit', class: 'primary' }, say('save')),
-      element('button', { type: 'button', id: 'test' }, say('test'))),
-    element('p', { role: 'status', class: 'outcome', id: 'outcome' }));
+    element('div', { class: 'foot' },
+      element('div', { class: 'actions' },
+        element('button', { type: 'submit', class: 'primary' }, say('save')),
+        element('button', { type: 'button', id: 'test' }, say('test'))),
+      element('p', { role: 'status', class: 'outcome', id: 'outcome' })));
   parent.replaceChildren(form);
   await fill(form);
   let isEdited = false;
@@ -74,7 +75,6 @@ async function save(form) {
   const own = Object.fromEntries(Object.entries(settings).filter(([name]) => !before.locked.includes(/** @type {SettingName} */ (name))));
   await chrome.storage.local.set({ settings: own });
   await requestAccess(settings.endpoint);
-  await forget(before.settings.endpoint, settings.endpoint);
   await fill(form);
   return true;
 }
@@ -89,12 +89,6 @@ function showProblems(form, problems) {
   }
   const first = FIELDS.find(({ name }) => problems[name] !== undefined);
   if (first) input(form, first.name).focus();
-}
-
-/** An address that is no longer used needs no permission. @param {string} before @param {string} after */
-async function forget(before, after) {
-  if (!URL.canParse(before) || new URL(before).origin === new URL(after).origin) return;
-  await chrome.permissions.remove(permissionFor(before)).catch(() => false);
 }
 
 /** @param {HTMLFormElement} form @param {string} prefix */

@@ -6,7 +6,7 @@ import { requestAccess } from './form.js';
 import { age, count, element, say, show } from './page.js';
 
 /** @type {Record<Connection, string>} */
-const TONES = { setup: 'quiet', access: 'bad', refused: 'bad', buffering: 'warn', connected: 'good', idle: 'quiet' };
+const TONES = { setup: 'quiet', access: 'bad', refused: 'bad', buffering: 'warn', connected: 'good', unreadable: 'warn', idle: 'quiet' };
 
 /** @typedef {{ board: StatusBoard, settings: Settings, now: number }} View */
 
@@ -61,7 +61,8 @@ function detailOf(connection, { failure }, { endpoint, roomId }) {
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : endpoint;
   if (connection === 'connected') return say('detail_connected', roomId, host);
   if (connection === 'access') return say('detail_access', host);
-  if (connection !== 'buffering' || !failure) return say(`detail_${connection}`);
+  if (connection !== 'buffering' || failure === 0) return say(`detail_${connection}`);
+  if (failure === null) return say('detail_bufferingUnconfirmed');
   return failure === 429 || failure === 503 ? say('detail_bufferingBusy') : say('detail_bufferingStatus', failure);
 }
 
@@ -72,7 +73,8 @@ function notesOn(board, now, connection) {
   if (broken.length > 0) {
     notes.push([element('strong', {}, say('readingBroken', broken.join(', '))), ' ', say('readingBrokenDetail')]);
   }
-  if (board.storageFull) notes.push([say('storageFull')]);
+  if (board.storageFailed) notes.push([say('storageFailed')]);
+  if ((connection === 'access' || connection === 'refused') && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
   if (connection === 'connected' && board.buffered > 1) notes.push([say('catchingUp', count(board.buffered))]);
   if (board.dead > 0) notes.push([say('deadCount', count(board.dead))]);
   if (board.dropped > 0) notes.push([say('dropped', count(board.dropped))]);

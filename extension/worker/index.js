@@ -54,7 +54,9 @@ chrome.runtime.onMessage.addListener((message, from, reply) => {
 });
 
 chrome.storage.onChanged.addListener(async (changes, area) => {
-  if (area === 'managed' || (area === 'local' && changes.settings)) await reconfigure();
+  const own = area === 'local' ? changes.settings : undefined;
+  if (area === 'managed' || own) await reconfigure();
+  if (own) await giveBack(/** @type {Partial<Settings> | undefined} */ (own.oldValue)?.endpoint);
 });
 chrome.tabs.onRemoved.addListener((closed) => inTurn(async () => {
   const board = await readBoard();
@@ -78,6 +80,16 @@ async function reconfigure() {
   await updateBoard({});
 }
 
+/** An address that is no longer used needs no permission. @param {string} [endpoint] */
+async function giveBack(endpoint = '') {
+  const { settings } = await loadSettings();
+  if (!URL.canParse(endpoint) || !URL.canParse(settings.endpoint) || isSameOrigin(endpoint, settings.endpoint)) return;
+  await chrome.permissions.remove(permissionFor(endpoint)).catch(() => {}); // one that the manifest asks for stays
+}
+
+/** @param {string} one @param {string} other */
+const isSameOrigin = (one, other) => new URL(one).origin === new URL(other).origin;
+
 /** @returns {Promise<Settings | null>} */
 async function destination() {
   const { settings, isComplete } = await loadSettings();
@@ -90,26 +102,25 @@ async function keep(reading) {
     const board = await readBoard();
     const current = board.platforms[reading.platform];
     if (!mayReport(current, reading.tabId, reading.readAt)) return false;
-    const storageFull = !(await store(reading));
+    const storageFailed = !(await store(reading));
     const { tabId, readAt, metrics, platform } = reading;
     const health = current?.readAt === readAt ? current.health : advanceHealth(current?.health ?? {}, metrics);
-    await writeBoard({ ...board, storageFull, platforms: { ...board.platforms, [platform]: { tabId, readAt, metrics, health } } });
+    await writeBoard({ ...board, storageFailed, platforms: { ...board.platforms, [platform]: { tabId, readAt, metrics, health } } });
     return true;
   });
   if (isKept) void sender.drain().then(() => updateBoard({}));
   return { isKept };
 }
 
-/** @param {ReadingMessage} reading @returns {Promise<boolean>} false when the disk is full */
+/** @param {ReadingMessage} reading @returns {Promise<boolean>} false when the disk is full or the profile damaged */
 async function store(reading) {
   const { settings, isComplete } = await loadSettings();
   const body = isComplete ? toTelemetry(reading, settings) : null;
   try {
     if (body) await outbox.add(body, reading.readAt);
     return true;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'QuotaExceededError') return false;
-    throw error;
+  } catch {
+    return false;
   }
 }
 
@@ -167,7 +178,7 @@ function updateBoard(changes) {
 /** @param {StatusBoard} board */
 async function writeBoard(board) {
   const [{ settings, isComplete }, counts, { sender: state }] = await Promise.all(
-    [loadSettings(), outbox.counts(), chrome.storage.local.get('sender')]);
+    [loadSettings(), outbox.counts().catch(() => ({ storageFailed: true })), chrome.storage.local.get('sender')]);
   const access = isComplete && await chrome.permissions.contains(permissionFor(settings.endpoint));
   const { refused, attempt, nextAttemptAt, failure } = /** @type {SenderState} */ (state ?? freshState());
   const next = { ...board, ...counts, configured: isComplete, access, refused, attempt, nextAttemptAt, failure };

@@ -11,7 +11,7 @@ const SUCCESSES_UNTIL_MENDED = 2;
 
 /** @returns {StatusBoard} */
 export const freshBoard = () => ({
-  configured: false, access: false, refused: false, storageFull: false, attempt: 0, nextAttemptAt: 0, failure: null,
+  configured: false, access: false, refused: false, storageFailed: false, attempt: 0, nextAttemptAt: 0, failure: null,
   buffered: 0, dropped: 0, dead: 0, lastOkAt: 0, platforms: {},
 });
 
@@ -47,7 +47,8 @@ export function connectionOf(board, now) {
   if (board.refused) return 'refused';
   if (board.buffered > 0 && board.failure !== null) return 'buffering';
   if (Math.abs(now - board.lastOkAt) <= FRESH_MS) return 'connected';
-  return board.buffered > 0 ? 'buffering' : 'idle';
+  if (board.buffered > 0) return 'buffering';
+  return livePlatforms(board, now).some(([, { metrics }]) => metrics.tokens?.status !== 'ok') ? 'unreadable' : 'idle';
 }
 
 /**
@@ -66,7 +67,7 @@ export const brokenReadings = (board, now) => livePlatforms(board, now).flatMap(
     .map(([metric]) => ({ platform, metric: /** @type {MetricName} */ (metric) })));
 
 /** Text and background are at least 4.5 to 1. */
-const COLOURS = { good: '#0b6e4f', warn: '#8a4b00', bad: '#b3261e', quiet: '#4a5160' };
+const COLOURS = { good: '#086b41', warn: '#7a4f00', bad: '#b3261e', quiet: '#5a6373' };
 
 /**
  * @param {StatusBoard} board
@@ -77,9 +78,9 @@ export function badgeFor(board, now) {
   const connection = connectionOf(board, now);
   if (connection === 'refused') return { text: 'KEY', colour: COLOURS.bad };
   if (connection === 'setup') return { text: 'SET', colour: COLOURS.quiet };
-  if (connection === 'access' || board.storageFull) return { text: '!', colour: COLOURS.bad };
+  if (connection === 'access' || board.storageFailed) return { text: '!', colour: COLOURS.bad };
   if (connection === 'buffering') return { text: shortCount(board.buffered), colour: COLOURS.warn };
-  if (brokenReadings(board, now).length > 0) return { text: '!', colour: COLOURS.warn };
+  if (connection === 'unreadable' || brokenReadings(board, now).length > 0) return { text: '!', colour: COLOURS.warn };
   return connection === 'connected' ? { text: 'ON', colour: COLOURS.good } : { text: '', colour: COLOURS.quiet };
 }
 

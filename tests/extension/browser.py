@@ -56,6 +56,22 @@ def installed(directory: pathlib.Path) -> pathlib.Path:
     return copy
 
 
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with a page."""
+    page.evaluate(needs.axe().read_text())
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keeps a picture for the docs: the page as high as what is in it."""
+    width = (page.viewport_size or {"width": 372})["width"]
+    height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
+    page.set_viewport_size({"width": width, "height": height})
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"extension-{name}.png")
+
+
 class Browser:
     """One profile with the extension. `console` is an extension page without code of its own, to look at things from."""
 
@@ -153,6 +169,18 @@ class Browser:
         page = self.context.new_page()
         page.goto(url)
         return page
+
+    def isolated(self, page: Page, expression: str) -> Any:
+        """What an expression gives in the content script's own world."""
+        session = self.context.new_cdp_session(page)
+        worlds: list[dict[str, Any]] = []
+        session.on("Runtime.executionContextCreated", lambda event: worlds.append(event["context"]))
+        session.send("Runtime.enable")
+        world = next(world for world in worlds if world["origin"].endswith(self.id))
+        options = {"contextId": world["id"], "expression": expression, "awaitPromise": True, "returnByValue": True}
+        answer = session.send("Runtime.evaluate", options)
+        session.detach()
+        return answer["result"].get("value")
 
     def open_ui(self, name: str, width: int = 372, height: int = 600) -> Page:
         """The popup or the options page, as a tab."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import Browser
+from tests.extension.browser import Browser, until
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import Sites
 
@@ -23,6 +23,31 @@ def ingest() -> Iterator[ScriptedIngest]:
     running = ScriptedIngest()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    running = Browser(playwright, tmp_path_factory.mktemp("chromium"), sites.resolver_rules)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def ready(chromium: Browser, ingest: ScriptedIngest) -> Iterator[Browser]:
+    """The module's browser, configured for this test's service, with an empty outbox."""
+    chromium.configure(ingest.url)
+    yield chromium
+    chromium.console.evaluate(
+        """async () => {
+            await chrome.storage.local.remove('settings');
+            const { Outbox } = await import('/worker/outbox.js');
+            const outbox = new Outbox(indexedDB);
+            await outbox.release();
+            await outbox.remove(await outbox.newest(99, Date.now()));
+            await outbox.discardDead();
+        }"""
+    )
+    until(lambda: not chromium.board()["configured"], "the end of the settings")
 
 
 @pytest.fixture

@@ -72,6 +72,13 @@ test('release frees what was held back for good', async () => {
   assert.deepEqual(sequences(await studio.outbox.newest(9, START)), [0]);
 });
 
+test('release starts the count of what was dropped anew', async () => {
+  const studio = new Studio({ entries: 1, dead: 2 });
+  await studio.read(3);
+  await studio.outbox.release();
+  assert.deepEqual(await studio.outbox.counts(), { buffered: 1, dead: 0, dropped: 0 });
+});
+
 test('dead letters are capped, the oldest go', async () => {
   const studio = new Studio({ entries: 99, dead: 2 });
   await studio.read(3);

@@ -56,6 +56,11 @@ test('what is missing is absent from the body, never zero or null', () => {
   assert.deepEqual(body, { room_id: 'blue', platform: 'chaturbate', tokens_count: 1234, timestamp: 1_764_000_000, sequence: NOW });
 });
 
+test('the second of a reading is the one it began in', () => {
+  const { timestamp, sequence } = toTelemetry({ ...MESSAGE, readAt: NOW + 800, metrics: { tokens: TOKENS } }, SETTINGS);
+  assert.deepEqual([timestamp, sequence], [1_764_000_000, NOW + 800]);
+});
+
 test('a balance of zero is sent as zero', () => {
   const metrics = { tokens: { status: 'ok', value: 0 }, viewers: { status: 'ok', value: 0 } };
   const { tokens_count, viewers_count } = toTelemetry({ ...MESSAGE, metrics }, SETTINGS);

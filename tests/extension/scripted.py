@@ -82,6 +82,11 @@ class ScriptedIngest:
         """All readings so far, tests of the connection left out."""
         return (reading for request in list(self.requests) for reading in request.readings if reading["timestamp"])
 
+    @property
+    def moments(self) -> list[int]:
+        """The moments of all readings so far, in order of arrival."""
+        return [reading["sequence"] for reading in self.readings]
+
     def stop(self) -> None:
         """Ends the server."""
         self._server.shutdown()

@@ -17,10 +17,10 @@ async function studioAnswering(answer, readings = 1) {
 
 test('a reading goes out as the contract says, and is deleted when confirmed', async () => {
   const studio = await studioAnswering(accepted);
-  const [{ url, method, headers, credentials, redirect, cache, readings }] = studio.requests;
+  const [{ url, method, headers, credentials, redirect, cache, referrerPolicy, readings }] = studio.requests;
   assert.equal(`${method} ${url}`, 'POST https://pulse.example/api/tracking/telemetry/batch');
   assert.deepEqual(headers, { Authorization: 'Bearer secret', 'Content-Type': 'application/json' });
-  assert.deepEqual({ credentials, redirect, cache }, { credentials: 'omit', redirect: 'error', cache: 'no-store' });
+  assert.deepEqual([credentials, redirect, cache, referrerPolicy], ['omit', 'error', 'no-store', 'no-referrer']);
   assert.deepEqual(readings, [bodyAt(START)]);
   assert.deepEqual(await left(studio), { buffered: 0, dead: 0, dropped: 0 });
 });
@@ -101,6 +101,10 @@ for (const status of [429, 503]) {
   });
 }
 
+test('Retry-After means nothing beside another status', async () => {
+  assert.equal((await studioAnswering(() => respond(500, {}, { 'Retry-After': '120' }))).state.nextAttemptAt, START + 2000);
+});
+
 test('Retry-After is never obeyed beyond an hour, and nonsense is ignored', () => {
   assert.equal(retryAfterMs('99999999', START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START + 1e10).toUTCString(), START), 3_600_000);
@@ -178,6 +182,23 @@ for (const status of [429, 503]) {
   });
 }
 
+test('of several waits within one answer the longest counts', async () => {
+  const studio = await studioAnswering(() => respond(200, { results: [
+    { index: 0, ...rejected(429, { retry_after_seconds: 7 }) }, { index: 1, ...rejected(429, { retry_after_seconds: 3 }) }] }), 2);
+  assert.equal(studio.state.nextAttemptAt, START + 7000);
+});
+
+test('an item that fails again and again is tried less and less often', async () => {
+  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, ...rejected(500) }] }));
+  for (const wait of [2000, 4000, 8000]) {
+    const { length } = studio.requests;
+    await studio.after(wait - 1);
+    assert.equal(studio.requests.length, length);
+    await studio.after(1);
+    assert.equal(studio.requests.length, length + 1);
+  }
+});
+
 test('when every item is outside the key’s rooms, the key is refused', async () => {
   const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, ...rejected(403) }, { index: 1, ...rejected(403) }] }), 2);
   assert.deepEqual([studio.state.refused, (await left(studio)).buffered], [true, 2]);
@@ -244,6 +265,19 @@ test('an answer to the old configuration does not refuse the new one', async () 
   };
   await studio.sender.drain();
   assert.deepEqual([studio.state?.refused ?? false, (await left(studio)).buffered], [false, 0]);
+});
+
+test('an answer to the old configuration holds nothing back from the new one', async () => {
+  const studio = new Studio();
+  await studio.read(2);
+  studio.answer = async () => {
+    studio.answer = accepted;
+    void studio.sender.restart();
+    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    return respond(200, { results: [{ index: 0, ...rejected(403) }, { index: 1, result: 'accepted' }] });
+  };
+  await studio.sender.drain();
+  assert.equal((await left(studio)).buffered, 0);
 });
 
 test('nothing is sent while there is nowhere to send to', async () => {

@@ -1,4 +1,4 @@
-"""The three platforms' pages, made up, served over TLS under their real host names (Chromium is told to find them on loopback)."""
+"""The platforms' pages, made up, served over TLS under their real host names (Chromium is told to find them on loopback)."""
 
 import datetime as dt
 import http.server
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
-DOMAINS = ("chaturbate.com", "stripchat.com", "camsoda.com")
+DOMAINS = ("chaturbate.com", "stripchat.com", "camsoda.com", "example.com", "example.net")  # the last two: a platform of the docs
 
 OWN = {
     "chaturbate": "https://chaturbate.com/b/alice/",
@@ -31,7 +31,12 @@ VIEWED = {
 class Page(http.server.BaseHTTPRequestHandler):
     """Own page or viewer's page, by host and path; with a policy as strict as a site could have."""
 
-    OWN_PATHS: ClassVar = {"chaturbate": r"/b/\w+/", "stripchat": r"/start-broadcasting", "camsoda": r"/broadcast"}
+    OWN_PATHS: ClassVar = {
+        "chaturbate": r"/b/\w+/",
+        "stripchat": r"/start-broadcasting",
+        "camsoda": r"/broadcast",
+        "example": r"/studio/\w+",
+    }
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -60,7 +65,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Sites:
-    """The server behind all three names."""
+    """The server behind all their names."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         self._server = Server(("127.0.0.1", 0), Page)

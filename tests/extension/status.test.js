@@ -42,7 +42,9 @@ test('of two tabs the first speaks until it has been silent for three intervals'
     [true, true, false, true]);
 });
 
-const PAGE = { tabId: 1, readAt: NOW, metrics: {}, health: { viewers: { failures: 6, successes: 0, broken: true } } };
+const SEEN = { tabId: 1, readAt: NOW, metrics: { tokens: { status: 'ok', value: 5 } }, health: {} };
+const BLIND = { ...SEEN, metrics: { tokens: { status: 'missing' } } };
+const PAGE = { ...SEEN, health: { viewers: { failures: 6, successes: 0, broken: true } } };
 
 for (const [what, board, connection, text] of [
   ['nothing set', freshBoard(), 'setup', 'SET'],
@@ -57,7 +59,11 @@ for (const [what, board, connection, text] of [
   ['readings held back', { ...READY, buffered: 2 }, 'buffering', '2'],
   ['a broken reading', { ...READY, lastOkAt: NOW, platforms: { chaturbate: PAGE } }, 'connected', '!'],
   ['a broken reading and an outage', { ...READY, failure: 0, buffered: 7, platforms: { chaturbate: PAGE } }, 'buffering', '7'],
-  ['a full disk', { ...READY, lastOkAt: NOW, storageFull: true }, 'connected', '!'],
+  ['a disk that takes nothing', { ...READY, lastOkAt: NOW, storageFailed: true }, 'connected', '!'],
+  ['a page whose balance cannot be read', { ...READY, lastOkAt: NOW - 15_001, platforms: { chaturbate: BLIND } }, 'unreadable', '!'],
+  ['such a page, and readings from before', { ...READY, buffered: 2, platforms: { chaturbate: BLIND } }, 'buffering', '2'],
+  ['a page that is read and nothing sent yet', { ...READY, platforms: { chaturbate: SEEN } }, 'idle', ''],
+  ['such a page, closed a while ago', { ...READY, platforms: { chaturbate: { ...BLIND, readAt: NOW - 15_001 } } }, 'idle', ''],
 ]) {
   test(`with ${what} the state is ${connection} and the badge "${text}"`, () => {
     assert.equal(connectionOf(board, NOW), connection);

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import redis
-from playwright.sync_api import Playwright
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from shared import keys
 from tests.extension.browser import PICTURES, Browser, until
-from tests.extension.sites import OWN, Sites
+from tests.extension.sites import OWN
 from tests.stack import Service, Stack
 
 NUMBER = ".tokencount, .tokens-amount, .token-balance-Ab12"
@@ -36,13 +35,6 @@ def ingest(stack: Stack) -> Service:
 @pytest.fixture(scope="module")
 def broadcast(stack: Stack) -> Service:
     return stack.broadcast()
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path_factory.mktemp("whole"), sites.resolver_rules)
-    yield running
-    running.close()
 
 
 def stored(stack: Stack, room: str, platform: str) -> dict[str, Any]:

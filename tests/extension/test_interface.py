@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests import needs
-from tests.extension.browser import PICTURES, Browser, token, until
+from tests.extension.browser import Browser, picture, token, until, violations
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path_factory.mktemp("interface"), sites.resolver_rules)
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -28,25 +20,10 @@ def popup(chromium: Browser) -> Iterator[Page]:
     page = chromium.open_ui("popup")
     yield page
     assert chromium.logs == []
+    chromium.kill_worker()
     for each in chromium.context.pages:
         if each is not chromium.console:
             each.close()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with a page."""
-    page.evaluate(needs.axe().read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
-
-
-def picture(page: Page, name: str) -> None:
-    """Keeps a picture for the docs: the page as high as what is in it."""
-    width = (page.viewport_size or {"width": 372})["width"]
-    height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
-    page.set_viewport_size({"width": width, "height": height})
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"extension-{name}.png")
 
 
 def press(page: Page, *keys: str) -> None:
@@ -73,16 +50,24 @@ def test_a_first_visit_by_keyboard_alone(chromium: Browser, popup: Page, ingest:
     assert violations(popup) == []
     press(popup, "Tab", "Enter")
     expect(popup.locator("#outcome")).to_have_text("Connection works: address, key and room are right.")
+    expect(popup.locator("#outcome")).to_be_in_viewport(ratio=1)
     assert chromium.badge() == ""
 
 
+IS_IN_SIGHT = """() => {
+    const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+    return document.activeElement.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
+
+
 def test_focus_is_always_visible(popup: Page) -> None:
-    """Every control that can be reached shows an outline when it is."""
+    """Every control that can be reached shows an outline when it is, and nothing lies over it."""
     reached = popup.locator("button:visible, summary:visible, input:visible").count()
     for _ in range(reached):
         press(popup, "Tab")
         outline = popup.evaluate("() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle + s.outlineWidth; }")
         assert outline == "solid2px", popup.evaluate("() => document.activeElement.outerHTML")
+        assert popup.evaluate(IS_IN_SIGHT), popup.evaluate("() => document.activeElement.outerHTML")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +84,7 @@ def test_common_mistakes_are_named_at_once(popup: Page, ingest: ScriptedIngest, 
     popup.get_by_label("Server address").fill(ingest.url)
     popup.get_by_label("Key").fill(token(**claims))
     popup.get_by_role("button", name="Save").click()
-    assert popup.locator("#token-problem").inner_text() == message
+    expect(popup.locator("#token-problem")).to_have_text(message)
     assert ingest.requests == []
 
 
@@ -137,16 +122,24 @@ def live_board(now_ms: int, **changes: Any) -> dict[str, Any]:
     }
     health = {"tokens": healthy, "viewers": broken if metrics["viewers"]["status"] == "missing" else healthy, "goal": healthy}
     page = {"tabId": 1, "readAt": now_ms - 2000, "metrics": metrics, "health": health}
-    board = {"configured": True, "access": True, "refused": False, "storageFull": False, "attempt": 0, "nextAttemptAt": 0, "failure": None}
+    board = {
+        "configured": True,
+        "access": True,
+        "refused": False,
+        "storageFailed": False,
+        "attempt": 0,
+        "nextAttemptAt": 0,
+        "failure": None,
+    }
     return {**board, "buffered": 0, "dropped": 0, "dead": 0, "lastOkAt": now_ms - 2000, "platforms": {"chaturbate": page}, **changes}
 
 
 def paint(chromium: Browser, page: Page, **changes: Any) -> None:
-    """Puts a state on the screen, as if the worker had written it; the worker sleeps meanwhile."""
+    """Puts a state on the screen, as if the worker had written it; the worker writes none of its own meanwhile."""
     settings = {"roomId": "Room 12", "endpoint": "https://pulse.example.com", "token": token(), "goal": 25000}
     chromium.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
     until(lambda: chromium.board()["configured"], "the settings")
-    chromium.poke()
+    chromium.worker.evaluate("() => { chrome.storage.session.set = async () => {}; }")
     now_ms = page.evaluate("() => Date.now()")
     chromium.console.evaluate("board => chrome.storage.session.set({ board })", live_board(now_ms, **changes))
     page.reload()
@@ -163,20 +156,38 @@ PAINTED: dict[str, dict[str, Any]] = {
 }
 
 
+SAID = {
+    "connected": ["Connected\nRoom 12 at pulse.example.com", ""],
+    "buffering": ["Buffering 42\nThe server cannot be reached. Readings are kept here and sent when it is back.", ""],
+    "broken": [
+        "Connected\nRoom 12 at pulse.example.com",
+        "Reading broken: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed.",
+    ],
+    "refused": [
+        "Key refused\nThe server does not take this key for this room. Readings are kept meanwhile; ask your studio for a new key.",
+        "Readings kept: 12",
+    ],
+    "access": ["Permission needed\nChrome may not send to pulse.example.com yet.", ""],
+    "idle": ["Waiting for your page\nOpen your own broadcast page, or reload it if it is open. Nothing is read anywhere else.", ""],
+}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", PAINTED)
 def test_every_state_is_legible(chromium: Browser, popup: Page, state: str, scheme: Any) -> None:
-    """In both themes, for axe and for the eye (the pictures are in docs/images)."""
+    """Said plainly and in both themes, for axe and for the eye (the pictures are in docs/images)."""
     popup.emulate_media(color_scheme=scheme)
     paint(chromium, popup, **PAINTED[state])
     assert violations(popup) == []
+    assert popup.locator(".state, .notes").all_inner_texts() == SAID[state]
     if state in ("connected", "buffering", "broken", "refused"):
         picture(popup, f"{state}-{scheme}")
 
 
 def test_setup_looks_as_in_the_docs(popup: Page) -> None:
-    """The first thing a broadcaster sees fits the popup's 600 pixels or scrolls in one direction only."""
+    """The first thing a broadcaster sees fits the popup's width, and its buttons are in sight within the 600 pixels of a popup."""
     assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    expect(popup.get_by_role("button", name="Save")).to_be_in_viewport(ratio=1)
     picture(popup, "setup")
 
 
@@ -189,8 +200,18 @@ def test_forced_colours_keep_states_apart(chromium: Browser, popup: Page) -> Non
     picture(popup, "forced-colours")
 
 
-def test_at_200_percent_nothing_is_cut_off(chromium: Browser, popup: Page) -> None:
-    """Twice as large, text wraps and nothing needs sideways scrolling."""
+def test_zoomed_to_200_percent_nothing_needs_sideways_scrolling(chromium: Browser, popup: Page) -> None:
+    """Chrome's own zoom, in the 800 pixels that it gives a popup at most."""
+    popup.set_viewport_size({"width": 800, "height": 600})
+    popup.evaluate("async () => chrome.tabs.setZoom((await chrome.tabs.getCurrent()).id, 2)")
+    paint(chromium, popup, viewers_missing=True)
+    measured = popup.evaluate("() => [devicePixelRatio, innerWidth, document.documentElement.scrollWidth <= innerWidth]")
+    popup.evaluate("async () => chrome.tabs.setZoom((await chrome.tabs.getCurrent()).id, 0)")  # it is the origin's, not the tab's
+    assert measured == [2, 400, True]
+
+
+def test_with_letters_twice_as_large_nothing_is_cut_off(chromium: Browser, popup: Page) -> None:
+    """Text wraps, and nothing needs sideways scrolling."""
     popup.set_viewport_size({"width": 400, "height": 600})
     paint(chromium, popup, viewers_missing=True)
     popup.evaluate("() => { document.documentElement.style.fontSize = '200%'; document.querySelector('details').open = true; }")
@@ -213,7 +234,8 @@ def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, sc
     chromium.open(OWN["chaturbate"])
     options = chromium.open_ui("options", 900, 1000)
     options.emulate_media(color_scheme=scheme)
-    options.get_by_role("row", name="Chaturbate: Viewers").wait_for()
+    options.get_by_role("row", name="Chaturbate: Viewers 552 users-tab").wait_for()
+    expect(options.locator(".state strong")).to_have_text("Connected")
     assert violations(options) == []
     picture(options, f"options-{scheme}")
     options.get_by_role("button", name="Try again").click()

@@ -2,8 +2,10 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
@@ -30,6 +32,25 @@ def test_the_archive_is_the_same_every_time(tmp_path: pathlib.Path) -> None:
     assert first.name == f"studio-pulse-extension-{version}.zip"
 
 
+def test_there_is_one_version() -> None:
+    """The extension's, the document's of the socket, and the newest in the changelog are pyproject.toml's."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == version
+    assert json.loads((EXTENSION / "manifest.json").read_text())["version"] == version
+    assert json.loads((ROOT / "docs" / "asyncapi.json").read_text())["info"]["version"] == version
+
+
+def test_the_docs_give_make_the_variables_it_reads() -> None:
+    """A misspelt variable is ignored by make, and the command does something else."""
+    makefile = (ROOT / "Makefile").read_text()
+    commands = re.findall(r"`(make \w+[^`]*)`", (ROOT / "docs" / "extension.md").read_text())
+    variables = {name for command in commands for name in re.findall(r"\b([A-Z]+)=", command)}
+    assert {"SCOPE", "ENDPOINT"} <= variables
+    assert {name for name in variables if f"$({name})" not in makefile} == set()
+
+
 def test_the_archive_holds_what_the_extension_needs_and_nothing_else(tmp_path: pathlib.Path) -> None:
     """No tools, types, tests or installed packages; every file that another one names is there."""
     names = set(zipfile.ZipFile(pack(tmp_path)).namelist())
@@ -50,11 +71,12 @@ def test_a_studio_can_pack_its_address(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib.Path) -> None:
-    """Unpacked and loaded as it is, the worker starts and the popup says that it wants to be set up."""
+    """Unpacked and loaded as it is, the worker starts, the settings page opens, and the popup says that it wants to be set up."""
     zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
     browser = Browser(playwright, tmp_path, "")
     assert browser.open_ui("popup").locator(".state strong").inner_text() == "Not set up yet"
     assert (until(browser.badge), browser.logs) == ("SET", [])
+    until(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
     browser.close()
 
 
@@ -85,6 +107,7 @@ def test_nothing_is_sent_before_chrome_was_allowed_to(
     browser.open(OWN["chaturbate"])
     until(lambda: browser.outbox()["buffered"], "a kept reading")
     assert popup.locator(".state strong").inner_text() == "Permission needed"
+    popup.get_by_text("Readings kept: ").wait_for()
     assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])
     browser.close()
 

@@ -1,6 +1,7 @@
 """From a platform's page to a POST, in a real Chromium with the whole extension."""
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -101,6 +102,17 @@ def test_somebody_elses_broadcast_path_is_not_read(chromium: Browser, server: Sc
     assert {reading["platform"] for reading in server.readings} == {"camsoda"}
 
 
+def test_nothing_is_read_when_nobody_is_logged_in(chromium: Browser, server: ScriptedIngest) -> None:
+    """The path alone makes no own page; logging in on the same page does."""
+    page = chromium.open("https://chaturbate.com/bob/")
+    page.evaluate("() => { history.pushState({}, '', '/b/alice/'); document.querySelector('.user_information_header_username').remove(); }")
+    chromium.open(OWN["camsoda"])
+    server.wait_for(lambda _: sum(r["platform"] == "camsoda" for r in server.readings) >= 2)
+    assert {reading["platform"] for reading in server.readings} == {"camsoda"}
+    page.evaluate("() => document.body.insertAdjacentHTML('afterbegin', '<b class=user_information_header_username>Alice</b>')")
+    received(server, platform="chaturbate", tokens_count=77)
+
+
 def test_a_page_that_redraws_itself_is_read_at_every_interval(chromium: Browser, server: ScriptedIngest) -> None:
     """The whole body is replaced many times a second; readings go on, five seconds apart."""
     page = chromium.open(OWN["chaturbate"])
@@ -173,11 +185,41 @@ def test_a_reading_breaks_after_six_failures_and_mends_after_two_successes(chrom
     until(lambda: chromium.badge() == "ON", "the mended badge")
 
 
+def test_an_own_page_without_a_balance_is_named(chromium: Browser, server: ScriptedIngest) -> None:
+    """It is not called a page that is not there, nothing is sent, and the popup says why."""
+    page = chromium.open(OWN["camsoda"])
+    received(server, platform="camsoda")
+    page.evaluate("() => { document.querySelector('.token-balance-Ab12').textContent = '—'; }")
+    until(lambda: chromium.board()["platforms"]["camsoda"]["metrics"]["tokens"]["status"] == "missing", "the status")
+    chromium.console.evaluate(
+        """async () => {
+            const { board } = await chrome.storage.session.get('board');
+            await chrome.storage.session.set({ board: { ...board, lastOkAt: 0 } });
+        }"""
+    )
+    popup = chromium.open_ui("popup")
+    popup.get_by_text("Nothing to send").wait_for()
+    assert "its token balance cannot be read" in popup.locator(".state").inner_text()
+
+
+CLEAR_TIMERS = "() => { for (let timer = 0; timer < 10000; timer += 1) clearInterval(timer); }"
+
+
+def test_a_page_without_timers_is_read_when_it_changes(chromium: Browser, server: ScriptedIngest) -> None:
+    """The page's own changes trigger readings without any timer of ours."""
+    page = chromium.open(OWN["camsoda"])
+    first = int(received(server, platform="camsoda")["sequence"])  # type: ignore[call-overload]
+    page.evaluate(CLEAR_TIMERS)
+    until(lambda: time.time() * 1000 > first + 5000, "the end of the interval")
+    page.locator(".token-balance-Ab12").evaluate("element => { element.textContent = '8901' }")
+    received(server, tokens_count=8901)
+
+
 def test_a_page_without_timers_is_read_when_the_worker_asks(chromium: Browser, server: ScriptedIngest) -> None:
     """Chrome stops the timers of hidden pages, and a page can clear them all: the worker's alarm still gets a reading."""
     page = chromium.open(OWN["camsoda"])
     received(server, platform="camsoda")
-    page.evaluate("() => { for (let timer = 0; timer < 10000; timer += 1) clearInterval(timer); }")
+    page.evaluate(CLEAR_TIMERS)
     before = max(int(r["sequence"]) for r in server.readings)
     chromium.console.evaluate("() => chrome.alarms.create('every-30-seconds', { when: Date.now() + 7000, periodInMinutes: 0.5 })")
     server.wait_for(lambda _: any(int(r["sequence"]) > before for r in server.readings))

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Playwright, expect
 
 from tests import needs
-from tests.extension.browser import Browser, installed, token
+from tests.extension.browser import Browser, installed, picture, token, violations
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -50,4 +50,10 @@ def test_a_room_set_up_by_policy_needs_nobody(playwright: Playwright, sites: Sit
     expect(popup.get_by_label("Room")).not_to_be_editable()
     expect(popup.get_by_label("Key")).to_have_accessible_description("Set by your studio.")
     expect(popup.get_by_label("Key")).to_have_value("")
+    popup.close()
+    options = browser.open_ui("options", 900, 1000)
+    options.get_by_role("row", name="Chaturbate: Tokens").wait_for()
+    assert options.locator("input:read-only").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
+    assert violations(options) == []
+    picture(options, "policy")
     browser.close()

@@ -5,7 +5,7 @@ import { manifest } from './content.js';
 
 const root = new URL('../../extension/', import.meta.url);
 const [en, es] = ['en', 'es'].map((language) => JSON.parse(readFileSync(new URL(`_locales/${language}/messages.json`, root), 'utf8')));
-const sources = ['worker', 'ui'].flatMap((folder) => readdirSync(new URL(`${folder}/`, root)).map((name) => readFileSync(new URL(`${folder}/${name}`, root), 'utf8')));
+const sources = ['content', 'worker', 'ui'].flatMap((folder) => readdirSync(new URL(`${folder}/`, root)).map((name) => readFileSync(new URL(`${folder}/${name}`, root), 'utf8')));
 
 test('English and Spanish say the same things, with the same values in them', () => {
   assert.deepEqual(Object.keys(es), Object.keys(en));
@@ -41,7 +41,7 @@ test('the pages may load nothing from elsewhere and run no inline script', () =>
   assert.doesNotMatch(policy, /unsafe|data:/u);
 });
 
-test('no page writes HTML, and nothing is logged', () => {
+test('nothing writes HTML, and nothing is logged', () => {
   for (const source of sources) assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|console\./u);
 });
 

@@ -1,0 +1,48 @@
+"""What the documentation says about a fourth platform, done to the letter: one adapter, two lines of manifest, nothing else."""
+
+import json
+import pathlib
+import re
+
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.extension.browser import ROOT, Browser, installed
+from tests.extension.scripted import ScriptedIngest
+from tests.extension.sites import Sites
+
+
+def documented(language: str) -> str:
+    """The first block of a language in the section on a fourth platform."""
+    section = (ROOT / "docs" / "extension.md").read_text().split("## A fourth platform")[1]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def extended(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of the extension with the documented adapter and manifest lines pasted in."""
+    copy = installed(tmp_path)
+    adapters = copy / "content" / "adapters.js"
+    adapters.write_text(re.sub(r"\];\s*\Z", lambda _: documented("js") + "];\n", adapters.read_text()))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["content_scripts"][0]["matches"] += json.loads(f"[{documented('json')}]")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+@pytest.mark.parametrize("host", ["www.example.com", "example.net"])
+def test_a_fourth_platform_is_an_adapter_and_two_lines(
+    playwright: Playwright, sites: Sites, ingest: ScriptedIngest, extended: pathlib.Path, host: str
+) -> None:
+    """Its page is read on either domain, sent, and shown in the popup under its own name."""
+    browser = Browser(playwright, extended, sites.resolver_rules)
+    browser.configure(ingest.url)
+    browser.open(f"https://{host}/studio/alice")
+    ingest.wait_for(lambda _: ingest.moments)
+    expected = {"room_id": "blue", "platform": "example", "tokens_count": 4200, "viewers_count": 17}
+    assert expected.items() <= next(ingest.readings).items()
+    popup = browser.open_ui("popup")
+    assert (popup.locator(".platform-name strong").inner_text(), browser.logs) == ("Example", [])
+    browser.close()
