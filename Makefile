@@ -57,11 +57,12 @@ extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=
 smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
 	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)
 
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
 lock: $(STAMP) ## Write the lock files anew from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
-		--upgrade pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
-		-c requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+	$(LOCK) --upgrade pyproject.toml -o requirements.txt
+	$(LOCK) -c requirements.txt --extra otel pyproject.toml -o requirements-otel.txt
+	$(LOCK) -c requirements-otel.txt --extra otel --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what the checkout made for itself
 	rm -rf $(VENV) .local dist node_modules test-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
