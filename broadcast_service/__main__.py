@@ -52,6 +52,7 @@ def main() -> int:
         host=settings.broadcast_host,
         port=settings.broadcast_port,
         http=PulseHttpProtocol,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,

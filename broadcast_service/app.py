@@ -18,7 +18,8 @@ from broadcast_service.routes import Dashboards
 from broadcast_service.session import Terms
 from broadcast_service.sessions import Caps, Sessions
 from broadcast_service.settings import BroadcastSettings
-from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
+from shared.audit import Audit
+from shared.problems import Problem, answer_bug, answer_http_exception
 from shared.redis import Store
 from shared.revocations import Revocations
 from shared.serving import FRESH_SECONDS, common_routes, running
@@ -40,7 +41,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     )
     sessions.before_drain = fanout.flush_now
     listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
-    revocations = Revocations(store, sessions.end_tokens)
+    audit = Audit()
+    revocations = Revocations(store, audit, sessions.end_tokens)
     dashboards = Dashboards(
         store=store,
         shards=shards,
@@ -49,6 +51,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         sessions=sessions,
         verifier=Verifier(settings.keyring, "dashboard"),
         revocations=revocations,
+        audit=audit,
         origins=settings.allowed_origins.values,
         terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds),
         history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
@@ -66,14 +69,20 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         jobs = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
-        jobs |= {"store": store.run(), "fanout": fanout.run(), "sessions": sessions.run(), "revocations": revocations.run()}
+        jobs |= {
+            "store": store.run(),
+            "fanout": fanout.run(),
+            "sessions": sessions.run(),
+            "revocations": revocations.run(),
+            "audit": audit.run(),
+        }
         async with store, running(jobs, on_crash):
             yield
 
     return Starlette(
         routes=[*dashboards.routes(), *common_routes(openapi, unready), pages()],
         lifespan=lifespan,
-        exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+        exception_handlers={Problem: audit.answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
     )
 
 

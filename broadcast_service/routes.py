@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 import msgspec
 import structlog
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -25,8 +25,9 @@ from broadcast_service.session import Session, Terms
 from broadcast_service.sessions import Place, Sessions
 from broadcast_service.transport import EXTENSION
 from shared import keys
+from shared.audit import CLAIMS, Audit
 from shared.messages import decode_stored
-from shared.problems import Problem
+from shared.problems import API_HEADERS, Problem
 from shared.redis import RedisError, Store
 from shared.revocations import Revocations
 from shared.scope import is_room
@@ -51,6 +52,7 @@ class Dashboards:
         sessions: Sessions,
         verifier: Verifier,
         revocations: Revocations,
+        audit: Audit,
         origins: frozenset[str],
         terms: Terms,
         history: History,
@@ -63,6 +65,7 @@ class Dashboards:
         self._sessions = sessions
         self._verifier = verifier
         self._revocations = revocations
+        self._audit = audit
         self._origins = origins
         self._terms = terms
         self._history = history
@@ -82,10 +85,21 @@ class Dashboards:
 
     def verify(self, token: str) -> Claims:
         """A dashboard token's claims; raises TokenError, also for a revoked one."""
-        claims = self._verifier.verify(token, time.time())
+        return self._check(self._verifier.verify(token, time.time()))
+
+    def _check(self, claims: Claims) -> Claims:
         if claims.token_id in self._revocations:
             raise TokenError
         return claims
+
+    def _verify_for(self, connection: HTTPConnection) -> Callable[[str], Claims]:
+        """`verify`, keeping with the connection what the token said, for the audit log."""
+
+        def verify(token: str) -> Claims:
+            connection.scope[CLAIMS] = claims = self._verifier.verify(token, time.time())
+            return self._check(claims)
+
+        return verify
 
     async def socket(self, websocket: WebSocket) -> None:
         """The handshake; what follows is the session's."""
@@ -96,7 +110,7 @@ class Dashboards:
                 websocket.query_params,
                 websocket.scope["subprotocols"],
                 origins=self._origins,
-                verify=self.verify,
+                verify=self._verify_for(websocket),
             )
             address = websocket.client.host if websocket.client else ""
             place = self._sessions.admit(agreement.claims.subject, address)
@@ -105,7 +119,7 @@ class Dashboards:
             place = None
         except Problem as problem:
             metrics.handshakes.labels(str(problem.status)).inc()
-            log.info("session.refused", status=problem.status, detail=problem.detail)
+            self._audit.refusal(websocket, problem)
             await websocket.send_denial_response(problem.response())
         finally:
             if place is not None:
@@ -172,7 +186,7 @@ class Dashboards:
         return _csv(as_csv(report), "earnings") if csv else json_response(report)
 
     def _authenticate(self, request: Request) -> Claims:
-        return authenticate(request.headers, request.query_params, (), self.verify)
+        return authenticate(request.headers, request.query_params, (), self._verify_for(request))
 
     def _room(self, request: Request) -> tuple[str, str]:
         """The room of the path, if the token covers it. A name that is no room's is covered by no token."""
@@ -200,7 +214,7 @@ def _wants_csv(request: Request) -> bool:
 
 
 def _csv(lines: Iterator[str], name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"}
+    headers = {**API_HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(in_slices(lines), headers=headers, media_type="text/csv")
 
 

@@ -27,7 +27,7 @@ def main() -> int:
             host=settings.ingest_host,
             port=settings.ingest_port,
             ws="none",
-            proxy_headers=False,  # nothing here depends on the client's address
+            proxy_headers=False,  # only the audit log wants the client's address, and looks for it itself
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )

@@ -9,9 +9,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from ingest_service.openapi import openapi
+from ingest_service.rates import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.writer import Limits, Writer
+from shared.audit import Audit, behind_proxies
 from shared.history import DAY_SECONDS
 from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
 from shared.redis import Store
@@ -19,10 +21,13 @@ from shared.revocations import Revocations
 from shared.serving import FRESH_SECONDS, common_routes, running
 from shared.tokens import Verifier
 
+EXPOSED = ["RateLimit", "RateLimit-Policy", "Retry-After"]
+
 
 def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None]) -> ASGIApp:
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
-    revocations = Revocations(store)
+    audit = Audit()
+    revocations = Revocations(store, audit)
     limits = Limits(settings.rate_limit_room_per_second, settings.rate_limit_token_per_second)
     writer = Writer(
         store,
@@ -33,10 +38,12 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         limits=limits,
     )
     verifier = Verifier(settings.keyring, "ingest")
+    refused = behind_proxies(audit, settings.forwarded_allow_ips)
     telemetry = Telemetry(
         writer,
         verifier,
         revocations,
+        refused,
         retention_seconds=settings.history_retention_days * DAY_SECONDS,
         body_timeout_seconds=settings.body_timeout_seconds,
     )
@@ -46,7 +53,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        jobs = {"store": store.run(), "writer": writer.run(), "revocations": revocations.run()}
+        jobs = {"store": store.run(), "writer": writer.run(), "revocations": revocations.run(), "audit": audit.run()}
         async with store, running(jobs, on_crash):
             yield
 
@@ -55,9 +62,10 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
     )
+    headers = policies(limits)
     endpoints = {
-        "/api/tracking/telemetry": Endpoint(telemetry.post_one),
-        "/api/tracking/telemetry/batch": Endpoint(telemetry.post_batch),
+        "/api/tracking/telemetry": Endpoint(telemetry.post_one, headers, refused),
+        "/api/tracking/telemetry/batch": Endpoint(telemetry.post_batch, headers, refused),
     }
     return _with_cors(Paths(endpoints, ordinary), settings)
 
@@ -68,5 +76,5 @@ def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:
         return app
     origins = sorted(settings.allowed_origins.values)
     return CORSMiddleware(
-        app, allow_origins=origins, allow_methods=["POST"], allow_headers=["Authorization", "Content-Type"], expose_headers=["Retry-After"]
+        app, allow_origins=origins, allow_methods=["POST"], allow_headers=["Authorization", "Content-Type"], expose_headers=EXPOSED
     )

@@ -12,10 +12,12 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
+from ingest_service.rates import exhausted
 from ingest_service.validation import check, parse_batch, parse_update
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
+from shared.audit import CLAIMS
 from shared.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
-from shared.problems import Problem, bug, unauthorized
+from shared.problems import API_HEADERS, Problem, bug, unauthorized
 from shared.revocations import Revocations
 from shared.serving import ClientGone, read_body
 from shared.tokens import Claims, TokenError, Verifier, bearer
@@ -33,6 +35,8 @@ NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Resu
 READINGS: Final = {result: metrics.readings.labels(result.name.lower()) for result in Result}
 ANSWERED: Final = metrics.requests.labels("200")
 
+Refused = Callable[[Scope, Problem], Awaitable[None]]
+
 log = structlog.get_logger()
 
 
@@ -40,11 +44,19 @@ class Telemetry:
     """The two endpoints and what they stand on."""
 
     def __init__(
-        self, writer: Writer, verifier: Verifier, revocations: Revocations, *, retention_seconds: int, body_timeout_seconds: float
+        self,
+        writer: Writer,
+        verifier: Verifier,
+        revocations: Revocations,
+        refused: Refused,
+        *,
+        retention_seconds: int,
+        body_timeout_seconds: float,
     ) -> None:
         self._writer = writer
         self._verifier = verifier
         self._revocations = revocations
+        self._refused = refused
         self._retention_seconds = retention_seconds
         self._body_timeout_seconds = body_timeout_seconds
 
@@ -73,12 +85,15 @@ class Telemetry:
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
         outcomes = iter(await self._writer.write(good, claims.token_id))
         results, unavailable = [], 0
+        refusals: dict[int, Problem] = {}
         for position, item in enumerate(items):
             outcome: Outcome | Exception = item if isinstance(item, Problem) else next(outcomes)
             if isinstance(outcome, Outcome) and isinstance(item, TelemetryUpdate):
                 _count(outcome.result, item)
             unavailable += isinstance(outcome, StoreUnavailable | Overloaded)
-            results.append(_item(position, outcome))
+            results.append(_item(position, outcome, refusals))
+        for refusal in refusals.values():
+            await self._refused(scope, refusal)
         return 503 if unavailable and unavailable == len(good) else 200, encode(BatchAnswer(results))
 
     def _authenticate(self, scope: Scope, now_seconds: float) -> Claims:
@@ -89,6 +104,7 @@ class Telemetry:
             claims = self._verifier.verify(bearer(authorization), now_seconds)
         except TokenError:
             raise unauthorized() from None
+        scope[CLAIMS] = claims
         if claims.token_id in self._revocations:
             raise unauthorized()
         if not _is_json(scope["headers"]):
@@ -130,16 +146,20 @@ def _problem(outcome: Outcome | Exception) -> Problem:
         if outcome.result is Result.DAMAGED:
             return Problem(500, "a stored value of this room is damaged; the reading was not stored")
         whose = "room" if outcome.result is Result.ROOM_LIMITED else "token"
-        return Problem(429, f"too many readings for this {whose}", retry_after_seconds=-(-outcome.value // 1_000_000))
+        seconds = -(-outcome.value // 1_000_000)
+        return Problem(429, f"too many readings for this {whose}", retry_after_seconds=seconds, headers=exhausted(whose, seconds))
     if isinstance(outcome, Overloaded):
         return Problem(503, "too many readings are waiting; send it again later", retry_after_seconds=1)
     return Problem(503, "the store did not confirm in time; sending the reading again is safe", retry_after_seconds=1)
 
 
-def _item(position: int, outcome: Outcome | Exception) -> BatchItem:
+def _item(position: int, outcome: Outcome | Exception, refusals: dict[int, Problem]) -> BatchItem:
+    """The outcome of one item; `refusals` keeps the first problem of each status."""
     if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
         return BatchItem(position, NAMES[outcome.result], version=outcome.value)
-    return BatchItem(position, "rejected", problem=_problem(outcome).as_dict())
+    problem = _problem(outcome)
+    refusals.setdefault(problem.status, problem)
+    return BatchItem(position, "rejected", problem=problem.as_dict())
 
 
 def _count(result: Result, update: TelemetryUpdate) -> None:
@@ -152,10 +172,19 @@ Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
 
 
 class Endpoint:
-    """A handler as an ASGI application. A refusal is sent as its problem; a client that left gets nothing."""
+    """A handler as an ASGI application. A refusal is sent as its problem; a client that left gets nothing.
 
-    def __init__(self, handler: Handler) -> None:
+    `headers` stand on every answer; `refused` hears of every refusal before it is sent.
+    """
+
+    def __init__(self, handler: Handler, headers: Mapping[str, str], refused: Refused) -> None:
         self._handler = handler
+        self._headers = dict(headers)
+        self._refused = refused
+        self._fixed = [
+            (b"content-type", b"application/json"),
+            *((name.lower().encode(), value.encode()) for name, value in {**API_HEADERS, **headers}.items()),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the handler and sends what it returns."""
@@ -166,7 +195,10 @@ class Endpoint:
             return
         except Problem as problem:
             metrics.requests.labels(str(problem.status)).inc()
-            await problem.response()(scope, receive, send)
+            await self._refused(scope, problem)
+            response = problem.response()
+            response.headers.update(self._headers)
+            await response(scope, receive, send)
             return
         except Exception:
             metrics.requests.labels("500").inc()
@@ -174,7 +206,7 @@ class Endpoint:
             await bug().response()(scope, receive, send)
             return
         (ANSWERED if status == 200 else metrics.requests.labels(str(status))).inc()
-        headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers = [*self._fixed, (b"content-length", str(len(body)).encode())]
         if status == 503:
             headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -15,6 +15,13 @@ from shared.messages import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+# Of every answer that is not a page: nobody keeps a copy, guesses its type, or shows it in a frame.
+API_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 class Problem(Exception):
     """A refusal with an HTTP status, raised anywhere below a route and answered in one place."""
@@ -33,7 +40,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.retry_after_seconds = retry_after_seconds
-        self.headers = dict(headers or {})
+        self.headers = {**API_HEADERS, **(headers or {})}
         if retry_after_seconds is not None:
             self.headers["Retry-After"] = str(retry_after_seconds)
 

@@ -57,6 +57,8 @@ class RedisUrl:
         self.master = master
         self._node_prefix = node_prefix
         self._database = database
+        for node in (*seeds, self.node("localhost", 1) if node_prefix else ""):
+            _check(node)
 
     @classmethod
     def parse(cls, text: str) -> "RedisUrl":
@@ -168,6 +170,15 @@ class Store:
         """Closes the connections to nodes that are gone."""
         for url in self._nodes.keys() - keep:
             await self._nodes.pop(url).aclose()
+
+
+def _check(url: str) -> None:
+    """Raises ValueError where the library could not connect to a URL; its own errors repeat parts of it, say of a password with a `#`."""
+    try:
+        if url:
+            new_connection(_client(url))
+    except (TypeError, ValueError):
+        raise ValueError("what follows the scheme cannot be read; a password is percent-encoded") from None
 
 
 def _all_slots(epoch: int, url: str) -> Owned:

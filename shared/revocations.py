@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from shared.audit import Audit
 from shared.keys import REVOKED_TOKENS
 from shared.redis import RedisError, Store
 
@@ -26,11 +27,19 @@ async def revoke(store: Store, token_id: str, until_seconds: int) -> None:
     await redis.zremrangebyscore(REVOKED_TOKENS, "-inf", int(time.time()) - 60)
 
 
+async def listed(store: Store) -> dict[str, float]:
+    """Every ended token that has not expired by itself, with the second at which it would; raises RedisError."""
+    redis = store.owner(REVOKED_TOKENS)
+    found: list[tuple[bytes, float]] = await redis.zrangebyscore(REVOKED_TOKENS, int(time.time()), "+inf", withscores=True)  # type: ignore[assignment]
+    return {token_id.decode(): until for token_id, until in found}
+
+
 class Revocations:
     """This process' copy of the list. `on_change` hears of every token newly ended."""
 
-    def __init__(self, store: Store, on_change: Callable[[set[str]], None] = lambda _ended: None) -> None:
+    def __init__(self, store: Store, audit: Audit, on_change: Callable[[set[str]], None] = lambda _ended: None) -> None:
         self._store = store
+        self._audit = audit
         self._on_change = on_change
         self._ended: dict[str, float] = {}
         self._confirmed_at = float("-inf")
@@ -44,17 +53,18 @@ class Revocations:
 
     async def refresh(self) -> None:
         """Reads the list once; raises RedisError."""
-        redis = self._store.owner(REVOKED_TOKENS)
-        now = int(time.time())
-        listed: list[tuple[bytes, float]] = await redis.zrangebyscore(REVOKED_TOKENS, now, "+inf", withscores=True)  # type: ignore[assignment]
+        ended, now = await listed(self._store), time.time()
         self._confirmed_at = time.monotonic()
-        ended = {token_id.decode(): until for token_id, until in listed}
         new = ended.keys() - self._ended.keys()
         # A Redis that lost its data has forgotten who was shut out; this process has not.
         self._ended = {token_id: until for token_id, until in self._ended.items() if until >= now} | ended
         if new:
-            log.info("tokens.revoked", count=len(new))
-            self._on_change(set(new))
+            self._tell(set(new))
+
+    def _tell(self, ended: set[str]) -> None:
+        for token_id in ended:
+            self._audit.note("token.revoked", jti=token_id)
+        self._on_change(ended)
 
     async def run(self) -> None:
         """Refreshes for ever; Redis' absence is an expected state, told once per outage."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.messages import encode
-from shared.problems import Problem
+from shared.problems import API_HEADERS, Problem
 
 STOP_SECONDS: Final = 2.0  # for background jobs to end
 FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
@@ -25,7 +25,7 @@ Readiness = Callable[[], list[str]]
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Any message or plain value as a JSON response."""
-    return Response(encode(value), status, headers, "application/json")
+    return Response(encode(value), status, {**API_HEADERS, **(headers or {})}, "application/json")
 
 
 def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> list[Route]:
@@ -40,7 +40,7 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
         return json_response({"status": "ready"})
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(), headers=API_HEADERS, media_type=CONTENT_TYPE_LATEST)
 
     async def schema(_request: Request) -> Response:
         return json_response(openapi())

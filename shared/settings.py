@@ -45,8 +45,23 @@ class Origins:
         return cls(values)
 
 
-class TokenSettings(Struct, frozen=True, kw_only=True):
-    """What it takes to sign and verify tokens."""
+Redis = Annotated[
+    RedisUrl,
+    Meta(
+        description="redis://[user:password@]host:port/db, rediss://…, unix://…, "
+        "redis+sentinel://[user:password@]host:port[,host:port]/master-name[/db] or redis+cluster://[user:password@]host:port[,host:port]"
+    ),
+]
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """Where Redis is."""
+
+    redis_url: Redis
+
+
+class KeySettings(Struct, frozen=True, kw_only=True):
+    """The keys there are, perhaps none."""
 
     token_keys: Annotated[SecretKeys, Meta(description=KEYS)] = SecretKeys({})
     token_public_keys: Annotated[PublicKeys, Meta(description="kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")] = PublicKeys({})
@@ -57,26 +72,33 @@ class TokenSettings(Struct, frozen=True, kw_only=True):
         return Keyring({**self.token_public_keys.keys, **self.token_keys.keys})
 
 
+class TokenSettings(KeySettings, frozen=True, kw_only=True):
+    """What it takes to sign and verify tokens: at least one key."""
+
+
+class InspectSettings(KeySettings, frozen=True, kw_only=True):
+    """What helps to judge a token; without either part of the answer is missing."""
+
+    redis_url: Redis | None = None
+
+
 class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     """What both services read."""
 
-    redis_url: Annotated[
-        RedisUrl,
-        Meta(
-            description="redis://[user:password@]host:port/db, rediss://…, unix://…, "
-            "redis+sentinel://[user:password@]host:port[,host:port]/master-name[/db] or redis+cluster://[user:password@]host:port[,host:port]"
-        ),
-    ]
+    redis_url: Redis
     telemetry_shards: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
     telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
     history_step_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600 that divide a day")] = 60
     history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
     allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path")] = Origins(frozenset())
+    forwarded_allow_ips: Annotated[
+        str, Meta(pattern=r"\A(\*|[0-9a-fA-F.:/]+(, ?[0-9a-fA-F.:/]+)*)\Z", description="addresses or networks, comma separated, or *")
+    ] = "127.0.0.1"
     log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z", description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
 
 
-T = TypeVar("T", bound=TokenSettings)
+T = TypeVar("T", bound=Struct)
 
 
 def load(kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
@@ -93,7 +115,7 @@ def load(kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
                 problems.append(f"{name} should be {describe(hint)} ({_reason(error)})")
         elif field.required:
             problems.append(f"{name} is not set; it should be {describe(hint)}")
-    problems += _across(values, environ)
+    problems += _across(kind, values, environ)
     if problems:
         raise SettingsError(problems)
     return kind(**values)
@@ -105,10 +127,10 @@ def describe(hint: Any) -> str:
     return metas[-1].description or "" if metas else "another value"
 
 
-def _across(values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+def _across(kind: type[Struct], values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """Rules that involve more than one variable, or none that was given."""
     problems = []
-    if not environ.get("TOKEN_KEYS", "").strip() and not environ.get("TOKEN_PUBLIC_KEYS", "").strip():
+    if issubclass(kind, TokenSettings) and not environ.get("TOKEN_KEYS", "").strip() and not environ.get("TOKEN_PUBLIC_KEYS", "").strip():
         problems.append(f"TOKEN_KEYS is not set; it should be {KEYS} (or set TOKEN_PUBLIC_KEYS)")
     if 86400 % values.get("history_step_seconds", 60):
         problems.append("HISTORY_STEP_SECONDS should be seconds from 1 to 3600 that divide a day")

@@ -1,45 +1,85 @@
-"""`python -m shared.tokens`: issue a token, or end one everywhere. The token alone goes to stdout."""
+"""`python -m shared.tokens`: make a key, issue a token, look into one, end one everywhere. What was asked for stands alone on stdout.
+
+A token given as `-` is read from stdin, so that it need not stand in the shell's history or in the list of processes.
+"""
 
 import argparse
 import asyncio
+import datetime as dt
+import json
 import re
+import secrets
 import sys
 import time
+from typing import Any, Final
 
 import jwt
+import structlog
 
+from shared.logs import configure
 from shared.redis import RedisError, RedisUrl, Store
-from shared.revocations import revoke
+from shared.revocations import listed, revoke
 from shared.scope import ScopeError
-from shared.settings import CommonSettings, SettingsError, TokenSettings, load
-from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, KeyringError, issue
+from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, load
+from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MAX_INPUT: Final = 16_384  # bytes read for a `-`
+
+EPILOG: Final = """
+environment:
+  TOKEN_KEYS         kid:secret[,kid:secret...]; the first one signs (issue, inspect)
+  TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; issuers outside, verified only (inspect)
+  REDIS_URL          where the list of ended tokens is (revoke, revoked; inspect, if set)
+
+examples:
+  python -m shared.tokens keygen
+  python -m shared.tokens issue --audience ingest --subject 'Room 12' --rooms 'Room 12' --ttl 90d
+  python -m shared.tokens inspect - < token.txt
+  python -m shared.tokens revoke 3q2-7wABzKlmNo12
+
+Outside issuers sign with RS256, ES256 or EdDSA; give their public keys in TOKEN_PUBLIC_KEYS. docs/operations.md has rotation step by step.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    configure("tokens", level="info", log_format="console" if sys.stderr.isatty() else "json")
     try:
         return int(options.run(options))
-    except (SettingsError, ScopeError, KeyringError, RedisError) as error:
+    except (SettingsError, ScopeError, KeyringError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
-        return 1
+    except (RedisError, OSError, TimeoutError) as error:
+        print(f"{options.command}: Redis did not confirm ({type(error).__name__}); nothing is certain, try again", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m shared.tokens", description="Issue and revoke Studio Pulse tokens.")
+    parser = argparse.ArgumentParser(
+        prog="python -m shared.tokens",
+        description="Keys and tokens of Studio Pulse.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
+    key = commands.add_parser("keygen", help="print a new kid:secret for TOKEN_KEYS")
+    key.add_argument("--kid", help="its name, letters, digits, . _ - (default: today's date and a few random letters)")
+    key.set_defaults(run=_keygen)
     new = commands.add_parser("issue", help="print a new token")
-    new.add_argument("--audience", required=True, choices=AUDIENCES)
+    new.add_argument("--audience", required=True, choices=AUDIENCES, help="what it opens")
     new.add_argument("--subject", required=True, help="who it is for, as shown in logs")
     new.add_argument("--rooms", default="*", help="comma separated ids or prefixes ending in * (default: every room)")
     new.add_argument("--platforms", help="comma separated (default: every platform)")
-    new.add_argument("--ttl", type=_duration, default="8h", help="such as 30m, 8h, 90d (default: 8h)")
+    new.add_argument("--ttl", type=_duration, default="8h", help="such as 30m, 8h, 90d, at most 366d (default: 8h)")
     new.set_defaults(run=_issue)
+    look = commands.add_parser("inspect", help="print what a token says and whether it is good; status 0 if nothing is wrong with it")
+    look.add_argument("token", help="the token, - for stdin")
+    look.set_defaults(run=_inspect)
     end = commands.add_parser("revoke", help="end a token everywhere within seconds")
-    end.add_argument("token", help="the token, or its jti")
+    end.add_argument("token", help="the token or its jti, - for stdin")
     end.set_defaults(run=_revoke)
+    commands.add_parser("revoked", help="print the jti of every ended token and when it may be forgotten").set_defaults(run=_revoked)
     return parser
 
 
@@ -47,11 +87,33 @@ def _duration(text: str) -> int:
     match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd]?)", text)
     if not match:
         raise argparse.ArgumentTypeError("a duration is a number and s, m, h or d, such as 8h")
-    return int(match[1]) * _UNITS[match[2] or "s"]
+    return int(match[1]) * UNITS[match[2] or "s"]
 
 
 def _list(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _given(text: str) -> str:
+    """An argument, or stdin where it is `-`."""
+    return sys.stdin.read(MAX_INPUT).strip() if text == "-" else text
+
+
+def _moment(seconds: Any) -> Any:
+    """A Unix second as people read it; anything else as it is."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return seconds
+
+
+def _keygen(options: argparse.Namespace) -> int:
+    kid = options.kid or f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-{secrets.token_hex(2)}"
+    line = f"{kid}:{secrets.token_urlsafe(32)}"
+    SecretKeys.parse(line)
+    print(line)
+    print("put it before the others in TOKEN_KEYS to sign with it; keep the others until their tokens have expired", file=sys.stderr)
+    return 0
 
 
 def _issue(options: argparse.Namespace) -> int:
@@ -67,28 +129,76 @@ def _issue(options: argparse.Namespace) -> int:
         now_seconds=int(time.time()),
     )
     print(token)
+    said = _unverified(token)
+    structlog.get_logger().info(
+        "token.issued", audit=True, jti=said["jti"], subject=options.subject, audience=options.audience, expires=_moment(said["exp"])
+    )
     return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    token, settings = _given(options.token), load(InspectSettings)
+    said = _unverified(token)
+    header = jwt.get_unverified_header(token)
+    ended = None if settings.redis_url is None else said.get("jti") in asyncio.run(_ended(settings.redis_url))
+    state = "revoked" if ended else _state(settings, token, said)
+    told = {"state": state, "revoked": ended, "kid": header.get("kid"), "alg": header.get("alg")}
+    told |= {name: said.get(claim) for name, claim in (("audience", "aud"), ("subject", "sub"), ("jti", "jti"))}
+    told |= {name: _moment(said.get(claim)) for name, claim in (("issued", "iat"), ("expires", "exp"))}
+    told |= {name: said.get(name) for name in ("rooms", "platforms")}
+    print(json.dumps(told, indent=1))
+    return 0 if state in ("good", "unchecked") else 1
+
+
+def _state(settings: InspectSettings, token: str, said: dict[str, Any]) -> str:
+    """What a service with these keys would say of the token."""
+    if not settings.keyring.keys:
+        print("neither TOKEN_KEYS nor TOKEN_PUBLIC_KEYS is set: the signature is not checked", file=sys.stderr)
+        return "unchecked"
+    try:
+        verify(settings.keyring, token, audience=said["aud"] if said.get("aud") in AUDIENCES else "none")
+    except TokenError:
+        expires = said.get("exp")
+        return "expired" if isinstance(expires, int) and expires <= time.time() else "not valid"
+    return "good"
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    token_id, until = _identify(options.token)
-    asyncio.run(_write(load(CommonSettings).redis_url, token_id, until))
-    print(f"revoked {token_id}", file=sys.stderr)
+    token_id, until = _identify(_given(options.token))
+    asyncio.run(_end(load(StoreSettings).redis_url, token_id, until))
+    structlog.get_logger().warning("token.revoked", audit=True, jti=token_id)
     return 0
+
+
+def _revoked(_options: argparse.Namespace) -> int:
+    for token_id, until in sorted(asyncio.run(_ended(load(StoreSettings).redis_url)).items(), key=lambda item: item[1]):
+        print(json.dumps({"jti": token_id, "until": _moment(int(until))}))
+    return 0
+
+
+def _unverified(token: str) -> dict[str, Any]:
+    """What a token says, whoever signed it; raises KeyringError for what is none."""
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.PyJWTError, TypeError, ValueError, RecursionError):
+        raise KeyringError("that is not a token") from None
 
 
 def _identify(text: str) -> tuple[str, int]:
     """The `jti` and the second until which it must be remembered. The signature does not matter: ending a forgery harms nobody."""
     forever = int(time.time()) + MAX_LIFETIME_SECONDS
-    if text.count(".") != 2:
-        return text, forever
-    try:
-        payload = jwt.decode(text, options={"verify_signature": False})
-        return str(payload["jti"]), min(int(payload.get("exp", forever)), forever)
-    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
-        raise KeyringError("that is neither a token nor a jti") from None
+    said = _unverified(text) if text.count(".") == 2 else {"jti": text}
+    token_id, expires = said.get("jti"), said.get("exp")
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= 128 or not token_id.isprintable():
+        raise KeyringError("that is neither a token nor a jti")
+    return token_id, min(expires, forever) if type(expires) is int else forever
 
 
-async def _write(url: RedisUrl, token_id: str, until_seconds: int) -> None:
+async def _end(url: RedisUrl, token_id: str, until_seconds: int) -> None:
     async with Store(url) as store:
         await revoke(store, token_id, until_seconds)
+
+
+async def _ended(url: RedisUrl) -> dict[str, float]:
+    async with Store(url) as store:
+        return await listed(store)

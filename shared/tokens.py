@@ -133,7 +133,7 @@ def issue(
         "sub": subject,
         "iat": now_seconds,
         "exp": now_seconds + ttl_seconds,
-        "jti": secrets.token_urlsafe(12),
+        "jti": secrets.token_hex(12),  # never with a dash in front, which a command line would take for an option
         "rooms": rooms,
     }
     if platforms is not None:

@@ -21,6 +21,10 @@ async def bug(_scope: Scope, _receive: Receive) -> tuple[int, bytes]:
     raise ZeroDivisionError("canary")
 
 
+async def unheard(_scope: Scope, _problem: Problem) -> None:
+    """Nobody is told of a refusal."""
+
+
 async def refuse(_request: Request) -> Response:
     """A route that refuses."""
     raise Problem(429, "too many", retry_after_seconds=7)
@@ -29,7 +33,7 @@ async def refuse(_request: Request) -> Response:
 def client() -> httpx.AsyncClient:
     """A client of an application with both."""
     handlers = {Problem: answer_problem, 404: answer_http_exception, Exception: answer_bug}
-    app = Starlette(routes=[Route("/bug", Endpoint(bug)), Route("/refusal", refuse)], exception_handlers=handlers)
+    app = Starlette(routes=[Route("/bug", Endpoint(bug, {}, unheard)), Route("/refusal", refuse)], exception_handlers=handlers)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://service")
 
 

@@ -54,3 +54,23 @@ def test_a_cluster_of_which_nothing_is_known_owns_nothing() -> None:
 
     with pytest.raises(NoOwner):
         asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://u:canary#x@host:1",
+        "redis://u:canary/x@host:1/0",
+        "redis://host:canary",
+        "redis://host:999999",
+        "redis://host:1?socket_timeout=canary",
+        "redis://host:1?canary=1",
+        "redis+cluster://u:canary#x@a:1",
+        "redis+sentinel://u:canary?x@a:1/main",
+    ],
+)
+def test_an_address_that_the_library_cannot_read_is_refused_without_repeating_it(text: str) -> None:
+    """Its own error would come later, from inside, and hold a part of the password."""
+    with pytest.raises(ValueError, match="percent-encoded") as refusal:
+        RedisUrl.parse(text)
+    assert "canary" not in f"{refusal.value}{refusal.value.__cause__}"

@@ -1,0 +1,84 @@
+"""The audit log of real services: who was refused and what was revoked, and never how."""
+
+import functools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.clients import wait_until
+from tests.e2e.dashboards import PATH, dashboard, upgrade
+from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
+from tests.e2e.raw import exchange, request
+from tests.stack import ROOT, Service, Stack
+
+
+def audited(service: Service, event: str, **who: Any) -> list[dict[str, Any]]:
+    """The audit lines of an event that name these."""
+    lines = [json.loads(line) for line in service.log.read_text().splitlines() if '"audit": true' in line]
+    return [line for line in lines if line["event"] == event and who.items() <= line.items()]
+
+
+@pytest.fixture(scope="module")
+def quiet(stack: Stack) -> tuple[Service, Service]:
+    """Services of their own, whose audit log nobody else has filled."""
+    return stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0.001"), stack.broadcast()
+
+
+def test_a_producer_that_is_refused_is_on_record(quiet: tuple[Service, Service], stack: Stack) -> None:
+    """Without a good token by address, outside its scope and over its rate by subject and jti, alone or in a batch."""
+    ingest, _ = quiet
+    narrow = (*JSON, authorization(stack.token("ingest", subject="narrow", rooms=("audit",))))
+    post(ingest, ONE, JSON, body_of(ONE))
+    post(ingest, ONE, narrow, body_of(ONE, room_id="elsewhere"))
+    post(ingest, BATCH, narrow, json.dumps([reading(room_id="audit", tokens_count=n) for n in range(3)]).encode())
+    assert audited(ingest, "token.refused", address="127.0.0.1")
+    assert audited(ingest, "scope.refused", subject="narrow")[0]["jti"]
+    assert audited(ingest, "rate.limited", subject="narrow")[0]["detail"] == "too many readings for this room"
+
+
+def test_a_dashboard_that_is_refused_is_on_record(quiet: tuple[Service, Service], stack: Stack) -> None:
+    """On the socket and on the reads."""
+    _, broadcast = quiet
+    narrow = (authorization(stack.token("dashboard", subject="nosy", rooms=("audit",))),)
+    upgrade(broadcast, ())
+    upgrade(broadcast, narrow, f"{PATH}?rooms=other")
+    upgrade(broadcast, (*narrow, ("Origin", "https://evil.example")))
+    exchange(broadcast.port, request("GET", f"{ONE}/other/camsoda", narrow))
+    assert audited(broadcast, "token.refused", address="127.0.0.1")
+    details = {line["detail"] for line in audited(broadcast, "scope.refused", subject="nosy")}
+    assert details == {"a room is outside the token's scope", "the token does not cover this room on this platform"}
+    assert audited(broadcast, "scope.refused", detail="this origin may not connect")
+
+
+def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], stack: Stack) -> None:
+    """Where it is ordered, in both services, and when the dead token is tried again: by jti, never by itself."""
+    ingest, broadcast = quiet
+    token = stack.token("dashboard", subject="leaver")
+    with dashboard(broadcast, token) as client:
+        client.until("SYNC")
+        command = [sys.executable, "-m", "shared.tokens", "revoke", "-"]
+        done = subprocess.run(
+            command, input=token, env=stack.environment(), cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+        )
+        assert client.close_code() == 4401
+    [ordered] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (ordered["event"], ordered["audit"], done.stdout) == ("token.revoked", True, "")
+    for service in quiet:
+        wait_until(functools.partial(audited, service, "token.revoked", jti=ordered["jti"]), what="the record")
+    upgrade(broadcast, (authorization(token),))
+    assert audited(broadcast, "token.refused", subject="leaver", jti=ordered["jti"], reason="revoked")
+    assert token not in done.stderr + ingest.log.read_text() + broadcast.log.read_text()
+
+
+def test_a_flood_of_refusals_costs_no_disk(stack: Stack) -> None:
+    """A thousand bad requests write a few lines, and the number is told when the service leaves."""
+    service = stack.ingest()
+    before = service.log.stat().st_size
+    for _ in range(1000):
+        post(service, ONE, JSON, b"")
+    assert service.log.stat().st_size - before < 2000
+    service.stop()
+    assert audited(service, "audit.counted", counted="token.refused", times=999)

@@ -1,0 +1,96 @@
+"""The audit log: who was refused, in a bounded volume."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from starlette.requests import HTTPConnection
+
+from shared.audit import CLAIMS, LINES, Audit, behind_proxies
+from shared.problems import Problem, unauthorized
+from shared.scope import Scope
+from shared.tokens import Claims
+
+CLAIMED = Claims("ada", "dashboard", "jti-1", 2**33, Scope.of(["a"]))
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    """What was logged."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def connection(kind: str = "http", *, headers: list[Any] | None = None, claims: Claims | None = None) -> HTTPConnection:
+    """A request from an address of the documentation."""
+    return HTTPConnection({"type": kind, "client": ("192.0.2.7", 1), "headers": headers or [], CLAIMS: claims})
+
+
+def test_a_line_is_written_once_in_an_interval(lines: list[Any]) -> None:
+    """Who knocks again and again is one line and a number."""
+    audit = Audit()
+    for _ in range(1000):
+        audit.refusal(connection(), unauthorized())
+    audit.tell()
+    assert [line["event"] for line in lines] == ["token.refused", "audit.counted"]
+    assert (lines[1]["counted"], lines[1]["times"]) == ("token.refused", 999)
+
+
+def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
+    """A hundred thousand addresses write a few lines, and the count is exact."""
+    audit = Audit()
+    for number in range(100_000):
+        audit.note("token.refused", address=f"192.0.2.{number}")
+    audit.tell()
+    assert len(lines) == LINES + 1
+    assert LINES + lines[-1]["times"] == 100_000
+    assert len(json.dumps(lines)) < 10_000
+
+
+def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:
+    """Each name has a share of its own, and everyone a new one in the next interval."""
+    audit = Audit()
+    for number in range(LINES + 1):
+        audit.note("token.refused", address=str(number))
+    audit.note("token.revoked", jti="a")
+    audit.tell()
+    audit.note("token.refused", address="0")
+    assert [line["event"] for line in lines[LINES:]] == ["token.revoked", "audit.counted", "token.refused"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "event"),
+    [
+        (401, "http", "token.refused"),
+        (403, "http", "scope.refused"),
+        (429, "http", "rate.limited"),
+        (503, "websocket", "session.refused"),
+        (401, "websocket", "token.refused"),
+        (422, "http", None),
+        (404, "http", None),
+    ],
+)
+def test_what_is_noted(lines: list[Any], status: int, kind: str, event: str | None) -> None:
+    """Refusals that say something about their sender; a typo is nobody's business."""
+    Audit().refusal(connection(kind), Problem(status, "no"))
+    assert [line["event"] for line in lines] == ([event] if event else [])
+
+
+def test_who_is_named_as_far_as_known(lines: list[Any]) -> None:
+    """Without claims the address, with them subject and jti; a good token that is refused was revoked."""
+    audit = Audit()
+    audit.refusal(connection(), unauthorized())
+    audit.refusal(connection(claims=CLAIMED), unauthorized())
+    assert {key: lines[0].get(key) for key in ("subject", "address")} == {"subject": None, "address": "192.0.2.7"}
+    assert {key: lines[1][key] for key in ("subject", "jti", "reason")} == {"subject": "ada", "jti": "jti-1", "reason": "revoked"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("trusted", "seen"), [("192.0.2.0/24", "198.51.100.1"), ("127.0.0.1", "192.0.2.7")])
+async def test_only_a_trusted_proxy_says_who_called(lines: list[Any], trusted: str, seen: str) -> None:
+    """Anyone may send the header, so it counts from listed proxies alone."""
+    headers = [(b"x-forwarded-for", b"203.0.113.9, 198.51.100.1")]
+    await behind_proxies(Audit(), trusted)(connection(headers=headers).scope, unauthorized())
+    assert lines[0]["address"] == seen

@@ -1,0 +1,85 @@
+"""Logs: neither logger lets a token, a query string or a terminal's command through, whatever it is given."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.logs import MAX_FIELD, TRACEBACK, clean
+from shared.tokens import SecretKeys, issue
+from tests.stack import ROOT
+
+RING = SecretKeys.parse("a:" + "k" * 32)
+TOKEN = issue(RING, audience="ingest", subject="x", rooms=["*"], platforms=None, ttl_seconds=60, now_seconds=2**31)
+
+SAY = """
+import logging, sys, structlog
+from shared.logs import configure
+configure("test", level="debug", log_format=sys.argv[1])
+token = sys.argv[2]
+def crash(argument):
+    raise RuntimeError(f"with {argument}")
+for log in (structlog.get_logger(), logging.getLogger("uvicorn.error")):
+    log.warning(f"GET /ws?access_token={token} \\x1b[31m\\nforged")
+    try:
+        crash(token)
+    except RuntimeError:
+        log.exception("crashed")
+structlog.get_logger().info("fields", subject="eve\\nadmin\\x1b[2J", path=f"/x/{token}", nested=[token, {"a": token}])
+"""
+
+
+def said(log_format: str) -> str:
+    """All that both loggers write of a token, a query, a control character and a crash."""
+    done = subprocess.run([sys.executable, "-c", SAY, log_format, TOKEN], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    return done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_both_loggers_cut_tokens_and_queries(log_format: str) -> None:
+    """In messages, in fields, and in a traceback, which has no locals."""
+    text = said(log_format)
+    assert text.count("RuntimeError") >= 2
+    assert [part for part in (TOKEN, *TOKEN.split(".")) if part in text] == []
+    assert "access_token" not in text
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_nobody_writes_a_line_of_somebody_else(log_format: str) -> None:
+    """A line break or an escape in a field stays inside it."""
+    text = said(log_format)
+    assert "\x1b[2J" not in text
+    assert [line for line in text.splitlines() if line.startswith(("forged", "admin"))] == []
+    if log_format == "json":
+        assert all(json.loads(line)["service"] == "test" for line in text.splitlines())
+
+
+NAMES = st.text(min_size=1, max_size=5).filter(lambda name: name != TRACEBACK)
+
+
+@given(st.dictionaries(NAMES, st.text() | st.lists(st.text()) | st.integers()))
+def test_a_cleaned_field_is_printable_and_short(fields: dict[str, Any]) -> None:
+    """Whatever is logged, encoders take it and a terminal obeys none of it."""
+    for value in clean(None, "", fields).values():
+        for text in value if isinstance(value, list) else [str(value)]:
+            assert len(text) <= MAX_FIELD + 1
+            assert not {"\n", "\r", "\x1b", "\x00", "\x9b", "\u2028", "\u202e"} & set(text)
+            text.encode()
+
+
+def test_ordinary_words_stay() -> None:
+    """Addresses, versions, module names and accents are not secrets."""
+    words = [
+        "127.0.0.1",
+        "studio-pulse",
+        "broadcast_service.transport.PulseProtocol",
+        "eyes.wide.shut",
+        "Zürich ☂",
+        "3.11.2",
+        "broadcast-a1b2c3",
+    ]
+    assert clean(None, "", {"words": words})["words"] == words
