@@ -7,6 +7,7 @@ shows its size.
 """
 
 import asyncio
+import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -65,7 +66,7 @@ class Audit:
             reason="revoked" if claims and problem.status == 401 else None,
             subject=claims and claims.subject,
             jti=claims and claims.token_id,
-            address=connection.client and connection.client.host,
+            address=_address(connection),
         )
 
     async def run(self) -> None:
@@ -82,6 +83,14 @@ class Audit:
         assert isinstance(problem, Problem)
         self.refusal(request, problem)
         return problem.response()
+
+
+def _address(connection: HTTPConnection) -> str | None:
+    """Where a request came from. A proxy passes on what its own client says, which need not be an address."""
+    try:
+        return str(ipaddress.ip_address((connection.client.host if connection.client else "").partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def behind_proxies(audit: Audit, trusted: str) -> Callable[[Scope, Problem], Awaitable[None]]:

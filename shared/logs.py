@@ -6,13 +6,14 @@ terminal would obey is escaped, and nothing is long.
 """
 
 import logging
-import logging.config
 import re
 import sys
+from collections import Counter
 from typing import Any, Final
 
 import structlog
 
+LIBRARY_LINES: Final = 50  # a minute, of each logger of the standard library's
 MAX_FIELD: Final = 512
 MAX_TRACEBACK: Final = 16_384
 TRACEBACK: Final = "exception"
@@ -47,7 +48,28 @@ def configure(service: str, *, level: str, log_format: str) -> None:
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    handler.addFilter(Share())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class Share(logging.Filter):
+    """Lets a library's logger say so much a minute: the server has a line for every malformed request that anyone sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._minute = 0
+        self._said: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is still within its logger's share; the last one says that there may be more."""
+        minute = int(record.created // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._said.clear()
+        self._said[record.name] += 1
+        if self._said[record.name] == LIBRARY_LINES:
+            record.msg = f"{record.msg} (further lines of this minute are left out)"
+        return self._said[record.name] <= LIBRARY_LINES
 
 
 def clean(_logger: Any, _name: str, event: Any) -> dict[str, Any]:
