@@ -9,22 +9,26 @@ from shared.messages import StoredReading, TelemetryEvent
 from shared.schemas import BEARER, components, document, problem_responses, ref, response
 
 
-def _parameter(where: str, name: str, description: str, kind: str = "string") -> dict[str, Any]:
-    return {"in": where, "name": name, "required": where == "path", "description": description, "schema": {"type": kind}}
+def _parameter(where: str, name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"in": where, "name": name, "required": where == "path", "description": description, "schema": {"type": "string"} | schema}
 
 
-ROOM = [_parameter("path", "room_id", "The room's id"), _parameter("path", "platform", "The platform's name")]
+SECONDS = {"type": "integer", "minimum": 0, "maximum": 99_999_999_999}
+ROOM = [
+    _parameter("path", "room_id", "The room's id", minLength=1, examples=["Room 12"]),
+    _parameter("path", "platform", "The platform's name", minLength=1, examples=["chaturbate"]),
+]
 NARROW = [
     _parameter("query", "rooms", "Comma separated ids or prefixes ending in *"),
     _parameter("query", "platforms", "Comma separated names"),
 ]
 SPAN = [
-    _parameter("query", "from", "Unix seconds; default: a day before `to`", "integer"),
-    _parameter("query", "to", "Unix seconds; default: now", "integer"),
-    _parameter("query", "step", "Seconds per point", "integer"),
-    _parameter("query", "format", "json (default) or csv"),
+    _parameter("query", "from", "Unix seconds; default: a day before `to`", **SECONDS),
+    _parameter("query", "to", "Unix seconds; default: now", **SECONDS),
+    _parameter("query", "step", "Seconds per point", **SECONDS),
+    _parameter("query", "format", "json (default) or csv", enum=["json", "csv"]),
 ]
-BY = [_parameter("query", "by", "`feed` adds each feed's own steps")]
+BY = [_parameter("query", "by", "`feed` adds each feed's own steps", enum=["feed", ""])]
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -35,14 +39,31 @@ def _list(kind: Any) -> dict[str, Any]:
     return {"type": "array", "items": ref(kind)}
 
 
-def _get(summary: str, operation: str, parameters: list[dict[str, Any]], schema: dict[str, Any], *refusals: int) -> dict[str, Any]:
+def _get(
+    summary: str, operation: str, parameters: list[dict[str, Any]], schema: dict[str, Any], *refusals: int, text: str = ""
+) -> dict[str, Any]:
     return {
         "get": {
             "summary": summary,
             "operationId": operation,
             "security": BEARER,
             "parameters": parameters,
-            "responses": {"200": response(summary, schema), **problem_responses(400, 401, 403, 405, *refusals)},
+            "responses": {"200": response(summary, schema, text=text), **problem_responses(400, 401, 403, 405, *refusals)},
+        }
+    }
+
+
+def _socket() -> dict[str, Any]:
+    """The upgrade; what is said afterwards is in docs/asyncapi.json."""
+    since = _parameter("query", "since", "The version to resume from; anything else means everything")
+    return {
+        "get": {
+            "summary": "Open a dashboard's socket",
+            "operationId": "socket",
+            "description": "A browser sends the token as a subprotocol: `pulse.v1, bearer.<token>`.",
+            "security": [*BEARER, {}],
+            "parameters": [*NARROW, since],
+            "responses": {"101": {"description": "The socket is open"}, **problem_responses(400, 401, 403, 405, 426, 429, 503)},
         }
     }
 
@@ -55,9 +76,12 @@ def openapi() -> dict[str, Any]:
     history = _object(**{"room_id": string, "platform": string, "from": integer, "to": integer, "step": integer, "points": _list(Point)})
     room = "/api/tracking/telemetry/{room_id}/{platform}"
     paths = {
+        "/ws/dashboard": _socket(),
         "/api/tracking/telemetry": _get("All latest values in scope", "latest", NARROW, latest),
-        room: _get("The stored reading of a room", "latestOfRoom", ROOM, ref(StoredReading), 404, 503),
-        room + "/history": _get("Points for charts", "historyOfRoom", ROOM + SPAN, history, 422, 503),
-        "/api/tracking/analytics": _get("What the rooms in scope earned", "analytics", NARROW + SPAN + BY, ref(Report), 422, 503),
+        room: _get("The stored reading of a room", "latestOfRoom", ROOM, ref(StoredReading), 404, 500, 503),
+        room + "/history": _get("Points for charts", "historyOfRoom", ROOM + SPAN, history, 422, 503, text="text/csv"),
+        "/api/tracking/analytics": _get(
+            "What the rooms in scope earned", "analytics", NARROW + SPAN + BY, ref(Report), 422, 503, text="text/csv"
+        ),
     }
     return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report))

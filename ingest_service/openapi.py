@@ -4,29 +4,37 @@ import functools
 from typing import Any
 
 from shared.messages import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, TelemetryUpdate
-from shared.schemas import BEARER, components, document, problem_responses, ref, response
+from shared.schemas import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
+
+POLICY = {"RateLimit-Policy": header("Readings that may come at once, and the seconds in which they come back", required=False)}
+REMAINING = {"RateLimit": header("What is left, and in how many seconds there is more", pattern='^"(room|token)";r=0;t=[0-9]+$')}
+RETRY = OF_STATUS[503]
 
 
 @functools.cache
 def openapi() -> dict[str, Any]:
     """The document served at `/openapi.json`."""
-    refusals = problem_responses(400, 401, 403, 405, 408, 413, 415, 422, 429, 500, 503)
+    refusals = problem_responses(400, 401, 403, 405, 408, 413, 415, 422, 500, 503, headers=POLICY)
+    refusals |= problem_responses(429, headers=POLICY | REMAINING)
     one = {
         "summary": "Post one reading",
         "operationId": "postTelemetry",
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref(TelemetryUpdate)}}},
-        "responses": {"200": response("Stored and published, or known before, or kept in history", ref(IngestAnswer)), **refusals},
+        "responses": {"200": response("Stored and published, or known before, or kept in history", ref(IngestAnswer), POLICY), **refusals},
     }
-    items = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": {"type": "object"}}
+    items = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": {"anyOf": [ref(TelemetryUpdate), {}]}}
     batch = {
         "summary": "Post up to 1,000 readings",
         "description": "Items are readings; one that is not is rejected alone.",
         "operationId": "postTelemetryBatch",
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": items}}},
-        "responses": {"200": response("An outcome for each item", ref(BatchAnswer)), **refusals},
+        "responses": {
+            "200": response("An outcome for each item", ref(BatchAnswer), POLICY),
+            **refusals,
+            "503": response("Redis confirmed none of them; the answer has an outcome for each item", ref(BatchAnswer), POLICY | RETRY),
+        },
     }
-    batch["responses"]["503"] = response("Redis confirmed none of them; the answer has an outcome for each item", ref(BatchAnswer))  # type: ignore[index]
     paths = {"/api/tracking/telemetry": {"post": one}, "/api/tracking/telemetry/batch": {"post": batch}}
     return document("Studio Pulse ingest", paths, components(TelemetryUpdate, IngestAnswer, BatchAnswer))

@@ -2,12 +2,14 @@
 
 import json
 import signal
+from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
-from broadcast_service.asyncapi import EVENTS, asyncapi
+from broadcast_service.asyncapi import EVENTS, MESSAGES, asyncapi
 from tests.clients import Dashboard, Producer
-from tests.stack import ROOT, Stack
+from tests.stack import ROOT, Service, Stack
 
 
 def test_the_document_is_what_the_message_types_say() -> None:
@@ -31,3 +33,39 @@ def test_every_event_a_dashboard_hears_fits_its_schema(stack: Stack) -> None:
     schemas = {kind.__struct_config__.tag: kind.__name__ for kind in EVENTS}
     for event in dashboard.events:
         Draft202012Validator({"$ref": f"#/components/schemas/{schemas[event['event_type']]}", **asyncapi()}).validate(event)
+
+
+TOKEN = "of this session"
+SAID: dict[str, dict[str, Any]] = {
+    "ping": {"type": "ping"},
+    "ping, and more": {"type": "ping", "more": 1},
+    "filter of nothing": {"type": "filter"},
+    "filter of null": {"type": "filter", "rooms": None, "platforms": None},
+    "filter": {"type": "filter", "rooms": ["said", "said-*"], "platforms": ["camsoda"]},
+    "filter of text": {"type": "filter", "rooms": "said"},
+    "filter of numbers": {"type": "filter", "platforms": [1]},
+    "filter too long": {"type": "filter", "rooms": ["said"] * 501},
+    "pattern too long": {"type": "filter", "rooms": ["s" * 66]},
+    "filter, and more": {"type": "filter", "room": ["said"]},
+    "auth": {"type": "auth", "token": TOKEN},
+    "auth without a token": {"type": "auth"},
+    "auth with a number": {"type": "auth", "token": 1},
+    "auth, and more": {"type": "auth", "token": TOKEN, "more": 1},
+    "no type": {},
+    "another type": {"type": "subscribe"},
+}
+FITTING = {"ping", "filter of nothing", "filter of null", "filter", "auth"}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_service_takes_what_the_document_describes_and_nothing_else(broadcast: Service, stack: Stack, name: str) -> None:
+    """Document and service agree on every message a client may send, and on what it may not."""
+    token = stack.token("dashboard", rooms=("said", "said-*"))
+    message = {key: token if value == TOKEN else value for key, value in SAID[name].items()}
+    kinds = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in MESSAGES]
+    assert Draft202012Validator({"oneOf": kinds, **asyncapi()}).is_valid(message) is (name in FITTING)
+    with Dashboard(broadcast.url, token) as dashboard:
+        dashboard.send(**message)
+        dashboard.send(type="ping")
+        dashboard.wait_for(lambda d: d.of("PONG"), what="the answer")
+        assert [event["code"] for event in dashboard.of("ERROR")] == ([] if name in FITTING else ["bad_message"])

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import Answer, exchange, request
+from tests.e2e.raw import Answer, exchange, head, request
 from tests.stack import Service, Stack
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -78,6 +78,11 @@ def fits(described: dict[str, Any], path: str, method: str, answer: Answer) -> N
     assert str(answer.status) in responses
     schema = responses[str(answer.status)]["content"][media_type]["schema"]
     jsonschema.validate(answer.json(), {**schema, "components": described["components"]}, jsonschema.Draft202012Validator)
+    for name, header in responses[str(answer.status)]["headers"].items():
+        value = answer.headers[name]
+        assert value is not None or not header["required"], name
+        number = header["schema"]["type"] == "integer"
+        jsonschema.validate(value if value is None or not number else int(value), header["schema"] if value is not None else {})
 
 
 def test_ingest_answers_as_described(ingest: Service, stack: Stack) -> None:
@@ -92,6 +97,24 @@ def test_ingest_answers_as_described(ingest: Service, stack: Stack) -> None:
     mixed = json.dumps([reading(room_id="described"), {}, 1]).encode()
     for body in (mixed, b"[]", b"["):
         fits(described, BATCH, "post", post(ingest, BATCH, headers, body))
+
+
+def test_every_refusal_of_a_reading_is_described_and_seen(stack: Stack) -> None:
+    """Each documented status but those of a broken store was answered by a real service, headers and all."""
+    service = stack.ingest(BODY_TIMEOUT_SECONDS="0.3", RATE_LIMIT_ROOM_PER_SECOND="0.001")
+    described, headers = document(service), (*JSON, authorization(stack.token("ingest", rooms=("refused",))))
+    once, good = body_of(ONE, room_id="refused"), body_of(ONE, room_id="refused", tokens_count=2)
+    answers = [
+        *(post(service, ONE, headers, body) for body in (once, good, b"{", b"{}", body_of(ONE, room_id="other"), b" " * 2_000_000)),
+        post(service, ONE, JSON, good),
+        post(service, ONE, (*headers, headers[-1]), good),
+        post(service, ONE, headers[1:], good),
+        exchange(service.port, head("POST", ONE, (*headers, ("Content-Length", "100")))),
+        exchange(service.port, request("GET", ONE, headers)),
+    ]
+    for answer in answers:
+        fits(described, ONE, "post", answer)
+    assert {str(answer.status) for answer in answers} | {"500", "503"} == described["paths"][ONE]["post"]["responses"].keys()
 
 
 def test_what_the_schema_takes_is_taken(ingest: Service) -> None:
