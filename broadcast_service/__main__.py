@@ -15,6 +15,7 @@ from shared.logs import configure
 from shared.redis import Store
 from shared.serving import Server, config, run
 from shared.settings import SettingsError, load
+from shared.tracing import open_spans
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
@@ -40,13 +41,14 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
     try:
         settings = load(BroadcastSettings)
+        spans = open_spans("broadcast", settings.otel_exporter_otlp_endpoint)
     except SettingsError as error:
         print("broadcast_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
         return 2
     configure("broadcast", level=settings.log_level, log_format=settings.log_format)
     _raise_descriptor_limit()
     sessions = Sessions(caps(settings))
-    app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash())
+    app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)
     options = config(
         app,
         host=settings.broadcast_host,

@@ -24,11 +24,14 @@ from shared.redis import Store
 from shared.revocations import Revocations
 from shared.serving import FRESH_SECONDS, common_routes, running
 from shared.tokens import Verifier
+from shared.tracing import Spans, closing
 
 STALE_SECONDS = 15  # three intervals of a producer
 
 
-def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None]) -> Starlette:
+def create_app(
+    settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None
+) -> Starlette:
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
     shards = settings.telemetry_shards
     instance = f"broadcast-{secrets.token_hex(3)}"
@@ -38,6 +41,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         share=settings.flush_share,
         max_pause_seconds=settings.flush_max_pause_ms / 1000,
         heartbeat_seconds=settings.heartbeat_seconds,
+        spans=spans,
     )
     sessions.before_drain = fanout.flush_now
     listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
@@ -76,7 +80,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             "revocations": revocations.run(),
             "audit": audit.run(),
         }
-        async with store, running(jobs, on_crash):
+        async with closing(spans), store, running(jobs, on_crash):
             yield
 
     return Starlette(

@@ -13,6 +13,7 @@ from typing import Final
 
 from broadcast_service import metrics
 from broadcast_service.hub import Hub
+from shared.tracing import Spans
 
 SLICE_SECONDS: Final = 0.005
 TICK_SECONDS: Final = 1.0
@@ -22,8 +23,9 @@ WELCOME_SECONDS: Final = 0.005  # within which those who join one after the othe
 class Fanout:
     """Drives a hub. `share` is the part of the loop's time that flushes may take, `max_pause_seconds` the longest wait that buys it."""
 
-    def __init__(self, hub: Hub, *, share: float, max_pause_seconds: float, heartbeat_seconds: float) -> None:
+    def __init__(self, hub: Hub, *, share: float, max_pause_seconds: float, heartbeat_seconds: float, spans: Spans | None = None) -> None:
         self._hub = hub
+        self._spans = spans
         self._pause_factor = 1 / share - 1
         self._max_pause_seconds = max_pause_seconds
         self._heartbeat_seconds = heartbeat_seconds
@@ -85,6 +87,8 @@ class Fanout:
         now = asyncio.get_running_loop().time()
         metrics.flush_seconds.observe(self._spent)
         metrics.relay_to_socket_seconds.observe(now - self._waiting_since)
+        if self._spans is not None:
+            self._spans.flushed(now - self._waiting_since, self._spent)
         self._not_before = now + min(self._spent * self._pause_factor, self._max_pause_seconds)
         self._scheduled = False
         self.wake()

@@ -8,6 +8,7 @@ from shared.logs import configure
 from shared.redis import Store
 from shared.serving import Server, config, run
 from shared.settings import SettingsError, load
+from shared.tracing import open_spans
 
 SHUTDOWN_SECONDS = 5
 
@@ -16,11 +17,12 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
     try:
         settings = load(IngestSettings)
+        spans = open_spans("ingest", settings.otel_exporter_otlp_endpoint)
     except SettingsError as error:
         print("ingest_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
         return 2
     configure("ingest", level=settings.log_level, log_format=settings.log_format)
-    app = create_app(settings, Store(settings.redis_url), lambda: server.crash())
+    app = create_app(settings, Store(settings.redis_url), lambda: server.crash(), spans)
     server = Server(
         config(
             app,

@@ -20,11 +20,12 @@ from shared.redis import Store
 from shared.revocations import Revocations
 from shared.serving import FRESH_SECONDS, common_routes, running
 from shared.tokens import Verifier
+from shared.tracing import Spans, closing
 
 EXPOSED = ["RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
-def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None]) -> ASGIApp:
+def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
     audit = Audit()
     revocations = Revocations(store, audit)
@@ -36,6 +37,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         step_seconds=settings.history_step_seconds,
         retention_days=settings.history_retention_days,
         limits=limits,
+        spans=spans,
     )
     verifier = Verifier(settings.keyring, "ingest")
     refused = behind_proxies(audit, settings.forwarded_allow_ips)
@@ -54,7 +56,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         jobs = {"store": store.run(), "writer": writer.run(), "revocations": revocations.run(), "audit": audit.run()}
-        async with store, running(jobs, on_crash):
+        async with closing(spans), store, running(jobs, on_crash):
             yield
 
     ordinary = Starlette(
@@ -63,10 +65,12 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
     )
     headers = policies(limits)
-    endpoints = {
+    endpoints: dict[str, ASGIApp] = {
         "/api/tracking/telemetry": Endpoint(telemetry.post_one, headers, refused),
         "/api/tracking/telemetry/batch": Endpoint(telemetry.post_batch, headers, refused),
     }
+    if spans is not None:
+        endpoints = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}
     return _with_cors(Paths(endpoints, ordinary), settings)
 
 

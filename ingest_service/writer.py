@@ -7,6 +7,7 @@ script answers `duplicate` to a reading it has already taken. The writer never r
 """
 
 import asyncio
+import contextlib
 import enum
 import hashlib
 import importlib.resources
@@ -22,6 +23,7 @@ from shared import keys
 from shared.history import DAY_SECONDS, slot_of
 from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
 from shared.redis import RedisError, Store
+from shared.tracing import Spans
 
 SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
 DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it
@@ -89,13 +91,26 @@ class _Submission(NamedTuple):
     token_id: str
     deadline: float
     done: asyncio.Future[list[Outcome]]
+    origin: Any = None  # the request's span, where there are spans
 
 
 class ShardWriter:
     """Commits one shard's readings; `run` is the task that does it."""
 
-    def __init__(self, store: Store, shard: int, *, ttl_seconds: int, step_seconds: int, retention_days: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shard: int,
+        *,
+        ttl_seconds: int,
+        step_seconds: int,
+        retention_days: int,
+        limits: Limits,
+        spans: Spans | None = None,
+    ) -> None:
         self._store = store
+        self._shard = shard
+        self._spans = spans
         self._keys = [keys.index(shard), keys.last_version(shard)]
         self._step_seconds = step_seconds
         self._fixed: list[Any] = [
@@ -120,7 +135,8 @@ class ShardWriter:
         if self._waiting_updates + len(updates) > MAX_WAITING:
             raise Overloaded
         loop = asyncio.get_running_loop()
-        submission = _Submission(updates, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future())
+        origin = None if self._spans is None else self._spans.current()
+        submission = _Submission(updates, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future(), origin)
         self._waiting.append(submission)
         self._waiting_updates += len(updates)
         self._arrived.set()
@@ -159,7 +175,7 @@ class ShardWriter:
                 arguments += self._arguments(update)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
-                with metrics.commit_seconds.time():
+                with metrics.commit_seconds.time(), self._span(batch):
                     reply = await self._run_script(arguments)
         except (RedisError, OSError, TimeoutError) as error:
             self._note_outage(error)
@@ -167,6 +183,12 @@ class ShardWriter:
             return
         self._away = False
         _deliver(batch, reply)
+
+    def _span(self, batch: list[_Submission]) -> contextlib.AbstractContextManager[Any]:
+        if self._spans is None:
+            return contextlib.nullcontext()
+        readings = sum(len(submission.updates) for submission in batch)
+        return self._spans.commit(self._shard, readings, [submission.origin for submission in batch])
 
     async def _run_script(self, arguments: list[Any]) -> list[int]:
         """Runs it by name, and in full where Redis has not seen it since it started."""
@@ -212,13 +234,10 @@ def _deliver(batch: list[_Submission], reply: list[int]) -> None:
 
 
 class Writer:
-    """All shards' writers."""
+    """All shards' writers; `options` are those of each."""
 
-    def __init__(self, store: Store, shards: int, *, ttl_seconds: int, step_seconds: int, retention_days: int, limits: Limits) -> None:
-        self._shards = [
-            ShardWriter(store, s, ttl_seconds=ttl_seconds, step_seconds=step_seconds, retention_days=retention_days, limits=limits)
-            for s in range(shards)
-        ]
+    def __init__(self, store: Store, shards: int, **options: Any) -> None:
+        self._shards = [ShardWriter(store, shard, **options) for shard in range(shards)]
 
     async def run(self) -> None:
         """Runs every shard's writer until cancelled."""

@@ -94,6 +94,9 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     forwarded_allow_ips: Annotated[
         str, Meta(pattern=r"\A(\*|[0-9a-fA-F.:/]+(, ?[0-9a-fA-F.:/]+)*)\Z", description="addresses or networks, comma separated, or *")
     ] = "127.0.0.1"
+    otel_exporter_otlp_endpoint: Annotated[
+        str, Meta(pattern=r"\Ahttps?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="the http(s) address of an OpenTelemetry collector")
+    ] = ""
     log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z", description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
 

@@ -1,0 +1,125 @@
+"""OpenTelemetry traces, for whoever asks for them with OTEL_EXPORTER_OTLP_ENDPOINT and has the extra `otel` installed.
+
+Whether there are any is decided once, where a service is put together. Without them nothing of OpenTelemetry is imported, and what would be
+traced stands there bare. A span holds names of ours, numbers and error classes: no reading, no room, no token. All other settings of the
+SDK (sampler, headers, resource attributes) are its own standard variables.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.settings import SettingsError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import SpanContext
+
+EXPORT_SECONDS: Final = 2.0  # for one export; the last one holds up the shutdown
+MAX_LINKS: Final = 100
+MISSING: Final = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra `otel` is not installed: "
+    "install requirements-otel.txt instead of requirements.txt, or unset the variable"
+)
+
+
+def open_spans(service: str, endpoint: str) -> "Spans | None":
+    """What makes a service's spans, or None where none are asked for; raises SettingsError when the extra is missing."""
+    if not endpoint:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - only where it is wanted
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ImportError:
+        raise SettingsError([MISSING]) from None
+    named = Resource.create({"service.name": f"studio-pulse-{service}"}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=named, shutdown_on_exit=False)
+    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Spans(provider)
+
+
+class Spans:
+    """Makes the spans of one process."""
+
+    def __init__(self, provider: "TracerProvider") -> None:
+        from opentelemetry import context, trace  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+        self._provider = provider
+        self._tracer = provider.get_tracer("studio-pulse")
+        self._trace = trace
+        self._root = context.Context()
+        self._extract = TraceContextTextMapPropagator().extract
+
+    def request(self, app: ASGIApp, route: str) -> ASGIApp:
+        """An application whose requests are spans, children of the caller's where it sends a `traceparent`."""
+
+        async def traced(scope: Scope, receive: Receive, send: Send) -> None:
+            carried = {
+                name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")
+            }
+            attributes = {"http.request.method": "POST" if scope["method"] == "POST" else "_OTHER", "http.route": route}
+            parent = self._extract(carried, self._root)
+            with self._span(f"POST {route}", "SERVER", attributes, context=parent) as span:
+
+                async def noting(message: Message) -> None:
+                    if message["type"] == "http.response.start":
+                        span.set_attribute("http.response.status_code", message["status"])
+                        if message["status"] >= 500:
+                            span.set_status(self._trace.StatusCode.ERROR)
+                    await send(message)
+
+                await app(scope, receive, noting)
+
+        return traced
+
+    def current(self) -> "SpanContext":
+        """What a later span may link to."""
+        return self._trace.get_current_span().get_span_context()
+
+    def commit(self, shard: int, readings: int, origins: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
+        """A span of one round trip to Redis, linked to the requests whose readings it carries."""
+        links = [self._trace.Link(origin) for origin in origins[:MAX_LINKS]]
+        attributes = {"db.system.name": "redis", "pulse.shard": shard, "pulse.readings": readings}
+        return self._span("commit batch", "CLIENT", attributes, context=self._root, links=links)
+
+    def flushed(self, waited_seconds: float, spent_seconds: float) -> None:
+        """A span of a flush that is over, from the first change that waited."""
+        end = time.time_ns()
+        attributes = {"pulse.flush.seconds": spent_seconds}
+        start = end - int(waited_seconds * 1e9)
+        self._tracer.start_span("relay flush", context=self._root, attributes=attributes, start_time=start).end(end)
+
+    @contextlib.contextmanager
+    def _span(self, name: str, kind: str, attributes: dict[str, Any], **options: Any) -> Iterator[Any]:
+        """A span that an exception marks with its class alone: its text and its stack may hold what was sent."""
+        with self._tracer.start_as_current_span(
+            name, kind=self._trace.SpanKind[kind], attributes=attributes, record_exception=False, set_status_on_exception=False, **options
+        ) as span:
+            try:
+                yield span
+            except BaseException as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(self._trace.StatusCode.ERROR)
+                raise
+
+    async def close(self) -> None:
+        """Sends what is left, within a bound."""
+        await asyncio.to_thread(self._provider.shutdown)
+
+
+@contextlib.asynccontextmanager
+async def closing(spans: Spans | None) -> AsyncIterator[None]:
+    """Ends the spans, if any, with the block."""
+    try:
+        yield
+    finally:
+        if spans is not None:
+            await spans.close()
