@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from shared.settings import CommonSettings, Port, PositiveSeconds
 
-Rate = Annotated[float, Meta(ge=0, le=1_000_000, description="readings per second, 0 for no limit")]
+Rate = Annotated[float, Meta(ge=0, le=1_000_000, description="readings per second up to 1000000, 0 for no limit")]
 
 
 class IngestSettings(CommonSettings, frozen=True, kw_only=True):

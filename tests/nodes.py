@@ -42,7 +42,7 @@ class Node:
     def __init__(self, directory: pathlib.Path, *arguments: str, **config: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.port = free_port()
+        self.port = int(config.get("port") or free_port())
         self.password: str | None = config.get("requirepass")
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
