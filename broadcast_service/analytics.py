@@ -96,7 +96,8 @@ class Analytics:
                 key = keys.history_feeds(shard, keys.day_of(day))
                 for member in await self._store.owner(key).smembers(key):
                     assert isinstance(member, bytes)
-                    feed = Feed(*member.decode().rsplit(":", 1))
+                    room_id, _, platform = member.decode(errors="replace").rpartition(":")
+                    feed = Feed(room_id, platform)
                     if wanted.scope.allows(*feed):
                         days.setdefault(feed, []).append(day)
         return days

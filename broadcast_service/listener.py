@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -23,7 +22,7 @@ from broadcast_service import metrics
 from broadcast_service.fanout import Fanout
 from broadcast_service.hub import Hub
 from shared import keys
-from shared.messages import decode_stored
+from shared.messages import UNREADABLE, decode_stored
 from shared.redis import RedisError, Store, new_connection
 
 PROBE_INTERVAL_SECONDS: Final = 0.5
@@ -121,7 +120,7 @@ class ShardListener:
                         raise SubscriptionDead
                     if channel == self._events:
                         self._apply(data.split(b"\n"), "live")
-                    elif channel == self._probes:
+                    elif channel == self._probes and data.isdigit():
                         deadline.reschedule(loop.time() + PROBE_TIMEOUT_SECONDS)
                         self._proven.set()
                         self._advance(int(data))
@@ -174,7 +173,7 @@ class ShardListener:
         page: list[tuple[bytes, float]] = await redis.zrangebyscore(  # type: ignore[assignment]
             self._index, position, "+inf", start=0, num=PAGE, withscores=True
         )
-        return [(member.decode(), int(version)) for member, version in page]
+        return [(member.decode(errors="replace"), int(version)) for member, version in page if math.isfinite(version)]
 
     def _version_of(self, member: str) -> int:
         room_id, _, platform = member.partition(":")
@@ -186,7 +185,7 @@ class ShardListener:
         for value in values:
             try:
                 stored = decode_stored(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 metrics.malformed.inc()
                 continue
             taken += self._hub.apply(stored, now)

@@ -26,7 +26,7 @@ from broadcast_service.sessions import Place, Sessions
 from broadcast_service.transport import EXTENSION
 from shared import keys
 from shared.audit import CLAIMS, Audit
-from shared.messages import decode_stored
+from shared.messages import UNREADABLE, decode_stored
 from shared.problems import API_HEADERS, Problem
 from shared.redis import RedisError, Store
 from shared.revocations import Revocations
@@ -161,7 +161,7 @@ class Dashboards:
             raise Problem(404, "nothing is stored for this room on this platform")
         try:
             return json_response(decode_stored(value))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             raise Problem(500, "the stored value of this room is damaged") from None
 
     async def history_of_room(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from broadcast_service.frames import PULSE, Encoding, text_frame
 from broadcast_service.hub import Client, Hub
 from broadcast_service.transport import Connection
 from shared.messages import (
+    UNREADABLE,
     AuthMessage,
     ErrorEvent,
     Event,
@@ -171,7 +172,7 @@ class Session:
             return
         try:
             message = decode_client_message(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             self._refuse("bad_message", "the message is not one of auth, filter, ping")
             return
         if isinstance(message, AuthMessage):

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
+from shared.messages import MAX_BATCH_ITEMS, UNREADABLE, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
 from shared.problems import Problem
 from shared.scope import Scope
 
@@ -24,7 +24,7 @@ def parse_update(body: bytes | msgspec.Raw) -> TelemetryUpdate:
     """One reading; raises a 400 or 422 Problem."""
     try:
         return decode_update(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _problem(body, error) from None
 
 
@@ -32,14 +32,14 @@ def parse_batch(body: bytes) -> list[TelemetryUpdate | Problem]:
     """The items of a batch, each a reading or the Problem it has; raises a Problem when the body as a whole is none."""
     try:
         return list(decode_updates(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return [_parse_item(item) for item in _items(body)]
 
 
 def _items(body: bytes) -> list[msgspec.Raw]:
     try:
         items = decode_raw_items(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _problem(body, error) from None
     if not 0 < len(items) <= MAX_BATCH_ITEMS:
         raise Problem(422, f"a batch holds 1 to {MAX_BATCH_ITEMS} readings")
@@ -87,7 +87,7 @@ def _is_json(body: bytes | msgspec.Raw) -> bool:
         msgspec.json.decode(body)
     except msgspec.ValidationError:
         return True  # a number beyond what JSON readers hold is still JSON
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 

@@ -24,6 +24,11 @@ Count = Annotated[int, Meta(ge=0, le=MAX_COUNT, description="a whole number from
 Seconds = Annotated[int, Meta(ge=0, le=2**40, description="Unix time in whole seconds")]
 Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE, description="a whole number from 0 to 9007199254740991")]
 
+Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON reader holds exactly")]
+
+# What any of the decoders below may raise, and nothing else. Depth is not the library's error.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class TelemetryUpdate(Struct, frozen=True, forbid_unknown_fields=True):
     """One reading of one room on one platform, as a producer posts it. None means unknown, never zero."""
@@ -46,14 +51,14 @@ class StoredReading(Struct, frozen=True):
 
     room_id: str
     platform: str
-    timestamp: int
-    tokens_count: int
-    sequence: int
-    tips_count: int | None
-    viewers_count: int | None
-    goal_tokens: int | None
-    version: int
-    committed_at: int
+    timestamp: Seconds
+    tokens_count: Count
+    sequence: Sequence
+    tips_count: Count | None
+    viewers_count: Count | None
+    goal_tokens: Count | None
+    version: Stamp
+    committed_at: Stamp
 
 
 class IngestAnswer(Struct, frozen=True, kw_only=True):

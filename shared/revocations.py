@@ -31,7 +31,7 @@ async def listed(store: Store) -> dict[str, float]:
     """Every ended token that has not expired by itself, with the second at which it would; raises RedisError."""
     redis = store.owner(REVOKED_TOKENS)
     found: list[tuple[bytes, float]] = await redis.zrangebyscore(REVOKED_TOKENS, int(time.time()), "+inf", withscores=True)  # type: ignore[assignment]
-    return {token_id.decode(): until for token_id, until in found}
+    return {token_id.decode(errors="replace"): until for token_id, until in found}
 
 
 class Revocations:

@@ -172,7 +172,7 @@ def _revoke(options: argparse.Namespace) -> int:
 
 def _revoked(_options: argparse.Namespace) -> int:
     for token_id, until in sorted(asyncio.run(_ended(load(StoreSettings).redis_url)).items(), key=lambda item: item[1]):
-        print(json.dumps({"jti": token_id, "until": _moment(int(until))}))
+        print(json.dumps({"jti": token_id, "until": _moment(until)}))
     return 0
 
 

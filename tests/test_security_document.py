@@ -20,8 +20,8 @@ def test_every_row_names_its_tests() -> None:
     assert [row for row in ROWS if "`tests/" not in row.split("|")[3]] == []
 
 
-def tests_in(path: str) -> set[str]:
-    """The tests of a file."""
+def names_in(path: str) -> set[str]:
+    """The functions of a file."""
     return {node.name for node in ast.walk(tree(ROOT / path)) if isinstance(node, FUNCTIONS)}
 
 
@@ -29,4 +29,4 @@ def test_every_test_that_is_named_exists() -> None:
     """Renaming one means renaming it there."""
     here = {(path, test) for path, test in named() if (ROOT / path).parent.exists()}
     assert {path for path, _ in here if not (ROOT / path).exists()} == set()
-    assert {(path, test) for path, test in here if test and test not in tests_in(path)} == set()
+    assert {(path, test) for path, test in here if test and test not in names_in(path)} == set()
