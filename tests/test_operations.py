@@ -35,7 +35,7 @@ def default(field: msgspec.structs.FieldInfo) -> str:
         return "required"
     if isinstance(value, Keyring | Origins) or value == "":
         return "none"
-    return f"`{value}`"
+    return f"`{str(value).lower()}`"
 
 
 def settings(kind: Any) -> list[list[str]]:

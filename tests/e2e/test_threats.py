@@ -256,18 +256,6 @@ def test_behind_a_trusted_proxy_each_visitor_has_a_cap(stack: Stack) -> None:
     assert statuses == [429, 101]
 
 
-def test_compression_is_never_agreed(broadcast: Service, stack: Stack) -> None:
-    """A message that grows when it is unpacked cannot be sent, for nothing is unpacked."""
-    offers = (
-        "permessage-deflate",
-        "permessage-deflate; client_max_window_bits",
-        "permessage-deflate; server_no_context_takeover, x-webkit",
-    )
-    for offer in offers:
-        answer = upgrade(broadcast, (carried("pulse.v1", f"bearer.{stack.token('dashboard')}"), ("Sec-WebSocket-Extensions", offer)))
-        assert (answer.status, answer.headers["Sec-WebSocket-Extensions"]) == (101, None)
-
-
 # --- browsers ---
 
 
