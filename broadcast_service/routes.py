@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -92,6 +93,14 @@ class Dashboards:
             raise TokenError
         return claims
 
+    def _renew(self, opened_with: Claims, token: str) -> Claims:
+        """`verify` for a session that is open; a refusal is on record under the token that opened it."""
+        try:
+            return self.verify(token)
+        except TokenError:
+            self._audit.note("token.refused", detail="on an open socket", subject=opened_with.subject, jti=opened_with.token_id)
+            raise
+
     def _verify_for(self, connection: HTTPConnection) -> Callable[[str], Claims]:
         """`verify`, keeping with the connection what the token said, for the audit log."""
 
@@ -131,7 +140,7 @@ class Dashboards:
             self._fanout,
             agreement.claims,
             agreement.encoding,
-            renew=self.verify,
+            renew=functools.partial(self._renew, agreement.claims),
             on_end=self._sessions.remove,
         )
         connection = websocket.scope["extensions"][EXTENSION](session)

@@ -24,6 +24,7 @@ from shared.tokens import Claims
 INTERVAL_SECONDS: Final = 60.0
 LINES: Final = 20
 CLAIMS: Final = "studio_pulse.claims"  # where a request's scope keeps what its token said, once that is known
+PROBLEM: Final = "studio_pulse.problem"  # why it was refused, on its way through the proxies' middleware
 EVENTS: Final = {401: "token.refused", 403: "scope.refused", 429: "rate.limited"}
 
 log = structlog.get_logger()
@@ -96,11 +97,13 @@ def _address(connection: HTTPConnection) -> str | None:
 def behind_proxies(audit: Audit, trusted: str) -> Callable[[Scope, Problem], Awaitable[None]]:
     """Notes refusals where the server itself does not look for the address that a trusted proxy reports: only a refusal pays for it."""
 
-    async def refused(scope: Scope, problem: Problem) -> None:
-        async def note(scope: Any, _receive: Any, _send: Any) -> None:
-            audit.refusal(HTTPConnection(scope), problem)
+    async def note(scope: Any, _receive: Any, _send: Any) -> None:
+        audit.refusal(HTTPConnection(scope), scope[PROBLEM])
 
-        await ProxyHeadersMiddleware(note, trusted)(scope, _silent, _silent)  # type: ignore[arg-type]
+    through = ProxyHeadersMiddleware(note, trusted)
+
+    async def refused(scope: Scope, problem: Problem) -> None:
+        await through({**scope, PROBLEM: problem}, _silent, _silent)  # type: ignore[arg-type]
 
     return refused
 

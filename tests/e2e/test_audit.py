@@ -51,6 +51,10 @@ def test_a_dashboard_that_is_refused_is_on_record(quiet: tuple[Service, Service]
     details = {line["detail"] for line in audited(broadcast, "scope.refused", subject="nosy")}
     assert details == {"a room is outside the token's scope", "the token does not cover this room on this platform"}
     assert audited(broadcast, "scope.refused", detail="this origin may not connect")
+    with dashboard(broadcast, stack.token("dashboard", subject="renewer")) as client:
+        client.send(json.dumps({"type": "auth", "token": stack.token("ingest")}))
+        client.until("ERROR")
+    assert audited(broadcast, "token.refused", subject="renewer", detail="on an open socket")
 
 
 def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], stack: Stack) -> None:

@@ -12,14 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import ORIGIN
 from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.forgery import genuine
 from tests.stack import ROOT, Service, Stack
 
-EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
 CANARY = "canary-7c1f0e9b"
 
 
@@ -254,58 +252,3 @@ def test_behind_a_trusted_proxy_each_visitor_has_a_cap(stack: Stack) -> None:
         assert read_answer(first).status == 101
         statuses = [upgrade(service, (header, ("X-Forwarded-For", f"198.51.100.{visitor}"))).status for visitor in (1, 2)]
     assert statuses == [429, 101]
-
-
-# --- browsers ---
-
-
-def preflight(service: Service, origin: str) -> Answer:
-    """What a browser asks before it lets a page post."""
-    wanted = (("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization,content-type"))
-    return exchange(service.port, request("OPTIONS", ONE, (("Origin", origin), *wanted)))
-
-
-@pytest.fixture(scope="module")
-def listed(stack: Stack) -> Service:
-    """An ingest service that lets one extension in."""
-    return stack.ingest(ALLOWED_ORIGINS=EXTENSION)
-
-
-def test_the_listed_extension_may_post(listed: Service, stack: Stack) -> None:
-    """It is named exactly, never as `*`, and may read what the answer says of rates."""
-    asked = preflight(listed, EXTENSION)
-    answer = post(listed, ONE, (*JSON, ("Origin", EXTENSION), authorization(stack.token("ingest"))), body_of(ONE, room_id="cors"))
-    assert (asked.status, asked.headers["Access-Control-Allow-Origin"], asked.headers["Access-Control-Allow-Credentials"]) == (
-        200,
-        EXTENSION,
-        None,
-    )
-    assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, EXTENSION)
-    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == {"RateLimit", "RateLimit-Policy", "Retry-After"}
-
-
-STRANGERS = [EXTENSION[:-1] + "a", EXTENSION.upper(), EXTENSION + "a", "chrome-extension://*", "null", "https://evil.example", ORIGIN]
-
-
-@pytest.mark.parametrize("origin", STRANGERS)
-def test_no_other_origin_is_let_in(listed: Service, stack: Stack, origin: str) -> None:
-    """Neither asked nor unasked does a browser hear that it may show the answer to another page."""
-    asked = preflight(listed, origin)
-    answer = post(listed, ONE, (*JSON, ("Origin", origin), authorization(stack.token("ingest"))), body_of(ONE, room_id="cors2"))
-    assert (asked.status, asked.headers["Access-Control-Allow-Origin"]) == (400, None)
-    assert answer.headers["Access-Control-Allow-Origin"] is None
-
-
-def test_no_answer_is_kept_guessed_at_or_framed(ingest: Service, broadcast: Service, stack: Stack) -> None:
-    """Every answer of either API says so, good or bad, JSON, CSV or metrics; and none sets a cookie or names its server."""
-    reader, writer = (authorization(stack.token("dashboard")),), (*JSON, authorization(stack.token("ingest")))
-    answers = [post(ingest, ONE, writer, body_of(ONE, room_id="headers")), post(ingest, BATCH, writer, b"[]"), post(ingest, ONE, (), b"")]
-    for service in (ingest, broadcast):
-        answers += [exchange(service.port, request("GET", path, ())) for path in ("/health", "/readyz", "/metrics", "/openapi.json")]
-    reads = (ONE, f"{ONE}/headers/camsoda", f"{ONE}/headers/camsoda/history", "/api/tracking/analytics?format=csv", f"{ONE}/a", PATH)
-    answers += [exchange(broadcast.port, request("GET", path, reader)) for path in reads]
-    answers += [exchange(ingest.port, request("GET", "/nowhere", ())), upgrade(broadcast, ())]
-    for answer in answers:
-        assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
-        assert (answer.headers["Set-Cookie"], answer.headers["Server"]) == (None, None)
