@@ -110,9 +110,12 @@ def _moment(seconds: Any) -> Any:
 def _keygen(options: argparse.Namespace) -> int:
     kid = options.kid or f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-{secrets.token_hex(2)}"
     line = f"{kid}:{secrets.token_urlsafe(32)}"
-    SecretKeys.parse(line)
+    if kid not in SecretKeys.parse(line).keys:
+        raise KeyringError("a kid is made of letters, digits, . _ -")
     print(line)
-    print("put it before the others in TOKEN_KEYS to sign with it; keep the others until their tokens have expired", file=sys.stderr)
+    print(
+        "append it to TOKEN_KEYS of every service first; put it in front where tokens are issued; then remove the old one", file=sys.stderr
+    )
     return 0
 
 

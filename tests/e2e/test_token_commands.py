@@ -88,6 +88,7 @@ WRONG = {
     "duration": ((*ISSUE, "--ttl", "soon"), {"TOKEN_KEYS": KEYS}, "such as 8h"),
     "subject": ((*ISSUE[:4], "a\nb"), {"TOKEN_KEYS": KEYS}, "printable"),
     "kid": (("keygen", "--kid", "a b"), {}, "letters, digits"),
+    "kid with a colon": (("keygen", "--kid", "a:b"), {}, "letters, digits"),
     "not a token": (("inspect", "canary"), {}, "not a token"),
     "neither": (("revoke", "a.canary.b"), {"REDIS_URL": "redis://127.0.0.1:1"}, "not a token"),
     "control": (("revoke", "a\nb"), {"REDIS_URL": "redis://127.0.0.1:1"}, "neither a token nor a jti"),
