@@ -114,7 +114,7 @@ def _keygen(options: argparse.Namespace) -> int:
         raise KeyringError("a kid is made of letters, digits, . _ -")
     print(line)
     print(
-        "append it to TOKEN_KEYS of every service first; put it in front where tokens are issued; then remove the old one", file=sys.stderr
+        "append it to TOKEN_KEYS of every service first, put it in front where tokens are issued, then remove the old one", file=sys.stderr
     )
     return 0
 
