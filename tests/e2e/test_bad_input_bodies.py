@@ -139,8 +139,8 @@ def server(stack: Stack) -> Iterator[redis.Redis]:
 
 
 def last_version(server: redis.Redis) -> object:
-    """What moves with every reading that is stored."""
-    return server.get("telemetry:{0}:version")
+    """What moves with every reading that is stored, and with nothing else: a broadcast service's probe takes a version, too."""
+    return server.zrange("telemetry:{0}:index", -1, -1, withscores=True)
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())

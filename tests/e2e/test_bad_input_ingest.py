@@ -25,9 +25,9 @@ def bearer(stack: Stack) -> tuple[str, str]:
 
 @pytest.fixture
 def versions(stack: Stack) -> Any:
-    """A look at the last version given: while it stays, nothing was stored."""
+    """A look at the newest reading: while it stays, nothing was stored."""
     with redis.Redis.from_url(stack.redis_url) as server:
-        yield lambda: server.get("telemetry:{0}:version")
+        yield lambda: server.zrange("telemetry:{0}:index", -1, -1, withscores=True)
 
 
 # --- credentials ---
