@@ -83,13 +83,13 @@ class Telemetry:
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         items = [self._checked(item, claims, now) for item in parse_batch(body)]
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
-        outcomes = iter(await self._writer.write(good, claims.token_id))
+        written = await self._writer.write(good, claims.token_id)
+        _count_all(written, good)
+        outcomes = iter(written)
         results, unavailable = [], 0
         refusals: dict[int, Problem] = {}
         for position, item in enumerate(items):
             outcome: Outcome | Exception = item if isinstance(item, Problem) else next(outcomes)
-            if isinstance(outcome, Outcome) and isinstance(item, TelemetryUpdate):
-                _count(outcome.result, item)
             unavailable += isinstance(outcome, StoreUnavailable | Overloaded)
             results.append(_item(position, outcome, refusals))
         for refusal in refusals.values():
@@ -164,8 +164,23 @@ def _item(position: int, outcome: Outcome | Exception, refusals: dict[int, Probl
 
 def _count(result: Result, update: TelemetryUpdate) -> None:
     READINGS[result].inc()
-    if result is Result.ACCEPTED and update.sequence // 1000 == update.timestamp:
+    if result is Result.ACCEPTED:
+        _observe_delay(update)
+
+
+def _observe_delay(update: TelemetryUpdate) -> None:
+    """From observation to commit, where the sequence says the millisecond."""
+    if update.sequence // 1000 == update.timestamp:
         metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
+
+
+def _count_all(outcomes: Sequence[Outcome | Exception], updates: Sequence[TelemetryUpdate]) -> None:
+    """Counts a batch. Its newest reading tells the delay for all: to observe each would cost as much as to store it."""
+    results = [outcome.result for outcome in outcomes if isinstance(outcome, Outcome)]
+    for result in set(results):
+        READINGS[result].inc(results.count(result))
+    if updates and results.count(Result.ACCEPTED):
+        _observe_delay(max(updates, key=lambda update: update.sequence))
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
