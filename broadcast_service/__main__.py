@@ -58,6 +58,7 @@ def main() -> int:
         ws_ping_interval=None,  # the heartbeat pings everyone with one timer
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        forwarded_allow_ips=list(settings.forwarded_allow_ips.values),
     )
     server = BroadcastServer(options, sessions)
     return run(server)

@@ -1,5 +1,6 @@
 """The broadcast service's settings."""
 
+import ipaddress
 from typing import Annotated
 
 from msgspec import Meta
@@ -7,6 +8,21 @@ from msgspec import Meta
 from shared.settings import CommonSettings, Port, PositiveSeconds
 
 Cap = Annotated[int, Meta(ge=0, description="a number of connections, 0 for no cap")]
+
+
+class Proxies:
+    """Whose `X-Forwarded-For` is believed. Everyone else's address is the one that the connection comes from."""
+
+    def __init__(self, values: tuple[str, ...]) -> None:
+        self.values = values
+
+    @classmethod
+    def parse(cls, text: str) -> "Proxies":
+        """Reads a comma separated list; raises ValueError, also for a network that is the whole world."""
+        networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+        if not all(network.prefixlen for network in networks):
+            raise ValueError("trusting every address lets clients choose theirs")
+        return cls(tuple(map(str, networks)))
 
 
 class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
@@ -23,3 +39,6 @@ class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
     max_connections: Cap = 20_000
     max_connections_per_subject: Cap = 10_000
     max_connections_per_address: Cap = 10_000
+    forwarded_allow_ips: Annotated[
+        Proxies, Meta(description="addresses or networks of front proxies, comma separated, whose X-Forwarded-For names the client")
+    ] = Proxies(())
