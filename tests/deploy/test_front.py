@@ -100,6 +100,18 @@ def test_a_large_body_of_unknown_length_is_refused(production: Chain) -> None:
     assert httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 3_000_000]), headers=headers, timeout=10).status_code == 413
 
 
+def test_a_broken_body_is_nobody_elses_matter(production: Chain) -> None:
+    """However many clients send one, no replica is shut out for it: the next reading does not wait."""
+    replicas, front = production
+    headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}
+    for _ in replicas.ingests:
+        httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 1_000_000] * 4), headers=headers, timeout=10)
+    with Producer(front.url, replicas.stack.token("ingest")) as producer:
+        answer = producer.post("unharmed", 1)
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() < 1
+
+
 def test_large_headers_are_refused(production: Chain) -> None:
     """Before they reach a service."""
     assert httpx.get(production[1].url, headers={"X-Large": "x" * 30_000}).status_code == 431
