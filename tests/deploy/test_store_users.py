@@ -96,14 +96,14 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
         with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, token) as dashboard:
             assert producer.post("room", 1).json()["result"] == "accepted"
             dashboard.wait_for_tokens("room", 1)
-            assert dashboard.of("UPSTREAM")[-1]["status"] == "ok"
+            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", what="a proven subscription")
             with Producer(broadcast.url, token) as reader:
                 for path in ("", "/room/stripchat", "/room/stripchat/history"):
                     assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
                 assert reader._client.get("/api/tracking/analytics").json()["rooms"] == [{"room_id": "room", "earned": 0}]
             command = [sys.executable, "-m", "shared.tokens", "revoke", token]
             subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
-            assert dashboard.wait_for_close(5) == 4401
+            assert dashboard.wait_for_close() == 4401
         with store.client(store.credential("monitor")) as monitor:
             errors = wait_until(lambda: monitor.info("errorstats"), what="the record")
             assert [name for name in errors if "NOPERM" in name] == []
