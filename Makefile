@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 NODE_STAMP := node_modules/installed
 
-.PHONY: help install run test faults bench check format token extension smoke lock clean
+.PHONY: help install run test faults bench check format token extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -47,8 +47,8 @@ format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-token: $(STAMP) ## Print a token for the local stack (AUDIENCE=dashboard SCOPE='a,vip-*' TTL=8h)
-	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
+token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SCOPE='a,vip-*' TTL=8h)
+	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
 		--audience $(or $(AUDIENCE),dashboard) --subject $(or $(SUBJECT),local) --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
 
 extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=https://…])
@@ -56,6 +56,25 @@ extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=
 
 smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
 	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)
+
+up: .env ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
+	@docker compose up --detach --build --wait
+	@sh deploy/where.sh
+
+.env:
+	@$(PYTHON) deploy/make_env.py
+
+down: ## Stop the containers; what is stored stays
+	@docker compose --profile '*' down
+
+logs: ## Follow the containers' logs (SERVICE=broadcast)
+	@docker compose logs --follow --tail 100 $(SERVICE)
+
+scale: ## Run so many of each for now (BROADCAST=3 INGEST=2)
+	@docker compose up --detach --no-recreate --wait --scale ingest=$(or $(INGEST),1) --scale broadcast=$(or $(BROADCAST),1)
+
+update: .env ## Replace the services' containers by new ones, one service after the other, without a gap
+	@sh deploy/update.sh
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 

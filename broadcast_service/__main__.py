@@ -54,13 +54,13 @@ def main() -> int:
         host=settings.broadcast_host,
         port=settings.broadcast_port,
         http=PulseHttpProtocol,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,
         ws_ping_interval=None,  # the heartbeat pings everyone with one timer
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        forwarded_allow_ips=settings.forwarded_allow_ips.values,
     )
     server = BroadcastServer(options, sessions)
     return run(server)

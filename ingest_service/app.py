@@ -40,7 +40,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         spans=spans,
     )
     verifier = Verifier(settings.keyring, "ingest")
-    refused = behind_proxies(audit, settings.forwarded_allow_ips)
+    refused = behind_proxies(audit, settings.forwarded_allow_ips.values)
     telemetry = Telemetry(
         writer,
         verifier,

@@ -94,7 +94,7 @@ def _address(connection: HTTPConnection) -> str | None:
         return None
 
 
-def behind_proxies(audit: Audit, trusted: str) -> Callable[[Scope, Problem], Awaitable[None]]:
+def behind_proxies(audit: Audit, trusted: list[str]) -> Callable[[Scope, Problem], Awaitable[None]]:
     """Notes refusals where the server itself does not look for the address that a trusted proxy reports: only a refusal pays for it."""
 
     async def note(scope: Any, _receive: Any, _send: Any) -> None:

@@ -195,6 +195,7 @@ def _client(url: str) -> Redis:
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
+        driver_info=None,  # it would be told with CLIENT SETINFO, which the services' users may not run
         protocol=2,  # 8.1 under RESP3 hands out connections that the server has closed (redis-py issue 4252)
     )
     pool.connection_class = type(f"Packing{pool.connection_class.__name__}", (_Packing, pool.connection_class), {})

@@ -7,16 +7,20 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.messages import encode
 from shared.problems import API_HEADERS, Problem
+from shared.schemas import version
 
 STOP_SECONDS: Final = 2.0  # for background jobs to end
 FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
+
+build = Info("pulse_build", "What runs: during an update two versions do")
+build.info({"version": version()})
 
 log = structlog.get_logger()
 

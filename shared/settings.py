@@ -4,6 +4,7 @@ A field `some_name` is read from `SOME_NAME`. The `Meta` of its type holds the b
 the error message and the table in docs/operations.md say the same because they are made from the same words.
 """
 
+import ipaddress
 import os
 import typing
 from collections.abc import Mapping
@@ -43,6 +44,21 @@ class Origins:
             if not separator or not scheme.isascii() or not host or "/" in host or "*" in host:
                 raise ValueError("an origin has no path and no wildcard")
         return cls(values)
+
+
+class Proxies:
+    """Whose `X-Forwarded-For` is believed. Everyone else's address is the one that the connection comes from."""
+
+    def __init__(self, values: list[str]) -> None:
+        self.values = values
+
+    @classmethod
+    def parse(cls, text: str) -> "Proxies":
+        """Reads a comma separated list; raises ValueError, also for a network that is the whole world."""
+        networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+        if not all(network.prefixlen for network in networks):
+            raise ValueError("trusting every address lets clients choose theirs")
+        return cls(list(map(str, networks)))
 
 
 Redis = Annotated[
@@ -91,9 +107,7 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     history_step_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600 that divide a day")] = 60
     history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
     allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path")] = Origins(frozenset())
-    forwarded_allow_ips: Annotated[
-        str, Meta(pattern=r"\A(\*|[0-9a-fA-F.:/]+(, ?[0-9a-fA-F.:/]+)*)\Z", description="addresses or networks, comma separated, or *")
-    ] = "127.0.0.1"
+    forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
     otel_exporter_otlp_endpoint: Annotated[
         str, Meta(pattern=r"\Ahttps?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="the http(s) address of an OpenTelemetry collector")
     ] = ""

@@ -11,6 +11,8 @@ from tests.stack import ROOT
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 NODE = shutil.which("node") or ""
+CADDY = os.environ.get("CADDY") or shutil.which("caddy") or ""
+PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or ""
 REDIS_SERVER = shutil.which("redis-server") or ""
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -35,6 +37,16 @@ def node() -> str:
 def redis_server() -> str:
     """The path of Debian's redis-server."""
     return REDIS_SERVER or lacking("redis-server")
+
+
+def caddy() -> str:
+    """The path of Debian's Caddy, or of a later one."""
+    return CADDY or lacking("Caddy")
+
+
+def promtool() -> str:
+    """The path of the tool that comes with Prometheus."""
+    return PROMTOOL or lacking("promtool")
 
 
 def axe() -> pathlib.Path:

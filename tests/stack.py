@@ -91,6 +91,7 @@ class Service:
     def __init__(self, module: str, environment: Mapping[str, str], *, host: str, port: int, log: pathlib.Path) -> None:
         self.module = module
         self.url = f"http://{host}:{port}"
+        self.host = host
         self.port = port
         self.log = log
         self._environment = environment
@@ -102,11 +103,15 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
+    def command(self) -> list[str]:
+        """What runs it."""
+        return [sys.executable, "-m", self.module]
+
     def start(self, *, until: str = "/readyz") -> None:
         """Starts the process and waits until a path answers 200."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
+                self.command(),
                 cwd=ROOT,
                 env=dict(self._environment),
                 stdout=output,
@@ -209,8 +214,9 @@ class Stack:
     def _service(self, kind: str, port: int | None, settings: Mapping[str, str]) -> Service:
         port = port or free_port()
         environment = self.environment(**{f"{kind.upper()}_PORT": str(port)}, **settings)
-        log = self.directory / f"{kind}-{port}.log"
-        service = Service(f"{kind}_service", environment, host="127.0.0.1", port=port, log=log)
+        host = environment.get(f"{kind.upper()}_HOST", "127.0.0.1")
+        log = self.directory / f"{kind}-{host}-{port}.log"
+        service = Service(f"{kind}_service", environment, host=host, port=port, log=log)
         self.services.append(service)
         service.start()
         return service

@@ -12,7 +12,7 @@ import pytest
 from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
 from shared import audit
-from shared.settings import CommonSettings, Origins, describe
+from shared.settings import CommonSettings, Origins, Proxies, describe
 from shared.tokens import Keyring
 from tests.stack import ROOT, Service
 from tests.test_layout import MODULES, tree
@@ -33,7 +33,7 @@ def default(field: msgspec.structs.FieldInfo) -> str:
     value = field.default
     if field.required:
         return "required"
-    if isinstance(value, Keyring | Origins) or value == "":
+    if isinstance(value, Keyring | Origins | Proxies) or value == "":
         return "none"
     return f"`{str(value).lower()}`"
 
@@ -80,7 +80,7 @@ def metrics(service: Service) -> set[tuple[str, str]]:
 
 
 def test_every_metric_is_listed(ingest: Service, broadcast: Service) -> None:
-    """With its type and the service that has it."""
-    listed = {(row[0].strip("`"), row[1], row[2]) for row in rows("Metrics")}
+    """With its type and the services that have it."""
+    listed = {(row[0].strip("`"), row[1], service) for row in rows("Metrics") for service in row[2].split(", ")}
     told = {(*metric, "ingest") for metric in metrics(ingest)} | {(*metric, "broadcast") for metric in metrics(broadcast)}
     assert listed == told, sorted(told ^ listed)

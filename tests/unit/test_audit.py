@@ -92,7 +92,7 @@ def test_who_is_named_as_far_as_known(lines: list[Any]) -> None:
 async def test_only_a_trusted_proxy_says_who_called(lines: list[Any], trusted: str, seen: str) -> None:
     """Anyone may send the header, so it counts from listed proxies alone."""
     headers = [(b"x-forwarded-for", b"203.0.113.9, 198.51.100.1")]
-    await behind_proxies(Audit(), trusted)(connection(headers=headers).scope, unauthorized())
+    await behind_proxies(Audit(), [trusted])(connection(headers=headers).scope, unauthorized())
     assert lines[0]["address"] == seen
 
 
@@ -100,6 +100,6 @@ async def test_only_a_trusted_proxy_says_who_called(lines: list[Any], trusted: s
 @pytest.mark.parametrize("reported", [b"canary", b"fe80::1%canary", b"1.2.3.4 canary", b"\xff", b"[canary]:1"])
 async def test_an_address_that_is_none_is_not_repeated(lines: list[Any], reported: bytes) -> None:
     """A proxy passes on what its client wrote."""
-    await behind_proxies(Audit(), "*")(connection(headers=[(b"x-forwarded-for", reported)]).scope, unauthorized())
+    await behind_proxies(Audit(), ["*"])(connection(headers=[(b"x-forwarded-for", reported)]).scope, unauthorized())
     assert lines[0].get("address") in (None, "fe80::1")
     assert "canary" not in str(lines)

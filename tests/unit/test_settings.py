@@ -57,6 +57,20 @@ def test_an_origin_is_exact(origin: str) -> None:
         load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": origin})
 
 
+@pytest.mark.parametrize("proxies", ["*", "0.0.0.0/0", "::/0", "caddy", "10.0.0.1/8", "10.0.0.0/8,nonsense", "127.0.0.1:80"])
+def test_trusted_proxies_are_addresses(proxies: str) -> None:
+    """Names can be taken over and everyone is nobody in particular; a network with host bits is a typing error."""
+    with pytest.raises(SettingsError, match="FORWARDED_ALLOW_IPS"):
+        load(BroadcastSettings, GOOD | {"FORWARDED_ALLOW_IPS": proxies})
+
+
+def test_no_proxy_is_trusted_unless_named() -> None:
+    """Not even one on this machine."""
+    assert load(BroadcastSettings, GOOD).forwarded_allow_ips.values == []
+    given = load(BroadcastSettings, GOOD | {"FORWARDED_ALLOW_IPS": "10.213.57.2, fd00::/64"}).forwarded_allow_ips
+    assert given.values == ["10.213.57.2/32", "fd00::/64"]
+
+
 def test_origins_are_a_list() -> None:
     """Comma separated, with room to breathe."""
     settings = load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": "https://a, chrome-extension://abc ,"})

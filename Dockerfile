@@ -1,0 +1,37 @@
+# The images of compose.yaml, one target each: ingest, broadcast, and Caddy in front. The tokens' command line is in both services'.
+FROM python:3.11.15-slim-bookworm AS packages
+COPY requirements.txt .
+RUN python -m venv --without-pip /opt/venv && \
+    python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check --only-binary :all: \
+    --require-hashes -r requirements.txt
+
+FROM python:3.11.15-slim-bookworm AS common
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY --from=packages /opt/venv /opt/venv
+COPY pyproject.toml pyproject.toml
+COPY shared shared
+# A number, so that an orchestrator can tell that it is not root.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+
+FROM common AS ingest
+ENV INGEST_HOST=0.0.0.0 INGEST_PORT=8001
+COPY ingest_service ingest_service
+EXPOSE 8001
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/readyz', timeout=2)"]
+CMD ["python", "-m", "ingest_service"]
+
+FROM common AS broadcast
+ENV BROADCAST_HOST=0.0.0.0 BROADCAST_PORT=8002
+COPY broadcast_service broadcast_service
+EXPOSE 8002
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8002/readyz', timeout=2)"]
+CMD ["python", "-m", "broadcast_service"]
+
+FROM caddy:2.11.2-alpine AS front
+# The program's file asks for a capability, and without it does not even start; containers may open low ports anyway.
+RUN setcap -r /usr/bin/caddy && chown 10001:10001 /data
+USER 10001:10001

@@ -1,0 +1,50 @@
+"""compose.yaml as Compose reads it: anchors and merges resolved, variables put in, the front's ports joined."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from deploy.make_env import fill
+from tests.stack import ROOT
+
+FILE: Final = (ROOT / "compose.yaml").read_text()
+PORTS: Final = {name: (ROOT / "deploy" / "caddy" / name).read_text() for name in ("ports.yaml", "ports.domain.yaml")}
+EXAMPLE: Final = (ROOT / ".env.example").read_text()
+VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)(?:(:[-?+])([^}]*))?\}")
+
+
+class Missing(Exception):
+    """Compose would refuse to start, with this text."""
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The variables of a `.env`."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+
+
+def interpolate(text: str, variables: Mapping[str, str]) -> str:
+    """Puts variables in as Compose does; raises Missing."""
+
+    def value(match: re.Match[str]) -> str:
+        name, operator, word = match.groups()
+        given = variables.get(name, "")
+        if operator == ":?" and not given:
+            raise Missing(f"{name}: {word}")
+        if operator == ":+":
+            return word if given else ""
+        return given or (word if operator == ":-" else "")
+
+    return VARIABLE.sub(value, text)
+
+
+def services(**variables: str) -> dict[str, dict[str, Any]]:
+    """All services, with secrets as `make up` would make them and these variables besides."""
+    given = {**parse_env(fill(EXAMPLE)), **variables}
+    read: dict[str, dict[str, Any]] = yaml.safe_load(interpolate(FILE, given))["services"]
+    ports = PORTS[read["caddy"].pop("extends")["file"].removeprefix("deploy/caddy/")]
+    front = yaml.safe_load(interpolate(ports, given))["services"]["caddy"]
+    read["caddy"]["environment"] |= front.pop("environment")
+    read["caddy"] |= front
+    return read

@@ -1,0 +1,92 @@
+"""Every alert fires on what it is for, and none while all is well; Prometheus' own tool plays the hours."""
+
+import json
+import pathlib
+import subprocess
+from typing import Any, Final
+
+import pytest
+
+from tests import needs
+from tests.deploy.test_monitoring import PROMETHEUS, RULES
+
+WELL: Final = {
+    'up{job="ingest",instance="a"}': "1x180",
+    'up{job="broadcast",instance="b"}': "1x180",
+    'up{job="caddy",instance="c"}': "1x180",
+    "redis_up": "1x180",
+    "redis_memory_used_bytes": "100x180",
+    "redis_memory_max_bytes": "1000x180",
+    "redis_aof_last_write_status": "1x180",
+    "redis_aof_last_bgrewrite_status": "1x180",
+    'process_start_time_seconds{job="ingest",instance="a"}': "100x180",
+    'process_open_fds{job="broadcast",instance="b"}': "20x180",
+    'process_max_fds{job="broadcast",instance="b"}': "65536x180",
+    'process_cpu_seconds_total{job="broadcast",instance="b"}': "0+1x180",
+    'pulse_upstream_ok{instance="b"}': "1x180",
+    'pulse_rooms{instance="b"}': "40x180",
+    'pulse_readings_total{result="accepted"}': "0+80x180",
+    'pulse_ingest_responses_total{status="200"}': "0+80x180",
+    'pulse_ingest_responses_total{status="429"}': "0+1x180",
+    'pulse_commit_failures_total{error="TimeoutError"}': "0x180",
+    'pulse_commit_seconds_bucket{le="0.005"}': "0+80x180",
+    'pulse_commit_seconds_bucket{le="1.0"}': "0+80x180",
+    'pulse_commit_seconds_bucket{le="+Inf"}': "0+80x180",
+    'pulse_flush_seconds_bucket{instance="b",le="0.005"}': "0+80x180",
+    'pulse_flush_seconds_bucket{instance="b",le="1.0"}': "0+80x180",
+    'pulse_flush_seconds_bucket{instance="b",le="+Inf"}': "0+80x180",
+    'pulse_commit_to_relay_seconds_bucket{le="0.005"}': "0+80x180",
+    'pulse_commit_to_relay_seconds_bucket{le="5.0"}': "0+80x180",
+    'pulse_commit_to_relay_seconds_bucket{le="+Inf"}': "0+80x180",
+    'pulse_handshakes_total{status="101"}': "0+1x180",
+    'pulse_handshakes_total{status="429"}': "0x180",
+    'pulse_closes_total{reason="client gone"}': "0+1x180",
+    'pulse_closes_total{reason="too slow"}': "0x180",
+    "pulse_malformed_total": "0x180",
+}
+FAULTS: Final = {
+    "IngestDown": {'up{job="ingest",instance="a"}': "0x180"},
+    "BroadcastDown": {'up{job="broadcast",instance="b"}': ""},
+    "ReplicaDown": {'up{job="ingest",instance="a2"}': "0x180"},
+    "RestartLoop": {'process_start_time_seconds{job="ingest",instance="a"}': "100+1x180"},
+    "UpstreamDegraded": {'pulse_upstream_ok{instance="b2"}': "0x180"},
+    "RedisDown": {"redis_up": "0x180"},
+    "RedisMemoryShort": {"redis_memory_used_bytes": "900x180"},
+    "RedisNotPersisting": {"redis_aof_last_write_status": "0x180"},
+    "CommitsFailing": {'pulse_commit_failures_total{error="TimeoutError"}': "0+5x180"},
+    "CommitsSlow": {'pulse_commit_seconds_bucket{le="0.005"}': "0+40x180"},
+    "ReadingsRefused": {'pulse_ingest_responses_total{status="503"}': "0+10x180"},
+    "NoReadings": {'pulse_readings_total{result="accepted"}': "80x180"},
+    "DashboardsRefused": {'pulse_handshakes_total{status="429"}': "0+5x180"},
+    "ClientsCutTooSlow": {'pulse_closes_total{reason="too slow"}': "0+5x180"},
+    "FlushesSlow": {'pulse_flush_seconds_bucket{instance="b",le="0.005"}': "0+40x180"},
+    "RelayLate": {'pulse_commit_to_relay_seconds_bucket{le="0.005"}': "0+40x180"},
+    "OddMessages": {"pulse_malformed_total": "0+1x180"},
+    "DescriptorsShort": {'process_open_fds{job="broadcast",instance="b"}': "60000x180"},
+    "CoreFull": {'process_cpu_seconds_total{job="broadcast",instance="b"}': "0+9.9x180"},
+}
+
+
+def play(directory: pathlib.Path, fault: dict[str, str], firing: list[str]) -> None:
+    """Half an hour in which a fault lies over what is well; exactly these alerts fire at its end."""
+    (directory / "alerts.yml").write_text((PROMETHEUS / "alerts.yml").read_text())
+    series = [{"series": name, "values": values} for name, values in (WELL | fault).items() if values]
+    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in firing]
+    expected = {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "29m", "exp_samples": samples}
+    test: dict[str, Any] = {"interval": "10s", "input_series": series, "promql_expr_test": [expected]}
+    story = {"rule_files": ["alerts.yml"], "evaluation_interval": "10s", "tests": [test]}
+    (directory / "story.yml").write_text(json.dumps(story))
+    command = [needs.promtool(), "test", "rules", "story.yml"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_fires_while_all_is_well(tmp_path: pathlib.Path) -> None:
+    """An alert that cries for nothing is soon not heard."""
+    play(tmp_path, {}, [])
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])
+def test_an_alert_fires_on_its_fault(tmp_path: pathlib.Path, alert: str) -> None:
+    """It alone, but for a service's last replica, which is a replica too."""
+    play(tmp_path, FAULTS[alert], [alert, *(["ReplicaDown"] if alert == "IngestDown" else [])])

@@ -1,0 +1,199 @@
+"""compose.yaml keeps its promises: nothing runs with more than it needs, nothing is secret by default, everything named exists."""
+
+import ipaddress
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from broadcast_service.__main__ import SHUTDOWN_SECONDS as BROADCAST_SHUTDOWN_SECONDS
+from broadcast_service.sessions import DRAIN_SECONDS
+from broadcast_service.settings import BroadcastSettings
+from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
+from ingest_service.settings import IngestSettings
+from shared.serving import STOP_SECONDS
+from shared.settings import CommonSettings, load
+from tests.deploy import dockerfile
+from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
+from tests.stack import ROOT
+
+SERVICES = services()
+SETTINGS: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "tokens": CommonSettings}
+SECRET = re.compile(r"PASSWORD|KEYS|TOKEN_KEYS|SECRET")
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+@each_service
+def test_a_container_can_do_little(name: str) -> None:
+    """No root, no writing but to its own data, no capability, no way to gain any, bounded in everything it could use up."""
+    service = SERVICES[name]
+    assert int(service["user"].split(":")[0]) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert not service.keys() & {"cap_add", "privileged", "network_mode", "pid", "ipc", "devices", "container_name"}
+
+
+@each_service
+def test_what_is_mounted_is_its_own_or_cannot_be_changed(name: str) -> None:
+    """A named volume, or files of this checkout that exist, read-only."""
+    for mount in SERVICES[name].get("volumes", []):
+        source, _, *options = mount.split(":")
+        if source.startswith("./"):
+            assert options == ["ro"]
+            assert (ROOT / source).exists()
+        else:
+            assert source in yaml.safe_load(interpolate(FILE, parse_env(EXAMPLE) | dict.fromkeys(_secrets(), "x")))["volumes"]
+
+
+@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+def test_services_scale(name: str) -> None:
+    """Nothing of theirs can exist only once: no port of the host, no fixed address or name."""
+    service = SERVICES[name]
+    assert not service.keys() & {"ports", "container_name", "hostname"}
+    assert isinstance(service["networks"], list)
+
+
+def test_few_can_be_reached_from_outside() -> None:
+    """The front and Grafana, of which without a domain each is for this host alone."""
+    assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
+        "caddy": ["127.0.0.1:3000:3000"],
+        "grafana": ["127.0.0.1:3001:3000"],
+    }
+    networks = yaml.safe_load(VARIABLE.sub("", FILE))["networks"]
+    inner = {name for name, network in networks.items() if network.get("internal")}
+    assert {name for name, service in SERVICES.items() if set(service["networks"]) - inner} == {"caddy", "grafana"}
+
+
+def test_a_domain_is_all_it_takes_for_https() -> None:
+    """The front then serves that name, on the ports of the web."""
+    front = services(DOMAIN="pulse.example.com")["caddy"]
+    assert front["ports"] == ["80:80", "443:443"]
+    assert front["environment"]["SITE_ADDRESS"] == "pulse.example.com"
+    assert SERVICES["caddy"]["environment"]["SITE_ADDRESS"] == "http://:3000"
+
+
+@each_service
+def test_health_is_checked(name: str) -> None:
+    """By compose.yaml or by the image; what has none says so, and is not depended on."""
+    service = SERVICES[name]
+    own = service.get("healthcheck", {})
+    image = "build" in service and "HEALTHCHECK" in dict(dockerfile.target(service["build"]["target"]))
+    if own.get("disable"):
+        assert not any(name in other.get("depends_on", {}) for other in SERVICES.values())
+    else:
+        assert image or own["test"][0] == "CMD"
+    assert all(wanted == {"condition": "service_healthy"} for wanted in service.get("depends_on", {}).values())
+
+
+@each_service
+def test_images_are_exact_versions(name: str) -> None:
+    """To the patch; what is built here is named so that it cannot be mistaken for somebody's."""
+    service = SERVICES[name]
+    pattern = r"studio-pulse-(ingest|broadcast|front)" if "build" in service else r"[a-z0-9_/-]+:v?\d+\.\d+\.\d+(-alpine)?"
+    assert re.fullmatch(pattern, service["image"])
+    assert service.get("build", {}).get("target", "ingest") in dockerfile.stages()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_services_are_given_their_settings(name: str) -> None:
+    """Every variable is a setting, what is required is given, and what is given is right."""
+    given = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+    if name != "tokens":
+        given |= {key: value for key, value in dockerfile.environment(name).items() if not key.startswith(("PATH", "PYTHON"))}
+    fields = {field.upper() for field in SETTINGS[name].__struct_fields__}
+    assert given.keys() - fields == set()
+    load(SETTINGS[name], given)
+
+
+@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+def test_defaults_are_the_services_own(name: str) -> None:
+    """What `.env` leaves out is as it would be without compose.yaml."""
+    given = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+    plain = {key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "FORWARDED_ALLOW_IPS")}
+    ours, own = load(SETTINGS[name], given), load(SETTINGS[name], plain)
+    names = [
+        key.lower() for key in given if key.lower() in SETTINGS[name].__struct_fields__ and key not in plain and key != "ALLOWED_ORIGINS"
+    ]
+    assert {key: getattr(ours, key) for key in names} == {key: getattr(own, key) for key in names}
+
+
+def _secrets() -> set[str]:
+    return {name for name, _, _ in VARIABLE.findall(FILE) if SECRET.search(name)}
+
+
+def test_nothing_starts_without_its_secrets() -> None:
+    """Each one that is missing, or empty, is named with what to do about it."""
+    whole = dict.fromkeys(_secrets(), "x")
+    interpolate(FILE, whole)
+    for name in whole:
+        with pytest.raises(Missing, match=rf"{name}: set it in \.env"):
+            interpolate(FILE, whole | {name: ""})
+
+
+def test_no_secret_is_written_down() -> None:
+    """Not in compose.yaml, where it comes from a variable without a default, and not in the example."""
+    environments = yaml.safe_load(re.sub(r"\$\{[A-Z_]+[^}]*\}", "VARIABLE", FILE))["services"]
+    values = {(n, k): str(v) for n, s in environments.items() for k, v in s.get("environment", {}).items() if SECRET.search(k)}
+    assert set(values.values()) == {"VARIABLE"}
+    assert not [name for name, operator, _ in VARIABLE.findall(FILE) if SECRET.search(name) and operator == ":-"]
+    assert {name: value for name, value in parse_env(EXAMPLE).items() if value} == {}
+
+
+def test_the_example_names_every_variable() -> None:
+    """Those that are required, and, commented out with their defaults, those that are not."""
+    used = {name: word for text in (FILE, *PORTS.values()) for name, operator, word in VARIABLE.findall(text) if operator in (":-", ":+")}
+    optional = dict(line[1:].split("=", 1) for line in EXAMPLE.splitlines() if re.match(r"#[A-Z_]+=", line))
+    assert parse_env(EXAMPLE).keys() == _secrets()
+    assert optional.keys() == used.keys()
+    assert {name: value for name, value in optional.items() if name != "DOMAIN"} == {n: w for n, w in used.items() if n != "DOMAIN"}
+
+
+def test_stopping_leaves_time_to_say_goodbye() -> None:
+    """The engine kills a service no sooner than its own drain and shutdown can take."""
+    given = {name: float(SERVICES[name]["stop_grace_period"].removesuffix("s")) for name in ("ingest", "broadcast")}
+    assert given["broadcast"] > DRAIN_SECONDS + BROADCAST_SHUTDOWN_SECONDS + STOP_SECONDS
+    assert given["ingest"] > INGEST_SHUTDOWN_SECONDS + STOP_SECONDS
+
+
+def test_only_the_fronts_word_about_addresses_is_believed() -> None:
+    """Its address is fixed, and none that a replica could be dealt."""
+    (pool,) = yaml.safe_load(VARIABLE.sub("", FILE))["networks"]["front"]["ipam"]["config"]
+    address = ipaddress.ip_address(SERVICES["caddy"]["networks"]["front"]["ipv4_address"])
+    assert SERVICES["broadcast"]["environment"]["FORWARDED_ALLOW_IPS"] == str(address)
+    assert address in ipaddress.ip_network(pool["subnet"])
+    assert address not in ipaddress.ip_network(pool["ip_range"])
+    assert "front" not in SERVICES["grafana"]["networks"]
+
+
+def is_compose(command: list[str]) -> bool:
+    """Whether this runs Compose, of a version with a specification: the first one had none."""
+    if shutil.which(command[0]) is None:
+        return False
+    told = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False).stdout
+    return re.match(r"v?[2-9]\.", told) is not None
+
+
+@pytest.mark.parametrize("domain", ["", "pulse.example.com"])
+def test_compose_itself_reads_it_the_same(domain: str) -> None:
+    """Where Compose is installed, which needs no engine for that, it sees the services that these tests see."""
+    compose = next(filter(is_compose, (["docker", "compose"], ["docker-compose"])), None) or pytest.skip("Compose is not installed")
+    secrets = dict.fromkeys(_secrets(), "x" * 40) | {"DOMAIN": domain}
+    command = [*compose, "--project-directory", str(ROOT), "--env-file", os.devnull, "--profile", "*", "config", "--format", "json"]
+    environment = {**{name: os.environ[name] for name in ("PATH", "HOME")}, **secrets}
+    read: dict[str, Any] = json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)[
+        "services"
+    ]
+    ours = services(**secrets)
+    assert {name: service.get("environment") or {} for name, service in read.items()} == {
+        name: {key: str(value) for key, value in service.get("environment", {}).items()} for name, service in ours.items()
+    }
+    published = [f"{port['published']}:{port['target']}" for port in read["caddy"]["ports"]]
+    assert published == [":".join(port.split(":")[-2:]) for port in ours["caddy"]["ports"]]

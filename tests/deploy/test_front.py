@@ -1,0 +1,181 @@
+"""The shipped Caddyfile in a real Caddy, over TLS that clients verify, in front of two of each service on the shipped store."""
+
+import concurrent.futures
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from broadcast_service.pages import HEADERS
+from tests.clients import Dashboard, OldClient, Producer, metric, wait_until
+from tests.deploy.conftest import Chain
+from tests.deploy.front import is_debians
+from tests.stack import ROOT
+
+TELEMETRY = "/api/tracking/telemetry"
+
+
+def test_a_reading_goes_all_the_way_over_tls(production: Chain) -> None:
+    """Posted over HTTPS it arrives over WSS, with the token as a subprotocol and, for clients of old, in the header."""
+    replicas, front = production
+    token = replicas.stack.token("dashboard")
+    with (
+        Dashboard(front.url, token) as dashboard,
+        OldClient(front.url, token) as old,
+        Producer(front.url, replicas.stack.token("ingest")) as p,
+    ):
+        assert p.post("through", 7).json()["result"] == "accepted"
+        dashboard.wait_for_tokens("through", 7)
+        wait_until(lambda: old.next()["room_id"] == "through", what="the event of old")
+    with Dashboard(front.url, token) as late:
+        late.wait_for_tokens("through", 7)
+
+
+def test_batches_and_reads_go_to_their_services(production: Chain) -> None:
+    """The same path is ingest's for a POST and broadcast's for a GET."""
+    replicas, front = production
+    now_ms = time.time_ns() // 1_000_000
+    readings = [
+        {"room_id": f"batch-{n}", "platform": "camsoda", "tokens_count": n, "timestamp": now_ms // 1000, "sequence": now_ms}
+        for n in range(5)
+    ]
+    with httpx.Client(base_url=front.url) as client:
+        posting, reading = ({"Authorization": f"Bearer {replicas.stack.token(audience)}"} for audience in ("ingest", "dashboard"))
+        results = client.post(f"{TELEMETRY}/batch", json=readings, headers=posting).json()["results"]
+        assert [result["result"] for result in results] == ["accepted"] * 5
+        assert client.get(f"{TELEMETRY}/batch-3/camsoda", headers=reading).json()["tokens_count"] == 3
+        known = wait_until(lambda: client.get(TELEMETRY, headers=reading).json()["events"], what="the latest values")
+        assert {event["event_type"] for event in known} == {"TELEMETRY_UPDATE"}
+        assert client.get("/api/tracking/analytics", headers=reading).status_code == 200
+        assert client.get(f"{TELEMETRY}/batch-3/camsoda/history", headers=reading).status_code == 200
+
+
+def test_the_page_comes_with_its_policy(production: Chain) -> None:
+    """The service's headers pass unchanged, HTTPS is made to last, and the proxy does not advertise itself."""
+    answer = httpx.get(production[1].url)
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Server" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/METRICS", "//metrics", "/%6detrics", "/x/../metrics", "/metrics?x=1"])
+def test_metrics_are_not_public(production: Chain, path: str) -> None:
+    """However it is spelt; Prometheus asks the services themselves."""
+    _, front = production
+    address = ("localhost", front.port)
+    with socket.create_connection(address) as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"pulse_" not in answer
+
+
+def test_the_front_tells_its_own_metrics_inside(production: Chain) -> None:
+    """On a port that compose.yaml does not publish."""
+    assert "caddy_" in httpx.get(f"http://127.0.0.1:{production[1].metrics_port}/metrics").text
+
+
+@pytest.mark.parametrize("size", [1_200_000, 3_000_000, 30_000_000])
+def test_a_large_body_is_refused(production: Chain, size: int) -> None:
+    """By the service where it is told, by the front before anything is read where it is far too large."""
+    replicas, front = production
+    headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json", "Content-Length": str(size)}
+    answer = httpx.post(f"{front.url}{TELEMETRY}", content=b" " * size, headers=headers, timeout=10)
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == 413
+
+
+def test_a_large_body_of_unknown_length_is_refused(production: Chain) -> None:
+    """Chunks are counted as they come."""
+    replicas, front = production
+    headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}
+    assert httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 3_000_000]), headers=headers, timeout=10).status_code == 413
+
+
+def test_a_broken_body_is_nobody_elses_matter(production: Chain) -> None:
+    """However many clients send one, no replica is shut out for it: the next reading does not wait."""
+    replicas, front = production
+    headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}
+    for _ in replicas.ingests:
+        httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 1_000_000] * 4), headers=headers, timeout=10)
+    with Producer(front.url, replicas.stack.token("ingest")) as producer:
+        answer = producer.post("unharmed", 1)
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() < 1
+
+
+def test_large_headers_are_refused(production: Chain) -> None:
+    """Before they reach a service."""
+    assert httpx.get(production[1].url, headers={"X-Large": "x" * 30_000}).status_code == 431
+
+
+def test_slow_headers_are_cut(production: Chain) -> None:
+    """Whoever sends them byte by byte does not hold a connection for long."""
+    address = ("localhost", production[1].port)
+    with socket.create_connection(address) as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as slow:
+        slow.settimeout(5)
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        assert b" 200 " not in b"".join(iter(lambda: slow.recv(65536), b""))
+
+
+def test_refusals_of_the_upgrade_pass(production: Chain) -> None:
+    """A plain GET is told to upgrade, a socket without a token is refused with a real status."""
+    _, front = production
+    assert httpx.get(f"{front.url}/ws/dashboard").status_code == 426
+    with pytest.raises(InvalidStatus) as refusal, connect(front.url.replace("http", "ws") + "/ws/dashboard"):
+        pass
+    assert refusal.value.response.status_code == 401
+
+
+def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
+    """Whoever has fewest gets the next one."""
+    replicas, front = production
+    token = replicas.stack.token("dashboard")
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        dashboards = list(threads.map(lambda _: Dashboard(front.url, token).__enter__(), range(8)))
+    try:
+        wait_until(lambda: all(metric(b.url, "pulse_clients") >= 3 for b in replicas.broadcasts), what="a share for each")
+    finally:
+        for dashboard in dashboards:
+            dashboard.__exit__()
+
+
+def test_http_is_redirected(production: Chain) -> None:
+    """Where there is a certificate nobody stays without it."""
+    front = production[1]
+    answer = httpx.get(f"http://localhost:{front.http_port}/?view=wall")
+    assert (answer.status_code, answer.headers["Location"]) == (308, "https://localhost/?view=wall")
+
+
+def test_the_smoke_check_passes_over_tls(production: Chain) -> None:
+    """All five checks, with the authority given as an operator with a private one would."""
+    replicas, front = production
+    given = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE")} | {"TOKEN_KEYS": replicas.stack.token_keys}
+    command = [sys.executable, "-S", "tests/smoke.py", front.url]
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" ok ") == 5
+
+
+def test_sockets_survive_a_reload(production: Chain) -> None:
+    """A change of the configuration is not felt by a dashboard."""
+    if is_debians():
+        pytest.skip("Debian's Caddy ends sockets when it reloads")
+    replicas, front = production
+    with (
+        Dashboard(front.url, replicas.stack.token("dashboard")) as dashboard,
+        Producer(front.url, replicas.stack.token("ingest")) as producer,
+    ):
+        dashboard.wait_for(lambda d: d.of("SYNC"), what="the snapshot")
+        front.reload()
+        producer.post("reloaded", 3)
+        dashboard.wait_for_tokens("reloaded", 3)
+        assert len(dashboard.of("HELLO")) == 1

@@ -1,0 +1,141 @@
+"""The Dockerfile's steps, done for real without an engine: what it installs and copies is enough to run, read-only and as nobody."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests import needs
+from tests.clients import wait_until
+from tests.deploy import dockerfile
+from tests.stack import ROOT, Service, Stack, free_port
+
+SERVICES = ("ingest", "broadcast")
+UID = "10001"
+# Reading everywhere is left to it because the interpreter of a checkout may lie in somebody's home.
+CAPABILITIES = "-all,+dac_read_search"
+NOBODY = ["/usr/bin/setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", f"--bounding-set={CAPABILITIES}"]
+NOBODY += [f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
+
+
+class Contained(Service):
+    """A service as its image runs it: these files, this environment, this command, this user."""
+
+    def __init__(self, stack: Stack, kind: str, tree: pathlib.Path) -> None:
+        self.kind, self.tree, port = kind, tree, free_port()
+        given = {**dockerfile.environment(kind), f"{kind.upper()}_HOST": "127.0.0.1", f"{kind.upper()}_PORT": str(port)}
+        environment = {**given, "PATH": f"{tree}/opt/venv/bin", "REDIS_URL": stack.redis_url, "TOKEN_KEYS": stack.token_keys}
+        super().__init__(f"{kind}_service", environment, host="127.0.0.1", port=port, log=stack.directory / f"{kind}.log")
+        stack.services.append(self)
+
+    def command(self) -> list[str]:
+        """The image's command."""
+        return self.inside(dockerfile.command(self.kind))
+
+    def inside(self, command: list[str]) -> list[str]:
+        """A command as it runs in the container. Only root can become somebody else."""
+        return [*(NOBODY if os.geteuid() == 0 else []), "/usr/bin/env", "-C", f"{self.tree}/app", *command]
+
+    def health(self) -> list[str]:
+        """The image's health check, on the port of this test."""
+        port = dockerfile.environment(self.kind)[f"{self.kind.upper()}_PORT"]
+        return [word.replace(f":{port}/", f":{self.port}/") for word in dockerfile.command(self.kind, "HEALTHCHECK")]
+
+    def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
+        """Runs another command beside it."""
+        environment = dict(self._environment)
+        return subprocess.run(self.inside(command), env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.fixture(scope="module")
+def venv() -> Iterator[pathlib.Path]:
+    """What the first stage makes, by its own RUN instruction. It lies where another user may look."""
+    with tempfile.TemporaryDirectory(prefix="pulse-image-") as name:
+        root = pathlib.Path(name)
+        root.chmod(0o755)
+        (root / "opt").mkdir()
+        shutil.copy(ROOT / "requirements.txt", root)
+        steps = dockerfile.only("packages", "RUN").replace("/opt/", f"{root}/opt/")
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        done = subprocess.run(steps, shell=True, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+        if done.returncode and "connection" in done.stderr.lower():
+            needs.lacking("a package index")
+        assert done.returncode == 0, done.stderr
+        yield root / "opt" / "venv"
+
+
+def tree(root: pathlib.Path, kind: str, venv: pathlib.Path) -> pathlib.Path:
+    """Exactly the files that a target copies, none of them writable."""
+    (root / "opt").mkdir(parents=True)
+    (root / "opt" / "venv").symlink_to(venv)
+    for source, destination in dockerfile.copied(kind):
+        copy(ROOT / source, root / "app" / destination)
+    for path in (root, *(root / "app").rglob("*"), root / "app"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return root
+
+
+def copy(source: pathlib.Path, destination: pathlib.Path) -> None:
+    """As COPY does, without what .dockerignore keeps from it."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    else:
+        shutil.copy(source, destination)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", SERVICES)
+def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venv: pathlib.Path, kind: str) -> None:
+    """Ready on a read-only tree as a user that owns nothing, healthy by its own check, and gone when told."""
+    with Stack(tmp_path) as stack:
+        service = Contained(stack, kind, tree(venv.parent.parent / kind, kind, venv))
+        service.start()
+        health = service.health()
+        assert service.run(health).returncode == 0
+        token = service.run(
+            ["python", "-m", "shared.tokens", "issue", "--audience", kind.replace("broadcast", "dashboard"), "--subject", "x"]
+        )
+        assert token.stdout.count(".") == 2
+        assert httpx.get(f"{service.url}/openapi.json").json()["info"]["version"]
+        if kind == "broadcast":
+            assert "<title>" in httpx.get(service.url).text
+        assert stack.redis is not None
+        stack.redis.kill()
+        wait_until(lambda: service.run(health).returncode, what="the health check's refusal")
+        service.signal(signal.SIGTERM)
+        assert service.wait(10) in (0, -signal.SIGTERM)
+
+
+def test_the_images_stand_on_exact_versions() -> None:
+    """Down to the patch, and the system beneath it."""
+    assert dockerfile.images() == {"python:3.11.15-slim-bookworm", "caddy:2.11.2-alpine"}
+
+
+@pytest.mark.parametrize("kind", [*SERVICES, "front"])
+def test_an_image_is_nobodys(kind: str) -> None:
+    """A number that is not root, as an orchestrator wants it."""
+    assert dockerfile.only(kind, "USER") == f"{UID}:{UID}"
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_an_image_stops_in_good_order(kind: str) -> None:
+    """SIGTERM reaches the service itself, because no shell stands between."""
+    assert dockerfile.only(kind, "STOPSIGNAL") == "SIGTERM"
+    assert dockerfile.command(kind) == ["python", "-m", f"{kind}_service"]
+
+
+def test_only_what_is_copied_is_sent_to_the_engine() -> None:
+    """.dockerignore shuts out everything and lets in what the targets copy: no secret, no history, no tests."""
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    let_in = {line[1:] for line in ignored if line.startswith("!")}
+    wanted = {source for stage in dockerfile.stages() for source, _ in dockerfile.copied(stage)}
+    assert ignored[0] == "*"
+    assert let_in == wanted

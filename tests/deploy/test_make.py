@@ -1,0 +1,102 @@
+"""The Makefile's targets for containers, with a double of `docker` that notes what it is asked and answers as Compose would."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shared.settings import TokenSettings, load
+from shared.tokens import verify
+from tests.deploy.compose import parse_env
+from tests.stack import ROOT
+
+DOCKER = f"""#!/bin/sh
+echo "$*" >>docker.log
+case "$*" in
+*" tokens issue "*) shift 6; TOKEN_KEYS=$(sed -n 's/^TOKEN_KEYS=//p' .env) exec {sys.executable} -m shared.tokens "$@" ;;
+*"ps --quiet"*) echo one; echo two ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A checkout without a `.env`, and a `docker` that is not one."""
+    for name in ("Makefile", ".env.example", "deploy", "shared"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / "requirements-dev.txt").touch()
+    os.utime(tmp_path / "requirements-dev.txt", (0, 0))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").write_text(DOCKER)
+    (tmp_path / "bin" / "docker").chmod(0o755)
+    return tmp_path
+
+
+def make(checkout: pathlib.Path, *arguments: str) -> str:
+    """Runs make; returns what it printed."""
+    environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout)}
+    return subprocess.run(
+        ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+def asked(checkout: pathlib.Path) -> list[str]:
+    """What docker was asked to do."""
+    return (checkout / "docker.log").read_text().splitlines()
+
+
+def test_up_makes_secrets_once_and_says_where_to_click(checkout: pathlib.Path) -> None:
+    """The link that it prints holds a token that the services take, and a second time changes nothing."""
+    printed = make(checkout, "up")
+    made = (checkout / ".env").read_text()
+    link = next(word for word in printed.split() if "#token=" in word)
+    keyring = load(TokenSettings, parse_env(made)).keyring
+    assert link.startswith("http://localhost:3000/#token=")
+    assert verify(keyring, link.partition("=")[2], audience="dashboard", now_seconds=time.time()).subject == "local"
+    assert asked(checkout)[0] == "compose up --detach --build --wait"
+    make(checkout, "up")
+    assert (checkout / ".env").read_text() == made
+
+
+def test_up_knows_the_domain(checkout: pathlib.Path) -> None:
+    """With one the link is HTTPS."""
+    make(checkout, "up")
+    with (checkout / ".env").open("a") as environment:
+        environment.write("DOMAIN=pulse.example.com\n")
+    assert "https://pulse.example.com/#token=" in make(checkout, "up")
+
+
+def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path) -> None:
+    """`make token` signs with the keys of `.env`."""
+    make(checkout, "up")
+    keyring = load(TokenSettings, parse_env((checkout / ".env").read_text())).keyring
+    token = make(checkout, "token", "AUDIENCE=ingest", "SUBJECT=me").strip()
+    assert verify(keyring, token, audience="ingest", now_seconds=time.time()).subject == "me"
+
+
+def test_scaling_leaves_what_runs_alone(checkout: pathlib.Path) -> None:
+    """No container is replaced for it."""
+    make(checkout, "scale", "BROADCAST=3", "INGEST=2")
+    assert asked(checkout) == ["compose up --detach --no-recreate --wait --scale ingest=2 --scale broadcast=3"]
+
+
+def test_an_update_starts_the_new_before_it_stops_the_old(checkout: pathlib.Path) -> None:
+    """One service after the other, each doubled first."""
+    make(checkout, "update")
+    joined = [
+        line
+        for service in ("ingest", "broadcast")
+        for line in (
+            f"compose ps --quiet {service}",
+            f"compose up --detach --no-deps --no-recreate --wait --scale {service}=4 {service}",
+            "stop --time 15 one two",
+            "rm one two",
+        )
+    ]
+    assert asked(checkout) == ["compose build", *joined]

@@ -1,0 +1,118 @@
+"""Each service's user of the shipped store: the service works with it, and it can do nothing else."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import redis
+
+from shared import keys
+from shared.keys import REVOKED_TOKENS
+from tests.clients import Dashboard, Producer, wait_until
+from tests.deploy.store import USERS, Store
+from tests.stack import ROOT, Stack
+
+ROOM = (0, "room", "stripchat")
+HISTORY = keys.history(*ROOM, "2026-01-01", 60)
+SCRIPTS = ("return redis.call('GET', 'secret')", "return redis.call('FLUSHALL')", "return redis.call('DEL', KEYS[1])")
+REFUSAL = r"can't (run this command|access at least one of the keys)"
+FORBIDDEN = ["FLUSHALL", "KEYS *", "SCAN 0", "CONFIG GET *", "ACL LIST", "CLIENT LIST", "CLIENT KILL ID 1", "SHUTDOWN"]
+FORBIDDEN += ["SCRIPT FLUSH", "MONITOR", "SAVE", "REPLICAOF NO ONE", "SELECT 1", "FUNCTION LIST"]
+FORBIDDEN += [
+    "GET secret",
+    "SET secret 1",
+    "DEL secret",
+    f"DEL {keys.latest(*ROOM)}",
+    f"DEL {HISTORY}",
+    "PUBLISH secret 1",
+    "SUBSCRIBE secret",
+    "PSUBSCRIBE *",
+]
+REFUSED = {
+    "ingest": [
+        f"MGET {HISTORY}",
+        f"SMEMBERS {keys.history_feeds(0, '2026-01-01')}",
+        f"SUBSCRIBE {keys.events_channel(0)}",
+        f"ZRANGEBYSCORE {keys.index(0)} -inf +inf",
+        f"ZADD {REVOKED_TOKENS} 1 x",
+        f"ZREMRANGEBYSCORE {REVOKED_TOKENS} -inf +inf",
+        f"PUBLISH {keys.probe_channel(0, 'x')} 1",
+    ],
+    "broadcast": [
+        f"SET {keys.latest(*ROOM)} 1",
+        f"SETRANGE {HISTORY} 0 1",
+        f"PUBLISH {keys.events_channel(0)} 1",
+        f"ZADD {keys.index(0)} 1 x",
+        f"ZADD {REVOKED_TOKENS} 1 x",
+        f"HMGET {keys.rate_prefix(0)}room:1 x",
+    ],
+    "tokens": [f"DEL {REVOKED_TOKENS}", f"GET {keys.latest(*ROOM)}", f"GET {HISTORY}", "INFO"],
+    "monitor": [f"GET {keys.latest(*ROOM)}", f"ZRANGEBYSCORE {REVOKED_TOKENS} -inf +inf", "SLOWLOG GET"],
+}
+
+
+def runs(client: "redis.Redis", command: str) -> bool:
+    """Whether the server lets a user run a command."""
+    try:
+        client.execute_command(*command.split())  # type: ignore[no-untyped-call]
+    except redis.exceptions.NoPermissionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_what_a_service_does_not_need_is_refused(store: Store, user: str) -> None:
+    """Commands that rule the server, everyone else's keys and channels, and what only the others do with shared ones."""
+    with store.client(store.credential(user)) as client:
+        assert [command for command in FORBIDDEN + REFUSED[user] if runs(client, command)] == []
+
+
+@pytest.mark.parametrize("user", ["ingest", "broadcast"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_are_no_way_around(store: Store, user: str, script: str) -> None:
+    """What a script calls is checked as if its user had called it."""
+    with store.client(store.credential(user)) as client, pytest.raises(redis.exceptions.ResponseError, match=REFUSAL):
+        client.eval(script, 1, keys.last_version(0))
+
+
+def test_nobody_gets_in_without_a_password(store: Store) -> None:
+    """The default user is off, a wrong password is refused, and the health check's user can ping and nothing else."""
+    for credential in ("", "ingest:wrong@", ":wrong@"):
+        with store.client(credential) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+    with store.client("health:-@") as health:
+        assert health.ping()
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            health.info()
+
+
+def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
+    """Readings, probes, reads, history, earnings, revocation, and not one refusal in the server's own record."""
+    with Store(tmp_path).running() as store, Stack(tmp_path, redis_url=store.url("tokens")) as stack:
+        ingest = stack.ingest(REDIS_URL=store.url("ingest"))
+        broadcast = stack.broadcast(REDIS_URL=store.url("broadcast"))
+        token = stack.token("dashboard")
+        with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, token) as dashboard:
+            assert producer.post("room", 1).json()["result"] == "accepted"
+            dashboard.wait_for_tokens("room", 1)
+            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", what="a proven subscription")
+            with Producer(broadcast.url, token) as reader:
+                for path in ("", "/room/stripchat", "/room/stripchat/history"):
+                    assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
+                assert reader._client.get("/api/tracking/analytics").json()["rooms"] == [{"room_id": "room", "earned": 0}]
+            command = [sys.executable, "-m", "shared.tokens", "revoke", token]
+            subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
+            assert dashboard.wait_for_close() == 4401
+        with store.client(store.credential("monitor")) as monitor:
+            errors = wait_until(lambda: monitor.info("errorstats"), what="the record")
+            assert [name for name in errors if "NOPERM" in name] == []
+            assert monitor.info("persistence")["aof_enabled"] == 1
+
+
+def test_passwords_are_kept_as_hashes(store: Store) -> None:
+    """The file with the users lies in memory, readable by the server alone, and holds no password."""
+    users = store.directory / "users.acl"
+    assert users.stat().st_mode & 0o777 == 0o600
+    assert not any(password in users.read_text() for password in store.passwords.values())
+    assert "_HASH" not in users.read_text()
