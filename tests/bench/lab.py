@@ -45,6 +45,11 @@ class Lab:
         self._stack.__exit__(kind, error, trace)
 
     @property
+    def counts(self) -> tuple[int, ...]:
+        """How many processes share a load, in turn; a quick look leaves out the most."""
+        return (1, 2, 4) if self.scale == 1 else (1, 2)
+
+    @property
     def redis_pid(self) -> int:
         """The embedded server's process id."""
         assert self._stack.redis is not None

@@ -12,7 +12,6 @@ from tests.bench.processes import memory_kb
 from tests.stack import Service
 
 CLIENTS: Final = 400
-COUNTS: Final = (1, 2, 4)
 
 
 def _relayed(lab: Lab, services: list[Service], rate: float) -> Figures:
@@ -40,7 +39,7 @@ def _relayed(lab: Lab, services: list[Service], rate: float) -> Figures:
 def broadcasts(lab: Lab) -> Figures:
     """One, two and four broadcast processes share 400 clients, 500 events/s"""
     figures: Figures = {}
-    for count in COUNTS:
+    for count in lab.counts:
         services = [lab.broadcast() for _ in range(count)]
         figures |= {f"{name}_at_{count}": value for name, value in _relayed(lab, services, 500).items()}
         for service in services:
@@ -51,7 +50,7 @@ def broadcasts(lab: Lab) -> Figures:
 def ingests(lab: Lab) -> Figures:
     """One, two and four ingest processes take single POSTs on 64 connections together"""
     figures: Figures = {}
-    for count in COUNTS:
+    for count in lab.counts:
         services = [lab.ingest() for _ in range(count)]
         meters, redis = [Meter(service.pid) for service in services], Meter(lab.redis_pid)
         with contextlib.ExitStack() as loads:
