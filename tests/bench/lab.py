@@ -113,6 +113,11 @@ class Lab:
         """Commits readings at an even pace."""
         return Load([sys.executable, "-m", "tests.bench.publisher", self._stack.redis_url, rate, seconds or self.seconds, rooms])
 
+    def touch_rooms(self) -> None:
+        """Lets each of the 10,000 rooms post once: to make their arrays is the work of a day's first reading."""
+        with self.publisher(5000, seconds=2, rooms=10_000) as publisher:
+            publisher.wait(60)
+
     def poster(self, port: int, *, connections: int = 64, rooms: int = 10_000, batch: int = 1) -> Load:
         """Posts as fast as the server answers."""
         return Load([compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, rooms, batch])

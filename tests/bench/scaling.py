@@ -50,6 +50,7 @@ def broadcasts(lab: Lab) -> Figures:
 def ingests(lab: Lab) -> Figures:
     """One, two and four ingest processes take single POSTs on 64 connections together"""
     figures: Figures = {}
+    lab.touch_rooms()
     for count in lab.counts:
         services = [lab.ingest() for _ in range(count)]
         meters, redis = [Meter(service.pid) for service in services], Meter(lab.redis_pid)
@@ -71,6 +72,7 @@ def listening(lab: Lab) -> Figures:
     empty = memory_kb(service.pid)
     with lab.dashboards(service, 1, tokens=[lab.token("dashboard", rooms=("room-00000",))]) as fan:
         fan.wait_up()
+        lab.touch_rooms()
         meter = Meter(service.pid)
         with lab.publisher(5000, rooms=10_000) as publisher:
             published = publisher.wait(lab.seconds + 20)["published"]
