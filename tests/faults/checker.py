@@ -4,6 +4,7 @@ Pure: times are arguments. The checker believes nothing that the services say ab
 producers: an accepted reading is to be shown by every connected dashboard, or the dashboard is to know that it is behind.
 """
 
+import bisect
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,7 +61,9 @@ class View:
 
     def shows_by(self, key: Key, tokens: int, end: float) -> bool:
         """Whether by then it has shown a value at least as new; balances in these tests only grow."""
-        return any(step.at <= end and (step.tokens is None or step.tokens >= tokens) for step in self.shown.get(key, ()))
+        steps = self.shown.get(key, [])
+        newest_first = range(bisect.bisect_right(steps, end, key=lambda step: step.at) - 1, -1, -1)
+        return any((step := steps[number]).tokens is None or step.tokens >= tokens for number in newest_first)
 
 
 class Checker:
@@ -68,6 +71,8 @@ class Checker:
 
     def __init__(self) -> None:
         self.posts: dict[Key, list[Posted]] = defaultdict(list)
+        self._known: set[tuple[Key, int, int]] = set()
+        self._newest: dict[Key, int] = {}
         self.views: dict[str, View] = {}
         self.broken: list[str] = []
 
@@ -75,7 +80,10 @@ class Checker:
 
     def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
         """A POST was answered, or was not."""
-        self.posts[update.room_id, update.platform].append(Posted(update.tokens_count, update.timestamp, stored, at))
+        key = (update.room_id, update.platform)
+        self.posts[key].append(Posted(update.tokens_count, update.timestamp, stored, at))
+        self._known.add((key, update.tokens_count, update.timestamp))
+        self._newest[key] = max(update.tokens_count, self._newest.get(key, -1))
 
     def opened(self, name: str, at: float, rooms: frozenset[str] | None = None) -> None:
         """A dashboard's socket opened; until its first SYNC it claims nothing."""
@@ -115,13 +123,9 @@ class Checker:
     def _check_value(self, view: View, key: Key, tokens: int, timestamp: int) -> None:
         if tokens < view.tokens(key):
             self.broken.append(f"{view.name} went from {view.tokens(key)} back to {tokens} for {key}")
-        view_of_it = (tokens, timestamp)
-        if not any((post.tokens, post.timestamp) == view_of_it for post in self.posts.get(key, ())) and tokens <= self._newest_posted(key):
+        # A value may be relayed before its POST's answer is back; only what is older than the last answer must be on record.
+        if (key, tokens, timestamp) not in self._known and tokens <= self._newest.get(key, -1):
             self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
-
-    def _newest_posted(self, key: Key) -> int:
-        """A value may be relayed before its POST's answer is back; only what is older than the last answer must be on record."""
-        return max((post.tokens for post in self.posts.get(key, ())), default=-1)
 
     # --- the judgement ---
 
@@ -153,16 +157,16 @@ class Checker:
 
     def delays(self, *, since: float) -> list[float]:
         """How long after its answer each accepted value was shown, or a newer one, by each dashboard; sorted."""
-        found = [
-            max(0.0, step.at - post.at)
-            for view in self.views.values()
-            for key, posts in self.posts.items()
-            for post in posts
-            if post.stored and post.at >= since
-            for step in [next((s for s in view.shown[key] if s.tokens is not None and s.tokens >= post.tokens), None)]
-            if step is not None
-        ]
-        return sorted(found)
+        return sorted(
+            delay for view in self.views.values() for key in self.posts if view.sees(key) for delay in self._delays(view, key, since)
+        )
+
+    def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
+        steps = [(step.tokens, step.at) for step in view.shown[key] if step.tokens is not None]
+        for post in self.posts[key]:
+            first = bisect.bisect_left(steps, (post.tokens, 0.0))
+            if post.stored and post.at >= since and first < len(steps):
+                yield max(0.0, steps[first][1] - post.at)
 
     def told(self, name: str, start: float, within_seconds: float) -> bool:
         """Whether a dashboard knew soon after a moment that its values may be old."""

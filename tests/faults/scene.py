@@ -5,6 +5,7 @@ judgement over the whole. What a fault took to heal is noted in test-results/fau
 """
 
 import asyncio
+import bisect
 import concurrent.futures
 import contextlib
 import itertools
@@ -28,6 +29,7 @@ NOTES: Final = ROOT / "test-results" / "faults.tsv"
 ROOMS: Final = tuple(f"room-{number}" for number in range(6))
 INTERVAL_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 8.0
+TOKEN_SECONDS: Final = 8 * 3600  # longer than any soak
 
 
 class Wiretap:
@@ -80,7 +82,7 @@ class Scene:
 
     def new_producer(self, rooms: Sequence[str] = ROOMS, urls: Sequence[str] = ()) -> Producer:
         """A producer, not yet posting."""
-        token = self.stack.token("ingest", subject="producer")
+        token = self.stack.token("ingest", subject="producer", ttl_seconds=TOKEN_SECONDS)
         return Producer(self.checker, urls or [service.url for service in self.ingests], token, rooms, INTERVAL_SECONDS)
 
     def start(self, actor: Dashboard | Producer | Wiretap) -> None:
@@ -91,7 +93,7 @@ class Scene:
         self, name: str = "", *, urls: Sequence[str] = (), rooms: frozenset[str] | None = None, token: str = "", wait: bool = True
     ) -> Dashboard:
         """A dashboard that is connected, and shows every room unless it need not wait for them."""
-        token = token or self.stack.token("dashboard", subject=name or "wall", rooms=tuple(rooms or ("*",)))
+        token = token or self.stack.token("dashboard", subject=name or "wall", rooms=tuple(rooms or ("*",)), ttl_seconds=TOKEN_SECONDS)
         name = name or f"dashboard-{len(self.dashboards)}"
         dashboard = Dashboard(self.checker, name, urls or [service.url for service in self.broadcasts], token, rooms)
         self.dashboards.append(dashboard)
@@ -153,7 +155,8 @@ class Scene:
 
     def _flows_again(self) -> bool:
         for key, posts in self.checker.posts.items():
-            first = next((post.tokens for post in posts if post.stored and post.at > self.mended_at), None)
+            since = bisect.bisect_right(posts, self.mended_at, key=lambda post: post.at)
+            first = next((post.tokens for post in posts[since:] if post.stored), None)
             if first is None:
                 return False
             if any(view.sees(key) and not (view.connected and view.tokens(key) >= first) for view in self.checker.views.values()):
