@@ -65,18 +65,19 @@ class Node:
         """A client for the test's own commands."""
         return redis.Redis(port=self.port, password=self.password, socket_timeout=2, protocol=2, retry=Retry(NoBackoff(), 0))
 
-    def start(self) -> None:
-        """Starts the process and waits until it answers."""
+    def start(self, *, until: bytes = b"+PONG") -> None:
+        """Starts the process and waits until it answers, or asks for a password."""
         binary = os.environ.get("REDIS_SERVER") or str(get_binary_path())
         command = [binary, str(self.config), *self._arguments]
         with (self.directory / "output.log").open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.directory, start_new_session=True)
-        eventually(self._answers, f"{command} answers")
+        eventually(lambda: self._answer().startswith((until, b"-NOAUTH")), f"{command} answers")
 
-    def _answers(self) -> bool:
+    def _answer(self) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+            probe.settimeout(1)
             probe.sendall(b"PING\r\n")
-            return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+            return probe.recv(64)
 
     def signal(self, number: int) -> None:
         """Sends the process a signal."""

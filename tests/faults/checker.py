@@ -71,19 +71,19 @@ class Checker:
 
     def __init__(self) -> None:
         self.posts: dict[Key, list[Posted]] = defaultdict(list)
-        self._known: set[tuple[Key, int, int]] = set()
-        self._newest: dict[Key, int] = {}
+        self._sent: dict[Key, set[tuple[int, int]]] = defaultdict(set)
         self.views: dict[str, View] = {}
         self.broken: list[str] = []
 
     # --- the record ---
 
+    def posting(self, update: TelemetryUpdate) -> None:
+        """A POST is sent; its value may be shown before its answer is back."""
+        self._sent[update.room_id, update.platform].add((update.tokens_count, update.timestamp))
+
     def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
         """A POST was answered, or was not."""
-        key = (update.room_id, update.platform)
-        self.posts[key].append(Posted(update.tokens_count, update.timestamp, stored, at))
-        self._known.add((key, update.tokens_count, update.timestamp))
-        self._newest[key] = max(update.tokens_count, self._newest.get(key, -1))
+        self.posts[update.room_id, update.platform].append(Posted(update.tokens_count, update.timestamp, stored, at))
 
     def opened(self, name: str, at: float, rooms: frozenset[str] | None = None) -> None:
         """A dashboard's socket opened; until its first SYNC it claims nothing."""
@@ -123,8 +123,7 @@ class Checker:
     def _check_value(self, view: View, key: Key, tokens: int, timestamp: int) -> None:
         if tokens < view.tokens(key):
             self.broken.append(f"{view.name} went from {view.tokens(key)} back to {tokens} for {key}")
-        # A value may be relayed before its POST's answer is back; only what is older than the last answer must be on record.
-        if (key, tokens, timestamp) not in self._known and tokens <= self._newest.get(key, -1):
+        if key in self._sent and (tokens, timestamp) not in self._sent[key]:
             self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
 
     # --- the judgement ---

@@ -9,6 +9,7 @@ import time
 import httpx
 import pytest
 
+from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import burden
@@ -35,7 +36,7 @@ def test_ingest_killed_mid_request(tmp_path: pathlib.Path) -> None:
             service.kill()
             await asyncio.to_thread(service.start)
             healed = await scene.mended()
-        scene.note("ingest kill -9 mid-request, four times", "connection lost; the other one answers; published once each", healed)
+        note(23, "ingest kill -9 mid-request, four times", "connection lost; the other one answers; published once each", healed)
 
     play(tmp_path, story, ingests=2)
 
@@ -55,27 +56,32 @@ def test_broadcast_told_to_stop_under_load(tmp_path: pathlib.Path) -> None:
         assert there.heard("RECONNECT", since)
         assert 1012 in there.closes
         stuck.close()
-        scene.note("broadcast SIGTERM under load, with a stuck reader", f"RECONNECT, 1012; exit after {took:.1f} s", await scene.mended())
+        note(24, "broadcast SIGTERM under load, with a stuck reader", f"RECONNECT, 1012; exit after {took:.1f} s", await scene.mended())
 
     play(tmp_path, story, broadcasts=2, rooms=frozenset(ROOMS))
 
 
 def test_broadcast_told_to_stop_during_handshakes(tmp_path: pathlib.Path) -> None:
-    """Sockets that are just opening get in and out again, or are refused; nothing hangs."""
+    """Sockets that are just opening, or stopped halfway, get in and out again or are refused; nothing hangs."""
 
     async def story(scene: Scene) -> None:
         leaving = scene.broadcasts[0]
         token = scene.stack.token("dashboard", subject="opening")
+        half = [await asyncio.open_connection("127.0.0.1", leaving.port) for _ in range(5)]
+        for _, writer in half:
+            writer.write(b"GET /ws/dashboard HTTP/1.1\r\nHost: half")
         opening = [asyncio.create_task(RawDashboard.connect(leaving.url, token)) for _ in range(50)]
-        await asyncio.sleep(0)
+        await asyncio.wait(opening, return_when=asyncio.FIRST_COMPLETED)
         leaving.signal(signal.SIGTERM)
+        opening += [asyncio.create_task(RawDashboard.connect(leaving.url, token)) for _ in range(50)]
         took = await exits(leaving)
         async with asyncio.timeout(5):
             done = await asyncio.gather(*opening, return_exceptions=True)
-        for client in done:
-            if isinstance(client, RawDashboard):
-                client.close()
-        scene.note("broadcast SIGTERM during handshakes", f"1012 or refused; exit after {took:.1f} s", await scene.mended())
+        entered = [client for client in done if isinstance(client, RawDashboard)]
+        for writer in (*(client.writer for client in entered), *(writer for _, writer in half)):
+            writer.transport.abort()
+        seen = f"{len(entered)} of 100 let in and sent away, 5 half requests dropped; exit after {took:.1f} s"
+        note(25, "broadcast SIGTERM during handshakes", seen, await scene.mended())
 
     play(tmp_path, story, broadcasts=2)
 
@@ -90,7 +96,7 @@ def test_a_rolling_restart_of_both_services(tmp_path: pathlib.Path) -> None:
             await exits(service)
             await asyncio.to_thread(service.start)
             healed = await scene.mended()
-        scene.note("Rolling restart of 2 + 2 processes", "RECONNECT, 1012, resumed elsewhere", healed)
+        note(26, "Rolling restart of 2 + 2 processes", "RECONNECT, 1012, resumed elsewhere", healed)
 
     play(tmp_path, story, ingests=2, broadcasts=2, dashboards=6)
 
@@ -118,8 +124,8 @@ def test_no_descriptors_left(tmp_path: pathlib.Path) -> None:
                 client.close()
             resource.prlimit(service.pid, resource.RLIMIT_NOFILE, limits)
         await scene.dashboard("afterwards")
-        scene.note(
-            "broadcast without descriptors", f"{30 - len(connected)} of 30 refused; open sockets and /livez go on", await scene.mended()
+        note(
+            27, "broadcast without descriptors", f"{30 - len(connected)} of 30 refused; open sockets and /livez go on", await scene.mended()
         )
 
     play(tmp_path, story)
@@ -133,7 +139,7 @@ def test_a_loop_that_does_not_turn(tmp_path: pathlib.Path) -> None:
             await asyncio.sleep(2)
         healed = await scene.mended()
         assert [dashboard.connections for dashboard in scene.dashboards] == [1] * len(scene.dashboards)
-        scene.note("broadcast's loop blocked for 2 s", "nobody is disconnected", healed)
+        note(28, "broadcast's loop blocked for 2 s", "nobody is disconnected", healed)
 
     play(tmp_path, story, dashboards=10)
 

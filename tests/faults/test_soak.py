@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from shared import keys
-from tests.faults.scene import NOTES, ROOMS, Scene, play
+from tests.faults.catalogue import NOTES, note
+from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import memory_kilobytes
 from tests.faults.test_processes import descriptors
@@ -67,7 +68,7 @@ def test_a_soak_with_churn(tmp_path: pathlib.Path) -> None:
         half = SAMPLES // 2
         for service in ("broadcast", "ingest"):
             assert_flat([getattr(s, service) for s in samples[:half]], [getattr(s, service) for s in samples[half:]])
-        scene.note(f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
+        note(29, f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
 
     play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS), "HISTORY_STEP_SECONDS": "3600"}, rooms=frozenset(ROOMS))
 

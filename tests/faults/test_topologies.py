@@ -9,6 +9,7 @@ from redis.crc import key_slot
 
 from shared import keys
 from tests.faults.actors import PLATFORM
+from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.nodes import Cluster, Node, Sentinels
 
@@ -33,7 +34,7 @@ def test_a_cluster_carries_everything_and_survives_the_loss_of_a_primary(tmp_pat
         known = await scene.all_know_of_it(broken_at)
         await scene.until(lambda: 503 in scene.producer.statuses(broken_at), "producers are told to come back")
         healed = await scene.mended(within=20)
-        scene.note("Cluster: kill -9 a primary, replica promoted", f"degraded after {known:.1f} s", healed)
+        note(13, "Cluster: kill -9 a primary, replica promoted", f"`degraded` {after(known)}", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, ingests=1, broadcasts=2, settings={"TELEMETRY_SHARDS": str(SHARDS)})
@@ -50,7 +51,7 @@ def test_a_slot_moves_to_another_node_under_load(tmp_path: pathlib.Path) -> None
         await asyncio.to_thread(cluster.move, slot, source, target)
         healed = await scene.mended()
         assert await asyncio.to_thread(cluster.owner, slot) is target
-        scene.note("Cluster: a slot moved", "503 or a wait for its rooms alone", healed)
+        note(14, "Cluster: a slot moved", "503 or a wait for its rooms alone", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
@@ -77,7 +78,7 @@ def test_a_sick_node_stalls_only_its_own_shards(tmp_path: pathlib.Path) -> None:
             await scene.until(
                 lambda: all(view.tokens((room, PLATFORM)) >= last[room] for view in views for room in well), "all show it", within=1
             )
-            scene.note("Cluster: a node frozen", "its rooms: 503 and `degraded`; the others: as before", 0)
+            note(31, "Cluster: a node frozen", "its rooms: 503 and `degraded`; the others: as before", 0)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
@@ -92,7 +93,7 @@ def test_sentinel_promotes_the_replica(tmp_path: pathlib.Path) -> None:
         sentinels.primary.kill()
         known = await scene.all_know_of_it(broken_at)
         healed = await scene.mended(within=20)
-        scene.note("Sentinel: kill -9 the primary", f"degraded after {known:.1f} s", healed)
+        note(13, "Sentinel: kill -9 the primary", f"`degraded` {after(known)}", healed)
 
     with sentinels.running():
         play(tmp_path, story, url=sentinels.url, broadcasts=2)
@@ -108,7 +109,7 @@ def test_an_orderly_failover_is_followed(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: _role(sentinels.replica) == "master", "the replica is the primary", within=20)
         healed = await scene.mended(within=20)
         assert scene.producer.statuses(broken_at) <= {200, 503}
-        scene.note("Sentinel: orderly failover", "at most a 503", healed)
+        note(13, "Sentinel: orderly failover", "at most a 503", healed)
 
     with sentinels.running():
         play(tmp_path, story, url=sentinels.url)
