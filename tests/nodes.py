@@ -5,6 +5,7 @@ signalled by its own id.
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import signal
@@ -149,6 +150,7 @@ class Cluster:
     def __init__(self, directory: pathlib.Path, *, replicas: int = 0) -> None:
         self.nodes = [self._make(directory / f"node-{number}") for number in range(3 + replicas)]
         self.primaries, self.replicas = self.nodes[:3], self.nodes[3:]
+        self._losses = itertools.count()
 
     def _make(self, directory: pathlib.Path) -> Node:
         return Node(
@@ -190,8 +192,23 @@ class Cluster:
         return [line for line in lines if b"handshake" not in line]
 
     def _is_well(self, node: Node) -> bool:
-        linked = node not in self.replicas or node.admin.info("replication").get("master_link_status") == "up"
-        return linked and b"cluster_state:ok" in self.command(node, "INFO")
+        state = node.admin.info("replication")
+        linked = (
+            state.get("connected_slaves") if state["role"] == "master" and self.replicas else state.get("master_link_status", "up") == "up"
+        )
+        return bool(linked) and b"cluster_state:ok" in self.command(node, "INFO")
+
+    @contextlib.contextmanager
+    def losing_a_primary(self) -> Iterator[None]:
+        """Kills a primary, each time another one; at the end its replica has taken over, and it is back as a replica itself."""
+        primaries = [node for node in self.nodes if node.admin.info("replication")["role"] == "master"]
+        victim = primaries[next(self._losses) % len(primaries)]
+        others = [node for node in self.nodes if node not in primaries]
+        victim.kill()
+        yield
+        eventually(lambda: any(node.admin.info("replication")["role"] == "master" for node in others), "a replica is promoted")
+        victim.start()
+        eventually(lambda: all(self._is_well(node) for node in self.nodes), "the cluster is well again")
 
     def command(self, node: Node, name: str, *arguments: Any) -> Any:
         """Runs a CLUSTER subcommand on one node; the answer is what the server sent."""

@@ -4,42 +4,20 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
-import pathlib
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
-import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.clients import Dashboard, NeverReader, OldClient, Producer, metric, wait_until
-from tests.stack import ROOT, Service, Stack
-
-Pair = tuple[Stack, Service, Service]
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """One stack for the tests that break nothing."""
-    with Stack(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack, stack.ingest(), stack.broadcast()
-
-
-@pytest.fixture
-def own_stack(tmp_path: pathlib.Path) -> Iterator[Callable[..., Pair]]:
-    """A stack of the test's own, to break or to set up differently."""
-    with contextlib.ExitStack() as exit_stack:
-
-        def start(**settings: str) -> Pair:
-            stack = exit_stack.enter_context(Stack(tmp_path, **settings))
-            return stack, stack.ingest(), stack.broadcast()
-
-        yield start
+from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
+from tests.stack import ROOT
 
 
 def synced(dashboard: Dashboard) -> bool:
@@ -47,12 +25,13 @@ def synced(dashboard: Dashboard) -> bool:
     return bool(dashboard.of("SYNC"))
 
 
+@amid_a_failover_too
 def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
     """What is posted is what is shown, within a moment."""
     stack, ingest, broadcast = pair
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
         dashboard.wait_for(synced, what="the snapshot")
-        answer = producer.post("relay", 41, tips_count=3, viewers_count=None, goal_tokens=100).json()
+        answer = producer.deliver("relay", 41, tips_count=3, viewers_count=None, goal_tokens=100).json()
         dashboard.wait_for_tokens("relay", 41)
     event = dashboard.of("TELEMETRY_UPDATE")[-1]
     assert event["version"] == answer["version"]
@@ -77,14 +56,15 @@ def test_the_first_events_are_hello_and_upstream_and_the_snapshot_ends_with_sync
     assert dashboard.events[-1]["snapshot"] is True
 
 
+@amid_a_failover_too
 def test_a_client_of_the_old_system_works_unchanged(pair: Pair) -> None:
     """Authorization header, no subprotocol: the snapshot and live updates, one event a frame, nothing else."""
     stack, ingest, broadcast = pair
     with Producer(ingest.url, stack.token("ingest")) as producer:
-        producer.post("old", 1)
+        producer.deliver("old", 1)
         with OldClient(broadcast.url, stack.token("dashboard", rooms=("old",))) as client:
             first = client.next()
-            producer.post("old", 2)
+            producer.deliver("old", 2)
             second = client.next()
     assert [first["data"]["tokens"], second["data"]["tokens"]] == [1, 2]
     assert set(first) == {"event_type", "room_id", "data", "timestamp", "version"}
@@ -128,6 +108,7 @@ def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pai
     assert {event["room_id"] for event in resumed.of("TELEMETRY_UPDATE")} == {"late"}
 
 
+@amid_a_failover_too
 def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
     """The session goes on either way."""
     stack, ingest, broadcast = pair
@@ -135,15 +116,15 @@ def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
         Producer(ingest.url, stack.token("ingest")) as producer,
         Dashboard(broadcast.url, stack.token("dashboard", rooms=("f-*",))) as dashboard,
     ):
-        producer.post("f-1", 1)
-        producer.post("f-2", 1)
+        producer.deliver("f-1", 1)
+        producer.deliver("f-2", 1)
         dashboard.wait_for(lambda d: len(d.values) == 2, what="both rooms")
         dashboard.send(type="filter", rooms=["f-2"])
         dashboard.wait_for(lambda d: len([s for s in d.of("SYNC") if s["snapshot"]]) == 2, what="the narrowed snapshot")
-        producer.post("f-1", 2)
+        producer.deliver("f-1", 2)
         dashboard.send(type="filter", rooms=["elsewhere"])
         dashboard.wait_for(lambda d: d.of("ERROR"), what="the refusal")
-        producer.post("f-2", 2)
+        producer.deliver("f-2", 2)
         dashboard.wait_for_tokens("f-2", 2)
     assert not [e for e in dashboard.of("TELEMETRY_UPDATE") if e["room_id"] == "f-1" and e["data"]["tokens"] == 2]
 
@@ -158,6 +139,7 @@ def test_an_expiring_token_is_warned_of_then_ended_on_time(pair: Pair) -> None:
     assert dashboard.of("TOKEN_EXPIRING")
 
 
+@amid_a_failover_too
 def test_a_session_renewed_in_place_outlives_its_first_token(pair: Pair) -> None:
     """Renewal needs no reconnect, and takes a token of the same subject only."""
     stack, ingest, broadcast = pair
@@ -170,7 +152,7 @@ def test_a_session_renewed_in_place_outlives_its_first_token(pair: Pair) -> None
         dashboard.send(type="auth", token=stack.token("dashboard", ttl_seconds=60))
         renewed = dashboard.wait_for(lambda d: d.of("TOKEN_RENEWED"), what="the renewal")[0]
         wait_until(lambda: time.time() > renewed["expires_at"] - 57, what="the end of the first token")
-        producer.post("renewed", 5)
+        producer.deliver("renewed", 5)
         dashboard.wait_for_tokens("renewed", 5)
 
 
@@ -198,6 +180,7 @@ def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..
     assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "stripchat"}, version)
 
 
+@amid_a_failover_too
 def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]) -> None:
     """The services share nothing but Redis, so any mixture of them agrees."""
     stack, ingest, broadcast = own_stack()
@@ -206,13 +189,14 @@ def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]
         dashboards = [clients.enter_context(Dashboard(b.url, stack.token("dashboard"))) for b in broadcasts for _ in range(2)]
         producers = [clients.enter_context(Producer(i.url, stack.token("ingest"))) for i in ingests]
         for number in range(40):
-            assert producers[number % 2].post(f"room-{number % 8}", number).status_code == 200
+            producers[number % 2].deliver(f"room-{number % 8}", number)
         for dashboard in dashboards:
             for number in range(32, 40):
                 dashboard.wait_for_tokens(f"room-{number % 8}", number)
     assert len({json.dumps(sorted(d.values.items())) for d in dashboards}) == 1
 
 
+@on_one_node
 def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pair]) -> None:
     """Ingest says 503 within two seconds; clients hear `degraded`, keep their socket, and end on the last accepted value."""
     stack, ingest, broadcast = own_stack()
@@ -236,6 +220,7 @@ def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pa
     assert len(dashboard.of("HELLO")) == 1
 
 
+@on_one_node
 def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: Callable[..., Pair]) -> None:
     """Half-open links are the probe's reason to be: `degraded` within five seconds, ingest answers 503, nothing is stored twice."""
     stack, ingest, broadcast = own_stack()
@@ -256,6 +241,7 @@ def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: C
     assert versions == [answer["version"]]
 
 
+@on_one_node
 def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[..., Pair]) -> None:
     """Of a hundred clients twenty never read: the others are told everything, the stuck ones are gone."""
     stack, ingest, broadcast = own_stack(RATE_LIMIT_ROOM_PER_SECOND="0", RATE_LIMIT_TOKEN_PER_SECOND="0")

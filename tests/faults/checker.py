@@ -161,11 +161,12 @@ class Checker:
         )
 
     def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
-        steps = [(step.tokens, step.at) for step in view.shown[key] if step.tokens is not None]
-        for post in self.posts[key]:
-            first = bisect.bisect_left(steps, (post.tokens, 0.0))
-            if post.stored and post.at >= since and first < len(steps):
-                yield max(0.0, steps[first][1] - post.at)
+        posts, steps = self.posts[key], view.shown.get(key, [])
+        steps = [step for step in steps[bisect.bisect_left(steps, since, key=lambda step: step.at) :] if step.tokens is not None]
+        for post in posts[bisect.bisect_left(posts, since, key=lambda post: post.at) :]:
+            first = bisect.bisect_left(steps, post.tokens, key=lambda step: step.tokens or 0)
+            if post.stored and first < len(steps):
+                yield max(0.0, steps[first].at - post.at)
 
     def told(self, name: str, start: float, within_seconds: float) -> bool:
         """Whether a dashboard knew soon after a moment that its values may be old."""

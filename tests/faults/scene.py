@@ -183,7 +183,7 @@ class Scene:
 
     async def metric(self, service: Service, name: str) -> float:
         """The value of a metric's line, its labels included in the name; 0 if there is none."""
-        async with httpx.AsyncClient(timeout=2) as client:
+        async with httpx.AsyncClient(timeout=10) as client:
             lines = (await client.get(service.url + "/metrics")).text.splitlines()
         return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), 0.0)
 

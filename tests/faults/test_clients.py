@@ -40,7 +40,7 @@ def test_clients_that_never_read(tmp_path: pathlib.Path) -> None:
     async def story(scene: Scene) -> None:
         load = asyncio.create_task(burden(scene))
         started = time.monotonic()
-        await scene.until(lambda: time.monotonic() - started > CALM_SECONDS, "the others are as fast as they are", within=CALM_SECONDS)
+        await asyncio.sleep(CALM_SECONDS)
         calm = p99(scene, started)
         for deaf in (1, 20):
             rounds = [await deafness(scene, deaf)]
