@@ -66,8 +66,8 @@ def create_app(
         reasons = ["draining"] if sessions.draining else []
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
             reasons.append("Redis does not answer")
-        if hub.upstream != "ok":
-            reasons.append("a subscription is not proven")
+        if not hub.mostly_synced:
+            reasons.append("too few subscriptions are proven")
         return reasons
 
     @contextlib.asynccontextmanager

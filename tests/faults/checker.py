@@ -162,7 +162,8 @@ class Checker:
 
     def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
         posts, steps = self.posts[key], view.shown.get(key, [])
-        steps = [step for step in steps[bisect.bisect_left(steps, since, key=lambda step: step.at) :] if step.tokens is not None]
+        before = max(0, bisect.bisect_left(steps, since, key=lambda step: step.at) - 1)
+        steps = [step for step in steps[before:] if step.tokens is not None]
         for post in posts[bisect.bisect_left(posts, since, key=lambda post: post.at) :]:
             first = bisect.bisect_left(steps, post.tokens, key=lambda step: step.tokens or 0)
             if post.stored and first < len(steps):
