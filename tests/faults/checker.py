@@ -154,11 +154,10 @@ class Checker:
                 if post.stored and not view.shows_by(key, post.tokens, end) and not view.excused(post.at, end):
                     yield f"{view.name} did not show {post.tokens} for {key} within {FRESH_SECONDS} s, and thought it was up to date"
 
-    def delays(self, *, since: float) -> list[float]:
-        """How long after its answer each accepted value was shown, or a newer one, by each dashboard; sorted."""
-        return sorted(
-            delay for view in self.views.values() for key in self.posts if view.sees(key) for delay in self._delays(view, key, since)
-        )
+    def delays(self, *, since: float, of: str = "") -> list[float]:
+        """How long after its answer each accepted value, or a newer one, was shown by each dashboard whose name begins so; sorted."""
+        views = [view for name, view in self.views.items() if name.startswith(of)]
+        return sorted(delay for view in views for key in self.posts if view.sees(key) for delay in self._delays(view, key, since))
 
     def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
         posts, steps = self.posts[key], view.shown.get(key, [])
