@@ -1,48 +1,19 @@
 """The faults that the suite must contain, by number, and the table of what was seen of each in a run.
 
-A test notes what it did and saw under the fault's number; test-results/faults.md is then the table that docs/reliability.md quotes.
+A test notes what it did and saw under the fault's number, and test-results/faults.md is the table of all that. `python -m
+tests.faults.catalogue` puts it into docs/reliability.md, and with it the samples of the last soak.
 """
 
 from typing import Final
 
 from tests.stack import ROOT
 
-FAULTS: Final = {
-    1: "Redis is killed mid-traffic and comes back empty",
-    2: "Redis is killed and comes back with its append-only file",
-    3: "Redis stops answering, its sockets stay open",
-    4: "A pause about as long as the timeout",
-    5: "Redis is out of memory",
-    6: "A key holds the wrong type",
-    7: "The password is rotated",
-    8: "The user may no longer subscribe",
-    9: "broadcast is cut off from Redis",
-    10: "ingest is cut off from Redis",
-    11: "The subscription's connection is killed",
-    12: "The subscription's output buffer overflows",
-    13: "A failover, also to a replica that lags",
-    14: "A Cluster slot moves",
-    15: "Redis is full of clients, still loading, or busy with a script",
-    16: "Clients that never read",
-    17: "Clients that read a trickle",
-    18: "A flood of pings",
-    19: "Everyone reconnects at once",
-    20: "A token expires, or is revoked, while connected",
-    21: "Clocks are five minutes off, or step back",
-    22: "Readings arrive twice, out of order, or late",
-    23: "ingest is killed mid-request",
-    24: "broadcast is told to stop under load, with a stuck reader",
-    25: "broadcast is told to stop during handshakes",
-    26: "All processes are restarted in turn",
-    27: "No descriptors are left",
-    28: "The event loop stands still for two seconds",
-    29: "A long soak with churn",
-    30: "A value outlives its TTL",
-    31: "One Cluster node is sick, the others are well",
-    32: "The relay itself breaks the promise",
-}
+FAULTS: Final = range(1, 33)  # the numbers of docs/reliability.md
+PAGE: Final = ROOT / "docs" / "reliability.md"
 NOTES: Final = ROOT / "test-results" / "faults.tsv"
 TABLE: Final = NOTES.with_suffix(".md")
+SAMPLES: Final = NOTES.with_name("soak.tsv")
+SAMPLES_SHOWN: Final = 8
 HEAD: Final = "| # | what was done | what producers and dashboards saw | healed after (s) |\n|---|---|---|---|\n"
 
 
@@ -66,3 +37,28 @@ def after(seconds: float) -> str:
 def _key(line: str) -> tuple[str, str]:
     number, done, *_ = line.split("\t")
     return number, done
+
+
+def main() -> None:
+    """Writes what was measured last into the page, between its markers."""
+    text = PAGE.read_text()
+    for name, table in (("run", TABLE.read_text() if TABLE.exists() else ""), ("soak", _samples())):
+        start = text.index(f"<!-- {name} -->\n") + len(f"<!-- {name} -->\n")
+        if table:
+            text = text[:start] + table + text[text.index("<!-- end -->", start) :]
+    PAGE.write_text(text)
+
+
+def _samples() -> str:
+    """A few of the samples, as a table; empty if the soak was too short for one."""
+    head, *lines = SAMPLES.read_text().splitlines() if SAMPLES.exists() else [""]
+    if len(lines) < SAMPLES_SHOWN:
+        return ""
+    step = len(lines) / SAMPLES_SHOWN
+    rows = [head.split("\t"), ["---"] * len(head.split("\t"))]
+    rows += [lines[round((number + 1) * step) - 1].split("\t") for number in range(SAMPLES_SHOWN)]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main()

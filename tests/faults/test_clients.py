@@ -87,7 +87,8 @@ def in_words(rounds: Sequence[Deafness], peaks: Sequence[float]) -> str:
     """What the others felt, typically."""
     ours, elsewhere = (statistics.median(values) * 1000 for values in list(zip(*rounds, strict=True))[:2])
     longest = max(round_.seconds for round_ in rounds)
-    return f"cut within {longest:.0f} s; p99 of the others {ours:.0f} ms, elsewhere {elsewhere:.0f} ms; {peaks[0]:.0f} MB, then {peaks[1]:.0f} MB"
+    felt = f"p99 of the others {ours:.0f} ms, of another process {elsewhere:.0f} ms"
+    return f"cut within {longest:.0f} s; {felt}; {peaks[0]:.0f} MB at most in the first half, {peaks[1]:.0f} MB in the second"
 
 
 def p99(scene: Scene, since: float, *, of: str = "") -> float:

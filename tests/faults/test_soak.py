@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from shared import keys
-from tests.faults.catalogue import NOTES, note
+from tests.faults.catalogue import SAMPLES, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import memory_kilobytes
@@ -24,12 +24,11 @@ pytestmark = pytest.mark.faults
 
 SOAK_SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "12"))
 SAMPLE_SECONDS: Final = min(60.0, SOAK_SECONDS / 6)
-SAMPLES: Final = int(SOAK_SECONDS / SAMPLE_SECONDS)
+ROUNDS: Final = int(SOAK_SECONDS / SAMPLE_SECONDS)
 COMERS: Final = 5  # rooms, and pairs of dashboards, that come a second; none stays
 TTL_SECONDS: Final = 5
 REMEMBERED_SECONDS: Final = 1260  # for how long a resuming dashboard may have to be told of an expiry
 INDEXED_SECONDS: Final = 360  # for how long the index names a room after its last reading
-SAMPLES_FILE: Final = NOTES.with_name("soak.tsv")
 
 
 class Footprint(NamedTuple):
@@ -55,17 +54,17 @@ def test_a_soak_with_churn(tmp_path: pathlib.Path) -> None:
     """Memory, descriptors and tasks of the second half stay within those of the first, and rooms that are gone are forgotten."""
 
     async def story(scene: Scene) -> None:
-        SAMPLES_FILE.parent.mkdir(exist_ok=True)
-        SAMPLES_FILE.write_text("seconds\tbroadcast MB\tdescriptors\ttasks\tingest MB\tdescriptors\ttasks\trooms held\trooms indexed\n")
+        SAMPLES.parent.mkdir(exist_ok=True)
+        SAMPLES.write_text("seconds\tbroadcast MB\tdescriptors\ttasks\tingest MB\tdescriptors\ttasks\trooms held\trooms indexed\n")
         started, samples, came = time.monotonic(), [], 0
-        for _ in range(SAMPLES):
+        for _ in range(ROUNDS):
             came += await churn(scene, until=time.monotonic() + SAMPLE_SECONDS)
             healed = await cut(scene)
             samples.append(await sample(scene, started))
             write_down(samples[-1])
             assert samples[-1].rooms <= len(ROOMS) + min(came, COMERS * REMEMBERED_SECONDS)
             assert samples[-1].indexed <= len(ROOMS) + min(came, COMERS * INDEXED_SECONDS)
-        half = SAMPLES // 2
+        half = ROUNDS // 2
         for service in ("broadcast", "ingest"):
             assert_flat([getattr(s, service) for s in samples[:half]], [getattr(s, service) for s in samples[half:]])
         note(29, f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
@@ -116,7 +115,7 @@ async def footprint(scene: Scene, service: Service) -> Footprint:
 def write_down(sample: Sample) -> None:
     """A line for docs/reliability.md."""
     values = [sample.seconds, *sample.broadcast, *sample.ingest, sample.rooms, sample.indexed]
-    with SAMPLES_FILE.open("a") as file:
+    with SAMPLES.open("a") as file:
         file.write("\t".join(f"{value:.1f}".removesuffix(".0") for value in values) + "\n")
 
 
