@@ -173,6 +173,13 @@ class Scene:
             await self.leave(producer)
         await self.until(lambda: not self.checker.behind(), "all show the last values", within=within)
 
+    def is_stored_as_published(self) -> bool:
+        """Whether Redis holds, of every room, what was published last."""
+        assert self.wiretap is not None
+        published = {keys.latest(0, reading.room_id, reading.platform): reading.version for reading in self.wiretap.published}
+        values: list[Any] = self.redis.admin.mget(list(published))
+        return [value and decode_stored(value).version for value in values] == list(published.values())
+
     async def status(self, service: Service, path: str = "/readyz") -> int:
         """What a service answers to a GET, 0 for nothing."""
         try:
@@ -218,6 +225,8 @@ async def acting(scene: Scene, dashboards: int, rooms: frozenset[str] | None) ->
         await asyncio.gather(*(scene.dashboard(f"wall-{number}", rooms=rooms) for number in range(dashboards)))
         yield scene
         await scene.settled()
+        if scene.wiretap is not None:
+            await scene.until(scene.is_stored_as_published, "what is stored is what was published last")
     finally:
         await scene.leave_all()
     broken = scene.checker.violations()

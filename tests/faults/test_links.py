@@ -55,7 +55,7 @@ def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
             started = time.monotonic()
             refused = await client.post("/api/tracking/telemetry", content=encode(lost))
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-            assert time.monotonic() - started < 1.5
+            assert time.monotonic() - started < 2
             scene.link.restore()
             scene.mended_at = time.monotonic()
             await scene.until(lambda: 200 in scene.producer.statuses(scene.mended_at), "producers are heard again")
