@@ -51,7 +51,7 @@ def test_clients_that_never_read(tmp_path: pathlib.Path) -> None:
             peaks = [max(round_.megabytes for round_ in part) for part in (rounds[:half], rounds[half:] or rounds)]
             assert peaks[1] < 4 + peaks[0] * 1.05
             assert all(round_.p99_seconds < 0.5 + round_.p99_elsewhere for round_ in rounds)
-            note(16, f"{deaf} of {CLIENTS} clients takes nothing, {len(rounds)}\N{MULTIPLICATION SIGN}", in_words(rounds, peaks), None)
+            note(16, f"{deaf} of {CLIENTS} clients read nothing, {len(rounds)}\N{MULTIPLICATION SIGN}", in_words(rounds, peaks), None)
         load.cancel()
         assert scene.connections == {1}
 
