@@ -54,7 +54,7 @@ class Producer:
 
     async def run(self) -> None:
         """Posts until cancelled, but never leaves an answer unrecorded."""
-        async with httpx.AsyncClient(timeout=POST_TIMEOUT_SECONDS) as client, asyncio.TaskGroup() as group:
+        async with httpx.AsyncClient(timeout=POST_TIMEOUT_SECONDS, verify=False) as client, asyncio.TaskGroup() as group:
             for number, room_id in enumerate(self._rooms):
                 group.create_task(self._room(client, room_id, number))
 
@@ -78,7 +78,7 @@ class Producer:
     async def post_batch(self, rooms: Sequence[str]) -> None:
         """Posts a reading of now for many rooms, of which the checker need not know."""
         body = encode([reading(room_id) for room_id in rooms])
-        async with httpx.AsyncClient(timeout=POST_TIMEOUT_SECONDS) as client:
+        async with httpx.AsyncClient(timeout=POST_TIMEOUT_SECONDS, verify=False) as client:
             response = await client.post(next(self._urls) + "/api/tracking/telemetry/batch", content=body, headers=self._headers)
             response.raise_for_status()
 
