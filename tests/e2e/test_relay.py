@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -25,6 +26,7 @@ def synced(dashboard: Dashboard) -> bool:
     return bool(dashboard.of("SYNC"))
 
 
+@pytest.mark.room("relay")
 @amid_a_failover_too
 def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
     """What is posted is what is shown, within a moment."""
@@ -108,6 +110,7 @@ def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pai
     assert {event["room_id"] for event in resumed.of("TELEMETRY_UPDATE")} == {"late"}
 
 
+@pytest.mark.room("f-2")
 @amid_a_failover_too
 def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
     """The session goes on either way."""
@@ -179,6 +182,7 @@ def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..
     assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "stripchat"}, version)
 
 
+@pytest.mark.room("room-0")
 @amid_a_failover_too
 def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]) -> None:
     """The services share nothing but Redis, so any mixture of them agrees."""

@@ -13,16 +13,11 @@ from tests.faults.actors import PLATFORM, Dashboard, Producer
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import p99
-from tests.nodes import Cluster, Node, Sentinels
+from tests.nodes import Cluster, Node, Sentinels, slot_of
 
 pytestmark = pytest.mark.faults
 
 SHARDS = 16
-
-
-def slot_of(room_id: str) -> int:
-    """The Cluster slot of a room's shard."""
-    return key_slot(keys.index(keys.shard_of(room_id, SHARDS)).encode())
 
 
 def test_a_cluster_carries_everything_and_survives_the_loss_of_a_primary(tmp_path: pathlib.Path) -> None:
@@ -30,7 +25,7 @@ def test_a_cluster_carries_everything_and_survives_the_loss_of_a_primary(tmp_pat
     cluster = Cluster(tmp_path / "cluster", replicas=3)
 
     async def story(scene: Scene) -> None:
-        victim = await asyncio.to_thread(cluster.owner, slot_of(ROOMS[0]))
+        victim = await asyncio.to_thread(cluster.owner, slot_of(ROOMS[0], SHARDS))
         broken_at = time.monotonic()
         victim.kill()
         known = await scene.all_know_of_it(broken_at)
@@ -47,7 +42,7 @@ def test_a_slot_moves_to_another_node_under_load(tmp_path: pathlib.Path) -> None
     cluster = Cluster(tmp_path / "cluster")
 
     async def story(scene: Scene) -> None:
-        slot = slot_of(ROOMS[0])
+        slot = slot_of(ROOMS[0], SHARDS)
         source = await asyncio.to_thread(cluster.owner, slot)
         target = next(node for node in cluster.primaries if node is not source)
         await asyncio.to_thread(cluster.move, slot, source, target)
@@ -64,7 +59,7 @@ def test_a_sick_node_stalls_only_its_own_shards(tmp_path: pathlib.Path) -> None:
     cluster = Cluster(tmp_path / "cluster")
 
     async def story(scene: Scene) -> None:
-        owners = {room: await asyncio.to_thread(cluster.owner, slot_of(room)) for room in ROOMS}
+        owners = {room: await asyncio.to_thread(cluster.owner, slot_of(room, SHARDS)) for room in ROOMS}
         guard = await asyncio.to_thread(cluster.owner, key_slot(keys.REVOKED_TOKENS.encode()))
         sick = next(node for node in owners.values() if node is not guard)
         well = [room for room, node in owners.items() if node is not sick]
