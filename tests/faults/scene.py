@@ -183,7 +183,7 @@ class Scene:
     async def status(self, service: Service, path: str = "/readyz") -> int:
         """What a service answers to a GET, 0 for nothing."""
         try:
-            async with httpx.AsyncClient(timeout=1, verify=False) as client:
+            async with httpx.AsyncClient(timeout=5, verify=False) as client:
                 return (await client.get(service.url + path)).status_code
         except httpx.HTTPError:
             return 0
@@ -193,6 +193,12 @@ class Scene:
         async with httpx.AsyncClient(timeout=10, verify=False) as client:
             lines = (await client.get(service.url + "/metrics")).text.splitlines()
         return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), 0.0)
+
+    async def counted(self, service: Service, name: str, at_least: float = 1, *, within: float = SETTLE_SECONDS) -> None:
+        """Waits until a metric has reached a number."""
+        async with asyncio.timeout(within):
+            while await self.metric(service, name) < at_least:
+                await asyncio.sleep(0.05)
 
     @property
     def connections(self) -> set[int]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import httpx
 import jwt
 import pytest
 
@@ -17,6 +18,7 @@ from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
+from tests.stack import Service
 
 pytestmark = pytest.mark.faults
 
@@ -50,7 +52,7 @@ def test_clients_that_never_read(tmp_path: pathlib.Path) -> None:
             half = (len(rounds) + 1) // 2
             peaks = [max(round_.megabytes for round_ in part) for part in (rounds[:half], rounds[half:] or rounds)]
             assert peaks[1] < 4 + peaks[0] * 1.05
-            assert all(round_.p99_seconds < 0.5 + round_.p99_elsewhere for round_ in rounds)
+            assert [round_ for round_ in rounds if round_.p99_seconds > 1 + round_.p99_elsewhere] == []
             note(16, f"{deaf} of {CLIENTS} clients read nothing, {len(rounds)}\N{MULTIPLICATION SIGN}", in_words(rounds, peaks), None)
         load.cancel()
         assert scene.connections == {1}
@@ -152,18 +154,24 @@ def test_everyone_reconnects_at_once(tmp_path: pathlib.Path) -> None:
         scene.broadcasts[0].kill()
         before = reads(scene)
         await asyncio.to_thread(scene.broadcasts[0].start)
-        slowest = 0.0
+        waits: list[tuple[float, float]] = []
         while not all(dashboard.connections == 2 for dashboard in scene.dashboards):
-            asked = time.monotonic()
-            assert await scene.status(scene.broadcasts[0], "/livez") == 200
-            slowest = max(slowest, time.monotonic() - asked)
-            await asyncio.sleep(0.02)
+            waits.append((await livez(scene.broadcasts[0]), await livez(scene.ingests[0])))
+        slowest, elsewhere = map(max, zip(*waits, strict=True))
         healed = await scene.mended()
-        assert slowest < 1
+        assert slowest < 1 + elsewhere
         assert reads(scene) - before < 5
-        note(19, f"{len(scene.dashboards)} dashboards reconnect at once", f"/livez within {slowest * 1000:.0f} ms", healed)
+        seen = f"/livez within {slowest * 1000:.0f} ms, that of ingest within {elsewhere * 1000:.0f} ms"
+        note(19, f"{len(scene.dashboards)} dashboards reconnect at once", seen, healed)
 
     play(tmp_path, story, dashboards=60)
+
+
+async def livez(service: Service) -> float:
+    """How long a service takes to say that it lives; asked from a thread, which the dashboards of this process do not hold up."""
+    started = time.monotonic()
+    assert (await asyncio.to_thread(httpx.get, service.url + "/livez", timeout=10, verify=False)).status_code == 200
+    return time.monotonic() - started
 
 
 def reads(scene: Scene) -> int:
