@@ -93,11 +93,6 @@ class Hub:
         return "ok" if all(self._synced) else "degraded"
 
     @property
-    def mostly_synced(self) -> bool:
-        """Whether the subscriptions of more than half of the shards are proven."""
-        return 2 * sum(self._synced) > len(self._synced)
-
-    @property
     def dirty(self) -> bool:
         """Whether a flush would have something to do."""
         return bool(self._dirty)
