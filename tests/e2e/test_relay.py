@@ -175,7 +175,10 @@ def test_a_revoked_token_is_ended_everywhere_within_seconds(pair: Pair) -> None:
 def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..., Pair]) -> None:
     """Silence would look like a live room."""
     stack, ingest, broadcast = own_stack(TELEMETRY_TTL_SECONDS="2")
-    with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
+    with (
+        Dashboard(broadcast.url, stack.token("dashboard", rooms=("brief",))) as dashboard,
+        Producer(ingest.url, stack.token("ingest")) as producer,
+    ):
         version = producer.post("brief", 1).json()["version"]
         dashboard.wait_for_tokens("brief", 1)
         expired = dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED"), what="the expiry")[0]
