@@ -31,7 +31,9 @@ test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
 	$(BIN)/python -m pytest -m "not faults"
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw
+	@rm -f test-results/faults.*
 	$(BIN)/python -m pytest -m faults
+	@echo "What was seen stands in test-results/faults.md"
 
 check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
 	$(BIN)/ruff check .

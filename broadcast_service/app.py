@@ -11,7 +11,7 @@ from broadcast_service.analytics import Analytics
 from broadcast_service.fanout import Fanout
 from broadcast_service.history import History
 from broadcast_service.hub import Hub
-from broadcast_service.listener import ShardListener
+from broadcast_service.listener import ShardListener, mostly_synced
 from broadcast_service.openapi import openapi
 from broadcast_service.pages import pages
 from broadcast_service.routes import Dashboards
@@ -66,8 +66,8 @@ def create_app(
         reasons = ["draining"] if sessions.draining else []
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
             reasons.append("Redis does not answer")
-        if hub.upstream != "ok":
-            reasons.append("a subscription is not proven")
+        if not mostly_synced(listeners):
+            reasons.append("too few subscriptions are proven")
         return reasons
 
     @contextlib.asynccontextmanager

@@ -54,7 +54,7 @@ class SubscriptionDead(RedisError):
 
 
 class ShardListener:
-    """Keeps one shard of the hub equal to Redis; `run` is the task that does it."""
+    """Keeps one shard of the hub equal to Redis; `run` is the task that does it. `synced` while its subscription is proven."""
 
     def __init__(self, store: Store, shard: int, hub: Hub, fanout: Fanout, instance: str) -> None:
         self._store = store
@@ -68,7 +68,7 @@ class ShardListener:
         self._reconciled_to = 0
         self._failures = 0
         self._proven = asyncio.Event()
-        self._synced = False
+        self.synced = False
 
     async def run(self) -> None:
         """Listens for ever; a lost subscription is rebuilt after a jittered pause."""
@@ -83,7 +83,7 @@ class ShardListener:
 
     def _note_loss(self, error: BaseException) -> None:
         metrics.subscriptions_lost.labels(type(error).__name__).inc()
-        if self._synced or self._failures == 0:
+        if self.synced or self._failures == 0:
             log.warning("subscription.lost", shard=self._shard, error=type(error).__name__)
         self._set_synced(synced=False)
 
@@ -198,11 +198,16 @@ class ShardListener:
 
     def _advance(self, version: int) -> None:
         """Until the stored values are read, what arrives live says nothing about what was missed before."""
-        if self._synced:
+        if self.synced:
             self._hub.advance(self._shard, version)
 
     def _set_synced(self, *, synced: bool) -> None:
-        self._synced = synced
+        self.synced = synced
         self._hub.set_synced(self._shard, synced=synced)
         metrics.upstream_ok.set(self._hub.upstream == "ok")
         self._fanout.wake()
+
+
+def mostly_synced(listeners: Sequence[ShardListener]) -> bool:
+    """Whether more than half of the shards have a proven subscription: what one sick node of many leaves."""
+    return 2 * sum(listener.synced for listener in listeners) > len(listeners)

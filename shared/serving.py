@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Info, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +21,7 @@ FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service 
 
 build = Info("pulse_build", "What runs: during an update two versions do")
 build.info({"version": version()})
+tasks = Gauge("pulse_tasks", "Tasks of the event loop, the one that answers among them")
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
         return json_response({"status": "ready"})
 
     async def metrics(_request: Request) -> Response:
+        tasks.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), headers=API_HEADERS, media_type=CONTENT_TYPE_LATEST)
 
     async def schema(_request: Request) -> Response:

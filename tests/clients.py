@@ -47,6 +47,14 @@ class Producer:
         body = {"room_id": room_id, "platform": "stripchat", "tokens_count": tokens, "timestamp": now_ms // 1000, "sequence": now_ms}
         return self._client.post("/api/tracking/telemetry", json={**body, **fields})
 
+    def deliver(self, room_id: str, tokens: int, **fields: Any) -> httpx.Response:
+        """Posts a reading until it is taken, as producers do: 503 means to come back."""
+        response: httpx.Response = wait_until(
+            lambda: (r := self.post(room_id, tokens, **fields)).status_code != 503 and r, what=f"an answer for {room_id}"
+        )
+        assert response.status_code == 200
+        return response
+
 
 class Dashboard:
     """A client of `pulse.v1`: applies what is newer, forgets what a snapshot does not name, remembers everything it heard."""

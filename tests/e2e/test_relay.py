@@ -4,13 +4,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
-import pathlib
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -18,28 +17,8 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.clients import Dashboard, NeverReader, OldClient, Producer, metric, wait_until
-from tests.stack import ROOT, Service, Stack
-
-Pair = tuple[Stack, Service, Service]
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """One stack for the tests that break nothing."""
-    with Stack(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack, stack.ingest(), stack.broadcast()
-
-
-@pytest.fixture
-def own_stack(tmp_path: pathlib.Path) -> Iterator[Callable[..., Pair]]:
-    """A stack of the test's own, to break or to set up differently."""
-    with contextlib.ExitStack() as exit_stack:
-
-        def start(**settings: str) -> Pair:
-            stack = exit_stack.enter_context(Stack(tmp_path, **settings))
-            return stack, stack.ingest(), stack.broadcast()
-
-        yield start
+from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
+from tests.stack import ROOT
 
 
 def synced(dashboard: Dashboard) -> bool:
@@ -47,12 +26,14 @@ def synced(dashboard: Dashboard) -> bool:
     return bool(dashboard.of("SYNC"))
 
 
+@pytest.mark.room("relay")
+@amid_a_failover_too
 def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
     """What is posted is what is shown, within a moment."""
     stack, ingest, broadcast = pair
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
         dashboard.wait_for(synced, what="the snapshot")
-        answer = producer.post("relay", 41, tips_count=3, viewers_count=None, goal_tokens=100).json()
+        answer = producer.deliver("relay", 41, tips_count=3, viewers_count=None, goal_tokens=100).json()
         dashboard.wait_for_tokens("relay", 41)
     event = dashboard.of("TELEMETRY_UPDATE")[-1]
     assert event["version"] == answer["version"]
@@ -110,6 +91,7 @@ def test_a_token_limited_to_two_rooms_sees_two_rooms(pair: Pair) -> None:
     assert httpx.get(f"{broadcast.url}/api/tracking/telemetry/other/stripchat", headers=headers).status_code == 403
 
 
+@on_one_node
 def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pair]) -> None:
     """With `since` the relay tells what changed after it, and says that it did so."""
     stack, ingest, broadcast = own_stack()
@@ -128,6 +110,8 @@ def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pai
     assert {event["room_id"] for event in resumed.of("TELEMETRY_UPDATE")} == {"late"}
 
 
+@pytest.mark.room("f-2")
+@amid_a_failover_too
 def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
     """The session goes on either way."""
     stack, ingest, broadcast = pair
@@ -135,15 +119,15 @@ def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
         Producer(ingest.url, stack.token("ingest")) as producer,
         Dashboard(broadcast.url, stack.token("dashboard", rooms=("f-*",))) as dashboard,
     ):
-        producer.post("f-1", 1)
-        producer.post("f-2", 1)
+        producer.deliver("f-1", 1)
+        producer.deliver("f-2", 1)
         dashboard.wait_for(lambda d: len(d.values) == 2, what="both rooms")
         dashboard.send(type="filter", rooms=["f-2"])
         dashboard.wait_for(lambda d: len([s for s in d.of("SYNC") if s["snapshot"]]) == 2, what="the narrowed snapshot")
-        producer.post("f-1", 2)
+        producer.deliver("f-1", 2)
         dashboard.send(type="filter", rooms=["elsewhere"])
         dashboard.wait_for(lambda d: d.of("ERROR"), what="the refusal")
-        producer.post("f-2", 2)
+        producer.deliver("f-2", 2)
         dashboard.wait_for_tokens("f-2", 2)
     assert not [e for e in dashboard.of("TELEMETRY_UPDATE") if e["room_id"] == "f-1" and e["data"]["tokens"] == 2]
 
@@ -191,13 +175,18 @@ def test_a_revoked_token_is_ended_everywhere_within_seconds(pair: Pair) -> None:
 def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..., Pair]) -> None:
     """Silence would look like a live room."""
     stack, ingest, broadcast = own_stack(TELEMETRY_TTL_SECONDS="2")
-    with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
+    with (
+        Dashboard(broadcast.url, stack.token("dashboard", rooms=("brief",))) as dashboard,
+        Producer(ingest.url, stack.token("ingest")) as producer,
+    ):
         version = producer.post("brief", 1).json()["version"]
         dashboard.wait_for_tokens("brief", 1)
         expired = dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED"), what="the expiry")[0]
     assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "stripchat"}, version)
 
 
+@pytest.mark.room("room-0")
+@amid_a_failover_too
 def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]) -> None:
     """The services share nothing but Redis, so any mixture of them agrees."""
     stack, ingest, broadcast = own_stack()
@@ -206,13 +195,14 @@ def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]
         dashboards = [clients.enter_context(Dashboard(b.url, stack.token("dashboard"))) for b in broadcasts for _ in range(2)]
         producers = [clients.enter_context(Producer(i.url, stack.token("ingest"))) for i in ingests]
         for number in range(40):
-            assert producers[number % 2].post(f"room-{number % 8}", number).status_code == 200
+            producers[number % 2].deliver(f"room-{number % 8}", number)
         for dashboard in dashboards:
             for number in range(32, 40):
                 dashboard.wait_for_tokens(f"room-{number % 8}", number)
     assert len({json.dumps(sorted(d.values.items())) for d in dashboards}) == 1
 
 
+@on_one_node
 def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pair]) -> None:
     """Ingest says 503 within two seconds; clients hear `degraded`, keep their socket, and end on the last accepted value."""
     stack, ingest, broadcast = own_stack()
@@ -236,6 +226,7 @@ def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pa
     assert len(dashboard.of("HELLO")) == 1
 
 
+@on_one_node
 def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: Callable[..., Pair]) -> None:
     """Half-open links are the probe's reason to be: `degraded` within five seconds, ingest answers 503, nothing is stored twice."""
     stack, ingest, broadcast = own_stack()
@@ -256,6 +247,7 @@ def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: C
     assert versions == [answer["version"]]
 
 
+@on_one_node
 def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[..., Pair]) -> None:
     """Of a hundred clients twenty never read: the others are told everything, the stuck ones are gone."""
     stack, ingest, broadcast = own_stack(RATE_LIMIT_ROOM_PER_SECOND="0", RATE_LIMIT_TOKEN_PER_SECOND="0")

@@ -4,6 +4,7 @@ Pure: times are arguments. The checker believes nothing that the services say ab
 producers: an accepted reading is to be shown by every connected dashboard, or the dashboard is to know that it is behind.
 """
 
+import bisect
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,7 +61,9 @@ class View:
 
     def shows_by(self, key: Key, tokens: int, end: float) -> bool:
         """Whether by then it has shown a value at least as new; balances in these tests only grow."""
-        return any(step.at <= end and (step.tokens is None or step.tokens >= tokens) for step in self.shown.get(key, ()))
+        steps = self.shown.get(key, [])
+        newest_first = range(bisect.bisect_right(steps, end, key=lambda step: step.at) - 1, -1, -1)
+        return any((step := steps[number]).tokens is None or step.tokens >= tokens for number in newest_first)
 
 
 class Checker:
@@ -68,10 +71,15 @@ class Checker:
 
     def __init__(self) -> None:
         self.posts: dict[Key, list[Posted]] = defaultdict(list)
+        self._sent: dict[Key, set[tuple[int, int]]] = defaultdict(set)
         self.views: dict[str, View] = {}
         self.broken: list[str] = []
 
     # --- the record ---
+
+    def posting(self, update: TelemetryUpdate) -> None:
+        """A POST is sent; its value may be shown before its answer is back."""
+        self._sent[update.room_id, update.platform].add((update.tokens_count, update.timestamp))
 
     def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
         """A POST was answered, or was not."""
@@ -115,13 +123,8 @@ class Checker:
     def _check_value(self, view: View, key: Key, tokens: int, timestamp: int) -> None:
         if tokens < view.tokens(key):
             self.broken.append(f"{view.name} went from {view.tokens(key)} back to {tokens} for {key}")
-        view_of_it = (tokens, timestamp)
-        if not any((post.tokens, post.timestamp) == view_of_it for post in self.posts.get(key, ())) and tokens <= self._newest_posted(key):
+        if key in self._sent and (tokens, timestamp) not in self._sent[key]:
             self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
-
-    def _newest_posted(self, key: Key) -> int:
-        """A value may be relayed before its POST's answer is back; only what is older than the last answer must be on record."""
-        return max((post.tokens for post in self.posts.get(key, ())), default=-1)
 
     # --- the judgement ---
 
@@ -151,18 +154,19 @@ class Checker:
                 if post.stored and not view.shows_by(key, post.tokens, end) and not view.excused(post.at, end):
                     yield f"{view.name} did not show {post.tokens} for {key} within {FRESH_SECONDS} s, and thought it was up to date"
 
-    def delays(self, *, since: float) -> list[float]:
-        """How long after its answer each accepted value was shown, or a newer one, by each dashboard; sorted."""
-        found = [
-            max(0.0, step.at - post.at)
-            for view in self.views.values()
-            for key, posts in self.posts.items()
-            for post in posts
-            if post.stored and post.at >= since
-            for step in [next((s for s in view.shown[key] if s.tokens is not None and s.tokens >= post.tokens), None)]
-            if step is not None
-        ]
-        return sorted(found)
+    def delays(self, *, since: float, of: str = "") -> list[float]:
+        """How long after its answer each accepted value, or a newer one, was shown by each dashboard whose name begins so; sorted."""
+        views = [view for name, view in self.views.items() if name.startswith(of)]
+        return sorted(delay for view in views for key in self.posts if view.sees(key) for delay in self._delays(view, key, since))
+
+    def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
+        posts, steps = self.posts[key], view.shown.get(key, [])
+        before = max(0, bisect.bisect_left(steps, since, key=lambda step: step.at) - 1)
+        steps = [step for step in steps[before:] if step.tokens is not None]
+        for post in posts[bisect.bisect_left(posts, since, key=lambda post: post.at) :]:
+            first = bisect.bisect_left(steps, post.tokens, key=lambda step: step.tokens or 0)
+            if post.stored and first < len(steps):
+                yield max(0.0, steps[first].at - post.at)
 
     def told(self, name: str, start: float, within_seconds: float) -> bool:
         """Whether a dashboard knew soon after a moment that its values may be old."""

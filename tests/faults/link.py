@@ -68,6 +68,11 @@ class Link:
         self._call(lambda: setattr(self, "_refusing", False))
         self._call(self._passing.set)
 
+    def lead_to(self, port: int) -> None:
+        """From now on the link leads elsewhere, as an address does that moves with its primary; what was connected is reset."""
+        self._call(lambda: setattr(self, "_target", port))
+        self._call(self._abort)
+
     def _call(self, action: Callable[[], Any]) -> None:
         self._loop.call_soon_threadsafe(action)
 

@@ -30,7 +30,11 @@ class RawDashboard:
         bare = socket.socket()
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         bare.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(bare, (address.hostname, address.port))
+        try:
+            await asyncio.get_running_loop().sock_connect(bare, (address.hostname, address.port))
+        except OSError:
+            bare.close()
+            raise
         reader, writer = await asyncio.open_connection(sock=bare, limit=SMALL)
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         lines = ["GET /ws/dashboard HTTP/1.1", f"Host: {address.netloc}", "Upgrade: websocket", "Connection: Upgrade"]

@@ -33,6 +33,7 @@ class Relay:
 
     def post(self, tokens: int) -> None:
         self.now += 1
+        self.checker.posting(reading(tokens))
         self.checker.posted(reading(tokens), stored=True, at=self.now)
 
     def tell(self, *events: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from shared.messages import encode
 from tests.faults.actors import reading
+from tests.faults.catalogue import after, note
 from tests.faults.scene import Scene, play
 
 pytestmark = pytest.mark.faults
@@ -22,7 +23,7 @@ def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
         known = await scene.all_know_of_it(broken_at)
         assert scene.producer.statuses(broken_at) <= {200}
         scene.link.restore()
-        scene.note("broadcast cut off from Redis, silently", f"`degraded` after {known:.1f} s", await scene.mended())
+        note(9, "broadcast cut off from Redis, silently", f"`degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story, cut="broadcast")
 
@@ -37,7 +38,7 @@ def test_broadcast_cut_off_with_a_reset(tmp_path: pathlib.Path) -> None:
         posted = len(scene.producer.answers)
         await scene.until(lambda: len(scene.producer.answers) > posted + 20, "producers go on")
         scene.link.restore()
-        scene.note("broadcast cut off from Redis, reset", f"`degraded` after {known:.1f} s", await scene.mended())
+        note(9, "broadcast cut off from Redis, reset", f"`degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story, cut="broadcast")
 
@@ -54,7 +55,7 @@ def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
             started = time.monotonic()
             refused = await client.post("/api/tracking/telemetry", content=encode(lost))
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-            assert time.monotonic() - started < 1.5
+            assert time.monotonic() - started < 2
             scene.link.restore()
             scene.mended_at = time.monotonic()
             await scene.until(lambda: 200 in scene.producer.statuses(scene.mended_at), "producers are heard again")
@@ -62,6 +63,6 @@ def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
             assert again.json()["result"] in ("accepted", "duplicate")
             assert scene.wiretap is not None
             await scene.until(lambda: scene.wiretap and any(r.room_id == "lost-room" for r in scene.wiretap.published), "it is published")
-        scene.note("ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
+        note(10, "ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
 
     play(tmp_path, story, cut="ingest")
