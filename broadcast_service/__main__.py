@@ -1,5 +1,6 @@
 """`python -m broadcast_service`: runs the broadcast service from the environment's settings."""
 
+import functools
 import resource
 import socket
 import sys
@@ -11,6 +12,7 @@ from broadcast_service.app import caps, create_app
 from broadcast_service.sessions import Sessions
 from broadcast_service.settings import BroadcastSettings
 from broadcast_service.transport import PulseHttpProtocol, PulseProtocol
+from broadcast_service.turnstile import Turnstile
 from shared.logs import configure
 from shared.redis import Store
 from shared.serving import Server, config, run
@@ -19,6 +21,7 @@ from shared.tracing import open_spans
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
+HANDSHAKES_PER_TURN: Final = 16  # some milliseconds of them
 BACKLOG: Final = 4096  # a whole studio may reconnect at once
 
 
@@ -53,7 +56,7 @@ def main() -> int:
         app,
         host=settings.broadcast_host,
         port=settings.broadcast_port,
-        http=PulseHttpProtocol,
+        http=functools.partial(PulseHttpProtocol, handshakes=Turnstile(HANDSHAKES_PER_TURN)),
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,

@@ -223,6 +223,7 @@ class Hub:
         for audience in audiences:
             yield from _flush_current(audience, flush)
             yield from _flush_lagging(audience, flush)
+            yield  # there may be as many audiences as clients
 
     def latest(self, scope: Scope) -> Iterator[Entry]:
         """The live entries inside a scope."""
@@ -245,8 +246,8 @@ def _flush_current(audience: Audience, flush: _Flush) -> Iterator[None]:
     if not payload and not fresh:
         return
     for position, client in enumerate(tuple(audience.current)):
-        if client.audience is not audience:
-            continue  # left during an earlier slice
+        if client not in audience.current:
+            continue  # left during an earlier slice, or joined anew and waits for its snapshot
         if client.blocked:
             audience.current.pop(client, None)
             audience.lagging[client] = None

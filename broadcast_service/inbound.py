@@ -1,42 +1,65 @@
 """What a client sends on an open socket, read by the library's parser: frames in, whole messages and due answers out. No I/O."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from websockets.extensions import Extension
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+FRAMES_PER_MINUTE: Final = 600  # of whatever kind: pings and empty fragments cost as much as messages
+STRIDE_BYTES: Final = 4096  # parsed at a stretch; a read may bring tens of thousands of frames
+
 
 class Inbound:
-    """The reading half of one socket. The library sees to masks, lengths, order, UTF-8 of close reasons and the size of a message."""
+    """The reading half of one socket. The library sees to masks, lengths, order, UTF-8 of close reasons and the size of a message.
 
-    __slots__ = ("_is_text", "_parts", "_protocol")
+    `flooded`: more frames came within a minute than anybody needs.
+    """
+
+    __slots__ = ("_counted_since", "_frames", "_is_text", "_parts", "_protocol", "flooded")
 
     def __init__(self, extension: Extension | None, max_size: int) -> None:
         self._protocol = ServerProtocol(state=State.OPEN, max_size=max_size)
         self._protocol.extensions = [] if extension is None else [extension]
         self._parts: list[bytes] = []
         self._is_text = False
+        self._frames = 0
+        self._counted_since = 0.0
+        self.flooded = False
 
     @property
     def ended(self) -> bool:
         """Whether the client has closed, or broken the protocol."""
         return self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None
 
-    def messages(self, data: bytes) -> Iterator[bytes | None]:
-        """The messages that are whole with this data, None for a binary one."""
-        self._protocol.receive_data(data)
-        for frame in self._protocol.events_received():
-            assert isinstance(frame, Frame)
-            if frame.opcode in CTRL_OPCODES:
-                continue
-            if frame.opcode is not Opcode.CONT:
-                self._is_text = frame.opcode is Opcode.TEXT
+    def messages(self, data: bytes, now: float) -> Iterator[bytes | None]:
+        """The messages that are whole with this data, None for a binary one; what follows a flood or the end is not looked at."""
+        if now - self._counted_since > 60:
+            self._counted_since, self._frames = now, 0
+        for start in range(0, len(data), STRIDE_BYTES):
+            if self.flooded or self.ended:
+                return
+            self._protocol.receive_data(data[start : start + STRIDE_BYTES])
+            frames = self._protocol.events_received()
+            self._frames += len(frames)
+            self.flooded = self._frames > FRAMES_PER_MINUTE
+            for frame in frames:
+                assert isinstance(frame, Frame)
+                yield from self._whole(frame)
+
+    def _whole(self, frame: Frame) -> Iterator[bytes | None]:
+        """The message that ends with this frame, if one does."""
+        if frame.opcode in CTRL_OPCODES:
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        if frame.data:
             self._parts.append(bytes(frame.data))
-            if frame.fin:
-                parts, self._parts = self._parts, []
-                yield b"".join(parts) if self._is_text else None
+        if frame.fin:
+            parts, self._parts = self._parts, []
+            yield b"".join(parts) if self._is_text else None
 
     def answers(self) -> bytes:
         """The pongs or the close frame that are due."""

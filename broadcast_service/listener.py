@@ -152,7 +152,7 @@ class ShardListener:
             try:
                 await self._apply_stored(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
                 metrics.resyncs.labels("partial").inc()
-            except TimeoutError:
+            except (RedisError, OSError, TimeoutError):
                 continue  # the probe decides whether Redis is away; the next round reads what this one did not
 
     async def _apply_stored(self, redis: Redis, since: int) -> None:

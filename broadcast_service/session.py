@@ -187,6 +187,14 @@ class Session:
         """Binary messages have no meaning here."""
         self.close(CloseCode.BINARY_FRAME)
 
+    def on_crash(self) -> None:
+        """A bug of ours, which has been logged."""
+        self.close(CloseCode.SERVER_ERROR)
+
+    def on_flood(self) -> None:
+        """More frames than anybody needs, of whatever kind."""
+        self.close(CloseCode.TOO_MANY)
+
     def on_pause(self) -> None:
         """The socket did not take all that was written: the hub skips this client for now."""
         self.client.blocked = True

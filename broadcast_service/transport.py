@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 
 from broadcast_service.frames import close_frame
 from broadcast_service.inbound import Inbound
+from broadcast_service.turnstile import Turnstile
 from broadcast_service.upgrade import Upgrade, read_upgrade
 from shared.messages import encode
 from shared.problems import MEDIA_TYPE, CloseCode, Problem, bug
@@ -33,7 +34,6 @@ from shared.problems import MEDIA_TYPE, CloseCode, Problem, bug
 EXTENSION: Final = "studio_pulse.takeover"
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
 SEND_BUFFER_BYTES: Final = 64 * 1024
-MAX_CONTROL_BACKLOG_BYTES: Final = 64 * 1024  # unread pongs that a client may pile up
 MAX_EARLY_BYTES: Final = 16 * 1024  # frames that a client may send before it was accepted
 EMPTY_PONG: Final = b"\x8a\x80"  # then the mask of nothing
 
@@ -48,6 +48,12 @@ class Receiver(Protocol):
 
     def on_binary(self) -> None:
         """A binary message arrived."""
+
+    def on_flood(self) -> None:
+        """More frames arrived than anybody needs."""
+
+    def on_crash(self) -> None:
+        """What it did with a message failed."""
 
     def on_pause(self) -> None:
         """The socket did not take all that was written."""
@@ -85,10 +91,14 @@ class Connection:
 class PulseHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
 
+    def __init__(self, *arguments: Any, handshakes: Turnstile, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._handshakes = handshakes
+
     def handle_websocket_upgrade(self) -> None:
         """Gives the transport to a `PulseProtocol`."""
         self.connections.discard(self)
-        socket_protocol = PulseProtocol(self.config, self.server_state, self.transport)
+        socket_protocol = PulseProtocol(self.config, self.server_state, self.transport, self._handshakes)
         self.transport.set_protocol(socket_protocol)
         self.parser = None  # type: ignore[assignment]  # parser and protocol hold each other; nobody else holds them now
         socket_protocol.open(self.scope, self.url)
@@ -97,12 +107,13 @@ class PulseHttpProtocol(HttpToolsProtocol):
 class PulseProtocol(asyncio.Protocol):
     """One WebSocket: an ASGI handshake, then a receiver."""
 
-    __slots__ = ("_close_timer", "_early", "_head", "_inbound", "_receiver", "_state", "_upgrade", "config", "transport")
+    __slots__ = ("_close_timer", "_early", "_handshakes", "_head", "_inbound", "_receiver", "_state", "_upgrade", "config", "transport")
 
-    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport, handshakes: Turnstile) -> None:
         self.config = config
         self.transport = transport
         self._state = state
+        self._handshakes = handshakes
         self._receiver: Receiver | None = None
         self._inbound: Inbound | None = None
         self._early = b""
@@ -137,6 +148,9 @@ class PulseProtocol(asyncio.Protocol):
 
     async def _run(self, scope: MutableMapping[str, Any]) -> None:
         """Runs the application for the handshake; a connection that was taken over outlives it."""
+        await self._handshakes.enter()
+        if self.transport.is_closing():
+            return  # left while it waited
         try:
             await self.config.loaded_app(scope, self._receive, self._send)
         except Exception:
@@ -184,8 +198,7 @@ class PulseProtocol(asyncio.Protocol):
         if self._upgrade.extension is None:
             self._upgrade = None
         if self._early:
-            early, self._early = self._early, b""
-            asyncio.get_running_loop().call_soon(self.data_received, early)  # when the session has started
+            asyncio.get_running_loop().call_soon(self.data_received, b"")  # when the session has started
             self.transport.resume_reading()
         return connection
 
@@ -198,12 +211,17 @@ class PulseProtocol(asyncio.Protocol):
             if len(self._early) > MAX_EARLY_BYTES:
                 self.transport.pause_reading()
             return
+        if self._early:
+            data, self._early = self._early + data, b""
         if self._inbound is None:
             if len(data) == 6 and data.startswith(EMPTY_PONG):
                 return
             self._inbound = Inbound(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
-        for message in self._inbound.messages(data):
+        for message in self._inbound.messages(data, asyncio.get_running_loop().time()):
             self._deliver(message)
+        if self._inbound.flooded and not self._closing and self._receiver is not None:
+            self._receiver.on_flood()
+            self.transport.pause_reading()
         self._answer(self._inbound)
 
     def _deliver(self, message: bytes | None) -> None:
@@ -216,16 +234,13 @@ class PulseProtocol(asyncio.Protocol):
                 self._receiver.on_text(message)
         except Exception:
             log.exception("session.crashed")
-            self.close_with(CloseCode.SERVER_ERROR, CloseCode.SERVER_ERROR.reason)
+            self._receiver.on_crash()
 
     def _answer(self, inbound: Inbound) -> None:
-        """Pongs, unless the client reads none of them; and the end, if it is one."""
+        """Pongs, which the bound on frames bounds too; and the end, if it is one."""
         answers = inbound.answers()
-        if not self._closing and answers:
-            if self.transport.get_write_buffer_size() > MAX_CONTROL_BACKLOG_BYTES:
-                self.transport.abort()
-            else:
-                self.transport.write(answers)
+        if answers and not self._closing:
+            self.transport.write(answers)
         if inbound.ended:
             self.transport.close()
             self._abort_later()
@@ -250,8 +265,8 @@ class PulseProtocol(asyncio.Protocol):
             self._receiver.on_pause()
 
     def resume_writing(self) -> None:
-        """The socket has taken everything."""
-        if self._receiver is not None:
+        """The socket has taken everything. After a close frame nothing may follow."""
+        if self._receiver is not None and not self._closing:
             self._receiver.on_resume()
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -196,7 +196,7 @@ class ReconnectEvent(Event, frozen=True, tag="RECONNECT", kw_only=True):
 class AuthMessage(Struct, frozen=True, tag_field="type", tag="auth", forbid_unknown_fields=True):
     """Client to server: renew the session with a newer token."""
 
-    token: Annotated[str, Meta(max_length=4096)]
+    token: Annotated[str, Meta(max_length=4000)]
 
 
 Patterns = Annotated[list[Annotated[str, Meta(max_length=65)]], Meta(max_length=MAX_PATTERNS)]

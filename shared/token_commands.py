@@ -91,7 +91,13 @@ def _duration(text: str) -> int:
 
 
 def _list(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    """The names in an argument. An empty one is a variable that was not set, and must not come to mean everything or nothing."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise ScopeError("a list of rooms or platforms is empty")
+    return names
 
 
 def _given(text: str) -> str:
@@ -126,7 +132,7 @@ def _issue(options: argparse.Namespace) -> int:
         load(TokenSettings).keyring,
         audience=options.audience,
         subject=options.subject,
-        rooms=_list(options.rooms) or ["*"],
+        rooms=_list(options.rooms) or [],
         platforms=_list(options.platforms),
         ttl_seconds=options.ttl,
         now_seconds=int(time.time()),

@@ -183,6 +183,7 @@ export class Connection {
         break;
       case 'TOKEN_RENEWED':
         this.#token = this.#renewing ?? this.#token;
+        this.#version = 0; // its scope may be another: should the socket be lost before the next SYNC, only a snapshot will do
         this.#answerRenewal(true);
         break;
       case 'ERROR':

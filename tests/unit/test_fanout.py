@@ -104,3 +104,11 @@ async def test_a_flush_that_crashes_is_raised_by_the_job(monkeypatch: pytest.Mon
     crowd.fanout.welcome()
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(job, 5)
+
+
+async def test_a_flush_over_many_audiences_gives_the_loop_back() -> None:
+    """As many scopes as clients: there is a pause after each."""
+    crowd = Crowd()
+    for number in range(1000):
+        crowd.hub.attach(Client(lambda _: None), Scope.of([f"room-{number}"]), Encoding.LINES)
+    assert sum(1 for _ in crowd.hub.flush(1000)) >= 1000
