@@ -4,8 +4,10 @@ Every process is a child of this one, ends with it, and is only ever signalled b
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
+import random
 import secrets
 import shutil
 import signal
@@ -32,11 +34,17 @@ class StackError(Exception):
     """A process did not come up; the text says which, and shows what it printed."""
 
 
+# Below the ports that the system deals to outgoing connections, one of which could else take a port before its server does.
+_PORTS = itertools.cycle(random.Random(os.getpid()).sample(range(16_000, 32_000), 16_000))
+
+
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody uses and no connection is dealt."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 class RedisServer:
