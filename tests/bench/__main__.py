@@ -74,7 +74,7 @@ def main() -> int:
         measured = _measure(
             arguments.only or list(SCENARIOS),
             rounds=1 if quick else arguments.rounds,
-            seconds=2 if quick else arguments.seconds,
+            seconds=1 if quick else arguments.seconds,
             scale=0.25 if quick else 1,
         )
     except (BenchError, StackError) as error:

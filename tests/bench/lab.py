@@ -114,13 +114,17 @@ class Lab:
         return Load([sys.executable, "-m", "tests.bench.publisher", self._stack.redis_url, rate, seconds or self.seconds, rooms])
 
     def touch_rooms(self) -> None:
-        """Lets each of the 10,000 rooms post once: to make their arrays is the work of a day's first reading."""
-        with self.publisher(5000, seconds=2, rooms=10_000) as publisher:
+        """Lets each of the 10,000 rooms (fewer for a quick look) post once: to make their arrays is the work of a day's first reading."""
+        with self.publisher(5000, seconds=2 * self.scale, rooms=self._rooms) as publisher:
             publisher.wait(60)
 
-    def poster(self, port: int, *, connections: int = 64, rooms: int = 10_000, batch: int = 1) -> Load:
+    @property
+    def _rooms(self) -> int:
+        return int(10_000 * self.scale)
+
+    def poster(self, port: int, *, connections: int = 64, batch: int = 1) -> Load:
         """Posts as fast as the server answers."""
-        return Load([compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, rooms, batch])
+        return Load([compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self._rooms, batch])
 
     def token(self, audience: str, *, rooms: tuple[str, ...] = ("*",)) -> str:
         """A token of this stack."""
