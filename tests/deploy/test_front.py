@@ -10,7 +10,7 @@ import time
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
 from broadcast_service.pages import HEADERS
@@ -135,12 +135,20 @@ def test_refusals_of_the_upgrade_pass(production: Chain) -> None:
     assert refusal.value.response.status_code == 401
 
 
+def come_in(url: str, token: str) -> Dashboard:
+    """An open dashboard. Seen once in twelve runs: Debian's Caddy hangs up on one of several that come at once; a dashboard comes back."""
+    try:
+        return Dashboard(url, token).__enter__()
+    except InvalidMessage:
+        return Dashboard(url, token).__enter__()
+
+
 def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
     """Whoever has fewest gets the next one."""
     replicas, front = production
     token = replicas.stack.token("dashboard")
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
-        dashboards = list(threads.map(lambda _: Dashboard(front.url, token).__enter__(), range(8)))
+        dashboards = list(threads.map(lambda _: come_in(front.url, token), range(8)))
     try:
         wait_until(lambda: all(metric(b.url, "pulse_clients") >= 3 for b in replicas.broadcasts), what="a share for each")
     finally:
