@@ -137,7 +137,7 @@ class Browser:
     def store(
         self, *moments_ms: int, room: str = "blue", platform: str = "chaturbate", tokens: Callable[[int], int] = lambda _: 100
     ) -> None:
-        """Puts readings of these moments into the outbox, as if read then."""
+        """Puts readings of these moments into the outbox, as if read then; all at once, as the worker may send at any moment."""
         bodies = [
             {"room_id": room, "platform": platform, "tokens_count": tokens(at), "timestamp": at // 1000, "sequence": at}
             for at in moments_ms
@@ -145,8 +145,15 @@ class Browser:
         self.console.evaluate(
             """async (bodies) => {
                 const { Outbox } = await import('/worker/outbox.js');
-                const outbox = new Outbox(indexedDB);
-                for (const body of bodies) await outbox.add(body, body.sequence);
+                await new Outbox(indexedDB).counts();
+                const opening = indexedDB.open('studio-pulse');
+                await new Promise((resolve) => { opening.onsuccess = resolve; });
+                const transaction = opening.result.transaction('readings', 'readwrite');
+                for (const body of bodies) {
+                    transaction.objectStore('readings').put({ readAt: body.sequence, platform: body.platform, dueAt: 0, attempts: 0, body });
+                }
+                await new Promise((resolve, reject) => { transaction.oncomplete = resolve; transaction.onabort = reject; });
+                opening.result.close();
             }""",
             bodies,
         )
