@@ -46,6 +46,10 @@ class Fanout:
         """Something changed: flush as soon as the pace allows."""
         self._schedule(self._not_before)
 
+    def pause_left(self) -> float:
+        """How many seconds must pass before the next flush may start."""
+        return max(0.0, self._not_before - asyncio.get_running_loop().time())
+
     def welcome(self) -> None:
         """A client joined: flush soon, but not for it alone where many do, since they share their snapshot."""
         self._schedule(max(self._not_before, self._welcomed + WELCOME_SECONDS))

@@ -245,17 +245,19 @@ def _flush_current(audience: Audience, flush: _Flush) -> Iterator[None]:
     payload = join(events, audience.encoding) + (PING if flush.heartbeat else b"")
     if not payload and not fresh:
         return
-    for position, client in enumerate(tuple(audience.current)):
-        if client not in audience.current:
-            continue  # left during an earlier slice, or joined anew and waits for its snapshot
-        if client.blocked:
-            audience.current.pop(client, None)
-            audience.lagging[client] = None
-            client.cursor, client.snapshot, client.upstream = before, False, told
-        elif payload:
-            client.write(payload)
-        if position % SLICE_CLIENTS == SLICE_CLIENTS - 1:
-            yield
+    current, clients = audience.current, tuple(audience.current)
+    for start in range(0, len(clients), SLICE_CLIENTS):
+        for client in clients[start : start + SLICE_CLIENTS]:
+            if client not in current:
+                continue  # left during an earlier slice, or joined anew and waits for its snapshot
+            if client.blocked:
+                del current[client]
+                audience.lagging[client] = None
+                client.cursor, client.snapshot, client.upstream = before, False, told
+            elif payload:
+                write = client.write  # in two steps: Python 3.11 calls what a slot holds faster so, and this line runs more than any
+                write(payload)
+        yield
 
 
 def _take_fresh(audience: Audience, head: int) -> list[Entry]:

@@ -11,27 +11,27 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 
 from broadcast_service import metrics
 from broadcast_service.fanout import Fanout
 from broadcast_service.hub import Hub
+from broadcast_service.subscription import Subscription, subscription
 from shared import keys
 from shared.messages import UNREADABLE, decode_stored
-from shared.redis import RedisError, Store, new_connection
+from shared.redis import RedisError, Store
 
 PROBE_INTERVAL_SECONDS: Final = 0.5
 PROBE_TIMEOUT_SECONDS: Final = 3.0
-SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
 RECONCILE_SECONDS: Final = 30.0
 RECONCILE_OVERLAP_US: Final = 60_000_000
 PAGE: Final = 500
-BUSY_SECONDS: Final = 0.005  # how long reading may go on without giving the loop back
+LEAST_REST_SECONDS: Final = 0.004
+AHEAD_SECONDS: Final = 0.002  # of a flush, to read what it shall tell
 FIRST_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -68,6 +68,8 @@ class ShardListener:
         self._reconciled_to = 0
         self._failures = 0
         self._proven = asyncio.Event()
+        self._heard: Subscription | None = None
+        self._deadline: asyncio.Timeout | None = None
         self.synced = False
 
     async def run(self) -> None:
@@ -90,50 +92,42 @@ class ShardListener:
     async def _listen(self) -> None:
         self._proven.clear()
         redis = self._store.owner(self._index)
-        async with self._subscription(redis) as connection, asyncio.TaskGroup() as group:
-            group.create_task(self._read(connection))
+        async with (
+            subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as heard,
+            asyncio.timeout(PROBE_TIMEOUT_SECONDS) as self._deadline,
+            asyncio.TaskGroup() as group,
+        ):
+            self._heard = heard
+            group.create_task(heard.lost())
             group.create_task(self._probe(redis))
             group.create_task(self._reconcile(redis))
 
-    @contextlib.asynccontextmanager
-    async def _subscription(self, redis: Redis) -> AsyncIterator[AbstractConnection]:
-        connection = new_connection(redis)
-        try:
-            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
-                await connection.connect()  # type: ignore[no-untyped-call]
-                await connection.send_command(self._store.subscribe, self._events, self._probes)
-                for _ in (self._events, self._probes):
-                    await connection.read_response()
-            yield connection
-        finally:
-            await connection.disconnect(nowait=True)
+    def _hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
+        """Applies what was published; a probe of ours proves that the subscription is alive."""
+        if kind == b"sunsubscribe":
+            raise SubscriptionDead
+        if channel == self._events:
+            self._apply(data.split(b"\n"), "live")
+            self._rest()
+        elif channel == self._probes and data.isdigit():
+            self._prove(int(data))
 
-    async def _read(self, connection: AbstractConnection) -> None:
-        """Applies what arrives; raises SubscriptionDead when the probes stop coming."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS) as deadline:
-                started = loop.time()
-                while True:
-                    kind, channel, data = await connection.read_response(disable_decoding=True, timeout=math.inf)
-                    if kind == b"sunsubscribe":
-                        raise SubscriptionDead
-                    if channel == self._events:
-                        self._apply(data.split(b"\n"), "live")
-                    elif channel == self._probes and data.isdigit():
-                        deadline.reschedule(loop.time() + PROBE_TIMEOUT_SECONDS)
-                        self._proven.set()
-                        self._advance(int(data))
-                    if loop.time() - started > BUSY_SECONDS:
-                        await asyncio.sleep(0)
-                        started = loop.time()
-        except TimeoutError:
-            raise SubscriptionDead from None
+    def _prove(self, version: int) -> None:
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + PROBE_TIMEOUT_SECONDS)
+        self._proven.set()
+        self._advance(version)
+
+    def _rest(self) -> None:
+        """Until shortly before the next flush nobody waits for what comes, and much read at once costs a fraction of one by one."""
+        seconds = self._fanout.pause_left()
+        if self._heard is not None and seconds > LEAST_REST_SECONDS:
+            self._heard.rest(seconds - AHEAD_SECONDS)
 
     async def _probe(self, redis: Redis) -> None:
         """Takes a version and publishes it to ourselves: what has a lower one precedes it on the channel, whatever clocks do."""
         while self._store.owner(self._index) is redis:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_read` notices when none comes back
+            with contextlib.suppress(RedisError, OSError, TimeoutError):  # the deadline notices when none comes back
                 await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish)
             await asyncio.sleep(PROBE_INTERVAL_SECONDS)
         raise SubscriptionDead

@@ -14,17 +14,27 @@ import enum
 import re
 import types
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, cast
 
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import DataError, RedisError
 
-__all__ = ["OPERATION_TIMEOUT_SECONDS", "RedisError", "RedisUrl", "Store", "Topology", "new_connection"]
+__all__ = [
+    "OPERATION_TIMEOUT_SECONDS",
+    "RedisError",
+    "RedisUrl",
+    "Store",
+    "Topology",
+    "new_connection",
+    "pack_command",
+    "parse_error",
+    "transport_of",
+]
 
 OPERATION_TIMEOUT_SECONDS: Final = 0.9  # under the one second that a producer is promised
 CONNECT_TIMEOUT_SECONDS: Final = 0.9
@@ -208,7 +218,7 @@ class _Packing:
     def pack_command(self, *arguments: Any) -> list[bytes]:
         """A command in the Redis protocol; the library gives names of two words as one argument."""
         try:
-            return [hiredis.pack_command((*str(arguments[0]).split(), *arguments[1:]))]
+            return [pack_command(*str(arguments[0]).split(), *arguments[1:])]
         except TypeError as error:
             raise DataError("an argument is neither text nor bytes nor a number") from error
 
@@ -217,3 +227,23 @@ def new_connection(node: Redis) -> AbstractConnection:
     """A connection to a node outside its pool, for a subscription: it never reconnects silently, a lost one raises."""
     connection: AbstractConnection = node.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     return connection
+
+
+def transport_of(connection: AbstractConnection) -> asyncio.Transport:
+    """The transport of a connection that is up and waits for no answer, for a protocol of one's own; raises RedisError if it is down."""
+    writer = connection._writer  # noqa: SLF001 - redis-py has no public way to it
+    if writer is None:
+        raise NoOwner("the connection is closed")
+    return cast("asyncio.Transport", writer.transport)
+
+
+def pack_command(*arguments: Any) -> bytes:
+    """A command in the Redis protocol; raises TypeError for what is neither text nor bytes nor a number."""
+    packed: bytes = hiredis.pack_command(arguments)
+    return packed
+
+
+def parse_error(text: str) -> Exception:
+    """The exception that redis-py raises for an error of the server."""
+    error: Exception = DefaultParser.parse_error(text)  # type: ignore[no-untyped-call]
+    return error

@@ -188,6 +188,12 @@ class Scene:
         except httpx.HTTPError:
             return 0
 
+    async def unready(self, service: Service, *, within: float = 5.0) -> None:
+        """Waits until a service says that it is not ready: each notices an outage by questions of its own."""
+        async with asyncio.timeout(within):
+            while await self.status(service) != 503:
+                await asyncio.sleep(0.05)
+
     async def metric(self, service: Service, name: str) -> float:
         """The value of a metric's line, its labels included in the name; 0 if there is none."""
         async with httpx.AsyncClient(timeout=10, verify=False) as client:

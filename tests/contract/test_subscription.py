@@ -1,0 +1,116 @@
+"""A subscription on each real server: what it hands over, what ends it, and what waits while it rests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError, ResponseError
+
+from broadcast_service.subscription import Subscription, subscription
+from shared.redis import RedisUrl, Store
+from tests.contract import servers
+
+pytestmark = pytest.mark.anyio
+WITHIN_SECONDS = 5.0
+
+
+class Listening:
+    """What a subscription to the channel `news` has handed over so far."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self._changed = asyncio.Event()
+        self.subscription: Subscription
+
+    def hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
+        """One message; `bug` is one we cannot cope with."""
+        assert (kind, channel) == (b"message", b"news")
+        if data == b"bug":
+            raise ZeroDivisionError
+        self.heard.append(data)
+        self._changed.set()
+
+    async def until(self, count: int) -> list[bytes]:
+        """The messages, once there are so many."""
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while len(self.heard) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.heard
+
+    async def end(self) -> Exception:
+        """What ended it."""
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - what it is is the question
+            async with asyncio.timeout(WITHIN_SECONDS):
+                await self.subscription.lost()
+        return caught.value
+
+
+@pytest.fixture
+async def node(server: servers.Server, real: Redis) -> AsyncIterator[Redis]:
+    """The server as the services know it; `real` has emptied it."""
+    async with Store(RedisUrl.parse(server.url)) as store:
+        yield store.owner("any")
+
+
+@pytest.fixture
+async def listening(node: Redis) -> AsyncIterator[Listening]:
+    """A confirmed subscription."""
+    listening = Listening()
+    async with subscription(node, "SUBSCRIBE", [b"news"], listening.hear) as listening.subscription:
+        yield listening
+
+
+async def test_hands_over_every_message_in_order(listening: Listening, real: Redis) -> None:
+    """Many small ones, and one of a megabyte that arrives in parts."""
+    messages = [b"%d" % number for number in range(500)] + [b"x" * 1_000_000]
+    for message in messages:
+        await real.publish("news", message)
+    assert await listening.until(len(messages)) == messages
+
+
+async def test_what_is_published_during_a_rest_is_read_after_it(listening: Listening, real: Redis) -> None:
+    """Nothing is handed over meanwhile, and nothing is lost; a second rest does not prolong the first."""
+    listening.subscription.rest(0.3)
+    listening.subscription.rest(60)
+    resting_until = asyncio.get_running_loop().time() + 0.3
+    for number in range(10):
+        await real.publish("news", b"%d" % number)
+    assert asyncio.get_running_loop().time() > resting_until or not listening.heard
+    await listening.until(10)
+    assert asyncio.get_running_loop().time() >= resting_until - 0.002  # the loop's timers count whole milliseconds
+
+
+async def test_ends_with_its_connection(listening: Listening, real: Redis) -> None:
+    """The server cuts it off; resting then does no harm."""
+    await real.client_kill_filter(_type="pubsub")
+    assert isinstance(await listening.end(), RedisConnectionError)
+    listening.subscription.rest(1)
+
+
+async def test_ends_while_it_rests(listening: Listening, real: Redis) -> None:
+    """Who rests does not see the end, and sees it as soon as it reads again."""
+    listening.subscription.rest(0.05)
+    await real.client_kill_filter(_type="pubsub")
+    assert isinstance(await listening.end(), RedisConnectionError)
+
+
+async def test_ends_with_a_bug_of_its_listener(listening: Listening, real: Redis) -> None:
+    """So that the process stops, instead of a relay that looks alive and hears nothing."""
+    await real.publish("news", b"bug")
+    assert isinstance(await listening.end(), ZeroDivisionError)
+
+
+@pytest.mark.parametrize("wrong", ["forbidden", "unknown"])
+async def test_is_refused_with_the_servers_own_error(node: Redis, real: Redis, wrong: str) -> None:
+    """An ACL without the channel, and a command that this server does not have."""
+    if wrong == "forbidden":
+        await real.acl_setuser("default", enabled=True, nopass=True, reset_channels=True)
+    try:
+        with pytest.raises(NoPermissionError if wrong == "forbidden" else ResponseError):
+            async with subscription(node, "SUBSCRIBE" if wrong == "forbidden" else "NOSUCH", [b"news"], Listening().hear):
+                raise AssertionError("it was confirmed")
+    finally:
+        await real.acl_setuser("default", enabled=True, nopass=True, channels=["*"])
