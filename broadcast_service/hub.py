@@ -246,12 +246,15 @@ def _flush_current(audience: Audience, flush: _Flush) -> Iterator[None]:
     if not payload and not fresh:
         return
     current, clients = audience.current, tuple(audience.current)
-    for start in range(0, len(clients), SLICE_CLIENTS):
-        for client in clients[start : start + SLICE_CLIENTS]:
-            if client not in current:
-                continue  # left during an earlier slice, or joined anew and waits for its snapshot
+    staying = len(clients)
+    for start in range(0, staying, SLICE_CLIENTS):
+        part = clients[start : start + SLICE_CLIENTS]
+        if len(current) < staying:  # some left during an earlier slice, or joined anew and wait for their snapshot
+            part = tuple(client for client in part if client in current)
+        for client in part:
             if client.blocked:
                 del current[client]
+                staying -= 1
                 audience.lagging[client] = None
                 client.cursor, client.snapshot, client.upstream = before, False, told
             elif payload:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 import types
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
+from shared import keys
 from tests.bench.processes import LOAD_CORE, SERVER_CORE, BenchError, Load, compiled, cpu_seconds, pinned, wait_until
 from tests.stack import Service, Stack, free_port
 
@@ -108,6 +110,11 @@ class Lab:
         """A dashboard that takes compressed payloads and reads them."""
         url = f"ws://127.0.0.1:{service.port}{PATH}"
         return Load([sys.executable, "-m", "tests.bench.inflating", url, self.token("dashboard")])
+
+    def hearing(self) -> Load:
+        """A subscriber that does nothing but hear."""
+        url = urllib.parse.urlsplit(self._stack.redis_url)
+        return Load([sys.executable, "-m", "tests.bench.hearing", url.hostname, url.port, keys.events_channel(0)])
 
     def publisher(self, rate: float, *, seconds: float | None = None, rooms: int = 1000) -> Load:
         """Commits readings at an even pace."""

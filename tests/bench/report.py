@@ -1,4 +1,8 @@
-"""The table: medians, what they are compared with, and the targets they should meet."""
+"""The table: medians, what they are compared with, and the targets they should meet.
+
+An absolute target was set on a machine on which the floor, one bare `send()`, cost 6.4 us. Where the floor is part of the run, each such
+target is judged twice: as it stands, and at the pace of the machine at hand, a slower one being given more time in proportion.
+"""
 
 import statistics
 from collections.abc import Mapping
@@ -16,6 +20,10 @@ UNITS: Final = {
     "per_second": "/s",
     "core_percent": "% of a core",
 }
+
+
+FLOOR_US: Final = 6.4  # where the targets were set
+PACED: Final = ("cpu_us", "p50_ms", "p99_ms", "back_seconds", "per_second")  # what a machine's speed decides
 
 
 class Target(NamedTuple):
@@ -53,6 +61,7 @@ BASELINES: Final = {
     "fanout-100": (("floor-single", "cpu_us"), ("obvious-fanout", "cpu_us")),
     "fanout-deflated": (("fanout-1000", "cpu_us"),),
     "fanout-1000": (("floor-joined", "cpu_us"), ("obvious-fanout", "cpu_us")),
+    "idle": (("floor-idle", "p50_ms"),),
     "storm": (("obvious-storm", "cpu_us"),),
     "ingest-single": (("obvious-ingest", "cpu_us"),),
     "ingest-batch": (("obvious-ingest", "cpu_us"),),
@@ -85,20 +94,27 @@ def _number(value: float) -> str:
 def _compared(found: Medians, scenario: str, figure: str) -> str:
     """Ratios against the baselines of the same run, then the targets and whether they are met."""
     notes = []
-    if figure == "cpu_us":
-        for other, name in BASELINES.get(scenario, ()):
-            if other in found:
-                notes.append(f"{found[scenario][figure] / found[other][name]:.2f} x {other}")
-    notes += [_verdict(found, target) for target in TARGETS if (target.scenario, target.figure) == (scenario, figure)]
-    return "   ".join(note for note in notes if note)
+    for other, name in BASELINES.get(scenario, ()):
+        if name == figure and other in found:
+            notes.append(f"{found[scenario][figure] / found[other][name]:.2f} x {other}")
+    for target in TARGETS:
+        if (target.scenario, target.figure) == (scenario, figure):
+            notes += _verdicts(found, target)
+    return "   ".join(notes)
 
 
-def _verdict(found: Medians, target: Target) -> str:
-    base = 1.0
+def _verdicts(found: Medians, target: Target) -> list[str]:
+    value, sign = found[target.scenario][target.figure], ">=" if target.at_least else "<="
+
+    def verdict(bound: float, where: str) -> str:
+        met = value >= bound if target.at_least else value <= bound
+        return f"{where} {sign} {_number(bound)}: {'met' if met else 'MISSED'}"
+
     if target.of is not None:
-        if target.of[0] not in found:
-            return ""
-        base = found[target.of[0]][target.of[1]]
-    value, bound = found[target.scenario][target.figure], target.bound * base
-    met = value >= bound if target.at_least else value <= bound
-    return f"target {'>=' if target.at_least else '<='} {_number(bound)}: {'met' if met else 'MISSED'}"
+        other, figure = target.of
+        return [verdict(target.bound * found[other][figure], "target")] if other in found else []
+    if target.figure not in PACED or "floor-single" not in found:
+        return [verdict(target.bound, "target")]
+    pace = found["floor-single"]["cpu_us"] / FLOOR_US
+    here = target.bound / pace if target.at_least else target.bound * pace
+    return [verdict(target.bound, "target"), verdict(here, "at this pace")]

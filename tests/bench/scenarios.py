@@ -121,6 +121,17 @@ def idle(lab: Lab) -> Figures:
         return _delivered(lab, service, fan, 1, 1)
 
 
+def floor_idle(lab: Lab) -> Figures:
+    """Floor: a bare subscriber hears of a commit, 1 event/s"""
+    with lab.hearing() as subscriber:
+        subscriber.wait_up()
+        with lab.publisher(1) as publisher:
+            published = publisher.wait(lab.seconds + 20)["published"]
+        time.sleep(SETTLE_SECONDS)
+        seen = subscriber.finish()
+    return {"p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"], "missed": published - seen["events"]}
+
+
 def _with_deaf(lab: Lab, percent: float) -> tuple[float, float]:
     """The others' p99 while some never read, and how much the server grew, in MB."""
     service = lab.broadcast()
@@ -257,6 +268,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         fanout_1000,
         fanout_deflated,
         obvious_fanout,
+        floor_idle,
         idle,
         never_reading,
         connections,
