@@ -5,7 +5,7 @@ Starlette. The order of refusals is fixed: method, credential, media type, size,
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -31,9 +31,9 @@ MESSAGES: Final = {
 }
 NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Result.LATE: "late"}
 
-# Counters bound to their labels once: looking them up costs more than counting.
-READINGS: Final = {result: metrics.readings.labels(result.name.lower()) for result in Result}
-ANSWERED: Final = metrics.requests.labels("200")
+ANSWERED: Final = metrics.requests.labels("200")  # bound to its label once: looking it up costs more than counting
+
+JSON_TYPES: Final = (b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"')
 
 Refused = Callable[[Scope, Problem], Awaitable[None]]
 
@@ -71,7 +71,6 @@ class Telemetry:
             result, value = await self._writer.write_one(update, claims.token_id)
         except (StoreUnavailable, Overloaded) as error:
             raise _problem(error) from None
-        _count(result, update)
         if result > Result.LATE:
             raise _problem(Outcome(result, value))
         return 200, encode(IngestAnswer(message=MESSAGES[result], processed_at=int(time.time()), result=NAMES[result], version=value))
@@ -84,7 +83,6 @@ class Telemetry:
         items = [self._checked(item, claims, now) for item in parse_batch(body)]
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
         written = await self._writer.write(good, claims.token_id)
-        _count_all(written, good)
         outcomes = iter(written)
         results, unavailable = [], 0
         refusals: dict[int, Problem] = {}
@@ -99,7 +97,7 @@ class Telemetry:
     def _authenticate(self, scope: Scope, now_seconds: float) -> Claims:
         if scope["method"] != "POST":
             raise Problem(405, "this path takes POST only", headers={"Allow": "POST"})
-        authorization = _single(scope["headers"], b"authorization", "one credential, please")
+        authorization, is_json = _read_headers(scope["headers"])
         try:
             claims = self._verifier.verify(bearer(authorization), now_seconds)
         except TokenError:
@@ -107,7 +105,7 @@ class Telemetry:
         scope[CLAIMS] = claims
         if claims.token_id in self._revocations:
             raise unauthorized()
-        if not _is_json(scope["headers"]):
+        if not is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
         return claims
 
@@ -121,21 +119,20 @@ class Telemetry:
         return item
 
 
-def _single(headers: Sequence[tuple[bytes, bytes]], name: bytes, detail: str) -> str:
-    values = [value for key, value in headers if key == name]
-    if len(values) > 1:
-        raise Problem(400, detail)
-    return values[0].decode("latin-1") if values else ""
-
-
-def _is_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    media_type = ""
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    """The credential, and whether the body is JSON as it stands; raises a Problem for two credentials."""
+    credentials, media_type, is_plain = [], b"", True
     for name, value in headers:
-        if name == b"content-type":
-            media_type = value.decode("latin-1").lower().replace(" ", "")
+        if name == b"authorization":
+            credentials.append(value)
+        elif name == b"content-type":
+            media_type = value
         elif name == b"content-encoding" and value.lower() != b"identity":
-            return False
-    return media_type in ("application/json", "application/json;charset=utf-8", 'application/json;charset="utf-8"')
+            is_plain = False
+    if len(credentials) > 1:
+        raise Problem(400, "one credential, please")
+    credential = credentials[0].decode("latin-1") if credentials else ""
+    return credential, is_plain and media_type.lower().replace(b" ", b"") in JSON_TYPES
 
 
 def _problem(outcome: Outcome | Exception) -> Problem:
@@ -160,27 +157,6 @@ def _item(position: int, outcome: Outcome | Exception, refusals: dict[int, Probl
     problem = _problem(outcome)
     refusals.setdefault(problem.status, problem)
     return BatchItem(position, "rejected", problem=problem.as_dict())
-
-
-def _count(result: Result, update: TelemetryUpdate) -> None:
-    READINGS[result].inc()
-    if result is Result.ACCEPTED:
-        _observe_delay(update)
-
-
-def _observe_delay(update: TelemetryUpdate) -> None:
-    """From observation to commit, where the sequence says the millisecond."""
-    if update.sequence // 1000 == update.timestamp:
-        metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
-
-
-def _count_all(outcomes: Sequence[Outcome | Exception], updates: Sequence[TelemetryUpdate]) -> None:
-    """Counts a batch. Its newest reading tells the delay for all: to observe each would cost as much as to store it."""
-    results = [outcome.result for outcome in outcomes if isinstance(outcome, Outcome)]
-    for result in set(results):
-        READINGS[result].inc(results.count(result))
-    if updates and results.count(Result.ACCEPTED):
-        _observe_delay(max(updates, key=lambda update: update.sequence))
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]

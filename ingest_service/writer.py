@@ -11,6 +11,7 @@ import contextlib
 import enum
 import hashlib
 import importlib.resources
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -54,6 +55,7 @@ class Result(enum.IntEnum):
 
 
 RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a fifth of calling an enum
+READINGS: Final = {result.value: metrics.readings.labels(result.name.lower()) for result in Result}
 
 
 class Outcome(NamedTuple):
@@ -222,8 +224,23 @@ def _fail(batch: list[_Submission]) -> None:
             submission.done.set_exception(StoreUnavailable())
 
 
+def _count(batch: list[_Submission], codes: list[int]) -> None:
+    """Counts a commit as a whole: to count each reading by itself would cost as much as to check it."""
+    metrics.batch_updates.observe(len(codes))
+    for code in set(codes):
+        READINGS[code].inc(codes.count(code))
+    if Result.ACCEPTED in codes:
+        _observe_delay(max(batch[0].updates, key=lambda update: update.sequence))
+
+
+def _observe_delay(update: TelemetryUpdate) -> None:
+    """From observation to commit, where the sequence says the millisecond."""
+    if update.sequence // 1000 == update.timestamp:
+        metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
+
+
 def _deliver(batch: list[_Submission], reply: list[int]) -> None:
-    metrics.batch_updates.observe(len(reply) // 2)
+    _count(batch, reply[::2])
     outcomes = [Outcome(RESULTS[code], value) for code, value in zip(reply[::2], reply[1::2], strict=True)]
     start = 0
     for submission in batch:
