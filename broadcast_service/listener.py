@@ -68,8 +68,8 @@ class ShardListener:
         self._reconciled_to = 0
         self._failures = 0
         self._proven = asyncio.Event()
-        self._heard: Subscription | None = None
-        self._deadline: asyncio.Timeout | None = None
+        self._proven_at = 0.0
+        self._subscription: Subscription | None = None
         self.synced = False
 
     async def run(self) -> None:
@@ -91,16 +91,15 @@ class ShardListener:
 
     async def _listen(self) -> None:
         self._proven.clear()
+        self._subscription = None
         redis = self._store.owner(self._index)
-        async with (
-            subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as heard,
-            asyncio.timeout(PROBE_TIMEOUT_SECONDS) as self._deadline,
-            asyncio.TaskGroup() as group,
-        ):
-            self._heard = heard
-            group.create_task(heard.lost())
-            group.create_task(self._probe(redis))
-            group.create_task(self._reconcile(redis))
+        async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as self._subscription:
+            self._proven_at = asyncio.get_running_loop().time()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._subscription.lost())
+                group.create_task(self._probe(redis))
+                group.create_task(self._watch())
+                group.create_task(self._reconcile(redis))
 
     def _hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
         """Applies what was published; a probe of ours proves that the subscription is alive."""
@@ -110,24 +109,26 @@ class ShardListener:
             self._apply(data.split(b"\n"), "live")
             self._rest()
         elif channel == self._probes and data.isdigit():
-            self._prove(int(data))
-
-    def _prove(self, version: int) -> None:
-        if self._deadline is not None:
-            self._deadline.reschedule(asyncio.get_running_loop().time() + PROBE_TIMEOUT_SECONDS)
-        self._proven.set()
-        self._advance(version)
+            self._proven_at = asyncio.get_running_loop().time()
+            self._proven.set()
+            self._advance(int(data))
 
     def _rest(self) -> None:
         """Until shortly before the next flush nobody waits for what comes, and much read at once costs a fraction of one by one."""
         seconds = self._fanout.pause_left()
-        if self._heard is not None and seconds > LEAST_REST_SECONDS:
-            self._heard.rest(seconds - AHEAD_SECONDS)
+        if self._subscription is not None and seconds > LEAST_REST_SECONDS:
+            self._subscription.rest(seconds - AHEAD_SECONDS)
+
+    async def _watch(self) -> None:
+        """Raises SubscriptionDead when probes no longer come back."""
+        while (left := self._proven_at + PROBE_TIMEOUT_SECONDS - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(left)
+        raise SubscriptionDead
 
     async def _probe(self, redis: Redis) -> None:
         """Takes a version and publishes it to ourselves: what has a lower one precedes it on the channel, whatever clocks do."""
         while self._store.owner(self._index) is redis:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):  # the deadline notices when none comes back
+            with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` notices when none comes back
                 await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish)
             await asyncio.sleep(PROBE_INTERVAL_SECONDS)
         raise SubscriptionDead

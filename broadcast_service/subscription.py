@@ -23,21 +23,20 @@ Hear = Callable[[bytes, bytes, bytes], None]
 
 
 class Subscription(asyncio.Protocol):
-    """Hands `hear` each message's kind, channel and payload. What `hear` raises ends the subscription, as a lost connection does."""
+    """Takes a transport over and hands `hear` each message's kind, channel and payload.
 
-    def __init__(self, hear: Hear, channels: int) -> None:
+    What `hear` raises ends the subscription, as a lost connection does.
+    """
+
+    def __init__(self, transport: asyncio.Transport, hear: Hear, *, channels: int) -> None:
+        self._transport = transport
         self._hear = hear
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
         self._unconfirmed = channels
         self._confirmed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        self._transport: asyncio.Transport | None = None
         self._resting: asyncio.TimerHandle | None = None
-
-    def attach(self, transport: asyncio.Transport) -> None:
-        """From now on this is who hears the transport; `connection_made` went to another."""
-        self._transport = transport
         transport.set_protocol(self)
 
     async def confirmed(self) -> None:
@@ -54,14 +53,18 @@ class Subscription(asyncio.Protocol):
 
     def rest(self, seconds: float) -> None:
         """Reads nothing for so long; what is published meanwhile waits in the socket and is then read at once."""
-        if self._transport is not None and self._resting is None and not self._ended.is_set():
+        if self._resting is None and self._is_open:
             self._transport.pause_reading()
             self._resting = asyncio.get_running_loop().call_later(seconds, self._wake)
 
     def _wake(self) -> None:
         self._resting = None
-        if self._transport is not None and not self._transport.is_closing():
+        if self._is_open:
             self._transport.resume_reading()
+
+    @property
+    def _is_open(self) -> bool:
+        return not self._ended.is_set() and not self._transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         """Any number of messages, the last one perhaps in part."""
@@ -102,11 +105,10 @@ async def subscription(node: Redis, command: str, channels: list[bytes], hear: H
     try:
         async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
             await connection.connect()  # type: ignore[no-untyped-call]
-            heard = Subscription(hear, len(channels))
             transport = transport_of(connection)
-            heard.attach(transport)
+            found = Subscription(transport, hear, channels=len(channels))
             transport.write(pack_command(command, *channels))
-            await heard.confirmed()
-        yield heard
+            await found.confirmed()
+        yield found
     finally:
         await connection.disconnect(nowait=True)
