@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 NODE_STAMP := node_modules/installed
 
-.PHONY: help install run test faults bench check format token extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check format token extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
 
 bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick --only storm')
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-page: $(STAMP) ## Judge how smooth the page is and how long reports hold the loop; let nothing else run
+	JUDGE_SPEED=1 $(BIN)/python -m pytest tests/dashboard/test_smooth.py tests/dashboard/test_first_sight.py tests/dashboard/test_slices.py
 
 format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .

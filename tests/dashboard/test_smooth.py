@@ -1,6 +1,5 @@
 """A thousand rooms at two hundred updates a second: how long frames take, measured by the browser itself and printed."""
 
-import json
 import pathlib
 import threading
 import time
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
+from tests import speed
 from tests.dashboard.browser import Opener
 from tests.dashboard.studio import Studio, running_studio
 
@@ -16,7 +16,11 @@ ROOMS = 1000
 UPDATES_PER_SECOND = 200
 SECONDS = 5
 LOOKS = 8
-REPORT = pathlib.Path(__file__).parents[2] / "test-results/dashboard-frames.json"
+
+REMEMBER = """() => {
+  window.seen = new Map([...document.querySelectorAll('.card .tokens')].map((tokens) => [tokens, tokens.textContent]));
+}"""
+ALL_HAVE_CHANGED = "() => [...window.seen].every(([tokens, before]) => tokens.textContent !== before)"
 
 WATCH = """() => {
   const [frames, tasks] = [window.frames_ms, window.tasks_ms] = [[], []];
@@ -87,24 +91,21 @@ def look(page: Page, session: CDPSession) -> dict[str, float]:
 
 
 def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
-    """Nearly all frames come in time and no task is noticed in the best of some looks, and in every one half of the main thread is free."""
+    """Every room is shown and every change arrives. Smooth: nearly all frames in time, no task noticed, half of the main thread free."""
     dashboard = visit(busy).open().live()
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")
     expect(page.locator("#count")).to_have_text("1,000 rooms")
     expect(page.locator(".card")).to_have_count(ROOMS, timeout=20_000)
     expect(page.locator("#heat button")).to_have_count(ROOMS)
-    page.wait_for_timeout(2000)
+    page.evaluate(REMEMBER)
+    page.wait_for_function(ALL_HAVE_CHANGED, timeout=60_000)
     looks: list[dict[str, float]] = []
-    while len(looks) < LOOKS and not any(smooth(seen) for seen in looks):
+    while not looks or (speed.JUDGES and len(looks) < LOOKS and not any(smooth(seen) for seen in looks)):
         looks.append(look(page, session))
     best = min(looks, key=lambda seen: seen["p95_ms"])
-    measured = {"rooms": ROOMS, "updates_per_second": UPDATES_PER_SECOND, "looks": len(looks), **best}
-    print("\n" + json.dumps(measured))
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(measured, indent=1))
-    assert smooth(best)
-    assert max(seen["main_thread_share"] for seen in looks) < 0.5
+    is_good = smooth(best) and max(seen["main_thread_share"] for seen in looks) < 0.5
+    speed.note("frames", {"rooms": ROOMS, "updates_per_second": UPDATES_PER_SECOND, "looks": len(looks), **best}, is_good=is_good)
 
 
 def smooth(seen: dict[str, float]) -> bool:
