@@ -3,17 +3,21 @@
 No relay can be sooner: this is what the store, two sockets and waking up cost. On SIGTERM it prints what it measured.
 """
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
 import time
 from types import FrameType
 
+import hiredis
+
 from tests.bench.processes import SERVER_CORE
 
-COMMITTED = b'"committed_at":'
+COMMITTED = re.compile(rb'"committed_at":([0-9]+)')
 
 
 class _Stopped(Exception):
@@ -30,16 +34,21 @@ def main() -> None:
     os.sched_setaffinity(0, {SERVER_CORE})
     signal.signal(signal.SIGTERM, _stop)
     delays: list[float] = []
+    reader = hiredis.Reader()
     with socket.create_connection((host, int(port))) as server:
         server.sendall(f"SUBSCRIBE {channel}\r\n".encode())
-        server.recv(1024)
+        if not server.recv(1024).startswith(b"*3"):
+            sys.exit("hearing: the server refuses the subscription")
         print("up", file=sys.stderr, flush=True)
-        try:
+        with contextlib.suppress(_Stopped):
             while data := server.recv(1 << 16):
-                now, start = time.time(), data.index(COMMITTED) + len(COMMITTED)
-                delays.append((now - int(data[start : data.index(b",", start)]) / 1e6) * 1000)
-        except _Stopped:
-            delays.sort()
+                now = time.time()
+                reader.feed(data)
+                while message := reader.gets():
+                    delays += [(now - committed_us / 1e6) * 1000 for committed_us in map(int, COMMITTED.findall(message[2]))]
+    if not delays:
+        sys.exit("hearing: nothing was heard")
+    delays.sort()
     last = len(delays) - 1
     print(json.dumps({"events": len(delays), "p50_ms": delays[last // 2], "p99_ms": delays[int(last * 0.99)]}))
 
