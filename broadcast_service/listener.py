@@ -11,8 +11,8 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
@@ -30,8 +30,10 @@ PROBE_TIMEOUT_SECONDS: Final = 3.0
 RECONCILE_SECONDS: Final = 30.0
 RECONCILE_OVERLAP_US: Final = 60_000_000
 PAGE: Final = 500
-LEAST_REST_SECONDS: Final = 0.004
-AHEAD_SECONDS: Final = 0.002  # of a flush, to read what it shall tell
+LEAST_REST_SECONDS: Final = 0.002
+LONGEST_REST_SECONDS: Final = 0.025
+AHEAD_SECONDS: Final = 0.002  # of a flush, at least, to read what it shall tell
+CANCEL_AGAIN_SECONDS: Final = 0.05
 FIRST_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -77,8 +79,8 @@ class ShardListener:
         while True:
             try:
                 await self._listen()
-            except* (RedisError, OSError, TimeoutError) as group:
-                self._note_loss(group.exceptions[0])
+            except (RedisError, OSError, TimeoutError) as error:
+                self._note_loss(error)
             ceiling = min(FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
             self._failures += 1
             await asyncio.sleep(random.uniform(ceiling / 2, ceiling))
@@ -95,11 +97,7 @@ class ShardListener:
         redis = self._store.owner(self._index)
         async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as self._subscription:
             self._proven_at = asyncio.get_running_loop().time()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._subscription.lost())
-                group.create_task(self._probe(redis))
-                group.create_task(self._watch())
-                group.create_task(self._reconcile(redis))
+            await _until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
 
     def _hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
         """Applies what was published; a probe of ours proves that the subscription is alive."""
@@ -115,9 +113,11 @@ class ShardListener:
 
     def _rest(self) -> None:
         """Until shortly before the next flush nobody waits for what comes, and much read at once costs a fraction of one by one."""
-        seconds = self._fanout.pause_left()
-        if self._subscription is not None and seconds > LEAST_REST_SECONDS:
-            self._subscription.rest(seconds - AHEAD_SECONDS)
+        if self._subscription is not None:
+            ahead = max(AHEAD_SECONDS, 2 * self._subscription.busy_seconds)
+            seconds = min(self._fanout.pause_left() - ahead, LONGEST_REST_SECONDS)
+            if seconds > LEAST_REST_SECONDS:
+                self._subscription.rest(seconds)
 
     async def _watch(self) -> None:
         """Raises SubscriptionDead when probes no longer come back."""
@@ -201,6 +201,25 @@ class ShardListener:
         self._hub.set_synced(self._shard, synced=synced)
         metrics.upstream_ok.set(self._hub.upstream == "ok")
         self._fanout.wake()
+
+
+async def _until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Runs jobs side by side until one ends, ends the others, and raises what it ended with.
+
+    Not a TaskGroup, which cancels once: Python 3.11's `wait_for`, which redis-py sends with, can swallow that, and the group would wait
+    for ever for a job that goes on as if nothing had happened.
+    """
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+        await asyncio.gather(*tasks, return_exceptions=True)  # else asyncio complains of what nobody looked at
+    for task in done:
+        task.result()
 
 
 def mostly_synced(listeners: Sequence[ShardListener]) -> bool:

@@ -6,6 +6,7 @@ coroutines for every message) costs more than all that is done with the message.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from redis.exceptions import InvalidResponse
 from shared.redis import new_connection, pack_command, parse_error, transport_of
 
 SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
+BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without giving the loop back
 CONFIRMATIONS: Final = (b"subscribe", b"ssubscribe")
 
 Hear = Callable[[bytes, bytes, bytes], None]
@@ -25,10 +27,12 @@ Hear = Callable[[bytes, bytes, bytes], None]
 class Subscription(asyncio.Protocol):
     """Takes a transport over and hands `hear` each message's kind, channel and payload.
 
-    What `hear` raises ends the subscription, as a lost connection does.
+    What `hear` raises ends the subscription, as a lost connection does; nothing is handed over after the end. `busy_seconds` is what it
+    took lately to hand over what had come.
     """
 
     def __init__(self, transport: asyncio.Transport, hear: Hear, *, channels: int) -> None:
+        self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._hear = hear
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
@@ -36,7 +40,8 @@ class Subscription(asyncio.Protocol):
         self._confirmed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        self._resting: asyncio.TimerHandle | None = None
+        self._held: asyncio.Handle | None = None  # while it waits, for whatever reason, nothing is read
+        self.busy_seconds = 0.0
         transport.set_protocol(self)
 
     async def confirmed(self) -> None:
@@ -52,28 +57,47 @@ class Subscription(asyncio.Protocol):
         raise self._error
 
     def rest(self, seconds: float) -> None:
-        """Reads nothing for so long; what is published meanwhile waits in the socket and is then read at once."""
-        if self._resting is None and self._is_open:
+        """Reads nothing for so long; what is published meanwhile waits and is then read at once.
+
+        It waits in the socket, costing nothing, or with TLS in the loop's buffer for it.
+        """
+        if self._held is None and not self._is_over:
             self._transport.pause_reading()
-            self._resting = asyncio.get_running_loop().call_later(seconds, self._wake)
-
-    def _wake(self) -> None:
-        self._resting = None
-        if self._is_open:
-            self._transport.resume_reading()
-
-    @property
-    def _is_open(self) -> bool:
-        return not self._ended.is_set() and not self._transport.is_closing()
+            self._held = self._loop.call_later(seconds, self._go_on)
 
     def data_received(self, data: bytes) -> None:
         """Any number of messages, the last one perhaps in part."""
+        self._reader.feed(data)
+        if self._held is None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Hands over what has come, or as much as may be at a stretch."""
+        started = time.perf_counter()
         try:
-            self._reader.feed(data)
-            while (reply := self._reader.gets()) is not False:
+            while not self._is_over and (reply := self._reader.gets()) is not False:
                 self._take(reply)
+                if time.perf_counter() - started > BUSY_SECONDS:
+                    self._yield()
+                    break
         except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
             self._end(error)
+        self.busy_seconds = time.perf_counter() - started
+
+    def _yield(self) -> None:
+        """Gives the loop back, and goes on in its next turn unless there is to be a rest."""
+        if self._held is None and not self._is_over:
+            self._transport.pause_reading()
+            self._held = self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._held = None
+        self._hand_over()
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._held is None and not self._is_over:
+            self._transport.resume_reading()
 
     def _take(self, reply: Any) -> None:
         if isinstance(reply, Exception):
@@ -86,13 +110,18 @@ class Subscription(asyncio.Protocol):
         else:
             self._hear(kind, channel, data)
 
+    @property
+    def _is_over(self) -> bool:
+        return self._ended.is_set() or self._transport.is_closing()
+
     def connection_lost(self, error: Exception | None) -> None:
         """The server, the network or we ended it."""
-        if self._resting is not None:
-            self._resting.cancel()
         self._end(error or RedisConnectionError("the connection was closed"))
 
     def _end(self, error: Exception) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
         self._error = self._error or error
         self._confirmed.set()
         self._ended.set()

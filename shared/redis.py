@@ -22,6 +22,7 @@ from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
 
 __all__ = [
@@ -233,7 +234,7 @@ def transport_of(connection: AbstractConnection) -> asyncio.Transport:
     """The transport of a connection that is up and waits for no answer, for a protocol of one's own; raises RedisError if it is down."""
     writer = connection._writer  # noqa: SLF001 - redis-py has no public way to it
     if writer is None:
-        raise NoOwner("the connection is closed")
+        raise RedisConnectionError("the connection is closed")
     return cast("asyncio.Transport", writer.transport)
 
 

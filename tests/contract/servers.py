@@ -10,6 +10,7 @@ from typing import NamedTuple
 import redis
 
 from tests import needs
+from tests.certificates import self_signed
 from tests.stack import RedisServer, free_port
 
 START_SECONDS = 10.0
@@ -37,22 +38,25 @@ def embedded(directory: pathlib.Path) -> Iterator[Server]:
 def debian(directory: pathlib.Path) -> Iterator[Server]:
     """The distribution's server."""
     port = free_port()
-    command = [
-        needs.redis_server(),
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(directory),
-        "--logfile",
-        "redis.log",
-    ]
-    process = subprocess.Popen(command)
+    with _running(directory, f"redis://127.0.0.1:{port}/0", "--port", str(port)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def debian_over_tls(directory: pathlib.Path) -> Iterator[Server]:
+    """The same, and no way to it but an encrypted one."""
+    port, certificate = free_port(), str(self_signed(directory, "localhost"))
+    files = ("--tls-cert-file", certificate, "--tls-key-file", certificate, "--tls-ca-cert-file", certificate)
+    options = ("--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", *files)
+    with _running(directory, f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}", *options) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _running(directory: pathlib.Path, url: str, *options: str) -> Iterator[Server]:
+    fixed = ("--bind", "127.0.0.1", "--save", "", "--dir", str(directory), "--logfile", "redis.log")
+    process = subprocess.Popen([needs.redis_server(), *fixed, *options])
     try:
-        url = f"redis://127.0.0.1:{port}/0"
         _until_it_answers(url)
         yield Server(url, process.pid)
     finally:

@@ -147,7 +147,7 @@ class Browser:
                 const { Outbox } = await import('/worker/outbox.js');
                 await new Outbox(indexedDB).counts();
                 const opening = indexedDB.open('studio-pulse');
-                await new Promise((resolve) => { opening.onsuccess = resolve; });
+                await new Promise((resolve, reject) => { opening.onsuccess = resolve; opening.onerror = reject; });
                 const transaction = opening.result.transaction('readings', 'readwrite');
                 for (const body of bodies) {
                     transaction.objectStore('readings').put({ readAt: body.sequence, platform: body.platform, dueAt: 0, attempts: 0, body });

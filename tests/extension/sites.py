@@ -1,6 +1,5 @@
 """The platforms' pages, made up, served over TLS under their real host names (Chromium is told to find them on loopback)."""
 
-import datetime as dt
 import http.server
 import pathlib
 import re
@@ -8,10 +7,7 @@ import ssl
 import threading
 from typing import ClassVar
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import self_signed
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 DOMAINS = ("chaturbate.com", "stripchat.com", "camsoda.com", "example.com", "example.net")  # the last two: a platform of the docs
@@ -70,7 +66,7 @@ class Sites:
     def __init__(self, directory: pathlib.Path) -> None:
         self._server = Server(("127.0.0.1", 0), Page)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(_certificate(directory))
+        context.load_cert_chain(self_signed(directory, *DOMAINS))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -86,25 +82,3 @@ class Sites:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-def _certificate(directory: pathlib.Path) -> pathlib.Path:
-    """A key and a certificate it signed itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fixture pages")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain) for domain in DOMAINS]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = directory / "fixture-pages.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return file

@@ -1,0 +1,81 @@
+"""A shard's listener on each real server: when it reads, and how it ends what it does."""
+
+import asyncio
+import time
+
+import pytest
+from redis.asyncio import Redis
+
+from broadcast_service import listener
+from broadcast_service.fanout import Fanout
+from broadcast_service.hub import Hub
+from broadcast_service.listener import ShardListener
+from tests.contract.committing import TTL, OneNode, commit, update
+
+pytestmark = pytest.mark.anyio
+WITHIN_SECONDS = 5.0
+PAUSE_SECONDS = 0.4
+
+
+class Paced(Fanout):
+    """A fan-out that may not flush for a while, whenever it is asked."""
+
+    def pause_left(self) -> float:
+        """Always the same."""
+        return PAUSE_SECONDS
+
+
+async def until(hub: Hub, rooms: int) -> float:
+    """The moment at which so many rooms are known."""
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while len(hub.log) < rooms:
+            await asyncio.sleep(0.001)
+    return time.monotonic()
+
+
+async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes first is heard at once; what comes during the pause shortly before its end, all together."""
+    monkeypatch.setattr(listener, "LONGEST_REST_SECONDS", 10)
+    hub = Hub(1, TTL)
+    paced = Paced(hub, share=0.5, max_pause_seconds=0, heartbeat_seconds=60)
+    shard = ShardListener(OneNode(real), 0, hub, paced, "test")
+    task = asyncio.create_task(shard.run())
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while not shard.synced:
+                await asyncio.sleep(0.01)
+        await commit(real, update(room_id="first"))
+        first = await until(hub, 1)
+        for number in range(5):
+            await commit(real, update(room_id=f"later-{number}"))
+        if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
+            assert len(hub.log) == 1
+        assert await until(hub, 6) - first > PAUSE_SECONDS / 2
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.2)
+
+
+async def test_ends_jobs_that_swallow_their_cancellation() -> None:
+    """Once is not enough for what waits as redis-py does; the first job's error is what comes out."""
+    cancelled = 0
+
+    async def deaf() -> None:
+        nonlocal cancelled
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled += 1
+                if cancelled > 2:
+                    raise
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        async with asyncio.timeout(WITHIN_SECONDS):
+            await listener._until_one_ends(deaf(), fails())
+    assert cancelled == 3
