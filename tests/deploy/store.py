@@ -15,7 +15,8 @@ from tests.clients import wait_until
 from tests.stack import ROOT, free_port
 
 SCRIPT: Final = ROOT / "deploy" / "redis" / "start.sh"
-USERS: Final = ("ingest", "broadcast", "tokens", "monitor")
+SERVICES: Final = ("ingest", "broadcast", "tokens", "monitor")  # who may do no more than they need
+USERS: Final = (*SERVICES, "admin")
 
 
 class Store:

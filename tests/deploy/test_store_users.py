@@ -1,5 +1,6 @@
 """Each service's user of the shipped store: the service works with it, and it can do nothing else."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import redis
 from shared import keys
 from shared.keys import REVOKED_TOKENS
 from tests.clients import Dashboard, Producer, wait_until
-from tests.deploy.store import USERS, Store
+from tests.deploy.store import SCRIPT, SERVICES, Store
 from tests.stack import ROOT, Stack
 
 ROOM = (0, "room", "stripchat")
@@ -61,7 +62,7 @@ def runs(client: "redis.Redis", command: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("user", SERVICES)
 def test_what_a_service_does_not_need_is_refused(store: Store, user: str) -> None:
     """Commands that rule the server, everyone else's keys and channels, and what only the others do with shared ones."""
     with store.client(store.credential(user)) as client:
@@ -85,6 +86,22 @@ def test_nobody_gets_in_without_a_password(store: Store) -> None:
         assert health.ping()
         with pytest.raises(redis.exceptions.NoPermissionError):
             health.info()
+
+
+def test_who_runs_it_can_do_what_the_runbooks_say(store: Store) -> None:
+    """As `admin`, through the script that `docker compose exec` calls."""
+    environment = {"PATH": os.environ["PATH"], "REDIS_ADMIN_PASSWORD": store.passwords["admin"]}
+    for command in (
+        "BGSAVE",
+        "INFO persistence",
+        "DBSIZE",
+        "SLOWLOG GET",
+        "--bigkeys",
+        "--scan --pattern history:*",
+        "CONFIG GET appendonly",
+    ):
+        asked = ["sh", str(SCRIPT.with_name("cli.sh")), "-e", "-p", str(store.port), *command.split()]
+        subprocess.run(asked, env=environment, check=True, capture_output=True, timeout=10)
 
 
 def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
