@@ -184,8 +184,9 @@ class Session:
             self._send(PongEvent(timestamp=int(now), time_ms=int(now * 1000)))
 
     def on_binary(self) -> None:
-        """Binary messages have no meaning here."""
-        self.close(CloseCode.BINARY_FRAME)
+        """Binary messages have no meaning here; nor has any other of a client that chose no subprotocol."""
+        if self.encoding.is_pulse:
+            self.close(CloseCode.BINARY_FRAME)
 
     def on_crash(self) -> None:
         """A bug of ours, which has been logged."""

@@ -53,17 +53,22 @@ async def wire() -> Wire:
     return Wire()
 
 
-@pytest.fixture
-async def session(wire: Wire) -> Session:
+def started(wire: Wire, encoding: Encoding) -> Session:
     """A session that has said hello."""
     hub = Hub(1, 3600)
     claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
     fanout = Fanout(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
-    session = Session(hub, fanout, claims, Encoding.LINES, renew=lambda _: claims, on_end=lambda _: None)
+    session = Session(hub, fanout, claims, encoding, renew=lambda _: claims, on_end=lambda _: None)
     session.start(wire, claims.scope, FilterMessage(), None, Terms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
     fanout.flush_now()
     wire.events()
     return session
+
+
+@pytest.fixture
+async def session(wire: Wire) -> Session:
+    """A client's that speaks `pulse.v1`."""
+    return started(wire, Encoding.LINES)
 
 
 async def test_an_answer_waits_for_a_full_socket(session: Session, wire: Wire) -> None:
@@ -109,3 +114,12 @@ async def test_one_that_asks_on_and_reads_nothing_is_cut(session: Session, wire:
         session._messages = 0
         session.on_text(b'{"type":"ping"}')
     assert wire.aborted
+
+
+async def test_what_an_old_client_sends_means_nothing(wire: Wire) -> None:
+    """It chose no subprotocol, so neither text nor binary is held against it."""
+    session = started(wire, Encoding.SINGLE)
+    for _ in range(100):
+        session.on_text(b"{}")
+        session.on_binary()
+    assert (wire.closed, wire.written) == (None, b"")
