@@ -55,7 +55,10 @@ class Proxies:
     @classmethod
     def parse(cls, text: str) -> "Proxies":
         """Reads a comma separated list; raises ValueError, also for a network that is the whole world."""
-        networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+        try:
+            networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+        except ValueError:
+            raise ValueError("each is an address or a network") from None  # the library's own text repeats what was given
         if not all(network.prefixlen for network in networks):
             raise ValueError("trusting every address lets clients choose theirs")
         return cls(list(map(str, networks)))
@@ -104,7 +107,7 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     redis_url: Redis
     telemetry_shards: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
     telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
-    history_step_seconds: Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600 that divide a day")] = 60
+    history_step_seconds: Annotated[int, Meta(ge=1, le=60, description="seconds from 1 to 60 that divide a minute")] = 60
     history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
     allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path")] = Origins(frozenset())
     forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
@@ -149,8 +152,8 @@ def _across(kind: type[Struct], values: Mapping[str, Any], environ: Mapping[str,
     problems = []
     if issubclass(kind, TokenSettings) and not environ.get("TOKEN_KEYS", "").strip() and not environ.get("TOKEN_PUBLIC_KEYS", "").strip():
         problems.append(f"TOKEN_KEYS is not set; it should be {KEYS} (or set TOKEN_PUBLIC_KEYS)")
-    if 86400 % values.get("history_step_seconds", 60):
-        problems.append("HISTORY_STEP_SECONDS should be seconds from 1 to 3600 that divide a day")
+    if 60 % values.get("history_step_seconds", 60):
+        problems.append("HISTORY_STEP_SECONDS should be seconds from 1 to 60 that divide a minute")
     return problems
 
 

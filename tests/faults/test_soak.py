@@ -69,7 +69,7 @@ def test_a_soak_with_churn(tmp_path: pathlib.Path) -> None:
             assert_flat([getattr(s, service) for s in samples[:half]], [getattr(s, service) for s in samples[half:]])
         note(29, f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
 
-    play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS), "HISTORY_STEP_SECONDS": "3600"}, rooms=frozenset(ROOMS))
+    play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS)}, rooms=frozenset(ROOMS))
 
 
 async def churn(scene: Scene, *, until: float) -> int:

@@ -43,9 +43,9 @@ def test_missing_variables_are_named() -> None:
     assert sorted(problem.split()[0] for problem in refusal.value.problems) == ["REDIS_URL", "TOKEN_KEYS"]
 
 
-@pytest.mark.parametrize("step", ["7", "59", "3601", "0", "86400"])
-def test_a_step_divides_a_day(step: str) -> None:
-    """History's days are made of whole steps."""
+@pytest.mark.parametrize("step", ["7", "59", "61", "0", "300"])
+def test_a_step_divides_a_minute(step: str) -> None:
+    """The page asks for minutes, and a step that is asked for is made of whole recorded ones."""
     with pytest.raises(SettingsError, match="HISTORY_STEP_SECONDS"):
         load(IngestSettings, GOOD | {"HISTORY_STEP_SECONDS": step})
 
@@ -75,3 +75,10 @@ def test_origins_are_a_list() -> None:
     """Comma separated, with room to breathe."""
     settings = load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": "https://a, chrome-extension://abc ,"})
     assert settings.allowed_origins.values == {"https://a", "chrome-extension://abc"}
+
+
+def test_what_is_no_address_is_not_repeated() -> None:
+    """Whatever was pasted there by mistake."""
+    with pytest.raises(SettingsError, match="FORWARDED_ALLOW_IPS") as refusal:
+        load(IngestSettings, GOOD | {"FORWARDED_ALLOW_IPS": "hunter2secret"})
+    assert "hunter2" not in str(refusal.value)
