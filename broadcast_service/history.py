@@ -1,7 +1,7 @@
 """Reads history arrays and thins them for charts.
 
-A thinned step keeps the last reading of each of its slots' steps: balances and audiences are states, and the last state of a step is the
-one that the next step starts from.
+Of a step that spans several recorded ones the last reading is kept: balances and audiences are states, and the last state of a step is
+the one that the next step starts from.
 """
 
 import datetime as dt

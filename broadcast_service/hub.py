@@ -246,15 +246,11 @@ def _flush_current(audience: Audience, flush: _Flush) -> Iterator[None]:
     if not payload and not fresh:
         return
     current, clients = audience.current, tuple(audience.current)
-    staying = len(clients)
-    for start in range(0, staying, SLICE_CLIENTS):
-        part = clients[start : start + SLICE_CLIENTS]
-        if len(current) < staying:  # some left during an earlier slice, or joined anew and wait for their snapshot
-            part = tuple(client for client in part if client in current)
-        for client in part:
+    for start in range(0, len(clients), SLICE_CLIENTS):
+        # The others left during an earlier slice, or joined anew and wait for their snapshot.
+        for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in current]:
             if client.blocked:
                 del current[client]
-                staying -= 1
                 audience.lagging[client] = None
                 client.cursor, client.snapshot, client.upstream = before, False, told
             elif payload:

@@ -1,4 +1,4 @@
-"""What the broadcast service counts. Labels are bounded: reasons, statuses and shards, never rooms or users."""
+"""What the broadcast service counts. Labels are bounded: reasons, statuses and error classes, never rooms or users."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,1 +1,1 @@
-"""What crosses the process boundary, and nothing else: messages, keys, tokens, settings, problems."""
+"""What both services stand on: what crosses the process boundary (messages, keys, tokens, problems), and how a service is run."""

@@ -1,4 +1,4 @@
-"""Every Redis key, channel and shard number. No key literal stands anywhere else.
+"""Every Redis key, channel and shard number. No key literal stands anywhere else, but for what the commit script appends to its prefixes.
 
 All keys of a shard carry the hash tag `{shard}`, so that a shard lives in one Redis Cluster slot and its script is atomic there.
 Rooms and platforms reach this module validated: neither can hold a `:`, a brace or a line break.

@@ -95,7 +95,6 @@ class CloseCode(enum.IntEnum):
     """Why a dashboard's socket was closed (RFC 6455 section 7.4; 4xxx are ours)."""
 
     BINARY_FRAME = 1003
-    TOO_BIG = 1009
     SERVER_ERROR = 1011
     RESTART = 1012
     TRY_LATER = 1013

@@ -36,7 +36,7 @@ examples:
   python -m shared.tokens keygen
   python -m shared.tokens issue --audience ingest --subject 'Room 12' --rooms 'Room 12' --ttl 90d
   python -m shared.tokens inspect - < token.txt
-  python -m shared.tokens revoke 3q2-7wABzKlmNo12
+  python -m shared.tokens revoke 5f0c1d9ae27b83466a1d20ce
 
 Outside issuers sign with RS256, ES256 or EdDSA; give their public keys in TOKEN_PUBLIC_KEYS. docs/operations.md has rotation step by step.
 """

@@ -91,7 +91,7 @@ def look(page: Page, session: CDPSession) -> dict[str, float]:
 
 
 def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
-    """Every room is shown and every change arrives. Smooth: nearly all frames in time, no task noticed, half of the main thread free."""
+    """Every room is shown and every change arrives, with nearly all frames in time, no task noticed and half of the main thread free."""
     dashboard = visit(busy).open().live()
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")

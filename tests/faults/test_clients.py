@@ -126,7 +126,7 @@ def test_a_trickle_reader_sees_the_latest_value(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_ping_flood_is_cut(tmp_path: pathlib.Path) -> None:
-    """Pings whose answers nobody reads do not fill the server's memory: the connection is cut."""
+    """More frames than anybody needs end the connection, before answers that nobody reads could fill the server's memory."""
 
     async def story(scene: Scene) -> None:
         flooding = await RawDashboard.connect(scene.broadcasts[0].url, scene.stack.token("dashboard", subject="flood"))
