@@ -49,6 +49,7 @@ async def test_the_first_change_after_a_silence_goes_out_at_once() -> None:
     told = crowd.join()
     await turns()
     crowd.fanout._not_before = 0.0  # a silence
+    assert crowd.fanout.pause_left() == 0
     told.clear()
     crowd.change(1)
     await turns(2)
@@ -82,12 +83,13 @@ async def test_under_load_the_next_flush_waits_for_its_share() -> None:
     crowd = Crowd(max_pause_seconds=10)
     told = crowd.join()
     await turns()
-    crowd.fanout._not_before = asyncio.get_running_loop().time() + 0.05
+    crowd.fanout._not_before = asyncio.get_running_loop().time() + 0.3
     told.clear()
     for version in (1, 2, 3):
         crowd.change(version)
         await turns()
     assert not told
+    assert 0 < crowd.fanout.pause_left() <= 0.3
     async with asyncio.timeout(5):
         while not told:
             await asyncio.sleep(0.005)
