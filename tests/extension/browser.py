@@ -177,6 +177,12 @@ class Browser:
         page.goto(url)
         return page
 
+    def close_pages(self) -> None:
+        """Closes all tabs but the console: a page that stays open goes on reading, and its readings would come between others."""
+        for page in self.context.pages:
+            if page is not self.console:
+                page.close()
+
     def isolated(self, page: Page, expression: str) -> Any:
         """What an expression gives in the content script's own world."""
         session = self.context.new_cdp_session(page)

@@ -37,6 +37,7 @@ def ready(chromium: Browser, ingest: ScriptedIngest) -> Iterator[Browser]:
     """The module's browser, configured for this test's service, with an empty outbox."""
     chromium.configure(ingest.url)
     yield chromium
+    chromium.close_pages()
     chromium.console.evaluate(
         """async () => {
             await chrome.storage.local.remove('settings');

@@ -21,9 +21,7 @@ def popup(chromium: Browser) -> Iterator[Page]:
     yield page
     assert chromium.logs == []
     chromium.kill_worker()
-    for each in chromium.context.pages:
-        if each is not chromium.console:
-            each.close()
+    chromium.close_pages()
 
 
 def press(page: Page, *keys: str) -> None:

@@ -39,9 +39,7 @@ def _fresh(chromium: Browser, server: ScriptedIngest) -> Iterator[None]:
     chromium.console.evaluate("() => chrome.storage.session.clear()")
     server.requests.clear()
     yield
-    for page in chromium.context.pages:
-        if page is not chromium.console:
-            page.close()
+    chromium.close_pages()
 
 
 def received(server: ScriptedIngest, **values: object) -> dict[str, object]:

@@ -109,7 +109,8 @@ def test_the_token_is_nowhere_but_in_storage_and_the_header(ready: Browser, inge
     ready.console.evaluate(OVERHEAR)
     ready.worker.evaluate(OVERHEAR_WORKER)
     ready.worker.on("console", lambda message: ready.logs.append(message.text))
-    ingest.answers.extend([Answer(422, {"detail": "no"}), Answer(500)])
+    refusal = {"index": 0, "result": "rejected", "problem": {"status": 422, "detail": "no"}}
+    ingest.answers.extend([Answer(body={"results": [refusal]}), Answer(500)])
     pages = [set_up_by_hand(ready, ingest.url, key), ready.open(OWN["chaturbate"]), ready.open_ui("options", 900, 900)]
     ingest.wait_for(lambda _: len(ingest.moments) >= 3)
     places: dict[str, Any] = {page.url: page.evaluate(CONTENT) for page in pages}
