@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from ingest_service import writer as module
@@ -37,6 +38,23 @@ async def test_what_arrives_together_is_one_commit(redis: Redis) -> None:
         outcomes = await asyncio.gather(*submissions)
     assert [outcome.result for [outcome] in outcomes] == [Result.ACCEPTED] * 50
     assert [len(batch) for batch in published] == [50]
+
+
+async def test_a_commit_is_counted_by_what_became_of_its_readings(redis: Redis) -> None:
+    """Each by its result; and the delay is that of a reading that was accepted, not of an old one that came again."""
+
+    def counted() -> list[float]:
+        results = ("accepted", "duplicate")
+        of_each = [REGISTRY.get_sample_value("pulse_readings_total", {"result": result}) or 0 for result in results]
+        return [*of_each, REGISTRY.get_sample_value("pulse_observation_to_commit_seconds_sum") or 0]
+
+    old, fresh = update(milliseconds_ago=30_000, room_id="old"), update(room_id="fresh")
+    assert await results(redis, old) == [Result.ACCEPTED]
+    before = counted()
+    assert await results(redis, old, fresh) == [Result.DUPLICATE, Result.ACCEPTED]
+    accepted, duplicate, seconds = (now - then for now, then in zip(counted(), before, strict=True))
+    assert (accepted, duplicate) == (1, 1)
+    assert seconds < 25
 
 
 async def test_what_arrives_during_a_round_trip_is_the_next_commit(real: Redis) -> None:
