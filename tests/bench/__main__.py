@@ -15,7 +15,7 @@ from tests.bench.chart import draw
 from tests.bench.lab import Figures, Lab
 from tests.bench.processes import BenchError, check_machine
 from tests.bench.report import medians, table
-from tests.bench.scenarios import SCENARIOS
+from tests.bench.scenarios import MODEL, SCENARIOS
 from tests.stack import ROOT, StackError
 
 DIRECTORY = ROOT / ".local" / "bench"
@@ -25,7 +25,11 @@ CHART = ROOT / "docs" / "images" / "bench.svg"
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measures the services, on one core, against floor and baseline.")
-    parser.add_argument("--quick", action="store_true", help="one short round with smaller crowds; figures to steer by, not to quote")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one short round, smaller crowds, no scaling out; to steer by, not to quote",
+    )
     parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help="run this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=3, help="how often each scenario runs; medians are shown (default 3)")
     parser.add_argument("--seconds", type=float, default=6, help="how long each scenario measures (default 6)")
@@ -72,7 +76,7 @@ def main() -> int:
     try:
         check_machine()
         measured = _measure(
-            arguments.only or list(SCENARIOS),
+            arguments.only or [name for name in SCENARIOS if not (quick and name in MODEL)],
             rounds=1 if quick else arguments.rounds,
             seconds=1 if quick else arguments.seconds,
             scale=0.25 if quick else 1,

@@ -285,3 +285,4 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         listening,
     )
 }
+MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
