@@ -241,8 +241,9 @@ def _observe_delay(update: TelemetryUpdate) -> None:
 
 
 def _deliver(batch: list[_Submission], reply: list[int]) -> None:
-    _count(batch, reply[::2])
-    outcomes = [Outcome(RESULTS[code], value) for code, value in zip(reply[::2], reply[1::2], strict=True)]
+    codes = reply[::2]
+    _count(batch, codes)
+    outcomes = [Outcome(RESULTS[code], value) for code, value in zip(codes, reply[1::2], strict=True)]
     start = 0
     for submission in batch:
         end = start + len(submission.updates)

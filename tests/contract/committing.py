@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
+from broadcast_service.listener import ShardListener
 from ingest_service.writer import Limits, Outcome, Result, ShardWriter, Writer
 from shared import keys
 from shared.history import RECORD_BYTES, Record, slot_of, unpack
 from shared.messages import StoredReading, TelemetryUpdate, decode_stored
 from shared.redis import RedisUrl, Store
 
-W = TypeVar("W", ShardWriter, Writer)
+W = TypeVar("W", ShardWriter, Writer, ShardListener)
 
 TTL = 3600
 STEP = 60
@@ -68,7 +69,7 @@ def shard_writer(redis: Redis, limits: Limits = NO_LIMITS) -> ShardWriter:
 
 @contextlib.asynccontextmanager
 async def at_work(writer: W) -> AsyncIterator[W]:
-    """The writer with its task running."""
+    """The writer, or the listener, with its task running."""
     task = asyncio.create_task(writer.run())
     try:
         yield writer

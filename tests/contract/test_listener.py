@@ -10,7 +10,7 @@ from broadcast_service import listener
 from broadcast_service.fanout import Fanout
 from broadcast_service.hub import Hub
 from broadcast_service.listener import ShardListener
-from tests.contract.committing import TTL, OneNode, commit, update
+from tests.contract.committing import TTL, OneNode, at_work, commit, update
 
 pytestmark = pytest.mark.anyio
 WITHIN_SECONDS = 5.0
@@ -39,8 +39,7 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
     hub = Hub(1, TTL)
     paced = Paced(hub, share=0.5, max_pause_seconds=0, heartbeat_seconds=60)
     shard = ShardListener(OneNode(real), 0, hub, paced, "test")
-    task = asyncio.create_task(shard.run())
-    try:
+    async with at_work(shard):
         async with asyncio.timeout(WITHIN_SECONDS):
             while not shard.synced:
                 await asyncio.sleep(0.01)
@@ -51,10 +50,6 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
         if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
             assert len(hub.log) == 1
         assert await until(hub, 6) - first > PAUSE_SECONDS / 2
-    finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=0.2)
 
 
 async def test_ends_jobs_that_swallow_their_cancellation() -> None:
