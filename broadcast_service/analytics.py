@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from broadcast_service.earnings import Feed, Report, Steps, Tally, earned, last_known
+from broadcast_service.earnings import Coverage, Feed, Report, Steps, Tally, earned, last_known
 from broadcast_service.history import MAX_POINTS, whole, wrong
 from shared import keys
 from shared.history import DAY_SECONDS, RECORD_BYTES
@@ -80,11 +80,15 @@ class Analytics:
         tally, days_by_feed = Tally(wanted.steps, with_steps=wanted.with_steps), await self._days_by_feed(wanted)
         if wanted.with_steps and len(days_by_feed) * wanted.steps.number > MAX_CELLS:
             raise wrong("step", f"gives more than {MAX_CELLS} numbers for {len(days_by_feed)} feeds; ask for longer steps or fewer rooms")
+        group = wanted.steps.step // self._step_seconds
+        slots = (wanted.steps.end - wanted.steps.start) // self._step_seconds
+        coverage = Coverage(slots, group, 60 // self._step_seconds)
         for feed, days in sorted(days_by_feed.items()):
             stored, before = await self._balances(feed, days, wanted.steps)
             if any(stored):
-                tally.add(feed, earned(stored, wanted.steps.step // self._step_seconds, before))
-        return tally.report()
+                tally.add(feed, earned(stored, group, before))
+                coverage.add(stored)
+        return tally.report(coverage.minutes())
 
     async def _days_by_feed(self, wanted: Wanted) -> dict[Feed, list[int]]:
         """The retained UTC midnights, up to the end of the span, on whose days each feed in scope has readings."""

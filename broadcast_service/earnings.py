@@ -57,6 +57,39 @@ def last_known(stored: Sequence[int]) -> int:
     return next(filter(None, reversed(stored)), 0)
 
 
+class Coverage:
+    """Which minutes of a span were measured: a minute counts where at least one feed has a reading in it.
+
+    Minutes are counted from the start of each step, so that a step that is no whole number of minutes counts its last, shorter one too.
+    """
+
+    def __init__(self, slots: int, group: int, slots_per_minute: int) -> None:
+        self._slots = slots
+        self._group = group
+        self._slots_per_minute = slots_per_minute
+        self._empty: Sequence[int] = range(slots)
+
+    def add(self, stored: Sequence[int]) -> None:
+        """The stored balances of one feed. Slots that earlier feeds have filled are not read again."""
+        self._empty = [slot for slot in self._empty if not stored[slot]]
+
+    def minutes(self) -> list[int]:
+        """The number of measured minutes in each step."""
+        unmeasured = Counter[int]()
+        for (step, minute), slots in Counter(map(self._minute_of, self._empty)).items():
+            within = min(self._group, self._slots - step * self._group) - minute * self._slots_per_minute
+            unmeasured[step] += slots == min(within, self._slots_per_minute)
+        return [
+            -(-min(self._group, self._slots - first) // self._slots_per_minute) - unmeasured[step]
+            for step, first in enumerate(range(0, self._slots, self._group))
+        ]
+
+    def _minute_of(self, slot: int) -> tuple[int, int]:
+        """The step of a slot, and the minute within that step."""
+        step, within = divmod(slot, self._group)
+        return step, within // self._slots_per_minute
+
+
 class FeedEarnings(Struct, frozen=True, omit_defaults=True):
     """What one feed earned; `steps` only where it was asked for."""
 
@@ -81,13 +114,17 @@ class PlatformEarnings(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    """Earnings of a span: in all, per step, and by who earned them, highest first. Feeds without a reading are left out."""
+    """Earnings of a span: in all, per step, and by who earned them, highest first. Feeds without a reading are left out.
+
+    `measured_minutes` is the number of minutes in each step in which at least one feed has a reading: where it is 0, nothing is known.
+    """
 
     start: int
     end: int
     step: int
     total: int
     earned: list[int]
+    measured_minutes: list[int]
     rooms: list[RoomEarnings]
     platforms: list[PlatformEarnings]
     feeds: list[FeedEarnings]
@@ -112,12 +149,13 @@ class Tally:
         self._platforms[feed.platform] += total
         self._feeds.append(FeedEarnings(*feed, total, totals if self._with_steps else None))
 
-    def report(self) -> Report:
-        """The report of all feeds that were added."""
+    def report(self, measured_minutes: list[int]) -> Report:
+        """The report of all feeds that were added; the minutes come from a `Coverage` of the same feeds."""
         return Report(
             *self._steps,
             sum(self._per_step),
             self._per_step,
+            measured_minutes,
             [RoomEarnings(*item) for item in _ranked(self._rooms)],
             [PlatformEarnings(*item) for item in _ranked(self._platforms)],
             sorted(self._feeds, key=lambda feed: (-feed.earned, feed.room_id, feed.platform)),

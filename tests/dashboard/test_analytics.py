@@ -53,6 +53,15 @@ def test_late_readings_count(studio: Studio) -> None:
     assert report["earned"] == [0, 40, 20, 0, 0, 0]
 
 
+def test_a_report_says_how_many_minutes_of_each_step_were_measured(studio: Studio) -> None:
+    """Rooms that were read in the same minute measure it once; an hour without a reading has none, whatever was earned around it."""
+    start = hours_ago(3)
+    for room, minutes in (("measured-a", (0, 1, 2, 130)), ("measured-b", (2, 3))):
+        studio.post(*({"room_id": room, "timestamp": start + 60 * minute, "tokens_count": minute} for minute in minutes))
+    _, report = studio.get(query(**{"from": start, "to": start + 3 * HOUR, "step": HOUR, "rooms": "measured-*"}))
+    assert report["measured_minutes"] == [4, 0, 1]
+
+
 def test_rooms_and_platforms_rank_by_what_they_earned(studio: Studio) -> None:
     """The same tokens from three sides, highest first, and each feed's own steps when asked for."""
     start = hours_ago(1)

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.earnings import Feed, Report, Steps, Tally, as_csv, earned, last_known
+from broadcast_service.earnings import Coverage, Feed, Report, Steps, Tally, as_csv, earned, last_known
 from shared.messages import ROOM_PATTERN
 
 balances = st.integers(0, 2**32 - 2).map(lambda value: value + 1)
@@ -59,7 +59,7 @@ def report(by_feed: dict[Feed, list[int]], steps: Steps) -> Report:
     tally = Tally(steps, with_steps=True)
     for feed, totals in by_feed.items():
         tally.add(feed, totals)
-    return tally.report()
+    return tally.report([1] * steps.number)
 
 
 def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
@@ -88,3 +88,33 @@ def test_no_room_is_a_formula_in_a_spreadsheet(room_id: str) -> None:
 def test_a_room_that_starts_with_a_minus_gets_an_apostrophe() -> None:
     """The one such character that a room's name may start with."""
     assert ",'-A1,x,7" in "".join(as_csv(report({Feed("-A1", "x"): [7]}, Steps(0, 60, 60))))
+
+
+def minutes_of(feeds: list[list[int]], group: int, per_minute: int = 1) -> list[int]:
+    """The measured minutes of these feeds' stored balances."""
+    coverage = Coverage(len(feeds[0]), group, per_minute)
+    for stored in feeds:
+        coverage.add(stored)
+    return coverage.minutes()
+
+
+def test_a_minute_is_measured_where_any_feed_has_a_reading() -> None:
+    """Two rooms that are on air in turn measure each minute once."""
+    assert minutes_of([[5, 0, 0, 0, 5], [5, 5, 0, 0, 0]], 2) == [2, 0, 1]
+
+
+def test_a_finer_record_still_counts_minutes() -> None:
+    """With a record every 20 s a minute counts once, however many of its three records are there; the last step may be shorter."""
+    assert minutes_of([[5, 5, 0, 0, 0, 0, 0, 0, 9, 7, 0]], 6, 3) == [1, 2]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=30, max_size=30), min_size=1, max_size=4), st.integers(1, 40), st.sampled_from([1, 2, 6])
+)
+def test_measured_minutes_agree_with_their_definition(feeds: list[list[int]], group: int, per_minute: int) -> None:
+    """Whatever was recorded: the minutes of each step in which some feed has a reading."""
+    seen = [any(values) for values in zip(*feeds, strict=True)]
+    steps = [seen[first : first + group] for first in range(0, 30, group)]
+    assert minutes_of(feeds, group, per_minute) == [
+        sum(any(step[at : at + per_minute]) for at in range(0, len(step), per_minute)) for step in steps
+    ]
