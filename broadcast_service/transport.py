@@ -21,13 +21,13 @@ from urllib.parse import unquote
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from broadcast_service.frames import close_frame
 from broadcast_service.inbound import Inbound
 from broadcast_service.turnstile import Turnstile
 from broadcast_service.upgrade import Upgrade, read_upgrade
+from shared.http_protocol import HttpProtocol
 from shared.messages import encode
 from shared.problems import MEDIA_TYPE, CloseCode, Problem, bug
 
@@ -88,7 +88,7 @@ class Connection:
         self._protocol.close_with(code, reason)
 
 
-class PulseHttpProtocol(HttpToolsProtocol):
+class PulseHttpProtocol(HttpProtocol):
     """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
 
     def __init__(self, *arguments: Any, handshakes: Turnstile, **options: Any) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.http_protocol import HttpProtocol
 from shared.messages import encode
 from shared.problems import API_HEADERS, Problem
 from shared.schemas import version
@@ -103,7 +104,7 @@ def run(server: Server) -> int:
     return 1 if server.crashed or not server.started else 0
 
 
-def config(app: Any, *, host: str, port: int, http: Any = "httptools", **options: Any) -> uvicorn.Config:
+def config(app: Any, *, host: str, port: int, http: Any = HttpProtocol, **options: Any) -> uvicorn.Config:
     """The uvicorn configuration of both services.
 
     Its request lines are off, since they hold URLs; the URL of a socket may carry what a confused client put there.

@@ -13,6 +13,9 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 NODE = shutil.which("node") or ""
 CADDY = os.environ.get("CADDY") or shutil.which("caddy") or ""
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or ""
+NGINX = shutil.which("nginx") or next(filter(os.path.exists, ("/usr/sbin/nginx",)), "")
+JAVA = shutil.which("java") or ""
+CURL = shutil.which("curl") or ""
 REDIS_SERVER = shutil.which("redis-server") or ""
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -42,6 +45,21 @@ def redis_server() -> str:
 def caddy() -> str:
     """The path of Debian's Caddy, or of a later one."""
     return CADDY or lacking("Caddy")
+
+
+def nginx() -> str:
+    """The path of nginx."""
+    return NGINX or lacking("nginx")
+
+
+def curl() -> str:
+    """The path of curl."""
+    return CURL or lacking("curl")
+
+
+def java() -> str:
+    """The path of Java, which no part of the system needs: without it a test is skipped, in CI too."""
+    return JAVA or pytest.skip("Java is not installed")
 
 
 def promtool() -> str:
