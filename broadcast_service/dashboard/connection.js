@@ -41,6 +41,8 @@ const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 10_000;
 const OPEN_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 3_000;
+/** A heartbeat may be this late before the server is asked whether it is still there. */
+export const HEARTBEAT_GRACE_MS = 2_000;
 /** A link that lived this long was a good one: the next failure starts again from the shortest pause. */
 const PROVEN_MS = 10_000;
 
@@ -66,6 +68,8 @@ class Session {
   heartbeatMs = 0;
   opened = false;
   synced = false;
+  /** Whether a ping is under way. */
+  asked = false;
   /** @type {any} */
   watchdog = null;
 
@@ -139,7 +143,12 @@ export class Connection {
   wake() {
     if (this.#stopped) return;
     if (this.#link.phase === 'waiting') return this.#open();
-    if (this.#current?.synced) this.#demandAnswer(this.#current);
+    this.ask();
+  }
+
+  /** Sends a ping if no ping is under way; a server that does not answer within seconds is left. */
+  ask() {
+    if (this.#current?.synced && !this.#current.asked) this.#demandAnswer(this.#current);
   }
 
   #open() {
@@ -164,7 +173,8 @@ export class Connection {
       return this.#drop(session, 'protocol');
     }
     for (const event of events) this.#heed(session, event);
-    if (session.heartbeatMs) this.#watch(session, session.heartbeatMs * 2 + ANSWER_WITHIN_MS);
+    session.asked = false;
+    if (session.heartbeatMs) this.#expectHeartbeat(session);
     this.#world.onEvents(events);
   }
 
@@ -294,8 +304,15 @@ export class Connection {
     session.watchdog = this.#world.timers.set(() => this.#drop(session, 'silent'), withinMs);
   }
 
+  /** The first missed heartbeat is reason enough to ask. @param {Session} session */
+  #expectHeartbeat(session) {
+    this.#world.timers.clear(session.watchdog);
+    session.watchdog = this.#world.timers.set(() => this.#demandAnswer(session), session.heartbeatMs + HEARTBEAT_GRACE_MS);
+  }
+
   /** @param {Session} session */
   #demandAnswer(session) {
+    session.asked = true;
     session.socket.send('{"type":"ping"}');
     this.#watch(session, ANSWER_WITHIN_MS);
   }

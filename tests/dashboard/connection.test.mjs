@@ -145,13 +145,37 @@ test('a failed move is tried again while the old server still talks', () => {
   assert.equal(sockets.length, 3);
 });
 
-test('a server that goes silent past two heartbeats is dropped', () => {
+test('a server that misses one heartbeat is asked, and dropped if it does not answer', () => {
   const { latest, clock, connection } = connect();
   latest().greet();
-  clock.pass(22_999);
+  clock.pass(11_999);
+  assert.deepEqual(latest().sent, []);
+  clock.pass(1);
+  assert.deepEqual(latest().sent, [{ type: 'ping' }]);
+  clock.pass(2_999);
   assert.equal(connection.link.phase, 'live');
   clock.pass(1);
   assert.equal(connection.link.reason, 'silent');
+});
+
+test('a server that answers after a missed heartbeat keeps its socket', () => {
+  const { latest, clock, connection, sockets } = connect();
+  latest().greet();
+  for (let i = 0; i < 4; i++) {
+    clock.pass(12_000);
+    latest().say({ event_type: 'PONG' });
+  }
+  assert.deepEqual([connection.link.phase, sockets.length, latest().sent.length], ['live', 1, 4]);
+});
+
+test('asking again and again neither repeats the ping nor puts off the end', () => {
+  const { latest, clock, connection } = connect();
+  latest().greet();
+  for (let i = 0; i < 3; i++) {
+    connection.ask();
+    clock.pass(1000);
+  }
+  assert.deepEqual([latest().sent.length, connection.link.reason], [1, 'silent']);
 });
 
 test('a handshake that never finishes is given up', () => {
@@ -236,7 +260,7 @@ test('a token on its way when the server goes silent is handed back too', () => 
   const { latest, connection, renewals, clock } = connect();
   latest().greet();
   connection.renew('ddd.eee.fff');
-  clock.pass(23_000);
+  clock.pass(15_000);
   assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
 });
 
