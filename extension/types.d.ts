@@ -1,7 +1,8 @@
 /** The shapes that travel between the page, the worker and the popup. */
 
 type MetricName = 'tokens' | 'tips' | 'viewers' | 'goal';
-type Status = 'ok' | 'missing' | 'unparsed' | 'hidden' | 'ambiguous' | 'out_of_range';
+/** `unsettled`: a number is there, but has not stood still long enough to be believed. */
+type Status = 'ok' | 'missing' | 'unparsed' | 'hidden' | 'ambiguous' | 'out_of_range' | 'unsettled';
 
 /** One ranked guess at where a page shows a number. */
 interface Hypothesis {
@@ -37,12 +38,40 @@ interface MetricReading {
 
 type Metrics = Partial<Record<MetricName, MetricReading>>;
 
-/** What a content script tells the worker. */
+/** A content script sends it to the worker every five seconds. */
 interface ReadingMessage {
   type: 'reading';
   platform: string;
   readAt: number;
   metrics: Metrics;
+  /** Keyed hash of platform and account name (16 hexadecimal digits); absent where the page shows no name. */
+  account?: string;
+}
+
+/** `unproven`: the path of a broadcast page, but nothing on it shows that it is the broadcaster's own.
+ * `switched_off`: the platform is off until `Adapter.enabledBy` is set in the options or by policy. */
+type PageState = 'unproven' | 'switched_off';
+
+/** A content script sends it every five seconds while it stands on a broadcast page that it does not read. */
+interface PageMessage {
+  type: 'page';
+  platform: string;
+  seenAt: number;
+  page: PageState;
+}
+
+/** A content script sends it before its first reading and once a minute. The answer is a StartAnswer or null. */
+interface StartMessage {
+  type: 'start';
+  platform: string;
+}
+
+interface StartAnswer {
+  /** Secret of the account mark: `settings.accountKey`, or a random one of this installation. */
+  accountKey: string;
+  camsodaEnabled: boolean;
+  /** The newest reading of this platform that had a balance: a page that was reloaded goes on from it. */
+  last: { account?: string; tokens: number; readAt: number } | null;
 }
 
 /** The body of POST /api/tracking/telemetry, as docs/protocol.md has it. */
@@ -63,9 +92,14 @@ interface Settings {
   endpoint: string;
   token: string;
   goal: number | null;
+  /** Secret of the account mark; the same at all desks of a studio, or an account has another mark at each. */
+  accountKey?: string;
+  /** CamSoda is off by default: no one has checked its selectors on a live page. */
+  camsodaEnabled?: boolean;
 }
 
-type SettingName = keyof Settings;
+/** The settings that the form checks. */
+type SettingName = Exclude<keyof Settings, 'accountKey' | 'camsodaEnabled'>;
 
 /** A reading on its way: what the outbox keeps. */
 interface Entry {
@@ -120,6 +154,7 @@ interface MetricHealth {
 interface PlatformStatus {
   tabId: number;
   readAt: number;
+  account?: string;
   metrics: Metrics;
   health: Partial<Record<MetricName, MetricHealth>>;
 }
@@ -138,6 +173,8 @@ interface StatusBoard {
   dead: number;
   lastOkAt: number;
   platforms: Record<string, PlatformStatus>;
+  /** Broadcast pages that are open and not read, by platform; current for FRESH_MS after `seenAt`. */
+  pages?: Record<string, { tabId: number; seenAt: number; page: PageState }>;
 }
 
 type Connection = 'setup' | 'access' | 'refused' | 'buffering' | 'connected' | 'unreadable' | 'idle';

@@ -6,7 +6,7 @@ import { freshState } from './answers.js';
 import { loadSettings, permissionFor } from './config.js';
 import { Outbox } from './outbox.js';
 import { probe } from './probe.js';
-import { acceptReading, toTelemetry } from './reading.js';
+import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from './reading.js';
 import { Sender } from './sender.js';
 import { advanceHealth, badgeFor, brokenReadings, connectionOf, freshBoard, mayReport } from './status.js';
 
@@ -47,8 +47,10 @@ chrome.runtime.onStartup.addListener(wake);
 
 chrome.runtime.onMessage.addListener((message, from, reply) => {
   const reading = acceptReading(message, from, chrome.runtime.id, Date.now());
+  const page = acceptPage(message, from, chrome.runtime.id, Date.now());
+  const started = acceptStart(message, from, chrome.runtime.id);
   const isFromUs = from.id === chrome.runtime.id && from.origin === location.origin;
-  const answer = reading ? keep(reading) : isFromUs ? obey(message) : undefined;
+  const answer = reading ? keep(reading) : page ? keepPage(page) : started ? answerStart(started) : isFromUs ? obey(message) : undefined;
   answer?.then(reply, () => reply(null));
   return answer !== undefined;
 });
@@ -61,7 +63,8 @@ chrome.storage.onChanged.addListener(async (changes, area) => {
 chrome.tabs.onRemoved.addListener((closed) => inTurn(async () => {
   const board = await readBoard();
   const open = Object.entries(board.platforms).filter(([, { tabId }]) => tabId !== closed);
-  await writeBoard({ ...board, platforms: Object.fromEntries(open) });
+  const pages = Object.entries(board.pages ?? {}).filter(([, { tabId }]) => tabId !== closed);
+  await writeBoard({ ...board, platforms: Object.fromEntries(open), pages: Object.fromEntries(pages) });
 }));
 chrome.permissions.onAdded.addListener(reconfigure);
 chrome.permissions.onRemoved.addListener(reconfigure);
@@ -104,12 +107,39 @@ async function keep(reading) {
     if (!mayReport(current, reading.tabId, reading.readAt)) return false;
     const storageFailed = !(await store(reading));
     const { tabId, readAt, metrics, platform } = reading;
+    const account = reading.account === undefined ? {} : { account: reading.account };
     const health = current?.readAt === readAt ? current.health : advanceHealth(current?.health ?? {}, metrics);
-    await writeBoard({ ...board, storageFailed, platforms: { ...board.platforms, [platform]: { tabId, readAt, metrics, health } } });
+    await writeBoard({ ...board, storageFailed, platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } } });
     return true;
   });
   if (isKept) void sender.drain().then(() => updateBoard({}));
   return { isKept };
+}
+
+/** A broadcast page that is not read: the popup names it. @param {PageMessage & { tabId: number }} message */
+async function keepPage({ platform, tabId, seenAt, page }) {
+  await inTurn(async () => {
+    const board = await readBoard();
+    await writeBoard({ ...board, pages: { ...board.pages, [platform]: { tabId, seenAt, page } } });
+  });
+  return { isKept: true };
+}
+
+/** @param {string} platform @returns {Promise<StartAnswer>} */
+async function answerStart(platform) {
+  const [{ settings }, installationKey, board] = await Promise.all([loadSettings(), keyOfInstallation(), readBoard()]);
+  return startAnswer(settings, installationKey, board.platforms[platform]);
+}
+
+/** Random, made once: without it the mark of an account could be found by trying a list of names. */
+function keyOfInstallation() {
+  return inTurn(async () => {
+    const stored = /** @type {{ installationKey?: string }} */ (await chrome.storage.local.get('installationKey')).installationKey;
+    if (stored) return stored;
+    const made = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    await chrome.storage.local.set({ installationKey: made });
+    return made;
+  });
 }
 
 /** @param {ReadingMessage} reading @returns {Promise<boolean>} false when the disk is full or the profile damaged */

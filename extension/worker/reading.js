@@ -5,7 +5,9 @@
 import '../content/adapters.js';
 
 const METRICS = /** @type {const} */ (['tokens', 'tips', 'viewers', 'goal']);
-const STATUSES = ['ok', 'missing', 'unparsed', 'hidden', 'ambiguous', 'out_of_range'];
+const STATUSES = ['ok', 'missing', 'unparsed', 'hidden', 'ambiguous', 'out_of_range', 'unsettled'];
+const PAGE_STATES = /** @type {const} */ (['unproven', 'switched_off']);
+const ACCOUNT = /^[0-9a-f]{16}$/u;
 /** A message is delivered at once or, after a sleep of the machine, far too late to be called a reading of now. */
 const LONGEST_DELAY_MS = 60_000;
 
@@ -17,14 +19,71 @@ const LONGEST_DELAY_MS = 60_000;
  * @returns {(ReadingMessage & { tabId: number }) | null}
  */
 export function acceptReading(message, sender, extensionId, now) {
+  const from = adapterOf(message, sender, extensionId);
+  if (!from || (message.type !== undefined && message.type !== 'reading')) return null;
+  if (!isRecent(message.readAt, now)) return null;
+  const { adapter, tabId } = from;
+  const metrics = cleanMetrics(adapter, message.metrics);
+  const account = ACCOUNT.test(message.account) ? { account: String(message.account) } : {};
+  return { type: 'reading', platform: adapter.platform, readAt: message.readAt, metrics, ...account, tabId };
+}
+
+/**
+ * @param {any} message
+ * @param {chrome.runtime.MessageSender} sender
+ * @param {string} extensionId
+ * @param {number} now
+ * @returns {(PageMessage & { tabId: number }) | null}
+ */
+export function acceptPage(message, sender, extensionId, now) {
+  const from = adapterOf(message, sender, extensionId);
+  if (!from || message.type !== 'page' || !PAGE_STATES.includes(message.page) || !isRecent(message.seenAt, now)) return null;
+  return { type: 'page', platform: from.adapter.platform, seenAt: message.seenAt, page: message.page, tabId: from.tabId };
+}
+
+/**
+ * The platform of a content script that starts, or null.
+ *
+ * @param {any} message
+ * @param {chrome.runtime.MessageSender} sender
+ * @param {string} extensionId
+ */
+export function acceptStart(message, sender, extensionId) {
+  return message?.type === 'start' ? adapterOf(message, sender, extensionId)?.adapter.platform ?? null : null;
+}
+
+/**
+ * What a content script needs to know. The endpoint and the token are no part of it.
+ *
+ * @param {Settings} settings
+ * @param {string} installationKey stands in where no account key was set: its marks hold for this browser alone
+ * @param {PlatformStatus | undefined} newest
+ * @returns {StartAnswer}
+ */
+export function startAnswer({ accountKey, camsodaEnabled }, installationKey, newest) {
+  const tokens = newest?.metrics.tokens?.value;
+  const account = newest?.account === undefined ? {} : { account: newest.account };
+  return {
+    accountKey: accountKey || installationKey,
+    camsodaEnabled: camsodaEnabled === true,
+    last: newest && tokens !== undefined ? { ...account, tokens, readAt: newest.readAt } : null,
+  };
+}
+
+/**
+ * @param {any} message
+ * @param {chrome.runtime.MessageSender} sender
+ * @param {string} extensionId
+ */
+function adapterOf(message, sender, extensionId) {
   const adapter = globalThis.studioPulseAdapters.find(({ platform }) => platform === message?.platform);
   const tabId = sender.tab?.id;
   if (!adapter || tabId === undefined || sender.id !== extensionId || sender.frameId !== 0) return null;
-  if (!servesOrigin(adapter, sender.origin ?? '')) return null;
-  if (!Number.isSafeInteger(message.readAt) || Math.abs(now - message.readAt) > LONGEST_DELAY_MS) return null;
-  const metrics = cleanMetrics(adapter, message.metrics);
-  return { type: 'reading', platform: adapter.platform, readAt: message.readAt, metrics, tabId };
+  return servesOrigin(adapter, sender.origin ?? '') ? { adapter, tabId } : null;
 }
+
+/** @param {unknown} moment @param {number} now */
+const isRecent = (moment, now) => Number.isSafeInteger(moment) && Math.abs(now - Number(moment)) <= LONGEST_DELAY_MS;
 
 /**
  * Null when there is no balance to report: the contract asks for one, and zero would be a lie. The goal is the one that

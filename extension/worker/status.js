@@ -25,6 +25,7 @@ export const freshBoard = () => ({
 export function advanceHealth(health, metrics) {
   return Object.fromEntries(Object.entries(metrics).map(([name, { status }]) => {
     const { failures, successes, broken } = health[/** @type {MetricName} */ (name)] ?? { failures: 0, successes: 0, broken: false };
+    if (status === 'unsettled') return [name, { failures, successes, broken }]; // neither read nor broken: it is still changing
     return [name, status === 'ok' || name === 'goal'
       ? { failures: 0, successes: successes + 1, broken: broken && successes + 1 < SUCCESSES_UNTIL_MENDED }
       : { failures: failures + 1, successes: 0, broken: broken || failures + 1 >= FAILURES_UNTIL_BROKEN }];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { acceptReading, toTelemetry } from '../../extension/worker/reading.js';
+import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from '../../extension/worker/reading.js';
 
 const NOW = 1_764_000_000_123;
 const ID = 'a'.repeat(32);
@@ -75,4 +75,35 @@ test('the goal is the one that was set; the tip goal on the page is another thin
   const metrics = { tokens: TOKENS, goal: { status: 'ok', value: 500 } };
   assert.equal(toTelemetry({ ...MESSAGE, metrics }, { ...SETTINGS, goal: 900 }).goal_tokens, 900);
   assert.ok(!('goal_tokens' in toTelemetry({ ...MESSAGE, metrics }, SETTINGS)));
+});
+
+test('the account mark gets through, and nothing that has not its form', () => {
+  const accountOf = (account) => acceptReading({ ...MESSAGE, account }, SENDER, ID, NOW).account;
+  assert.equal(accountOf('3fa9c2e1d07b55aa'), '3fa9c2e1d07b55aa');
+  for (const account of ['alice', '3FA9C2E1D07B55AA', '3fa9c2e1d07b55aa\n', '', null, 5, {}, ['3fa9c2e1d07b55aa0']]) assert.equal(accountOf(account), undefined);
+});
+
+test('a page that is not read is taken with its state, and is no reading', () => {
+  const message = { type: 'page', platform: 'chaturbate', seenAt: NOW, page: 'unproven', name: 'alice' };
+  assert.deepEqual(acceptPage(message, SENDER, ID, NOW), { type: 'page', platform: 'chaturbate', seenAt: NOW, page: 'unproven', tabId: 7 });
+  assert.equal(acceptReading({ ...MESSAGE, ...message }, SENDER, ID, NOW), null);
+  for (const change of [{ page: 'own' }, { seenAt: NOW - 120_000 }, { platform: 'example' }, { type: 'reading' }]) {
+    assert.equal(acceptPage({ ...message, ...change }, SENDER, ID, NOW), null);
+  }
+  assert.equal(acceptPage(message, { ...SENDER, frameId: 1 }, ID, NOW), null);
+});
+
+test('only a content script on a page of its platform is answered when it starts', () => {
+  assert.equal(acceptStart({ type: 'start', platform: 'chaturbate' }, SENDER, ID), 'chaturbate');
+  assert.equal(acceptStart({ type: 'start', platform: 'stripchat' }, SENDER, ID), null);
+  assert.equal(acceptStart({ type: 'start', platform: 'chaturbate' }, { ...SENDER, id: 'b'.repeat(32) }, ID), null);
+  assert.equal(acceptStart(MESSAGE, SENDER, ID), null);
+});
+
+test('a page learns the account key, the switch and its last balance, and neither token nor address', () => {
+  const newest = { tabId: 7, readAt: NOW, account: 'ab', metrics: { tokens: TOKENS }, health: {} };
+  assert.deepEqual(startAnswer({ ...SETTINGS, accountKey: 'k', camsodaEnabled: true }, 'own', newest),
+    { accountKey: 'k', camsodaEnabled: true, last: { account: 'ab', tokens: 1234, readAt: NOW } });
+  assert.deepEqual(startAnswer(SETTINGS, 'own', undefined), { accountKey: 'own', camsodaEnabled: false, last: null });
+  assert.equal(startAnswer(SETTINGS, 'own', { ...newest, metrics: { tokens: { status: 'missing' } } }).last, null);
 });

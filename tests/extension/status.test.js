@@ -88,3 +88,8 @@ test('white text is legible on every badge', () => {
   const boards = [freshBoard(), { ...READY, refused: true }, { ...READY, lastOkAt: NOW }, { ...READY, failure: 0, buffered: 1 }];
   for (const board of boards) assert.ok(1.05 / (luminance(badgeFor(board, NOW).colour) + 0.05) >= 4.5);
 });
+
+test('a number that still changes neither breaks a reading nor mends it', () => {
+  const before = { tokens: { failures: 5, successes: 0, broken: false } };
+  assert.deepEqual(advanceHealth(before, { tokens: { status: 'unsettled' } }), before);
+});
