@@ -105,7 +105,7 @@ class Hub:
 
     def apply(self, stored: StoredReading, now_seconds: float) -> bool:
         """Takes a committed reading; False if the log has it, or a newer one, or its time is up."""
-        expires_at = stored.timestamp + self._ttl_seconds
+        expires_at = stored.made_at + self._ttl_seconds
         if stored.version <= self.log.version(stored.room_id, stored.platform) or expires_at <= now_seconds:
             return False
         event = encode(telemetry_event(stored))

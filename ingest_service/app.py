@@ -12,6 +12,7 @@ from ingest_service.openapi import openapi
 from ingest_service.rates import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
+from ingest_service.validation import SENT_AT
 from ingest_service.writer import Limits, Writer
 from shared.audit import Audit, behind_proxies
 from shared.history import DAY_SECONDS
@@ -22,7 +23,8 @@ from shared.serving import FRESH_SECONDS, common_routes, running
 from shared.tokens import Verifier
 from shared.tracing import Spans, closing
 
-EXPOSED = ["RateLimit", "RateLimit-Policy", "Retry-After"]
+TAKEN = ["Authorization", "Content-Type", SENT_AT]
+EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
 def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
@@ -79,6 +81,4 @@ def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:
     if not settings.allowed_origins.values:
         return app
     origins = sorted(settings.allowed_origins.values)
-    return CORSMiddleware(
-        app, allow_origins=origins, allow_methods=["POST"], allow_headers=["Authorization", "Content-Type"], expose_headers=EXPOSED
-    )
+    return CORSMiddleware(app, allow_origins=origins, allow_methods=["POST"], allow_headers=TAKEN, expose_headers=EXPOSED)

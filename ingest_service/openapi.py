@@ -3,12 +3,20 @@
 import functools
 from typing import Any
 
+from ingest_service.validation import SENT_AT
 from shared.messages import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, TelemetryUpdate
 from shared.schemas import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
 
 POLICY = {"RateLimit-Policy": header("Readings that may come at once, and the seconds in which they come back", required=False)}
 REMAINING = {"RateLimit": header("What is left, and in how many seconds there is more", pattern='^"(room|token)";r=0;t=[0-9]+$')}
 RETRY = OF_STATUS[503]
+SENT = {
+    "name": SENT_AT,
+    "in": "header",
+    "required": False,
+    "description": "The producer's clock at sending, Unix milliseconds; beyond 2 s of difference the readings are shifted by it",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 @functools.cache
@@ -19,6 +27,7 @@ def openapi() -> dict[str, Any]:
     one = {
         "summary": "Post one reading",
         "operationId": "postTelemetry",
+        "parameters": [SENT],
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref(TelemetryUpdate)}}},
         "responses": {"200": response("Stored and published, or known before, or kept in history", ref(IngestAnswer), POLICY), **refusals},
@@ -28,6 +37,7 @@ def openapi() -> dict[str, Any]:
         "summary": "Post up to 1,000 readings",
         "description": "Items are readings; one that is not is rejected alone.",
         "operationId": "postTelemetryBatch",
+        "parameters": [SENT],
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": items}}},
         "responses": {

@@ -1,7 +1,7 @@
 """`POST /api/tracking/telemetry` and `/batch`.
 
 These two are plain ASGI callables below Starlette's router, because they are the service's whole load; everything else is ordinary
-Starlette. The order of refusals is fixed: method, credential, media type, size, syntax, meaning, scope, rate.
+Starlette. The order of refusals is fixed: method, credential, media type, clock, size, syntax, meaning, scope, rate.
 """
 
 import time
@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
+from msgspec import UNSET, UnsetType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
 from ingest_service.rates import exhausted
-from ingest_service.validation import check, parse_batch, parse_update
+from ingest_service.validation import check, clock_offset_ms, parse_batch, parse_update, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
 from shared.audit import CLAIMS
 from shared.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
@@ -63,9 +64,11 @@ class Telemetry:
     async def post_one(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """One reading."""
         now = time.time()
-        claims = self._authenticate(scope, now)
+        claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         update = parse_update(body)
+        if seconds := shift_seconds(offset_ms):
+            update = shifted(update, seconds)
         check(update, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
         try:
             result, value = await self._writer.write_one(update, claims.token_id)
@@ -73,14 +76,24 @@ class Telemetry:
             raise _problem(error) from None
         if result > Result.LATE:
             raise _problem(Outcome(result, value))
-        return 200, encode(IngestAnswer(message=MESSAGES[result], processed_at=int(time.time()), result=NAMES[result], version=value))
+        answer = IngestAnswer(
+            message=MESSAGES[result],
+            processed_at=int(time.time()),
+            result=NAMES[result],
+            version=value,
+            clock_offset_ms=_known(offset_ms),
+        )
+        return 200, encode(answer)
 
     async def post_batch(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Up to 1,000 readings, each with its own outcome."""
         now = time.time()
-        claims = self._authenticate(scope, now)
+        claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
-        items = [self._checked(item, claims, now) for item in parse_batch(body)]
+        items = parse_batch(body)
+        if seconds := shift_seconds(offset_ms):
+            items = [item if isinstance(item, Problem) else shifted(item, seconds) for item in items]
+        items = [self._checked(item, claims, now) for item in items]
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
         written = await self._writer.write(good, claims.token_id)
         outcomes = iter(written)
@@ -92,12 +105,14 @@ class Telemetry:
             results.append(_item(position, outcome, refusals))
         for refusal in refusals.values():
             await self._refused(scope, refusal)
-        return 503 if unavailable and unavailable == len(good) else 200, encode(BatchAnswer(results))
+        answer = encode(BatchAnswer(results, _known(offset_ms)))
+        return 503 if unavailable and unavailable == len(good) else 200, answer
 
-    def _authenticate(self, scope: Scope, now_seconds: float) -> Claims:
+    def _authenticate(self, scope: Scope, now_seconds: float) -> tuple[Claims, int | None]:
+        """Whose request it is, and the offset of its clock where it says when it was sent; raises a Problem."""
         if scope["method"] != "POST":
             raise Problem(405, "this path takes POST only", headers={"Allow": "POST"})
-        authorization, is_json = _read_headers(scope["headers"])
+        authorization, is_json, sent_at = _read_headers(scope["headers"])
         try:
             claims = self._verifier.verify(bearer(authorization), now_seconds)
         except TokenError:
@@ -107,7 +122,7 @@ class Telemetry:
             raise unauthorized()
         if not is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
-        return claims
+        return claims, clock_offset_ms(sent_at, int(now_seconds * 1000))
 
     def _checked(self, item: TelemetryUpdate | Problem, claims: Claims, now_seconds: float) -> TelemetryUpdate | Problem:
         if isinstance(item, Problem):
@@ -119,9 +134,13 @@ class Telemetry:
         return item
 
 
-def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
-    """The credential, and whether the body is JSON as it stands; raises a Problem for two credentials."""
-    credentials, media_type, is_plain = [], b"", True
+def _known(offset_ms: int | None) -> int | UnsetType:
+    return UNSET if offset_ms is None else offset_ms
+
+
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool, list[bytes]]:
+    """The credential, whether the body is JSON as it is, and the moments of sending; raises a Problem for two credentials."""
+    credentials, media_type, is_plain, sent_at = [], b"", True, []
     for name, value in headers:
         if name == b"authorization":
             credentials.append(value)
@@ -129,10 +148,12 @@ def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
             media_type = value
         elif name == b"content-encoding" and value.lower() != b"identity":
             is_plain = False
+        elif name == b"pulse-sent-at":
+            sent_at.append(value)
     if len(credentials) > 1:
         raise Problem(400, "one credential, please")
     credential = credentials[0].decode("latin-1") if credentials else ""
-    return credential, is_plain and media_type.lower().replace(b" ", b"") in JSON_TYPES
+    return credential, is_plain and media_type.lower().replace(b" ", b"") in JSON_TYPES, sent_at
 
 
 def _problem(outcome: Outcome | Exception) -> Problem:

@@ -17,7 +17,7 @@ local FIRST, STRIDE = 14, 9
 local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED = 1, 2, 3, 4, 5, 6
 local WINDOW_SECONDS = 60
 -- Anchored: what a pattern need not search for costs a fifth.
-local STORED = '^{"version":(%d+),"committed_at":%d+,"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":%d+,"sequence":(%d+)'
+local STORED = '^{"version":(%d+),"committed_at":(%d+),"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":[%dnul]+,"sequence":(%d+)'
 
 local call, try, match, floor = redis.call, redis.pcall, string.match, math.floor
 local latest_prefix, history_prefix, history_suffix, rate_prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -25,6 +25,9 @@ local ttl, retention, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV
 local time = call('TIME')
 local now_seconds = tonumber(time[1])
 local now = now_seconds * 1000000 + tonumber(time[2])
+
+-- A clock that is ahead tells nothing about the seconds just before a commit: a right reading of these is newer than one stamped ahead.
+local GRACE_SECONDS = 2
 
 -- Numbers above 10^14 lose digits in Lua's own conversion to text.
 local function whole(number)
@@ -125,14 +128,22 @@ local function commit(i, token)
   local stored = try('GET', key)
   if damaged(stored) then return DAMAGED, 0 end
 
-  local late, duplicate, same_slot, stored_version = timestamp + ttl <= now_seconds, false, false, 0
+  -- No reading is from after its commit: one stamped ahead of it counts as made at it.
+  local ahead = timestamp > now_seconds
+  local made = ahead and now_seconds or timestamp
+  local late, duplicate, same_slot, stored_version = made + ttl <= now_seconds, false, false, 0
   if stored then
-    local its_version, at, order = match(stored, STORED)
+    local its_version, committed, at, order = match(stored, STORED)
     local sequence = tonumber(ARGV[i + 4])
     stored_version, at, order = tonumber(its_version or 0), tonumber(at or 0), tonumber(order or 0)
-    late = late or timestamp < at or (timestamp == at and sequence < order)
+    local its_commit = math.min(floor(tonumber(committed or 0) / 1000000), now_seconds)
+    if at > its_commit and not (ahead and now_seconds - its_commit <= GRACE_SECONDS) then
+      late = late or made < its_commit - GRACE_SECONDS
+    else
+      late = late or timestamp < at or (timestamp == at and sequence < order)
+    end
     duplicate = timestamp == at and sequence == order and string.sub(stored, -#body) == body
-    same_slot = floor(timestamp / step) == floor(at / step)
+    same_slot = timestamp >= at and floor(timestamp / step) == floor(at / step)
   end
 
   -- What is newer than the stored reading and of the same slot is newer than what the slot holds: nothing need be read.
@@ -165,7 +176,7 @@ local function commit(i, token)
 
   local text = whole(version)
   local line = '{"version":' .. text .. committed_at .. body
-  call('SET', key, line, 'EXAT', timestamp + ttl)
+  call('SET', key, line, 'EXAT', made + ttl)
   accepted = accepted + 1
   members[2 * accepted - 1], members[2 * accepted] = text, member
   lines[accepted] = line

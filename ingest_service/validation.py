@@ -5,6 +5,7 @@ names the field.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -14,9 +15,13 @@ from shared.problems import Problem
 from shared.scope import Scope
 
 MAX_AHEAD_SECONDS: Final = 300
+MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
+TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive
+SENT_AT: Final = "Pulse-Sent-At"
 
 _FIELD_PATH = re.compile(r"at `\$\.([a-z_]+)")
 _MISSING = re.compile(r"\AObject missing required field `([a-z_]+)`")
+_MILLISECONDS = re.compile(rb"\A[0-9]{1,16}\Z")
 _EXPECTED = re.compile(r"Expected `[a-z0-9 |]+`(, got `[a-z]+`| [<>]=? \d+)?")
 
 
@@ -25,7 +30,20 @@ def parse_update(body: bytes | msgspec.Raw) -> TelemetryUpdate:
     try:
         return decode_update(body)
     except UNREADABLE as error:
+        if "got `float`" not in str(error):
+            raise _problem(body, error) from None
+    try:
+        return decode_update(_with_integers(body))
+    except UNREADABLE as error:
         raise _problem(body, error) from None
+
+
+def _with_integers(body: bytes | msgspec.Raw) -> bytes:
+    """The same object with its whole floats as integers: JSON has one kind of number, and 5000.0 and 5e3 are integers to its schemas."""
+    fields = msgspec.json.decode(body)
+    if not isinstance(fields, dict):
+        return bytes(body)
+    return msgspec.json.encode({k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in fields.items()})
 
 
 def parse_batch(body: bytes) -> list[TelemetryUpdate | Problem]:
@@ -53,8 +71,41 @@ def _parse_item(item: msgspec.Raw) -> TelemetryUpdate | Problem:
         return problem
 
 
+def clock_offset_ms(values: Sequence[bytes], received_ms: int) -> int | None:
+    """Received minus sent, from the values of `Pulse-Sent-At`; None without the header. Raises a 400 Problem."""
+    if not values:
+        return None
+    if len(values) > 1:
+        raise _bad_sent_at("stands twice")
+    if not _MILLISECONDS.match(values[0]):
+        raise _bad_sent_at("should be the Unix time in milliseconds")
+    offset = received_ms - int(values[0])
+    if abs(offset) > MAX_OFFSET_MS:
+        raise _bad_sent_at("lies more than a day off")
+    return offset
+
+
+def _bad_sent_at(detail: str) -> Problem:
+    return Problem(400, f"{SENT_AT} {detail}", errors=[{"field": SENT_AT, "detail": detail}])
+
+
+def shift_seconds(offset_ms: int | None) -> int:
+    """By how much a producer's readings are shifted: whole seconds, so that their order among themselves stays as it is."""
+    return 0 if offset_ms is None or abs(offset_ms) <= TOLERATED_OFFSET_MS else round(offset_ms / 1000)
+
+
+def shifted(update: TelemetryUpdate, seconds: int) -> TelemetryUpdate:
+    """The reading as a clock shows it that is so many seconds later; a sequence in Unix milliseconds moves along."""
+    in_milliseconds = update.sequence // 1000 == update.timestamp
+    return msgspec.structs.replace(
+        update, timestamp=update.timestamp + seconds, sequence=update.sequence + (1000 * seconds if in_milliseconds else 0)
+    )
+
+
 def check(update: TelemetryUpdate, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
-    """Raises a Problem unless the token covers the room and the observation is of a believable time."""
+    """Raises a Problem unless a number is known, the token covers the room and the observation is of a believable time."""
+    if update.tokens_count is None and update.viewers_count is None and update.tips_count is None and update.goal_tokens is None:
+        raise _unprocessable("tokens_count", "is unknown, and so is every other number")
     if not scope.allows(update.room_id, update.platform):
         raise Problem(403, "the token does not cover this room on this platform")
     if update.timestamp > now_seconds + MAX_AHEAD_SECONDS:
@@ -103,4 +154,5 @@ def _rule(field: str, text: str) -> str:
 RULES: Final = {
     "room_id": "should be 1-64 letters, digits, spaces, . _ -, without a space at either end",
     "platform": "should be 1-32 of a-z 0-9 - _, starting with a letter or digit",
+    "account": "should be 1-64 letters, digits, . _ -",
 }

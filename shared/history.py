@@ -13,6 +13,7 @@ from shared.messages import TelemetryUpdate
 
 RECORD_BYTES: Final = 20
 DAY_SECONDS: Final = 86400
+NEVER: Final = -2  # the moment of a reading that is not recorded: older than that of an empty slot
 
 _RECORD: Final = struct.Struct(">5I")
 
@@ -32,9 +33,9 @@ def slot_of(update: TelemetryUpdate, step_seconds: int) -> Slot:
     index, second_of_step = divmod(second_of_day, step_seconds)
     moment_ms = second_of_step * 1000 + _millisecond(update)
     record = _RECORD.pack(
-        update.tokens_count + 1, _stored(update.tips_count), _stored(update.viewers_count), _stored(update.goal_tokens), moment_ms
+        _stored(update.tokens_count), _stored(update.tips_count), _stored(update.viewers_count), _stored(update.goal_tokens), moment_ms
     )
-    return Slot(day_of(update.timestamp), index * RECORD_BYTES, record, moment_ms)
+    return Slot(day_of(update.timestamp), index * RECORD_BYTES, record, NEVER if update.tokens_count is None else moment_ms)
 
 
 def _millisecond(update: TelemetryUpdate) -> int:

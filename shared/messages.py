@@ -14,15 +14,22 @@ MAX_COUNT: Final = 2**32 - 2  # history keeps value + 1 in 32 bits, and 0 for un
 MAX_SEQUENCE: Final = 2**53 - 1  # every JSON reader, and Lua, holds it exactly
 MAX_BATCH_ITEMS: Final = 1000
 MAX_PATTERNS: Final = 500  # rooms or platforms that one filter may name
+MAX_INTERVAL_SECONDS: Final = 3600
+DEFAULT_INTERVAL_SECONDS: Final = 5  # how often a producer reports that does not say
 
 ROOM_PATTERN: Final = r"\A[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
 PLATFORM_PATTERN: Final = r"\A[a-z0-9][a-z0-9_-]{0,31}\Z"
+ACCOUNT_PATTERN: Final = r"\A[A-Za-z0-9._-]{1,64}\Z"
 
 RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, description="1-64 of A-Z a-z 0-9 space . _ -; no space at either end")]
 Platform = Annotated[str, Meta(pattern=PLATFORM_PATTERN, description="1-32 of a-z 0-9 - _; starts with a letter or digit")]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT, description="a whole number from 0 to 4294967294")]
 Seconds = Annotated[int, Meta(ge=0, le=2**40, description="Unix time in whole seconds")]
 Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE, description="a whole number from 0 to 9007199254740991")]
+Account = Annotated[str, Meta(pattern=ACCOUNT_PATTERN, description="1-64 of A-Z a-z 0-9 . _ -; whose balance it is; absent: not known")]
+Interval = Annotated[
+    int, Meta(ge=1, le=MAX_INTERVAL_SECONDS, description="seconds between two readings of this producer, 1 to 3600; absent: 5")
+]
 
 Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON reader holds exactly")]
 
@@ -31,16 +38,22 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class TelemetryUpdate(Struct, frozen=True, forbid_unknown_fields=True):
-    """One reading of one room on one platform, as a producer posts it. None means unknown, never zero."""
+    """One reading of one room on one platform, as a producer posts it. None means unknown, never zero.
+
+    `account` and `interval_seconds` are left out of the encoding where they were not sent, so that the reading of a producer that does not
+    know them is stored byte for byte as before they existed.
+    """
 
     room_id: RoomId
     platform: Platform
     timestamp: Seconds
-    tokens_count: Count
+    tokens_count: Count | None
     sequence: Sequence = 0
     tips_count: Count | None = None
     viewers_count: Count | None = None
     goal_tokens: Count | None = None
+    account: Account | UnsetType = UNSET
+    interval_seconds: Interval | UnsetType = UNSET
 
 
 class StoredReading(Struct, frozen=True):
@@ -52,13 +65,23 @@ class StoredReading(Struct, frozen=True):
     room_id: str
     platform: str
     timestamp: Seconds
-    tokens_count: Count
+    tokens_count: Count | None
     sequence: Sequence
     tips_count: Count | None
     viewers_count: Count | None
     goal_tokens: Count | None
     version: Stamp
     committed_at: Stamp
+    account: str | None = None
+    interval_seconds: Interval = DEFAULT_INTERVAL_SECONDS
+
+    @property
+    def made_at(self) -> int:
+        """When the reading was made, in Unix seconds by the server's clock: no reading is younger than its commit."""
+        return min(self.timestamp, self.committed_at // 1_000_000)
+
+
+ClockOffset = Annotated[int, Meta(description="milliseconds that the producer's clock is behind; only with Pulse-Sent-At")]
 
 
 class IngestAnswer(Struct, frozen=True, kw_only=True):
@@ -69,6 +92,7 @@ class IngestAnswer(Struct, frozen=True, kw_only=True):
     processed_at: int
     result: str
     version: int
+    clock_offset_ms: ClockOffset | UnsetType = UNSET
 
 
 class BatchItem(Struct, frozen=True, omit_defaults=True):
@@ -84,17 +108,20 @@ class BatchAnswer(Struct, frozen=True):
     """The outcomes of a batch, in the order of its items."""
 
     results: list[BatchItem]
+    clock_offset_ms: ClockOffset | UnsetType = UNSET
 
 
 class EventData(Struct, frozen=True):
-    """The numbers of a `TELEMETRY_UPDATE`."""
+    """The numbers of a `TELEMETRY_UPDATE`; null is unknown."""
 
     platform: str
-    tokens: int
+    tokens: int | None
     tips: int | None
     viewers: int | None
     goal: int | None
     timestamp: int
+    account: str | None
+    interval_seconds: int
 
 
 class Event(Struct, frozen=True, tag_field="event_type"):
@@ -234,6 +261,8 @@ def telemetry_event(stored: StoredReading) -> TelemetryEvent:
             viewers=stored.viewers_count,
             goal=stored.goal_tokens,
             timestamp=stored.timestamp,
+            account=stored.account,
+            interval_seconds=stored.interval_seconds,
         ),
         timestamp=stored.committed_at // 1_000_000,
         version=stored.version,

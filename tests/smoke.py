@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, Self
 
 TIMEOUT_SECONDS = 5.0
 VISIBLE_SECONDS = 60
+MAX_OFFSET_MS = 2000  # beyond it the server shifts what a producer with this clock posts
 PLATFORM = "chaturbate"
 TELEMETRY = "/api/tracking/telemetry"
 
@@ -70,11 +71,11 @@ class Stack:
             "timestamp": int(now) - max(0, self.ttl_seconds - VISIBLE_SECONDS),
             "sequence": int(now * 1000),
         }
-        return _request("POST", self.ingest_url + TELEMETRY, token, reading)
+        return _request("POST", self.ingest_url + TELEMETRY, token, reading, {"Pulse-Sent-At": str(int(time.time() * 1000))})
 
 
-def _request(method: str, url: str, token: str, body: dict[str, Any] | None = None) -> Answer:
-    headers = {"Content-Type": "application/json"} if body else {}
+def _request(method: str, url: str, token: str, body: dict[str, Any] | None = None, more: dict[str, str] | None = None) -> Answer:
+    headers = ({"Content-Type": "application/json"} if body else {}) | (more or {})
     if token:
         headers["Authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers, method=method)
@@ -185,12 +186,15 @@ def socket_refuses_and_accepts(stack: Stack) -> str:
 
 
 def telemetry_is_accepted(stack: Stack) -> str:
-    """A posted reading is confirmed."""
+    """A posted reading is confirmed, and the server's clock agrees with that of this machine."""
     answer = stack.post(stack.ingest_token)
     _expect(200, answer, "POST with a token")
     if answer.body.get("result") != "accepted":
         raise CheckFailed(f"the reading was {answer.body.get('result')}, not accepted")
-    return f"version {answer.body['version']}"
+    offset_ms = answer.body.get("clock_offset_ms")
+    if not isinstance(offset_ms, int) or abs(offset_ms) > MAX_OFFSET_MS:
+        raise CheckFailed(f"clock_offset_ms is {offset_ms}: this machine's clock or the server's is wrong")
+    return f"version {answer.body['version']}, clocks differ by {offset_ms} ms"
 
 
 def value_is_readable(stack: Stack) -> str:

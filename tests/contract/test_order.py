@@ -139,6 +139,66 @@ async def test_versions_grow_though_the_store_was_lost(redis: Redis) -> None:
     assert after > before
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 60, 299])
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two commits"])
+async def test_a_reading_stamped_ahead_holds_nothing_up(redis: Redis, seconds: int, together: bool) -> None:  # noqa: FBT001 - a parameter
+    """It counts as made at its commit: the next right one replaces it, whatever its sequence."""
+    ahead = update(-1000 * seconds, tokens_count=500)
+    right = [update(tokens_count=600), update(tokens_count=601, sequence=0), update(tokens_count=602)]
+    batches = [[ahead, right[0]]] if together else [[ahead], [right[0]]]
+    assert [result for batch in batches for result in await results(redis, *batch)] == [ACCEPTED, ACCEPTED]
+    stored = await latest(redis)
+    assert stored is not None
+    assert stored.tokens_count == 600
+
+
+async def test_a_reading_of_the_moments_before_replaces_one_stamped_ahead(redis: Redis) -> None:
+    """A right reading is a little older than its own commit; one that is older than that stays late."""
+    assert await results(redis, update(-290_000), update(1500), update(-290_000), update(5000)) == [ACCEPTED, ACCEPTED, ACCEPTED, LATE]
+
+
+async def test_readings_of_a_clock_that_is_ahead_keep_their_order(redis: Redis) -> None:
+    """Of one commit, the older of two readings stamped ahead is late, the newer accepted, a repeated one a duplicate."""
+    first, second = update(-200_000), update(-205_000)
+    assert await results(redis, second, first, second) == [ACCEPTED, LATE, DUPLICATE]
+    assert await results(redis, update(-210_000)) == [ACCEPTED]
+
+
+async def test_two_desks_of_one_room_are_both_taken(redis: Redis) -> None:
+    """One desk's clock is ahead, the other's right: each new reading of either is accepted."""
+    for _ in range(3):
+        assert await results(redis, update(-299_000)) == [ACCEPTED]
+        assert await results(redis, update()) == [ACCEPTED]
+
+
+async def test_the_ttl_of_a_reading_stamped_ahead_counts_from_its_commit(redis: Redis) -> None:
+    """A clock that is ahead keeps no value alive for longer."""
+    before = update().timestamp
+    await commit(redis, update(-290_000))
+    assert before + TTL <= await redis.expiretime(keys.latest(0, "blue", "camsoda")) <= update().timestamp + TTL
+
+
+async def test_account_and_interval_are_stored_and_published(redis: Redis) -> None:
+    """Both lie beside the numbers, and a reading that differs in them alone is another reading."""
+    reading = update(account="Ana.7-x_", interval_seconds=60)
+    async with listening(redis) as published:
+        assert await results(redis, reading, reading, TelemetryUpdate("blue", "camsoda", reading.timestamp, 1, reading.sequence)) == [
+            ACCEPTED,
+            DUPLICATE,
+            ACCEPTED,
+        ]
+    assert [(line.account, line.interval_seconds) for line in published[0]] == [("Ana.7-x_", 60), (None, 5)]
+
+
+async def test_an_unknown_balance_is_stored_and_ordered(redis: Redis) -> None:
+    """It is the latest value; what is known of the minute's balance stays in history."""
+    known, unknown = update(10, tokens_count=7), update(tokens_count=None, viewers_count=3)
+    assert await results(redis, known, unknown, unknown, update(5)) == [ACCEPTED, ACCEPTED, DUPLICATE, LATE]
+    stored = await latest(redis)
+    assert stored is not None
+    assert (stored.tokens_count, stored.viewers_count) == (None, 3)
+
+
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[list[int]]:
     """Moments within five minutes, some told twice, in any order and in batches of any size."""

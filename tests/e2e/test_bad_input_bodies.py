@@ -75,7 +75,6 @@ NO_READING: dict[str, tuple[Body, str | None]] = {
         for label, value in {
             "text": b'"1"',
             "fraction": b"1.5",
-            "float": b"1.0",
             "true": b"true",
             "array": b"[1]",
             "object": b"{}",
@@ -84,9 +83,11 @@ NO_READING: dict[str, tuple[Body, str | None]] = {
             "64 bits": b"18446744073709551616",
             "5,000 digits": DIGITS,
             "1e400": b"1e400",
-            "1e1": b"1e1",
+            "1e-1": b"1e-1",
         }.items()
     },
+    **{f"interval {value!r}": (field(interval_seconds=value), "interval_seconds") for value in (0, 3601, 1.5, -1, "5", None, True)},
+    **{f"account {value!r}"[:30]: (field(account=value), "account") for value in ("a b", "a:b", "a" * 65, "", 7, None, "a\n", "\u00e9")},
     **{f"{name} null": (raw(name, b"null"), name) for name in ("room_id", "platform", "tokens_count", "sequence", "timestamp")},
     **{
         f"room {label}": (field(room_id=value), "room_id")
@@ -203,7 +204,15 @@ def test_the_widest_good_reading_is_taken(ingest: Service, headers: Headers) -> 
     """Every bound of the contract is itself inside."""
     most = 2**32 - 2
     body = body_of(
-        ONE, room_id="A.b_c-9 " + "x" * 56, platform="0" * 32, tokens_count=most, tips_count=0, viewers_count=None, goal_tokens=most
+        ONE,
+        room_id="A.b_c-9 " + "x" * 56,
+        platform="0" * 32,
+        tokens_count=most,
+        tips_count=0,
+        viewers_count=None,
+        goal_tokens=most,
+        account="a" * 64,
+        interval_seconds=3600,
     )
     assert post(ingest, ONE, headers, body).json()["result"] == "accepted"
 

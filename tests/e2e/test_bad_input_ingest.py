@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -137,6 +138,57 @@ def test_another_media_type_is_415(ingest: Service, bearer: tuple[str, str], pat
 def test_every_spelling_of_json_is_taken(ingest: Service, bearer: tuple[str, str], media: str) -> None:
     """Case, spaces and quotes of a media type do not matter."""
     assert post(ingest, ONE, (("Content-Type", media), bearer), body_of(ONE, room_id="input-media")).status == 200
+
+
+# --- the producer's clock ---
+
+MINUTE_MS = 60_000
+SENT: dict[str, Callable[[int], list[str]]] = {
+    "no number": lambda _now: ["soon"],
+    "empty": lambda _now: [""],
+    "negative": lambda now: [f"-{now}"],
+    "a fraction": lambda now: [f"{now}.5"],
+    "an exponent": lambda _now: ["1.7e12"],
+    "seconds": lambda now: [str(now // 1000)],
+    "twice": lambda now: [str(now)] * 2,
+    "a list": lambda now: [f"{now}, {now}"],
+    "more than a day behind": lambda now: [str(now - 1441 * MINUTE_MS)],
+    "more than a day ahead": lambda now: [str(now + 1441 * MINUTE_MS)],
+    "endless": lambda _now: ["1" * 4000],
+}
+
+
+@PATHS
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT.keys())
+def test_a_bad_moment_of_sending_is_400(ingest: Service, bearer: tuple[str, str], path: str, sent: Any, versions: Any) -> None:
+    """The header is named, and nothing is stored."""
+    before = versions()
+    fields = tuple(("Pulse-Sent-At", value) for value in sent(time.time_ns() // 1_000_000))
+    answer = post(ingest, path, (*JSON, bearer, *fields), body_of(path))
+    assert (answer.status, answer.is_problem, versions()) == (400, True, before)
+    assert [error["field"] for error in answer.json()["errors"]] == ["Pulse-Sent-At"]
+
+
+@PATHS
+@pytest.mark.parametrize("behind_seconds", [0, 1, 90, -90, -400, 3605])
+def test_a_producers_clock_is_corrected(ingest: Service, stack: Stack, bearer: tuple[str, str], path: str, behind_seconds: int) -> None:
+    """Beyond two seconds a reading is stored at its moment by the server's clock, and the answer says by how much the clock differs."""
+    room, now_ms = f"input-clock{behind_seconds}-{len(path)}", time.time_ns() // 1_000_000
+    clock_ms = now_ms - 1000 * behind_seconds
+    body = body_of(path, room_id=room, timestamp=clock_ms // 1000, sequence=clock_ms)
+    answer = post(ingest, path, (*JSON, bearer, ("Pulse-Sent-At", str(clock_ms))), body).json()
+    assert abs(answer["clock_offset_ms"] - 1000 * behind_seconds) < 900
+    with redis.Redis.from_url(stack.redis_url) as server:
+        stored = json.loads(server.get(f"telemetry:{{0}}:{room}:camsoda"))
+    error_seconds = stored["timestamp"] - now_ms // 1000
+    assert error_seconds == (-behind_seconds if abs(behind_seconds) <= 2 else 0) or abs(error_seconds) == 1 < abs(behind_seconds)
+    assert stored["sequence"] // 1000 == stored["timestamp"]
+
+
+@PATHS
+def test_without_a_moment_of_sending_nothing_is_corrected(ingest: Service, bearer: tuple[str, str], path: str) -> None:
+    """An old producer's reading is stored as it came, and the answer has no offset."""
+    assert "clock_offset_ms" not in post(ingest, path, (*JSON, bearer), body_of(path)).json()
 
 
 # --- size and time ---

@@ -33,7 +33,9 @@ def test_the_listed_extension_may_post(listed: Service, stack: Stack) -> None:
         None,
     )
     assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, EXTENSION)
-    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == {"RateLimit", "RateLimit-Policy", "Retry-After"}
+    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == {"Date", "RateLimit", "RateLimit-Policy", "Retry-After"}
+    taken = {name.lower() for name in asked.headers["Access-Control-Allow-Headers"].split(", ")}
+    assert {"authorization", "content-type", "pulse-sent-at"} <= taken
 
 
 STRANGERS = [EXTENSION[:-1] + "a", EXTENSION.upper(), EXTENSION + "a", "chrome-extension://*", "null", "https://evil.example", ORIGIN]

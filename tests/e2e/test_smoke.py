@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,22 @@ def test_it_can_be_repeated_with_tokens_of_ones_own(stack: Stack) -> None:
     for _ in range(2):
         done = smoke(stack, ingest, broadcast, SMOKE_ROOM="check-1", TOKEN_KEYS="", **tokens)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("seconds", [30, -30])
+def test_a_clock_that_is_off_fails(stack: Stack, tmp_path: pathlib.Path, seconds: int) -> None:
+    """The third check says that the clocks differ."""
+    ingest, broadcast = stack.ingest(), stack.broadcast()
+    (clock := tmp_path / "clock").write_text(str(seconds))
+    code = f"import sys; sys.path.insert(0, 'tests/faults/clock'); import sitecustomize, runpy; sys.argv = ['smoke', '{broadcast.url}']; "
+    given = {"PATH": os.environ["PATH"], "INGEST_URL": ingest.url, "TOKEN_KEYS": stack.token_keys, "CLOCK_FILE": str(clock)}
+    code += "runpy.run_path('tests/smoke.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "3. FAIL" in done.stdout
+    offset = re.search(r"clock_offset_ms is (-?[0-9]+)", done.stdout)
+    assert offset is not None
+    assert abs(int(offset[1]) + 1000 * seconds) < 1000
 
 
 def test_a_stack_without_ingest_fails(stack: Stack) -> None:

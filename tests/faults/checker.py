@@ -79,11 +79,11 @@ class Checker:
 
     def posting(self, update: TelemetryUpdate) -> None:
         """A POST is sent; its value may be shown before its answer is back."""
-        self._sent[update.room_id, update.platform].add((update.tokens_count, update.timestamp))
+        self._sent[update.room_id, update.platform].add((update.tokens_count or 0, update.timestamp))
 
     def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
         """A POST was answered, or was not."""
-        self.posts[update.room_id, update.platform].append(Posted(update.tokens_count, update.timestamp, stored, at))
+        self.posts[update.room_id, update.platform].append(Posted(update.tokens_count or 0, update.timestamp, stored, at))
 
     def opened(self, name: str, at: float, rooms: frozenset[str] | None = None) -> None:
         """A dashboard's socket opened; until its first SYNC it claims nothing."""

@@ -57,7 +57,7 @@ def test_killed_and_restarted_with_its_log(tmp_path: pathlib.Path) -> None:
         confirmed = {room: scene.checker.last_stored((room, PLATFORM)) for room in ROOMS}
         await asyncio.to_thread(scene.redis.start)
         values = scene.redis.admin.mget([keys.latest(0, room, PLATFORM) for room in ROOMS])
-        stored = {reading.room_id: reading.tokens_count for reading in map(decode_stored, values)}  # type: ignore[arg-type]
+        stored = {reading.room_id: reading.tokens_count or 0 for reading in map(decode_stored, values)}  # type: ignore[arg-type]
         healed = await scene.mended()
         assert all(stored[room] >= confirmed[room] for room in ROOMS)
         assert scene.connections == {1}

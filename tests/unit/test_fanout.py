@@ -33,7 +33,7 @@ class Crowd:
 
     def change(self, version: int) -> None:
         """A room's value changes."""
-        self.hub.apply(StoredReading("room", "p", 1000, version, 0, None, None, None, version, 1), now_seconds=1000)
+        self.hub.apply(StoredReading("room", "p", 1000, version, 0, None, None, None, version, 10**9), now_seconds=1000)
         self.fanout.wake()
 
 

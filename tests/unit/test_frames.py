@@ -63,7 +63,7 @@ def test_an_audience_shares_one_compressed_payload() -> None:
     for name in told:
         hub.attach(Client(told[name].append), Scope.of(["*"]), Encoding.DEFLATED)
     for number in range(50):
-        hub.apply(StoredReading(f"room-{number}", "p", 1000, 1, 0, None, None, None, number + 1, 1), now_seconds=1000)
+        hub.apply(StoredReading(f"room-{number}", "p", 1000, 1, 0, None, None, None, number + 1, 10**9), now_seconds=1000)
     list(hub.flush(1000))
     assert told["a"][0] is told["b"][0]
     assert len(told["a"][0]) < 50 * 50

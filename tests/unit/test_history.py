@@ -10,17 +10,19 @@ from shared.messages import MAX_COUNT, TelemetryUpdate
 STEPS = st.sampled_from([1, 5, 60, 3600])
 MOMENTS = st.integers(1_600_000_000_000, 2_000_000_000_000)
 COUNTS = st.none() | st.integers(0, MAX_COUNT)
+COUNTED = ("tokens_count", "tips_count", "viewers_count", "goal_tokens")
 
 
 def at(milliseconds: int, **counts: int | None) -> TelemetryUpdate:
     """A reading of a moment."""
-    return TelemetryUpdate("a", "p", milliseconds // 1000, counts.pop("tokens_count", 1) or 0, milliseconds, **counts)
+    tokens, tips, viewers, goal = (counts.get(name) for name in COUNTED)
+    return TelemetryUpdate("a", "p", milliseconds // 1000, tokens or 0, milliseconds, tips, viewers, goal)
 
 
 @given(MOMENTS, STEPS, st.integers(0, MAX_COUNT), st.tuples(COUNTS, COUNTS, COUNTS))
 def test_a_record_holds_what_was_put_in(moment: int, step: int, tokens: int, others: tuple[int | None, ...]) -> None:
     """Zero stays zero and unknown stays unknown."""
-    named = dict(zip(("tips_count", "viewers_count", "goal_tokens"), others, strict=True))
+    named = dict(zip(COUNTED[1:], others, strict=True))
     [record] = unpack(slot_of(at(moment, tokens_count=tokens, **named), step).record)
     assert record == (tokens, *others, moment % (step * 1000))
 

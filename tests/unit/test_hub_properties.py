@@ -110,11 +110,16 @@ class Relay(RuleBasedStateMachine):
         self.truth: dict[tuple[str, str], tuple[int, float]] = {}
         self.dashboards: list[Dashboard] = []
 
+    @property
+    def now_us(self) -> int:
+        """Redis' clock."""
+        return int(self.now * 1_000_000)
+
     @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS), age=strategies.integers(0, 90))
     def update(self, room: str, platform: str, age: int) -> None:
         """A reading is committed and arrives."""
         self.version += 1 + age * 700_000
-        stored = StoredReading(room, platform, int(self.now) - age, 1, 0, None, None, None, self.version, self.version)
+        stored = StoredReading(room, platform, int(self.now) - age, 1, 0, None, None, None, self.version, self.now_us)
         self.truth[room, platform] = (self.version, int(self.now) - age + TTL_SECONDS)
         self.hub.apply(stored, self.now)
         self.hub.advance(0, self.version)
@@ -123,7 +128,7 @@ class Relay(RuleBasedStateMachine):
     def stale_copy(self, room: str, platform: str) -> None:
         """An old copy arrives again, as a resynchronisation may bring it."""
         held = self.hub.log.version(room, platform)
-        stored = StoredReading(room, platform, int(self.now), 1, 0, None, None, None, held, held)
+        stored = StoredReading(room, platform, int(self.now), 1, 0, None, None, None, held, self.now_us)
         assert not self.hub.apply(stored, self.now)
 
     @rule(seconds=strategies.sampled_from((1, 30, 101)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_service.validation import check, parse_batch, parse_update
+from ingest_service.validation import check, clock_offset_ms, parse_batch, parse_update, shift_seconds, shifted
 from shared.messages import TelemetryUpdate, encode
 from shared.problems import Problem
 from shared.scope import Scope
@@ -92,3 +92,124 @@ def test_scope_comes_before_time() -> None:
     with pytest.raises(Problem) as refusal:
         check(TelemetryUpdate("red", "camsoda", 0, 1), Scope.of(["blue"]), now_seconds=NOW, retention_seconds=WEEK)
     assert refusal.value.status == 403
+
+
+COUNTED = ("tokens_count", "tips_count", "viewers_count", "goal_tokens")
+
+
+@pytest.mark.parametrize("known", COUNTED)
+def test_one_known_number_is_enough(known: str) -> None:
+    """A page may show an audience and hide the balance."""
+    update = parse_update(json.dumps(GOOD | dict.fromkeys(COUNTED) | {known: 0}).encode())
+    check(update, Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
+
+
+def test_a_reading_without_any_number_is_refused() -> None:
+    """It says nothing."""
+    update = parse_update(json.dumps(GOOD | dict.fromkeys(COUNTED)).encode())
+    with pytest.raises(Problem) as refusal:
+        check(update, Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
+    assert (refusal.value.status, [error["field"] for error in refusal.value.errors or []]) == (422, ["tokens_count"])
+
+
+INTEGERS = {
+    "timestamp": NOW,
+    "sequence": 7,
+    "tokens_count": 5000,
+    "tips_count": 1,
+    "viewers_count": 0,
+    "goal_tokens": 90,
+    "interval_seconds": 60,
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("spelling", ["{}.0", "{}e0", "{}E+00", "{}.000"])
+def test_every_integer_may_be_written_as_a_whole_float(name: str, spelling: str) -> None:
+    """JSON has one kind of number: 5000.0 is an integer to its schemas, and is stored as one."""
+    text = json.dumps(GOOD | INTEGERS | {name: "VALUE"}).replace('"VALUE"', spelling.format(INTEGERS[name]))
+    plain = parse_update(json.dumps(GOOD | INTEGERS).encode())
+    assert encode(parse_update(text.encode())) == encode(plain)
+    assert [encode(item) for item in parse_batch(f"[{text}]".encode())] == [encode(plain)]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("text", ["1.5", "-1.0", "1e300", "1e-3", "0.1"])
+def test_a_float_that_is_no_integer_in_bounds_names_its_field(name: str, text: str) -> None:
+    """A fraction is not rounded."""
+    problem = problem_of(json.dumps(GOOD | INTEGERS | {name: "VALUE"}).replace('"VALUE"', text).encode())
+    assert problem is not None
+    assert (problem.status, [error["field"] for error in problem.errors or []]) == (422, [name])
+
+
+BAD_VALUES = [
+    *[("interval_seconds", value) for value in (0, 3601, 1.5, -1, "5", None, True, [5])],
+    *[("account", value) for value in ("a b", "a:b", "a" * 65, "", 7, None, "a\n", "\u00e9", "{a}", ["a"])],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES, ids=lambda value: repr(value)[:12])
+def test_a_bad_account_or_interval_is_named(name: str, value: object) -> None:
+    """Neither is corrected."""
+    problem = problem_of(json.dumps(GOOD | {name: value}).encode())
+    assert problem is not None
+    assert (problem.status, [error["field"] for error in problem.errors or []]) == (422, [name])
+
+
+NOW_MS = NOW * 1000
+
+
+@pytest.mark.parametrize("offset_ms", [0, 1, -1, 2000, -90_000, 86_400_000, -86_400_000])
+def test_the_offset_is_received_minus_sent(offset_ms: int) -> None:
+    """Up to a day it is taken for what it says."""
+    assert clock_offset_ms([str(NOW_MS - offset_ms).encode()], NOW_MS) == offset_ms
+
+
+SENT_AT = b"1764000000000"
+BAD_SENT_AT = [
+    *[[value] for value in (b"", b"now", b"-1", b"+1764000000000", b"1764000000000.0", b"17e11", b"0x1", SENT_AT + b"\n", b"9" * 400)],
+    *[[value] for value in (b" " + SENT_AT, "\u0661\u0662".encode(), b"1764000000", b"0", SENT_AT + b"," + SENT_AT)],
+    [str(NOW_MS + 86_400_001).encode()],
+    [str(NOW_MS - 86_400_001).encode()],
+    [SENT_AT, SENT_AT],
+]
+
+
+@pytest.mark.parametrize("values", BAD_SENT_AT, ids=lambda values: repr(values[0])[:20])
+def test_a_moment_of_sending_that_is_none_is_refused(values: list[bytes]) -> None:
+    """The header is named."""
+    with pytest.raises(Problem) as refusal:
+        clock_offset_ms(values, NOW_MS)
+    assert (refusal.value.status, [error["field"] for error in refusal.value.errors or []]) == (400, ["Pulse-Sent-At"])
+
+
+def test_without_the_header_nothing_is_known() -> None:
+    """None is not an offset of zero."""
+    assert clock_offset_ms([], NOW_MS) is None
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "seconds"), [(None, 0), (0, 0), (2000, 0), (-2000, 0), (2001, 2), (-2600, -3), (90_400, 90), (-3_600_000, -3600)]
+)
+def test_a_clock_is_corrected_beyond_two_seconds(offset_ms: int | None, seconds: int) -> None:
+    """By whole seconds."""
+    assert shift_seconds(offset_ms) == seconds
+
+
+@given(
+    st.lists(st.tuples(st.integers(NOW - 100, NOW), st.integers(0, 5) | st.integers(NOW_MS - 100_000, NOW_MS + 999)), min_size=2),
+    st.integers(-86_400, 86_400),
+)
+def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -> None:
+    """Whatever a producer's sequences are, its readings stay in their order."""
+    updates = [TelemetryUpdate("a", "p", timestamp, 1, sequence) for timestamp, sequence in moments]
+
+    def order(readings: list[TelemetryUpdate]) -> list[int]:
+        return sorted(range(len(readings)), key=lambda at: (readings[at].timestamp, readings[at].sequence))
+
+    assert order([shifted(update, seconds) for update in updates]) == order(updates)
+
+
+def test_a_sequence_in_milliseconds_is_shifted_along() -> None:
+    """It stays the millisecond of the observation; any other number stays what it is."""
+    assert [shifted(TelemetryUpdate("a", "p", 100, 1, sequence), -90).sequence for sequence in (100_250, 7)] == [10_250, 7]
