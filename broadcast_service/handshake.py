@@ -10,10 +10,12 @@ from starlette.datastructures import Headers, QueryParams
 
 from broadcast_service.frames import PULSE, Encoding
 from shared.messages import MAX_PATTERNS, FilterMessage
+from shared.origins import is_own, normalised, shown
 from shared.problems import Problem, unauthorized
 from shared.scope import Scope, ScopeError
 from shared.tokens import Claims, TokenError, bearer
 
+PAGE_ORIGIN: Final = "pulse-origin"
 TOKEN_PREFIX: Final = "bearer."
 TOKEN_PARAMETERS: Final = ("token", "access_token", "jwt", "authorization")
 
@@ -37,7 +39,7 @@ def agree(
     headers: Headers, query: QueryParams, offered: Sequence[str], *, origins: frozenset[str], verify: Callable[[str], Claims]
 ) -> Agreement:
     """Checks origin, then credential, then protocol and scope; raises a Problem."""
-    _check_origin(headers, origins)
+    check_origin(headers, origins)
     claims = authenticate(headers, query, offered, verify)
     filter_ = filter_of(query)
     return Agreement(claims, _encoding(offered), narrowed(claims, filter_), filter_, _since(query))
@@ -74,14 +76,36 @@ def narrowed(claims: Claims, filter_: FilterMessage) -> Scope:
         raise Problem(403, str(error)) from None
 
 
-def _check_origin(headers: Headers, origins: frozenset[str]) -> None:
-    """Browsers always say where a page came from. The page's own host may connect, others only if listed."""
-    given = headers.getlist("origin")
+def check_origin(headers: Headers, origins: frozenset[str]) -> None:
+    """Compares a browser's `Origin` with the request's own host and with ALLOWED_ORIGINS, as browsers write them; raises a 403 Problem.
+
+    A page cannot set `Origin`, and a browser leaves it out of a plain GET of the page's own server. Such a request may name the page's
+    origin in `Pulse-Origin` instead, to learn what would become of its socket; it decides nothing else.
+    """
+    given = headers.getlist("origin") or headers.getlist(PAGE_ORIGIN)
     if not given:
         return
-    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in headers.getlist("host")}
-    if len(given) > 1 or given[0] not in origins | own:
-        raise Problem(403, "this origin may not connect")
+    hosts = headers.getlist("host")
+    if len(given) == 1 and (normalised(given[0]) in origins or any(is_own(given[0], host) for host in hosts)):
+        return
+    raise Problem(
+        403,
+        "this origin may not connect: it is not the host that this request was sent to, as far as the proxies in between pass that on, "
+        "and ALLOWED_ORIGINS does not list it",
+        members={"code": "origin_refused", "setting": "ALLOWED_ORIGINS"},
+        logged={"origin": shown(" ".join(given)), "host": shown(" ".join(hosts)), "setting": "ALLOWED_ORIGINS"},
+    )
+
+
+def no_socket(headers: Headers, http_version: str) -> Problem:
+    """Why a request for the socket's path opens none: it is a plain one, or a proxy in between made it one."""
+    members, detail = {"code": "upgrade_required"}, "this path speaks WebSocket"
+    if "sec-websocket-key" in headers:
+        members = {"code": "upgrade_dropped"}
+        detail = "a WebSocket handshake arrived without its upgrade: a proxy in between does not pass on Upgrade and Connection"
+        if http_version == "1.0":
+            detail = "a WebSocket handshake arrived as HTTP/1.0: a proxy in between must speak HTTP/1.1 and pass on Upgrade and Connection"
+    return Problem(426, detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"}, members=members)
 
 
 def _encoding(offered: Sequence[str]) -> Encoding:

@@ -19,7 +19,7 @@ from broadcast_service import metrics
 from broadcast_service.analytics import Analytics, parse_wanted
 from broadcast_service.earnings import as_csv
 from broadcast_service.fanout import Fanout
-from broadcast_service.handshake import Agreement, agree, authenticate, filter_of, narrowed
+from broadcast_service.handshake import Agreement, agree, authenticate, check_origin, filter_of, narrowed, no_socket
 from broadcast_service.history import History, parse_span, points_as_csv, wrong
 from broadcast_service.hub import Hub
 from broadcast_service.session import Session, Terms
@@ -149,9 +149,12 @@ class Dashboards:
         metrics.handshakes.labels("101").inc()
         log.info("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
 
-    async def upgrade_required(self, _request: Request) -> Response:
-        """A plain GET of the socket's path."""
-        raise Problem(426, "this path speaks WebSocket", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+    async def upgrade_required(self, request: Request) -> Response:
+        """A plain GET of the socket's path: what the handshake of this page and credential would be refused for, else 426."""
+        check_origin(request.headers, self._origins)
+        if "authorization" in request.headers:
+            narrowed(self._authenticate(request), filter_of(request.query_params))
+        raise no_socket(request.headers, request.scope["http_version"])
 
     async def latest(self, request: Request) -> Response:
         """All latest values in scope, as this process holds them."""

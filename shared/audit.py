@@ -25,7 +25,12 @@ INTERVAL_SECONDS: Final = 60.0
 LINES: Final = 20
 CLAIMS: Final = "studio_pulse.claims"  # where a request's scope keeps what its token said, once that is known
 PROBLEM: Final = "studio_pulse.problem"  # why it was refused, on its way through the proxies' middleware
-EVENTS: Final = {401: "token.refused", 403: "scope.refused", 429: "rate.limited"}
+EVENTS: Final[dict[int | str, str]] = {
+    401: "token.refused",
+    403: "scope.refused",
+    429: "rate.limited",
+    "upgrade_dropped": "upgrade.dropped",
+}
 
 log = structlog.get_logger()
 
@@ -57,7 +62,8 @@ class Audit:
 
     def refusal(self, connection: HTTPConnection, problem: Problem) -> None:
         """Notes a refusal that says something about its sender, and every refused socket; what else a request got wrong is between us."""
-        event = EVENTS.get(problem.status) or ("session.refused" if connection.scope["type"] == "websocket" else None)
+        event = EVENTS.get(problem.members.get("code", problem.status)) or EVENTS.get(problem.status)
+        event = event or ("session.refused" if connection.scope["type"] == "websocket" else None)
         if event is None:
             return
         claims: Claims | None = connection.scope.get(CLAIMS)
@@ -68,6 +74,7 @@ class Audit:
             subject=claims and claims.subject,
             jti=claims and claims.token_id,
             address=_address(connection),
+            **problem.logged,
         )
 
     async def run(self) -> None:

@@ -34,12 +34,17 @@ class Problem(Exception):
         errors: list[dict[str, str]] | None = None,
         retry_after_seconds: int | None = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str] | None = None,
+        logged: Mapping[str, str] | None = None,
     ) -> None:
+        """`members` extend the problem document; `logged` is for the audit log alone and never sent."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
         self.retry_after_seconds = retry_after_seconds
+        self.members = dict(members or {})
+        self.logged = dict(logged or {})
         self.headers = {**API_HEADERS, **(headers or {})}
         if retry_after_seconds is not None:
             self.headers["Retry-After"] = str(retry_after_seconds)
@@ -56,7 +61,7 @@ class Problem(Exception):
             members["errors"] = self.errors
         if self.retry_after_seconds is not None:
             members["retry_after_seconds"] = self.retry_after_seconds
-        return members
+        return members | self.members
 
     def response(self) -> Response:
         """The problem as an HTTP response."""

@@ -23,6 +23,8 @@ PROBLEM: Final = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "retry_after_seconds": {"type": "integer"},
+        "code": {"type": "string", "description": "Names the refusal where a program may want to tell it from others of its status"},
+        "setting": {"type": "string", "description": "The server's setting that decides about it"},
         "errors": {
             "type": "array",
             "items": {"type": "object", "properties": {"field": {"type": "string"}, "detail": {"type": "string"}}},

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from shared import origins
 from shared.redis import RedisUrl
 from shared.tokens import Keyring, PublicKeys, SecretKeys
 
@@ -37,13 +38,15 @@ class Origins:
 
     @classmethod
     def parse(cls, text: str) -> "Origins":
-        """Reads a comma separated list; raises ValueError."""
-        values = frozenset(part.strip() for part in text.split(",") if part.strip())
-        for value in values:
-            scheme, separator, host = value.partition("://")
-            if not separator or not scheme.isascii() or not host or "/" in host or "*" in host:
-                raise ValueError("an origin has no path and no wildcard")
-        return cls(values)
+        """Reads a comma separated list, in any case and with or without a default port; raises ValueError for what never matches."""
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        values = list(map(origins.normalised, parts))
+        if None in values:
+            raise ValueError(
+                f"number {values.index(None) + 1} is no origin that a browser sends; it is written like https://wall.example.com, "
+                "without user, path, final slash, query or wildcard, and a name that is not ASCII as xn--…"
+            )
+        return cls(frozenset(filter(None, values)))
 
 
 class Proxies:
@@ -109,7 +112,9 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
     history_step_seconds: Annotated[int, Meta(ge=1, le=60, description="seconds from 1 to 60 that divide a minute")] = 60
     history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
-    allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path")] = Origins(frozenset())
+    allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path or a final slash")] = (
+        Origins(frozenset())
+    )
     forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
     otel_exporter_otlp_endpoint: Annotated[
         str, Meta(pattern=r"\Ahttps?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="the http(s) address of an OpenTelemetry collector")

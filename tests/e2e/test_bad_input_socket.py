@@ -1,6 +1,7 @@
 """Bad upgrade requests, row by row: every refusal is an HTTP status with a problem that repeats nothing."""
 
 import contextlib
+import json
 import re
 import signal
 from typing import Any
@@ -96,7 +97,11 @@ ORIGINS = {
     "suffix": ORIGIN + ".evil.example",
     "prefix": "https://evil-studio.example",
     "subdomain": "https://a.studio.example",
-    "upper case": ORIGIN.upper(),
+    "default port of the other scheme": "http://studio.example:443",
+    "a listed one behind a user": "https://u@studio.example",
+    "a query": ORIGIN + "?x",
+    "a dot": "https://studio.example.",
+    "no scheme": "studio.example",
     "other scheme": "http://studio.example",
     "other port": ORIGIN + ":8443",
     "path": ORIGIN + "/",
@@ -118,7 +123,89 @@ def test_two_origins_are_403(broadcast: Service, good: Headers) -> None:
     assert refused(upgrade(broadcast, (*good, ("Origin", ORIGIN), ("Origin", ORIGIN))), 403)
 
 
-@pytest.mark.parametrize("origin", [ORIGIN, "http://127.0.0.1"], ids=["listed", "own host"])
+def own(*, host: str, origin: str) -> bytes:
+    """A handshake that was sent to a host by a page of an origin."""
+    return head("GET", PATH, (*UPGRADE, ("Origin", origin))).replace(b"Host: 127.0.0.1", b"Host: " + host.encode())
+
+
+SAME = [
+    ("pulse.example.com:443", "https://pulse.example.com"),
+    ("PULSE.example.com", "https://pulse.example.com"),
+    ("[::1]:80", "http://[::1]"),
+    ("x:80", "http://x"),
+    ("x", "http://x:80"),
+    ("x:8443", "https://x:8443"),
+    ("[::1]:8002", "http://[0:0::1]:8002"),
+    ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+]
+
+
+@pytest.mark.parametrize(("host", "origin"), SAME)
+def test_a_page_of_the_same_host_is_not_refused_for_its_spelling(broadcast: Service, host: str, origin: str) -> None:
+    """In upper case, with a default port or without: the refusal is that of the missing token."""
+    assert refused(exchange(broadcast.port, own(host=host, origin=origin)), 401)
+
+
+OTHER = [
+    ("pulse.example.com:443", "http://pulse.example.com"),
+    ("pulse.example.com:80", "https://pulse.example.com"),
+    ("pulse.example.com:443", "http://pulse.example.com:443x"),
+    ("pulse.example.com", "https://pulse.example.com:8443"),
+    ("pulse.example.com:8443", "https://pulse.example.com"),
+    ("pulse.example.com", "https://evil.example"),
+    ("x", "null"),
+    ("x", "ftp://x"),
+    ("", "http://"),
+    ("[::1]", "http://[::2]"),
+    ("[::1", "http://[::1"),
+    ("x:99999", "http://x:99999"),
+]
+
+
+@pytest.mark.parametrize(("host", "origin"), OTHER)
+def test_a_page_of_another_host_or_port_is_refused(broadcast: Service, host: str, origin: str) -> None:
+    """A default port is the origin's own scheme's, and what cannot be read is nobody's."""
+    assert refused(exchange(broadcast.port, own(host=host, origin=origin)), 403)
+
+
+def test_a_refused_origin_is_named(stack: Stack) -> None:
+    """The problem names the setting, and the log origin and host as well, of both a bounded number of safe characters."""
+    broadcast = stack.broadcast()
+    answer = exchange(
+        broadcast.port, own(host="inner:8002", origin="https://wall.example.com/\x85\xe9[31m?token=eyJhbGciOi.x.y" + "a" * 900)
+    )
+    assert (answer.json()["code"], answer.json()["setting"]) == ("origin_refused", "ALLOWED_ORIGINS")
+    assert "ALLOWED_ORIGINS" in answer.json()["detail"]
+    assert b"wall" not in answer.body
+    lines = [json.loads(line) for line in broadcast.log.read_text().splitlines() if "wall.example.com" in line]
+    assert [(line["event"], line["host"], line["setting"]) for line in lines] == [("scope.refused", "inner:8002", "ALLOWED_ORIGINS")]
+    assert len(lines[0]["origin"]) <= 128
+    assert re.fullmatch(r"https://wall\.example\.com/[A-Za-z0-9.:/\[\]_-]*", lines[0]["origin"])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_page_learns_what_its_socket_is_refused_for(broadcast: Service, stack: Stack, good: Headers, method: str) -> None:
+    """By a plain request, which names the page's origin and shows its token."""
+
+    def status(*headers: tuple[str, str], query: str = "") -> int:
+        with connect(broadcast.port) as connection:
+            connection.sendall(head(method, PATH + query, headers))
+            return int(connection.recv(65536).split()[1])
+
+    token = authorization(stack.token("dashboard", rooms=("mine",)))
+    assert status(("Pulse-Origin", "https://wall.example.com"), token) == 403
+    assert status(("Pulse-Origin", ORIGIN), token) == 426
+    assert status(("Pulse-Origin", "HTTP://127.0.0.1:80"), token) == 426
+    assert status(("Origin", ORIGIN), ("Pulse-Origin", "https://wall.example.com"), token) == 426
+    assert status(("Origin", "https://wall.example.com"), ("Pulse-Origin", ORIGIN), token) == 403
+    assert status(authorization("nonsense")) == 401
+    assert status(token, query="?rooms=theirs") == 403
+    assert exchange(broadcast.port, request("GET", PATH, ())).json()["code"] == "upgrade_required"
+
+
+@pytest.mark.parametrize(
+    "origin", [ORIGIN, ORIGIN.upper(), ORIGIN + ":443", "http://127.0.0.1"], ids=["listed", "case", "port", "own host"]
+)
 def test_an_allowed_origin_connects(broadcast: Service, good: Headers, origin: str) -> None:
     """The listed origins and the service's own may connect."""
     assert upgrade(broadcast, (*good, ("Origin", origin))).status == 101

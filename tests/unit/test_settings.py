@@ -50,10 +50,36 @@ def test_a_step_divides_a_minute(step: str) -> None:
         load(IngestSettings, GOOD | {"HISTORY_STEP_SECONDS": step})
 
 
-@pytest.mark.parametrize("origin", ["example", "https://", "https://a/", "https://a/b", "*", "https://*"])
+NEVER_SENT = [
+    "example",
+    "https://",
+    "https://a/",
+    "https://a/b",
+    "*",
+    "https://*",
+    "null",
+    "https://u@a",
+    "https://a?x",
+    "https://a#x",
+    "https://a b",
+]
+NEVER_SENT += [
+    "https://bücher.example",
+    "https://a:",
+    "https://a:99999",
+    "https://a:x",
+    "https://[::1",
+    "https://[::g]",
+    "https://0x7f.1",
+    "https://127.1",
+]
+NEVER_SENT += ["https://010.0.0.1", "https://a,https://b/", "file://", "file:///x", "https:a", "//a", "https://a%2eb", "https://a\\b"]
+
+
+@pytest.mark.parametrize("origin", NEVER_SENT)
 def test_an_origin_is_exact(origin: str) -> None:
-    """No paths, no wildcards."""
-    with pytest.raises(SettingsError, match="ALLOWED_ORIGINS"):
+    """What no browser sends would never match: it is refused at the start, with how it is written."""
+    with pytest.raises(SettingsError, match=r"ALLOWED_ORIGINS.*written like https://wall\.example\.com"):
         load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": origin})
 
 
@@ -75,6 +101,28 @@ def test_origins_are_a_list() -> None:
     """Comma separated, with room to breathe."""
     settings = load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": "https://a, chrome-extension://abc ,"})
     assert settings.allowed_origins.values == {"https://a", "chrome-extension://abc"}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("https://Wall.Example.com", "https://wall.example.com"),
+        ("HTTPS://wall.example.com:443", "https://wall.example.com"),
+        ("http://x:80", "http://x"),
+        ("http://x:0080", "http://x"),
+        ("http://x:443", "http://x:443"),
+        ("https://x:8443", "https://x:8443"),
+        ("https://[0:0:0::1]:443", "https://[::1]"),
+        ("https://x.", "https://x."),
+        ("https://192.0.2.1:443", "https://192.0.2.1"),
+        ("Chrome-Extension://abcdefgh", "chrome-extension://abcdefgh"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_an_origin_is_read_as_a_browser_writes_it(given: str, meant: str) -> None:
+    """Upper case and a default port are how people write it, and no browser."""
+    for kind in (BroadcastSettings, IngestSettings):
+        assert load(kind, GOOD | {"ALLOWED_ORIGINS": given}).allowed_origins.values == {meant}
 
 
 def test_what_is_no_address_is_not_repeated() -> None:
