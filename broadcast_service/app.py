@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from broadcast_service.analytics import Analytics
 from broadcast_service.fanout import Fanout
@@ -18,6 +19,9 @@ from broadcast_service.routes import Dashboards
 from broadcast_service.session import Terms
 from broadcast_service.sessions import Caps, Sessions
 from broadcast_service.settings import BroadcastSettings
+from broadcast_service.signin.access import CookieAccess, Screens
+from broadcast_service.signin.ended import EndedScreens
+from broadcast_service.signin.endpoints import SignIn
 from shared.audit import Audit
 from shared.problems import Problem, answer_bug, answer_http_exception
 from shared.redis import Store
@@ -46,7 +50,14 @@ def create_app(
     sessions.before_drain = fanout.flush_now
     listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
     audit = Audit()
-    revocations = Revocations(store, audit, sessions.end_tokens)
+
+    def on_revoked(token_ids: set[str]) -> None:
+        sessions.end_tokens(token_ids)
+        ended.end_derived(token_ids)
+
+    revocations = Revocations(store, audit, on_revoked)
+    ended = EndedScreens(store, revocations, sessions.end_tokens)
+    screens = Screens(store, ended)
     dashboards = Dashboards(
         store=store,
         shards=shards,
@@ -54,13 +65,15 @@ def create_app(
         fanout=fanout,
         sessions=sessions,
         verifier=Verifier(settings.keyring, "dashboard"),
-        revocations=revocations,
+        revocations=ended,
         audit=audit,
         origins=settings.allowed_origins.values,
         terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds),
         history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
         analytics=Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
     )
+
+    signin = SignIn(store=store, screens=screens, claims_of=dashboards.claims_of, audit=audit)
 
     def unready() -> list[str]:
         reasons = ["draining"] if sessions.draining else []
@@ -78,14 +91,16 @@ def create_app(
             "fanout": fanout.run(),
             "sessions": sessions.run(),
             "revocations": revocations.run(),
+            "ended-screens": ended.run(),
             "audit": audit.run(),
         }
         async with closing(spans), store, running(jobs, on_crash):
             yield
 
     return Starlette(
-        routes=[*dashboards.routes(), *common_routes(openapi, unready), pages()],
+        routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages()],
         lifespan=lifespan,
+        middleware=[Middleware(CookieAccess, screens=screens)],
         exception_handlers={Problem: audit.answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
     )
 

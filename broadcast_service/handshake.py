@@ -13,6 +13,7 @@ from shared.messages import MAX_PATTERNS, FilterMessage
 from shared.origins import is_own, normalised, shown
 from shared.problems import Problem, unauthorized
 from shared.scope import Scope, ScopeError
+from shared.screens import Screen
 from shared.tokens import Claims, TokenError, bearer
 
 PAGE_ORIGIN: Final = "pulse-origin"
@@ -36,17 +37,29 @@ class Agreement(NamedTuple):
 
 
 def agree(
-    headers: Headers, query: QueryParams, offered: Sequence[str], *, origins: frozenset[str], verify: Callable[[str], Claims]
+    headers: Headers,
+    query: QueryParams,
+    offered: Sequence[str],
+    *,
+    origins: frozenset[str],
+    verify: Callable[[str], Claims],
+    screen: Screen | Problem | None = None,
 ) -> Agreement:
     """Checks origin, then credential, then protocol and scope; raises a Problem."""
     check_origin(headers, origins)
-    claims = authenticate(headers, query, offered, verify)
+    claims = authenticate(headers, query, offered, verify, screen)
     filter_ = filter_of(query)
     return Agreement(claims, _encoding(offered), narrowed(claims, filter_), filter_, _since(query))
 
 
-def authenticate(headers: Headers, query: QueryParams, offered: Sequence[str], verify: Callable[[str], Claims]) -> Claims:
-    """The claims of the one credential; raises a 400 or 401 Problem."""
+def authenticate(
+    headers: Headers,
+    query: QueryParams,
+    offered: Sequence[str],
+    verify: Callable[[str], Claims],
+    screen: Screen | Problem | None = None,
+) -> Claims:
+    """The claims of the one token, or without one those of the signed-in screen; raises a 400 or 401 Problem, or the screen's own."""
     if any(name.lower() in TOKEN_PARAMETERS for name in query):
         raise Problem(400, "a token does not belong in a URL")
     authorization = headers.getlist("authorization")
@@ -58,6 +71,10 @@ def authenticate(headers: Headers, query: QueryParams, offered: Sequence[str], v
             return verify(bearer(authorization[0]))
         if carried:
             return verify(carried[0])
+        if isinstance(screen, Problem):
+            raise screen
+        if screen is not None:
+            return screen.claims()
     except TokenError:
         pass
     raise unauthorized()

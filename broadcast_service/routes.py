@@ -5,7 +5,7 @@ import contextlib
 import functools
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterator
 from typing import Final
 
 import msgspec
@@ -24,13 +24,13 @@ from broadcast_service.history import History, parse_span, points_as_csv, wrong
 from broadcast_service.hub import Hub
 from broadcast_service.session import Session, Terms
 from broadcast_service.sessions import Place, Sessions
+from broadcast_service.signin.access import SCREEN
 from broadcast_service.transport import EXTENSION
 from shared import keys
 from shared.audit import CLAIMS, Audit
 from shared.messages import UNREADABLE, decode_stored
 from shared.problems import API_HEADERS, Problem
 from shared.redis import RedisError, Store
-from shared.revocations import Revocations
 from shared.scope import is_room
 from shared.serving import json_response
 from shared.tokens import Claims, TokenError, Verifier
@@ -52,7 +52,7 @@ class Dashboards:
         fanout: Fanout,
         sessions: Sessions,
         verifier: Verifier,
-        revocations: Revocations,
+        revocations: Container[str],
         audit: Audit,
         origins: frozenset[str],
         terms: Terms,
@@ -89,7 +89,7 @@ class Dashboards:
         return self._check(self._verifier.verify(token, time.time()))
 
     def _check(self, claims: Claims) -> Claims:
-        if claims.token_id in self._revocations:
+        if claims.is_ended(self._revocations):
             raise TokenError
         return claims
 
@@ -120,6 +120,7 @@ class Dashboards:
                 websocket.scope["subprotocols"],
                 origins=self._origins,
                 verify=self._verify_for(websocket),
+                screen=websocket.scope.get(SCREEN),
             )
             address = websocket.client.host if websocket.client else ""
             place = self._sessions.admit(agreement.claims.subject, address)
@@ -158,7 +159,7 @@ class Dashboards:
 
     async def latest(self, request: Request) -> Response:
         """All latest values in scope, as this process holds them."""
-        claims = self._authenticate(request)
+        claims = self.claims_of(request)
         scope = narrowed(claims, filter_of(request.query_params))
         events = [msgspec.Raw(entry.event) for entry in self._hub.latest(scope)]
         return json_response({"upstream": self._hub.upstream, "version": self._hub.resume_version(), "events": events})
@@ -190,19 +191,22 @@ class Dashboards:
 
     async def analytics(self, request: Request) -> Response:
         """What the rooms in scope earned."""
-        claims, csv = self._authenticate(request), _wants_csv(request)
+        claims, csv = self.claims_of(request), _wants_csv(request)
         scope = narrowed(claims, filter_of(request.query_params))
         wanted = parse_wanted(request.query_params, scope, self._history.step_seconds, now_seconds=int(time.time()))
         with _store_answers():
             report = await self._analytics.report(wanted._replace(with_steps=True) if csv else wanted)
         return _csv(as_csv(report), "earnings") if csv else json_response(report)
 
-    def _authenticate(self, request: Request) -> Claims:
-        return authenticate(request.headers, request.query_params, (), self._verify_for(request))
+    def claims_of(self, request: Request) -> Claims:
+        """Who makes a request, by token or as a signed-in screen; raises a Problem."""
+        claims = authenticate(request.headers, request.query_params, (), self._verify_for(request), request.scope.get(SCREEN))
+        request.scope[CLAIMS] = claims
+        return claims
 
     def _room(self, request: Request) -> tuple[str, str]:
         """The room of the path, if the token covers it. A name that is no room's is covered by no token."""
-        claims = self._authenticate(request)
+        claims = self.claims_of(request)
         room_id, platform = request.path_params["room_id"], request.path_params["platform"]
         if not is_room(room_id, platform) or not claims.scope.allows(room_id, platform):
             raise Problem(403, "the token does not cover this room on this platform")

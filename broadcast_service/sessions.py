@@ -91,9 +91,9 @@ class Sessions:
         metrics.clients.set(len(self._open))
 
     def end_tokens(self, token_ids: set[str]) -> None:
-        """Closes the sessions whose token was revoked."""
+        """Closes the sessions whose token or screen, or what that came from, was ended."""
         for session in list(self._open):
-            if session.claims.token_id in token_ids:
+            if session.claims.is_ended(token_ids):
                 session.close(CloseCode.TOKEN_ENDED, "token revoked")
 
     async def run(self) -> None:

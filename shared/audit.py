@@ -73,7 +73,7 @@ class Audit:
             reason="revoked" if claims and problem.status == 401 else None,
             subject=claims and claims.subject,
             jti=claims and claims.token_id,
-            address=_address(connection),
+            address=address_of(connection),
             **problem.logged,
         )
 
@@ -93,7 +93,7 @@ class Audit:
         return problem.response()
 
 
-def _address(connection: HTTPConnection) -> str | None:
+def address_of(connection: HTTPConnection) -> str | None:
     """Where a request came from. A proxy passes on what its own client says, which need not be an address."""
     try:
         return str(ipaddress.ip_address((connection.client.host if connection.client else "").partition("%")[0]))

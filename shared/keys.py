@@ -10,6 +10,23 @@ import zlib
 from typing import Final
 
 REVOKED_TOKENS: Final = "tokens:revoked"
+SCREENS: Final = "screens:{screens}:list"  # a hash: screen id to its record
+ENDED_SCREENS: Final = "screens:{screens}:ended"
+
+
+def screen(lookup: str) -> str:
+    """The key of a signed-in screen, by the SHA-256 of its secret."""
+    return f"screens:{{screens}}:session:{lookup}"
+
+
+def screen_code(lookup: str) -> str:
+    """The key of a single-use sign-in code, by its SHA-256."""
+    return f"screens:{{screens}}:code:{lookup}"
+
+
+def pairing(letters: str) -> str:
+    """The key of a pairing that waits for approval."""
+    return f"screens:{{screens}}:pairing:{letters}"
 
 
 def shard_of(room_id: str, shards: int) -> int:

@@ -44,7 +44,7 @@ class Revocations:
         self._ended: dict[str, float] = {}
         self._confirmed_at = float("-inf")
 
-    def __contains__(self, token_id: str) -> bool:
+    def __contains__(self, token_id: object) -> bool:
         return token_id in self._ended
 
     def seconds_since_confirmed(self) -> float:

@@ -19,7 +19,8 @@ import structlog
 from shared.logs import configure
 from shared.redis import RedisError, RedisUrl, Store
 from shared.revocations import listed, revoke
-from shared.scope import ScopeError
+from shared.scope import Scope, ScopeError
+from shared.screens import Grant, add_code
 from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, load
 from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
 
@@ -73,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--platforms", help="comma separated (default: every platform)")
     new.add_argument("--ttl", type=_duration, default="8h", help="such as 30m, 8h, 90d, at most 366d (default: 8h)")
     new.set_defaults(run=_issue)
+    link = commands.add_parser("link", help="print a link that signs one browser in; it works once, within a minute")
+    link.add_argument("--url", required=True, help="the dashboard's address, such as https://wall.example.com")
+    link.add_argument("--subject", required=True, help="who it is for, as shown in logs")
+    link.add_argument("--rooms", required=True, help="comma separated ids or prefixes ending in *")
+    link.add_argument("--platforms", help="comma separated (default: every platform)")
+    link.add_argument("--keep", type=_duration, default="30d", help="how long the browser stays signed in (default: 30d)")
+    link.set_defaults(run=_link)
     look = commands.add_parser("inspect", help="print what a token says and whether it is good; status 0 if nothing is wrong with it")
     look.add_argument("token", help="the token, - for stdin")
     look.set_defaults(run=_inspect)
@@ -125,9 +133,13 @@ def _keygen(options: argparse.Namespace) -> int:
     return 0
 
 
-def _issue(options: argparse.Namespace) -> int:
-    if not 0 < len(options.subject) <= 128 or not options.subject.isprintable():
+def _check_subject(subject: str) -> None:
+    if not 0 < len(subject) <= 128 or not subject.isprintable():
         raise KeyringError("a subject is 1 to 128 printable characters")
+
+
+def _issue(options: argparse.Namespace) -> int:
+    _check_subject(options.subject)
     token = issue(
         load(TokenSettings).keyring,
         audience=options.audience,
@@ -143,6 +155,24 @@ def _issue(options: argparse.Namespace) -> int:
         "token.issued", audit=True, jti=said["jti"], subject=options.subject, audience=options.audience, expires=_moment(said["exp"])
     )
     return 0
+
+
+def _link(options: argparse.Namespace) -> int:
+    _check_subject(options.subject)
+    rooms, platforms = _list(options.rooms) or [], _list(options.platforms)
+    Scope.of(rooms, platforms)
+    if options.keep > MAX_LIFETIME_SECONDS:
+        raise KeyringError("a browser stays signed in for at most 366 days")
+    link_id = f"link-{secrets.token_hex(6)}"
+    grant = Grant(options.subject, rooms, platforms, int(time.time()) + options.keep, [link_id], manages=True)
+    print(f"{options.url.rstrip('/')}/#code={asyncio.run(_code(load(StoreSettings).redis_url, grant))}")
+    structlog.get_logger().info("link.issued", audit=True, jti=link_id, subject=options.subject, expires=_moment(grant.expires_at))
+    return 0
+
+
+async def _code(url: RedisUrl, grant: Grant) -> str:
+    async with Store(url) as store:
+        return await add_code(store, grant)
 
 
 def _inspect(options: argparse.Namespace) -> int:

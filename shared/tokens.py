@@ -9,7 +9,7 @@ import pathlib
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import jwt
@@ -110,13 +110,21 @@ def _public_key(path: pathlib.Path) -> Key:
 
 
 class Claims(Struct, frozen=True):
-    """The verified content of a token; `expires_at` in Unix seconds."""
+    """The verified content of a token, or what a signed-in screen may do; `expires_at` in Unix seconds.
+
+    `derived_from` names the tokens and screens that a screen came from: ending one of them ends it too.
+    """
 
     subject: str
     audience: str
     token_id: str
     expires_at: int
     scope: Scope
+    derived_from: tuple[str, ...] = ()
+
+    def is_ended(self, ended: Container[str]) -> bool:
+        """Whether this, or what it came from, is among the ended ids."""
+        return self.token_id in ended or any(token_id in ended for token_id in self.derived_from)
 
 
 def issue(

@@ -39,6 +39,8 @@ REFUSED = {
         f"ZADD {REVOKED_TOKENS} 1 x",
         f"ZREMRANGEBYSCORE {REVOKED_TOKENS} -inf +inf",
         f"PUBLISH {keys.probe_channel(0, 'x')} 1",
+        f"GET {keys.screen('x')}",
+        f"HSET {keys.SCREENS} x 1",
     ],
     "broadcast": [
         f"SET {keys.latest(*ROOM)} 1",
@@ -48,7 +50,15 @@ REFUSED = {
         f"ZADD {REVOKED_TOKENS} 1 x",
         f"HMGET {keys.rate_prefix(0)}room:1 x",
     ],
-    "tokens": [f"DEL {REVOKED_TOKENS}", f"GET {keys.latest(*ROOM)}", f"GET {HISTORY}", "INFO"],
+    "tokens": [
+        f"HGETALL {keys.SCREENS}",
+        f"SET {keys.screen('x')} 1",
+        f"GETDEL {keys.screen_code('x')}",
+        f"DEL {REVOKED_TOKENS}",
+        f"GET {keys.latest(*ROOM)}",
+        f"GET {HISTORY}",
+        "INFO",
+    ],
     "monitor": [f"GET {keys.latest(*ROOM)}", f"ZRANGEBYSCORE {REVOKED_TOKENS} -inf +inf", "SLOWLOG GET"],
 }
 

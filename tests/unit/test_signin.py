@@ -1,0 +1,104 @@
+"""The session cookie and the budget of sign-in requests, apart from any server."""
+
+import pytest
+from starlette.datastructures import Headers
+
+from broadcast_service.signin.bodies import RequestBudget
+from broadcast_service.signin.cookies import clear_cookie, cookie_name, cookie_secret, is_own_origin, is_same_site, set_cookie
+from shared.problems import Problem
+
+
+def headers(**values: str) -> Headers:
+    return Headers({name.replace("_", "-"): value for name, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("wall.example", "__Host-pulse"),
+        ("127.0.0.1:8002", "__Host-pulse-8002"),
+        ("[::1]:8002", "__Host-pulse-8002"),
+        ("[::1]", "__Host-pulse"),
+        ("", "__Host-pulse"),
+        ("x:1;y=2", "__Host-pulse"),
+        ("x:123456", "__Host-pulse"),
+    ],
+)
+def test_two_stacks_on_one_host_keep_their_cookies_apart(host: str, name: str) -> None:
+    assert cookie_name(host) == name
+
+
+def test_a_cookie_that_was_set_is_found_again() -> None:
+    sent = set_cookie("wall.example", "secret", 60).partition(";")[0]
+    assert cookie_secret(headers(host="wall.example", cookie=f"a=b; {sent}; c=d")) == "secret"
+    assert cookie_secret(headers(host="wall.example:444", cookie=sent)) is None
+    cleared = clear_cookie("wall.example").partition(";")[0]
+    assert cookie_secret(headers(host="wall.example", cookie=cleared)) is None
+
+
+OWN = [
+    ("https://wall.example", "wall.example"),
+    ("https://Wall.Example", "wall.example"),
+    ("https://wall.example", "WALL.example:443"),
+    ("https://wall.example:443", "wall.example"),
+    ("http://wall.example", "wall.example:80"),
+    ("http://127.0.0.1:8002", "127.0.0.1:8002"),
+    ("http://[::1]:8002", "[::1]:8002"),
+]
+FOREIGN = [
+    ("null", "wall.example"),
+    ("", "wall.example"),
+    ("https://evil.example", "wall.example"),
+    ("https://wall.example.evil", "wall.example"),
+    ("https://wall.example:8443", "wall.example"),
+    ("http://wall.example", "wall.example:443"),
+    ("ftp://wall.example", "wall.example"),
+    ("wall.example", "wall.example"),
+    ("https://", ""),
+]
+
+
+@pytest.mark.parametrize(("origin", "host"), OWN)
+def test_an_own_origin_is_recognized_in_every_spelling(origin: str, host: str) -> None:
+    assert is_own_origin(headers(origin=origin, host=host))
+
+
+@pytest.mark.parametrize(("origin", "host"), FOREIGN)
+def test_another_origin_is_not_ours(origin: str, host: str) -> None:
+    assert not is_own_origin(headers(origin=origin, host=host))
+
+
+def test_two_origins_or_two_hosts_are_none() -> None:
+    twice = Headers(raw=[(b"origin", b"https://a"), (b"origin", b"https://a"), (b"host", b"a")])
+    hosts = Headers(raw=[(b"origin", b"https://a"), (b"host", b"a"), (b"host", b"a")])
+    assert not is_own_origin(twice)
+    assert not is_own_origin(hosts)
+
+
+@pytest.mark.parametrize(
+    ("site", "own"), [(None, True), ("none", True), ("same-origin", True), ("same-site", False), ("cross-site", False)]
+)
+def test_only_pages_of_this_origin_read_with_the_cookie(site: str | None, own: bool) -> None:  # noqa: FBT001
+    assert is_same_site(headers() if site is None else headers(sec_fetch_site=site)) is own
+
+
+def refused(budget: RequestBudget, address: str, now: float) -> bool:
+    try:
+        budget.take(address, now)
+    except Problem:
+        return True
+    return False
+
+
+def test_an_address_has_a_budget_that_refills_and_touches_no_other() -> None:
+    budget = RequestBudget(per_minute=60)
+    assert [refused(budget, "a", 0.0) for _ in range(62)] == [False] * 61 + [True]
+    assert not refused(budget, "b", 0.0)
+    assert [refused(budget, "a", 1.0), refused(budget, "a", 1.0)] == [False, True]
+
+
+def test_trying_on_does_not_lengthen_the_wait() -> None:
+    budget = RequestBudget(per_minute=60)
+    for _ in range(500):
+        refused(budget, "a", 0.0)
+    assert not refused(budget, "a", 1.0)
