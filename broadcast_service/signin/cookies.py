@@ -9,6 +9,8 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
+from shared.origins import is_own
+
 NAME: Final = "__Host-pulse"
 MAX_SECRET_LENGTH: Final = 64
 
@@ -48,11 +50,7 @@ def _cookie(host: str, value: str, max_age_seconds: int | None) -> str:
 def is_own_origin(headers: Headers) -> bool:
     """Whether the request names, once, the origin that it was sent to. Browsers send `Origin` with every socket, POST and DELETE."""
     origins, hosts = headers.getlist("origin"), headers.getlist("host")
-    if len(origins) != 1 or len(hosts) != 1:
-        return False
-    scheme, separator, authority = origins[0].lower().partition("://")
-    default = {"http": ":80", "https": ":443"}.get(scheme, "")
-    return bool(separator and default and authority) and authority.removesuffix(default) == hosts[0].lower().removesuffix(default)
+    return len(origins) == len(hosts) == 1 and is_own(origins[0], hosts[0])
 
 
 def is_same_site(headers: Headers) -> bool:

@@ -164,9 +164,8 @@ class SignIn:
         with _store_answers():
             if not await records.decide_pairing(self._store, letters, pairing, grant):
                 raise _no_pairing()
-        self._audit.note(
-            "screen.approved" if grant else "screen.refused", subject=claims.subject, jti=claims.token_id, address=pairing.address
-        )
+        if grant is not None:
+            self._audit.note("screen.approved", subject=claims.subject, jti=claims.token_id, address=pairing.address)
         return Response(status_code=204, headers=API_HEADERS)
 
     async def qr_code(self, request: Request) -> Response:
