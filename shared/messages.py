@@ -15,7 +15,6 @@ MAX_SEQUENCE: Final = 2**53 - 1  # every JSON reader, and Lua, holds it exactly
 MAX_BATCH_ITEMS: Final = 1000
 MAX_PATTERNS: Final = 500  # rooms or platforms that one filter may name
 MAX_INTERVAL_SECONDS: Final = 3600
-DEFAULT_INTERVAL_SECONDS: Final = 5  # how often a producer reports that does not say
 
 ROOM_PATTERN: Final = r"\A[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
 PLATFORM_PATTERN: Final = r"\A[a-z0-9][a-z0-9_-]{0,31}\Z"
@@ -72,8 +71,8 @@ class StoredReading(Struct, frozen=True):
     goal_tokens: Count | None
     version: Stamp
     committed_at: Stamp
-    account: str | None = None
-    interval_seconds: Interval = DEFAULT_INTERVAL_SECONDS
+    account: str | UnsetType = UNSET
+    interval_seconds: Interval | UnsetType = UNSET
 
     @property
     def made_at(self) -> int:
@@ -112,7 +111,7 @@ class BatchAnswer(Struct, frozen=True):
 
 
 class EventData(Struct, frozen=True):
-    """The numbers of a `TELEMETRY_UPDATE`; null is unknown."""
+    """The numbers of a `TELEMETRY_UPDATE`; null is unknown. What the producer did not send, `account` or `interval_seconds`, is absent."""
 
     platform: str
     tokens: int | None
@@ -120,8 +119,8 @@ class EventData(Struct, frozen=True):
     viewers: int | None
     goal: int | None
     timestamp: int
-    account: str | None
-    interval_seconds: int
+    account: str | UnsetType = UNSET
+    interval_seconds: int | UnsetType = UNSET
 
 
 class Event(Struct, frozen=True, tag_field="event_type"):

@@ -321,3 +321,22 @@ def test_nothing_secret_is_logged(pair: Pair) -> None:
     assert "session.started" in text
     assert stack.token_keys.split(":")[1] not in text
     assert not re.search(r"eyJ[A-Za-z0-9_-]{10,}\.", text)
+
+
+@on_one_node
+def test_account_interval_and_an_unknown_balance_reach_a_dashboard(pair: Pair) -> None:
+    """What a producer sends of them is in the event, in the list and in the stored reading."""
+    stack, ingest, broadcast = pair
+    sent = {"account": "Ana.7", "interval_seconds": 60, "viewers_count": 3}
+    with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
+        dashboard.wait_for(synced, what="the snapshot")
+        producer.deliver("accounted", 0, tokens_count=None, **sent)
+        dashboard.wait_for(lambda d: any(e["room_id"] == "accounted" for e in d.of("TELEMETRY_UPDATE")), what="the reading")
+    event = next(event for event in dashboard.of("TELEMETRY_UPDATE") if event["room_id"] == "accounted")
+    assert [event["data"][name] for name in ("tokens", "viewers", "account", "interval_seconds")] == [None, 3, "Ana.7", 60]
+    headers = {"Authorization": f"Bearer {stack.token('dashboard')}"}
+    listed = httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers=headers).json()["events"]
+    assert event in listed
+    stored = httpx.get(f"{broadcast.url}/api/tracking/telemetry/accounted/stripchat", headers=headers).json()
+    assert {name: stored[name] for name in sent} == sent
+    assert stored["tokens_count"] is None
