@@ -154,7 +154,7 @@ class Dashboards:
         """A plain GET of the socket's path: what the handshake of this page and credential would be refused for, else 426."""
         check_origin(request.headers, self._origins)
         if "authorization" in request.headers:
-            narrowed(self._authenticate(request), filter_of(request.query_params))
+            narrowed(self.claims_of(request), filter_of(request.query_params))
         raise no_socket(request.headers, request.scope["http_version"])
 
     async def latest(self, request: Request) -> Response:
