@@ -1,5 +1,7 @@
 /** Reading over HTTP: history and analytics, with the token in a header and never in a URL. */
 
+import { timeLimit } from './timelimit.js';
+
 /** @typedef {{t: number, tokens: number, tips: number | null, viewers: number | null, goal: number | null}} Point */
 /** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
 /**
@@ -39,12 +41,12 @@ export class Api {
 
   /** @param {Span} span @param {{rooms?: string, platforms?: string, by?: 'feed'}} [narrow] @returns {Promise<Report>} */
   async analytics(span, narrow = {}) {
-    return (await this.#get('/api/tracking/analytics', { ...span, ...narrow })).json();
+    return (await this.#get('api/tracking/analytics', { ...span, ...narrow })).json();
   }
 
   /** @param {Span} span @param {{platforms?: string}} [narrow] */
   async analyticsCsv(span, narrow = {}) {
-    return (await this.#get('/api/tracking/analytics', { ...span, ...narrow, format: 'csv' })).blob();
+    return (await this.#get('api/tracking/analytics', { ...span, ...narrow, format: 'csv' })).blob();
   }
 
   /** @param {string} room @param {string} platform @param {Span} span */
@@ -56,7 +58,7 @@ export class Api {
   async #get(path, query) {
     const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '').map(([name, value]) => [name, String(value)]));
     const response = await this.ask(`${path}?${parameters}`, {
-      headers: { Authorization: `Bearer ${this.token()}` }, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS),
+      headers: { Authorization: `Bearer ${this.token()}` }, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: timeLimit(PATIENCE_MS),
     }).catch(() => { throw new RequestFailed(0); });
     if (!response.ok) throw new RequestFailed(response.status);
     return response;
@@ -65,5 +67,5 @@ export class Api {
 
 /** @param {string} room @param {string} platform */
 function historyPath(room, platform) {
-  return `/api/tracking/telemetry/${encodeURIComponent(room)}/${encodeURIComponent(platform)}/history`;
+  return `api/tracking/telemetry/${encodeURIComponent(room)}/${encodeURIComponent(platform)}/history`;
 }

@@ -2,6 +2,7 @@
 
 import en from './locales/en.js';
 import es from './locales/es.js';
+import { write } from './views/dom.js';
 
 /** @typedef {keyof typeof en} Phrase */
 
@@ -9,11 +10,61 @@ const WORDS = { en, es };
 /** @typedef {keyof typeof WORDS} Language */
 export const LANGUAGES = /** @type {Language[]} */ (Object.keys(WORDS));
 
+/** The language of a tag, however it is spelled: `es-CO`, `es_CO`, `en_US.UTF-8`, `en-US@posix`. @param {string} tag */
+const languageOf = (tag) => tag.toLowerCase().split(/[^a-z]/)[0] ?? '';
+
 /** The first language of the reader that we speak. @param {readonly string[]} wanted @returns {Language} */
 export function chooseLanguage(wanted) {
-  const spoken = wanted.map((tag) => tag.toLowerCase().split('-')[0]);
-  return LANGUAGES.find((language) => language === spoken.find((tag) => LANGUAGES.includes(/** @type {Language} */ (tag)))) ?? 'en';
+  for (const tag of strings(wanted)) {
+    const known = LANGUAGES.find((language) => language === languageOf(tag));
+    if (known) return known;
+  }
+  return 'en';
 }
+
+/**
+ * The reader's regional variant of a language, as `Intl` takes it. Browsers and their launchers also give tags that `Intl` refuses with a
+ * RangeError; of those, what is in front of the refused part counts.
+ * @param {Language} language @param {readonly string[]} wanted
+ */
+export function chooseLocale(language, wanted) {
+  for (const tag of strings(wanted)) {
+    if (languageOf(tag) !== language) continue;
+    const whole = tag.split(/[.@]/)[0]?.replace(/_/g, '-') ?? '';
+    for (const candidate of [tag, ...whole.split('-').map((_, i, parts) => parts.slice(0, parts.length - i).join('-'))]) {
+      if (isLocale(candidate)) return candidate;
+    }
+  }
+  return language;
+}
+
+/** @param {unknown} tags what `navigator.languages` is, which an extension or an old browser may leave undefined @returns {string[]} */
+const strings = (tags) => (Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : []);
+
+/** @param {string} tag */
+function isLocale(tag) {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf([tag]).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Times outside what a Date can hold throw in `format`; they are unknown. */
+class Times {
+  /** @param {string} locale @param {Intl.DateTimeFormatOptions} options */
+  constructor(locale, options) {
+    this.formatter = new Intl.DateTimeFormat(locale, options);
+  }
+
+  /** @param {number} ms */
+  format(ms) {
+    return Number.isNaN(new Date(ms).getTime()) ? '—' : this.formatter.format(ms);
+  }
+}
+
+/** How Spanish shortens numbers: CLDR writes `1 K` beside `30 k`, nobody in a studio does. @type {[number, string][]} */
+const SPANISH = [[1e12, ' B'], [1e9, ' mil M'], [1e6, ' M'], [1e3, ' mil']];
 
 export class Speech {
   /**
@@ -22,18 +73,25 @@ export class Speech {
    */
   constructor(language, wanted = []) {
     this.language = language;
-    this.locale = wanted.find((tag) => tag.toLowerCase().split('-')[0] === language) ?? language;
+    this.locale = chooseLocale(language, wanted);
     this.integer = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 0 });
     this.percentage = new Intl.NumberFormat(this.locale, { style: 'percent', maximumFractionDigits: 0 });
-    this.compact = new Intl.NumberFormat(this.locale, { notation: 'compact', maximumFractionDigits: 1 });
     this.plural = new Intl.PluralRules(this.locale);
-    this.clock = new Intl.DateTimeFormat(this.locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
-    this.hour = new Intl.DateTimeFormat(this.locale, { hour: 'numeric', minute: '2-digit' });
-    this.moment = new Intl.DateTimeFormat(this.locale, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
-    this.hourOfWeek = new Intl.DateTimeFormat(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
-    this.weekday = new Intl.DateTimeFormat(this.locale, { weekday: 'short', day: 'numeric' });
+    this.clock = new Times(this.locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
+    this.hour = new Times(this.locale, { hour: 'numeric', minute: '2-digit' });
+    this.moment = new Times(this.locale, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
+    this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
+    this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric' });
     this.units = Object.fromEntries(['second', 'minute', 'hour', 'day'].map((unit) =>
       [unit, new Intl.NumberFormat(this.locale, { style: 'unit', unit, unitDisplay: 'short' })]));
+  }
+
+  /** A number in few characters, to two decimals. @param {number} value */
+  short(value) {
+    if (this.language !== 'es') return new Intl.NumberFormat(this.locale, { notation: 'compact', maximumFractionDigits: 2 }).format(value);
+    const decimal = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 2 });
+    const [size, unit] = SPANISH.find(([least]) => Math.abs(value) >= least) ?? [1, ''];
+    return `${decimal.format(value / size)}${unit}`;
   }
 
   /** @param {Phrase} phrase @param {Record<string, string | number>} [values] `count` also chooses the plural form */
@@ -72,7 +130,7 @@ export class Speech {
  */
 export function translate(root, speech) {
   for (const element of root.querySelectorAll('[data-say]')) {
-    element.textContent = speech.say(/** @type {Phrase} */ (element.getAttribute('data-say')));
+    write(element, speech.say(/** @type {Phrase} */ (element.getAttribute('data-say'))));
   }
   for (const element of root.querySelectorAll('[data-say-label]')) {
     const words = speech.say(/** @type {Phrase} */ (element.getAttribute('data-say-label')));

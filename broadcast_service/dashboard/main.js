@@ -21,14 +21,20 @@ import { Wall } from './views/wall.js';
 
 /** @typedef {import('./views/route.js').Route} Route */
 
+/** @type {{token: string, fit: boolean, started: () => void}} what first.js found */
+const first = /** @type {any} */ (window).studioPulse;
+if (!first.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
+
 const settings = storageOf(() => localStorage);
 const place = { location, history, storage: storageOf(() => sessionStorage) };
 const timers = { now: Date.now, set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms), clear: (/** @type {any} */ timer) => clearTimeout(timer) };
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const languageSelect = find(document, '#language', HTMLSelectElement);
 const queryNow = () => new URLSearchParams(location.search);
+/** Some browsers and extensions leave it undefined. */
+const languages = navigator.languages ?? [];
 const store = new Store();
-let speech = new Speech(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...navigator.languages]), navigator.languages);
+let speech = new Speech(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...languages]), languages);
 let route = readRoute(queryNow());
 let entered = false;
 let scheduled = false;
@@ -36,9 +42,9 @@ let scheduled = false;
 let mayNarrow = false;
 
 const connection = new Connection({
-  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/dashboard`,
+  url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/, 'ws').replace(/[?#].*$/, ''), // beside the page, whatever path a proxy gives it
   openSocket: (url, protocols) => new WebSocket(url, protocols),
-  probe: (token) => probe('/api/tracking/telemetry', token),
+  probe: (token) => probe('api/tracking/telemetry', token),
   timers,
   random: Math.random,
   onEvents: hear,
@@ -104,7 +110,7 @@ function renew(token) {
 
 /** A token that could not continue the session may still begin one: for another subject, or because the link is down. @param {string} token */
 async function startAfresh(token) {
-  const { verdict } = await probe('/api/tracking/telemetry', token);
+  const { verdict } = await probe('api/tracking/telemetry', token);
   if (verdict === 'ok') return enter(token);
   if (!entered) return;
   keepToken(place, connection.token);
@@ -168,7 +174,7 @@ function show() {
 function navigate(next) {
   const query = queryNow();
   writeRoute(next, query);
-  history.pushState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+  history.pushState(null, '', addressOf(query));
   route = next;
   show();
   scrollTo(0, 0);
@@ -195,11 +201,17 @@ function draw() {
   if (route.view === 'live' && live.paint(current, now)) schedule();
 }
 
+/** @param {URLSearchParams} query */
+function addressOf(query) {
+  const text = query.toString();
+  return location.pathname + (text && `?${text}`);
+}
+
 /** @param {(query: URLSearchParams) => void} change */
 function inQuery(change) {
   const query = queryNow();
   change(query);
-  history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+  history.replaceState(null, '', addressOf(query));
 }
 
 function nameWallButton() {
@@ -238,7 +250,7 @@ function followInside(event) {
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
   settings.setItem('studio-pulse.language', language);
-  speech = new Speech(language, navigator.languages);
+  speech = new Speech(language, languages);
   speak();
 });
 html('#theme').addEventListener('click', switchTheme);
@@ -254,8 +266,10 @@ addEventListener('popstate', () => {
 });
 setInterval(schedule, 1000);
 
-const token = findToken(place); // first of all: whatever rewrites the address would lose the fragment
+const token = findToken(place, first.token);
 speak();
 if (queryNow().has('wall')) wall.set(true);
 if (token) enter(token);
-else leave(null);
+else leave(first.token ? 'gate_malformed' : null);
+first.token = '';
+first.started();

@@ -13,17 +13,27 @@ const KEPT_AS = 'studio-pulse.token';
 
 /** Takes a token out of the fragment, if one is there. @param {Place} place @returns {string | null} */
 export function takeFromFragment({ location, history, storage }) {
-  const token = tidy(new URLSearchParams(location.hash.slice(1)).get('token') ?? '');
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given === null) return null;
+  history.replaceState(null, '', location.pathname + location.search);
+  return keptToken(storage, given);
+}
+
+/** @param {Pick<Place, 'storage'>['storage']} storage @param {string} given @returns {string | null} */
+function keptToken(storage, given) {
+  const token = tidy(given);
   if (!token) return null;
   storage.setItem(KEPT_AS, token);
-  history.replaceState(null, '', location.pathname + location.search);
   return token;
 }
 
-/** @param {Place} place @returns {string | null} */
-export function findToken(place) {
-  return takeFromFragment(place) ?? place.storage.getItem(KEPT_AS);
+/** @param {Place} place @param {string} [taken] what first.js took out of the address @returns {string | null} */
+export function findToken(place, taken = '') {
+  return takeFromFragment(place) ?? keptToken(place.storage, taken) ?? place.storage.getItem(KEPT_AS);
 }
+
+/** Whether a reload would find the token again. @param {Place} place */
+export const outlivesReload = ({ storage }) => storage.survives(KEPT_AS);
 
 /** @param {Place} place @param {string} token */
 export function keepToken({ storage }, token) {

@@ -62,7 +62,7 @@ class Dashboard:
     def close(self) -> None:
         """Closes the page; it must not have complained."""
         self.context.close()
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
 
 
 Opener = Callable[..., Dashboard]

@@ -20,7 +20,7 @@ function scripted(answer) {
 test('the token is in a header and in no address', async () => {
   const { ask, asked } = scripted(() => Response.json({ points: [] }));
   await new Api(() => 'aa.bb.cc', ask).history('vip 1', 'camsoda', { from: 1, to: 2, step: 60 });
-  assert.equal(asked[0]?.url, '/api/tracking/telemetry/vip%201/camsoda/history?from=1&to=2&step=60');
+  assert.equal(asked[0]?.url, 'api/tracking/telemetry/vip%201/camsoda/history?from=1&to=2&step=60');
   assert.deepEqual(asked[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc' });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Speech, chooseLanguage } from '../../broadcast_service/dashboard/i18n.js';
+import { Speech, chooseLanguage, chooseLocale } from '../../broadcast_service/dashboard/i18n.js';
 import en from '../../broadcast_service/dashboard/locales/en.js';
 import es from '../../broadcast_service/dashboard/locales/es.js';
 
@@ -34,4 +34,40 @@ test('a time that ends in a dot needs no second one', () => {
 test('ages are told in the unit a person would use', () => {
   const speech = new Speech('en');
   assert.deepEqual([0.4, 3, 90, 7200, 200_000].map((age) => speech.age(age)), ['now', '3 sec ago', '1 min ago', '2 hr ago', '2 days ago']);
+});
+
+const ODD_TAGS = ['en-US@posix', 'en_US.UTF-8', 'en_US', 'en-', 'en-GB-oed', 'en-x', 'en-u', 'en-US-u-ca', 'en--US', 'EN', 'en-US-US-US', 'en.UTF-8', 'C', '', '*', 'x', 'i-klingon', '\u0000', 'de-DE'];
+for (const tag of ODD_TAGS) {
+  test(`a browser whose language is ${JSON.stringify(tag)} gets words and numbers`, () => {
+    assert.equal(new Speech(chooseLanguage([tag]), [tag]).number(12345), '12,345');
+    assert.equal(new Speech('es', [tag, 'es-CO']).number(12345), '12.345');
+  });
+}
+
+test('a tag that Intl refuses still chooses the language and as much of the region as can be understood', () => {
+  assert.equal(chooseLanguage(['es_CO.UTF-8', 'en']), 'es');
+  assert.equal(chooseLocale('es', ['es_CO.UTF-8']), 'es-CO');
+  assert.equal(chooseLocale('en', ['en-GB-oed']), 'en-GB');
+  assert.equal(chooseLocale('es', ['en-US@posix', 'es-MX']), 'es-MX');
+});
+
+test('languages that are no list of texts mean English', () => {
+  for (const wanted of /** @type {any[]} */ ([undefined, null, 'es', [null, 3], []])) {
+    assert.equal(chooseLanguage(wanted), 'en');
+    assert.equal(chooseLocale('en', wanted), 'en');
+  }
+});
+
+test('a time that no clock can show is a dash and not an exception', () => {
+  const speech = new Speech('en');
+  for (const { format } of [speech.clock, speech.hour, speech.moment, speech.weekday, speech.hourOfWeek].map((times) => ({ format: (/** @type {number} */ ms) => times.format(ms) }))) {
+    for (const ms of [NaN, Infinity, 1e18, -1e18]) assert.equal(format(ms), '—');
+  }
+});
+
+test('Spanish shortens numbers in one way at every size', () => {
+  const speech = new Speech('es', ['es-CO']);
+  const said = [0, 250, 1000, 2500, 30_000, 1_250_000, 4_295_104_354, 2_147_483_647_000].map((value) => speech.short(value).replace(/\u00a0/g, ' '));
+  assert.deepEqual(said, ['0', '250', '1 mil', '2,5 mil', '30 mil', '1,25 M', '4,3 mil M', '2,15 B']);
+  assert.equal(new Speech('en').short(30_000), '30K');
 });

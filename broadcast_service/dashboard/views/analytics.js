@@ -81,7 +81,8 @@ export class AnalyticsView {
     this.#known = [];
     this.#chart.clear();
     this.#body.hidden = true;
-    for (const id of ['#analytics-platforms', '#analytics-top', '#analytics-rooms', '#analytics-hours', '#fact-room', '#fact-room-sub']) html(id).replaceChildren();
+    for (const id of ['#analytics-platforms', '#analytics-top', '#analytics-rooms', '#analytics-hours']) html(id).replaceChildren();
+    for (const id of ['#fact-room', '#fact-room-sub']) write(html(id), '');
   }
 
   async #load() {
@@ -186,6 +187,7 @@ export class AnalyticsView {
       link.href = hrefOf({ view: 'room', room, platform }, location.search);
       link.textContent = room;
       const name = document.createElement('span');
+      name.translate = false;
       const sub = document.createElement('small');
       sub.textContent = platform;
       name.append(link, ' ', sub);

@@ -78,7 +78,7 @@ export class Chart {
   #grid(ticks, width, speech) {
     return ticks.flatMap((tick) => {
       const y = Math.round(this.#y(tick)) + 0.5;
-      return [shape('line', { class: 'chart-grid', x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), label(speech.compact.format(tick), LEFT - 8, y + 4, 'end')];
+      return [shape('line', { class: 'chart-grid', x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), label(speech.short(tick), LEFT - 8, y + 4, 'end')];
     });
   }
 

@@ -14,9 +14,18 @@ export function find(root, selector, kind) {
 /** @param {string} selector */
 export const html = (selector) => find(document, selector, HTMLElement);
 
-/** Writes only what changed: setting equal text still costs a layout. @param {Element} element @param {string} text */
+/** @type {WeakMap<Element, string>} what was last written into an element */
+const written = new WeakMap();
+
+/**
+ * Writes only what changed: setting equal text still costs a layout. It compares with what was last written and not with what is there:
+ * a browser's translator replaces the text that is there, and writing the original again would flicker.
+ * @param {Element} element @param {string} text
+ */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (written.get(element) === text) return;
+  written.set(element, text);
+  element.textContent = text;
 }
 
 /** @param {HTMLElement} element @param {string} name @param {string} value */

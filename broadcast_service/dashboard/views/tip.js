@@ -1,5 +1,7 @@
 /** The small box that explains what is pointed at or focused: a square of the heat map, or any element marked `data-explain`. */
 
+import { write } from './dom.js';
+
 /** @typedef {import('../i18n.js').Phrase} Phrase */
 
 export class Tip {
@@ -19,7 +21,8 @@ export class Tip {
   show(anchor, lines) {
     this.#anchor = anchor;
     while (this.box.children.length < lines.length) this.box.append(document.createElement(this.box.children.length ? 'span' : 'b'));
-    for (const [i, line] of [...this.box.children].entries()) line.textContent = lines[i] ?? '';
+    for (const [i, line] of [...this.box.children].entries()) write(line, lines[i] ?? '');
+    this.box.firstElementChild?.setAttribute('translate', 'key' in anchor.dataset ? 'no' : 'yes'); // a room's name is no word
     anchor.setAttribute('aria-describedby', this.box.id);
     this.box.hidden = false;
     this.#place(anchor.getBoundingClientRect());

@@ -1,0 +1,187 @@
+"""Browsers that lack something, block something, or change the page: it works, or says in one line what it needs."""
+
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.dashboard.browser import Dashboard, Opener
+from tests.dashboard.studio import Studio
+
+THROW = "throw new DOMException('no', 'QuotaExceededError')"
+STORAGES = {
+    "localStorage is null": "Object.defineProperty(window, 'localStorage', {value: null})",
+    "localStorage is undefined": "Object.defineProperty(window, 'localStorage', {value: undefined})",
+    "sessionStorage is null": "Object.defineProperty(window, 'sessionStorage', {value: null})",
+    "sessionStorage is undefined": "Object.defineProperty(window, 'sessionStorage', {value: undefined})",
+    "reading both throws": "for (const n of ['localStorage', 'sessionStorage']) Object.defineProperty(window, n, {get() { %s }})" % THROW,
+    "getItem throws": "Storage.prototype.getItem = () => { %s }" % THROW,
+    "setItem throws": "Storage.prototype.setItem = () => { %s }" % THROW,
+    "removeItem throws": "Storage.prototype.removeItem = () => { %s }" % THROW,
+}
+LANGUAGES = ["['en-US@posix']", "['de-DE', 'en-US@posix']", "['en-']", "['en-GB-oed']", "['en_US.UTF-8']", "['C']", "['']", "[]", "undefined"]
+# What browsers of the last years lack; `works` means that the page does not need it.
+MISSING = {
+    "delete AbortSignal.timeout": "works",
+    "delete AbortSignal.any": "works",
+    "delete window.structuredClone": "works",
+    "delete Object.hasOwn": "works",
+    "delete Object.groupBy": "works",
+    "for (const n of ['toSorted', 'toReversed', 'toSpliced', 'with', 'findLast', 'findLastIndex']) delete Array.prototype[n]": "works",
+    "delete URLSearchParams.prototype.size": "works",
+    "delete Navigator.prototype.wakeLock": "works",
+    "delete Element.prototype.requestFullscreen": "works",
+    "delete Array.prototype.at": "says",
+    "delete Array.prototype.flatMap": "says",
+    "delete Element.prototype.replaceChildren": "says",
+    "delete Object.fromEntries": "says",
+    "delete window.ResizeObserver": "says",
+    "delete window.IntersectionObserver": "says",
+    "delete window.WebSocket": "says",
+    "delete Intl.PluralRules": "says",
+    "delete Element.prototype.animate": "says",
+    "delete HTMLDialogElement.prototype.showModal": "says",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room(studio: Studio) -> None:
+    """A room that earned 599,900 tokens within the minute before."""
+    now = int(time.time())
+    studio.post({"room_id": "odd", "timestamp": now - 5, "tokens_count": 100})
+    studio.post({"room_id": "odd", "timestamp": now, "tokens_count": 600_000})
+
+
+@pytest.fixture
+def odd(browser: Browser, studio: Studio) -> Iterator[Dashboard]:
+    """A page that may complain."""
+    dashboard = Dashboard(browser, studio)
+    yield dashboard
+    dashboard.context.close()
+
+
+def today(dashboard: Dashboard) -> str:
+    """What the page says was earned today."""
+    return dashboard.page.locator("[data-kpi=today] .kpi-value").inner_text()
+
+
+@pytest.mark.parametrize("name", STORAGES)
+def test_a_token_link_opens_the_studio_whatever_storage_does(studio: Studio, visit: Opener, name: str) -> None:
+    """And the language can still be chosen."""
+    dashboard = visit(studio)
+    dashboard.page.add_init_script(STORAGES[name])
+    dashboard.open("?q=odd").live()
+    assert "token" not in dashboard.page.url
+    dashboard.page.locator("#language").select_option("es")
+    expect(dashboard.page.locator("#rooms-title")).to_have_text("Salas")
+    dashboard.page.get_by_label("Tema").click()
+
+
+@pytest.mark.parametrize("languages", LANGUAGES)
+def test_any_language_that_a_browser_names_draws_the_page(studio: Studio, visit: Opener, languages: str) -> None:
+    """Where `Intl` refuses the tag, English words and numbers."""
+    dashboard = visit(studio)
+    dashboard.page.add_init_script(f"Object.defineProperty(navigator, 'languages', {{get: () => {languages}}})")
+    dashboard.open("?q=odd").live()
+    expect(dashboard.card("odd").locator(".tokens")).to_have_text("600,000")
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_without_a_feature_the_page_works_or_names_the_browser_needed(odd: Dashboard, missing: str) -> None:
+    """Never an empty page, never a zero that was not measured."""
+    odd.page.add_init_script(missing)
+    odd.open("?q=odd")
+    boot = odd.page.locator("#boot")
+    if MISSING[missing] == "works":
+        odd.live()
+        expect(boot).to_be_hidden()
+        expect(odd.page.locator(".card .tokens")).to_have_text("600,000")
+        expect(odd.page.locator("[data-kpi=today] .kpi-value")).not_to_have_text(re.compile("^[0—]$"))
+    else:
+        expect(boot).to_be_visible()
+        expect(boot).to_contain_text("Chrome o Edge 92")
+        expect(boot).to_contain_text("Safari 15.4")
+        expect(odd.page.locator(".kpi-value").first).to_be_hidden()
+    assert "token" not in odd.page.url
+
+
+def test_the_token_leaves_the_address_before_anything_can_fail(odd: Dashboard) -> None:
+    """Even when main.js does not run at all."""
+    odd.page.route("**/main.js", lambda route: route.fulfill(body="throw new Error('broken')", content_type="text/javascript"))
+    odd.open()
+    expect(odd.page.locator("#boot")).to_be_visible()
+    assert odd.page.url == f"{odd.studio.broadcast.url}/"
+
+
+def other_version(route: Route) -> None:
+    """A store.js of another version: it lacks what its importers import."""
+    route.fulfill(body="export const nothing = 0;", content_type="text/javascript")
+
+
+def test_a_page_of_mixed_versions_reloads_once_and_is_right(odd: Dashboard) -> None:
+    """An update in the middle of a load: the second load finds one version, and the token is still there."""
+    odd.page.route("**/store.js", other_version, times=1)
+    odd.open("?q=odd").live()
+    expect(odd.card("odd")).to_be_visible()
+    assert odd.page.url == f"{odd.studio.broadcast.url}/?q=odd"
+    assert odd.page.evaluate("history.state") is None
+
+
+def test_a_page_that_stays_mixed_reloads_once_and_then_says_so(odd: Dashboard) -> None:
+    """Not for ever, and not with the token in its address."""
+    odd.page.route("**/store.js", other_version)
+    odd.open()
+    expect(odd.page.locator("#boot")).to_be_visible(timeout=15_000)
+    documents = [url for url in odd.urls if urllib.parse.urlsplit(url).path == "/main.js"]
+    assert len(documents) == 2
+    odd.page.wait_for_timeout(2500)  # longer than the pause before a reload
+    assert len([url for url in odd.urls if urllib.parse.urlsplit(url).path == "/main.js"]) == 2
+    assert odd.page.url == f"{odd.studio.broadcast.url}/"
+
+
+# As browsers' translators do: every text becomes other text in elements of the translator's own, again whenever the page writes one.
+TRANSLATOR = """() => {
+  window.rewrites = 0;
+  const skipped = (node) => node.parentElement?.closest('[translate=no], font, script, style');
+  const translate = (root) => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    const texts = [];
+    while (walker.nextNode()) if (walker.currentNode.data.trim() && !skipped(walker.currentNode)) texts.push(walker.currentNode);
+    for (const text of texts) {
+      const font = document.createElement('font');
+      font.textContent = `«${text.data}»`;
+      text.replaceWith(font);
+    }
+  };
+  const watch = new MutationObserver((records) => {
+    for (const { addedNodes } of records) for (const node of addedNodes) {
+      if (!node.isConnected || node.nodeName === 'FONT') continue;
+      if (node.nodeType === Node.TEXT_NODE && skipped(node)) continue;
+      if (node.nodeType === Node.TEXT_NODE) window.rewrites++;
+      translate(node.nodeType === Node.TEXT_NODE ? node.parentNode : node);
+    }
+  });
+  translate(document.body);
+  watch.observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+def test_a_translator_is_not_fought_with(studio: Studio, visit: Opener) -> None:
+    """A text that did not change is not written again over its translation, and the names of rooms stay what they are."""
+    studio.post({"room_id": "odd-rosa", "timestamp": int(time.time()) - 7200, "platform": "stripchat"})
+    dashboard = visit(studio).open("?q=odd-rosa").live()
+    page = dashboard.page
+    expect(page.locator(".card .age")).to_contain_text("2 hr ago")
+    page.evaluate(TRANSLATOR)
+    expect(page.locator(".card .badge-word")).to_contain_text("«")
+    page.wait_for_timeout(5000)  # five of the page's seconds
+    assert page.evaluate("window.rewrites") <= 2  # a minute may turn meanwhile
+    expect(page.locator(".card .room")).to_have_text("odd-rosa")
+    expect(page.locator(".card .platform")).to_have_text("stripchat")
+    page.locator(".card .room a").click()
+    expect(page.locator("#room-name")).to_have_text("odd-rosa")
+    page.get_by_role("link", name="Analytics").click()
+    expect(page.locator("#analytics-rooms th").first).not_to_contain_text("«")
