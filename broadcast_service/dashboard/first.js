@@ -43,7 +43,7 @@
   for (var i = 0; i < needs.length; i++) {
     var owner = (needs[i] || [])[0];
     var name = (needs[i] || [])[1];
-    if (!owner || !(name in owner) || owner[name] === undefined || owner[name] === null) pulse.fit = false;
+    if (!owner || !(name in owner) || (owner === page && !page[name])) pulse.fit = false;
   }
 
   addEventListener('error', function (event) {
