@@ -11,16 +11,16 @@ from playwright.sync_api import Browser, Route, expect
 from tests.dashboard.browser import Dashboard, Opener
 from tests.dashboard.studio import Studio
 
-THROW = "throw new DOMException('no', 'QuotaExceededError')"
+THROW = "{ throw new DOMException('no', 'QuotaExceededError') }"
 STORAGES = {
     "localStorage is null": "Object.defineProperty(window, 'localStorage', {value: null})",
     "localStorage is undefined": "Object.defineProperty(window, 'localStorage', {value: undefined})",
     "sessionStorage is null": "Object.defineProperty(window, 'sessionStorage', {value: null})",
     "sessionStorage is undefined": "Object.defineProperty(window, 'sessionStorage', {value: undefined})",
-    "reading both throws": "for (const n of ['localStorage', 'sessionStorage']) Object.defineProperty(window, n, {get() { %s }})" % THROW,
-    "getItem throws": "Storage.prototype.getItem = () => { %s }" % THROW,
-    "setItem throws": "Storage.prototype.setItem = () => { %s }" % THROW,
-    "removeItem throws": "Storage.prototype.removeItem = () => { %s }" % THROW,
+    "reading both throws": "for (const n of ['localStorage', 'sessionStorage']) Object.defineProperty(window, n, {get() " + THROW + "})",
+    "getItem throws": "Storage.prototype.getItem = () => " + THROW,
+    "setItem throws": "Storage.prototype.setItem = () => " + THROW,
+    "removeItem throws": "Storage.prototype.removeItem = () => " + THROW,
 }
 LANGUAGES = [
     "['en-US@posix']",
