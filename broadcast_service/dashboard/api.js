@@ -2,7 +2,7 @@
 
 import { timeLimit } from './timelimit.js';
 
-/** @typedef {{t: number, tokens: number, tips: number | null, viewers: number | null, goal: number | null}} Point */
+/** @typedef {{t: number, tokens: number | null, tips: number | null, viewers: number | null, goal: number | null}} Point */
 /** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
 /**
  * @typedef {object} Report

@@ -51,18 +51,18 @@ export class Baseline {
     try {
       const day = await this.api.analytics(spanOf(Math.min(midnight, over - HOUR_MINUTES), over));
       const hour = await this.api.analytics(spanOf(over - HOUR_MINUTES, end), { by: 'feed' });
-      if (round === this.#round) this.#take(day, hour, end - 1);
+      if (round === this.#round) this.#take(day, hour, end - 1, over);
     } catch {
-      // totals go on counting from what is known, and say since when
+      if (round === this.#round) this.store.missHistory(); // totals go on counting from what is known, and say since when
     }
     // a fifth more or less: a thousand walls that came up together do not stay together
     if (round === this.#round) this.#timer = this.timers.set(() => void this.#settle(round, false), (first ? AGAIN_SOON_MS : AGAIN_MS) * (0.8 + 0.4 * this.random()));
   }
 
-  /** @param {Report} day @param {Report} hour @param {number} settledMinute */
-  #take(day, hour, settledMinute) {
+  /** @param {Report} day @param {Report} hour @param {number} settledMinute @param {number} openMinute */
+  #take(day, hour, settledMinute, openMinute) {
     const minutes = new Map([...minutesOf(day.earned, day.from), ...minutesOf(hour.earned, hour.from)]);
-    this.store.settle(minutes, hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })), day.from / 60, settledMinute);
+    this.store.settle(minutes, hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })), day.from / 60, settledMinute, openMinute);
     this.onSettled();
   }
 }

@@ -27,14 +27,18 @@ export class Ledger {
   }
 
   /**
-   * History's word replaces ours for every minute it covers.
+   * History replaces every minute that it covers. In a minute that is not over it may have answered before the newest readings: the greater of
+   * the two sums stands, so that a total never falls.
    * @param {Map<number, number>} earned by minute
    * @param {number} settledMinute the last minute that history covers
+   * @param {number} [openMinute] the first minute that is not over
    */
-  settle(earned, settledMinute) {
-    const live = [...this.#minutes].filter(([minute]) => minute > settledMinute);
+  settle(earned, settledMinute, openMinute = Infinity) {
+    const kept = [...this.#minutes].filter(([minute]) => minute > settledMinute || minute >= openMinute);
     const settled = [...earned].filter(([minute, amount]) => minute <= settledMinute && amount > 0);
-    this.#minutes = new Map([...settled, ...live]);
+    const minutes = new Map(settled);
+    for (const [minute, amount] of kept) minutes.set(minute, Math.max(amount, minutes.get(minute) ?? 0));
+    this.#minutes = minutes;
   }
 
   /** @param {number} fromMinute @param {number} toMinute both inclusive */

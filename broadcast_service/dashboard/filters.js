@@ -42,9 +42,10 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  * @param {Filters} filters
  * @param {(feed: Feed) => Status} status
  * @param {(feed: Feed) => number} earned lately
+ * @param {(feed: Feed) => Status} [shownStatus] what the cards say, where that is not what the filter goes by
  * @returns {Group[]}
  */
-export function arrange(feeds, filters, status, earned) {
+export function arrange(feeds, filters, status, earned, shownStatus = status) {
   const search = filters.search.trim().toLowerCase();
   const shown = [...feeds].filter((feed) =>
     feed.room.toLowerCase().includes(search)
@@ -52,17 +53,17 @@ export function arrange(feeds, filters, status, earned) {
     && (!filters.status || status(feed) === filters.status));
   const rank = ranking(filters.sort, earned);
   shown.sort((a, b) => rank(b) - rank(a) || byName(a, b));
-  return group(shown, filters.group, status);
+  return group(shown, filters.group, shownStatus);
 }
 
 /** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
 function ranking(sort, earned) {
   switch (sort) {
-    case 'tokens': return (feed) => feed.tokens;
+    case 'tokens': return (feed) => feed.tokens ?? -1;
     case 'earned': return earned;
     case 'viewers': return (feed) => feed.viewers ?? -1;
     case 'tips': return (feed) => feed.tips ?? -1;
-    case 'goal': return (feed) => (feed.goal ? feed.tokens / feed.goal : -1);
+    case 'goal': return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
     case 'age': return (feed) => feed.readAt;
     default: return () => 0;
   }

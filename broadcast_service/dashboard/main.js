@@ -9,11 +9,12 @@ import { probe } from './probe.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
 import { findToken, forgetToken, keepToken, takeFromFragment } from './token.js';
+import { Watch } from './trust.js';
 import { AnalyticsView } from './views/analytics.js';
 import { find, html, write } from './views/dom.js';
 import { Gate, Renewal } from './views/gate.js';
 import { Legend } from './views/legend.js';
-import { LinkView, isTrusted } from './views/link.js';
+import { LinkView } from './views/link.js';
 import { LiveView } from './views/live.js';
 import { RoomView } from './views/room.js';
 import { hrefOf, readRoute, writeRoute } from './views/route.js';
@@ -24,6 +25,10 @@ import { Wall } from './views/wall.js';
 /** @type {{token: string, fit: boolean, started: () => void}} what first.js found */
 const first = /** @type {any} */ (window).studioPulse;
 if (!first.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
+
+/** Where readings are missing the link is asked instead of waited for, once nothing was heard for so long. */
+const DOUBTS = /** @type {import('./trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
+const ASK_AFTER_MS = 5000;
 
 const settings = storageOf(() => localStorage);
 const place = { location, history, storage: storageOf(() => sessionStorage) };
@@ -51,8 +56,9 @@ const connection = new Connection({
   onLink: followLink,
   onRenewal: (token, accepted) => (accepted ? keepToken(place, token) : void startAfresh(token)),
 });
-const health = () => ({ link: connection.link, upstream: store.upstream, offline: !navigator.onLine });
-const moment = () => ({ nowMs: store.clock.now(Date.now()), trusted: isTrusted(health(), Date.now()), speech, calm: calm.matches });
+const watch = new Watch(store);
+const health = () => ({ link: connection.link, silence: store.silence, offline: !navigator.onLine });
+const moment = () => ({ ...watch.sight(connection.link, Date.now()), speech, calm: calm.matches });
 
 const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
@@ -88,6 +94,7 @@ function hear(events) {
     if (event.event_type === 'SYNC' && event.snapshot && mayNarrow) otherRooms();
   }
   if (upstream !== store.upstream) live.retrust();
+  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // what came in meanwhile, without waiting for the next time
   schedule();
 }
 
@@ -192,7 +199,9 @@ function draw() {
   const now = Date.now();
   const current = moment();
   document.documentElement.dataset['trust'] = current.trusted ? 'yes' : 'no';
-  if (entered) linkView.paint(health(), speech, now);
+  if (entered) linkView.paint(health(), current, speech, now);
+  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS) connection.ask();
+  wall.hold(entered && linkView.alarmed);
   gate.paint(speech);
   renewal.paint(speech, entered ? store.tokenExpiresAt : null, current.nowMs, now);
   write(html('#clock'), speech.clock.format(current.nowMs));

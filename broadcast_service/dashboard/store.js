@@ -6,6 +6,8 @@
 
 import { ServerClock } from './clock.js';
 import { Ledger, gain } from './earnings.js';
+import { lagOf, seenAt } from './lag.js';
+import { silenceOf } from './silence.js';
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
 /** @typedef {import('./messages.js').TelemetryUpdate} TelemetryUpdate */
@@ -15,19 +17,28 @@ import { Ledger, gain } from './earnings.js';
  * @property {string} key
  * @property {string} room
  * @property {string} platform
- * @property {number} tokens
+ * @property {number | null} tokens null: unknown
+ * @property {number | null} balance the last known `tokens`: earnings count from it
  * @property {number | null} tips
  * @property {number | null} viewers
  * @property {number | null} goal
- * @property {number} readAt Unix seconds of the reading
+ * @property {number} readAt Unix seconds of the reading; never after its commit, whatever the producer's clock says
+ * @property {number} committedAt Unix seconds, by the server's clock
+ * @property {number} interval seconds between the producer's readings
+ * @property {import('./lag.js').Lag | null} lag how far the producer's clock or its delivery is behind or ahead
  * @property {number} version
  * @property {boolean} expired
+ * @property {number} expiredAtMs the server's clock when it expired; Infinity while it has not
+ * @property {number} firstMinute the minute in which this page saw it first, if it appeared after the snapshot; else 0
  * @property {number} generation the snapshot that last mentioned it
  * @property {Ledger} ledger
  */
 /** @typedef {{updated: Set<string>, flashed: Set<string>, added: Set<string>, removed: Set<string>}} Changes */
 
-export const OFF_AIR_SECONDS = 60;
+/** Readings that may be missing before a feed is stale, and before it is off air. */
+export const STALE_INTERVALS = 3;
+export const OFF_AIR_INTERVALS = 12;
+export const DEFAULT_INTERVAL_SECONDS = 5;
 export const SPARK_MINUTES = 30;
 const DAY_MINUTES = 1440;
 
@@ -45,8 +56,16 @@ export class Store {
   ledger = new Ledger(DAY_MINUTES + 60);
   /** @type {number | null} first minute the totals know about */
   knownSinceMinute = null;
-  staleSeconds = 15;
   ttlSeconds = 3600;
+  heartbeatSeconds = 10;
+  /** @type {'pending' | 'known' | 'failed'} whether history has answered what was earned before this page was opened */
+  past = 'pending';
+  /** @type {number | null} the server's clock in its last message; null before the first `SYNC` */
+  heardAtMs = null;
+  /** @type {number | null} the server's clock when the readings were last known to be current: frozen while the server's source is lost */
+  currentAtMs = null;
+  /** @type {import('./silence.js').Silence | null} most rooms fell silent at once */
+  silence = null;
   /** @type {number | null} */
   tokenExpiresAt = null;
   /** @type {{rooms: string[], platforms: string[] | null} | null} */
@@ -56,41 +75,74 @@ export class Store {
   /** Whether everything in scope has been told at least once. */
   complete = false;
   #generation = 0;
+  /** A renewed token may cover fewer rooms: its snapshot is obeyed even while the source is lost. */
+  #renewed = false;
   #changes = noChanges();
 
   /** @param {ServerEvent} event @param {number} localMs */
   apply(event, localMs) {
     switch (event.event_type) {
       case 'TELEMETRY_UPDATE':
+        if (this.complete && this.upstream !== 'degraded') this.#hear(event.timestamp * 1000);
         return this.#update(event);
       case 'TELEMETRY_EXPIRED':
-        return this.#expire(feedKey(event.room_id, event.data.platform), event.version);
+        return this.#expire(feedKey(event.room_id, event.data.platform), event);
       case 'HELLO':
         this.clock.sample(event.time_ms, localMs);
-        this.staleSeconds = event.stale_seconds;
         this.ttlSeconds = event.ttl_seconds;
+        this.heartbeatSeconds = event.heartbeat_seconds;
         this.tokenExpiresAt = event.token_expires_at;
         this.scope = { rooms: event.rooms, platforms: event.platforms };
         this.#generation++; // a snapshot begins here, unless SYNC says otherwise
         return;
       case 'SYNC':
         this.clock.sample(event.time_ms, localMs);
-        this.knownSinceMinute ??= Math.floor(event.time_ms / 60_000);
-        this.complete = true;
-        if (event.snapshot) this.#forgetUnmentioned();
+        this.#sync(event);
         return;
       case 'PONG':
-        return this.clock.sample(event.time_ms, localMs);
+        this.clock.sample(event.time_ms, localMs);
+        if (this.complete) this.#contact(event.time_ms);
+        return;
       case 'UPSTREAM':
         this.upstream = event.status;
         return;
       case 'TOKEN_RENEWED':
         this.#generation++;
+        this.#renewed = true;
         this.tokenExpiresAt = event.expires_at;
         return;
       case 'TOKEN_EXPIRING':
         this.tokenExpiresAt = event.expires_at;
     }
+  }
+
+  /** @param {import('./messages.js').Sync} event */
+  #sync(event) {
+    this.knownSinceMinute ??= Math.floor(event.time_ms / 60_000);
+    this.complete = true;
+    this.#contact(event.time_ms);
+    if (!event.snapshot) return;
+    if (this.upstream !== 'degraded' || this.#renewed) this.#forgetUnmentioned(); // without its source a server does not know all rooms
+    if (this.upstream === 'degraded') this.#dateSnapshot();
+    this.#renewed = false;
+  }
+
+  /** The server's own clock in a message. @param {number} serverMs */
+  #contact(serverMs) {
+    this.heardAtMs = serverMs;
+    if (this.upstream !== 'degraded') this.currentAtMs = serverMs;
+  }
+
+  /** A message whose stamp may be older than the last contact, as after a sleep. @param {number} serverMs */
+  #hear(serverMs) {
+    this.heardAtMs = Math.max(this.heardAtMs ?? 0, serverMs);
+    this.currentAtMs = Math.max(this.currentAtMs ?? 0, serverMs);
+  }
+
+  /** A snapshot of a server without its source is as current as its newest reading. */
+  #dateSnapshot() {
+    const newest = Math.max(0, ...[...this.feeds.values()].map(({ committedAt }) => committedAt)) * 1000;
+    if (newest > 0) this.currentAtMs = Math.max(this.currentAtMs ?? 0, newest);
   }
 
   /** A different token may see different rooms: nothing of the old one stays. */
@@ -100,12 +152,19 @@ export class Store {
     this.knownSinceMinute = null;
     this.upstream = 'unknown';
     this.complete = false;
-    this.tokenExpiresAt = null;
+    this.tokenExpiresAt = this.heardAtMs = this.currentAtMs = this.silence = null;
+    this.#renewed = false;
   }
 
   /** What all rooms together earned, after which history tells it anew. */
   forgetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
+    this.past = 'pending';
+  }
+
+  /** History did not answer: totals count from what this page has seen. */
+  missHistory() {
+    if (this.past === 'pending') this.past = 'failed';
   }
 
   /**
@@ -113,17 +172,24 @@ export class Store {
    * @param {Map<number, number>} minutes earned by all rooms
    * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds
    * @param {number} fromMinute the first minute of the totals @param {number} settledMinute
+   * @param {number} [openMinute] the first minute that is not over: readings of it may have come after history answered
    */
-  settle(minutes, feeds, fromMinute, settledMinute) {
-    this.ledger.settle(minutes, settledMinute);
+  settle(minutes, feeds, fromMinute, settledMinute, openMinute) {
+    this.past = 'known';
+    this.ledger.settle(minutes, settledMinute, openMinute);
     this.knownSinceMinute = Math.min(this.knownSinceMinute ?? fromMinute, fromMinute);
     for (const { room_id: room, platform, minutes: earned } of feeds) {
       const key = feedKey(room, platform);
       const feed = this.feeds.get(key);
       if (!feed) continue;
-      feed.ledger.settle(earned, settledMinute);
+      feed.ledger.settle(earned, settledMinute, openMinute);
       this.#changes.updated.add(key);
     }
+  }
+
+  /** Looks for a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
+  listen(nowMs) {
+    this.silence = silenceOf(this.feeds.values(), (feed) => statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true));
   }
 
   /** What changed since the last call. */
@@ -134,19 +200,21 @@ export class Store {
   }
 
   /** @param {TelemetryUpdate} event */
-  #update({ room_id: room, data, version }) {
+  #update({ room_id: room, data, version, timestamp: committedAt }) {
     const key = feedKey(room, data.platform);
     const before = this.feeds.get(key);
     if (before) before.generation = this.#generation;
     if (before && version <= before.version) return;
-    const feed = before ?? newFeed(key, room, data.platform, this.#generation);
-    const earned = before ? gain(before.tokens, data.tokens) : 0;
-    const minute = Math.floor(data.timestamp / 60);
-    feed.ledger.add(minute, earned);
-    this.ledger.add(minute, earned);
+    const readAt = Math.min(data.timestamp, committedAt);
+    const minute = Math.floor(readAt / 60);
+    const feed = before ?? newFeed(key, room, data.platform, this.#generation, this.complete ? minute : 0);
+    if (before && data.tokens !== null) this.#earn(feed, minute, gain(feed.balance, data.tokens));
     if (before && differs(before, data)) this.#changes.flashed.add(key);
-    const { tokens, tips, viewers, goal, timestamp: readAt } = data;
-    Object.assign(feed, { tokens, tips, viewers, goal, readAt, version, expired: false });
+    const { tokens, tips, viewers, goal } = data;
+    const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
+    feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
+    feed.balance = tokens ?? feed.balance;
+    Object.assign(feed, { tokens, tips, viewers, goal, readAt, committedAt, interval, version, expired: false, expiredAtMs: Infinity });
     if (!before) {
       this.feeds.set(key, feed);
       this.#changes.added.add(key);
@@ -155,11 +223,18 @@ export class Store {
     this.#changes.updated.add(key);
   }
 
-  /** @param {string} key @param {number} version */
-  #expire(key, version) {
+  /** @param {Feed} feed @param {number} minute @param {number} earned */
+  #earn(feed, minute, earned) {
+    if (minute <= feed.firstMinute) return; // history does not count a feed's first minute, so a total that did would fall again
+    feed.ledger.add(minute, earned);
+    this.ledger.add(minute, earned);
+  }
+
+  /** @param {string} key @param {import('./messages.js').TelemetryExpired} event */
+  #expire(key, { version, timestamp }) {
     const feed = this.feeds.get(key);
     if (!feed || feed.version > version) return;
-    feed.expired = true;
+    Object.assign(feed, { expired: true, expiredAtMs: timestamp * 1000 });
     this.#changes.updated.add(key);
   }
 
@@ -175,10 +250,12 @@ export class Store {
   }
 }
 
-/** @param {string} key @param {string} room @param {string} platform @param {number} generation @returns {Feed} */
-function newFeed(key, room, platform, generation) {
-  const ledger = new Ledger(60);
-  return { key, room, platform, tokens: 0, tips: null, viewers: null, goal: null, readAt: 0, version: 0, expired: false, generation, ledger };
+/** @param {string} key @param {string} room @param {string} platform @param {number} generation @param {number} firstMinute @returns {Feed} */
+function newFeed(key, room, platform, generation, firstMinute) {
+  return {
+    key, room, platform, tokens: null, balance: null, tips: null, viewers: null, goal: null, readAt: 0, committedAt: 0, interval: DEFAULT_INTERVAL_SECONDS,
+    lag: null, version: 0, expired: false, expiredAtMs: Infinity, firstMinute, generation, ledger: new Ledger(60),
+  };
 }
 
 /** @param {Feed} feed @param {import('./messages.js').Numbers} data */
@@ -187,17 +264,19 @@ function differs(feed, data) {
 }
 
 /**
- * What may be claimed about a feed. `trusted` is false while the link or the server's own source is down: then nothing is called live.
+ * What may be claimed about a feed at a moment. A page that is not trusted passes the moment of its last contact: a feed that was live or
+ * stale then is last known for as long as the outage lasts, and nothing goes off air by the page's own clock.
  * @param {Feed} feed
- * @param {number} nowMs the server's clock
- * @param {{staleSeconds: number, ttlSeconds: number}} terms
+ * @param {number} asOfMs the server's clock at the moment that is judged
+ * @param {{ttlSeconds: number, silence?: import('./silence.js').Silence | null}} terms
  * @param {boolean} trusted
  * @returns {Status}
  */
-export function statusOf(feed, nowMs, terms, trusted) {
-  const age = nowMs / 1000 - feed.readAt;
-  if (feed.expired || age > terms.ttlSeconds) return 'expired';
-  if (age > OFF_AIR_SECONDS) return 'off_air';
-  if (age > terms.staleSeconds) return 'stale';
-  return trusted ? 'live' : 'unconfirmed';
+export function statusOf(feed, asOfMs, terms, trusted) {
+  const age = asOfMs / 1000 - feed.readAt;
+  if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
+  if (terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed';
+  if (asOfMs / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval) return 'off_air';
+  if (!trusted) return 'unconfirmed';
+  return age > STALE_INTERVALS * feed.interval ? 'stale' : 'live';
 }

@@ -7,11 +7,14 @@ import { statusOf } from './store.js';
  * @typedef {object} Totals
  * @property {Record<import('./store.js').Status, number>} feeds how many feeds have each status
  * @property {number} rooms
- * @property {number} onAir feeds whose numbers are counted below: live, stale, or live as far as was known
+ * @property {number} onAir feeds whose numbers are counted below: live or stale
+ * @property {number} unread feeds on air whose token balance is unknown: what they earn is not counted
  * @property {number} viewers
  * @property {number} viewersKnown
  * @property {number} tips
  * @property {number} tipsKnown
+ * @property {boolean} known whether any room was ever reported to this page
+ * @property {'pending' | 'known' | 'failed'} past whether history has answered: before it did, sums are unknown
  * @property {number} hour tokens earned in the last `hourMinutes`
  * @property {number} hourMinutes at most 60; fewer when less is known
  * @property {number} today
@@ -22,19 +25,20 @@ import { statusOf } from './store.js';
 
 /**
  * @param {Store} store
- * @param {number} nowMs the server's clock
- * @param {boolean} trusted
- * @param {number} midnightMs when today began, where the reader is
+ * @param {number} asOfMs the server's clock: now, or the last moment that is known
+ * @param {number} midnightMs when the day of that moment began, where the reader is
  * @returns {Totals}
  */
-export function totalsOf(store, nowMs, trusted, midnightMs) {
-  const minute = Math.floor(nowMs / 60_000);
+export function totalsOf(store, asOfMs, midnightMs) {
+  const minute = Math.floor(asOfMs / 60_000);
   const since = store.knownSinceMinute ?? minute;
   const midnight = Math.floor(midnightMs / 60_000);
   const hourMinutes = Math.max(1, Math.min(60, minute - since + 1));
   const todaySinceMinute = Math.max(midnight, since);
   return {
-    ...count(store, nowMs, trusted),
+    ...count(store, asOfMs),
+    known: store.complete,
+    past: store.past,
     hour: store.ledger.sum(minute - hourMinutes + 1, minute),
     hourMinutes,
     today: store.ledger.sum(todaySinceMinute, minute),
@@ -44,17 +48,18 @@ export function totalsOf(store, nowMs, trusted, midnightMs) {
   };
 }
 
-/** @param {Store} store @param {number} nowMs @param {boolean} trusted */
-function count(store, nowMs, trusted) {
+/** @param {Store} store @param {number} asOfMs */
+function count(store, asOfMs) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
-  const sums = { onAir: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
+  const sums = { onAir: 0, unread: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
   for (const feed of store.feeds.values()) {
-    const status = statusOf(feed, nowMs, store, trusted);
+    const status = statusOf(feed, asOfMs, store, true);
     feeds[status]++;
     rooms.add(feed.room);
-    if (status === 'off_air' || status === 'expired') continue;
+    if (status !== 'live' && status !== 'stale') continue;
     sums.onAir++;
+    if (feed.tokens === null) sums.unread++;
     if (feed.viewers !== null) { sums.viewers += feed.viewers; sums.viewersKnown++; }
     if (feed.tips !== null) { sums.tips += feed.tips; sums.tipsKnown++; }
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { clockError } from '../../broadcast_service/dashboard/lag.js';
 import { Store, feedKey, statusOf } from '../../broadcast_service/dashboard/store.js';
 import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
 
@@ -8,9 +9,9 @@ import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
 const NOW = 1_764_000_000;
 const LOCAL = NOW * 1000;
 
-/** @param {string} room @param {number} version @param {Partial<Numbers>} [data] */
-const update = (room, version, data = {}) => /** @type {const} */ ({
-  event_type: 'TELEMETRY_UPDATE', room_id: room, version, timestamp: NOW,
+/** @param {string} room @param {number} version @param {Partial<Numbers>} [data] @param {number} [committedAt] */
+const update = (room, version, data = {}, committedAt = NOW) => /** @type {const} */ ({
+  event_type: 'TELEMETRY_UPDATE', room_id: room, version, timestamp: committedAt,
   data: { platform: 'camsoda', tokens: 10, tips: null, viewers: null, goal: null, timestamp: NOW, ...data },
 });
 /** @param {Partial<Hello>} [terms] @returns {Hello} */
@@ -82,13 +83,14 @@ test('only a changed number flashes', () => {
 
 test('status follows the age of the reading', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1)), 'blue');
-  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { staleSeconds: 15, ttlSeconds: 3600 }, true);
+  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
   assert.deepEqual([0, 15, 16, 60, 61, 3600, 3601].map(at), ['live', 'live', 'stale', 'stale', 'off_air', 'off_air', 'expired']);
 });
 
-test('without a trusted link nothing is live', () => {
+test('without a trusted link what was live or stale at the last contact is last known, and nothing else changes', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1)), 'blue');
-  assert.equal(statusOf(feed, LOCAL, { staleSeconds: 15, ttlSeconds: 3600 }, false), 'unconfirmed');
+  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, false);
+  assert.deepEqual([0, 15, 16, 60, 61, 3601].map(at), ['unconfirmed', 'unconfirmed', 'unconfirmed', 'unconfirmed', 'off_air', 'expired']);
 });
 
 test('a browser clock that is an hour ahead does not make values old', () => {
@@ -99,14 +101,25 @@ test('a browser clock that is an hour ahead does not make values old', () => {
 });
 
 test('a fall of the balance is a cash-out and earns nothing', () => {
-  const store = storeOf(hello(), sync(true), update('blue', 1, { tokens: 100 }), update('blue', 2, { tokens: 150 }), update('blue', 3, { tokens: 20 }), update('blue', 4, { tokens: 45 }));
-  assert.equal(totalsOf(store, LOCAL, true, LOCAL - 1e6).today, 75);
+  const store = storeOf(hello(), update('blue', 1, { tokens: 100 }), sync(true), update('blue', 2, { tokens: 150 }), update('blue', 3, { tokens: 20 }), update('blue', 4, { tokens: 45 }));
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 75);
+});
+
+test('what a new room earns in its first minute is not counted before history confirms it, so that today never falls', () => {
+  const at = (/** @type {number} */ seconds) => ({ timestamp: NOW + seconds });
+  const store = storeOf(hello(), sync(true), update('new', 1, { tokens: 1000, ...at(0) }, NOW), update('new', 2, { tokens: 1500, ...at(3) }, NOW + 3), update('new', 3, { tokens: 2000, ...at(5) }, NOW + 5));
+  const today = () => totalsOf(store, LOCAL + 120_000, LOCAL - 1e6).today;
+  assert.equal(today(), 0);
+  store.apply(update('new', 4, { tokens: 2040, ...at(65) }, NOW + 65), LOCAL);
+  assert.equal(today(), 40);
+  store.settle(new Map([[NOW / 60 + 1, 40]]), [], NOW / 60 - 600, NOW / 60 + 1, NOW / 60 + 2);
+  assert.equal(today(), 40);
 });
 
 test('totals count viewers and tips only where a room reports them and is on air', () => {
   const old = NOW - 120;
   const store = storeOf(hello(), update('blue', 1, { viewers: 5, tips: 2 }), update('red', 2), update('gone', 3, { viewers: 100, timestamp: old }), sync(true));
-  const totals = totalsOf(store, LOCAL, true, LOCAL - 1e6);
+  const totals = totalsOf(store, LOCAL, LOCAL - 1e6);
   assert.deepEqual([totals.feeds.live, totals.feeds.off_air, totals.viewers, totals.viewersKnown, totals.tips], [2, 1, 5, 1, 2]);
 });
 
@@ -114,4 +127,86 @@ test('another token starts from nothing', () => {
   const store = storeOf(hello(), update('blue', 1), sync(true));
   store.clear();
   assert.deepEqual([store.feeds.size, store.complete, store.upstream], [0, false, 'unknown']);
+});
+
+test('a reading stamped ahead of its commit ages from its commit', () => {
+  const feed = feedOf(storeOf(hello(), update('blue', 1, { timestamp: NOW + 290 })), 'blue');
+  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
+  assert.deepEqual([0, 15, 16, 60, 61, 290, 3601].map(at), ['live', 'live', 'stale', 'stale', 'off_air', 'off_air', 'expired']);
+});
+
+for (const [interval, stale, offAir] of /** @type {const} */ ([[1, 3, 12], [5, 15, 60], [60, 180, 720]])) {
+  test(`a producer that reports every ${interval} s is stale after three and off air after twelve of its intervals`, () => {
+    const feed = feedOf(storeOf(hello(), update('blue', 1, { interval_seconds: interval })), 'blue');
+    const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
+    assert.deepEqual([stale, stale + 1, offAir, offAir + 1].map(at), ['live', 'stale', 'stale', 'off_air']);
+  });
+}
+
+/** Readings every five seconds, each committed so many seconds after its stamp. @param {number[]} lags */
+const lagging = (...lags) => feedOf(storeOf(hello(), ...lags.map((lag, i) => update('blue', i + 1, { timestamp: NOW + i * 5 - lag }, NOW + i * 5))), 'blue');
+
+test('a desk whose clock is 70 s behind and that keeps reporting is stale, not off air, and its clock is named', () => {
+  const feed = lagging(70, 70, 71, 70);
+  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + (15 + seconds) * 1000, { ttlSeconds: 3600 }, true);
+  assert.deepEqual([0, 60, 61].map(at), ['stale', 'stale', 'off_air']);
+  assert.equal(clockError(feed.lag), 70);
+});
+
+test('one late reading, or an outbox that sends what it kept, names no clock and brings no room on air', () => {
+  const flush = [600, 595, 590, 585, 580].map((age, i) => update('blue', i + 1, { timestamp: NOW - age }));
+  for (const feed of [lagging(70), feedOf(storeOf(hello(), ...flush), 'blue'), lagging(600, 400, 200)]) {
+    assert.equal(clockError(feed.lag), null);
+    assert.equal(statusOf(feed, LOCAL, { ttlSeconds: 3600 }, true), 'off_air');
+  }
+});
+
+test('a clock that is ahead is named with the first reading, a small difference never', () => {
+  assert.equal(clockError(lagging(-90).lag), -90);
+  assert.equal(clockError(lagging(20, 20, 20, 20).lag), null);
+});
+
+test('unknown tokens are no zero: not shown, not counted, and the next balance counts from the last known one', () => {
+  const store = storeOf(hello(), sync(true), update('blue', 1, { tokens: 100 }), update('red', 1, { tokens: null }));
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).unread, 1);
+  store.apply(update('blue', 2, { tokens: null, timestamp: NOW + 60 }, NOW + 60), LOCAL);
+  assert.equal(feedOf(store, 'blue').tokens, null);
+  store.apply(update('blue', 3, { tokens: 130, timestamp: NOW + 65 }, NOW + 65), LOCAL);
+  assert.deepEqual([feedOf(store, 'blue').tokens, store.ledger.sum(0, Infinity)], [130, 30]);
+});
+
+test('an expiry that comes while the source is lost does not change what was known before', () => {
+  const store = storeOf(hello(), update('blue', 1), sync(true), { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW });
+  store.apply({ event_type: 'TELEMETRY_EXPIRED', room_id: 'blue', data: { platform: 'camsoda' }, timestamp: NOW + 40, version: 1 }, LOCAL);
+  assert.equal(statusOf(feedOf(store, 'blue'), store.currentAtMs ?? 0, store, false), 'unconfirmed');
+  assert.equal(statusOf(feedOf(store, 'blue'), LOCAL + 41_000, store, true), 'expired');
+});
+
+test('a snapshot without a room forgets it only if the server has its source', () => {
+  const degraded = /** @type {const} */ ({ event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW });
+  const ok = /** @type {const} */ ({ event_type: 'UPSTREAM', status: 'ok', timestamp: NOW });
+  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), hello(), degraded, update('red', 2), sync(true));
+  assert.equal(store.feeds.size, 2);
+  for (const event of [hello(), ok, update('red', 2), sync(true)]) store.apply(event, LOCAL);
+  assert.equal(store.feeds.size, 1);
+});
+
+test('a token that was renewed to a narrower scope hides rooms even while the source is lost', () => {
+  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW },
+    { event_type: 'TOKEN_RENEWED', expires_at: NOW, timestamp: NOW }, update('red', 2), sync(true));
+  assert.deepEqual([...store.feeds.values()].map(({ room }) => room), ['red']);
+});
+
+test('history that answered before the newest readings takes nothing back of a minute that is not over', () => {
+  const store = storeOf(hello(), update('blue', 1, { tokens: 0 }), sync(true), update('blue', 2, { tokens: 50 }));
+  const minute = NOW / 60;
+  store.settle(new Map([[minute - 5, 7], [minute, 20]]), [{ room_id: 'blue', platform: 'camsoda', minutes: new Map([[minute, 20]]) }], minute - 600, minute, minute);
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 57);
+});
+
+test('before history has answered, what was earned is unknown', () => {
+  const store = storeOf(hello(), sync(true));
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'pending');
+  store.missHistory();
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'failed');
 });

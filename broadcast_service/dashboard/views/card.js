@@ -8,7 +8,7 @@ import { bars } from './spark.js';
 
 /** @typedef {import('../store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {{staleSeconds: number, ttlSeconds: number}} Terms */
+/** @typedef {{ttlSeconds: number, silence: import('../silence.js').Silence | null}} Terms */
 
 const FLASH_MS = 600;
 
@@ -47,8 +47,8 @@ export class Card {
   }
 
   /** What the passing of time alone changes. @param {Feed} feed @param {Moment} moment @param {Terms} terms */
-  paintAge(feed, { nowMs, trusted, speech }, terms) {
-    const status = statusOf(feed, nowMs, terms, trusted);
+  paintAge(feed, { nowMs, asOfMs, trusted, speech }, terms) {
+    const status = statusOf(feed, asOfMs, terms, trusted);
     mark(this.element, 'status', status);
     mark(this.parts.badge, 'explain', `explain_${status}`);
     write(this.parts.badge, speech.say(`status_${status}`));
@@ -64,8 +64,8 @@ export class Card {
   }
 
   /** @param {Feed} feed @param {Moment} moment */
-  #paintEarned(feed, { nowMs, speech }) {
-    const series = feed.ledger.series(Math.floor(nowMs / 60_000), SPARK_MINUTES);
+  #paintEarned(feed, { asOfMs, speech }) {
+    const series = feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES);
     const amount = series.reduce((sum, value) => sum + value, 0);
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
@@ -76,13 +76,13 @@ export class Card {
   /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
   #paintGoal({ tokens, goal }, speech) {
     const { track, fill, goalOf, goalShare } = this.parts;
-    const share = goal ? Math.min(1, tokens / goal) : 0;
+    const share = goal && tokens !== null ? Math.min(1, tokens / goal) : 0;
     const percent = String(Math.floor(share * 100));
     fill.style.setProperty('--share', percent);
     mark(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
     track.setAttribute('aria-valuenow', percent);
     track.setAttribute('aria-label', speech.say('goal_label'));
     write(goalOf, goal === null ? speech.say('no_goal') : `${speech.say('goal_label')} ${speech.number(goal)}`);
-    write(goalShare, goal === null ? '' : speech.percentage.format(Math.floor(share * 100) / 100));
+    write(goalShare, goal === null ? '' : tokens === null ? '—' : speech.percentage.format(Math.floor(share * 100) / 100));
   }
 }

@@ -63,8 +63,8 @@ export class HeatMap {
     for (const key of keys) {
       const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
       if (!cell || !feed) continue;
-      cell.earned = earnedLately(feed, moment.nowMs);
-      mark(cell.button, 'status', statusOf(feed, moment.nowMs, this.store, moment.trusted));
+      cell.earned = earnedLately(feed, moment.asOfMs);
+      mark(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
     }
     const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
     const cell = this.#cells.get(this.#pointedAt ?? '');
@@ -131,9 +131,9 @@ function keyAt(target) {
 }
 
 /** What a square stands for. @param {Feed} feed @param {Store} store @param {Moment} moment */
-function meaningOf(feed, store, { speech, nowMs, trusted }) {
-  const status = speech.say(`status_${statusOf(feed, nowMs, store, trusted)}`);
-  const amount = earnedLately(feed, nowMs);
+function meaningOf(feed, store, { speech, nowMs, asOfMs, trusted }) {
+  const status = speech.say(`status_${statusOf(feed, asOfMs, store, trusted)}`);
+  const amount = earnedLately(feed, asOfMs);
   return [
     feed.room,
     `${feed.platform} · ${status} · ${speech.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
@@ -142,8 +142,8 @@ function meaningOf(feed, store, { speech, nowMs, trusted }) {
   ];
 }
 
-/** @param {Feed} feed @param {number} nowMs */
-export function earnedLately(feed, nowMs) {
-  const minute = Math.floor(nowMs / 60_000);
+/** @param {Feed} feed @param {number} asOfMs */
+export function earnedLately(feed, asOfMs) {
+  const minute = Math.floor(asOfMs / 60_000);
   return feed.ledger.sum(minute - SPARK_MINUTES + 1, minute);
 }

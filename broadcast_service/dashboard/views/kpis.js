@@ -37,12 +37,13 @@ export class Kpis {
 
   /** @param {Totals} totals @param {import('./moment.js').Moment} moment */
   paint(totals, { speech, trusted }) {
+    const old = !trusted && totals.known;
     for (const { id, title } of TILES) {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
-      write(tile.title, trusted ? speech.say(title) : `${speech.say(title)} · ${speech.say('last_known')}`);
+      write(tile.title, old ? `${speech.say(title)} · ${speech.say('last_known')}` : speech.say(title));
       write(tile.value, valueOf(id, totals, trusted, speech));
-      write(tile.sub, captionOf(id, totals, speech));
+      write(tile.sub, captionOf(id, totals, trusted, speech));
     }
     const path = bars(totals.pulse, 240, 60);
     if (this.#pulse.getAttribute('d') !== path) this.#pulse.setAttribute('d', path);
@@ -61,8 +62,10 @@ export class Kpis {
 
 /** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Speech} speech */
 function valueOf(id, totals, trusted, speech) {
+  const unknownPast = totals.past === 'pending' || (totals.past === 'failed' && !trusted);
+  if (!totals.known || (unknownPast && (id === 'hour' || id === 'today'))) return '—';
   switch (id) {
-    case 'live': return speech.number(trusted ? totals.feeds.live : totals.feeds.unconfirmed);
+    case 'live': return speech.number(totals.feeds.live);
     case 'viewers': return totals.viewersKnown ? speech.number(totals.viewers) : '—';
     case 'hour': return speech.number(Math.round((totals.hour * 60) / totals.hourMinutes));
     case 'today': return speech.number(totals.today);
@@ -70,12 +73,17 @@ function valueOf(id, totals, trusted, speech) {
   }
 }
 
-/** @param {string} id @param {Totals} totals @param {Speech} speech */
-function captionOf(id, totals, speech) {
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Speech} speech */
+function captionOf(id, totals, trusted, speech) {
   const { feeds } = totals;
+  if (!totals.known) return speech.say('kpi_nothing_known');
+  if ((id === 'hour' || id === 'today') && (totals.past === 'pending' || (totals.past === 'failed' && !trusted))) {
+    return speech.say(totals.past === 'pending' ? 'loading' : 'kpi_past_unknown');
+  }
+  const unread = totals.unread ? ` · ${speech.say('kpi_unread', { count: totals.unread })}` : '';
   const all = Object.values(feeds).reduce((sum, count) => sum + count, 0);
   const off = feeds.off_air + feeds.expired;
-  const troubles = [feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }), off && speech.say('kpi_live_off', { count: off })];
+  const troubles = [feeds.unconfirmed && speech.say('kpi_live_unconfirmed', { count: feeds.unconfirmed }), feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }), off && speech.say('kpi_live_off', { count: off })];
   const since = () => speech.hour.format(totals.todaySinceMinute * 60_000);
   switch (id) {
     case 'live':
@@ -83,9 +91,9 @@ function captionOf(id, totals, speech) {
     case 'viewers':
       return totals.viewersKnown ? speech.say('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) }) : speech.say('kpi_unknown');
     case 'hour':
-      return totals.hourMinutes === 60 ? speech.say('kpi_hour_full') : speech.say('kpi_hour_part', { count: totals.hourMinutes });
+      return (totals.hourMinutes === 60 ? speech.say('kpi_hour_full') : speech.say('kpi_hour_part', { count: totals.hourMinutes })) + unread;
     case 'today':
-      return totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() });
+      return (totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() })) + unread;
     default:
       return totals.tipsKnown ? speech.say('kpi_tips_sub') : speech.say('kpi_unknown');
   }

@@ -5,21 +5,12 @@ import { find, html, mark, write } from './dom.js';
 /** @typedef {import('../connection.js').Link} Link */
 /** @typedef {import('../i18n.js').Speech} Speech */
 /** @typedef {import('../i18n.js').Phrase} Phrase */
-/** @typedef {{link: Link, upstream: 'unknown' | 'ok' | 'degraded', offline: boolean}} Health */
+/** @typedef {import('../trust.js').Sight} Sight */
+/** @typedef {{link: Link, offline: boolean, silence: import('../silence.js').Silence | null}} Health */
 
 const RECOVERED_SHOWN_MS = 4000;
-
-/**
- * A server that drains says so, and everything it knows, before it goes, and spreads its clients over three seconds: what was live a moment
- * ago may be called so until the move should be over.
- */
-const MOVING_MS = 5000;
-
-/** @param {Health} health @param {number} localMs */
-export function isTrusted({ link, upstream }, localMs) {
-  if (upstream === 'degraded') return false;
-  return link.phase === 'live' || (link.phase === 'connecting' && link.reason === 'moving' && localMs - (link.lostAtMs ?? 0) < MOVING_MS);
-}
+/** From here on an outage is no hiccup. */
+const GRAVE_MS = 60_000;
 
 export class LinkView {
   #pill = html('#link');
@@ -28,7 +19,6 @@ export class LinkView {
   #words = html('#notice-words');
   #detail = html('#notice-detail');
   #retry = find(document, '#retry', HTMLButtonElement);
-  #wasTrusted = true;
   #hideAtMs = 0;
 
   /** @param {() => void} onRetry */
@@ -36,19 +26,26 @@ export class LinkView {
     this.#retry.addEventListener('click', onRetry);
   }
 
-  /** @param {Health} health @param {Speech} speech @param {number} localMs */
-  paint(health, speech, localMs) {
-    const trusted = isTrusted(health, localMs);
-    mark(this.#pill, 'phase', trusted && health.link.phase === 'live' ? 'live' : health.link.phase === 'live' ? 'degraded' : health.link.phase);
-    write(this.#word, speech.say(pillWord(health)));
-    if (trusted) this.#recover(speech, localMs);
-    else this.#warn(health, speech, localMs);
-    this.#wasTrusted = trusted;
+  /** Whether the notice names an outage. */
+  get alarmed() {
+    return !this.#notice.hidden && this.#notice.dataset['tone'] !== 'good';
   }
 
-  /** @param {Speech} speech @param {number} localMs */
-  #recover(speech, localMs) {
-    if (!this.#wasTrusted && !this.#notice.hidden) {
+  /** @param {Health} health @param {Sight} sight @param {Speech} speech @param {number} localMs */
+  paint(health, sight, speech, localMs) {
+    const { link } = health;
+    const degraded = link.phase === 'live' && (sight.trouble === 'source' || sight.trouble === 'quiet');
+    mark(this.#pill, 'phase', degraded ? 'degraded' : sight.trusted ? 'live' : link.phase);
+    mark(this.#pill, 'trouble', sight.trouble ?? 'none');
+    write(this.#word, pillWords(health, sight, speech));
+    const words = wordsOf(health, sight, speech);
+    if (words === null) this.#recover(sight, speech, localMs);
+    else this.#warn(health, words, sight, speech, localMs);
+  }
+
+  /** @param {Sight} sight @param {Speech} speech @param {number} localMs */
+  #recover({ trusted }, speech, localMs) {
+    if (this.alarmed && trusted) {
       this.#hideAtMs = localMs + RECOVERED_SHOWN_MS;
       mark(this.#notice, 'tone', 'good');
       write(this.#words, speech.say('say_recovered'));
@@ -58,16 +55,15 @@ export class LinkView {
     if (localMs >= this.#hideAtMs) this.#notice.hidden = true;
   }
 
-  /** @param {Health} health @param {Speech} speech @param {number} localMs */
-  #warn({ link, upstream, offline }, speech, localMs) {
-    const first = link.phase === 'connecting' && link.reason === 'start';
-    this.#notice.hidden = first || (link.phase === 'stopped' && link.reason === 'token');
-    mark(this.#notice, 'tone', link.phase === 'stopped' ? 'bad' : 'warn');
-    const phrase = link.phase === 'live' && upstream === 'degraded' ? 'say_degraded' : offline ? 'say_offline' : REASONS[link.reason];
-    write(this.#words, speech.say(phrase));
-    const lost = link.lostAtMs === null ? '' : speech.say('last_at', { time: speech.clock.format(link.lostAtMs) });
+  /** @param {Health} health @param {string} words @param {Sight} sight @param {Speech} speech @param {number} localMs */
+  #warn({ link }, words, { nowMs, sinceMs }, speech, localMs) {
+    this.#notice.hidden = false;
+    const lastedMs = sinceMs === null ? 0 : nowMs - sinceMs;
+    mark(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > GRAVE_MS ? 'bad' : 'warn');
+    write(this.#words, words);
+    const lasted = sinceMs === null ? '' : `(${speech.age(Math.max(0, lastedMs / 1000))})`;
     const next = link.retryAtMs === null ? '' : speech.say('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
-    write(this.#detail, `${lost} ${next}`.trim());
+    write(this.#detail, `${lasted} ${next}`.trim());
     this.#retry.hidden = link.phase !== 'waiting';
   }
 }
@@ -78,8 +74,41 @@ const REASONS = {
   moving: 'say_moving', restart: 'say_restart', token: 'gate_token', forbidden: 'say_forbidden', protocol: 'say_protocol',
 };
 
-/** @param {Health} health @returns {Phrase} */
-function pillWord({ link, upstream, offline }) {
-  if (link.phase === 'live') return upstream === 'degraded' ? 'link_degraded' : 'link_live';
-  return offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`;
+/** What the notice says, without what changes every second; null where there is nothing to say. @param {Health} health @param {Sight} sight @param {Speech} speech */
+function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
+  const time = sinceMs === null ? null : speech.clock.format(sinceMs);
+  switch (trouble) {
+    case 'start':
+    case 'link': {
+      if ((link.phase === 'connecting' && link.reason === 'start') || (link.phase === 'stopped' && link.reason === 'token')) return null;
+      const reason = speech.say(offline ? 'say_offline' : REASONS[link.reason]);
+      if (time === null) return reason;
+      return `${reason} ${speech.say(link.phase === 'stopped' ? 'numbers_from' : 'no_news_since', { time })}`;
+    }
+    case 'source':
+      return `${speech.say('say_degraded')}${time === null ? '' : ` ${speech.say('no_news_since', { time })}`}`;
+    case 'resuming':
+      return speech.say('say_resuming', { time: time ?? '' });
+    case 'silence':
+    case 'some':
+      if (!silence || time === null) return null;
+      return `${silence.rooms === silence.of ? speech.say('silence_all', { count: silence.of, time }) : speech.say('silence_some', { count: silence.rooms, total: silence.of, time })} ${speech.say('silence_why')}`;
+    default:
+      return null;
+  }
+}
+
+/** @param {Health} health @param {Sight} sight @param {Speech} speech */
+function pillWords({ link, offline }, { trouble, nowMs, sinceMs }, speech) {
+  const left = speech.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
+  switch (trouble) {
+    case null: return speech.say('link_live');
+    case 'source': return speech.say('link_degraded');
+    case 'resuming': return speech.say('link_resuming');
+    case 'quiet': return speech.say('link_quiet', { age: left });
+    case 'late':
+    case 'some':
+    case 'silence': return speech.say('link_no_readings', { age: left });
+    default: return speech.say(offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`);
+  }
 }

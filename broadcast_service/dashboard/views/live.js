@@ -22,10 +22,14 @@ export class LiveView {
   #section = html('#live');
   #count = html('#count');
   #empty = html('#empty');
+  #emptyTitle = html('#empty-title');
   #emptyWords = html('#empty-words');
+  #emptySteps = html('#empty-steps');
   #clear = find(document, '#clear-filters', HTMLButtonElement);
   #kpis = new Kpis(html('#kpis'));
   #arrangeDue = true;
+  /** @type {string} what the last arrangement said of the studio as a whole */
+  #saidOf = '';
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
@@ -83,7 +87,7 @@ export class LiveView {
   paint(moment, localMs) {
     const { updated, flashed, added, removed } = this.store.takeChanges();
     if (removed.size) this.cards.remove(removed);
-    if (added.size || removed.size) this.#arrangeDue = true;
+    if (added.size || removed.size || this.#saidOf !== this.#wholeOf(moment)) this.#arrangeDue = true;
     if (this.#orderMoves() && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
     if (this.#arrangeDue) this.#arrange(moment, localMs);
     else this.cards.continueArranging(moment);
@@ -102,8 +106,8 @@ export class LiveView {
   #paintTotals(moment, localMs) {
     if (localMs - this.#totalsMs < TOTALS_EVERY_MS) return;
     this.#totalsMs = localMs;
-    const midnight = new Date(moment.nowMs).setHours(0, 0, 0, 0);
-    this.#kpis.paint(totalsOf(this.store, moment.nowMs, moment.trusted, midnight), moment);
+    const midnight = new Date(moment.asOfMs).setHours(0, 0, 0, 0);
+    this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight), moment);
   }
 
   /** @param {Moment} moment @param {number} localMs */
@@ -127,26 +131,42 @@ export class LiveView {
     const { filters } = this.toolbar;
     this.#arrangeDue = false;
     this.#arrangedMs = localMs;
-    const status = (/** @type {import('../store.js').Feed} */ feed) => statusOf(feed, moment.nowMs, this.store, true);
-    const groups = arrange(feeds.values(), filters, status, (feed) => earnedLately(feed, moment.nowMs));
+    const status = (/** @type {boolean} */ trusted) => (/** @type {import('../store.js').Feed} */ feed) => statusOf(feed, moment.asOfMs, this.store, trusted);
+    const groups = arrange(feeds.values(), filters, status(true), (feed) => earnedLately(feed, moment.asOfMs), status(moment.trusted));
     const shown = new Set(groups.flatMap(({ keys }) => keys));
     this.toolbar.offerPlatforms(feeds.values(), moment.speech);
     this.cards.arrange(groups, moment);
     this.heat.arrange(moment);
     this.heat.match(shown);
     this.#sayCount(shown.size, moment);
+    this.#saidOf = this.#wholeOf(moment);
     this.#shown = shown.size;
   }
 
+  /** What can change without any room: the first snapshot, even an empty one, the scope, and whether either can be believed. @param {Moment} moment */
+  #wholeOf({ trusted }) {
+    return JSON.stringify([this.store.complete, trusted, this.store.scope]);
+  }
+
   /** @param {number} shown @param {Moment} moment */
-  #sayCount(shown, { speech }) {
+  #sayCount(shown, { speech, trusted }) {
     const total = this.store.feeds.size;
     const all = areDefault(this.toolbar.filters);
     write(this.#count, all ? speech.say('shown', { count: shown }) : speech.say('shown_of', { count: shown, total }));
     this.#empty.hidden = shown > 0 || !this.store.complete;
-    this.#clear.hidden = all;
-    write(this.#emptyWords, speech.say(total === 0 ? 'nothing_yet' : 'nothing_found'));
+    this.#clear.hidden = all || total === 0;
+    this.#emptySteps.hidden = total > 0 || !trusted;
+    write(this.#emptyTitle, speech.say(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
+    write(this.#emptyWords, total === 0 && trusted ? this.#scopeWords(speech) : '');
     html('#heat-section').hidden = total === 0;
+  }
+
+  /** @param {import('../i18n.js').Speech} speech */
+  #scopeWords(speech) {
+    const { rooms, platforms } = this.store.scope ?? { rooms: ['*'], platforms: null };
+    if (rooms.includes('*') && platforms === null) return speech.say('nothing_yet_why');
+    const names = rooms.includes('*') ? speech.say('back') : rooms.join(', ');
+    return speech.say('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
   }
 
   /** @param {Filters} filters @param {(filters: Filters) => void} onFilters */

@@ -83,9 +83,9 @@ export class RoomView {
   /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
   paint(moment) {
     if (!this.#feed) return;
-    const { speech, nowMs, trusted } = moment;
+    const { speech, nowMs, asOfMs, trusted } = moment;
     const feed = this.store.feeds.get(feedKey(this.#feed.room, this.#feed.platform));
-    const status = feed ? statusOf(feed, nowMs, this.store, trusted) : 'expired';
+    const status = feed ? statusOf(feed, asOfMs, this.store, trusted) : 'expired';
     mark(this.#section, 'status', status);
     write(html('#room-badge'), speech.say(`status_${status}`));
     mark(html('#room-badge'), 'explain', `explain_${status}`);
@@ -94,7 +94,7 @@ export class RoomView {
     write(html('#room-viewers-now'), speech.number(feed?.viewers ?? null));
     write(html('#room-tips'), speech.number(feed?.tips ?? null));
     write(html('#room-goal'), speech.number(feed?.goal ?? null));
-    write(html('#room-goal-share'), feed?.goal ? speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100) : speech.say('no_goal'));
+    write(html('#room-goal-share'), feed?.goal ? (feed.tokens === null ? '—' : speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)) : speech.say('no_goal'));
     write(html('#room-age'), feed ? speech.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
   }
 

@@ -15,6 +15,7 @@ export class Wall {
   #button = find(document, '#wall', HTMLButtonElement);
   #touchedMs = 0;
   #rooms = 0;
+  #held = false;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #turning;
   /** @type {WakeLockSentinel | null} */
@@ -28,7 +29,11 @@ export class Wall {
     document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.on) this.set(false); });
     document.addEventListener('visibilitychange', () => { if (this.on && !document.hidden) void this.#stayAwake(); });
     addEventListener('resize', () => this.fit(this.#rooms));
-    new ResizeObserver(() => this.fit(this.#rooms)).observe(html('.notices'));
+    const top = html('.top');
+    new ResizeObserver(() => {
+      document.documentElement.style.setProperty('--top-height', `${top.offsetHeight}px`); // the toolbar sticks below it
+      this.fit(this.#rooms);
+    }).observe(top);
     for (const type of ['pointerdown', 'wheel', 'keydown']) addEventListener(type, () => { this.#touchedMs = Date.now(); }, { passive: true });
   }
 
@@ -43,6 +48,11 @@ export class Wall {
       if (document.documentElement.scrollHeight <= innerHeight) return;
     }
     style.setProperty('--wall', `${most}px`);
+  }
+
+  /** No page is turned while an outage is named: what is on the screen then stays there. @param {boolean} held */
+  hold(held) {
+    this.#held = held;
   }
 
   get on() {
@@ -66,7 +76,7 @@ export class Wall {
   }
 
   #turn() {
-    if (Date.now() - this.#touchedMs < LEAVE_ALONE_MS) return;
+    if (this.#held || Date.now() - this.#touchedMs < LEAVE_ALONE_MS) return;
     const { scrollHeight, clientHeight } = document.documentElement;
     const atEnd = scrollY + clientHeight >= scrollHeight - 4;
     scrollTo({ top: atEnd ? 0 : scrollY + clientHeight * 0.85, behavior: 'smooth' });

@@ -1,0 +1,121 @@
+/**
+ * What the page may claim, and as of when. Pure.
+ *
+ * While the link, the server's source or all readings are lost, the page knows nothing about rooms: statuses, totals and windows are those of
+ * the last moment that was known, and only ages grow.
+ */
+
+import { HEARTBEAT_GRACE_MS } from './connection.js';
+import { seenAt } from './lag.js';
+import { statusOf } from './store.js';
+
+/** @typedef {import('./connection.js').Link} Link */
+/** @typedef {import('./store.js').Store} Store */
+/**
+ * What keeps the page from being sure: nothing was reported yet, the link is down, a heartbeat is missing, the server's source is lost, all rooms
+ * fell silent at once, readings are only just coming back, most rooms fell silent, or every room on air is late.
+ * @typedef {'start' | 'link' | 'quiet' | 'source' | 'silence' | 'resuming' | 'some' | 'late' | null} Trouble
+ */
+/**
+ * @typedef {object} Sight
+ * @property {number} nowMs the server's clock; ages are measured by it
+ * @property {number} asOfMs the moment that statuses, totals and windows describe: now, or the last that was known
+ * @property {boolean} trusted whether that is now
+ * @property {Trouble} trouble
+ * @property {number | null} sinceMs since when it lasts, by the server's clock; null where nothing was ever known
+ */
+
+/**
+ * A server that drains reports everything it knows before it goes, and spreads its clients over three seconds: what was live a moment
+ * ago may be called so until the move should be over.
+ */
+const MOVING_MS = 5000;
+/** After an outage behind the server, rooms report again one by one: so long the last known numbers stay. */
+const RESUMING_MS = 15_000;
+const LISTEN_EVERY_MS = 1000;
+
+/** Judges the store and the link at a moment, and remembers what was last known through an outage. */
+export class Watch {
+  /** @type {{after: 'source' | 'silence', asOfMs: number, untilMs: number | null} | null} */
+  #resuming = null;
+  #listenedMs = -Infinity;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+  }
+
+  /** @param {Link} link @param {number} localMs @returns {Sight} */
+  sight(link, localMs) {
+    const { store } = this;
+    const nowMs = store.clock.now(localMs);
+    const lost = linkTrouble(store, link, nowMs, localMs);
+    if (lost === null) this.#listen(nowMs);
+    else this.#listenedMs = -Infinity; // the first thing to do when it is back
+    const { currentAtMs, silence } = store;
+    const frozenMs = silence?.all ? silence.sinceMs : currentAtMs;
+    if (lost === 'source') this.#resuming = { after: 'source', asOfMs: frozenMs ?? nowMs, untilMs: null };
+    if (lost !== null) return { nowMs, asOfMs: frozenMs ?? nowMs, trusted: false, trouble: lost, sinceMs: frozenMs };
+    const resuming = this.#stillResuming(nowMs);
+    if (resuming) return { nowMs, asOfMs: resuming.asOfMs, trusted: false, trouble: 'resuming', sinceMs: resuming.asOfMs };
+    if (silence?.all) {
+      this.#resuming = { after: 'silence', asOfMs: silence.sinceMs, untilMs: null };
+      return { nowMs, asOfMs: silence.sinceMs, trusted: false, trouble: 'silence', sinceMs: silence.sinceMs };
+    }
+    const some = silence ? 'some' : isLate(store, nowMs) ? 'late' : null;
+    return { nowMs, asOfMs: nowMs, trusted: true, trouble: some, sinceMs: some === 'some' ? (silence?.sinceMs ?? null) : some === 'late' ? newestMs(store) : null };
+  }
+
+  /** @param {number} nowMs */
+  #listen(nowMs) {
+    if (Math.abs(nowMs - this.#listenedMs) < LISTEN_EVERY_MS) return;
+    this.#listenedMs = nowMs;
+    this.store.listen(nowMs);
+  }
+
+  /** Whether readings are only just coming back after an outage behind the server. @param {number} nowMs */
+  #stillResuming(nowMs) {
+    const resuming = this.#resuming;
+    if (!resuming || (resuming.untilMs === null && resuming.after === 'silence' && this.store.silence?.all)) return null;
+    resuming.untilMs ??= nowMs + RESUMING_MS;
+    if (nowMs >= resuming.untilMs || !awaitsReadings(this.store, resuming.asOfMs)) this.#resuming = null;
+    return this.#resuming;
+  }
+}
+
+/** @param {Store} store @param {Link} link @param {number} nowMs @param {number} localMs @returns {Trouble} */
+function linkTrouble(store, link, nowMs, localMs) {
+  const moving = link.phase === 'connecting' && link.reason === 'moving' && localMs - (link.lostAtMs ?? 0) < MOVING_MS;
+  if (link.phase !== 'live' && !moving) return store.heardAtMs === null ? 'start' : 'link';
+  if (store.upstream === 'degraded') return 'source';
+  return missedHeartbeat(store, nowMs) ? 'quiet' : null;
+}
+
+/** A computer that slept finds its page like this too. @param {Store} store @param {number} nowMs */
+function missedHeartbeat({ heardAtMs, heartbeatSeconds }, nowMs) {
+  return heardAtMs !== null && nowMs - heardAtMs > heartbeatSeconds * 1000 + HEARTBEAT_GRACE_MS;
+}
+
+/** Whether a feed that was on air at that moment has not reported since. @param {Store} store @param {number} asOfMs */
+function awaitsReadings({ feeds, ttlSeconds }, asOfMs) {
+  for (const feed of feeds.values()) {
+    if (seenAt(feed) * 1000 <= asOfMs && !feed.expired && statusOf(feed, asOfMs, { ttlSeconds }, false) === 'unconfirmed') return true;
+  }
+  return false;
+}
+
+/** Whether rooms are on air and each of them is late. @param {Store} store @param {number} nowMs */
+function isLate({ feeds, ttlSeconds }, nowMs) {
+  let late = false;
+  for (const feed of feeds.values()) {
+    const status = statusOf(feed, nowMs, { ttlSeconds }, true);
+    if (status === 'live') return false;
+    late ||= status === 'stale';
+  }
+  return late;
+}
+
+/** @param {Store} store */
+function newestMs({ feeds }) {
+  return Math.max(0, ...[...feeds.values()].map((feed) => seenAt(feed))) * 1000;
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Store, statusOf } from '../../broadcast_service/dashboard/store.js';
+import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
+import { Watch } from '../../broadcast_service/dashboard/trust.js';
+
+/** @typedef {import('../../broadcast_service/dashboard/connection.js').Link} Link */
+const START = 1_764_000_000; // a whole minute
+
+/** A studio whose clock the test turns: rooms report every five seconds, the server sends a heartbeat every ten. */
+class Scene {
+  store = new Store();
+  watch = new Watch(this.store);
+  /** @type {Link} */
+  link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null };
+  now = START;
+  version = 1;
+  reporting = true;
+  connected = false;
+
+  /** @param {string[]} rooms */
+  constructor(rooms) {
+    this.rooms = rooms;
+  }
+
+  /** @param {any[]} events */
+  hear(...events) {
+    for (const event of events) this.store.apply({ timestamp: this.now, time_ms: this.now * 1000, ...event }, this.now * 1000);
+    return this;
+  }
+
+  hello() { return this.hear({ event_type: 'HELLO', heartbeat_seconds: 10, stale_seconds: 15, ttl_seconds: 3600, token_expires_at: START + 1e6, rooms: ['*'], platforms: null }); }
+  sync(snapshot = false) { return this.hear({ event_type: 'SYNC', version: this.version, snapshot }); }
+
+  connect() {
+    this.connected = true;
+    this.link = { phase: 'live', reason: 'start', retryAtMs: null, lostAtMs: null };
+    return this.hello();
+  }
+
+  lose() {
+    this.connected = false;
+    this.link = { phase: 'waiting', reason: 'lost', retryAtMs: null, lostAtMs: this.now * 1000 };
+  }
+
+  report() {
+    this.version++;
+    const numbers = { platform: 'camsoda', tokens: this.version * 10, tips: null, viewers: 7, goal: null, timestamp: this.now };
+    this.hear(...this.rooms.map((room) => ({ event_type: 'TELEMETRY_UPDATE', room_id: room, version: this.version, data: numbers })));
+  }
+
+  /** @param {number} seconds */
+  pass(seconds) {
+    for (const end = this.now + seconds; this.now < end;) {
+      this.now++;
+      if (this.connected && this.reporting && this.now % 5 === 0) this.report();
+      if (this.connected && this.now % 10 === 0) this.sync();
+      this.see();
+    }
+    return this.see();
+  }
+
+  see() {
+    const sight = this.watch.sight(this.link, this.now * 1000);
+    const totals = totalsOf(this.store, sight.asOfMs, START * 1000 - 3_600_000);
+    const statuses = [...this.store.feeds.values()].map((feed) => statusOf(feed, sight.asOfMs, this.store, sight.trusted));
+    return { ...sight, statuses: [...new Set(statuses)].sort().join(), live: totals.feeds.live, viewers: totals.viewers, hour: totals.hour, today: totals.today };
+  }
+}
+
+/** A studio that has been reporting for a minute. @param {string[]} rooms */
+function running(rooms = ['a', 'b', 'c']) {
+  const scene = new Scene(rooms);
+  scene.connect();
+  scene.report();
+  scene.sync(true).pass(62);
+  return scene;
+}
+
+for (const outage of [5, 20, 80, 4000, 90_000]) {
+  test(`a link lost for ${outage} s freezes statuses, totals and windows at the last contact`, () => {
+    const scene = running();
+    const before = scene.see();
+    assert.deepEqual([before.trusted, before.statuses, before.live, before.viewers], [true, 'live', 3, 21]);
+    scene.lose();
+    const after = scene.pass(outage);
+    assert.deepEqual([after.trusted, after.trouble, after.statuses], [false, 'link', 'unconfirmed']);
+    assert.deepEqual([after.live, after.viewers, after.hour, after.today], [before.live, before.viewers, before.hour, before.today]);
+    assert.ok(after.nowMs - after.asOfMs >= outage * 1000);
+  });
+}
+
+test('what was off air at the last contact stays off air, what was live stays last known', () => {
+  const scene = running();
+  scene.hear({ event_type: 'TELEMETRY_UPDATE', room_id: 'gone', version: 9, data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 } });
+  assert.equal(scene.see().statuses, 'live,off_air');
+  scene.lose();
+  assert.equal(scene.pass(7200).statuses, 'off_air,unconfirmed');
+});
+
+test('a lost source freezes the page although the link goes on', () => {
+  const scene = running();
+  const before = scene.see();
+  scene.reporting = false;
+  scene.pass(4);
+  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' });
+  const after = scene.pass(600);
+  assert.deepEqual([after.trouble, after.statuses, after.live, after.viewers, after.hour], ['source', 'unconfirmed', 3, 21, before.hour]);
+});
+
+test('after a lost source the last known numbers stay until the rooms have reported again', () => {
+  const scene = running();
+  scene.reporting = false;
+  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
+  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  assert.deepEqual([scene.see().trouble, scene.see().live, scene.see().statuses], ['resuming', 3, 'unconfirmed']);
+  scene.reporting = true;
+  const after = scene.pass(6);
+  assert.deepEqual([after.trouble, after.trusted, after.live, after.statuses], [null, true, 3, 'live']);
+});
+
+test('a room that ended during the outage keeps nobody waiting for long', () => {
+  const scene = running();
+  scene.reporting = false;
+  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
+  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  scene.reporting = true;
+  scene.rooms = ['a', 'b'];
+  const after = scene.pass(16);
+  assert.deepEqual([after.trusted, after.live, after.statuses], [true, 2, 'live,off_air']);
+});
+
+test('a page opened while the source is lost judges by the newest reading', () => {
+  const scene = new Scene([]);
+  const reading = (/** @type {string} */ room, /** @type {number} */ age) => ({
+    event_type: 'TELEMETRY_UPDATE', room_id: room, version: 1, timestamp: START - age,
+    data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 5, goal: null, timestamp: START - age },
+  });
+  scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 600), reading('b', 603), reading('ended', 900)).sync(true);
+  const seen = scene.pass(300);
+  assert.deepEqual([seen.trusted, seen.statuses, seen.live, seen.viewers], [false, 'off_air,unconfirmed', 2, 10]);
+});
+
+test('a page opened while nothing answers knows nothing, and names no contact', () => {
+  const scene = new Scene([]);
+  scene.lose();
+  const seen = scene.pass(30);
+  assert.deepEqual([seen.trusted, seen.trouble, seen.sinceMs], [false, 'start', null]);
+  assert.equal(totalsOf(scene.store, seen.asOfMs, 0).known, false);
+});
+
+test('a computer that slept wakes up with the numbers of then, not with rooms off air', () => {
+  const scene = running();
+  const before = scene.see();
+  scene.now += 7200; // no timer ran, no message came, the link still says live
+  const after = scene.see();
+  assert.deepEqual([after.trusted, after.trouble, after.statuses, after.live, after.hour], [false, 'quiet', 'unconfirmed', 3, before.hour]);
+});
+
+test('a heartbeat that waited in a sleeping computer does not make old numbers current', () => {
+  const scene = running();
+  const waited = (scene.now + 3) * 1000;
+  scene.now += 7200;
+  scene.hear({ event_type: 'SYNC', version: 99, snapshot: false, time_ms: waited });
+  assert.deepEqual([scene.see().trusted, scene.see().live], [false, 3]);
+});
+
+test('several outages in a row never turn a room off air by the page’s own clock', () => {
+  const scene = running();
+  for (let i = 0; i < 4; i++) {
+    scene.lose();
+    assert.equal(scene.pass(100).statuses, 'unconfirmed');
+    scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }).sync(true);
+    assert.deepEqual([scene.see().statuses, scene.see().live], ['unconfirmed', 3]);
+    assert.equal(scene.pass(100).statuses, 'unconfirmed');
+  }
+  scene.hear({ event_type: 'UPSTREAM', status: 'ok' });
+  scene.report();
+  scene.sync();
+  assert.deepEqual([scene.see().trusted, scene.see().statuses, scene.see().live], [true, 'live', 3]);
+});
+
+test('midnight during an outage takes nothing away', () => {
+  const scene = running();
+  const before = scene.see();
+  scene.lose();
+  const { asOfMs } = scene.pass(90_000);
+  assert.equal(new Date(asOfMs).toDateString(), new Date(before.nowMs).toDateString());
+});
+
+test('when all rooms fall silent the link is fine and nothing is said about the shows', () => {
+  const scene = running();
+  const before = scene.see();
+  scene.reporting = false;
+  assert.equal(scene.pass(12).trouble, null);
+  const after = scene.pass(200);
+  assert.deepEqual([after.trouble, after.trusted, after.statuses, after.live, after.hour], ['silence', false, 'unconfirmed', 3, before.hour]);
+  assert.equal(after.sinceMs, START * 1000 + 60_000);
+  scene.reporting = true;
+  const back = scene.pass(5);
+  assert.deepEqual([back.trouble, back.trusted, back.statuses, back.live], [null, true, 'live', 3]);
+});
+
+test('the one room of a studio that falls silent is late, then off air', () => {
+  const scene = running(['only']);
+  scene.reporting = false;
+  assert.deepEqual([scene.pass(20).trouble, scene.see().statuses], ['late', 'stale']);
+  assert.deepEqual([scene.pass(60).trouble, scene.see().statuses], [null, 'off_air']);
+});
+
+test('a move to another server is no outage', () => {
+  const scene = running();
+  scene.link = { phase: 'connecting', reason: 'moving', retryAtMs: null, lostAtMs: scene.now * 1000 };
+  assert.equal(scene.see().trusted, true);
+  scene.connected = false;
+  assert.equal(scene.pass(5).trusted, false);
+});
