@@ -14,6 +14,7 @@ from broadcast_service.settings import BroadcastSettings
 from broadcast_service.transport import PulseHttpProtocol, PulseProtocol
 from broadcast_service.turnstile import Turnstile
 from shared.logs import configure
+from shared.metrics_listener import metrics_config
 from shared.redis import Store
 from shared.serving import Server, config, run
 from shared.settings import SettingsError, load
@@ -28,8 +29,8 @@ BACKLOG: Final = 4096  # a whole studio may reconnect at once
 class BroadcastServer(Server):
     """Drains the sessions before uvicorn's own shutdown, which would only hang up on them."""
 
-    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, metrics: uvicorn.Config, sessions: Sessions) -> None:
+        super().__init__(config, metrics)
         self._sessions = sessions
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,6 +45,7 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
     try:
         settings = load(BroadcastSettings)
+        metrics = metrics_config(settings.metrics_host, settings.metrics_port)
         spans = open_spans("broadcast", settings.otel_exporter_otlp_endpoint)
     except SettingsError as error:
         print("broadcast_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
@@ -65,7 +67,7 @@ def main() -> int:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         forwarded_allow_ips=settings.forwarded_allow_ips.values,
     )
-    server = BroadcastServer(options, sessions)
+    server = BroadcastServer(options, metrics, sessions)
     return run(server)
 
 

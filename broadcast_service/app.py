@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from broadcast_service.analytics import Analytics
 from broadcast_service.fanout import Fanout
@@ -23,6 +24,7 @@ from broadcast_service.signin.access import CookieAccess, Screens
 from broadcast_service.signin.ended import EndedScreens
 from broadcast_service.signin.endpoints import SignIn
 from shared.audit import Audit
+from shared.guard import Guard
 from shared.problems import Problem, answer_bug, answer_http_exception
 from shared.redis import Store
 from shared.revocations import Revocations
@@ -33,9 +35,7 @@ from shared.tracing import Spans, closing
 STALE_SECONDS = 15  # three intervals of a producer
 
 
-def create_app(
-    settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None
-) -> Starlette:
+def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
     shards = settings.telemetry_shards
     instance = f"broadcast-{secrets.token_hex(3)}"
@@ -97,11 +97,13 @@ def create_app(
         async with closing(spans), store, running(jobs, on_crash):
             yield
 
-    return Starlette(
-        routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages()],
-        lifespan=lifespan,
-        middleware=[Middleware(CookieAccess, screens=screens)],
-        exception_handlers={Problem: audit.answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+    return Guard(
+        Starlette(
+            routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages()],
+            lifespan=lifespan,
+            middleware=[Middleware(CookieAccess, screens=screens)],
+            exception_handlers={Problem: audit.answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+        )
     )
 
 

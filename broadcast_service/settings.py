@@ -14,6 +14,7 @@ class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
 
     broadcast_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"
     broadcast_port: Port = 8002
+    metrics_port: Port = 9102
     heartbeat_seconds: PositiveSeconds = 15
     flush_share: Annotated[float, Meta(gt=0, le=1, description="above 0, up to 1: the part of the loop's time that fan-out may take")] = 0.4
     flush_max_pause_ms: Annotated[float, Meta(ge=0, le=1000, description="milliseconds from 0 to 1000; 0 switches pacing off")] = 25

@@ -5,6 +5,7 @@ import sys
 from ingest_service.app import create_app
 from ingest_service.settings import IngestSettings
 from shared.logs import configure
+from shared.metrics_listener import metrics_config
 from shared.redis import Store
 from shared.serving import Server, config, run
 from shared.settings import SettingsError, load
@@ -17,6 +18,7 @@ def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
     try:
         settings = load(IngestSettings)
+        metrics = metrics_config(settings.metrics_host, settings.metrics_port)
         spans = open_spans("ingest", settings.otel_exporter_otlp_endpoint)
     except SettingsError as error:
         print("ingest_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
@@ -31,7 +33,8 @@ def main() -> int:
             ws="none",
             proxy_headers=False,  # only the audit log wants the client's address, and looks for it itself
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+        ),
+        metrics,
     )
     return run(server)
 

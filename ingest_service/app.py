@@ -15,6 +15,7 @@ from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
 from ingest_service.writer import Limits, Writer
 from shared.audit import Audit, behind_proxies
+from shared.guard import Guard
 from shared.history import DAY_SECONDS
 from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
 from shared.redis import Store
@@ -61,7 +62,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         async with closing(spans), store, running(jobs, on_crash):
             yield
 
-    ordinary = Starlette(
+    starlette = Starlette(
         routes=common_routes(openapi, unready),
         lifespan=lifespan,
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
@@ -73,7 +74,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     }
     if spans is not None:
         endpoints = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}
-    return _with_cors(Paths(endpoints, ordinary), settings)
+    return _with_cors(Paths(endpoints, Guard(starlette)), settings)
 
 
 def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:

@@ -14,6 +14,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
 
     ingest_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"
     ingest_port: Port = 8001
+    metrics_port: Port = 9101
     rate_limit_room_per_second: Rate = 5
     rate_limit_token_per_second: Rate = 2000
     body_timeout_seconds: PositiveSeconds = 10

@@ -95,12 +95,10 @@ def common_paths() -> dict[str, Any]:
     """What `shared.serving.common_routes` answers; nothing of it needs a token."""
     status = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok", "ready"]}}}
     alive = response("The process answers", status)
-    text = {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}, "headers": ALWAYS}
     answers = {
         "/health": ("Whether the process answers", "health", {"200": alive}),
         "/livez": ("Whether the process answers", "live", {"200": alive}),
         "/readyz": ("Whether it can do its work", "ready", {"200": response("It can", status), **problem_responses(503)}),
-        "/metrics": ("What it counts", "metrics", {"200": text}),
         "/openapi.json": ("This document", "openapi", {"200": response("OpenAPI 3.1", {"type": "object"})}),
     }
     return {

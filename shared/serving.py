@@ -1,13 +1,14 @@
-"""What both services have around their own work: health, metrics and schema routes, and a uvicorn set up with care."""
+"""What both services have around their own work: health and schema routes, a listener for metrics, and a uvicorn set up with care."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Info, generate_latest
+from prometheus_client import Info
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +23,6 @@ FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service 
 
 build = Info("pulse_build", "What runs: during an update two versions do")
 build.info({"version": version()})
-tasks = Gauge("pulse_tasks", "Tasks of the event loop, the one that answers among them")
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> list[Route]:
-    """`/health`, `/livez`, `/readyz`, `/metrics` and `/openapi.json`; `unready` lists the reasons, if any."""
+    """`/health`, `/livez`, `/readyz` and `/openapi.json`; `unready` lists the reasons, if any."""
 
     async def live(_request: Request) -> Response:
         return json_response({"status": "ok"})
@@ -45,10 +45,6 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
             raise Problem(503, "not ready: " + "; ".join(reasons), retry_after_seconds=1)
         return json_response({"status": "ready"})
 
-    async def metrics(_request: Request) -> Response:
-        tasks.set(len(asyncio.all_tasks()))
-        return Response(generate_latest(), headers=API_HEADERS, media_type=CONTENT_TYPE_LATEST)
-
     async def schema(_request: Request) -> Response:
         return json_response(openapi())
 
@@ -56,7 +52,6 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
         Route("/health", live),
         Route("/livez", live),
         Route("/readyz", ready),
-        Route("/metrics", metrics),
         Route("/openapi.json", schema),
     ]
 
@@ -90,6 +85,22 @@ class Server(uvicorn.Server):
     """uvicorn's server with an exit status: a crashed job ends the process with 1, so that whoever watches restarts it."""
 
     crashed = False
+
+    def __init__(self, config: uvicorn.Config, metrics: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._metrics = uvicorn.Server(metrics)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens for Prometheus first, so that a port that is taken ends the process before it has begun anything."""
+        self._metrics.config.load()
+        self._metrics.lifespan = self._metrics.config.lifespan_class(self._metrics.config)
+        await self._metrics.startup()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers Prometheus to the end."""
+        await super().shutdown(sockets)
+        await self._metrics.shutdown()
 
     def crash(self) -> None:
         """Stops serving; `serve` then reports failure."""

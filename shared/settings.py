@@ -116,6 +116,9 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
         Origins(frozenset())
     )
     forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
+    metrics_host: Annotated[str, Meta(description="an address to listen on, or a network that this machine has an address in")] = (
+        "127.0.0.1"
+    )
     otel_exporter_otlp_endpoint: Annotated[
         str, Meta(pattern=r"\Ahttps?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="the http(s) address of an OpenTelemetry collector")
     ] = ""

@@ -12,6 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.stack import metrics_url
+
 WAIT_SECONDS = 10.0
 
 
@@ -178,7 +180,7 @@ class NeverReader:
 
 def metric(url: str, name: str) -> float:
     """One sample of a service's metrics, by its full name with labels."""
-    for line in httpx.get(f"{url}/metrics").text.splitlines():
+    for line in httpx.get(f"{metrics_url(url)}/metrics").text.splitlines():
         if line.startswith(name + " "):
             return float(line.rsplit(" ", 1)[1])
     return 0.0

@@ -93,6 +93,11 @@ class RedisServer:
             shutil.rmtree(self.directory / "appendonlydir")
 
 
+def metrics_url(url: str) -> str:
+    """Where a service of a stack answers Prometheus: on its own port, at the address that has a 1 in the third place."""
+    return url.replace("//127.0.0.", "//127.0.1.")
+
+
 class Service:
     """One service process. Its output goes to a file, so that a test can read what it logged."""
 
@@ -104,6 +109,11 @@ class Service:
         self.log = log
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def metrics_url(self) -> str:
+        """Where it answers Prometheus."""
+        return f"{metrics_url(self.url)}/metrics"
 
     @property
     def pid(self) -> int:
@@ -196,7 +206,12 @@ class Stack:
     def environment(self, **more: str) -> dict[str, str]:
         """What a service of this stack is started with."""
         keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        return {**keep, "REDIS_URL": self.redis_url, "TOKEN_KEYS": self.token_keys, **self.settings, **more}
+        given = {**keep, "REDIS_URL": self.redis_url, "TOKEN_KEYS": self.token_keys, **self.settings, **more}
+        for kind in ("INGEST", "BROADCAST"):
+            if f"{kind}_PORT" in more:
+                address = given.get(f"{kind}_HOST", "127.0.0.1").replace("127.0.0.", "127.0.1.")
+                given = {"METRICS_HOST": address, "METRICS_PORT": more[f"{kind}_PORT"], **given}
+        return given
 
     def __enter__(self) -> Self:
         """Starts the server, unless one was given."""

@@ -75,7 +75,7 @@ def test_every_event_is_listed() -> None:
 
 def metrics(service: Service) -> set[tuple[str, str]]:
     """Our metrics as a running service shows them, with their types."""
-    found = re.findall(r"^# TYPE (pulse_\w+) (\w+)$", httpx.get(f"{service.url}/metrics").text, re.MULTILINE)
+    found = re.findall(r"^# TYPE (pulse_\w+) (\w+)$", httpx.get(service.metrics_url).text, re.MULTILINE)
     return {(name, kind) for name, kind in found if not name.endswith("_created")}
 
 

@@ -14,6 +14,7 @@ import yaml
 from broadcast_service.__main__ import SHUTDOWN_SECONDS as BROADCAST_SHUTDOWN_SECONDS
 from broadcast_service.sessions import DRAIN_SECONDS
 from broadcast_service.settings import BroadcastSettings
+from deploy.make_env import fill
 from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
 from ingest_service.settings import IngestSettings
 from shared.serving import STOP_SECONDS
@@ -119,10 +120,19 @@ def test_defaults_are_the_services_own(name: str) -> None:
     given = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
     plain = {key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "FORWARDED_ALLOW_IPS")}
     ours, own = load(SETTINGS[name], given), load(SETTINGS[name], plain)
-    names = [
-        key.lower() for key in given if key.lower() in SETTINGS[name].__struct_fields__ and key not in plain and key != "ALLOWED_ORIGINS"
-    ]
+    apart = {*plain, "ALLOWED_ORIGINS", "METRICS_HOST"}
+    names = [key.lower() for key in given if key.lower() in SETTINGS[name].__struct_fields__ and key not in apart]
     assert {key: getattr(ours, key) for key in names} == {key: getattr(own, key) for key in names}
+
+
+@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+def test_metrics_are_served_on_the_network_of_prometheus_alone(name: str) -> None:
+    """The address is the service's own in that network, and the front, which is not asked for it, has no way to the port."""
+    (pool,) = yaml.safe_load(interpolate(FILE, parse_env(fill(EXAMPLE))))["networks"]["monitoring"]["ipam"]["config"]
+    assert SERVICES[name]["environment"]["METRICS_HOST"] == pool["subnet"]
+    assert "METRICS_PORT" not in SERVICES[name]["environment"]
+    caddyfile = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
+    assert not re.search(r"\b910[12]\b", caddyfile)
 
 
 def _secrets() -> set[str]:

@@ -1,19 +1,24 @@
 """The shipped Caddyfile in a real Caddy, over TLS that clients verify, in front of two of each service on the shipped store."""
 
 import concurrent.futures
+import http.client
 import os
+import re
 import socket
 import ssl
 import subprocess
 import sys
 import time
+import urllib.parse
+from collections.abc import Iterable, Iterator
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
-from broadcast_service.pages import HEADERS
+from broadcast_service.pages import DIRECTORY, HEADERS
+from shared.problems import API_HEADERS
 from tests.clients import Dashboard, OldClient, Producer, metric, wait_until
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
@@ -65,16 +70,104 @@ def test_the_page_comes_with_its_policy(production: Chain) -> None:
     assert "Server" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/METRICS", "//metrics", "/%6detrics", "/x/../metrics", "/metrics?x=1"])
-def test_metrics_are_not_public(production: Chain, path: str) -> None:
-    """However it is spelt; Prometheus asks the services themselves."""
+PRIVATE = ("/metrics", "/readyz", "/openapi.json")
+CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
+
+
+def spellings(path: str) -> Iterator[str]:
+    """How somebody may try to get a path past a list."""
+    yield from (
+        path,
+        path + "/",
+        path.upper(),
+        "/" + path,
+        f"/%{ord(path[1]):02x}{path[2:]}",
+        f"/x/..{path}",
+        path + "?x=1",
+        path + "?/x.js",
+    )
+    yield from (f"/api/..{path}", f"/api/%2e%2e{path}", f"/api/..%2f{path[1:]}", f"/api//..{path}", f"/x.js/..{path}", f"{path}/../x.js")
+    yield from (path + ";.js", path + ".js", path + "%2f.js", path + "#x.js", path + "\\", path + "%5c", path + "%20", path + "%c0%8a")
+    for control in CONTROLS:
+        quoted = urllib.parse.quote(control)
+        for written in {quoted, quoted.lower(), quoted.replace("%", "%25"), control}:
+            yield from (path + written, f"/{written}{path}", f"{path}{written}.js")
+
+
+def ask(port: int, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Each path as it is written, with status and body of the answer, on one connection for as long as the front keeps it."""
+    context, connection = ssl.create_default_context(), None
+    for path in paths:
+        connection = connection or context.wrap_socket(
+            socket.create_connection(("localhost", port), timeout=5), server_hostname="localhost"
+        )
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        yield path, b"%d %s" % (response.status, response.read())
+        if response.will_close:
+            connection.close()
+            connection = None
+    if connection is not None:
+        connection.close()
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_what_is_not_listed_is_not_public(production: Chain, path: str) -> None:
+    """However it is spelt, with every control character in every place."""
+    answers = dict(ask(production[1].port, spellings(path)))
+    public = {spelt: answer[:80] for spelt, answer in answers.items() if not re.match(rb"(400|404) ", answer)}
+    assert public == {}
+    assert not any(word in answer for answer in answers.values() for word in (b"pulse_", b"not ready", b'"ready"', b'"openapi"'))
+
+
+def test_a_service_refuses_control_characters_itself(production: Chain) -> None:
+    """On every path and on both, whatever stands in front: 400 before anything is routed."""
+    replicas, _ = production
+    for service in (replicas.ingests[0], replicas.broadcasts[0]):
+        for path in ("/livez", "/readyz", "/", TELEMETRY, f"{TELEMETRY}/a/camsoda", "/ws/dashboard", "/nowhere"):
+            spelt = [f"{path}{urllib.parse.quote(control)}" for control in CONTROLS] + [f"/{urllib.parse.quote(CONTROLS[10])}{path}"]
+            with httpx.Client(base_url=service.url) as client:
+                assert {client.get(one).status_code for one in spelt} == {400}
+
+
+def test_the_services_do_not_answer_prometheus_where_the_front_asks(production: Chain) -> None:
+    """Metrics are on a listener of their own, which has nothing else."""
+    replicas, _ = production
+    for service in (replicas.ingests[0], replicas.broadcasts[0]):
+        assert httpx.get(f"{service.url}/metrics").status_code == 404
+        assert "pulse_build_info" in httpx.get(service.metrics_url).text
+        assert httpx.get(service.metrics_url.replace("/metrics", "/livez")).status_code == 404
+        assert httpx.get(f"{service.metrics_url}%0a").status_code == 400
+
+
+def test_every_file_of_the_page_is_public(production: Chain) -> None:
+    """With its own policy, and `/health` and `/livez`, which say nothing."""
     _, front = production
-    address = ("localhost", front.port)
-    with socket.create_connection(address) as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: sock.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 404 ")
-    assert b"pulse_" not in answer
+    files = [path.relative_to(DIRECTORY).as_posix() for path in DIRECTORY.rglob("*") if path.is_file()]
+    with httpx.Client(base_url=front.url) as client:
+        answers = {file: client.get(f"/{file}") for file in ["", *files]}
+        assert {file: answer.status_code for file, answer in answers.items()} == dict.fromkeys(answers, 200)
+        assert all(answer.headers.get_list("Cache-Control") == ["no-cache"] for answer in answers.values())
+        assert [client.get(path).json() for path in ("/health", "/livez")] == [{"status": "ok"}] * 2
+
+
+def test_the_fronts_own_answers_are_not_kept_guessed_at_or_framed(production: Chain) -> None:
+    """What it refuses itself has the headers that the services' refusals have, once each, and names no server."""
+    replicas, front = production
+    headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}
+    answers = [
+        httpx.get(f"{front.url}/metrics"),
+        httpx.get(f"{front.url}/nowhere"),
+        httpx.get(f"{front.url}/api/nowhere"),
+        httpx.post(f"{front.url}{TELEMETRY}", content=b" " * 3_000_000, headers=headers, timeout=10),
+        httpx.get(f"{front.url}/health"),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 413, 200]
+    for answer in answers:
+        for name, value in API_HEADERS.items():
+            assert answer.headers.get_list(name) == [value]
+        assert not answer.headers.keys() & {"server", "via"}
 
 
 def test_the_front_tells_its_own_metrics_inside(production: Chain) -> None:

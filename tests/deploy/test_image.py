@@ -30,7 +30,12 @@ class Contained(Service):
 
     def __init__(self, stack: Stack, kind: str, tree: pathlib.Path) -> None:
         self.kind, self.tree, port = kind, tree, free_port()
-        given = {**dockerfile.environment(kind), f"{kind.upper()}_HOST": "127.0.0.1", f"{kind.upper()}_PORT": str(port)}
+        given = {
+            **dockerfile.environment(kind),
+            f"{kind.upper()}_HOST": "127.0.0.1",
+            f"{kind.upper()}_PORT": str(port),
+            "METRICS_PORT": "0",
+        }
         environment = {**given, "PATH": f"{tree}/opt/venv/bin", "REDIS_URL": stack.redis_url, "TOKEN_KEYS": stack.token_keys}
         super().__init__(f"{kind}_service", environment, host="127.0.0.1", port=port, log=stack.directory / f"{kind}.log")
         stack.services.append(self)

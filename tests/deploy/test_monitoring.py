@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from broadcast_service import metrics as broadcast
+from broadcast_service.settings import BroadcastSettings
 from ingest_service import metrics as ingest
+from ingest_service.settings import IngestSettings
+from shared.settings import CommonSettings
 from tests import needs
 from tests.clients import Dashboard, Producer
 from tests.deploy.compose import services
@@ -68,10 +72,10 @@ def told(production: Chain) -> dict[str, set[str]]:
     ):
         assert producer.post("monitored", 1).status_code == 200
         dashboard.wait_for_tokens("monitored", 1)
-    urls = [replicas.ingests[0].url, replicas.broadcasts[0].url, f"http://127.0.0.1:{front.metrics_port}"]
+    urls = [replicas.ingests[0].metrics_url, replicas.broadcasts[0].metrics_url, f"http://127.0.0.1:{front.metrics_port}/metrics"]
     found: dict[str, set[str]] = {"up": set(), "redis_up": set()}
     for url in urls:
-        for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text):
+        for family in text_string_to_metric_families(httpx.get(url).text):
             for sample in family.samples:
                 found.setdefault(sample.name, set()).update(sample.labels)
             if family.type == "counter":  # one with labels has no sample before its first event
@@ -120,7 +124,8 @@ def test_every_rule_says_how_bad_it_is_and_what_to_do() -> None:
 
 def test_what_is_scraped_are_services_on_their_ports() -> None:
     """Names and ports are those of compose.yaml; the replicas' are asked for by name."""
-    ports = {"ingest": 8001, "broadcast": 8002}
+    kinds: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings}
+    ports = {name: field.default for name, kind in kinds.items() for field in msgspec.structs.fields(kind) if field.name == "metrics_port"}
     for job in CONFIG["scrape_configs"]:
         for dns in job.get("dns_sd_configs", []):
             assert dns["names"] == [job["job_name"]]

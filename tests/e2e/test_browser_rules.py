@@ -1,5 +1,8 @@
 """What browsers are told: who may post from a page, and that no answer is kept, guessed at or framed."""
 
+import contextlib
+import http.client
+
 import pytest
 
 from tests.conftest import ORIGIN
@@ -50,12 +53,22 @@ def test_no_other_origin_is_let_in(listed: Service, stack: Stack, origin: str) -
     assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
+def scrape(service: Service, path: str) -> Answer:
+    """Asks the listener for Prometheus."""
+    with contextlib.closing(http.client.HTTPConnection(service.host.replace("127.0.0.", "127.0.1."), service.port, timeout=5)) as asking:
+        asking.request("GET", path)
+        response = asking.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+
 def test_no_answer_is_kept_guessed_at_or_framed(ingest: Service, broadcast: Service, stack: Stack) -> None:
     """Every answer of either API says so, good or bad, JSON, CSV or metrics; and none sets a cookie or names its server."""
     reader, writer = (authorization(stack.token("dashboard")),), (*JSON, authorization(stack.token("ingest")))
     answers = [post(ingest, ONE, writer, body_of(ONE, room_id="headers")), post(ingest, BATCH, writer, b"[]"), post(ingest, ONE, (), b"")]
     for service in (ingest, broadcast):
-        answers += [exchange(service.port, request("GET", path, ())) for path in ("/health", "/readyz", "/metrics", "/openapi.json")]
+        answers += [exchange(service.port, request("GET", path, ())) for path in ("/health", "/readyz", "/openapi.json")]
+        answers.append(scrape(service, "/metrics"))
+        answers.append(scrape(service, "/nowhere"))
     reads = (ONE, f"{ONE}/headers/camsoda", f"{ONE}/headers/camsoda/history", "/api/tracking/analytics?format=csv", f"{ONE}/a", PATH)
     answers += [exchange(broadcast.port, request("GET", path, reader)) for path in reads]
     answers += [exchange(ingest.port, request("GET", "/nowhere", ())), upgrade(broadcast, ())]

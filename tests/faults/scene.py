@@ -197,7 +197,7 @@ class Scene:
     async def metric(self, service: Service, name: str) -> float:
         """The value of a metric's line, its labels included in the name; 0 if there is none."""
         async with httpx.AsyncClient(timeout=10, verify=False) as client:
-            lines = (await client.get(service.url + "/metrics")).text.splitlines()
+            lines = (await client.get(service.metrics_url)).text.splitlines()
         return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.rsplit(" ", 1)[0] == name), 0.0)
 
     async def counted(self, service: Service, name: str, at_least: float = 1, *, within: float = SETTLE_SECONDS) -> None:
