@@ -3,18 +3,21 @@
 --
 -- For each reading: token rate, order against the stored one, room rate, latest value with its TTL, history slot. Then once
 -- for all: index, last version, one PUBLISH. Redis does not roll back, so whatever can fail is tried before the latest value is
--- written, and a reading whose keys are damaged fails alone. The `#!lua` line makes Redis refuse the whole call when it is out of memory.
+-- written (and whether this user may run every command), and a reading whose keys are damaged fails alone. Should the end of a commit fail all
+-- the same, the index has no entry for what was stored, and the script takes the repeated reading as a new one.
+-- The `#!lua` line makes Redis refuse the whole call when it is out of memory.
 --
 -- KEYS: index, last version.
 -- ARGV: latest prefix, history prefix, history suffix, rate prefix, channel, publish command, TTL s, history retention s, history step s,
---       room interval us, room tolerance us, token interval us, token tolerance us,
+--       room interval us, room tolerance us, token interval us, token tolerance us, highest version that the caller has been answered,
 --       then for each token: token, number of its readings, and for each of them: room, platform, body, timestamp, sequence, day, offset,
 --       record, moment. The body is the reading as JSON without its opening brace.
 -- Returns for each reading: code, value. 1 accepted, version; 2 duplicate, version; 3 late, version; 4 room limited, retry us;
---       5 token limited, retry us; 6 damaged key, 0.
+--       5 token limited, retry us; 6 damaged key, 0; 7 unavailable (an error that passes, such as a slot on the move), 0.
 
-local FIRST, STRIDE = 14, 9
-local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED = 1, 2, 3, 4, 5, 6
+local FIRST, STRIDE = 15, 9
+local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED, UNAVAILABLE = 1, 2, 3, 4, 5, 6, 7
+local MAX_VERSION_AHEAD = 3600 * 1000000
 local WINDOW_SECONDS = 60
 -- Anchored: what a pattern need not search for costs a fifth.
 local STORED = '^{"version":(%d+),"committed_at":(%d+),"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":[%dnul]+,"sequence":(%d+)'
@@ -34,8 +37,16 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
-local function damaged(reply)
-  return type(reply) == 'table' and reply.err ~= nil
+-- The outcome that an error reply means, nil for any other reply. Only a key of the wrong type is damage; every other error passes.
+local function failure(reply)
+  if type(reply) ~= 'table' or not reply.err then return nil end
+  return string.find(tostring(reply.err), 'WRONGTYPE', 1, true) and DAMAGED or UNAVAILABLE
+end
+
+-- A last version that is no number, or lies more than an hour ahead, is damage: nothing could follow it, or dashboards would ignore what does.
+local function believable(text)
+  local last = tonumber(text or 0)
+  return last and last <= now + MAX_VERSION_AHEAD and last or 0
 end
 
 -- GCRA (ITU-T I.371, virtual scheduling): `tat` is the theoretical arrival time of the next conforming reading. The
@@ -61,6 +72,8 @@ local function limiter(kind, interval, tolerance)
     if interval == 0 then return 0 end
     local tat = states[field]
     if tat < now then tat = now end
+    -- No state that this clock wrote lies further ahead: the clock has stepped back.
+    if tat > now + tolerance + interval then tat = now + tolerance end
     if tat - now > tolerance then return tat - now - tolerance end
     states[field], changed[field] = tat + interval, true
     return 0
@@ -102,13 +115,14 @@ end)
 load_rooms(rooms)
 load_tokens(tokens)
 call('ZCARD', KEYS[1])
-local version = math.max(tonumber(call('GET', KEYS[2]) or 0) + 1, now)
+local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[14]) + 1, now)
+local first_version = version
 local committed_at = ',"committed_at":' .. whole(now) .. ','
 
--- The moment within its step of the record at `offset`: nil if the key is damaged, -1 if the slot is empty.
+-- The moment within its step of the record at `offset` (-1 if the slot is empty) and whether it is the first; nil and an outcome on an error.
 local function recorded_moment(key, offset)
   local record = try('GETRANGE', key, offset, offset + 19)
-  if damaged(record) then return nil, true end
+  if failure(record) then return nil, failure(record) end
   if #record < 20 then return -1, true end
   local a, b, c, d = string.byte(record, 1, 4)
   if a + b + c + d == 0 then return -1, false end
@@ -126,7 +140,7 @@ local function commit(i, token)
   local member = room .. ':' .. ARGV[i + 1]
   local key = latest_prefix .. member
   local stored = try('GET', key)
-  if damaged(stored) then return DAMAGED, 0 end
+  if failure(stored) then return failure(stored), 0 end
 
   -- No reading is from after its commit: one stamped ahead of it counts as made at it.
   local ahead = timestamp > now_seconds
@@ -143,6 +157,7 @@ local function commit(i, token)
       late = late or timestamp < at or (timestamp == at and sequence < order)
     end
     duplicate = timestamp == at and sequence == order and string.sub(stored, -#body) == body
+      and (stored_version >= first_version or tonumber(call('ZSCORE', KEYS[1], member) or 0) == stored_version)
     same_slot = timestamp >= at and floor(timestamp / step) == floor(at / step)
   end
 
@@ -151,7 +166,7 @@ local function commit(i, token)
   local moment, first = -1, false
   if late or duplicate or not same_slot then
     moment, first = recorded_moment(history_key, tonumber(ARGV[i + 6]))
-    if not moment then return DAMAGED, 0 end
+    if not moment then return first, 0 end
   end
 
   -- A late reading is its token's business alone, unless it would claim the memory of another day's array.
@@ -163,26 +178,43 @@ local function commit(i, token)
 
   local moment_new = tonumber(ARGV[i + 8])
   if moment_new > moment or (not late and moment_new == moment) then
-    if damaged(try('SETRANGE', history_key, ARGV[i + 6], ARGV[i + 7])) then return DAMAGED, 0 end
+    local written = try('SETRANGE', history_key, ARGV[i + 6], ARGV[i + 7])
+    if failure(written) then return failure(written), 0 end
     if first then
       local expires = timestamp - timestamp % 86400 + 86400 + retention
-      call('EXPIREAT', history_key, expires)
+      try('EXPIREAT', history_key, expires)
       -- Whose arrays exist, for whoever adds them up. A damaged set costs a report a room, never a reading.
       local feeds_key = history_prefix .. 'feeds:' .. ARGV[i + 5]
-      if not damaged(try('SADD', feeds_key, member)) then call('EXPIREAT', feeds_key, expires) end
+      if not failure(try('SADD', feeds_key, member)) then try('EXPIREAT', feeds_key, expires) end
     end
   end
   if late then return LATE, stored_version end
 
   local text = whole(version)
   local line = '{"version":' .. text .. committed_at .. body
-  call('SET', key, line, 'EXAT', made + ttl)
+  local written = try('SET', key, line, 'EXAT', made + ttl)
+  if failure(written) then return failure(written), 0 end
   accepted = accepted + 1
   members[2 * accepted - 1], members[2 * accepted] = text, member
   lines[accepted] = line
   version = version + 1
   return ACCEPTED, version - 1
 end
+
+-- ACLs are checked command by command, and Redis does not roll back: whatever this script may run is asked for before the first write.
+local function check_rights(room, platform)
+  local member = room .. ':' .. platform
+  local history_key, rate_key = history_prefix .. member, rate_prefix .. 'room:' .. window
+  for _, command in ipairs({
+    { 'GET', latest_prefix .. member }, { 'SET', latest_prefix .. member, '' }, { 'SET', KEYS[2], '' }, { 'ZADD', KEYS[1], 0, '' },
+    { 'ZSCORE', KEYS[1], '' }, { 'ZREMRANGEBYSCORE', KEYS[1], 0, 0 }, { ARGV[6], ARGV[5], '' }, { 'GETRANGE', history_key, 0, 0 },
+    { 'SETRANGE', history_key, 0, '' }, { 'EXPIREAT', history_key, 0 }, { 'EXISTS', history_key }, { 'SADD', history_key, '' },
+    { 'HSET', rate_key, '', '' }, { 'EXPIRE', rate_key, 0 },
+  }) do
+    if not redis.acl_check_cmd(unpack(command)) then error('NOPERM this user may not run ' .. command[1] .. ' in the commit script') end
+  end
+end
+if redis.acl_check_cmd then check_rights(ARGV[FIRST + 2], ARGV[FIRST + 3]) end
 
 local n = 0
 each_reading(function(at, token)
@@ -193,10 +225,11 @@ end)
 save_rooms()
 save_tokens()
 if accepted > 0 then
+  -- The index is last but for the version: what it lists has been published.
+  call(ARGV[6], ARGV[5], table.concat(lines, '\n'))
   call('ZADD', KEYS[1], unpack(members))
   call('SET', KEYS[2], whole(version - 1))
   -- What was committed longer ago than any observation can still be alive has expired; 300 s is how far ahead one may lie.
   call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - (ttl + 300) * 1000000))
-  call(ARGV[6], ARGV[5], table.concat(lines, '\n'))
 end
 return outcomes

@@ -13,7 +13,7 @@ import hashlib
 import importlib.resources
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -52,6 +52,7 @@ class Result(enum.IntEnum):
     ROOM_LIMITED = 4
     TOKEN_LIMITED = 5
     DAMAGED = 6
+    UNAVAILABLE = 7
 
 
 RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a fifth of calling an enum
@@ -127,6 +128,7 @@ class ShardWriter:
             step_seconds,
             *limits.arguments(),
         ]
+        self._newest_version = 0
         self._waiting: deque[_Submission] = deque()
         self._waiting_updates = 0
         self._arrived = asyncio.Event()
@@ -170,7 +172,7 @@ class ShardWriter:
         return batch
 
     async def _commit(self, batch: list[_Submission]) -> None:
-        arguments = self._fixed.copy()
+        arguments = [*self._fixed, self._newest_version]
         for submission in batch:
             arguments += (submission.token_id, len(submission.updates))
             for update in submission.updates:
@@ -184,6 +186,7 @@ class ShardWriter:
             _fail(batch)
             return
         self._away = False
+        self._newest_version = max(self._newest_version, *_versions(reply))
         _deliver(batch, reply)
 
     def _span(self, batch: list[_Submission]) -> contextlib.AbstractContextManager[Any]:
@@ -240,6 +243,14 @@ def _observe_delay(update: TelemetryUpdate) -> None:
         metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
 
 
+def _versions(reply: list[int]) -> Iterator[int]:
+    """The versions of an answer, and a zero: versions grow on from there, should Redis lose its data while its clock was ahead."""
+    yield 0
+    for code, value in zip(reply[::2], reply[1::2], strict=True):
+        if code <= Result.LATE:
+            yield value
+
+
 def _deliver(batch: list[_Submission], reply: list[int]) -> None:
     codes = reply[::2]
     _count(batch, codes)
@@ -267,7 +278,10 @@ class Writer:
     async def write_one(self, update: TelemetryUpdate, token_id: str) -> Outcome:
         """Commits one reading; raises StoreUnavailable or Overloaded."""
         shard = self._shards[keys.shard_of(update.room_id, len(self._shards))]
-        return (await shard.submit((update,), token_id))[0]
+        outcome = (await shard.submit((update,), token_id))[0]
+        if outcome.result is Result.UNAVAILABLE:
+            raise StoreUnavailable
+        return outcome
 
     async def write(self, updates: Sequence[TelemetryUpdate], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
         """Commits many readings; a shard that fails does not fail the others."""
@@ -294,4 +308,5 @@ class Writer:
         except (StoreUnavailable, Overloaded) as error:
             part = [error] * len(positions)
         for position, outcome in zip(positions, part, strict=True):
-            outcomes[position] = outcome
+            if not (isinstance(outcome, Outcome) and outcome.result is Result.UNAVAILABLE):
+                outcomes[position] = outcome

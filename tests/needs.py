@@ -16,6 +16,7 @@ PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool") or ""
 NGINX = shutil.which("nginx") or next(filter(os.path.exists, ("/usr/sbin/nginx",)), "")
 JAVA = shutil.which("java") or ""
 CURL = shutil.which("curl") or ""
+FAKETIME = next(map(str, pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
 REDIS_SERVER = shutil.which("redis-server") or ""
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -45,6 +46,19 @@ def redis_server() -> str:
 def caddy() -> str:
     """The path of Debian's Caddy, or of a later one."""
     return CADDY or lacking("Caddy")
+
+
+def faketime(clock: pathlib.Path) -> dict[str, str]:
+    """The environment in which a server's wall clock is off by what a file says, such as `+60`; other programs run on the true one."""
+    if not FAKETIME:
+        lacking("libfaketime")
+    return {
+        "LD_PRELOAD": FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_SKIP_CMDS": "python,python3,python3.11,python3.12,python3.13",
+    }
 
 
 def nginx() -> str:

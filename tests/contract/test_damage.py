@@ -1,5 +1,9 @@
 """Keys that hold what they should not, and a server that refuses: alone, cleanly, and never half."""
 
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,8 +23,10 @@ from tests.contract.committing import (
     latest,
     listening,
     results,
+    shard_writer,
     update,
 )
+from tests.stack import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -78,13 +84,99 @@ async def test_a_shared_key_of_the_wrong_type_fails_the_batch_cleanly(redis: Red
     assert await everything(redis) == before
 
 
-async def test_a_version_without_sense_fails_the_batch_cleanly(redis: Redis) -> None:
-    """Rather than to start again from the clock, which could lie behind."""
-    await redis.set(keys.last_version(0), "x")
-    before = await everything(redis)
-    with pytest.raises(StoreUnavailable):
-        await commit(redis, update())
-    assert await everything(redis) == before
+HOUR_US = 3_600_000_000
+
+
+@pytest.mark.parametrize("version", ["x", "", "-1", "nan", "inf", "-inf", "1e300", str(2**53 + 10), "9" * 400, "1.5", "0x10"])
+async def test_a_damaged_last_version_is_replaced_by_the_clock(redis: Redis, version: str) -> None:
+    """No number, or one more than an hour ahead: to count on from there would hide every reading from dashboards."""
+    await redis.set(keys.last_version(0), version)
+    before = int(time.time() * 1_000_000)
+    [(result, given)] = await commit(redis, update())
+    assert result is ACCEPTED
+    assert before <= given < before + 60_000_000
+    assert await last_version(redis) == given
+
+
+async def test_a_version_just_beyond_an_hour_is_damage(redis: Redis) -> None:
+    """Up to an hour it is what a clock that was ahead left, and versions count on from it."""
+    now = int(time.time() * 1_000_000)
+    await redis.set(keys.last_version(0), now + HOUR_US + 60_000_000)
+    [(_, first)] = await commit(redis, update(1000))
+    await redis.set(keys.last_version(0), now + HOUR_US - 60_000_000)
+    [(_, second)] = await commit(redis, update())
+    assert (first < now + HOUR_US // 2, second) == (True, now + HOUR_US - 60_000_000 + 1)
+
+
+async def test_versions_go_on_from_what_the_writer_was_answered(redis: Redis) -> None:
+    """Redis' clock was ahead and Redis came back empty: what dashboards hold is still older than what comes."""
+    async with at_work(shard_writer(redis)) as writer:
+        ahead = int(time.time() * 1_000_000) + 120_000_000
+        await redis.set(keys.last_version(0), ahead)
+        [(_, before)] = await writer.submit([update(1000)], "token")
+        await redis.flushall()
+        [(_, after)] = await writer.submit([update()], "token")
+    assert (before, after) == (ahead + 1, ahead + 2)
+
+
+RIGHTS = (
+    "eval evalsha time get set zcard zadd zscore zremrangebyscore hmget hset expire expireat exists getrange setrange sadd publish".split()
+)
+
+
+@contextlib.asynccontextmanager
+async def limited_user(real: Redis, *rules: str) -> AsyncIterator[Redis]:
+    """A client whose user has the rights of ingest, changed by some rules."""
+    name = f"user-{time.monotonic_ns()}"
+    allowed = [
+        "~telemetry:{*}:*",
+        "~history:{*}:*",
+        "~rate:{*}:*",
+        "resetchannels",
+        "&telemetry:{*}:events",
+        *(f"+{name}" for name in RIGHTS),
+    ]
+    await real.execute_command("ACL", "SETUSER", name, "on", "nopass", "-@all", *allowed, *rules)  # type: ignore[no-untyped-call]
+    options = real.connection_pool.connection_kwargs
+    async with Redis(host=options["host"], port=options["port"], username=name, password="any", protocol=2) as client:
+        yield client
+    await real.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]
+
+
+def test_the_rights_tried_here_are_those_that_are_shipped() -> None:
+    """deploy/redis/users.acl gives ingest these commands."""
+    line = next(line for line in (ROOT / "deploy/redis/users.acl").read_text().splitlines() if line.startswith("user ingest "))
+    assert set(re.findall(r"\+(\w+)", line.partition("(")[0])) == set(RIGHTS)
+
+
+LACKING = [*[f"-{command}" for command in RIGHTS], "resetchannels", "resetchannels &other", "resetkeys ~telemetry:{*}:* ~rate:{*}:*"]
+
+
+@pytest.mark.parametrize("rules", LACKING)
+async def test_a_commit_that_is_not_permitted_leaves_nothing_and_is_taken_when_it_is(real: Redis, rules: str) -> None:
+    """Whichever right is missing: refused before the first write, and the same reading is accepted and published after the mend."""
+    readings, limits = [update(10), update(room_id="red"), update(90_000)], Limits(5, 100)
+    async with limited_user(real, *rules.split()) as client:
+        with pytest.raises(StoreUnavailable):
+            await commit(client, *readings, limits=limits)
+        assert await everything(real) == {}
+    async with limited_user(real) as client, listening(real) as published:
+        assert await results(client, *readings, limits=limits) == [ACCEPTED, ACCEPTED, Result.LATE]
+    assert [[reading.room_id for reading in batch] for batch in published] == [["blue", "red"]]
+
+
+@pytest.mark.parametrize("lost", ["index", "score"])
+async def test_a_reading_that_was_stored_and_not_indexed_is_taken_again(redis: Redis, lost: str) -> None:
+    """However a commit came to be cut short: the repeated reading is published, not called a duplicate."""
+    reading = update()
+    await commit(redis, reading)
+    if lost == "index":
+        await redis.delete(keys.index(0))
+    else:
+        await redis.zadd(keys.index(0), {"blue:camsoda": 1_000_000})
+    async with listening(redis) as published:
+        assert await results(redis, reading, reading) == [ACCEPTED, DUPLICATE]
+    assert [len(batch) for batch in published] == [1]
 
 
 async def test_a_rate_of_the_wrong_type_fails_the_batch_cleanly(redis: Redis) -> None:
