@@ -1,30 +1,34 @@
 """Reads what every room in scope earned out of the history arrays, one room after another so that nothing else waits for long.
 
-Reports are wanted by many dashboards at once (after a restart, by all of them), so equal ones are made once and kept for a moment.
+The work of a report follows what is kept, not what was asked for: outside of the retained days nothing is read, and the answer is padded.
 """
 
 import asyncio
 import sys
 import time
 from array import array
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from broadcast_service.earnings import Coverage, Feed, Report, Steps, Tally, earned, last_known
+from broadcast_service.budget import FEED, SLOT, STEP
+from broadcast_service.earnings import Coverage, Detail, Feed, Steps, Tally, earned, last_known
+from broadcast_service.feeds import FeedIndex
 from broadcast_service.history import MAX_POINTS, whole, wrong
 from shared import keys
 from shared.history import DAY_SECONDS, RECORD_BYTES
 from shared.redis import Store
 from shared.scope import Scope
 
+Charge = Callable[[float], None]
+
 MAX_DAYS: Final = 366
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
-KEPT_REPORTS: Final = 32
-KEPT_SECONDS: Final = 20.0  # a report of a span that is over: only late readings change it
-KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
+AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
+PART_SLOTS: Final = 1440  # stored records that are summed up in one stretch
+DAYS_AT_ONCE: Final = 8  # arrays that one answer of Redis holds
+STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
 
 
 class Wanted(NamedTuple):
@@ -32,10 +36,10 @@ class Wanted(NamedTuple):
 
     scope: Scope
     steps: Steps
-    with_steps: bool
+    detail: Detail
 
 
-def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_seconds: int) -> Wanted:
+def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_seconds: int, csv: bool = False) -> Wanted:
     """Reads `from`, `to`, `step` and `by`; the default is the last day by the hour. Raises a 422 Problem."""
     end = whole(query, "to", now_seconds)
     start = whole(query, "from", end - DAY_SECONDS)
@@ -49,7 +53,61 @@ def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_sec
         raise wrong("step", f"gives more than {MAX_POINTS} steps")
     if query.get("by", "") not in ("", "feed"):
         raise wrong("by", "should be feed, or absent")
-    return Wanted(scope, steps, query.get("by") == "feed")
+    return Wanted(scope, steps, Detail.CSV if csv else Detail.JSON if query.get("by") == "feed" else Detail.NONE)
+
+
+class Pace:
+    """Gives the loop back after every few milliseconds of work."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def rest(self) -> None:
+        """To be awaited between small pieces of work."""
+        if time.perf_counter() - self._since > STRETCH_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()
+
+    def rested(self) -> None:
+        """The loop has just been given back by other means."""
+        self._since = time.perf_counter()
+
+
+class Part(NamedTuple):
+    """A stretch of recorded steps within one day: the day since the epoch, the slots within the day, and where they begin in the span."""
+
+    day: int
+    slots: slice
+    first: int
+
+    @property
+    def span(self) -> range:
+        """The slots counted from the start of the span."""
+        return range(self.first, self.first + self.slots.stop - self.slots.start)
+
+
+def parts_of(steps: Steps, days: range, step_seconds: int) -> list[Part]:
+    """The part of a span that lies in these days, cut by day and after every so many slots."""
+    parts = []
+    start, end = max(steps.start, days.start * DAY_SECONDS), min(steps.end, days.stop * DAY_SECONDS)
+    for day in range(start // DAY_SECONDS, -(-end // DAY_SECONDS)) if start < end else ():
+        midnight = day * DAY_SECONDS
+        last = (min(end, midnight + DAY_SECONDS) - midnight) // step_seconds
+        for first in range((max(start, midnight) - midnight) // step_seconds, last, PART_SLOTS):
+            slots = slice(first, min(first + PART_SLOTS, last))
+            parts.append(Part(day, slots, (midnight - steps.start) // step_seconds + first))
+    return parts
+
+
+class _Sums(NamedTuple):
+    """A report that is being made."""
+
+    tally: Tally
+    coverage: Coverage
+    parts: list[Part]
+    group: int
+    pace: Pace
+    charge: Charge
 
 
 class Analytics:
@@ -60,74 +118,72 @@ class Analytics:
         self._shards = shards
         self._step_seconds = step_seconds
         self._retention_seconds = retention_days * DAY_SECONDS
-        self._one_at_a_time = asyncio.Lock()
-        self._kept: OrderedDict[Wanted, tuple[float, Report]] = OrderedDict()
+        self._feeds = FeedIndex(store, shards)
+        self._turn = asyncio.Lock()  # fair: reports that are made at the same time get a feed each in turn
 
-    async def report(self, wanted: Wanted) -> Report:
-        """A report, made now or a moment ago; raises RedisError."""
-        kept_seconds = KEPT_SECONDS if wanted.steps.end <= time.time() else KEPT_OPEN_SECONDS
-        async with self._one_at_a_time:
-            if (kept := self._kept.get(wanted)) and time.monotonic() - kept[0] < kept_seconds:
-                return kept[1]
-            made = await self._make(wanted)
-            self._kept[wanted] = time.monotonic(), made
-            self._kept.move_to_end(wanted)
-            if len(self._kept) > KEPT_REPORTS:
-                self._kept.popitem(last=False)
-            return made
+    async def make(self, wanted: Wanted, charge: Charge) -> tuple[Tally, list[int]]:
+        """Adds up a report, and counts its measured minutes; raises RedisError. `charge` gets the price of each part of the work."""
+        now, steps = int(time.time()), wanted.steps
+        days = range((now - self._retention_seconds) // DAY_SECONDS, (now + AHEAD_SECONDS) // DAY_SECONDS + 1)
+        await self._feeds.refresh(days)
+        pace, feeds = Pace(), []
+        for found in self._feeds.of(wanted.scope):
+            feeds.append(found)
+            await pace.rest()
+        if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
+            raise wrong("step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms")
+        parts = parts_of(steps, days, self._step_seconds)
+        group = steps.step // self._step_seconds
+        tally = Tally(steps, range(parts[0].first // group, -(-parts[-1].span.stop // group)) if parts else range(0), wanted.detail)
+        coverage = Coverage([part.span for part in parts], group, 60 // self._step_seconds)
+        sums = _Sums(tally, coverage, parts, group, pace, charge)
+        for feed, mask in feeds if parts else ():
+            async with self._turn:
+                pace.rested()
+                await self._add(sums, feed, [day for day in days if mask >> (day - days.start) & 1])
+        for _ in coverage.count():
+            await pace.rest()
+        return tally, coverage.minutes(steps.number)
 
-    async def _make(self, wanted: Wanted) -> Report:
-        tally, days_by_feed = Tally(wanted.steps, with_steps=wanted.with_steps), await self._days_by_feed(wanted)
-        if wanted.with_steps and len(days_by_feed) * wanted.steps.number > MAX_CELLS:
-            raise wrong("step", f"gives more than {MAX_CELLS} numbers for {len(days_by_feed)} feeds; ask for longer steps or fewer rooms")
-        group = wanted.steps.step // self._step_seconds
-        slots = (wanted.steps.end - wanted.steps.start) // self._step_seconds
-        coverage = Coverage(slots, group, 60 // self._step_seconds)
-        for feed, days in sorted(days_by_feed.items()):
-            stored, before = await self._balances(feed, days, wanted.steps)
-            if any(stored):
-                tally.add(feed, earned(stored, group, before))
-                coverage.add(stored)
-        return tally.report(coverage.minutes())
+    async def _add(self, sums: "_Sums", feed: Feed, days: list[int]) -> None:
+        """Adds one feed, unless it has no reading in the span. `days` are those on which it has any."""
+        tally, coverage, parts, group, pace, charge = sums
+        touched = sorted({part.day for part in parts}.intersection(days))
+        stored = await self._days(feed, touched)
+        charge(FEED + SLOT * sum(map(len, stored.values())) + STEP * len(tally.window))
+        found = [(part, values) for part in parts if part.day in stored and any(values := stored[part.day][part.slots])]
+        if not found:
+            return
+        before = await self._before(feed, [day for day in days if day <= parts[0].day], parts[0], stored)
+        totals = [0] * len(tally.window)
+        for part, values in found:
+            step, phase = divmod(part.first, group)
+            for position, amount in enumerate(earned(values, group, before, phase=phase), step - tally.window.start):
+                totals[position] += amount
+            before = last_known(values) or before
+            coverage.add(values, part.first)
+            await pace.rest()
+        tally.add(feed, totals)
 
-    async def _days_by_feed(self, wanted: Wanted) -> dict[Feed, list[int]]:
-        """The retained UTC midnights, up to the end of the span, on whose days each feed in scope has readings."""
-        days: dict[Feed, list[int]] = {}
-        now = int(time.time())
-        oldest = now - self._retention_seconds
-        for day in range(oldest - oldest % DAY_SECONDS, min(wanted.steps.end, now + DAY_SECONDS), DAY_SECONDS):
-            for shard in range(self._shards):
-                key = keys.history_feeds(shard, keys.day_of(day))
-                for member in await self._store.owner(key).smembers(key):
-                    assert isinstance(member, bytes)
-                    room_id, _, platform = member.decode(errors="replace").rpartition(":")
-                    feed = Feed(room_id, platform)
-                    if wanted.scope.allows(*feed):
-                        days.setdefault(feed, []).append(day)
-        return days
+    async def _before(self, feed: Feed, days: list[int], first: Part, stored: "dict[int, array[int]]") -> int:
+        """The last known balance ahead of a span, zero if there is none."""
+        for day in reversed(days):
+            balances = stored[day][: first.slots.start] if day in stored else (await self._days(feed, [day]))[day]
+            if known := last_known(balances):
+                return known
+        return 0
 
-    async def _balances(self, feed: Feed, days: list[int], steps: Steps) -> tuple[Sequence[int], int]:
-        """The stored balances of a span, one per recorded step, and the last known one before it."""
-        first_day = steps.start - steps.start % DAY_SECONDS
-        touched = range(first_day, steps.end, DAY_SECONDS)
-        stored = array("I")
-        for balances in await self._days(feed, touched):
-            stored += balances
-        start, end = ((moment - first_day) // self._step_seconds for moment in steps[:2])
-        before = last_known(stored[:start])
-        for day in reversed([day for day in days if day < first_day]):
-            if before:
-                break
-            before = last_known((await self._days(feed, [day]))[0])
-        return stored[start:end], before
-
-    async def _days(self, feed: Feed, days: Sequence[int]) -> "list[array[int]]":
+    async def _days(self, feed: Feed, days: Sequence[int]) -> "dict[int, array[int]]":
         """The stored balances of whole days, padded to the same length."""
         shard = keys.shard_of(feed.room_id, self._shards)
         slots = DAY_SECONDS // self._step_seconds
-        wanted = [keys.history(shard, *feed, keys.day_of(day), self._step_seconds) for day in days]
-        found = await self._store.owner(wanted[0]).mget(wanted)
-        return [_balances_of(data, slots) for data in found]
+        found: dict[int, array[int]] = {}
+        for first in range(0, len(days), DAYS_AT_ONCE):
+            some = days[first : first + DAYS_AT_ONCE]
+            names = [keys.history(shard, *feed, keys.day_of(day * DAY_SECONDS), self._step_seconds) for day in some]
+            for day, data in zip(some, await self._store.owner(names[0]).mget(names), strict=True):
+                found[day] = _balances_of(data, slots)
+        return found
 
 
 def _balances_of(data: Any, slots: int) -> "array[int]":

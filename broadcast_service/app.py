@@ -7,15 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from broadcast_service.analytics import Analytics
+from broadcast_service.answers import answer_nobody
+from broadcast_service.budget import Budget
 from broadcast_service.fanout import Fanout
 from broadcast_service.history import History
 from broadcast_service.hub import Hub
 from broadcast_service.listener import ShardListener, mostly_synced
 from broadcast_service.openapi import openapi
 from broadcast_service.pages import pages
+from broadcast_service.reports import Reports
 from broadcast_service.routes import Dashboards
 from broadcast_service.session import Terms
 from broadcast_service.sessions import Caps, Sessions
@@ -58,6 +62,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     revocations = Revocations(store, audit, on_revoked)
     ended = EndedScreens(store, revocations, sessions.end_tokens)
     screens = Screens(store, ended)
+    analytics = Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days)
+    reports = Reports(analytics)
     dashboards = Dashboards(
         store=store,
         shards=shards,
@@ -70,7 +76,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         origins=settings.allowed_origins.values,
         terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds),
         history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
-        analytics=Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
+        reports=reports,
+        budget=Budget(settings.read_share),
     )
 
     signin = SignIn(store=store, screens=screens, claims_of=dashboards.claims_of, audit=audit)
@@ -92,6 +99,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             "sessions": sessions.run(),
             "revocations": revocations.run(),
             "ended-screens": ended.run(),
+            "reports": reports.run(),
             "audit": audit.run(),
         }
         async with closing(spans), store, running(jobs, on_crash):
@@ -102,7 +110,12 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages()],
             lifespan=lifespan,
             middleware=[Middleware(CookieAccess, screens=screens)],
-            exception_handlers={Problem: audit.answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+            exception_handlers={
+                Problem: audit.answer_problem,
+                ClientDisconnect: answer_nobody,
+                HTTPException: answer_http_exception,
+                Exception: answer_bug,
+            },
         )
     )
 

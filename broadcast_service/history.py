@@ -6,12 +6,14 @@ the one that the next step starts from.
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 from starlette.datastructures import QueryParams
 
+from broadcast_service.budget import POINT
+from broadcast_service.earnings import Feed
 from shared import keys
 from shared.history import DAY_SECONDS, RECORD_BYTES, unpack
 from shared.problems import Problem
@@ -19,6 +21,7 @@ from shared.redis import Store
 
 MAX_POINTS: Final = 11_000  # a week at one a minute, and some
 DEFAULT_POINTS: Final = 1440
+SLOTS_AT_ONCE: Final = 1440  # stored records that are unpacked in one stretch
 
 
 class Point(Struct, frozen=True):
@@ -92,24 +95,27 @@ class History:
         self._retention_seconds = retention_days * DAY_SECONDS
         self.step_seconds = step_seconds
 
-    async def points(self, room_id: str, platform: str, span: Span) -> list[Point]:
-        """The points of a span, earliest first; raises RedisError."""
+    async def points(self, room_id: str, platform: str, span: Span, charge: Callable[[float], None] = lambda _price: None) -> list[Point]:
+        """The points of a span, earliest first; raises RedisError. `charge` gets the price of each part of the work."""
         points: dict[int, Point] = {}
-        start = max(span.start, int(time.time()) - self._retention_seconds)  # before that nothing is kept
-        for day_start in range(start - start % DAY_SECONDS, span.end + 1, DAY_SECONDS):
-            points |= thinned(await self._day(room_id, platform, day_start, span), span.step)
+        now = int(time.time())
+        start, end = max(span.start, now - self._retention_seconds), min(span.end, now + DAY_SECONDS)  # beyond these nothing is kept
+        for day_start in range(start - start % DAY_SECONDS, end + 1, DAY_SECONDS):
+            first = max(0, start - day_start) // self.step_seconds
+            last = min(DAY_SECONDS - 1, end - day_start) // self.step_seconds
+            for slot in range(first, last + 1, SLOTS_AT_ONCE):
+                part = await self._part(Feed(room_id, platform), day_start, range(slot, min(slot + SLOTS_AT_ONCE, last + 1)), charge)
+                points |= thinned((point for point in part if span.start <= point.t <= span.end), span.step)
         return list(points.values())
 
-    async def _day(self, room_id: str, platform: str, day_start: int, span: Span) -> list[Point]:
-        first = max(0, span.start - day_start) // self.step_seconds
-        last = min(DAY_SECONDS - 1, span.end - day_start) // self.step_seconds
-        shard = keys.shard_of(room_id, self._shards)
-        key = keys.history(shard, room_id, platform, keys.day_of(day_start), self.step_seconds)
-        data: bytes = await self._store.owner(key).getrange(key, first * RECORD_BYTES, (last + 1) * RECORD_BYTES - 1)  # type: ignore[assignment]
-        slots = enumerate(unpack(data), first)
-        points = [
+    async def _part(self, feed: Feed, day_start: int, slots: range, charge: Callable[[float], None]) -> list[Point]:
+        """The points in some slots of a day's array."""
+        shard = keys.shard_of(feed.room_id, self._shards)
+        key = keys.history(shard, *feed, keys.day_of(day_start), self.step_seconds)
+        data: bytes = await self._store.owner(key).getrange(key, slots.start * RECORD_BYTES, slots.stop * RECORD_BYTES - 1)  # type: ignore[assignment]
+        charge(POINT * (len(data) // RECORD_BYTES))
+        return [
             Point(day_start + slot * self.step_seconds + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
-            for slot, record in slots
+            for slot, record in enumerate(unpack(data), slots.start)
             if record is not None
         ]
-        return [point for point in points if span.start <= point.t <= span.end]

@@ -77,11 +77,11 @@ def openapi() -> dict[str, Any]:
     room = "/api/tracking/telemetry/{room_id}/{platform}"
     paths = {
         "/ws/dashboard": _socket(),
-        "/api/tracking/telemetry": _get("All latest values in scope", "latest", NARROW, latest),
-        room: _get("The stored reading of a room", "latestOfRoom", ROOM, ref(StoredReading), 404, 500, 503),
-        room + "/history": _get("Points for charts", "historyOfRoom", ROOM + SPAN, history, 422, 503, text="text/csv"),
+        "/api/tracking/telemetry": _get("All latest values in scope", "latest", NARROW, latest, 429, 503),
+        room: _get("The stored reading of a room", "latestOfRoom", ROOM, ref(StoredReading), 404, 429, 500, 503),
+        room + "/history": _get("Points for charts", "historyOfRoom", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
         "/api/tracking/analytics": _get(
-            "What the rooms in scope earned", "analytics", NARROW + SPAN + BY, ref(Report), 422, 503, text="text/csv"
+            "What the rooms in scope earned", "analytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
         ),
     }
     return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report))

@@ -1,41 +1,40 @@
 """The socket and the HTTP reads."""
 
-import asyncio
 import contextlib
 import functools
-import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final
 
-import msgspec
 import structlog
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from broadcast_service import metrics
-from broadcast_service.analytics import Analytics, parse_wanted
-from broadcast_service.earnings import as_csv
+from broadcast_service.analytics import Pace, parse_wanted
+from broadcast_service.answers import Outgoing, Sliced, in_slices, sliced, while_connected
+from broadcast_service.budget import EVENT, LINES_PRICE, REQUEST, Budget
 from broadcast_service.fanout import Fanout
 from broadcast_service.handshake import Agreement, agree, authenticate, check_origin, filter_of, narrowed, no_socket
 from broadcast_service.history import History, parse_span, points_as_csv, wrong
 from broadcast_service.hub import Hub
+from broadcast_service.reports import Reports
 from broadcast_service.session import Session, Terms
 from broadcast_service.sessions import Place, Sessions
 from broadcast_service.signin.access import SCREEN
 from broadcast_service.transport import EXTENSION
 from shared import keys
 from shared.audit import CLAIMS, Audit
-from shared.messages import UNREADABLE, decode_stored
-from shared.problems import API_HEADERS, Problem
+from shared.messages import UNREADABLE, decode_stored, encode
+from shared.problems import Problem, unauthorized
 from shared.redis import RedisError, Store
 from shared.scope import is_room
 from shared.serving import json_response
 from shared.tokens import Claims, TokenError, Verifier
 
-LINES_PER_SLICE: Final = 500
+POINT_BYTES: Final = 200  # about what a point holds in memory
 
 log = structlog.get_logger()
 
@@ -57,7 +56,8 @@ class Dashboards:
         origins: frozenset[str],
         terms: Terms,
         history: History,
-        analytics: Analytics,
+        reports: Reports,
+        budget: Budget,
     ) -> None:
         self._store = store
         self._shards = shards
@@ -70,7 +70,9 @@ class Dashboards:
         self._origins = origins
         self._terms = terms
         self._history = history
-        self._analytics = analytics
+        self._reports = reports
+        self._budget = budget
+        self._outgoing = Outgoing()
 
     def routes(self) -> list[BaseRoute]:
         """Starlette's routes to the methods below."""
@@ -159,17 +161,24 @@ class Dashboards:
 
     async def latest(self, request: Request) -> Response:
         """All latest values in scope, as this process holds them."""
-        claims = self.claims_of(request)
+        claims = self._reader(request)
         scope = narrowed(claims, filter_of(request.query_params))
-        events = [msgspec.Raw(entry.event) for entry in self._hub.latest(scope)]
-        return json_response({"upstream": self._hub.upstream, "version": self._hub.resume_version(), "events": events})
+        pace, events = Pace(), {}
+        for entry in self._hub.latest(scope):
+            events[entry.room_id, entry.platform] = entry.event  # once each, whatever changes meanwhile
+            await pace.rest()
+        self._charge(claims, EVENT * len(events))
+        head = encode({"upstream": self._hub.upstream, "version": self._hub.resume_version()})
+        body = b"".join((head[:-1], b',"events":[', b",".join(events.values()), b"]}"))
+        return sliced(body, claims.subject, self._outgoing)
 
     async def latest_of_room(self, request: Request) -> Response:
         """One stored reading, from Redis itself."""
-        room_id, platform = self._room(request)
+        claims, room_id, platform = self._room(request)
         with _store_answers():
             key = keys.latest(keys.shard_of(room_id, self._shards), room_id, platform)
             value = await self._store.owner(key).get(key)
+        self._still_good(claims)
         if value is None:
             raise Problem(404, "nothing is stored for this room on this platform")
         try:
@@ -179,24 +188,33 @@ class Dashboards:
 
     async def history_of_room(self, request: Request) -> Response:
         """Points for charts."""
-        room_id, platform = self._room(request)
+        claims, room_id, platform = self._room(request)
         span, csv = parse_span(request.query_params, self._history.step_seconds, now_seconds=int(time.time())), _wants_csv(request)
         with _store_answers():
-            points = await self._history.points(room_id, platform, span)
+            points = await while_connected(request, self._history.points(room_id, platform, span, functools.partial(self._charge, claims)))
+        self._still_good(claims)
         if csv:
-            return _csv(points_as_csv(points), f"{room_id}-{platform}")
-        return json_response(
-            {"room_id": room_id, "platform": platform, "from": span.start, "to": span.end, "step": span.step, "points": points}
-        )
+            return self._csv(points_as_csv(points), POINT_BYTES * len(points), claims, f"{room_id}-{platform}")
+        body = encode({"room_id": room_id, "platform": platform, "from": span.start, "to": span.end, "step": span.step, "points": points})
+        return sliced(body, claims.subject, self._outgoing)
 
     async def analytics(self, request: Request) -> Response:
         """What the rooms in scope earned."""
-        claims, csv = self.claims_of(request), _wants_csv(request)
+        claims, csv = self._reader(request), _wants_csv(request)
         scope = narrowed(claims, filter_of(request.query_params))
-        wanted = parse_wanted(request.query_params, scope, self._history.step_seconds, now_seconds=int(time.time()))
+        wanted = parse_wanted(request.query_params, scope, self._history.step_seconds, now_seconds=int(time.time()), csv=csv)
+        charge = functools.partial(self._charge, claims)
         with _store_answers():
-            report = await self._analytics.report(wanted._replace(with_steps=True) if csv else wanted)
-        return _csv(as_csv(report), "earnings") if csv else json_response(report)
+            made = await while_connected(request, self._reports.get(wanted, claims.subject, charge))
+        self._still_good(claims)
+        if isinstance(made, bytes):
+            return sliced(made, claims.subject, self._outgoing)
+        return self._csv(made.csv(), made.size(), claims, "earnings")
+
+    def _csv(self, lines: Iterator[str], size: int, claims: Claims, name: str) -> Response:
+        charge = functools.partial(self._charge, claims)
+        parts = _charged(in_slices(lines), charge)
+        return Sliced(parts, size=size, subject=claims.subject, outgoing=self._outgoing, media_type="text/csv", name=name)
 
     def claims_of(self, request: Request) -> Claims:
         """Who makes a request, by token or as a signed-in screen; raises a Problem."""
@@ -204,13 +222,28 @@ class Dashboards:
         request.scope[CLAIMS] = claims
         return claims
 
-    def _room(self, request: Request) -> tuple[str, str]:
-        """The room of the path, if the token covers it. A name that is no room's is covered by no token."""
+    def _reader(self, request: Request) -> Claims:
+        """The claims of a read whose subject has not used up its budget; raises a 401 or 429 Problem."""
         claims = self.claims_of(request)
+        self._budget.admit(claims.subject, time.monotonic())
+        self._charge(claims, REQUEST)
+        return claims
+
+    def _charge(self, claims: Claims, price: float) -> None:
+        self._budget.charge(claims.subject, price, time.monotonic())
+
+    def _still_good(self, claims: Claims) -> None:
+        """Raises a 401 Problem where a token ended while its answer was made."""
+        if claims.expires_at <= time.time() or claims.is_ended(self._revocations):
+            raise unauthorized()
+
+    def _room(self, request: Request) -> tuple[Claims, str, str]:
+        """The room of the path, if the token covers it. A name that is no room's is covered by no token."""
+        claims = self._reader(request)
         room_id, platform = request.path_params["room_id"], request.path_params["platform"]
         if not is_room(room_id, platform) or not claims.scope.allows(room_id, platform):
             raise Problem(403, "the token does not cover this room on this platform")
-        return room_id, platform
+        return claims, room_id, platform
 
 
 @contextlib.contextmanager
@@ -229,13 +262,8 @@ def _wants_csv(request: Request) -> bool:
     return wanted == "csv"
 
 
-def _csv(lines: Iterator[str], name: str) -> Response:
-    headers = {**API_HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(in_slices(lines), headers=headers, media_type="text/csv")
-
-
-async def in_slices(lines: Iterator[str]) -> AsyncIterator[str]:
-    """A long file is written between other work, not before it."""
-    while slice_ := "".join(itertools.islice(lines, LINES_PER_SLICE)):
-        yield slice_
-        await asyncio.sleep(0)
+def _charged(parts: Iterator[bytes], charge: Callable[[float], None]) -> Iterator[bytes]:
+    """The parts of a file, each charged as it is written."""
+    for part in parts:
+        charge(LINES_PRICE)
+        yield part

@@ -1,0 +1,202 @@
+"""Reports of many at once, on a real server: what they cost, who waits for whom, and what is kept of them."""
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import msgspec
+import pytest
+
+from broadcast_service import reports as queue
+from broadcast_service.analytics import Analytics, Wanted, parts_of
+from broadcast_service.earnings import Detail, Report, Steps
+from broadcast_service.reports import Kept, Reports
+from shared import keys
+from shared.history import DAY_SECONDS
+from shared.problems import Problem
+from shared.redis import RedisUrl, Store
+from shared.scope import Scope
+from tests.stack import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+ROOMS = 120
+DAYS = 7
+ALL = Scope.of(["*"])
+ONE = Scope.of(["room-7"])
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An embedded server of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("queue"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """A week of a hundred and twenty rooms that earn every minute."""
+    day = b"".join(struct.pack(">5I", 1000 + minute, 1, 1, 1, 0) for minute in range(1440))
+    async with Store(RedisUrl.parse(url)) as store:
+        redis = store.owner(keys.index(0))
+        for start in range(midnight() - DAYS * DAY_SECONDS, midnight(), DAY_SECONDS):
+            name = keys.day_of(start)
+            await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
+            await redis.mset({keys.history(0, f"room-{n}", "camsoda", name, 60): day for n in range(ROOMS)})
+        yield store
+
+
+def midnight() -> int:
+    """The start of today."""
+    return int(time.time()) // DAY_SECONDS * DAY_SECONDS
+
+
+def wanted(scope: Scope, days: int, *, ago: int = 0, detail: Detail = Detail.NONE) -> Wanted:
+    """A report by the hour of so many days, up to so many seconds before midnight."""
+    end = midnight() - ago
+    return Wanted(scope, Steps(end - days * DAY_SECONDS, end, 3600), detail)
+
+
+def made_by(store: Store) -> Reports:
+    """A queue of its own."""
+    return Reports(Analytics(store, 1, step_seconds=60, retention_days=DAYS))
+
+
+class Spent:
+    """Adds up prices."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+
+    def __call__(self, price: float) -> None:
+        """One part of the work."""
+        self.total += price
+
+
+async def test_a_year_costs_what_the_kept_days_cost_and_is_padded(store: Store) -> None:
+    """Days that cannot exist are neither read nor summed up; the answer has all its steps, and says that they were not measured."""
+    week, year = Spent(), Spent()
+    short = msgspec.json.decode(await made_by(store).get(wanted(ALL, DAYS), "tester", week), type=Report)  # type: ignore[arg-type]
+    long = msgspec.json.decode(await made_by(store).get(wanted(ALL, 366), "tester", year), type=Report)  # type: ignore[arg-type]
+    assert year.total < 1.5 * week.total
+    assert (len(long.earned), len(long.measured_minutes), long.total) == (366 * 24, 366 * 24, short.total)
+    assert long.earned[-DAYS * 24 :] == short.earned
+    assert long.measured_minutes[-DAYS * 24 :] == [60] * DAYS * 24
+    assert not any(long.measured_minutes[: -DAYS * 24])
+
+
+def test_a_span_outside_of_what_is_kept_has_no_parts() -> None:
+    """Whether it is long over or has not begun."""
+    days = range(100, 107)
+    assert parts_of(Steps(0, 99 * DAY_SECONDS, 3600), days, 60) == []
+    assert parts_of(Steps(108 * DAY_SECONDS, 200 * DAY_SECONDS, 3600), days, 60) == []
+    assert [len(part.span) for part in parts_of(Steps(0, 366 * DAY_SECONDS, 3600), days, 60)] == [1440] * 7
+
+
+async def test_a_small_report_does_not_wait_for_large_ones_of_others(store: Store) -> None:
+    """Eight weeks of everything are waiting, and another subject's one room is answered before the first of them."""
+    reports = made_by(store)
+    large = [asyncio.create_task(reports.get(wanted(ALL, 6, ago=60 * n), "greedy", Spent())) for n in range(8)]
+    await asyncio.sleep(0)
+    await reports.get(wanted(ONE, 6), "modest", Spent())
+    assert not any(task.done() for task in large)
+    for task in large:
+        task.cancel()
+    await asyncio.gather(*large, return_exceptions=True)
+
+
+async def test_a_subject_may_wait_for_eight_reports(store: Store) -> None:
+    """The ninth different one is 429 with Retry-After; one that is equal to a waiting one is not a ninth."""
+    reports = made_by(store)
+    tasks = [asyncio.create_task(reports.get(wanted(ALL, 1, ago=60 * n), "greedy", Spent())) for n in range(8)]
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await reports.get(wanted(ALL, 1, ago=600), "greedy", Spent())
+    assert (refused.value.status, refused.value.retry_after_seconds) == (429, 2)
+    equal = asyncio.create_task(reports.get(wanted(ALL, 1, ago=60), "greedy", Spent()))
+    made = await asyncio.gather(*tasks, equal)
+    assert made[1] is made[-1]
+
+
+async def test_all_subjects_together_may_wait_for_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it everyone is told to come back."""
+    monkeypatch.setattr(queue, "MAX_JOBS", 2)
+    reports = made_by(store)
+    tasks = [asyncio.create_task(reports.get(wanted(ALL, 1), f"subject {n}", Spent())) for n in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as refused:
+        await reports.get(wanted(ALL, 1), "one more", Spent())
+    assert refused.value.status == 503
+    await asyncio.gather(*tasks)
+
+
+async def test_a_report_that_nobody_waits_for_any_more_is_given_up(store: Store) -> None:
+    """Who hangs up costs what was done until then, and those behind are next."""
+    reports, spent, whole = made_by(store), Spent(), Spent()
+    await made_by(store).get(wanted(ALL, 6), "tester", whole)
+    task = asyncio.create_task(reports.get(wanted(ALL, 6), "gone", spent))
+    while not spent.total:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await reports.get(wanted(ONE, 6), "gone", Spent())
+    assert spent.total < whole.total / 2
+
+
+async def test_one_of_two_who_wait_may_leave(store: Store) -> None:
+    """The other one still gets the report."""
+    reports = made_by(store)
+    first, second = (asyncio.create_task(reports.get(wanted(ALL, 2), "tester", Spent())) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert msgspec.json.decode(await second, type=Report).total > 0  # type: ignore[arg-type]
+
+
+async def test_equal_reports_of_two_subjects_are_made_once(store: Store) -> None:
+    """After a restart every dashboard asks for the same."""
+    reports, first, second = made_by(store), Spent(), Spent()
+    asked = wanted(ALL, 1)
+    one, other = await asyncio.gather(reports.get(asked, "a", first), reports.get(asked, "b", second))
+    assert one is other
+    assert (first.total > 0, second.total) == (True, 0)
+
+
+async def test_a_report_that_takes_too_long_is_503(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is given up."""
+    monkeypatch.setattr(queue, "DEADLINE_SECONDS", 0.02)
+    with pytest.raises(Problem) as refused:
+        await made_by(store).get(wanted(ALL, 6), "tester", Spent())
+    assert refused.value.status == 503
+
+
+async def test_what_is_stored_while_the_index_is_known_is_found(store: Store) -> None:
+    """A feed that begins after the first report is in the second one."""
+    reports = made_by(store)
+    scope = Scope.of(["newcomer"])
+    await reports.get(wanted(scope, 1), "tester", Spent())
+    name = keys.day_of(midnight() - DAY_SECONDS)
+    redis = store.owner(keys.index(0))
+    await redis.sadd(keys.history_feeds(0, name), "newcomer:camsoda")
+    await redis.set(keys.history(0, "newcomer", "camsoda", name, 60), struct.pack(">10I", 11, 0, 0, 0, 0, 21, 0, 0, 0, 0))
+    made = msgspec.json.decode(await reports.get(wanted(scope, 2), "tester", Spent()), type=Report)  # type: ignore[arg-type]
+    await redis.srem(keys.history_feeds(0, name), "newcomer:camsoda")
+    assert (made.total, [feed.room_id for feed in made.feeds]) == (10, ["newcomer"])
+
+
+def test_reports_are_kept_by_bytes_and_age() -> None:
+    """Old ones go when their time is up, large ones are never kept, and together they hold no more than their bound."""
+    kept = Kept(limit_bytes=1000, limit_one=400)
+    for number in range(5):
+        kept.put(wanted(ALL, 1, ago=60 * number), b"x" * 300, until=100.0 + number)
+    assert kept.held_bytes == 900
+    assert kept.get(wanted(ALL, 1), 0.0) is None
+    kept.put(wanted(ALL, 2), b"x" * 401, until=100.0)
+    assert kept.get(wanted(ALL, 2), 0.0) is None
+    assert kept.get(wanted(ALL, 1, ago=240), 103.9) is not None
+    kept.sweep(103.0)
+    assert kept.held_bytes == 300
+    kept.sweep(104.0)
+    assert kept.held_bytes == 0

@@ -1,0 +1,95 @@
+"""What a hostile reader may cost the others, on real services."""
+
+import json
+import socket
+import time
+import urllib.parse
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.posting import BATCH, JSON, authorization, post, reading
+from tests.e2e.raw import Answer, connect, exchange, request
+from tests.stack import Service, Stack
+
+ANALYTICS = "/api/tracking/analytics"
+DAY = 86400
+
+
+def asking(**parameters: object) -> str:
+    """The path of a report."""
+    return f"{ANALYTICS}?{urllib.parse.urlencode(parameters)}"
+
+
+def get(broadcast: Service, stack: Stack, path: str, **who: object) -> Answer:
+    """A read of its own."""
+    return exchange(broadcast.port, request("GET", path, (authorization(stack.token("dashboard", **who)),)))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Service]]:
+    """A stack with four hundred rooms that have a reading on each of seven days."""
+    now = int(time.time())
+    with Stack(tmp_path_factory.mktemp("filled")) as stack:
+        ingest = stack.ingest()
+        for day in range(7):
+            for first in range(0, 400, 200):
+                items = [reading(room_id=f"cost-{n}", timestamp=now - day * DAY, sequence=0) for n in range(first, first + 200)]
+                assert post(ingest, BATCH, (*JSON, authorization(stack.token("ingest"))), json.dumps(items).encode()).status == 200
+        yield stack, stack.broadcast()
+
+
+def test_reports_of_a_year_that_were_hung_up_on_hold_nobody(filled: tuple[Stack, Service]) -> None:
+    """Thirty GETs for everything in a year, each other than the others and none waited for: another desk's report is there in a second."""
+    stack, broadcast = filled
+    now = int(time.time())
+    headers = (authorization(stack.token("dashboard", subject="hostile")),)
+    for number in range(30):
+        with connect(broadcast.port) as rude:
+            rude.sendall(request("GET", asking(**{"from": now - 365 * DAY - 60 * number, "to": now, "step": DAY}), headers))
+    began = time.monotonic()
+    assert get(broadcast, stack, asking(**{"from": now - DAY, "to": now}), subject="desk", rooms=("cost-7",)).status == 200
+    assert time.monotonic() - began < 1
+
+
+def test_reports_that_are_waited_for_hold_nobody_else(filled: tuple[Stack, Service]) -> None:
+    """A subject that asks for more than eight at once is told to come back; another one is answered meanwhile."""
+    stack, broadcast = filled
+    now = int(time.time())
+    headers = (authorization(stack.token("dashboard", subject="greedy")),)
+    waiting: list[socket.socket] = []
+    for number in range(12):
+        waiting.append(connect(broadcast.port))
+        waiting[-1].sendall(request("GET", asking(**{"from": now - 365 * DAY - 60 * number, "to": now, "step": DAY}), headers))
+    began = time.monotonic()
+    assert get(broadcast, stack, asking(**{"from": now - DAY, "to": now}), subject="desk", rooms=("cost-8",)).status == 200
+    assert time.monotonic() - began < 1
+    for one in waiting:
+        one.close()
+
+
+def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack) -> None:
+    """Every kind of read counts, refused ones too, and other subjects go on."""
+    broadcast = stack.broadcast(READ_SHARE="0.0002")
+    room = "/api/tracking/telemetry/nobody/camsoda"
+    paths = [room, room + "/history", "/api/tracking/telemetry", ANALYTICS]
+    answers = [get(broadcast, stack, path, subject="greedy", rooms=("nobody",)) for path in paths * 25]
+    assert {answer.status for answer in answers[:40]} == {200, 404}
+    for answer in (get(broadcast, stack, path, subject="greedy", rooms=("nobody",)) for path in paths):
+        assert (answer.status, answer.is_problem, int(answer.headers["Retry-After"]) > 0) == (429, True, True)
+    assert get(broadcast, stack, ANALYTICS, subject="modest").status == 200
+    assert '"event": "rate.limited"' in broadcast.log.read_text()
+
+
+def test_a_page_that_is_reloaded_again_and_again_is_answered(filled: tuple[Stack, Service]) -> None:
+    """What the page asks when it is opened, forty times in a row: not one 429."""
+    stack, broadcast = filled
+    now = int(time.time())
+    for _ in range(40):
+        for path in (
+            asking(**{"from": now // DAY * DAY, "to": now // 60 * 60, "step": 60}),
+            asking(**{"from": now // 60 * 60 - 3600, "to": now // 60 * 60, "step": 60, "by": "feed"}),
+            asking(**{"from": now - DAY, "to": now, "step": 3600}),
+            asking(**{"from": now - 7 * DAY, "to": now, "step": 3600}),
+        ):
+            assert get(broadcast, stack, path, subject="wall").status == 200

@@ -1,0 +1,141 @@
+"""What reads cost, and that an honest wall never meets the end of its budget."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast_service.analytics import Wanted
+from broadcast_service.budget import BURST_SECONDS, FEED, MAX_SUBJECTS, POINT, REQUEST, SLOT, STEP, Budget
+from broadcast_service.earnings import Detail, Steps
+from broadcast_service.reports import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, Kept
+from shared.problems import Problem
+from shared.scope import Scope
+
+SHARE = 0.1
+HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
+ALL = Scope.of(["*"])
+FEEDS = 1000
+
+
+def test_a_subject_that_owes_waits_until_it_is_paid() -> None:
+    """The 429 says for how long, and the subject is let in then and not before."""
+    budget = Budget(SHARE)
+    budget.charge("greedy", SHARE * 1000 * (BURST_SECONDS + 30), 1000.0)
+    with pytest.raises(Problem) as refused:
+        budget.admit("greedy", 1000.0)
+    assert (refused.value.status, refused.value.retry_after_seconds) == (429, 31)
+    with pytest.raises(Problem):
+        budget.admit("greedy", 1029.0)
+    budget.admit("greedy", 1031.0)
+
+
+def test_each_subject_has_a_budget_of_its_own() -> None:
+    """What one has spent, another may still spend."""
+    budget = Budget(SHARE)
+    budget.charge("greedy", 1e9, 0.0)
+    budget.admit("modest", 0.0)
+
+
+def test_a_share_of_zero_is_no_limit() -> None:
+    """As the other limits' zero."""
+    budget = Budget(0)
+    budget.charge("greedy", 1e9, 0.0)
+    budget.admit("greedy", 0.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.floats(0.5, 20_000)), max_size=60))
+def test_nobody_spends_more_than_the_share_for_long(asked: list[tuple[float, float]]) -> None:
+    """Whatever is asked and when: what was spent is at most the burst, the refill, and one read that was let in last."""
+    budget, now, spent = Budget(SHARE), 0.0, 0.0
+    for pause, price in asked:
+        now += pause
+        try:
+            budget.admit("greedy", now)
+        except Problem:
+            continue
+        budget.charge("greedy", price, now)
+        spent += price
+    assert spent <= SHARE * 1000 * (BURST_SECONDS + now) + 20_000 + 1e-6
+
+
+def test_the_memory_of_subjects_is_bounded() -> None:
+    """A million names cost as much as ten thousand."""
+    budget = Budget(SHARE)
+    for number in range(MAX_SUBJECTS + 500):
+        budget.charge(f"subject {number}", 1.0, 0.0)
+    assert len(budget._accounts) == MAX_SUBJECTS
+
+
+class Studio:
+    """A process as the dashboards of one subject see it: a thousand feeds on air throughout, reports kept as they are in `Reports`."""
+
+    def __init__(self) -> None:
+        self.budget = Budget(SHARE)
+        self.kept = Kept()
+
+    def report(self, now: float, start: float, end: float, step: int, detail: Detail = Detail.NONE) -> None:
+        """One report as the page asks for it; raises a 429 Problem."""
+        self.read(now, 0)
+        wanted = Wanted(ALL, Steps(int(start), int(end), step), detail)
+        if self.kept.get(wanted, now) is None:
+            days = end // DAY - start // DAY + 1
+            price = FEEDS * (FEED + SLOT * 1440 * days + STEP * wanted.steps.number)
+            self.budget.charge("wall", price, now)
+            self.kept.put(wanted, b"x" * 200_000, now + min(MAX_KEPT_SECONDS, max(KEPT_OPEN_SECONDS, KEPT_TIMES * price / 1000)))
+
+    def read(self, now: float, price: float) -> None:
+        """A read that is no report."""
+        self.budget.admit("wall", now)
+        self.budget.charge("wall", REQUEST + price, now)
+
+    def load_baseline(self, now: float) -> None:
+        """`baseline.js`: today by the minute, and the last hour of each feed."""
+        over = (now - 10) // 60 * 60
+        self.report(now, now // DAY * DAY, over, 60)
+        self.report(now, over - HOUR, over, 60, Detail.JSON)
+
+    def load_studio(self, now: float) -> None:
+        """`views/analytics.js`: a day and a week by the hour."""
+        end = now // HOUR * HOUR + HOUR
+        self.report(now, end - DAY, end, HOUR)
+        self.report(now, end - WEEK, end, HOUR)
+
+    def load_room(self, now: float) -> None:
+        """`views/room.js`: a day's points and a report of one room, which costs a thousandth of what is counted here."""
+        self.read(now, POINT * 1440)
+        self.read(now, FEED + SLOT * 2880 + STEP * 96)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_wall_with_reloads_never_meets_the_end_of_its_budget(seed: int) -> None:
+    """Ten dashboards of one token on a studio of a thousand rooms, the studio page on five of them, for three hours, each reloaded
+    every few minutes, and all of them at once after the server was away: not one read is refused."""
+    chance, studio = random.Random(seed), Studio()
+    events = [(0.0, "reload", number) for number in range(10)]
+    start = 1_764_000_000.0 + chance.random() * DAY
+    while events:
+        events.sort()
+        at, kind, number = events.pop(0)
+        now = start + at
+        if at > 3 * HOUR:
+            continue
+        if kind in ("reload", "baseline"):
+            studio.load_baseline(now)
+            events.append((at + 300 * (0.8 + 0.4 * chance.random()), "baseline", number))
+        if kind == "reload":
+            for _ in range(3):  # someone who is impatient
+                studio.load_baseline(now + 1)
+                studio.load_studio(now + 1)
+                studio.load_room(now + 1)
+            events = [event for event in events if event[2] != number]
+            events.append((at + 300 * (0.8 + 0.4 * chance.random()), "baseline", number))
+            events.append((at + chance.uniform(60, 600), "reload", number))
+            events.append((at + 60, "studio" if number < 5 else "room", number))
+        if kind == "studio":
+            studio.load_studio(now)
+            events.append((at + 60, kind, number))
+        if kind == "room":
+            studio.load_room(now)
+            events.append((at + 60, kind, number))
