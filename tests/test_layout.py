@@ -24,6 +24,7 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "broadcast_service/__main__.py",
     "broadcast_service/app.py",
     "broadcast_service/analytics.py",
+    "broadcast_service/feeds.py",
     "broadcast_service/history.py",
     "broadcast_service/routes.py",
     "broadcast_service/signin/access.py",
@@ -32,6 +33,8 @@ KNOW_THE_STORE = KNOW_REDIS | {
 }
 NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",
+    "broadcast_service/budget.py",
+    "broadcast_service/earnings.py",
     "broadcast_service/hub.py",
     "broadcast_service/log.py",
     "broadcast_service/frames.py",
