@@ -110,7 +110,7 @@ class Studio:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_honest_wall_with_reloads_never_meets_the_end_of_its_budget(seed: int) -> None:
-    """Ten dashboards of one token on a studio of a thousand rooms, each reloaded three times in a row every few minutes, for three hours."""
+    """Ten dashboards of one token on a thousand rooms, each reloaded three times in a row every few minutes, for three hours."""
     chance, studio = random.Random(seed), Studio()
     events = [(0.0, "reload", number) for number in range(10)]
     start = 1_764_000_000.0 + chance.random() * DAY
