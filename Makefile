@@ -52,9 +52,9 @@ format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SCOPE='a,vip-*' TTL=8h)
+token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
 	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
-		--audience $(or $(AUDIENCE),dashboard) --subject $(or $(SUBJECT),local) --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
+		--audience $(or $(AUDIENCE),dashboard) --subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
 
 extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=https://…])
 	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')

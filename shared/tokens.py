@@ -152,7 +152,8 @@ def issue(
 _DECODER: Final = jwt.PyJWT(
     options={
         "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
-        "verify_iat": False,  # checked here, with room for a clock that is ahead
+        "verify_iat": False,  # these two are checked here, with room for a clock that is ahead
+        "verify_nbf": False,
         "enforce_minimum_key_length": True,
     }
 )
@@ -186,7 +187,7 @@ def _claims(payload: dict[str, Any], audience: str, now_seconds: float) -> Claim
         raise TokenError
     if issued_at > now_seconds + CLOCK_SKEW_SECONDS or not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
         raise TokenError
-    if expires_at <= now_seconds:
+    if expires_at <= now_seconds or not _has_begun(payload, now_seconds):
         raise TokenError
     rooms, platforms = _strings(payload["rooms"]), payload.get("platforms")
     return Claims(
@@ -196,6 +197,14 @@ def _claims(payload: dict[str, Any], audience: str, now_seconds: float) -> Claim
         expires_at,
         Scope.of(rooms, None if platforms is None else _strings(platforms)),
     )
+
+
+def _has_begun(payload: dict[str, Any], now_seconds: float) -> bool:
+    """Whether `nbf`, a number where there is one (RFC 7519 section 4.1.5), has come, as an issuer's clock may see it."""
+    if "nbf" not in payload:
+        return True
+    not_before = payload["nbf"]
+    return type(not_before) in (int, float) and not_before <= now_seconds + CLOCK_SKEW_SECONDS
 
 
 def _name(value: Any) -> str:

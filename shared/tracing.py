@@ -59,15 +59,19 @@ class Spans:
         self._extract = TraceContextTextMapPropagator().extract
 
     def request(self, app: ASGIApp, route: str) -> ASGIApp:
-        """An application whose requests are spans, children of the caller's where it sends a `traceparent`."""
+        """An application whose requests are spans, linked to the caller's where it sends a `traceparent`.
+
+        A caller is not authenticated yet. As a parent it would choose the trace and, with the sampled flag, what a sampler lets through.
+        """
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
             carried = {
                 name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")
             }
             attributes = {"http.request.method": "POST" if scope["method"] == "POST" else "_OTHER", "http.route": route}
-            parent = self._extract(carried, self._root)
-            with self._span(f"POST {route}", "SERVER", attributes, context=parent) as span:
+            caller = self._trace.get_current_span(self._extract(carried, self._root)).get_span_context()
+            links = [self._trace.Link(caller)] if caller.is_valid else []
+            with self._span(f"POST {route}", "SERVER", attributes, context=self._root, links=links) as span:
 
                 async def noting(message: Message) -> None:
                     if message["type"] == "http.response.start":

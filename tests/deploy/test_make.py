@@ -1,5 +1,6 @@
 """The Makefile's targets for containers, with a double of `docker` that notes what it is asked and answers as Compose would."""
 
+import getpass
 import os
 import pathlib
 import shutil
@@ -58,7 +59,7 @@ def test_up_makes_secrets_once_and_says_where_to_click(checkout: pathlib.Path) -
     link = next(word for word in printed.split() if "#token=" in word)
     keyring = load(TokenSettings, parse_env(made)).keyring
     assert link.startswith("http://localhost:3000/#token=")
-    assert verify(keyring, link.partition("=")[2], audience="dashboard", now_seconds=time.time()).subject == "local"
+    assert verify(keyring, link.partition("=")[2], audience="dashboard", now_seconds=time.time()).subject == getpass.getuser()
     assert asked(checkout)[0] == "compose up --detach --build --wait"
     make(checkout, "up")
     assert (checkout / ".env").read_text() == made
@@ -78,6 +79,14 @@ def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path
     keyring = load(TokenSettings, parse_env((checkout / ".env").read_text())).keyring
     token = make(checkout, "token", "AUDIENCE=ingest", "SUBJECT=me").strip()
     assert verify(keyring, token, audience="ingest", now_seconds=time.time()).subject == "me"
+
+
+def test_a_token_is_its_makers_own(checkout: pathlib.Path) -> None:
+    """Unless another subject is said, it names the person at the keyboard, so that the audit log can tell people apart."""
+    make(checkout, "up")
+    keyring = load(TokenSettings, parse_env((checkout / ".env").read_text())).keyring
+    token = make(checkout, "token").strip()
+    assert verify(keyring, token, audience="dashboard", now_seconds=time.time()).subject == getpass.getuser()
 
 
 def test_scaling_leaves_what_runs_alone(checkout: pathlib.Path) -> None:

@@ -123,6 +123,19 @@ def test_a_token_of_the_other_service_opens_nothing(ingest: Service, broadcast: 
     assert [exchange(broadcast.port, request("GET", path, (producer,))).status for path in (ONE, "/api/tracking/analytics")] == [401, 401]
 
 
+@pytest.mark.parametrize(("ahead", "status"), [(5, 200), (55, 200), (70, 401), (-0.5, 200)])
+def test_a_token_that_begins_within_a_minute_is_taken_by_both(
+    ingest: Service, broadcast: Service, stack: Stack, ahead: float, status: int
+) -> None:
+    """An issuer's clock may be ahead; later it opens nothing yet."""
+    tokens = {
+        audience: genuine(stack.token_keys, audience, nbf=time.time() + ahead if ahead < 0 else int(time.time()) + ahead)
+        for audience in ("ingest", "dashboard")
+    }
+    assert post(ingest, ONE, (*JSON, authorization(tokens["ingest"])), body_of(ONE, room_id="begins")).status == status
+    assert exchange(broadcast.port, request("GET", ONE, (authorization(tokens["dashboard"]),))).status == status
+
+
 def test_a_revoked_token_opens_nothing_within_seconds(broadcast: Service, stack: Stack) -> None:
     """The open socket is closed with 4401, a new one and every read refused."""
     token = stack.token("dashboard")

@@ -76,7 +76,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 
 def test_a_reading_is_followed_from_post_to_flush(stack: Stack, collector: Collector) -> None:
-    """The request under its caller's trace, the commit linked to the request, the flush; and not a word of the reading or the token."""
+    """The request linked to its caller's span, the commit linked to the request, the flush; and not a word of the reading or the token."""
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "50", "RATE_LIMIT_ROOM_PER_SECOND": "0"}
     ingest, broadcast = stack.ingest(None, **settings), stack.broadcast(None, **settings)
     writer, token = stack.token("ingest", subject="canary-sender"), stack.token("dashboard", subject="canary-viewer")
@@ -89,7 +89,9 @@ def test_a_reading_is_followed_from_post_to_flush(stack: Stack, collector: Colle
     assert exchange(ingest.port, request("BREW", ONE, ())).status == 400
     wait_until(lambda: len(collector.spans(f"POST {ONE}")) == 2 and collector.spans("relay flush"), what="the spans")
     [(service, good), (_, bad)] = collector.spans(f"POST {ONE}")
-    assert (service, good.trace_id.hex(), good.parent_span_id.hex()) == ("studio-pulse-ingest", TRACE, CALLER)
+    assert (service, good.parent_span_id.hex()) == ("studio-pulse-ingest", "")
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in good.links] == [(TRACE, CALLER)]
+    assert good.trace_id.hex() != TRACE
     assert attributes(good) == {"http.request.method": "POST", "http.route": ONE, "http.response.status_code": 200}
     assert attributes(bad)["http.response.status_code"] == 400
     [(_, commit)] = collector.spans("commit batch")
@@ -97,6 +99,19 @@ def test_a_reading_is_followed_from_post_to_flush(stack: Stack, collector: Colle
     assert attributes(commit) == {"db.system.name": "redis", "pulse.shard": 0, "pulse.readings": 1}
     assert {service for service, _ in collector.spans("relay flush")} == {"studio-pulse-broadcast"}
     assert not any(word in data for data in collector.received for word in (b"canary", b"987654321", writer[-20:].encode()))
+
+
+@pytest.mark.parametrize(
+    "parent", ["", "00-" + "0" * 32 + f"-{CALLER}-01", f"00-{TRACE}-{CALLER}-01", f"00-{TRACE}-{CALLER}-00", "nonsense"]
+)
+def test_a_client_does_not_choose_what_is_sampled(stack: Stack, collector: Collector, parent: str) -> None:
+    """With the sampler that docs/operations.md recommends and a share of nothing, no `traceparent` gets a span out."""
+    sampler = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
+    ingest = stack.ingest(None, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="50", **sampler)
+    headers = (*JSON, authorization(stack.token("ingest")), *([("traceparent", parent)] if parent else []))
+    assert post(ingest, ONE, headers, body_of(ONE, room_id="sampled")).status == 200
+    ingest.stop()
+    assert collector.received == []
 
 
 def test_a_batch_is_one_span_of_its_size(stack: Stack, collector: Collector) -> None:

@@ -68,6 +68,37 @@ def opens(ring: Keyring, token: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+@pytest.mark.parametrize(("ahead", "good"), [(-300, True), (0, True), (5, True), (59, True), (60, True), (61, False), (3600, False)])
+def test_a_token_may_begin_as_far_ahead_as_it_may_be_issued(claim: str, ahead: int, good: bool) -> None:  # noqa: FBT001
+    """An issuer's clock may be a minute ahead, whichever claim says so."""
+    now = int(time.time())
+    payload = claims("dashboard") | {"iat": now, "exp": now + 7200} | {claim: now + ahead}
+    token = sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32)
+    assert _opens_at(token, now) is good
+
+
+@pytest.mark.parametrize(("ahead", "good"), [(-1e9, True), (-0.5, True), (59.5, True), (60.5, False), (1e300, False)])
+def test_a_beginning_may_be_a_fraction(ahead: float, good: bool) -> None:  # noqa: FBT001
+    """As RFC 7519 lets it be."""
+    now = int(time.time())
+    payload = claims("dashboard") | {"iat": now, "exp": now + 7200, "nbf": now + ahead}
+    assert _opens_at(sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32), now) is good
+
+
+def _opens_at(token: str, now_seconds: float) -> bool:
+    try:
+        return verify(RING, token, audience="dashboard", now_seconds=now_seconds).subject == "forger"
+    except TokenError:
+        return False
+
+
+@pytest.mark.parametrize("begins", ["x", "5", "", None, True, False, [], [5], {}, float("nan"), float("inf"), "1764000000"])
+def test_a_beginning_that_is_no_number_opens_nothing(begins: object) -> None:
+    """Text is none, whatever it reads as."""
+    assert not opens(RING, sign({"alg": "HS256", "kid": "first"}, claims("dashboard") | {"nbf": begins}, b"a" * 32))
+
+
 def test_no_forgery_opens(ring: Keyring) -> None:
     """Not one of the corpus, with the bytes of every public key tried as a shared secret."""
     forged = corpus(KEYS, "dashboard", {name: pem(key) for name, key in OUTSIDE.items()})
