@@ -29,10 +29,11 @@ from broadcast_service.signin.ended import EndedScreens
 from broadcast_service.signin.endpoints import SignIn
 from shared.audit import Audit
 from shared.guard import Guard
+from shared.jobs import Jobs
 from shared.problems import Problem, answer_bug, answer_http_exception
 from shared.redis import Store
 from shared.revocations import Revocations
-from shared.serving import FRESH_SECONDS, common_routes, running
+from shared.serving import FRESH_SECONDS, common_routes
 from shared.tokens import Verifier
 from shared.tracing import Spans, closing
 
@@ -53,7 +54,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     )
     sessions.before_drain = fanout.flush_now
     listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
-    audit = Audit()
+    audit, jobs = Audit(), Jobs(on_crash)
 
     def on_revoked(token_ids: set[str]) -> None:
         sessions.end_tokens(token_ids)
@@ -88,12 +89,12 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             reasons.append("Redis does not answer")
         if not mostly_synced(listeners):
             reasons.append("too few subscriptions are proven")
-        return reasons
+        return reasons + jobs.unready()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        jobs = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
-        jobs |= {
+        work = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
+        work |= {
             "store": store.run(),
             "fanout": fanout.run(),
             "sessions": sessions.run(),
@@ -102,7 +103,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             "reports": reports.run(),
             "audit": audit.run(),
         }
-        async with closing(spans), store, running(jobs, on_crash):
+        async with closing(spans), store, jobs.running(work):
             yield
 
     return Guard(

@@ -15,6 +15,7 @@ from typing import Final
 
 from broadcast_service import metrics
 from broadcast_service.hub import Hub
+from shared.jobs import sleep
 from shared.tracing import Spans
 
 SLICE_SECONDS: Final = 0.005
@@ -108,7 +109,7 @@ class Fanout:
         loop = asyncio.get_running_loop()
         next_heartbeat = loop.time() + self._heartbeat_seconds
         while self._failure is None:
-            await asyncio.sleep(TICK_SECONDS)
+            await sleep(TICK_SECONDS)
             metrics.expired.inc(self._hub.expire(time.time()))
             self._hub.log.checkpoint()
             metrics.rooms.set(len(self._hub.log))

@@ -11,8 +11,8 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -22,6 +22,7 @@ from broadcast_service.fanout import Fanout
 from broadcast_service.hub import Hub
 from broadcast_service.subscription import Subscription, subscription
 from shared import keys
+from shared.jobs import report_alive, sleep, until_one_ends
 from shared.messages import UNREADABLE, decode_stored
 from shared.redis import RedisError, Store
 
@@ -33,7 +34,6 @@ PAGE: Final = 500
 LEAST_REST_SECONDS: Final = 0.002
 LONGEST_REST_SECONDS: Final = 0.025
 AHEAD_SECONDS: Final = 0.002  # of a flush, at least, to read what it shall tell
-CANCEL_AGAIN_SECONDS: Final = 0.05
 FIRST_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -77,13 +77,14 @@ class ShardListener:
     async def run(self) -> None:
         """Listens for ever; a lost subscription is rebuilt after a jittered pause."""
         while True:
+            report_alive()
             try:
                 await self._listen()
             except (RedisError, OSError, TimeoutError) as error:
                 self._note_loss(error)
             ceiling = min(FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
             self._failures += 1
-            await asyncio.sleep(random.uniform(ceiling / 2, ceiling))
+            await sleep(random.uniform(ceiling / 2, ceiling))
 
     def _note_loss(self, error: BaseException) -> None:
         metrics.subscriptions_lost.labels(type(error).__name__).inc()
@@ -97,12 +98,10 @@ class ShardListener:
         redis = self._store.owner(self._index)
         async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as self._subscription:
             self._proven_at = asyncio.get_running_loop().time()
-            await _until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
+            await until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
 
-    def _hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
+    def _hear(self, _kind: bytes, channel: bytes, data: bytes) -> None:
         """Applies what was published; a probe of ours proves that the subscription is alive."""
-        if kind == b"sunsubscribe":
-            raise SubscriptionDead
         if channel == self._events:
             self._apply(data.split(b"\n"), "live")
             self._rest()
@@ -130,7 +129,7 @@ class ShardListener:
         while self._store.owner(self._index) is redis:
             with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` notices when none comes back
                 await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish)
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
+            await sleep(PROBE_INTERVAL_SECONDS)
         raise SubscriptionDead
 
     async def _reconcile(self, redis: Redis) -> None:
@@ -201,25 +200,6 @@ class ShardListener:
         self._hub.set_synced(self._shard, synced=synced)
         metrics.upstream_ok.set(self._hub.upstream == "ok")
         self._fanout.wake()
-
-
-async def _until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
-    """Runs jobs side by side until one ends, ends the others, and raises what it ended with.
-
-    Not a TaskGroup, which cancels once: Python 3.11's `wait_for`, which redis-py sends with, can swallow that, and the group would wait
-    for ever for a job that goes on as if nothing had happened.
-    """
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        while pending := [task for task in tasks if not task.done()]:
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-        await asyncio.gather(*tasks, return_exceptions=True)  # else asyncio complains of what nobody looked at
-    for task in done:
-        task.result()
 
 
 def mostly_synced(listeners: Sequence[ShardListener]) -> bool:

@@ -11,6 +11,7 @@ import structlog
 
 from broadcast_service import metrics
 from broadcast_service.session import Session
+from shared.jobs import sleep
 from shared.problems import CloseCode, Problem
 
 STALL_SECONDS: Final = 10.0
@@ -100,7 +101,7 @@ class Sessions:
         """Every so often: cuts clients that make no progress, ends tokens that are over. One timer for all costs less than one each."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await sleep(SWEEP_SECONDS)
             now, now_seconds = loop.time(), time.time()
             for session in [s for s in self._open if s.blocked_since is not None or s.due_at <= now_seconds]:
                 session.cut_if_stalled(now, STALL_SECONDS)

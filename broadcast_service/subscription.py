@@ -15,11 +15,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
-from shared.redis import new_connection, pack_command, parse_error, transport_of
+from shared.redis import connection_errors, new_connection, pack_command, parse_error, transport_of
 
 SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
 BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without giving the loop back
 CONFIRMATIONS: Final = (b"subscribe", b"ssubscribe")
+MESSAGES: Final = (b"message", b"smessage")
 
 Hear = Callable[[bytes, bytes, bytes], None]
 
@@ -102,13 +103,17 @@ class Subscription(asyncio.Protocol):
     def _take(self, reply: Any) -> None:
         if isinstance(reply, Exception):
             raise reply
+        if not isinstance(reply, list) or len(reply) != 3:
+            raise InvalidResponse("the server sent something that is no message")
         kind, channel, data = reply
         if kind in CONFIRMATIONS:
             self._unconfirmed -= 1
             if not self._unconfirmed:
                 self._confirmed.set()
-        else:
+        elif kind in MESSAGES:
             self._hear(kind, channel, data)
+        else:
+            raise RedisConnectionError("the server ended the subscription")
 
     @property
     def _is_over(self) -> bool:
@@ -116,7 +121,9 @@ class Subscription(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The server, the network or we ended it."""
-        self._end(error or RedisConnectionError("the connection was closed"))
+        if error is None or not isinstance(error, OSError):
+            error = RedisConnectionError("the connection was closed")
+        self._end(error)
 
     def _end(self, error: Exception) -> None:
         if self._held is not None:
@@ -133,10 +140,11 @@ async def subscription(node: Redis, command: str, channels: list[bytes], hear: H
     connection = new_connection(node)
     try:
         async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
-            await connection.connect()  # type: ignore[no-untyped-call]
-            transport = transport_of(connection)
-            found = Subscription(transport, hear, channels=len(channels))
-            transport.write(pack_command(command, *channels))
+            with connection_errors():
+                await connection.connect()  # type: ignore[no-untyped-call]
+                transport = transport_of(connection)
+                found = Subscription(transport, hear, channels=len(channels))
+                transport.write(pack_command(command, *channels))
             await found.confirmed()
         yield found
     finally:

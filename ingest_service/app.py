@@ -17,10 +17,11 @@ from ingest_service.writer import Limits, Writer
 from shared.audit import Audit, behind_proxies
 from shared.guard import Guard
 from shared.history import DAY_SECONDS
+from shared.jobs import Jobs
 from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
 from shared.redis import Store
 from shared.revocations import Revocations
-from shared.serving import FRESH_SECONDS, common_routes, running
+from shared.serving import FRESH_SECONDS, common_routes
 from shared.tokens import Verifier
 from shared.tracing import Spans, closing
 
@@ -30,7 +31,7 @@ EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
-    audit = Audit()
+    audit, jobs = Audit(), Jobs(on_crash)
     revocations = Revocations(store, audit)
     limits = Limits(settings.rate_limit_room_per_second, settings.rate_limit_token_per_second)
     writer = Writer(
@@ -54,12 +55,13 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     )
 
     def unready() -> list[str]:
-        return ["Redis does not answer"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
+        reasons = ["Redis does not answer"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
+        return reasons + jobs.unready()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        jobs = {"store": store.run(), "writer": writer.run(), "revocations": revocations.run(), "audit": audit.run()}
-        async with closing(spans), store, running(jobs, on_crash):
+        work = {"store": store.run(), "revocations": revocations.run(), "audit": audit.run()} | writer.jobs()
+        async with closing(spans), store, jobs.running(work):
             yield
 
     starlette = Starlette(

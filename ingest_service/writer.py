@@ -13,7 +13,7 @@ import hashlib
 import importlib.resources
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError
 from ingest_service import metrics
 from shared import keys
 from shared.history import DAY_SECONDS, slot_of
+from shared.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
 from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
 from shared.redis import RedisError, Store
 from shared.tracing import Spans
@@ -29,6 +30,7 @@ from shared.tracing import Spans
 SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
 DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it
 DEADLINE_SECONDS: Final = 0.95
+GRACE_SECONDS: Final = 0.5  # after which a request is answered although its shard's writer does not run
 LEAST_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not worth starting
 MAX_WAITING: Final = 20_000  # readings per shard
 
@@ -149,12 +151,19 @@ class ShardWriter:
     async def run(self) -> None:
         """Commits batch after batch until cancelled."""
         while True:
-            await self._arrived.wait()
+            report_alive()
+            if not self._waiting:
+                await self._arrival()
             batch = self._next_batch()
             if batch:
                 await self._commit(batch)
-            if not self._waiting:
-                self._arrived.clear()
+
+    async def _arrival(self) -> None:
+        """Returns when something waits, and after a pause to report alive."""
+        self._arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MAX_PAUSE_SECONDS):
+                await self._arrived.wait()
 
     def _next_batch(self) -> list[_Submission]:
         """What goes with the next round trip; submissions out of time are failed instead."""
@@ -263,22 +272,33 @@ def _deliver(batch: list[_Submission], reply: list[int]) -> None:
         start = end
 
 
+async def _confirmed(done: asyncio.Future[list[Outcome]]) -> list[Outcome]:
+    """The outcomes; raises StoreUnavailable also where the shard's writer, for whatever reason, does not keep the deadline."""
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS + GRACE_SECONDS):
+            return await done
+    except TimeoutError:
+        raise StoreUnavailable from None
+
+
 class Writer:
     """All shards' writers; `options` are those of each."""
 
     def __init__(self, store: Store, shards: int, **options: Any) -> None:
         self._shards = [ShardWriter(store, shard, **options) for shard in range(shards)]
 
+    def jobs(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """A job for each shard, by name, so that each is watched for itself."""
+        return {f"writer-{number}": shard.run() for number, shard in enumerate(self._shards)}
+
     async def run(self) -> None:
-        """Runs every shard's writer until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for shard in self._shards:
-                group.create_task(shard.run())
+        """Runs every shard's writer until cancelled, or one fails."""
+        await until_one_ends(*(shard.run() for shard in self._shards))
 
     async def write_one(self, update: TelemetryUpdate, token_id: str) -> Outcome:
         """Commits one reading; raises StoreUnavailable or Overloaded."""
         shard = self._shards[keys.shard_of(update.room_id, len(self._shards))]
-        outcome = (await shard.submit((update,), token_id))[0]
+        outcome = (await _confirmed(shard.submit((update,), token_id)))[0]
         if outcome.result is Result.UNAVAILABLE:
             raise StoreUnavailable
         return outcome
@@ -304,7 +324,7 @@ class Writer:
     ) -> None:
         part: Sequence[Outcome | StoreUnavailable | Overloaded]
         try:
-            part = await self._shards[shard].submit([updates[position] for position in positions], token_id)
+            part = await _confirmed(self._shards[shard].submit([updates[position] for position in positions], token_id))
         except (StoreUnavailable, Overloaded) as error:
             part = [error] * len(positions)
         for position, outcome in zip(positions, part, strict=True):

@@ -6,7 +6,6 @@ name at most `LINES` different lines are written per interval. What repeats a li
 shows its size.
 """
 
-import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from shared.jobs import sleep
 from shared.problems import Problem
 from shared.tokens import Claims
 
@@ -81,7 +81,7 @@ class Audit:
         """Tells the counts at the end of every interval, and once more when cancelled."""
         try:
             while True:
-                await asyncio.sleep(self._interval_seconds)
+                await sleep(self._interval_seconds)
                 self.tell()
         finally:
             self.tell()

@@ -10,13 +10,15 @@ periodic. A client that retried by itself would run a script twice behind their 
 """
 
 import asyncio
+import contextlib
 import enum
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, Self, cast
 
 import hiredis
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
@@ -24,6 +26,9 @@ from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.jobs import sleep
 
 __all__ = [
     "OPERATION_TIMEOUT_SECONDS",
@@ -31,6 +36,7 @@ __all__ = [
     "RedisUrl",
     "Store",
     "Topology",
+    "connection_errors",
     "new_connection",
     "pack_command",
     "parse_error",
@@ -41,6 +47,8 @@ OPERATION_TIMEOUT_SECONDS: Final = 0.9  # under the one second that a producer i
 CONNECT_TIMEOUT_SECONDS: Final = 0.9
 DISCOVERY_SECONDS: Final = 1.0
 CONNECTIONS_PER_NODE: Final = 8
+
+log = structlog.get_logger()
 
 _URL = re.compile(r"\A(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://(?P<user>[^@/]*@)?(?P<hosts>[^@/]+)(?:/(?P<path>.*))?\Z")
 _HOST = re.compile(r"\A(\[[0-9a-fA-F:.]+\]|[^\s:\[\]]+):[0-9]{1,5}\Z")
@@ -138,13 +146,12 @@ class Store:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         """Closes all connections."""
-        for node in self._nodes.values():
-            await node.aclose()
+        await self._forget(set())
 
     async def run(self) -> None:
         """Keeps the map up to date until cancelled."""
         while True:
-            await asyncio.sleep(DISCOVERY_SECONDS)
+            await sleep(DISCOVERY_SECONDS)
             await self.discover()
 
     async def discover(self) -> None:
@@ -168,6 +175,9 @@ class Store:
                 return list(self._parse(nodes, url))
         except (RedisError, OSError, TimeoutError):
             return []
+        except (KeyError, TypeError, ValueError) as error:  # something answers that is no Sentinel or Cluster node
+            log.warning("discovery.unreadable", error=type(error).__name__)
+            return []
 
     def _parse(self, nodes: dict[str, dict[str, Any]], asked: str) -> Iterator[Owned]:
         """The slots of a `CLUSTER NODES` answer. A node that was never contacted by address does not know its own host."""
@@ -178,9 +188,10 @@ class Store:
                 yield Owned(int(node["epoch"]), int(slots[0]), int(slots[-1]), url)
 
     async def _forget(self, keep: set[str]) -> None:
-        """Closes the connections to nodes that are gone."""
+        """Closes the connections to nodes that are gone; a node that does not take part in that is gone all the same."""
         for url in self._nodes.keys() - keep:
-            await self._nodes.pop(url).aclose()
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._nodes.pop(url).aclose()
 
 
 def _check(url: str) -> None:
@@ -209,12 +220,34 @@ def _client(url: str) -> Redis:
         driver_info=None,  # it would be told with CLIENT SETINFO, which the services' users may not run
         protocol=2,  # 8.1 under RESP3 hands out connections that the server has closed (redis-py issue 4252)
     )
-    pool.connection_class = type(f"Packing{pool.connection_class.__name__}", (_Packing, pool.connection_class), {})
+    pool.connection_class = type(f"Guarded{pool.connection_class.__name__}", (_Guarded, pool.connection_class), {})
     return Redis.from_pool(pool)
 
 
-class _Packing:
-    """Mixed into a connection: packs commands in C. The library's asyncio connections do it in Python, 1 µs per argument."""
+@contextlib.contextmanager
+def connection_errors() -> Iterator[None]:
+    """Turns whatever a transport raises into a RedisError, so that every caller can tell a lost connection from a bug.
+
+    uvloop's transport raises RuntimeError when it is written to after a reset; a connection that another task closed has no streams, which
+    is an AttributeError. What callers expect anyway (RedisError, OSError, TimeoutError) passes unchanged.
+    """
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        raise RedisConnectionError(f"the connection failed: {type(error).__name__}") from error
+
+
+class _Guarded:
+    """Mixed into a connection: all its errors are RedisErrors, a dead one is recognized before it is used, and commands are packed in C.
+
+    The library's asyncio connections pack in Python, at 1 µs per argument.
+    """
+
+    _reader: asyncio.StreamReader | None
+    _writer: asyncio.StreamWriter | None
+    socket_timeout: float | None
 
     def pack_command(self, *arguments: Any) -> list[bytes]:
         """A command in the Redis protocol; the library gives names of two words as one argument."""
@@ -222,6 +255,47 @@ class _Packing:
             return [pack_command(*str(arguments[0]).split(), *arguments[1:])]
         except TypeError as error:
             raise DataError("an argument is neither text nor bytes nor a number") from error
+
+    async def connect(self) -> None:
+        """As the library does it."""
+        with connection_errors():
+            await super().connect()  # type: ignore[misc]
+
+    async def disconnect(self, *arguments: Any, **options: Any) -> None:
+        """As the library does it."""
+        with connection_errors():
+            await super().disconnect(*arguments, **options)  # type: ignore[misc]
+
+    async def can_read(self) -> bool:
+        """Whether there is data that no command asked for; raises RedisConnectionError for a connection that is dead.
+
+        The library looks for the end of the stream alone, and a reset is no end: it would then write to a closed transport.
+        """
+        if self._reader is None or self._writer is None or self._reader.exception() is not None or self._writer.is_closing():
+            raise RedisConnectionError("the connection was lost")
+        with connection_errors():
+            return bool(await super().can_read())  # type: ignore[misc]
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], **_options: Any) -> None:
+        """Writes within the timeout. Not through `wait_for`, as the library does: Python 3.11's can swallow a cancellation."""
+        if self._writer is None:
+            await self.connect()
+        data = [command.encode() if isinstance(command, str) else command] if isinstance(command, str | bytes) else command
+        try:
+            with connection_errors():
+                async with asyncio.timeout(self.socket_timeout):
+                    await self._send_packed_command(data)  # type: ignore[attr-defined]
+        except TimeoutError:
+            await self.disconnect(nowait=True)
+            raise RedisTimeoutError("the command could not be written in time") from None
+        except BaseException:  # how much of it was written is unknown
+            await self.disconnect(nowait=True)
+            raise
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """As the library does it."""
+        with connection_errors():
+            return await super().read_response(*arguments, **options)  # type: ignore[misc]
 
 
 def new_connection(node: Redis) -> AbstractConnection:

@@ -5,13 +5,13 @@ that Redis answers, which is what readiness wants to know. Without Redis, or wit
 stays in force.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
 import structlog
 
 from shared.audit import Audit
+from shared.jobs import sleep
 from shared.keys import REVOKED_TOKENS
 from shared.redis import RedisError, Store
 
@@ -77,4 +77,4 @@ class Revocations:
                 if not away:
                     log.warning("redis.away", error=type(error).__name__)
                 away = True
-            await asyncio.sleep(REFRESH_SECONDS)
+            await sleep(REFRESH_SECONDS)

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import structlog
 import uvicorn
 from prometheus_client import Info
 from starlette.requests import Request
@@ -18,13 +17,10 @@ from shared.messages import encode
 from shared.problems import API_HEADERS, Problem
 from shared.schemas import version
 
-STOP_SECONDS: Final = 2.0  # for background jobs to end
 FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
 
 build = Info("pulse_build", "What runs: during an update two versions do")
 build.info({"version": version()})
-
-log = structlog.get_logger()
 
 Readiness = Callable[[], list[str]]
 
@@ -54,31 +50,6 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
         Route("/readyz", ready),
         Route("/openapi.json", schema),
     ]
-
-
-@contextlib.asynccontextmanager
-async def running(jobs: Mapping[str, Coroutine[Any, Any, None]], on_crash: Callable[[], None]) -> AsyncIterator[None]:
-    """Runs a service's named background jobs while the body runs.
-
-    A job never ends by itself. One that does, by a bug, would leave a server that looks alive and does nothing: so it is logged and
-    `on_crash` stops the process.
-    """
-
-    async def supervise(name: str, job: Coroutine[Any, Any, None]) -> None:
-        try:
-            await job
-        except Exception:
-            log.exception("job.crashed", job=name)
-            on_crash()
-
-    tasks = [asyncio.create_task(supervise(name, job), name=name) for name, job in jobs.items()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        # Python 3.11's wait_for, which redis-py sends with, can swallow a cancellation. Such a job is cancelled again as the loop closes.
-        await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
 
 class Server(uvicorn.Server):

@@ -1,12 +1,12 @@
 """Which screens were signed out before their time: one sorted set in Redis, a copy in every process, as for revoked tokens."""
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Container
 from typing import Final
 
 from shared import keys
+from shared.jobs import sleep
 from shared.redis import RedisError, Store
 from shared.screens import all_screens, end_screens
 
@@ -55,4 +55,4 @@ class EndedScreens:
         while True:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self.refresh()
-            await asyncio.sleep(REFRESH_SECONDS)
+            await sleep(REFRESH_SECONDS)

@@ -50,27 +50,3 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
         if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
             assert len(hub.log) == 1
         assert await until(hub, 6) - first > PAUSE_SECONDS / 2
-
-
-async def test_ends_jobs_that_swallow_their_cancellation() -> None:
-    """Once is not enough for what waits as redis-py does; the first job's error is what comes out."""
-    cancelled = 0
-
-    async def deaf() -> None:
-        nonlocal cancelled
-        while True:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                cancelled += 1
-                if cancelled > 2:
-                    raise
-
-    async def fails() -> None:
-        await asyncio.sleep(0)
-        raise ConnectionResetError
-
-    with pytest.raises(ConnectionResetError):
-        async with asyncio.timeout(WITHIN_SECONDS):
-            await listener._until_one_ends(deaf(), fails())
-    assert cancelled == 3

@@ -17,7 +17,7 @@ from broadcast_service.settings import BroadcastSettings
 from deploy.make_env import fill
 from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
 from ingest_service.settings import IngestSettings
-from shared.serving import STOP_SECONDS
+from shared.jobs import STOP_SECONDS
 from shared.settings import CommonSettings, load
 from tests.deploy import dockerfile
 from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services

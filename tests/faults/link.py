@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -63,6 +65,10 @@ class Link:
         self._call(lambda: setattr(self, "_refusing", True))
         self._call(self._abort)
 
+    def reset_once(self) -> None:
+        """Every connection gets a real RST, idle ones too, and new ones pass: what a proxy, a firewall or a load balancer sends."""
+        self._call(self._abort_with_rst)
+
     def restore(self) -> None:
         """The link works again."""
         self._call(lambda: setattr(self, "_refusing", False))
@@ -79,6 +85,11 @@ class Link:
     def _abort(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
+
+    def _abort_with_rst(self) -> None:
+        for writer in self._writers:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._abort()
 
     # --- the proxy ---
 
