@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
-from shared.redis import connection_errors, new_connection, pack_command, parse_error, transport_of
+from shared.redis_connection import connection_errors, new_connection, pack_command, parse_error, transport_of
 
 SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
 BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without giving the loop back
