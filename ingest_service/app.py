@@ -13,7 +13,8 @@ from ingest_service.rates import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
-from ingest_service.writer import Limits, Writer
+from ingest_service.limits import Limits
+from ingest_service.writer import Writer
 from shared.audit import Audit, behind_proxies
 from shared.guard import Guard
 from shared.history import DAY_SECONDS

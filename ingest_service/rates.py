@@ -6,7 +6,7 @@ answer, since it costs nothing. What is left of it is told with a refusal alone,
 
 import math
 
-from ingest_service.writer import Limits
+from ingest_service.limits import Limits
 
 
 def policies(limits: Limits) -> dict[str, str]:

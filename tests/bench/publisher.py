@@ -9,7 +9,8 @@ import json
 import sys
 import time
 
-from ingest_service.writer import Limits, Outcome, Result, Writer
+from ingest_service.limits import Limits
+from ingest_service.writer import Outcome, Result, Writer
 from shared.messages import TelemetryUpdate
 from shared.redis import RedisUrl, Store
 

@@ -10,7 +10,8 @@ import fakeredis
 from redis.asyncio import Redis
 
 from broadcast_service.listener import ShardListener
-from ingest_service.writer import Limits, Outcome, Result, ShardWriter, Writer
+from ingest_service.limits import Limits
+from ingest_service.writer import Outcome, Result, ShardWriter, Writer
 from shared import keys
 from shared.history import RECORD_BYTES, Record, slot_of, unpack
 from shared.messages import StoredReading, TelemetryUpdate, decode_stored

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from ingest_service.writer import Limits, Result, StoreUnavailable, Writer
+from ingest_service.limits import Limits
+from ingest_service.writer import Result, StoreUnavailable, Writer
 from shared import keys
 from tests.contract.committing import (
     NO_LIMITS,

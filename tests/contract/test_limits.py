@@ -3,7 +3,8 @@
 import pytest
 from redis.asyncio import Redis
 
-from ingest_service.writer import Limits, Result
+from ingest_service.limits import Limits
+from ingest_service.writer import Result
 from shared.messages import TelemetryUpdate
 from tests.contract.committing import commit, last_version, results, update
 
