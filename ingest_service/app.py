@@ -8,12 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from ingest_service.limits import Limits
 from ingest_service.openapi import openapi
 from ingest_service.rates import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
-from ingest_service.limits import Limits
 from ingest_service.writer import Writer
 from shared.audit import Audit, behind_proxies
 from shared.guard import Guard
