@@ -5,11 +5,23 @@
  * `phase` is `live` only between a SYNC and the loss of the socket that sent it. It never interprets telemetry.
  */
 
+import { POLL_EVERY_MS } from './poll.js';
+
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
 /** @typedef {'connecting' | 'live' | 'waiting' | 'stopped'} Phase */
-/** @typedef {'start' | 'lost' | 'silent' | 'refused' | 'busy' | 'moving' | 'restart' | 'token' | 'forbidden' | 'protocol'} Reason */
-/** @typedef {{phase: Phase, reason: Reason, retryAtMs: number | null, lostAtMs: number | null}} Link */
-/** @typedef {{verdict: 'ok' | 'token' | 'forbidden' | 'unreachable', retryAfterMs?: number | undefined}} Probe */
+/** @typedef {'origin' | 'path' | 'gateway' | 'redirect' | 'odd'} Obstacle what refuses a socket although something answers over HTTP */
+/** @typedef {'start' | 'lost' | 'silent' | 'refused' | 'busy' | 'full' | 'blocked' | Obstacle | 'moving' | 'restart' | 'token' | 'forbidden' | 'protocol'} Reason */
+/**
+ * @typedef {object} Link
+ * @property {Phase} phase
+ * @property {Reason} reason while `via` is `polling`, why there is no socket
+ * @property {number | null} retryAtMs
+ * @property {number | null} lostAtMs
+ * @property {'socket' | 'polling'} via how a live page gets its numbers
+ * @property {string | undefined} setting the server's setting that refuses the socket, where it named one
+ * @property {number | undefined} status the HTTP status that something on the way answered with
+ */
+/** @typedef {{verdict: 'ok' | 'token' | 'forbidden' | 'unreachable' | 'busy' | 'full' | Obstacle, retryAfterMs?: number | undefined, setting?: string | undefined, status?: number | undefined}} Probe */
 /**
  * @typedef {object} Socket what is used of a WebSocket
  * @property {(text: string) => void} send
@@ -29,6 +41,7 @@
  * @property {string} url of the socket, without a query
  * @property {(url: string, protocols: string[]) => Socket} openSocket
  * @property {(token: string) => Promise<Probe>} probe asks over HTTP why a handshake failed; browsers do not say
+ * @property {(token: string) => Promise<import('./poll.js').Polled>} poll reads the latest values over HTTP
  * @property {Timers} timers
  * @property {() => number} random
  * @property {(events: ServerEvent[]) => void} onEvents
@@ -39,15 +52,28 @@
 const BACKOFF_FIRST_MS = 500;
 /** Right again within seconds is the promise: a wall never waits longer than this for a server that is back. */
 const BACKOFF_MOST_MS = 10_000;
+/** Nobody is waited for longer than this, whatever a server or a proxy asks: an open page is right again within a minute. */
+const WAIT_MOST_MS = 60_000;
+/** While polling feeds the page, a socket is tried this often. */
+const RETRY_BESIDE_POLLING_MS = 15_000;
+/** So many sockets in a row that never brought a SYNC, although HTTP answers, are no accident. */
+const FAILURES_BEFORE_POLLING = 2;
 const OPEN_WITHIN_MS = 10_000;
 const ANSWER_WITHIN_MS = 3_000;
 /** A heartbeat may be this late before the server is asked whether it is still there. */
 export const HEARTBEAT_GRACE_MS = 2_000;
+/** No heartbeat is expected to take longer, whatever HELLO says: timers beyond 2^31 ms run out at once. */
+const HEARTBEAT_MOST_MS = 600_000;
 /** A link that lived this long was a good one: the next failure starts again from the shortest pause. */
 const PROVEN_MS = 10_000;
 
 /** @type {Record<number, Reason>} closes after which the same token and page can only fail again */
 const FINAL = { 1003: 'protocol', 1009: 'protocol', 4400: 'protocol', 4401: 'token', 4403: 'forbidden' };
+
+/** Closes that say clearly what they mean: the server restarts, or wants to be asked later. */
+const CLEAR = new Set([1012, 1013, 4408, 4429]);
+/** @type {Set<Reason>} reasons that concern sockets alone, or may */
+const POLLED = new Set(/** @type {Reason[]} */ (['blocked', 'origin', 'path', 'gateway', 'redirect', 'odd']));
 
 /**
  * Full jitter: anywhere between nothing and a ceiling that doubles, so that a thousand walls do not return in step.
@@ -91,12 +117,23 @@ export class Connection {
   #next = null;
   /** @type {any} */
   #retryTimer = null;
+  /** @type {number | null} */
+  #retryAtMs = null;
   #attempt = 0;
   #liveSinceMs = 0;
   #version = 0;
   #stopped = true;
+  /** Sockets in a row that never brought a SYNC. */
+  #failures = 0;
+  /** @type {{reason: Reason, setting?: string | undefined, status?: number | undefined}} what was found to refuse a socket */
+  #refusal = { reason: 'refused' };
+  #polling = false;
+  /** Whether the last poll was answered. */
+  #polled = false;
+  /** @type {any} */
+  #pollTimer = null;
   /** @type {Link} */
-  #link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null };
+  #link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null, via: 'socket', setting: undefined, status: undefined };
 
   /** @param {Surroundings} world */
   constructor(world) {
@@ -116,7 +153,8 @@ export class Connection {
   start(token) {
     this.stop();
     this.#token = token;
-    this.#version = this.#attempt = 0;
+    this.#version = this.#attempt = this.#failures = 0;
+    this.#refusal = { reason: 'refused' };
     this.#stopped = false;
     this.#report('connecting', 'start');
     this.#open();
@@ -127,6 +165,7 @@ export class Connection {
     this.#stopped = true;
     this.#renewing = null;
     this.#cancelRetry();
+    this.#stopPolling();
     for (const session of [this.#current, this.#next]) if (session) this.#discard(session);
     this.#current = this.#next = null;
   }
@@ -142,7 +181,7 @@ export class Connection {
   /** The page came back (visible, online): do not wait out a pause, and do not trust a socket that may have died in sleep. */
   wake() {
     if (this.#stopped) return;
-    if (this.#link.phase === 'waiting') return this.#open();
+    if (this.#link.phase === 'waiting' || this.#link.via === 'polling') return this.#open();
     this.ask();
   }
 
@@ -182,7 +221,7 @@ export class Connection {
   #heed(session, event) {
     switch (event.event_type) {
       case 'HELLO':
-        session.heartbeatMs = event.heartbeat_seconds * 1000;
+        session.heartbeatMs = Math.min(event.heartbeat_seconds * 1000, HEARTBEAT_MOST_MS);
         break;
       case 'SYNC':
         this.#version = event.version;
@@ -215,6 +254,9 @@ export class Connection {
     this.#current = session;
     if (this.#next === session) this.#next = null;
     this.#cancelRetry();
+    this.#stopPolling();
+    this.#failures = 0;
+    this.#refusal = { reason: 'refused' };
     this.#liveSinceMs = this.#world.timers.now();
     this.#report('live', 'start');
   }
@@ -234,6 +276,7 @@ export class Connection {
     const final = FINAL[code];
     if (final && !this.#current) return this.#halt(final);
     if (!session.opened && !this.#current) return void this.#inquire();
+    if (!session.synced && !CLEAR.has(code)) this.#suspect();
     this.#comeBack(code === 1012 ? 'restart' : code === 1013 || code === 4429 ? 'busy' : 'lost');
   }
 
@@ -243,6 +286,7 @@ export class Connection {
     this.#discard(session);
     if (wasCurrent) this.#current = null;
     if (session === this.#next) this.#next = null;
+    if (!session.synced && !this.#current) this.#suspect();
     this.#comeBack(reason);
     if (wasCurrent) this.#answerRenewal(false);
   }
@@ -255,14 +299,58 @@ export class Connection {
     socket.close(1000);
   }
 
-  /** A handshake failed, and the browser hides why. The answer decides between a new token and patience. */
+  /** A handshake failed, and the browser hides why. The answer decides between a new token, patience and polling. */
   async #inquire() {
     if (!this.#current) this.#report('connecting', this.#link.reason);
     const token = this.#token;
-    const { verdict, retryAfterMs } = await this.#world.probe(token);
+    const { verdict, retryAfterMs, setting, status } = await this.#world.probe(token);
     if (this.#stopped || token !== this.#token || this.#next || this.#current) return;
     if (verdict === 'token' || verdict === 'forbidden') return this.#halt(verdict);
-    this.#comeBack(retryAfterMs === undefined ? 'refused' : 'busy', retryAfterMs);
+    this.#failures++;
+    const reason = this.#reasonFor(verdict, retryAfterMs);
+    this.#refusal = { reason, setting, status };
+    if (POLLED.has(reason)) this.#startPolling();
+    else if (reason !== 'lost') this.#stopPolling();
+    this.#comeBack(reason, retryAfterMs);
+  }
+
+  /** Nothing stands against a socket, and none opens: once is a server that was restarting, twice something in between. @param {Probe['verdict']} verdict @param {number | undefined} retryAfterMs @returns {Reason} */
+  #reasonFor(verdict, retryAfterMs) {
+    if (verdict === 'token' || verdict === 'forbidden') return verdict;
+    if (verdict === 'unreachable') return 'refused';
+    if (verdict !== 'ok') return verdict;
+    if (retryAfterMs !== undefined) return 'busy';
+    return this.#failures >= FAILURES_BEFORE_POLLING ? 'blocked' : 'lost';
+  }
+
+  /** A socket opened and brought nothing. */
+  #suspect() {
+    if (this.#current || this.#stopped || ++this.#failures < FAILURES_BEFORE_POLLING) return;
+    this.#refusal = { reason: 'blocked' };
+    this.#startPolling();
+  }
+
+  #startPolling() {
+    if (this.#polling) return;
+    this.#polling = true;
+    void this.#poll();
+  }
+
+  #stopPolling() {
+    this.#polling = this.#polled = false;
+    this.#world.timers.clear(this.#pollTimer);
+  }
+
+  async #poll() {
+    const token = this.#token;
+    const answer = await this.#world.poll(token);
+    if (!this.#polling || token !== this.#token) return;
+    if ('verdict' in answer && answer.verdict !== 'unreachable') return this.#halt(answer.verdict);
+    const was = this.#polled;
+    this.#polled = 'events' in answer;
+    if (was !== this.#polled) this.#report('waiting', this.#refusal.reason, this.#retryAtMs);
+    if ('events' in answer) this.#world.onEvents(answer.events);
+    this.#pollTimer = this.#world.timers.set(() => void this.#poll(), POLL_EVERY_MS * (0.9 + 0.2 * this.#world.random()));
   }
 
   /** @param {Reason} reason @param {number} [atLeastMs] */
@@ -275,19 +363,23 @@ export class Connection {
     const { now } = this.#world.timers;
     if (this.#liveSinceMs && now() - this.#liveSinceMs > PROVEN_MS) this.#attempt = 0;
     this.#liveSinceMs = 0;
-    this.#retryIn(atLeastMs + backoffMs(this.#attempt++, this.#world.random), reason);
+    const pauseMs = backoffMs(this.#attempt++, this.#world.random);
+    this.#retryIn(this.#polling ? RETRY_BESIDE_POLLING_MS + pauseMs : atLeastMs + pauseMs, reason);
   }
 
   /** @param {number} delayMs @param {Reason} reason */
   #retryIn(delayMs, reason) {
     this.#cancelRetry();
-    this.#retryTimer = this.#world.timers.set(() => this.#open(), delayMs);
-    if (!this.#current) this.#report('waiting', reason, this.#world.timers.now() + delayMs);
+    const waitMs = Math.min(Math.max(0, Number(delayMs) || 0), WAIT_MOST_MS);
+    this.#retryTimer = this.#world.timers.set(() => this.#open(), waitMs);
+    this.#retryAtMs = this.#world.timers.now() + waitMs;
+    if (!this.#current) this.#report('waiting', reason, this.#retryAtMs);
   }
 
   #cancelRetry() {
     this.#world.timers.clear(this.#retryTimer);
     this.#retryTimer = null;
+    this.#retryAtMs = null;
   }
 
   /** @param {Reason} reason */
@@ -319,8 +411,12 @@ export class Connection {
 
   /** @param {Phase} phase @param {Reason} reason @param {number | null} [retryAtMs] */
   #report(phase, reason, retryAtMs = null) {
-    const lostAtMs = phase === 'live' ? null : (this.#link.lostAtMs ?? this.#world.timers.now());
-    this.#link = { phase, reason, retryAtMs, lostAtMs };
+    const { setting, status } = this.#refusal;
+    const polled = this.#polled && (phase === 'connecting' || phase === 'waiting');
+    const lostAtMs = polled || phase === 'live' ? null : (this.#link.lostAtMs ?? this.#world.timers.now());
+    this.#link = polled
+      ? { phase: 'live', reason: this.#refusal.reason, retryAtMs, lostAtMs, via: 'polling', setting, status }
+      : { phase, reason, retryAtMs, lostAtMs, via: 'socket', setting, status };
     this.#world.onLink(this.#link);
   }
 }
