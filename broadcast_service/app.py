@@ -18,7 +18,7 @@ from broadcast_service.history import History
 from broadcast_service.hub import Hub
 from broadcast_service.listener import ShardListener, mostly_synced
 from broadcast_service.openapi import openapi
-from broadcast_service.pages import pages
+from broadcast_service.pages import pages, read_files
 from broadcast_service.reports import Reports
 from broadcast_service.routes import Dashboards
 from broadcast_service.session import Terms
@@ -65,6 +65,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     screens = Screens(store, ended)
     analytics = Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days)
     reports = Reports(analytics)
+    files = read_files()
     dashboards = Dashboards(
         store=store,
         shards=shards,
@@ -75,7 +76,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         revocations=ended,
         audit=audit,
         origins=settings.allowed_origins.values,
-        terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds),
+        terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build),
         history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
         reports=reports,
         budget=Budget(settings.read_share),
@@ -108,7 +109,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
 
     return Guard(
         Starlette(
-            routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages()],
+            routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages(files.pages)],
             lifespan=lifespan,
             middleware=[Middleware(CookieAccess, screens=screens)],
             exception_handlers={

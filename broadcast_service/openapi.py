@@ -72,7 +72,10 @@ def _socket() -> dict[str, Any]:
 def openapi() -> dict[str, Any]:
     """The document served at `/openapi.json`."""
     integer, string = {"type": "integer"}, {"type": "string"}
-    latest = _object(upstream={"enum": ["ok", "degraded"]}, version=integer, events=_list(TelemetryEvent))
+    strings = {"type": "array", "items": string}
+    integers = dict.fromkeys(("stale_seconds", "ttl_seconds", "token_expires_at", "time_ms"), integer)
+    session = _object(**integers, rooms=strings, platforms={"anyOf": [strings, {"type": "null"}]}, build=string)
+    latest = _object(upstream={"enum": ["ok", "degraded"]}, version=integer, session=session, events=_list(TelemetryEvent))
     history = _object(**{"room_id": string, "platform": string, "from": integer, "to": integer, "step": integer, "points": _list(Point)})
     room = "/api/tracking/telemetry/{room_id}/{platform}"
     paths = {

@@ -61,19 +61,34 @@ class Page(NamedTuple):
         return Response(self.plain, headers=mine)
 
 
-def _read() -> Iterator[tuple[str, Page]]:
-    for path in DIRECTORY.rglob("*"):
-        if path.is_file():
-            plain = path.read_bytes()
-            compressed = gzip.compress(plain, mtime=0)
-            tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
-            smaller = len(compressed) < 0.9 * len(plain)
-            yield str(path.relative_to(DIRECTORY)), Page(TYPES[path.suffix], tag, plain, compressed if smaller else None)
+class Files(NamedTuple):
+    """All files by name, and what names this version of them: the page holds it, and `HELLO` repeats it."""
+
+    pages: dict[str, Page]
+    build: str
 
 
-def pages() -> Route:
+def read_files() -> Files:
+    """Reads the page from disk."""
+    contents = {str(path.relative_to(DIRECTORY)): path.read_bytes() for path in sorted(DIRECTORY.rglob("*")) if path.is_file()}
+    named = b"".join(name.encode() + b"\0" + hashlib.sha256(content).digest() for name, content in contents.items())
+    build = hashlib.sha256(named).hexdigest()[:16]
+    contents["index.html"] = contents["index.html"].replace(
+        b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
+    )
+    return Files(dict(_pages(contents)), build)
+
+
+def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
+    for name, plain in contents.items():
+        compressed = gzip.compress(plain, mtime=0)
+        tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
+        smaller = len(compressed) < 0.9 * len(plain)
+        yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None)
+
+
+def pages(files: dict[str, Page]) -> Route:
     """Everything under `/` that no other route took."""
-    files = dict(_read())
 
     async def page(request: Request) -> Response:
         name = request.path_params["name"] or "index.html"

@@ -156,7 +156,9 @@ class Dashboards:
         """A plain GET of the socket's path: what the handshake of this page and credential would be refused for, else 426."""
         check_origin(request.headers, self._origins)
         if "authorization" in request.headers:
-            narrowed(self.claims_of(request), filter_of(request.query_params))
+            claims = self.claims_of(request)
+            narrowed(claims, filter_of(request.query_params))
+            self._sessions.admit(claims.subject, request.client.host if request.client else "").release()
         raise no_socket(request.headers, request.scope["http_version"])
 
     async def latest(self, request: Request) -> Response:
@@ -168,7 +170,16 @@ class Dashboards:
             events[entry.room_id, entry.platform] = entry.event  # once each, whatever changes meanwhile
             await pace.rest()
         self._charge(claims, EVENT * len(events))
-        head = encode({"upstream": self._hub.upstream, "version": self._hub.resume_version()})
+        session = {
+            "stale_seconds": self._terms.stale_seconds,
+            "ttl_seconds": self._terms.ttl_seconds,
+            "token_expires_at": claims.expires_at,
+            "rooms": scope.patterns(),
+            "platforms": None if scope.platforms is None else sorted(scope.platforms),
+            "build": self._terms.build,
+            "time_ms": time.time_ns() // 1_000_000,
+        }
+        head = encode({"upstream": self._hub.upstream, "version": self._hub.resume_version(), "session": session})
         body = b"".join((head[:-1], b',"events":[', b",".join(events.values()), b"]}"))
         return sliced(body, claims.subject, self._outgoing)
 

@@ -51,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True):
     heartbeat_seconds: float
     stale_seconds: int
     ttl_seconds: int
+    build: str = ""
 
 
 class Session:
@@ -122,6 +123,7 @@ class Session:
                     token_expires_at=self.claims.expires_at,
                     rooms=scope.patterns(),
                     platforms=None if scope.platforms is None else sorted(scope.platforms),
+                    build=terms.build,
                     resumed=resumed,
                     time_ms=int(now * 1000),
                 )

@@ -31,6 +31,11 @@ class Caps(NamedTuple):
     address: int
 
 
+def _too_many(status: int, detail: str, setting: str) -> Problem:
+    members = {"code": "too_many_connections", "setting": setting}
+    return Problem(status, detail, retry_after_seconds=RETRY_AFTER_SECONDS, members=members)
+
+
 class Place:
     """One socket's place under the caps, held from before the upgrade until it is released."""
 
@@ -63,9 +68,11 @@ class Sessions:
         if self.draining:
             raise Problem(503, "the server is draining", retry_after_seconds=1)
         if 0 < self._caps.process <= self._places:
-            raise Problem(503, "this server is full", retry_after_seconds=RETRY_AFTER_SECONDS)
-        if 0 < self._caps.subject <= self._by_subject[subject] or 0 < self._caps.address <= self._by_address[address]:
-            raise Problem(429, "too many connections", retry_after_seconds=RETRY_AFTER_SECONDS)
+            raise _too_many(503, "this server is full", "MAX_CONNECTIONS")
+        if 0 < self._caps.subject <= self._by_subject[subject]:
+            raise _too_many(429, "too many connections of this subject", "MAX_CONNECTIONS_PER_SUBJECT")
+        if 0 < self._caps.address <= self._by_address[address]:
+            raise _too_many(429, "too many connections from this address", "MAX_CONNECTIONS_PER_ADDRESS")
         self._places += 1
         self._by_subject[subject] += 1
         self._by_address[address] += 1

@@ -162,6 +162,7 @@ class HelloEvent(Event, frozen=True, tag="HELLO", kw_only=True):
     token_expires_at: int
     rooms: list[str]
     platforms: list[str] | None
+    build: str
     resumed: bool
     timestamp: int
     time_ms: int

@@ -17,9 +17,9 @@ import { POLL_EVERY_MS } from './poll.js';
  * @property {Reason} reason while `via` is `polling`, why there is no socket
  * @property {number | null} retryAtMs
  * @property {number | null} lostAtMs
- * @property {'socket' | 'polling'} via how a live page gets its numbers
- * @property {string | undefined} setting the server's setting that refuses the socket, where it named one
- * @property {number | undefined} status the HTTP status that something on the way answered with
+ * @property {'socket' | 'polling'} [via] how a live page gets its numbers
+ * @property {string | undefined} [setting] the server's setting that refuses the socket, where it named one
+ * @property {number | undefined} [status] the HTTP status that something on the way answered with
  */
 /** @typedef {{verdict: 'ok' | 'token' | 'forbidden' | 'unreachable' | 'busy' | 'full' | Obstacle, retryAfterMs?: number | undefined, setting?: string | undefined, status?: number | undefined}} Probe */
 /**

@@ -5,12 +5,16 @@ import { Baseline } from './baseline.js';
 import { Connection } from './connection.js';
 import { readFilters, writeFilters } from './filters.js';
 import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
+import { poll } from './poll.js';
 import { probe } from './probe.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
-import { findToken, forgetToken, keepToken, takeFromFragment } from './token.js';
+import { timeLimit } from './timelimit.js';
+import { findToken, forgetToken, keepToken, outlivesReload, takeFromFragment } from './token.js';
 import { Watch } from './trust.js';
+import { Update } from './update.js';
 import { AnalyticsView } from './views/analytics.js';
+import { Detour, UpdateOffer } from './views/detour.js';
 import { find, html, write } from './views/dom.js';
 import { Gate, Renewal } from './views/gate.js';
 import { Legend } from './views/legend.js';
@@ -43,19 +47,27 @@ let speech = new Speech(chooseLanguage([settings.getItem('studio-pulse.language'
 let route = readRoute(queryNow());
 let entered = false;
 let scheduled = false;
+/** The last state of the link that was followed. */
+let linkState = '';
 /** A renewed token may see other rooms; whether it does shows by a snapshot. */
 let mayNarrow = false;
 
 const connection = new Connection({
   url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/, 'ws').replace(/[?#].*$/, ''), // beside the page, whatever path a proxy gives it
   openSocket: (url, protocols) => new WebSocket(url, protocols),
-  probe: (token) => probe('api/tracking/telemetry', token),
+  probe: ask,
+  poll: (token) => poll('api/tracking/telemetry', token),
   timers,
   random: Math.random,
   onEvents: hear,
   onLink: followLink,
   onRenewal: (token, accepted) => (accepted ? keepToken(place, token) : void startAfresh(token)),
 });
+/** Why a token opens no socket, if anything stands against it. @param {string} token */
+function ask(token) {
+  return probe('ws/dashboard', token, { origin: location.origin });
+}
+
 const watch = new Watch(store);
 const health = () => ({ link: connection.link, silence: store.silence, offline: !navigator.onLine });
 const moment = () => ({ ...watch.sight(connection.link, Date.now()), speech, calm: calm.matches });
@@ -65,6 +77,16 @@ const baseline = new Baseline(api, store, timers, Math.random, schedule);
 const gate = new Gate(enter);
 const renewal = new Renewal(renew);
 new Legend();
+const detour = new Detour();
+const update = new Update({
+  build: find(document, 'meta[name="studio-pulse-build"]', HTMLMetaElement).content,
+  storage: place.storage,
+  mayReload: () => (wall.on || document.hidden) && (!entered || outlivesReload(place)),
+  reload,
+  timers,
+  random: Math.random,
+});
+const updateOffer = new UpdateOffer(() => void reload());
 const linkView = new LinkView(() => connection.wake());
 const live = new LiveView(store, readFilters(queryNow()), moment, {
   onFilters: (filters) => { inQuery((query) => writeFilters(filters, query)); schedule(); },
@@ -89,6 +111,7 @@ function hear(events) {
   for (const event of events) {
     store.apply(event, now);
     if (event.event_type === 'HELLO') renewal.begin(now);
+    if (event.event_type === 'HELLO') update.compare(event.build);
     if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(now);
     if (event.event_type === 'TOKEN_RENEWED') mayNarrow = true;
     if (event.event_type === 'SYNC' && event.snapshot && mayNarrow) otherRooms();
@@ -99,10 +122,13 @@ function hear(events) {
 }
 
 /** @param {import('./connection.js').Link} link */
-function followLink({ phase, reason }) {
+function followLink({ phase, reason, via }) {
   live.retrust();
-  if (phase === 'live') baseline.start();
-  else baseline.stop();
+  const state = `${phase} ${via}`;
+  if (phase === 'live' && (via !== 'polling' || state !== linkState)) baseline.start();
+  else if (phase !== 'live') baseline.stop();
+  linkState = state;
+  if (reason === 'protocol') update.outdated();
   const shut = phase === 'stopped' && (reason === 'token' || reason === 'forbidden');
   if (shut) leave(reason === 'token' ? 'gate_token' : 'gate_forbidden');
   schedule();
@@ -117,8 +143,8 @@ function renew(token) {
 
 /** A token that could not continue the session may still begin one: for another subject, or because the link is down. @param {string} token */
 async function startAfresh(token) {
-  const { verdict } = await probe('api/tracking/telemetry', token);
-  if (verdict === 'ok') return enter(token);
+  const { verdict } = await ask(token);
+  if (verdict !== 'token' && verdict !== 'forbidden' && verdict !== 'unreachable') return enter(token);
   if (!entered) return;
   keepToken(place, connection.token);
   renewal.refuse(verdict === 'unreachable' ? 'renew_unreachable' : 'renew_refused');
@@ -200,6 +226,8 @@ function draw() {
   const current = moment();
   document.documentElement.dataset['trust'] = current.trusted ? 'yes' : 'no';
   if (entered) linkView.paint(health(), current, speech, now);
+  if (entered) detour.paint(connection.link, speech);
+  updateOffer.paint(update.isDue);
   if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS) connection.ask();
   wall.hold(entered && linkView.alarmed);
   gate.paint(speech);
@@ -214,6 +242,17 @@ function draw() {
 function addressOf(query) {
   const text = query.toString();
   return location.pathname + (text && `?${text}`);
+}
+
+/** As soon as the server answers: a reload without it would leave the browser's own error page on the wall. */
+async function reload() {
+  try {
+    const answer = await fetch(location.pathname, { cache: 'no-store', credentials: 'same-origin', signal: timeLimit(5000) });
+    if (answer.ok) return location.reload();
+  } catch {
+    // asked again below
+  }
+  timers.set(() => void reload(), 5000);
 }
 
 /** @param {(query: URLSearchParams) => void} change */

@@ -15,7 +15,7 @@
 /** @typedef {{event_type: 'TELEMETRY_EXPIRED', room_id: string, data: {platform: string}, timestamp: number, version: number}} TelemetryExpired */
 /**
  * @typedef {{event_type: 'HELLO', protocol: string, instance: string, heartbeat_seconds: number, stale_seconds: number, ttl_seconds: number,
- *   token_expires_at: number, rooms: string[], platforms: string[] | null, resumed: boolean, timestamp: number, time_ms: number}} Hello
+ *   token_expires_at: number, rooms: string[], platforms: string[] | null, build?: string, resumed: boolean, timestamp: number, time_ms: number}} Hello
  */
 /** @typedef {{event_type: 'UPSTREAM', status: 'ok' | 'degraded', timestamp: number}} Upstream */
 /** @typedef {{event_type: 'SYNC', version: number, snapshot: boolean, timestamp: number, time_ms: number}} Sync */

@@ -80,7 +80,7 @@ test('a refused handshake asks over HTTP, and a bad token is not tried again', a
 });
 
 test('a busy server is given the time it asked for', async () => {
-  const { latest, clock, sockets } = connect({ probe: { verdict: 'ok', retryAfterMs: 5000 } });
+  const { latest, clock, sockets } = connect({ probe: { verdict: 'busy', retryAfterMs: 5000 } });
   latest().end(1006);
   await settle();
   clock.pass(4999);
@@ -285,4 +285,142 @@ test('after stop nothing is opened again', () => {
   clock.pass(60_000);
   assert.equal(sockets.length, 1);
   assert.equal(latest().closed, true);
+});
+
+const POLLED = () => /** @type {import('../../broadcast_service/dashboard/poll.js').Polled} */ ({ events: [/** @type {any} */ ({ event_type: 'SYNC', version: 1 })] });
+
+/** Lets sockets fail without ever opening, so many times. @param {ReturnType<typeof connect>} scene @param {number} times */
+async function fail({ latest, clock, sockets, connection }, times) {
+  for (let i = 0; i < times; i++) {
+    const before = sockets.length;
+    latest().end(1006);
+    await settle();
+    if (i < times - 1) {
+      clock.pass((connection.link.retryAtMs ?? 0) - clock.now());
+      assert.equal(sockets.length, before + 1);
+    }
+  }
+}
+
+test('one socket that fails while HTTP answers is an accident, two are something in between: then polling feeds the page', async () => {
+  const scene = connect({ probe: { verdict: 'ok' }, poll: POLLED });
+  await fail(scene, 1);
+  assert.deepEqual([scene.connection.link.phase, scene.connection.link.reason, scene.polls.length], ['waiting', 'lost', 0]);
+  scene.clock.pass(10_000);
+  await fail(scene, 1);
+  const { phase, reason, via } = scene.connection.link;
+  assert.deepEqual([phase, reason, via], ['live', 'blocked', 'polling']);
+  assert.equal(scene.events.at(-1)?.event_type, 'SYNC');
+});
+
+test('polling asks every five seconds', async () => {
+  const scene = connect({ probe: { verdict: 'origin', setting: 'ALLOWED_ORIGINS' }, poll: POLLED });
+  await fail(scene, 1);
+  for (let i = 0; i < 2; i++) {
+    scene.clock.pass(5000);
+    await settle();
+  }
+  const [first = 0, ...later] = scene.polls;
+  assert.deepEqual(later.map((at) => at - first), [5000, 10_000]);
+  assert.equal(scene.connection.link.setting, 'ALLOWED_ORIGINS');
+});
+
+test('a socket that gets through ends polling', async () => {
+  const scene = connect({ probe: { verdict: 'path' }, poll: POLLED });
+  await fail(scene, 1);
+  scene.clock.pass(16_000);
+  await settle();
+  scene.latest().greet();
+  assert.deepEqual([scene.connection.link.phase, scene.connection.link.via], ['live', 'socket']);
+  const asked = scene.polls.length;
+  for (let i = 0; i < 3; i++) {
+    scene.clock.pass(5000);
+    await settle();
+  }
+  assert.equal(scene.polls.length, asked);
+});
+
+for (const verdict of /** @type {const} */ (['origin', 'path', 'gateway', 'redirect', 'odd'])) {
+  test(`whatever refuses the socket is named: ${verdict}`, async () => {
+    const scene = connect({ probe: { verdict, status: 418 } });
+    await fail(scene, 1);
+    const { phase, reason, status, via } = scene.connection.link;
+    assert.deepEqual([phase, reason, status, via], ['waiting', verdict, 418, 'socket']);
+  });
+}
+
+test('a reached cap is named, waited for and not polled around', async () => {
+  const scene = connect({ probe: { verdict: 'full', setting: 'MAX_CONNECTIONS', retryAfterMs: 5000 }, poll: POLLED });
+  await fail(scene, 3);
+  assert.deepEqual([scene.connection.link.reason, scene.connection.link.setting, scene.polls.length], ['full', 'MAX_CONNECTIONS', 0]);
+});
+
+test('sockets that open and bring nothing are found out too', async () => {
+  const scene = connect({ poll: POLLED });
+  for (let i = 0; i < 2; i++) {
+    scene.latest().onopen?.({});
+    scene.clock.pass(10_000);
+    await settle();
+    if (i === 0) scene.clock.pass(500);
+  }
+  assert.deepEqual([scene.connection.link.via, scene.connection.link.reason], ['polling', 'blocked']);
+});
+
+test('polls that fail are no news: the page is not live', async () => {
+  let isUp = true;
+  const scene = connect({ probe: { verdict: 'origin' }, poll: () => (isUp ? POLLED() : { verdict: 'unreachable' }) });
+  await fail(scene, 1);
+  assert.equal(scene.connection.link.phase, 'live');
+  isUp = false;
+  scene.clock.pass(5000);
+  await settle();
+  assert.deepEqual([scene.connection.link.phase, scene.connection.link.via], ['waiting', 'socket']);
+  assert.equal(scene.connection.link.lostAtMs, scene.clock.now());
+  isUp = true;
+  scene.clock.pass(5000);
+  await settle();
+  assert.equal(scene.connection.link.phase, 'live');
+});
+
+test('a token that ends while polling ends the link', async () => {
+  let verdict = '';
+  const scene = connect({ probe: { verdict: 'origin' }, poll: () => (verdict ? { verdict: 'token' } : POLLED()) });
+  await fail(scene, 1);
+  verdict = 'token';
+  scene.clock.pass(5000);
+  await settle();
+  assert.deepEqual([scene.connection.link.phase, scene.connection.link.reason], ['stopped', 'token']);
+  scene.clock.pass(120_000);
+  assert.equal(scene.sockets.length, 1);
+});
+
+test('waking up tries a socket beside polling', async () => {
+  const scene = connect({ probe: { verdict: 'origin' }, poll: POLLED });
+  await fail(scene, 1);
+  scene.connection.wake();
+  assert.equal(scene.sockets.length, 2);
+  assert.equal(scene.connection.link.phase, 'live');
+});
+
+for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
+  test(`no timer is ever longer than a minute, whatever is asked for: ${asks} ms`, async () => {
+    const scene = connect({ probe: { verdict: 'busy', retryAfterMs: asks } });
+    /** @type {number[]} */
+    const delays = [];
+    const { set } = scene.clock;
+    scene.clock.set = (run, delayMs) => { delays.push(delayMs); return set(run, delayMs); };
+    await fail(scene, 2);
+    scene.connection.wake();
+    scene.latest().greet();
+    scene.latest().say({ event_type: 'RECONNECT', retry_after_ms: asks });
+    assert.ok(delays.every((delay) => delay >= 0 && delay <= 60_000), String(delays));
+  });
+}
+
+test('a heartbeat beyond what a timer can hold does not drop the socket', () => {
+  const { latest, connection, clock } = connect();
+  latest().onopen?.({});
+  latest().say({ event_type: 'HELLO', heartbeat_seconds: 3e6 }, { event_type: 'SYNC', version: 1 });
+  clock.pass(60_000);
+  assert.equal(connection.link.phase, 'live');
 });

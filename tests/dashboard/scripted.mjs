@@ -68,13 +68,16 @@ export class ScriptedSocket {
   end(code) { this.onclose?.({ code }); }
 }
 
-/** @param {{probe?: Probe, random?: number}} [script] */
-export function connect({ probe = { verdict: 'unreachable' }, random = 0.5 } = {}) {
+/** @typedef {import('../../broadcast_service/dashboard/poll.js').Polled} Polled */
+/** @param {{probe?: Probe, poll?: () => Polled, random?: number}} [script] */
+export function connect({ probe = { verdict: 'unreachable' }, poll = () => ({ verdict: 'unreachable' }), random = 0.5 } = {}) {
   const clock = new Clock();
   /** @type {ScriptedSocket[]} */
   const sockets = [];
   /** @type {ServerEvent[]} */
   const events = [];
+  /** @type {number[]} */
+  const polls = [];
   /** @type {string[]} */
   const phases = [];
   /** @type {[string, boolean][]} */
@@ -83,6 +86,7 @@ export function connect({ probe = { verdict: 'unreachable' }, random = 0.5 } = {
     url: 'ws://studio/ws/dashboard',
     openSocket: (url, protocols) => { const socket = new ScriptedSocket(url, protocols); sockets.push(socket); return socket; },
     probe: async () => probe,
+    poll: async () => { polls.push(clock.now()); return poll(); },
     timers: clock,
     random: () => random,
     onEvents: (batch) => events.push(...batch),
@@ -91,7 +95,7 @@ export function connect({ probe = { verdict: 'unreachable' }, random = 0.5 } = {
   });
   connection.start('aaa.bbb.ccc');
   const latest = () => { const socket = sockets.at(-1); if (!socket) throw new Error('no socket was opened'); return socket; };
-  return { connection, clock, sockets, events, phases, renewals, latest };
+  return { polls, connection, clock, sockets, events, phases, renewals, latest };
 }
 
 /** Lets the answer of a probe arrive. */

@@ -1,5 +1,6 @@
 /** The state of the connection, in words: a pill in the bar and a line under it. Said once per change, so a screen reader is not flooded. */
 
+import { obstacleWords } from './detour.js';
 import { find, html, mark, write } from './dom.js';
 
 /** @typedef {import('../connection.js').Link} Link */
@@ -68,7 +69,7 @@ export class LinkView {
   }
 }
 
-/** @type {Record<import('../connection.js').Reason, Phrase>} */
+/** @type {Partial<Record<import('../connection.js').Reason, Phrase>>} what `obstacleWords` does not name */
 const REASONS = {
   start: 'say_connecting', lost: 'say_lost', silent: 'say_silent', refused: 'say_refused', busy: 'say_busy',
   moving: 'say_moving', restart: 'say_restart', token: 'gate_token', forbidden: 'say_forbidden', protocol: 'say_protocol',
@@ -81,7 +82,7 @@ function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
     case 'start':
     case 'link': {
       if ((link.phase === 'connecting' && link.reason === 'start') || (link.phase === 'stopped' && link.reason === 'token')) return null;
-      const reason = speech.say(offline ? 'say_offline' : REASONS[link.reason]);
+      const reason = offline ? speech.say('say_offline') : (obstacleWords(link, speech) ?? speech.say(REASONS[link.reason] ?? 'say_refused'));
       if (time === null) return reason;
       return `${reason} ${speech.say(link.phase === 'stopped' ? 'numbers_from' : 'no_news_since', { time })}`;
     }
@@ -102,7 +103,7 @@ function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
 function pillWords({ link, offline }, { trouble, nowMs, sinceMs }, speech) {
   const left = speech.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
   switch (trouble) {
-    case null: return speech.say('link_live');
+    case null: return speech.say(link.via === 'polling' ? 'link_polling' : 'link_live');
     case 'source': return speech.say('link_degraded');
     case 'resuming': return speech.say('link_resuming');
     case 'quiet': return speech.say('link_quiet', { age: left });

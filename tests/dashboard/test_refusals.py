@@ -1,0 +1,148 @@
+"""Whatever refuses a socket is named on the page, with the setting to change; where HTTP gets through, the numbers go on."""
+
+import contextlib
+import pathlib
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, WebSocketRoute, expect
+
+from tests.dashboard import proxies
+from tests.dashboard.browser import Dashboard
+from tests.dashboard.proxies import HOST, UPGRADE, Proxy
+from tests.dashboard.studio import Studio, running_studio
+
+PLAIN = "location / { proxy_pass http://{to}; " + HOST + " }"
+LANGUAGES = ["en-US", "es-CO"]
+
+
+@contextlib.contextmanager
+def page_at(browser: Browser, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
+    """The page as a proxy serves it."""
+    dashboard = Dashboard(browser, studio, **context)
+    dashboard.page.goto(f"{url}/{query}#token={studio.stack.token('dashboard')}")
+    yield dashboard
+    dashboard.context.close()
+
+
+@contextlib.contextmanager
+def running(proxy: Proxy) -> Iterator[Proxy]:
+    """Stops it at the end."""
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+WORDS = {
+    "blocked": {
+        "en-US": "WebSockets through; a proxy must pass on Upgrade and Connection. The numbers are fetched every 5 seconds instead.",
+        "es-CO": "WebSockets; un proxy debe transmitir Upgrade y Connection. Mientras tanto, las cifras se consultan cada 5 segundos.",
+    },
+    "origin": {
+        "en-US": "does not accept connections from {url}. Setting to change: ALLOWED_ORIGINS",
+        "es-CO": "no acepta conexiones desde {url}. Ajuste que hay que cambiar: ALLOWED_ORIGINS",
+    },
+    "path": {
+        "en-US": "The proxy does not pass /ws/dashboard on to the server.",
+        "es-CO": "El proxy no pasa /ws/dashboard al servidor.",
+    },
+}
+SERVERS = {
+    "blocked": PLAIN,
+    "origin": "location / { proxy_pass http://{to}; " + UPGRADE + " proxy_set_header Host $host; }",
+    "path": "location /ws/ { return 404; } " + PLAIN,
+}
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("why", WORDS)
+def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
+    browser: Browser, studio: Studio, tmp_path: pathlib.Path, why: str, locale: str
+) -> None:
+    """Behind nginx: without Upgrade, with a rewritten Host, with another path for the socket."""
+    room = f"poll-{why}-{locale.lower()}"
+    studio.post({"room_id": room, "tokens_count": 5})
+    with (
+        running(proxies.nginx(tmp_path, studio, SERVERS[why])) as proxy,
+        page_at(browser, studio, proxy.url, f"?q={room}", locale=locale) as dashboard,
+    ):
+        words = dashboard.page.locator("#detour-words")
+        expect(words).to_contain_text(WORDS[why][locale].format(url=proxy.url), timeout=15_000)
+        expect(dashboard.card(room).locator(".tokens")).to_have_text("5")
+        studio.post({"room_id": room, "tokens_count": 6, "sequence": 1})
+        expect(dashboard.card(room).locator(".tokens")).to_have_text("6")
+        expect(dashboard.card(room)).to_have_attribute("data-status", "live")
+        expect(dashboard.page.locator("#link-word")).to_have_text("Every 5 s" if locale == "en-US" else "Cada 5 s")
+        assert dashboard.violations() == []
+
+
+def test_a_proxy_without_its_server_is_named(browser: Browser, studio: Studio, tmp_path: pathlib.Path) -> None:
+    """The page was loaded before; then the proxy answers 502 for the socket and everything else."""
+    with running(proxies.nginx(tmp_path, studio, PLAIN)) as proxy, page_at(browser, studio, proxy.url) as dashboard:
+        expect(dashboard.page.locator("#detour")).to_be_visible(timeout=15_000)
+        dashboard.page.route("**/ws/dashboard", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+        dashboard.page.route("**/api/**", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+        expect(dashboard.page.locator("#notice-words")).to_contain_text("A proxy answers with an error (502)", timeout=40_000)
+        expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
+
+
+def test_the_page_goes_back_to_the_socket_when_it_gets_through(browser: Browser, studio: Studio) -> None:
+    """By itself, and the line that spoke of polling goes."""
+    blocked = True
+
+    def refuse(socket: WebSocketRoute) -> None:
+        if blocked:
+            socket.close(code=1001)
+        else:
+            socket.connect_to_server()
+
+    dashboard = Dashboard(browser, studio)
+    dashboard.page.route_web_socket(re.compile("/ws/dashboard"), refuse)
+    dashboard.open()
+    expect(dashboard.page.locator("#detour")).to_be_visible(timeout=15_000)
+    blocked = False
+    expect(dashboard.page.locator("#detour")).to_be_hidden(timeout=30_000)
+    dashboard.live()
+    dashboard.context.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("MAX_CONNECTIONS", "MAX_CONNECTIONS."), ("MAX_CONNECTIONS_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS.")],
+)
+def test_a_reached_cap_is_named(browser: Browser, tmp_path: pathlib.Path, setting: str, words: str) -> None:
+    """And the page comes in as soon as there is room."""
+    with running_studio(tmp_path, **{setting: "1"}) as studio:
+        first, second = Dashboard(browser, studio).open().live(), Dashboard(browser, studio).open()
+        expect(second.page.locator("#notice-words")).to_contain_text(f"Setting to change: {words}")
+        first.context.close()
+        second.page.get_by_role("button", name="Try now").click()
+        second.live()
+        second.context.close()
+
+
+PREFIXED = "location /pulse/ { proxy_pass http://{to}/; " + HOST + UPGRADE + " } location / { return 404; }"
+PREFIXED_CADDY = "handle_path /pulse/* {\n reverse_proxy {to}\n}\nrespond 404"
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_below_a_path_everything_works(browser: Browser, studio: Studio, tmp_path: pathlib.Path, kind: str) -> None:
+    """Page, socket, history, reports, links and reload, where a proxy takes the path off."""
+    now = int(time.time())
+    studio.post(*({"room_id": "prefixed", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (300, 120, 0)))
+    start = {"nginx": proxies.nginx, "caddy": proxies.caddy}[kind]
+    proxy = start(tmp_path, studio, {"nginx": PREFIXED, "caddy": PREFIXED_CADDY}[kind], until="/pulse/")
+    with running(proxy), page_at(browser, studio, f"{proxy.url}/pulse", "?q=prefixed") as dashboard:
+        page = dashboard.live().page
+        assert page.url == f"{proxy.url}/pulse/?q=prefixed"
+        page.locator(".card a").click()
+        expect(page.locator("#room-earned-total")).to_have_text("300")
+        page.get_by_role("link", name="Analytics").click()
+        expect(page.locator("#analytics-rooms th a").first).to_be_visible()
+        page.reload()
+        dashboard.live()
+        assert {url for url in dashboard.urls if "/pulse/" not in url} == set()
+        assert dashboard.complaints == []
