@@ -8,12 +8,24 @@ type Status = 'ok' | 'missing' | 'unparsed' | 'hidden' | 'ambiguous' | 'out_of_r
 interface Hypothesis {
   id: string;
   css: string;
+  /** A class whose name goes on differently in each build, looked for where `css` matches nothing: its stable part, the part of
+   * a class around it, and the tag of the elements below it that are meant. */
+  built?: { part: string; within?: string; tag?: string };
+  /** The number is in the element after the closest ancestor with this name (`svg`) of what `css` matches. */
+  beside?: string;
   /** `only`: several visible matches must agree. `first`: the first visible match counts. */
   pick: 'first' | 'only';
   /** `total`: the text is "12 / 500" and the 500 is wanted. */
   part?: 'total';
+  /** Form of the whole text, as a regular expression in which N is the number; absent: the known forms of parse.js. */
+  shape?: string;
+  /** Whether a rounded number (1.2k) may be read; never for a balance. */
+  compact?: boolean;
   min: number;
   max: number;
+  /** The public source that shows it, and when that was written. */
+  evidence?: string;
+  evidenceOn?: string;
   /** The day on which somebody saw it right on a live page, or null. */
   verifiedOn: string | null;
 }
@@ -23,11 +35,16 @@ interface Adapter {
   label: string;
   /** Domains; each stands for itself and all below it. */
   hosts: string[];
-  /** A page is the broadcaster's own when the path matches and `present` is there. If the path
-   * captures a name, `present` must show that very name. */
-  ownPage: { path: string; present: string };
+  /** The setting that switches the platform on; absent: it is on. */
+  enabledBy?: 'camsodaEnabled';
+  /** A page is the broadcaster's own when the path matches and `present` is visible on it. If the path
+   * captures a name, a visible `present` must show that very name. */
+  ownPage: { path: string; present: string; evidence?: string };
   metrics: Partial<Record<MetricName, Hypothesis[]>>;
 }
+
+/** `own`: to be read. `unproven`: see PageState. `none`: no broadcast page. */
+type Ownership = 'own' | 'unproven' | 'none';
 
 interface MetricReading {
   status: Status;
@@ -78,10 +95,12 @@ interface StartAnswer {
 interface Telemetry {
   room_id: string;
   platform: string;
-  tokens_count: number;
+  /** Null where the balance could not be read: unknown, never zero. */
+  tokens_count: number | null;
   tips_count?: number;
   viewers_count?: number;
   goal_tokens?: number;
+  account?: string;
   timestamp: number;
   sequence: number;
 }
@@ -180,3 +199,5 @@ interface StatusBoard {
 type Connection = 'setup' | 'access' | 'refused' | 'buffering' | 'connected' | 'unreadable' | 'idle';
 
 declare var studioPulseAdapters: Adapter[];
+/** Ends the content script that runs in this page; set by main.js. */
+declare var studioPulseStop: (() => void) | undefined;

@@ -3,53 +3,91 @@
 /**
  * Where each platform shows its numbers: data, no code.
  *
- * Within a metric the hypotheses are ranked; the next is tried only when the one before shows nothing. None has been
- * checked against a live page yet (`verifiedOn: null`): they come from public user scripts and extensions.
- * Classes made by a build (`Name__part#XY`) are matched by their stable beginning, never by text, which is translated.
+ * Within a metric the hypotheses are ranked; the next is tried only when the one before shows nothing. Each names the
+ * public source that shows it (`evidence`) and the date of that source. None has been checked on a live page yet
+ * (`verifiedOn: null`). `shape` is the form of the whole text, N being the number; it holds no words that a site
+ * translates, except for units. Classes made by a build (`Name__part#XY`) are matched by their stable part.
+ * No public source shows a count of tips that does not start again with each show, so tips are not read.
  */
 globalThis.studioPulseAdapters = [
   {
     platform: 'chaturbate',
     label: 'Chaturbate',
     hosts: ['chaturbate.com', 'testbed.cb.dev'],
-    ownPage: { path: '^/b/([^/]+)/?$', present: '.user_information_header_username' },
+    ownPage: {
+      path: '^/b/([^/]+)/?$',
+      present: '.user_information_header_username, [data-testid="user-information-username"]',
+      evidence: 'the same rule in a studio\'s extension (apps.phoenixstd.com, 2025); the data-testid in user scripts (2025)',
+    },
     metrics: {
       tokens: [
-        { id: 'tokencountlink', css: 'a.tokencountlink span.tokencount', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'tokencount', css: 'span.tokencount', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'token-balance', css: '.token-balance, .js-token-balance', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'role', css: '[data-role="token-balance"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
+        {
+          id: 'header-balance', css: '[data-testid="header-token-balance"]', pick: 'only', shape: '^N(?: ?(?:tks?|tokens?))?$', min: 0, max: 4294967294,
+          evidence: 'content script of a tip bot: "the class is a hashed name, older layouts used .tokencount"', evidenceOn: '2026', verifiedOn: null,
+        },
+        {
+          id: 'tokencountlink', css: 'a.tokencountlink span.tokencount', pick: 'only', shape: '^N(?: ?(?:tks?|tokens?))?$', min: 0, max: 4294967294,
+          evidence: 'saved pages of the older header', evidenceOn: '2021', verifiedOn: null,
+        },
+        {
+          id: 'tokencount', css: 'span.tokencount', pick: 'only', shape: '^N(?: ?(?:tks?|tokens?))?$', min: 0, max: 4294967294,
+          evidence: 'user scripts and a tip bot, as their fallback', evidenceOn: '2026', verifiedOn: null,
+        },
       ],
       viewers: [
-        { id: 'users-tab', css: '#users-tab-default', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
-        { id: 'users-testid', css: '[data-testid="users-tab-default"]', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
-        { id: 'users-paction', css: '[data-paction-name="USERS"]', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
+        {
+          id: 'users-tab', css: '#users-tab-default', pick: 'only', shape: '^[^N]*[(（]N[)）]$', compact: true, min: 0, max: 1000000,
+          evidence: 'user scripts; "Secret Show Buttons" clones the tab with its id', evidenceOn: '2026', verifiedOn: null,
+        },
+        {
+          id: 'users-testid', css: '[data-testid="users-tab-default"]', pick: 'only', shape: '^[^N]*[(（]N[)）]$', compact: true, min: 0, max: 1000000,
+          evidence: 'user scripts', evidenceOn: '2026', verifiedOn: null,
+        },
+        {
+          id: 'users-paction', css: '[data-paction-name="USERS"]', pick: 'only', shape: '^[^N]*[(（]N[)）]$', compact: true, min: 0, max: 1000000,
+          evidence: 'user scripts', evidenceOn: '2026', verifiedOn: null,
+        },
       ],
       goal: [
-        { id: 'app-panel-row', css: '#AppPanelTable td', pick: 'only', part: 'total', min: 1, max: 4294967294, verifiedOn: null },
+        {
+          id: 'app-panel-row', css: '#AppPanelTable td', pick: 'only', part: 'total', min: 1, max: 4294967294,
+          evidence: 'saved pages', evidenceOn: '2021', verifiedOn: null,
+        },
       ],
     },
   },
   {
     platform: 'stripchat',
     label: 'Stripchat',
-    hosts: ['stripchat.com'],
+    hosts: ['stripchat.com', 'mywebcamroom.com'],
     // Both are asked for: a viewer who wants to become a broadcaster also visits /start-broadcasting.
-    ownPage: { path: '^/start-broadcasting(?:/|$)', present: '#broadcast-settings' },
+    ownPage: {
+      path: '^/start-broadcasting(?:/|$)',
+      present: '#broadcast-settings',
+      evidence: 'the path as a link in user scripts; the element has no public source: a wrong guess shows as "not known to be yours"',
+    },
     metrics: {
       tokens: [
-        { id: 'header-amount', css: '.header-top .tokens-amount', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'header-amount-built', css: '[class*="header-top"] [class*="tokens-amount"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'credits-value', css: '.credits-value, .token-balance', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'role', css: '[data-role="token-balance"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
+        {
+          id: 'header-amount', css: '.header-top .tokens-amount', built: { part: 'tokens-amount', within: 'header-top' }, pick: 'first', shape: '^N(?: ?(?:tks?|tokens?))?$', min: 0, max: 4294967294,
+          evidence: 'extension Stripchat-Enhanced, which takes the first of several', evidenceOn: '2025-11', verifiedOn: null,
+        },
       ],
       viewers: [
-        { id: 'player-count', css: '.player-viewers-count span', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
-        { id: 'player-count-built', css: '[class*="player-viewers-count"] span', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
+        {
+          id: 'player-count', css: '.player-viewers-count span', built: { part: 'player-viewers-count', tag: 'span' }, pick: 'only', compact: true, min: 0, max: 1000000,
+          evidence: 'a saved viewer\'s page, two copies', evidenceOn: '2023', verifiedOn: null,
+        },
+        {
+          id: 'watching-now', css: '.model-chat-users-info-watching-now', built: { part: 'model-chat-users-info-watching-now' }, pick: 'only', compact: true, min: 0, max: 1000000,
+          evidence: 'extension of an agency ("N が見ています"), once the panel was opened', evidenceOn: '2026', verifiedOn: null,
+        },
       ],
       goal: [
-        { id: 'epic-goal', css: '.epic-goal-progress__tokens', pick: 'only', min: 1, max: 4294967294, verifiedOn: null },
-        { id: 'epic-goal-built', css: '[class*="epic-goal-progress__tokens"]', pick: 'only', min: 1, max: 4294967294, verifiedOn: null },
+        {
+          id: 'epic-goal', css: '.epic-goal-progress__tokens', built: { part: 'epic-goal-progress__tokens' }, pick: 'only', shape: '^N ?(?:tks?|tokens?)$', compact: true, min: 1, max: 4294967294,
+          evidence: 'user scripts', evidenceOn: '2023', verifiedOn: null,
+        },
       ],
     },
   },
@@ -57,17 +95,21 @@ globalThis.studioPulseAdapters = [
     platform: 'camsoda',
     label: 'CamSoda',
     hosts: ['camsoda.com'],
-    // Nothing public tells what a CamSoda broadcaster's page looks like: the weakest guess in this file.
-    ownPage: { path: '^/broadcast(?:er)?(?:/|$)', present: 'video' },
+    // Off until somebody has seen a broadcaster's page: nothing public shows one, and every guess below may be wrong.
+    enabledBy: 'camsodaEnabled',
+    ownPage: { path: '^/broadcast(?:er)?/?$', present: 'video', evidence: 'none' },
     metrics: {
       tokens: [
-        { id: 'token-balance', css: '.token-balance', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'token-balance-built', css: '[class^="token-balance"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'credits-balance', css: '.credits-balance, [class^="credits-balance"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
-        { id: 'role', css: '[data-role="token-balance"]', pick: 'only', min: 0, max: 4294967294, verifiedOn: null },
+        {
+          id: 'token-balance', css: '.token-balance', built: { part: 'token-balance' }, pick: 'only', shape: '^N(?: ?(?:tks?|tokens?))?$', min: 0, max: 4294967294,
+          evidence: 'none: the scraper that this system replaces', evidenceOn: '2026', verifiedOn: null,
+        },
       ],
       viewers: [
-        { id: 'person-glyph', css: 'svg:has(> path[d^="M15 12a3"]) + *', pick: 'only', min: 0, max: 1000000, verifiedOn: null },
+        {
+          id: 'person-glyph', css: 'path[d^="M15 12a3"]', beside: 'svg', pick: 'only', compact: true, min: 0, max: 1000000,
+          evidence: 'none: the glyph is known from other sites', evidenceOn: '2024', verifiedOn: null,
+        },
       ],
     },
   },

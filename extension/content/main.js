@@ -1,14 +1,25 @@
 'use strict';
 
 /**
- * When to read. Three triggers, because Chrome slows the timers of a hidden page to one a minute: an interval, the
- * page's own changes (which are not slowed), and the worker's alarm. Whatever triggers, readings are 5 s apart, no less
- * and no more: each one starts the interval anew.
+ * When to look, and when to send. A look is once a second, a reading is sent every five seconds. Chrome slows the
+ * timers of a hidden page to one a minute, so the page's own changes (which are not slowed) and the worker's alarm also
+ * trigger looks.
  */
 {
+  const LOOK_MS = 1000;
   const INTERVAL_MS = 5000;
   /** A timer that fires a little early must not lose its turn. */
   const EARLY_MS = 250;
+  /** A page whose HTML never ends is looked at all the same. */
+  const LONGEST_LOADING_MS = 15_000;
+  /** A broadcast page shows whose it is a while after it has loaded. */
+  const UNPROVEN_MS = 10_000;
+  /** How long a reading waits for a number that is about to settle or to be drawn; then it is sent without. */
+  const WAIT_MS = /** @type {const} */ ({ tokens: { unsettled: 11_500, absent: 6000 }, viewers: { unsettled: 2000, absent: 0 } });
+  const START_EVERY_MS = 60_000;
+  const ANSWER_WITHIN_MS = 5000;
+  /** What holds where the worker does not answer. @type {StartAnswer} */
+  const DEFAULTS = { accountKey: '', camsodaEnabled: false, last: null };
 
   /** An update or removal of the extension leaves this script behind, cut off. */
   const isOrphaned = () => !chrome.runtime?.id;
@@ -16,43 +27,179 @@
   /**
    * The worker may die between waking and writing, so one more try; it recognises a reading it already has.
    *
-   * @param {ReadingMessage} message
+   * @param {ReadingMessage | PageMessage | StartMessage} message
+   * @returns {Promise<any>}
    */
-  const tell = async (message) => {
+  const send = async (message) => {
     try {
-      await chrome.runtime.sendMessage(message);
+      return await chrome.runtime.sendMessage(message);
     } catch {
-      if (!isOrphaned()) await chrome.runtime.sendMessage(message).catch(() => {});
+      return isOrphaned() ? null : chrome.runtime.sendMessage(message).catch(() => null);
     }
   };
 
   /** @param {Adapter} adapter */
   const watch = (adapter) => {
-    let lastReadAt = 0;
+    const { platform } = adapter;
+    const startedAt = performance.now();
+    let lastLookAt = -Infinity;
+    let lastSentAt = -Infinity;
+    let path = location.pathname;
+    let pathSince = -Infinity;
+    /** @type {Ownership} */
+    let owned = 'none';
+    let ownedSince = startedAt;
+    let steadiness = freshSteadiness();
+    /** @type {Partial<Record<MetricName, number>>} since when a number is not read */
+    let absentSince = {};
+    /** @type {StartAnswer | null} null until the worker has answered */
+    let answer = null;
+    let askedAt = -Infinity;
+    /** @type {{ name: string, key: string | null, mark?: string, isReady: boolean }} */
+    let account = { name: '', key: null, isReady: false };
 
-    const read = () => {
-      if (isOrphaned()) return stop();
-      const readAt = Date.now();
-      if (Math.abs(readAt - lastReadAt) < INTERVAL_MS - EARLY_MS) return;
-      if (!isOwnPage(adapter, document, location.pathname)) return;
-      lastReadAt = readAt;
-      clearInterval(timer);
-      timer = setInterval(read, INTERVAL_MS);
-      void tell({ type: 'reading', platform: adapter.platform, readAt, metrics: readMetrics(adapter, document) });
+    /** Another account: what was seen before says nothing about it. */
+    const forget = () => {
+      steadiness = freshSteadiness();
+      absentSince = {};
     };
+
+    /** @param {number} now */
+    const start = (now) => {
+      askedAt = now;
+      const asked = now;
+      const take = (/** @type {StartAnswer | null | undefined} */ given) => {
+        if (asked !== askedAt || (answer && !given)) return;
+        const isFirst = !answer;
+        answer = { ...DEFAULTS, ...given };
+        if (isFirst) lookNow();
+      };
+      setTimeout(() => { if (!answer) take(null); }, ANSWER_WITHIN_MS);
+      void send({ type: 'start', platform }).then(take, () => take(null));
+    };
+
+    /** Starts to find the mark of the account on the page; false until it is known. */
+    const isAccountKnown = () => {
+      const name = accountName(adapter, path) ?? '';
+      if (account.name !== name) {
+        account = { name, key: null, isReady: false };
+        forget();
+      }
+      if (answer && account.key !== answer.accountKey) {
+        const { accountKey, last } = answer;
+        const begun = account = { name, key: accountKey, isReady: false };
+        const known = (/** @type {string | undefined} */ mark) => {
+          if (account !== begun) return;
+          account = { ...begun, isReady: true, ...(mark !== undefined && { mark }) };
+          if (last && last.account === mark) steadiness.believed.tokens ??= last.tokens;
+          lookNow();
+        };
+        if (name === '') void Promise.resolve(undefined).then(known);
+        else void accountMark(accountKey, platform, name).then(known, () => known(undefined));
+      }
+      return account.isReady;
+    };
+
+    /** @param {Ownership} state @param {number} now */
+    const turn = (state, now) => {
+      if (state === owned) return;
+      owned = state;
+      ownedSince = now;
+      steadiness.seen = {};
+      absentSince = {};
+    };
+
+    /** Whether a number that is not read is worth waiting for. @param {Metrics} settled @param {number} now */
+    const isWaiting = (settled, now) => {
+      let waits = false;
+      for (const name of /** @type {const} */ (['tokens', 'viewers'])) {
+        const { status } = settled[name] ?? { status: 'ok' };
+        if (status === 'ok') delete absentSince[name];
+        else if (now - (absentSince[name] ??= now) < WAIT_MS[name][status === 'unsettled' ? 'unsettled' : 'absent']) waits = true;
+      }
+      return waits;
+    };
+
+    /** @param {number} now */
+    const isDue = (now) => now - lastSentAt >= INTERVAL_MS - EARLY_MS;
+
+    /** @param {PageState} page @param {number} now */
+    const reportPage = (page, now) => {
+      if (now - ownedSince < UNPROVEN_MS || !isDue(now)) return;
+      lastSentAt = now;
+      void send({ type: 'page', platform, seenAt: Date.now(), page });
+    };
+
+    const look = () => {
+      if (isOrphaned()) return stop();
+      const now = performance.now();
+      if (now - lastLookAt < LOOK_MS - EARLY_MS) return;
+      lastLookAt = now;
+      if (document.readyState === 'loading' && now - startedAt < LONGEST_LOADING_MS) return;
+      if (path !== location.pathname) {
+        path = location.pathname;
+        pathSince = now;
+        owned = 'none';
+      }
+      // A single-page app changes its address before it has replaced what is on the page.
+      if (now - pathSince < INTERVAL_MS) return;
+      const state = ownership(adapter, document, path);
+      turn(state, now);
+      if (state === 'none') return;
+      if (now - askedAt >= START_EVERY_MS) start(now);
+      if (adapter.enabledBy && !answer?.[adapter.enabledBy]) return answer ? reportPage('switched_off', now) : undefined;
+      if (state === 'unproven') return reportPage('unproven', now);
+      if (!isAccountKnown()) return;
+      const settled = settle(steadiness, readMetrics(adapter, document, now), now);
+      const waits = isWaiting(settled, now);
+      const isUnsettled = Object.values(settled).some(({ status }) => status === 'unsettled');
+      if (isUnsettled) soon();
+      if (waits || !isDue(now)) return;
+      lastSentAt = now;
+      const { mark } = account;
+      void send({ type: 'reading', platform, readAt: Date.now(), metrics: settled, ...(mark !== undefined && { account: mark }) });
+    };
+
+    /** What a look waits for has come. */
+    const lookNow = () => {
+      lastLookAt = -Infinity;
+      look();
+    };
+
+    /** The interval of a hidden page is a minute; a timer that a change of the page has set is not. */
+    const soon = () => {
+      clearTimeout(again);
+      again = setTimeout(look, LOOK_MS);
+    };
+
+    /** @param {{ type?: unknown } | undefined} message */
+    const onMessage = (message) => { if (message?.type === 'read') look(); };
+    /** A page from the browser's cache shows what it showed when it was left. @param {PageTransitionEvent} event */
+    const onShow = ({ persisted }) => { if (persisted) steadiness.seen = {}; };
 
     const stop = () => {
       clearInterval(timer);
+      clearTimeout(again);
       observer.disconnect();
+      document.removeEventListener('readystatechange', look);
+      removeEventListener('pageshow', onShow);
+      if (!isOrphaned()) chrome.runtime.onMessage.removeListener(onMessage);
     };
 
-    let timer = setInterval(read, INTERVAL_MS);
-    const observer = new MutationObserver(read);
-    observer.observe(document, { subtree: true, childList: true, characterData: true });
-    chrome.runtime.onMessage.addListener((message) => { if (message?.type === 'read') read(); });
-    read();
+    const timer = setInterval(look, LOOK_MS);
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let again;
+    const observer = new MutationObserver(look);
+    observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: false });
+    document.addEventListener('readystatechange', look);
+    addEventListener('pageshow', onShow);
+    chrome.runtime.onMessage.addListener(onMessage);
+    look();
+    return stop;
   };
 
+  // A second injection, as after an installation or an update, takes over from the first.
+  globalThis.studioPulseStop?.();
   const adapter = adapterForHost(location.hostname);
-  if (adapter) watch(adapter);
+  globalThis.studioPulseStop = adapter ? watch(adapter) : undefined;
 }

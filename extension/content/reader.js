@@ -1,28 +1,51 @@
 'use strict';
 
 /**
- * A page, as numbers. Elements are looked up at every reading and never kept: these sites redraw at will.
+ * A page, as numbers. Elements are looked up at every look and never kept: these sites redraw at will.
  * What is not plainly there is reported by a status, never as zero.
  */
+
+/** How often one class of a build is searched for; in between the full names that were found are used. */
+var BUILT_SEARCH_MS = 5000;
+/** The look that has searched: one search per look keeps every look short. */
+var builtSearchedAt = -Infinity;
+/** @type {Map<string, { at: number, names: string[] }>} stable part of a class → when it was searched, the names found */
+var builtClasses = new Map();
 
 /** @param {string} host */
 function adapterForHost(host) {
   return studioPulseAdapters.find(({ hosts }) => hosts.some((domain) => `.${host}`.endsWith(`.${domain}`)));
 }
 
-/** @param {Adapter} adapter @param {ParentNode} page @param {string} path */
-function isOwnPage(adapter, page, path) {
-  const match = new RegExp(adapter.ownPage.path, 'u').exec(path);
-  const owner = match && page.querySelector(adapter.ownPage.present);
-  if (!match || !owner) return false;
-  const name = match[1];
-  return name === undefined || (owner.textContent ?? '').trim().toLowerCase() === name.toLowerCase();
+/** The account name that the path of a broadcast page holds. @param {Adapter} adapter @param {string} path */
+function accountName(adapter, path) {
+  return new RegExp(adapter.ownPage.path, 'u').exec(path)?.[1]?.toLowerCase();
 }
 
-/** @param {Adapter} adapter @param {ParentNode} page @returns {Metrics} */
-function readMetrics(adapter, page) {
+/** @param {Adapter} adapter @param {Document} page @param {string} path @returns {Ownership} */
+function ownership(adapter, page, path) {
+  if (!new RegExp(adapter.ownPage.path, 'u').test(path)) return 'none';
+  const name = accountName(adapter, path);
+  const owners = [...page.querySelectorAll(adapter.ownPage.present)];
+  return owners.some((owner) => (name === undefined ? isShown(owner) : showsName(owner, name))) ? 'own' : 'unproven';
+}
+
+/** @param {Adapter} adapter @param {Document} page @param {string} path */
+function isOwnPage(adapter, page, path) {
+  return ownership(adapter, page, path) === 'own';
+}
+
+/** "alice", "Alice" and "alice 3" with a badge are alice; "alice b" is somebody else. @param {Element} owner @param {string} name */
+function showsName(owner, name) {
+  const shown = seeText(owner);
+  const text = shown.text.trim().toLowerCase();
+  return shown.isShown && (text === name || (text.startsWith(name) && /^\s+[\s\d()+.,!•●·]*$/u.test(text.slice(name.length))));
+}
+
+/** @param {Adapter} adapter @param {Document} page @param {number} [now] @returns {Metrics} */
+function readMetrics(adapter, page, now = performance.now()) {
   return Object.fromEntries(
-    Object.entries(adapter.metrics).map(([metric, hypotheses]) => [metric, readMetric(hypotheses, page)]));
+    Object.entries(adapter.metrics).map(([metric, hypotheses]) => [metric, readMetric(hypotheses, page, now)]));
 }
 
 /**
@@ -30,29 +53,43 @@ function readMetrics(adapter, page) {
  * read to a looser guess would sometimes answer with another number.
  *
  * @param {Hypothesis[]} hypotheses
- * @param {ParentNode} page
+ * @param {Document} page
+ * @param {number} [now]
  * @returns {MetricReading}
  */
-function readMetric(hypotheses, page) {
+function readMetric(hypotheses, page, now = performance.now()) {
   /** @type {MetricReading} */
   let best = { status: 'missing' };
   for (const hypothesis of hypotheses) {
-    const reading = readHypothesis(hypothesis, page);
+    const reading = readHypothesis(hypothesis, page, now);
     if (reading.status !== 'missing' && reading.status !== 'hidden') return { ...reading, via: hypothesis.id };
     if (best.status === 'missing' && reading.status === 'hidden') best = { ...reading, via: hypothesis.id };
   }
   return best;
 }
 
-/** @param {Hypothesis} hypothesis @param {ParentNode} page @returns {MetricReading} */
-function readHypothesis({ css, pick, part, min, max }, page) {
-  const found = [...page.querySelectorAll(css)];
-  const visible = found.filter((element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }));
-  if (visible.length === 0) return { status: found.length === 0 ? 'missing' : 'hidden' };
-  const considered = pick === 'first' ? visible.slice(0, 1) : visible;
-  const reading = agreeing(considered.map((element) => parseCount(element.textContent ?? '', part)));
+/** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {MetricReading} */
+function readHypothesis(hypothesis, page, now) {
+  const { pick, part, min, max } = hypothesis;
+  const found = matches(hypothesis, page, now).map(seeText);
+  const visible = found.filter((sight) => sight.isShown);
+  if (visible.length === 0) return { status: found.some(({ isHidden }) => isHidden) ? 'hidden' : 'missing' };
+  const considered = pick === 'first' ? visible.slice(0, 1) : withNumbers(visible);
+  const reading = agreeing(considered.map(({ text, isDoubtful }) =>
+    (isDoubtful ? /** @type {MetricReading} */ ({ status: 'unparsed' }) : parseCount(text, part, hypothesis))));
   const outside = reading.value !== undefined && (reading.value < min || reading.value > max);
   return outside ? { status: 'out_of_range' } : reading;
+}
+
+/**
+ * A user script may clone a tab with its id and put a word of its own in it: where one match has a number, a match
+ * without one says nothing about it.
+ *
+ * @param {Sight[]} visible
+ */
+function withNumbers(visible) {
+  const numbered = visible.filter(({ text, isDoubtful }) => isDoubtful || /\p{Nd}/u.test(text));
+  return numbered.length > 0 ? numbered : visible;
 }
 
 /**
@@ -67,4 +104,34 @@ function agreeing(readings) {
   if (!first) return { status: 'missing' };
   const same = shown.every(({ status, value }) => status === first.status && value === first.value);
   return same ? first : { status: 'ambiguous' };
+}
+
+/** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {Element[]} */
+function matches({ css, built, beside }, page, now) {
+  const found = [...page.querySelectorAll(css)];
+  const all = found.length === 0 && built ? builtMatches(built, page, now) : found;
+  return beside ? all.flatMap((element) => element.closest(beside)?.nextElementSibling ?? []) : all;
+}
+
+/**
+ * A search for part of a class name visits every element of the page; a search for a whole name does not. So the
+ * whole names are remembered, and searched for anew only now and then.
+ *
+ * @param {NonNullable<Hypothesis['built']>} built
+ * @param {Document} page
+ * @param {number} now
+ * @returns {Element[]}
+ */
+function builtMatches({ part, within, tag }, page, now) {
+  const remembered = builtClasses.get(part);
+  let found = remembered?.names.flatMap((name) => [...page.getElementsByClassName(name)]) ?? [];
+  const isDue = !remembered || (now !== builtSearchedAt && (now < remembered.at || now - remembered.at >= BUILT_SEARCH_MS));
+  if (isDue && found.length === 0) {
+    if (remembered) builtSearchedAt = now;
+    found = [...page.querySelectorAll(`[class*="${part}"]`)];
+    const names = found.flatMap((element) => [...element.classList]).filter((name) => name.includes(part));
+    builtClasses.set(part, { at: now, names: [...new Set(names)] });
+  }
+  const inside = within ? found.filter((element) => element.parentElement?.closest(`[class*="${within}"]`)) : found;
+  return tag ? inside.flatMap((element) => [...element.getElementsByTagName(tag)]) : inside;
 }

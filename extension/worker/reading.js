@@ -86,23 +86,25 @@ function adapterOf(message, sender, extensionId) {
 const isRecent = (moment, now) => Number.isSafeInteger(moment) && Math.abs(now - Number(moment)) <= LONGEST_DELAY_MS;
 
 /**
- * Null when there is no balance to report: the contract asks for one, and zero would be a lie. The goal is the one that
- * the broadcaster set: a goal on the page counts the tips of one show, and beside a balance it would always look reached.
+ * Null when neither balance nor viewers were read. A balance that was not read is sent as null, which means unknown. The goal
+ * is the one that the broadcaster set: a goal on the page counts the tips of one show, and beside a balance it would
+ * always look reached.
  *
  * @param {ReadingMessage} reading
  * @param {Settings} settings
  * @returns {Telemetry | null}
  */
-export function toTelemetry({ platform, readAt, metrics }, { roomId, goal }) {
+export function toTelemetry({ platform, readAt, metrics, account }, { roomId, goal }) {
   const tokens = metrics.tokens?.value;
-  if (tokens === undefined) return null;
+  if (tokens === undefined && metrics.viewers?.value === undefined) return null;
   return {
     room_id: roomId,
     platform,
-    tokens_count: tokens,
+    tokens_count: tokens ?? null,
     ...(metrics.tips?.value !== undefined && { tips_count: metrics.tips.value }),
     ...(metrics.viewers?.value !== undefined && { viewers_count: metrics.viewers.value }),
     ...(goal !== null && { goal_tokens: goal }),
+    ...(account !== undefined && { account }),
     timestamp: Math.floor(readAt / 1000),
     sequence: readAt,
   };

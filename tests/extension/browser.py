@@ -107,9 +107,11 @@ class Browser:
         workers = self.context.service_workers
         return workers[0] if workers else self.context.wait_for_event("serviceworker")
 
-    def configure(self, endpoint: str, *, room: str = "blue", key: str | None = None, goal: int | None = None) -> None:
-        """Saves settings as the form does."""
-        settings = {"roomId": room, "endpoint": endpoint, "token": key or token(), "goal": goal}
+    def configure(
+        self, endpoint: str, *, room: str = "blue", key: str | None = None, goal: int | None = None, camsoda: bool = True, **more: object
+    ) -> None:
+        """Saves settings as the form does; CamSoda, which is off by default, is on unless a test wants it off."""
+        settings = {"roomId": room, "endpoint": endpoint, "token": key or token(), "goal": goal, "camsodaEnabled": camsoda, **more}
         self.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
         until(lambda: self.board()["configured"], "the new settings")
 

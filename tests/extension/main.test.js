@@ -4,56 +4,100 @@ import { loadContent, run } from './content.js';
 
 const START = 1_764_000_000_000;
 const FRAME = 16;
+const ANSWER = { accountKey: '', camsodaEnabled: false, last: null };
 
-/** A broadcaster's page whose time is ours: timers, observer, clock and the way to the worker. */
+/** A broadcaster's page whose time is ours: timers, observer, clocks and the way to the worker. */
 class OpenPage {
   now = START;
   setBackMs = 0;
-  isOwn = true;
+  owned = 'own';
+  tokens = 1234;
+  viewers = 552;
+  answer = ANSWER;
   isWorkerThere = true;
+  attempts = [];
+  starts = 0;
+  pages = [];
+  timers = new Map();
+  observers = new Set();
+  listeners = new Set();
+  document = { readyState: 'complete', addEventListener: () => {}, removeEventListener: () => {} };
+  location = { hostname: 'chaturbate.com', pathname: '/b/alice/' };
   runtime = {
     id: 'ours',
     sendMessage: async (message) => {
-      this.attempts.push(message);
+      if (message.type === 'start') {
+        this.starts += 1;
+        return this.answer;
+      }
+      (message.type === 'page' ? this.pages : this.attempts).push(message);
       if (!this.isWorkerThere) throw new Error('The message port closed before a response was received.');
     },
-    onMessage: { addListener: (ask) => { this.ask = ask; } },
+    onMessage: { addListener: (ask) => this.listeners.add(ask), removeListener: (ask) => this.listeners.delete(ask) },
   };
-  attempts = [];
-  timers = new Map();
-  isObserved = false;
 
-  constructor() {
+  constructor(changes = {}) {
+    Object.assign(this, changes);
     const page = this;
-    const context = loadContent();
-    Object.assign(context, {
+    let timers = 0;
+    const set = (job, every, isRepeated) => {
+      timers += 1;
+      this.timers.set(timers, { job, due: this.now + every, every, isRepeated });
+      return timers;
+    };
+    this.context = loadContent();
+    Object.assign(this.context, {
       chrome: { runtime: this.runtime },
-      location: { hostname: 'chaturbate.com', pathname: '/b/alice/' },
-      document: {},
-      isOwnPage: () => this.isOwn,
-      readMetrics: () => ({}),
+      location: this.location,
+      document: this.document,
+      addEventListener: (type, job) => { if (type === 'pageshow') this.onShow = job; },
+      removeEventListener: () => {},
+      ownership: () => this.owned,
+      readMetrics: () => ({ tokens: this.reading(this.tokens), viewers: this.reading(this.viewers) }),
+      accountMark: async (key, platform, name) => (key === '' ? undefined : `${key}-${platform}-${name}`),
       Date: { now: () => this.now + this.setBackMs },
-      setInterval: (job, every) => { this.timers.set(job, { due: this.now + every, every }); return job; },
-      clearInterval: (job) => this.timers.delete(job),
+      performance: { now: () => this.now - START },
+      setInterval: (job, every) => set(job, every, true),
+      setTimeout: (job, every) => set(job, every, false),
+      clearInterval: (timer) => this.timers.delete(timer),
+      clearTimeout: (timer) => this.timers.delete(timer),
       MutationObserver: class {
-        constructor(job) { page.change = job; }
-        observe() { page.isObserved = true; }
-        disconnect() { page.isObserved = false; }
+        constructor(job) { this.job = job; }
+        observe() { page.observers.add(this.job); }
+        disconnect() { page.observers.delete(this.job); }
       },
     });
-    run(context, 'main');
+    this.inject();
   }
 
-  /** Lets time pass; `busyUntil` is when the page stops to change at every frame. */
-  pass(milliseconds, busyUntil = 0) {
-    const end = this.now + milliseconds;
-    for (; this.now <= end; this.now += FRAME) {
-      if (this.isObserved && this.now <= busyUntil) this.change();
-      for (const [job, timer] of this.timers) {
-        if (timer.due > this.now) continue;
-        timer.due += timer.every;
-        job();
+  inject() {
+    run(this.context, 'main');
+  }
+
+  reading(value) {
+    return typeof value === 'number' ? { status: 'ok', value } : { status: value };
+  }
+
+  change() {
+    for (const job of [...this.observers]) job();
+  }
+
+  ask() {
+    for (const ask of [...this.listeners]) ask({ type: 'read' });
+  }
+
+  /** Lets time pass; `each` is called at every frame with the milliseconds since the call. */
+  async pass(milliseconds, each = () => {}) {
+    const begin = this.now;
+    for (; this.now <= begin + milliseconds; this.now += FRAME) {
+      each(this.now - begin);
+      for (const [id, timer] of [...this.timers]) {
+        if (timer.due > this.now || !this.timers.has(id)) continue;
+        if (timer.isRepeated) timer.due += timer.every;
+        else this.timers.delete(id);
+        timer.job();
       }
+      await settled();
     }
   }
 
@@ -61,72 +105,227 @@ class OpenPage {
     const moments = this.attempts.map(({ readAt }) => readAt);
     return moments.slice(1).map((moment, index) => moment - moments[index]);
   }
+
+  get balances() {
+    return this.attempts.map(({ metrics }) => metrics.tokens.value ?? metrics.tokens.status);
+  }
 }
 
-const settled = () => new Promise((resolve) => { setImmediate(resolve); });
+const settled = async () => { for (let round = 0; round < 4; round += 1) await Promise.resolve(); };
 
-test('a quiet page is read at once and then every five seconds', () => {
+test('a quiet page is read after its second look and then every five seconds', async () => {
   const page = new OpenPage();
-  page.pass(60_000);
-  assert.ok(page.gaps.length >= 11 && page.gaps.every((gap) => Math.abs(gap - 5000) < 20), `${page.gaps}`);
+  await page.pass(60_000);
+  assert.ok(page.attempts[0].readAt - START < 2200, `${page.attempts[0].readAt - START}`);
+  assert.ok(page.gaps.length >= 10 && page.gaps.every((gap) => Math.abs(gap - 5000) < 20), `${page.gaps}`);
 });
 
-test('whenever a page stops to change, the next reading is five seconds after the last', () => {
-  for (let busyMs = 0; busyMs < 120_000; busyMs += 1_100) {
+test('whenever a page stops to change, the next reading is five seconds after the last', async () => {
+  for (let busyMs = 0; busyMs < 40_000; busyMs += 3_100) {
     const page = new OpenPage();
-    page.pass(150_000, START + busyMs);
-    assert.ok(page.gaps.length > 25 && page.gaps.every((gap) => gap >= 4750 && gap < 5100), `busy for ${busyMs}: ${page.gaps}`);
+    await page.pass(60_000, (passed) => { if (passed < busyMs) page.change(); });
+    assert.ok(page.gaps.length > 8 && page.gaps.every((gap) => gap >= 4750 && gap < 6100), `busy for ${busyMs}: ${page.gaps}`);
   }
 });
 
-test('the worker may ask at any time and gets no reading too many', () => {
+test('the worker may ask at any time and gets no reading too many', async () => {
   const page = new OpenPage();
+  await page.pass(2500);
   page.timers.clear();
-  page.ask({ type: 'read' });
+  page.ask();
+  page.ask();
   assert.equal(page.attempts.length, 1);
-  page.pass(30_000);
-  page.ask({ type: 'read' });
+  await page.pass(30_000);
+  page.ask();
   assert.equal(page.attempts.length, 2);
 });
 
-test('a clock put back does not silence a page', () => {
+test('a hidden page that changed meanwhile is read a second after the worker has asked', async () => {
   const page = new OpenPage();
+  await page.pass(2500);
+  page.timers.clear();
+  page.tokens = 1300;
+  await page.pass(30_000);
+  page.ask();
+  await page.pass(1100);
+  assert.deepEqual(page.balances, [1234, 1300]);
+});
+
+test('a wall clock put back does not silence a page', async () => {
+  const page = new OpenPage();
+  await page.pass(2500);
   page.setBackMs = -3_600_000;
-  page.change();
+  await page.pass(6000);
   assert.equal(page.attempts.length, 2);
 });
 
-test('a clock put right by a tenth of a second costs no reading', () => {
-  const page = new OpenPage();
-  page.setBackMs = -100;
-  page.pass(5_100);
-  assert.equal(page.attempts.length, 2);
-});
-
-test('a page that is not the own one is not read, until it is', () => {
-  const page = new OpenPage();
-  page.isOwn = false;
-  page.pass(20_000, Infinity);
+test('a page that is not the own one is not read, until it is', async () => {
+  const page = new OpenPage({ owned: 'none' });
+  await page.pass(20_000, () => page.change());
+  assert.deepEqual([page.attempts.length, page.pages.length], [0, 0]);
+  page.owned = 'own';
+  await page.pass(2500, () => page.change());
   assert.equal(page.attempts.length, 1);
-  page.isOwn = true;
-  page.pass(FRAME, Infinity);
-  assert.equal(page.attempts.length, 2);
 });
 
-test('a worker that dies with a reading in its hands is told the same reading once more', async () => {
+test('a broadcast page that is not known to be the own one is reported as that, and not before it had time to load', async () => {
+  const page = new OpenPage({ owned: 'unproven' });
+  await page.pass(9000);
+  assert.equal(page.pages.length, 0);
+  await page.pass(12_000);
+  assert.ok(page.pages.length >= 2 && page.pages.length <= 3);
+  assert.ok(page.pages.every(({ type, platform, page: state }) => type === 'page' && platform === 'chaturbate' && state === 'unproven'));
+  assert.equal(page.attempts.length, 0);
+});
+
+test('CamSoda is not read until it is switched on, and says that it is off', async () => {
+  const page = new OpenPage({ location: { hostname: 'www.camsoda.com', pathname: '/broadcast' } });
+  await page.pass(20_000);
+  assert.ok(page.attempts.length === 0 && page.pages.length >= 2 && page.pages.every(({ page: state }) => state === 'switched_off'));
+  page.answer = { ...ANSWER, camsodaEnabled: true };
+  await page.pass(62_000);
+  assert.ok(page.attempts.length > 0);
+});
+
+test('a worker that does not answer costs five seconds and switches nothing on', async () => {
+  for (const hostname of ['chaturbate.com', 'www.camsoda.com']) {
+    const page = new OpenPage({ answer: new Promise(() => {}), location: { hostname, pathname: '/b/alice/' } });
+    await page.pass(9000);
+    assert.equal(page.attempts.length, hostname === 'chaturbate.com' ? 1 : 0);
+  }
+});
+
+test('a number that still counts up is not sent, and the reading goes out when it stands', async () => {
+  const page = new OpenPage({ tokens: 0 });
+  await page.pass(4000, (passed) => { page.tokens = Math.min(1234, Math.floor(passed / 2)); });
+  assert.deepEqual(page.balances, [1234]);
+});
+
+test('a zero for a while after a load is never sent', async () => {
+  const page = new OpenPage({ tokens: 0 });
+  await page.pass(8000);
+  page.tokens = 1234;
+  await page.pass(3000);
+  assert.deepEqual(page.balances, [1234]);
+});
+
+test('a reload does not make a false low balance true: the last one is known to the worker', async () => {
+  const page = new OpenPage({ tokens: 1, answer: { ...ANSWER, last: { tokens: 12345, readAt: START - 9000 } } });
+  await page.pass(6000);
+  page.tokens = 12345;
+  await page.pass(3000);
+  assert.deepEqual(page.balances, [12345]);
+});
+
+test('a fall of the balance is sent once it has stood, within three intervals of the reading before', async () => {
+  const page = new OpenPage();
+  await page.pass(6500);
+  page.tokens = 40;
+  await page.pass(20_000);
+  assert.deepEqual([page.balances.at(1), page.balances.find((each) => each !== 1234)], [1234, 40]);
+  assert.ok(Math.max(...page.gaps) <= 15_000, `${page.gaps}`);
+});
+
+test('a balance that never stands still is sent as not known beside the viewers', async () => {
+  const page = new OpenPage();
+  await page.pass(30_000, (passed) => { page.tokens = 5000 + Math.floor(passed / 100); });
+  assert.ok(page.attempts.length >= 2);
+  assert.deepEqual([...new Set(page.balances)], ['unsettled']);
+  assert.ok(page.attempts.every(({ metrics }) => metrics.viewers.value === 552));
+});
+
+test('a balance that is gone while the page redraws itself costs no reading without it', async () => {
+  const page = new OpenPage();
+  await page.pass(4000);
+  page.tokens = 'missing';
+  await page.pass(4000);
+  page.tokens = 1240;
+  await page.pass(4000);
+  assert.deepEqual(page.balances, [1234, 1240]);
+});
+
+test('a balance that cannot be read for long is sent as that', async () => {
+  const page = new OpenPage({ tokens: 'unparsed' });
+  await page.pass(16_000);
+  assert.ok(page.attempts.length >= 2);
+  assert.deepEqual([...new Set(page.balances)], ['unparsed']);
+});
+
+test('after a change of the address nothing is read for an interval', async () => {
+  const page = new OpenPage({ viewers: 9 });
+  page.location.pathname = '/bob/';
+  page.owned = 'none';
+  await page.pass(9000);
+  page.location.pathname = '/b/alice/';
+  page.owned = 'own';
+  await page.pass(700);
+  page.viewers = 552;
+  await page.pass(9000);
+  assert.ok(page.attempts.length > 0 && page.attempts.every(({ metrics }) => metrics.viewers.value === 552));
+});
+
+test('each reading names its account, and the first of another account is no fall of the former', async () => {
+  const page = new OpenPage({ answer: { ...ANSWER, accountKey: 'k' }, tokens: 15_000 });
+  await page.pass(4000);
+  page.location.pathname = '/b/bob/';
+  page.tokens = 200;
+  await page.pass(8000);
+  assert.deepEqual(page.attempts.map(({ account, metrics }) => [account, metrics.tokens.value]),
+    [['k-chaturbate-alice', 15_000], ['k-chaturbate-bob', 200]]);
+});
+
+test('no reading goes out before its account is known', async () => {
+  const page = new OpenPage({ answer: { ...ANSWER, accountKey: 'k' } });
+  const mark = page.context.accountMark;
+  let isAllowed = false;
+  page.context.accountMark = async (...named) => { while (!isAllowed) await new Promise((resolve) => { setImmediate(resolve); }); return mark(...named); };
+  const late = new OpenPage({ answer: { ...ANSWER, accountKey: 'k' } });
+  late.context.accountMark = page.context.accountMark;
+  await late.pass(8000);
+  assert.equal(late.attempts.length, 0);
+  isAllowed = true;
+  await new Promise((resolve) => { setTimeout(resolve, 20); });
+  await late.pass(3000);
+  assert.equal(late.attempts[0].account, 'k-chaturbate-alice');
+});
+
+test('a page whose HTML never ends is read all the same', async () => {
+  const page = new OpenPage();
+  page.document.readyState = 'loading';
+  await page.pass(25_000);
+  assert.ok(page.attempts.length > 0 && page.attempts[0].readAt - START > 14_000);
+});
+
+test('a second injection takes over: one script reads, at the same pace', async () => {
+  const page = new OpenPage();
+  await page.pass(7500);
+  page.inject();
+  await page.pass(30_000);
+  assert.ok(page.gaps.every((gap) => gap > 1000 && gap < 6100), `${page.gaps}`);
+  assert.deepEqual([page.observers.size, page.listeners.size], [1, 1]);
+  assert.ok(page.timers.size <= 3);
+});
+
+test('the files may run a second time in one page', () => {
+  const context = loadContent();
+  for (const name of ['parse', 'adapters', 'sight', 'reader', 'steady', 'account']) run(context, name);
+  assert.equal(context.parseCount('5').value, 5);
+});
+
+test('a worker that dies with a reading in its hands is sent the same reading once more', async () => {
   const page = new OpenPage();
   page.isWorkerThere = false;
-  page.pass(5_100);
-  await settled();
-  const [, second, ...again] = page.attempts;
-  assert.deepEqual(again, [second]);
+  await page.pass(2500);
+  const [first, ...again] = page.attempts;
+  assert.deepEqual(again, [first]);
 });
 
-test('a script that its extension left behind stops timer and observer, and tells nobody', async () => {
+test('a script that its extension left behind stops timers and observer, and sends nothing', async () => {
   const page = new OpenPage();
+  await page.pass(2500);
   delete page.runtime.id;
   page.runtime.sendMessage = () => { throw new Error('Extension context invalidated.'); };
-  page.pass(20_000, Infinity);
-  await settled();
-  assert.deepEqual([page.timers.size, page.isObserved, page.attempts.length], [0, false, 1]);
+  await page.pass(20_000, () => page.change());
+  assert.deepEqual([page.observers.size, page.attempts.length], [0, 1]);
+  assert.equal([...page.timers.values()].filter(({ isRepeated }) => isRepeated).length, 0);
 });

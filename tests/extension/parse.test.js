@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadContent, plain } from './content.js';
 
-const { parseCount } = loadContent();
+const { parseCount, studioPulseAdapters } = loadContent();
 
 /** @type {[string, number | string][]} a number is the count, a word the status */
 const CASES = [
@@ -65,6 +65,9 @@ const CASES = [
   ['loading', 'unparsed'],
   ['12 / 500', 'ambiguous'],
   ['12 34', 'ambiguous'],
+  ['12\u00a034', 'ambiguous'],
+  ['12\n345', 'ambiguous'],
+  ['1 234\u00a0567', 'ambiguous'],
   ['12\n500', 'ambiguous'],
   ['3 of 5', 'ambiguous'],
   ['12:30', 'ambiguous'],
@@ -102,6 +105,45 @@ const CASES = [
   ['<b onclick=alert(1)>5</b>', 'unparsed'],
   ['alert(1)>', 'unparsed'],
   ['> 5', 'unparsed'],
+  ['12 min', 'unparsed'],
+  ['12th', 'unparsed'],
+  ['12½', 'unparsed'],
+  ['…1', 'unparsed'],
+  ['1…', 'unparsed'],
+  ['Nº 1,234', 'unparsed'],
+  ['№ 1,234', 'unparsed'],
+  ['1,234 USD', 'unparsed'],
+  ['1,234.', 'unparsed'],
+  ['12m', 'unparsed'],
+  ['12 M.', 'unparsed'],
+  ['12K+', 'unparsed'],
+  ['12 dozen', 'unparsed'],
+  ['12²', 'unparsed'],
+  ['1²', 'unparsed'],
+  ['x12', 'unparsed'],
+  ['12x', 'unparsed'],
+  ['USERS (12 mii)', 'unparsed'],
+  ['USERS (12 tis.)', 'unparsed'],
+  ['USERS (12%)', 'unparsed'],
+  ['USERS (12', 'unparsed'],
+  ['USERS 12', 'unparsed'],
+  ['USERS (1.2k)', 1200],
+  ['USERS (12K)', 12000],
+  ['USERS (-5)', 'out_of_range'],
+  ['ユーザー（552）', 552],
+  ['USUARIOS (1.552)', 1552],
+  ['3万人', 'unparsed'],
+  ['58人が見ています', 58],
+  ['58 人', 58],
+  ['58 Zuschauer', 58],
+  ['58 зрителей', 58],
+  ['1 token', 1],
+  ['1,234 tokens', 1234],
+  ['\u202e4321', 'unparsed'],
+  ['\u202d4321', 'unparsed'],
+  ['12\u00ad345', 12345],
+  ['\ue801 1,234', 1234],
+  ['\u{1e951}\u{1e952}', 12],
 ];
 
 for (const [text, expected] of CASES) {
@@ -132,6 +174,57 @@ for (const [text, expected] of TOTALS) {
     assert.deepEqual(plain(parseCount(text, 'total')), reading);
   });
 }
+
+const BALANCE = studioPulseAdapters.flatMap(({ metrics }) => metrics.tokens);
+
+test('a balance is never read from a rounded number, nor from words that are not its unit', () => {
+  assert.ok(BALANCE.length > 3);
+  for (const { shape, compact } of BALANCE) {
+    for (const text of ['12.3k', '12k', '3M', '12 mil', '12 viewers', '58 espectadores', 'Balance (12)', '12人', '12 tokens left', '12 / 500']) {
+      assert.equal(parseCount(text, 'only', { shape, compact }).value, undefined, text);
+    }
+    for (const text of ['12,345', '12345', '12 345']) assert.equal(parseCount(text, 'only', { shape, compact }).value, 12345, text);
+  }
+});
+
+/** The languages of CLDR's modern coverage, with the regions that write numbers in a way of their own. */
+const LOCALES = `af am ar ar-EG as az be bg bn bs ca ceb chr cs cv cy da de de-AT de-CH dsb dz el en en-IN en-ZA es es-MX et eu fa ff-Adlm fi fil fo fr fr-CA
+  fr-CH ga gd gl gsw gu ha he hi hr hsb hu hy ia id ig is it it-CH ja jv ka kk km kn ko kok ks ky lb lo lt lv mai mi mk ml mn mni mr ms my ne nl nn no or pa
+  pcm pl ps pt pt-PT qu rm ro ru sat sc sd si sk sl so sq sr sr-Latn su sv sw ta te tg th ti tk to tr tt ug uk ur uz vi wo xh yo yue zh zh-Hant zu ckb`
+  .split(/\s+/u);
+const AROUND = [(number) => number, (number) => `USERS (${number})`, (number) => `${number} tk`, (number) => `${number} espectadores`];
+
+test('the ordinary form of a number reads right in every language', () => {
+  const wrong = [];
+  for (const locale of LOCALES) {
+    const { format } = new Intl.NumberFormat(locale);
+    for (const value of [0, 7, 552, 1234, 12345, 123456, 1234567]) {
+      for (const around of AROUND) {
+        const text = around(format(value));
+        if (parseCount(text).value !== value) wrong.push(`${locale}: ${text} reads as ${JSON.stringify(parseCount(text))}`);
+      }
+    }
+  }
+  assert.ok(LOCALES.length >= 98);
+  assert.deepEqual(wrong, []);
+});
+
+test('the rounded form of a number reads right, or as unreadable, in every language', () => {
+  const wrong = [];
+  for (const locale of LOCALES) {
+    for (const compactDisplay of ['short', 'long']) {
+      const { format } = new Intl.NumberFormat(locale, { notation: 'compact', compactDisplay });
+      for (const value of [1000, 1234, 10_000, 12_000, 98_765, 1_000_000, 1_200_000, 12_000_000]) {
+        for (const around of AROUND) {
+          const text = around(format(value));
+          const read = parseCount(text).value;
+          if (read !== undefined && Math.abs(read - value) > value * 0.05) wrong.push(`${locale}: ${text} for ${value} reads as ${read}`);
+        }
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
 
 test('no count is ever invented: whatever reads ok is a safe whole number, not negative', () => {
   const alphabet = [..."0123459.,' kKmM%-/()٥۵\u202f\u00a0٫٬x"];

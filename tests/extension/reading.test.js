@@ -67,8 +67,15 @@ test('a balance of zero is sent as zero', () => {
   assert.deepEqual([tokens_count, viewers_count], [0, 0]);
 });
 
-test('without a balance there is no reading', () => {
-  assert.equal(toTelemetry({ ...MESSAGE, metrics: { viewers: { status: 'ok', value: 5 } } }, SETTINGS), null);
+test('a balance that was not read is sent as null beside the viewers, and nothing is sent where neither was read', () => {
+  const body = toTelemetry({ ...MESSAGE, metrics: { tokens: { status: 'unparsed' }, viewers: { status: 'ok', value: 5 } } }, SETTINGS);
+  assert.deepEqual([body.tokens_count, body.viewers_count], [null, 5]);
+  assert.equal(toTelemetry({ ...MESSAGE, metrics: { tokens: { status: 'missing' }, viewers: { status: 'hidden' } } }, SETTINGS), null);
+});
+
+test('the account mark is sent where it is known', () => {
+  assert.equal(toTelemetry({ ...MESSAGE, account: '3fa9c2e1d07b55aa' }, SETTINGS).account, '3fa9c2e1d07b55aa');
+  assert.ok(!('account' in toTelemetry(MESSAGE, SETTINGS)));
 });
 
 test('the goal is the one that was set; the tip goal on the page is another thing', () => {

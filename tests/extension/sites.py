@@ -10,7 +10,14 @@ from typing import ClassVar
 from tests.certificates import self_signed
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
-DOMAINS = ("chaturbate.com", "stripchat.com", "camsoda.com", "example.com", "example.net")  # the last two: a platform of the docs
+DOMAINS = (
+    "chaturbate.com",
+    "stripchat.com",
+    "mywebcamroom.com",
+    "camsoda.com",
+    "example.com",
+    "example.net",
+)  # the last two: a platform of the docs
 
 OWN = {
     "chaturbate": "https://chaturbate.com/b/alice/",
@@ -36,7 +43,8 @@ class Page(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        platform = next((name for name in self.OWN_PATHS if name in self.headers["Host"]), None)
+        host = self.headers["Host"].replace("mywebcamroom", "stripchat")
+        platform = next((name for name in self.OWN_PATHS if name in host), None)
         kind = "own" if platform and re.fullmatch(self.OWN_PATHS[platform], self.path) else "viewer"
         file = FIXTURES / f"{platform}-{kind}.html"
         body = file.read_bytes() if file.exists() else b""

@@ -19,7 +19,7 @@ HYPOTHESES = """[
 def page(playwright: Playwright) -> Iterator[Page]:
     browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
     page = browser.new_page()
-    for name in ("parse", "adapters", "reader"):
+    for name in ("parse", "adapters", "sight", "reader"):
         page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")
     yield page
     browser.close()
@@ -78,14 +78,30 @@ def test_a_node_that_was_replaced_is_read_anew(page: Page) -> None:
         assert page.evaluate(f"() => readMetric({HYPOTHESES}, document).value") == value
 
 
+READ = "([platform, now]) => readMetrics(studioPulseAdapters.find((adapter) => adapter.platform === platform), document, now)"
+
+
 def test_classes_with_a_build_suffix_are_matched(page: Page) -> None:
     """Stripchat's and CamSoda's class names end in something new at every release."""
     page.evaluate(
-        """() => { document.body.innerHTML = `<div class="header-top__x#A1"><b class="tokens-amount__y#B2">12.345</b></div>
-            <div class="player-viewers-count__z#C3"><span>58 人</span></div>`; }"""
+        """() => { builtClasses.clear(); document.body.innerHTML = `<div class="header-top__x#A1"><b class="tokens-amount__y#B2">12.345</b></div>
+            <div class="tokens-amount__y#B2">999</div><div class="player-viewers-count__z#C3"><span>58 人</span></div>`; }"""
     )
-    read = "platform => readMetrics(studioPulseAdapters.find((adapter) => adapter.platform === platform), document)"
-    metrics = page.evaluate(read, "stripchat")
+    metrics = page.evaluate(READ, ["stripchat", 1])
     assert (metrics["tokens"]["value"], metrics["viewers"]["value"]) == (12345, 58)
-    page.evaluate("() => { document.body.innerHTML = '<div class=\"credits-balance-9f\">77</div>'; }")
-    assert page.evaluate(read, "camsoda")["tokens"] == {"status": "ok", "value": 77, "via": "credits-balance"}
+    page.evaluate("() => { document.body.innerHTML = '<div class=\"token-balance-9f\">77</div>'; }")
+    assert page.evaluate(READ, ["camsoda", 1])["tokens"] == {"status": "ok", "value": 77, "via": "token-balance"}
+
+
+def test_a_build_suffix_that_comes_late_or_changes_is_found_within_a_few_looks(page: Page) -> None:
+    """A search for part of a class visits every element, so a look makes one such search at most once its first searches found nothing."""
+    page.evaluate("() => { builtClasses.clear(); document.body.innerHTML = ''; }")
+    assert page.evaluate(READ, ["stripchat", 1])["tokens"]["status"] == "missing"
+    for suffix, start in (("A1", 1000), ("B2", 20_000)):
+        page.evaluate(
+            """suffix => { document.body.innerHTML = `<div class="header-top__${suffix}"><b class="tokens-amount__${suffix}">7</b></div>
+                <div class="player-viewers-count__${suffix}"><span>58</span></div>`; }""",
+            suffix,
+        )
+        looks = [page.evaluate(READ, ["stripchat", start + 1000 * look]) for look in range(10)]
+        assert (looks[-1]["tokens"]["value"], looks[-1]["viewers"]["value"]) == (7, 58)

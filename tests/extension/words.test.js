@@ -31,7 +31,7 @@ test('the store takes the description', () => {
 test('the manifest asks for storage, alarms, three sites, and nothing more', () => {
   assert.deepEqual(manifest.permissions, ['storage', 'alarms']);
   assert.deepEqual(manifest.optional_host_permissions, ['https://*/*', 'http://localhost/*', 'http://127.0.0.1/*']);
-  assert.deepEqual(manifest.content_scripts[0].js, ['content/parse.js', 'content/adapters.js', 'content/reader.js', 'content/main.js']);
+  assert.deepEqual(manifest.content_scripts[0].js, ['content/parse.js', 'content/adapters.js', 'content/sight.js', 'content/reader.js', 'content/steady.js', 'content/account.js', 'content/main.js']);
   for (const key of ['host_permissions', 'externally_connectable', 'web_accessible_resources', 'optional_permissions']) assert.ok(!(key in manifest), key);
 });
 

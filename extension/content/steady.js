@@ -1,0 +1,86 @@
+'use strict';
+
+/**
+ * Decides when a number is believed. Pages count up, draw 0 before they know, and slip a digit; what stands still is
+ * read. Pure: takes the moment as an argument, in milliseconds of any clock that only goes forward.
+ */
+
+/** Two looks at least this far apart must show the same number. Longer than the last step of a counting animation. */
+var STILL_MS = 800;
+/** A new zero is what a page shows before it knows. */
+var ZERO_MS = 10_000;
+/** A balance that falls may be half drawn. */
+var FALL_MS = 10_000;
+/** A balance that leaps may have a digit too many. Short enough for the next reading. */
+var LEAP_MS = 3500;
+var LEAP_TOKENS = 1000;
+
+/**
+ * @typedef {{
+ *   seen: Partial<Record<MetricName, { value: number, since: number }>>,
+ *   doubts: Partial<Record<MetricName, { kind: string, since: number }>>,
+ *   believed: Partial<Record<MetricName, number>>,
+ * }} Steadiness
+ */
+
+/** Nothing seen, nothing believed. @returns {Steadiness} */
+function freshSteadiness() {
+  return { seen: {}, doubts: {}, believed: {} };
+}
+
+/**
+ * The metrics of one look, with `unsettled` in place of each number that is not believed yet. Changes `steadiness`.
+ *
+ * @param {Steadiness} steadiness
+ * @param {Metrics} metrics
+ * @param {number} now
+ * @returns {Metrics}
+ */
+function settle(steadiness, metrics, now) {
+  /** @type {Metrics} */
+  const settled = {};
+  for (const [key, reading] of Object.entries(metrics)) {
+    const name = /** @type {MetricName} */ (key);
+    settled[name] = isBelieved(steadiness, name, reading, now) ? reading : { status: 'unsettled', ...(reading.via && { via: reading.via }) };
+  }
+  return settled;
+}
+
+/** What is no number is passed on at once. @param {Steadiness} steadiness @param {MetricName} name @param {MetricReading} reading @param {number} now */
+function isBelieved({ seen, doubts, believed }, name, { value }, now) {
+  if (value === undefined) {
+    delete seen[name];
+    delete doubts[name];
+    return true;
+  }
+  const known = seen[name];
+  const { since } = known?.value === value && known.since <= now ? known : (seen[name] = { value, since: now });
+  const doubt = doubtOf(name, value, believed[name]);
+  if (doubt) {
+    const former = doubts[name];
+    const isSame = doubt.kind !== 'zero' && former?.kind === doubt.kind && former.since <= now;
+    const begun = isSame ? former : { kind: doubt.kind, since };
+    doubts[name] = begun;
+    if (now - begun.since < doubt.ms) return false;
+  } else {
+    delete doubts[name];
+  }
+  if (now - since < STILL_MS) return false;
+  believed[name] = value;
+  delete doubts[name];
+  return true;
+}
+
+/**
+ * Why a number needs more time than others, or null.
+ *
+ * @param {MetricName} name
+ * @param {number} value
+ * @param {number | undefined} believed
+ */
+function doubtOf(name, value, believed) {
+  if (value === 0) return believed === 0 ? null : { kind: 'zero', ms: ZERO_MS };
+  if (name !== 'tokens' || believed === undefined) return null;
+  if (value < believed) return { kind: 'fall', ms: FALL_MS };
+  return value - believed >= LEAP_TOKENS && value > believed * 1.5 ? { kind: 'leap', ms: LEAP_MS } : null;
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadContent, plain } from './content.js';
+
+const { freshSteadiness, settle } = loadContent();
+
+/**
+ * What is believed at each look, a second apart; `…` where nothing is. `believed` is what was read before.
+ *
+ * @param {(number | string)[]} numbers one for each look; a word is a status
+ * @param {number} [believed]
+ * @param {string} [metric]
+ */
+function believe(numbers, believed, metric = 'tokens') {
+  const steadiness = freshSteadiness();
+  if (believed !== undefined) steadiness.believed[metric] = believed;
+  return numbers.map((number, second) => {
+    const reading = typeof number === 'number' ? { status: 'ok', value: number, via: 'x' } : { status: number };
+    const { status, value } = plain(settle(steadiness, { [metric]: reading }, second * 1000))[metric];
+    return status === 'unsettled' ? '…' : value ?? status;
+  });
+}
+
+const times = (count, value) => Array.from({ length: count }, () => value);
+
+for (const [what, numbers, expected, believed] of [
+  ['a number is believed at the second look', [1234, 1234, 1234], ['…', 1234, 1234]],
+  ['a number that changes needs two looks again', [5, 5, 6, 6], ['…', 5, '…', 6]],
+  ['a number that runs up is believed when it stands', [0, 400, 800, 1100, 1234, 1234], ['…', '…', '…', '…', '…', 1234]],
+  ['the same number before and after another was not still', [5, 6, 5, 6, 5], times(5, '…')],
+  ['a zero before the number is never believed', [0, 0, 0, 0, 1234, 1234], ['…', '…', '…', '…', '…', 1234]],
+  ['a zero that stands for ten seconds is true', times(12, 0), [...times(10, '…'), 0, 0]],
+  ['a believed zero stays believed', [0, 0], ['…', 0], 0],
+  ['a zero in between does not last', [5000, 5000, 0, 0, 5000, 5000], ['…', 5000, '…', '…', '…', 5000]],
+  ['a fall is believed after ten seconds', [5000, ...times(12, 40)], ['…', ...times(10, '…'), 40, 40], 5000],
+  ['a fall with tips in it is believed after ten seconds', [40, 40, 40, 40, 40, 60, 60, 60, 90, 90, 90, 90], [...times(10, '…'), 90, 90], 5000],
+  ['a fall that returns is never believed', [1, 1, 1, 1, 1, 1, 12345, 12345], [...times(6, '…'), '…', 12345], 12345],
+  ['a small rise is believed at the second look', [150, 150], ['…', 150], 100],
+  ['a leap is believed after three and a half seconds', times(6, 41001), [...times(4, '…'), 41001, 41001], 1234],
+  ['a doubled digit that goes again is never believed', [355492, 355492, 355492, 35550, 35550], ['…', '…', '…', '…', 35550], 35549],
+  ['a rise of less than half is no leap, however large', [12000, 12000], ['…', 12000], 10000],
+  ['what is no number is passed on at once', ['missing', 'unparsed', 5, 'hidden', 5, 5], ['missing', 'unparsed', '…', 'hidden', '…', 5]],
+]) {
+  test(what, () => assert.deepEqual(believe(numbers, believed), expected));
+}
+
+test('viewers may fall and leap at once, and a zero waits', () => {
+  assert.deepEqual(believe([5, 5, 9000, 9000], 552, 'viewers'), ['…', 5, '…', 9000]);
+  assert.deepEqual(believe([0, 0, 0, 552, 552], 7, 'viewers'), ['…', '…', '…', '…', 552]);
+});
+
+test('a clock that goes back believes nothing early and gets over it', () => {
+  const steadiness = freshSteadiness();
+  const look = (now) => settle(steadiness, { tokens: { status: 'ok', value: 5 } }, now).tokens.status;
+  assert.deepEqual([10_000, 0, 900, 1800].map(look), ['unsettled', 'unsettled', 'ok', 'ok']);
+});
+
+test('each number settles for itself, and keeps the hypothesis that found it', () => {
+  const steadiness = freshSteadiness();
+  settle(steadiness, { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 1, via: 'b' } }, 0);
+  const settled = settle(steadiness, { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 2, via: 'b' } }, 1000);
+  assert.deepEqual(plain(settled), { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'unsettled', via: 'b' } });
+});
