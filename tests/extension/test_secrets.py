@@ -24,7 +24,7 @@ def test_others_cannot_speak_to_the_worker(ready: Browser, ingest: ScriptedInges
     assert page.evaluate("() => globalThis.chrome?.runtime?.sendMessage") is None
     assert ready.console.evaluate(f"() => {FORGE}('chaturbate', 'tokencount')") is None
     assert asked(ready, OWN["camsoda"], f"{FORGE}('chaturbate', 'tokencount')") is None
-    assert asked(ready, OWN["camsoda"], f"{FORGE}('camsoda', 'role')") == {"isKept": True}
+    assert asked(ready, OWN["camsoda"], f"{FORGE}('camsoda', 'token-balance')") == {"isKept": True}
     ingest.wait_for(lambda _: len(set(platforms(ingest))) == 2)
     assert set(platforms(ingest)) == set(ready.board()["platforms"]) | {"camsoda"} == {"stripchat", "camsoda"}
 
@@ -56,7 +56,8 @@ def test_content_scripts_cannot_read_storage(ready: Browser) -> None:
 def test_content_scripts_get_nothing_but_a_receipt(ready: Browser, ingest: ScriptedIngest) -> None:
     """A content script that asks for what the popup may ask for gets no answer."""
     ask = "chrome.runtime.sendMessage({ type: 'dead-letters' }).then((answer) => JSON.stringify(answer ?? null), () => 'refused')"
-    assert asked(ready, OWN["camsoda"], ask) in ("null", "refused")
+    page = ready.open(OWN["camsoda"])
+    assert ready.isolated(page, ask) in ("null", "refused")
     ingest.wait_for(lambda _: ingest.moments)
 
 
