@@ -2,7 +2,7 @@
 # Says where the running stack is, with tokens to try it with.
 set -eu
 value() { sed -n "s/^$1=//p" .env; }
-token() { docker compose run --rm --no-deps -T tokens issue --audience "$1" --subject "$who" --ttl 30d; }
+token() { docker compose run --rm --no-deps -T tokens issue --audience "$1" --subject "$who" --rooms '*' --ttl 30d; }
 
 # The audit log tells people apart by it.
 who=${SUDO_USER:-$(id -un)}

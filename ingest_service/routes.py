@@ -66,6 +66,7 @@ class Telemetry:
         now = time.time()
         claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        self._check(claims)  # again: a body may take its time
         update = parse_update(body)
         if seconds := shift_seconds(offset_ms):
             update = shifted(update, seconds)
@@ -90,6 +91,7 @@ class Telemetry:
         now = time.time()
         claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        self._check(claims)  # again: a body may take its time
         items = parse_batch(body)
         if seconds := shift_seconds(offset_ms):
             items = [item if isinstance(item, Problem) else shifted(item, seconds) for item in items]
@@ -118,11 +120,15 @@ class Telemetry:
         except TokenError:
             raise unauthorized() from None
         scope[CLAIMS] = claims
-        if claims.token_id in self._revocations:
-            raise unauthorized()
+        self._check(claims)
         if not is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
         return claims, clock_offset_ms(sent_at, int(now_seconds * 1000))
+
+    def _check(self, claims: Claims) -> None:
+        """Raises a 401 Problem for a token that has ended."""
+        if claims.expires_at <= time.time() or claims.token_id in self._revocations:
+            raise unauthorized()
 
     def _checked(self, item: TelemetryUpdate | Problem, claims: Claims, now_seconds: float) -> TelemetryUpdate | Problem:
         if isinstance(item, Problem):

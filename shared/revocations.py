@@ -1,18 +1,20 @@
 """The list of tokens ended before their time: one sorted set in Redis, a copy in every process.
 
 Each process reads the (short) list every second, so a revocation takes effect everywhere within about two. The same reading proves
-that Redis answers, which is what readiness wants to know. Without Redis, or with one that lost its data, what this process has heard
-stays in force.
+that Redis answers, which is what readiness wants to know. Until the list was read once no token is accepted. Without Redis, or with one
+that lost its data, what this process has read stays in force.
 """
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 from shared.audit import Audit
 from shared.jobs import sleep
 from shared.keys import REVOKED_TOKENS
+from shared.problems import Problem
 from shared.redis import RedisError, Store
 
 REFRESH_SECONDS = 1.0
@@ -20,11 +22,16 @@ REFRESH_SECONDS = 1.0
 log = structlog.get_logger()
 
 
+# A full store refuses ZADD, and a script without the flag; ending the token that filled it has to work. A time is never lowered.
+_REVOKE: Final = """#!lua flags=allow-oom
+redis.call('ZADD', KEYS[1], 'GT', ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+"""
+
+
 async def revoke(store: Store, token_id: str, until_seconds: int) -> None:
-    """Ends a token; it is remembered until the second at which it would have expired anyway."""
-    redis = store.owner(REVOKED_TOKENS)
-    await redis.zadd(REVOKED_TOKENS, {token_id: until_seconds})
-    await redis.zremrangebyscore(REVOKED_TOKENS, "-inf", int(time.time()) - 60)
+    """Ends a token; it is remembered until the second at which it would have expired anyway, or longer where that was ordered before."""
+    await store.owner(REVOKED_TOKENS).eval(_REVOKE, 1, REVOKED_TOKENS, until_seconds, token_id, int(time.time()) - 60)
 
 
 async def listed(store: Store) -> dict[str, float]:
@@ -45,6 +52,9 @@ class Revocations:
         self._confirmed_at = float("-inf")
 
     def __contains__(self, token_id: object) -> bool:
+        """Whether a token was ended; raises a 503 Problem before the list was read for the first time, since nobody can know."""
+        if self._confirmed_at == float("-inf"):
+            raise Problem(503, "the list of revoked tokens has not been read yet", retry_after_seconds=1)
         return token_id in self._ended
 
     def seconds_since_confirmed(self) -> float:

@@ -5,6 +5,7 @@ A token given as `-` is read from stdin, so that it need not stand in the shell'
 
 import argparse
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import re
@@ -29,13 +30,14 @@ MAX_INPUT: Final = 16_384  # bytes read for a `-`
 
 EPILOG: Final = """
 environment:
-  TOKEN_KEYS         kid:secret[,kid:secret...]; the first one signs (issue, inspect)
+  TOKEN_KEYS         kid:secret[,kid:secret...]; the first one signs (issue, inspect; revoke, if set)
   TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; issuers outside, verified only (inspect)
   REDIS_URL          where the list of ended tokens is (revoke, revoked; inspect, if set)
 
 examples:
   python -m shared.tokens keygen
-  python -m shared.tokens issue --audience ingest --subject 'Room 12' --rooms 'Room 12' --ttl 90d
+  python -m shared.tokens issue --audience ingest --subject 'Room 12' --rooms 'Room 12' \\
+      --platforms chaturbate,stripchat,camsoda --ttl 90d
   python -m shared.tokens inspect - < token.txt
   python -m shared.tokens revoke 5f0c1d9ae27b83466a1d20ce
 
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     new = commands.add_parser("issue", help="print a new token")
     new.add_argument("--audience", required=True, choices=AUDIENCES, help="what it opens")
     new.add_argument("--subject", required=True, help="who it is for, as shown in logs")
-    new.add_argument("--rooms", default="*", help="comma separated ids or prefixes ending in * (default: every room)")
+    new.add_argument("--rooms", required=True, help="comma separated ids or prefixes ending in *; '*' alone is every room")
     new.add_argument("--platforms", help="comma separated (default: every platform)")
     new.add_argument("--ttl", type=_duration, default="8h", help="such as 30m, 8h, 90d, at most 366d (default: 8h)")
     new.set_defaults(run=_issue)
@@ -85,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("token", help="the token, - for stdin")
     look.set_defaults(run=_inspect)
     end = commands.add_parser("revoke", help="end a token everywhere within seconds")
-    end.add_argument("token", help="the token or its jti, - for stdin")
+    what = end.add_mutually_exclusive_group(required=True)
+    what.add_argument("token", nargs="?", help="the token or its jti, - for stdin")
+    what.add_argument("--jti", help="the jti, whatever it looks like; one that starts with a dash as --jti=-…")
     end.set_defaults(run=_revoke)
     commands.add_parser("revoked", help="print the jti of every ended token and when it may be forgotten").set_defaults(run=_revoked)
     return parser
@@ -203,7 +207,10 @@ def _state(settings: InspectSettings, token: str, said: dict[str, Any]) -> str:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    token_id, until = _identify(_given(options.token))
+    forever = int(time.time()) + MAX_LIFETIME_SECONDS
+    token_id, until = (options.jti, forever) if options.jti is not None else _identify(_given(options.token), forever)
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= 128 or not token_id.isprintable():
+        raise KeyringError("that is neither a token nor a jti")
     asyncio.run(_end(load(StoreSettings).redis_url, token_id, until))
     structlog.get_logger().warning("token.revoked", audit=True, jti=token_id)
     return 0
@@ -223,14 +230,21 @@ def _unverified(token: str) -> dict[str, Any]:
         raise KeyringError("that is not a token") from None
 
 
-def _identify(text: str) -> tuple[str, int]:
-    """The `jti` and the second until which it must be remembered. The signature does not matter: ending a forgery harms nobody."""
-    forever = int(time.time()) + MAX_LIFETIME_SECONDS
-    said = _unverified(text) if text.count(".") == 2 else {"jti": text}
-    token_id, expires = said.get("jti"), said.get("exp")
-    if not isinstance(token_id, str) or not 0 < len(token_id) <= 128 or not token_id.isprintable():
-        raise KeyringError("that is neither a token nor a jti")
-    return token_id, min(expires, forever) if type(expires) is int else forever
+def _identify(text: str, forever: int) -> tuple[Any, int]:
+    """The `jti`, and the second until which it must be remembered.
+
+    What a token says of its end is believed only of one that was signed with our own shared secret: whoever makes up a copy could else have
+    the revocation forgotten early, and an outside issuer may use a `jti` again.
+    """
+    if text.count(".") != 2:
+        return text, forever
+    said, keyring = _unverified(text), load(InspectSettings).keyring
+    with contextlib.suppress(TokenError, jwt.PyJWTError, KeyError):
+        key = keyring.keys[jwt.get_unverified_header(text)["kid"]]
+        claims = verify(keyring, text, audience=said["aud"] if said.get("aud") in AUDIENCES else "none")
+        if key.algorithm == "HS256":
+            return claims.token_id, claims.expires_at
+    return said.get("jti"), forever
 
 
 async def _end(url: RedisUrl, token_id: str, until_seconds: int) -> None:
