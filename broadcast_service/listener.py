@@ -24,6 +24,7 @@ from broadcast_service.subscription import Subscription, subscription
 from shared import keys
 from shared.jobs import report_alive, sleep, until_one_ends
 from shared.messages import UNREADABLE, decode_stored
+from shared.reasons import reason_of
 from shared.redis import RedisError, Store
 
 PROBE_INTERVAL_SECONDS: Final = 0.5
@@ -89,7 +90,7 @@ class ShardListener:
     def _note_loss(self, error: BaseException) -> None:
         metrics.subscriptions_lost.labels(type(error).__name__).inc()
         if self.synced or self._failures == 0:
-            log.warning("subscription.lost", shard=self._shard, error=type(error).__name__)
+            log.warning("subscription.lost", shard=self._shard, error=type(error).__name__, reason=reason_of(error))
         self._set_synced(synced=False)
 
     async def _listen(self) -> None:

@@ -14,8 +14,9 @@ import contextlib
 import enum
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
+from urllib.parse import parse_qsl, quote, urlencode
 
 import structlog
 from redis.asyncio import Redis
@@ -23,6 +24,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import RedisError
 
 from shared.jobs import sleep
+from shared.reasons import reason_of
 from shared.redis_connection import OPERATION_TIMEOUT_SECONDS, new_client, new_connection
 
 __all__ = ["OPERATION_TIMEOUT_SECONDS", "RedisError", "RedisUrl", "Store", "Topology"]
@@ -31,7 +33,10 @@ DISCOVERY_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
 
-_URL = re.compile(r"\A(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://(?P<user>[^@/]*@)?(?P<hosts>[^@/]+)(?:/(?P<path>.*))?\Z")
+_URL = re.compile(
+    r"\A(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://(?P<user>[^@/]*@)?(?P<hosts>[^@/?#]+)"
+    r"(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?\Z"
+)
 _HOST = re.compile(r"\A(\[[0-9a-fA-F:.]+\]|[^\s:\[\]]+):[0-9]{1,5}\Z")
 _SENTINEL_PATH = re.compile(r"\A([A-Za-z0-9._-]+)(?:/([0-9]{1,4}))?\Z")
 
@@ -51,12 +56,15 @@ class NoOwner(RedisError):
 class RedisUrl:
     """A parsed REDIS_URL. `seeds` are the URLs of the nodes, or the Sentinels, to ask first."""
 
-    def __init__(self, topology: Topology, seeds: list[str], *, node_prefix: str = "", master: str = "", database: str = "0") -> None:
+    def __init__(
+        self, topology: Topology, seeds: list[str], *, node_prefix: str = "", master: str = "", database: str = "0", options: str = ""
+    ) -> None:
         self.topology = topology
         self.seeds = seeds
         self.master = master
         self._node_prefix = node_prefix
         self._database = database
+        self._options = options
         for node in (*seeds, self.node("localhost", 1) if node_prefix else ""):
             _check(node)
 
@@ -70,19 +78,34 @@ class RedisUrl:
             raise ValueError("each node is host:port")
         hosts, path = match["hosts"].split(","), match["path"] or ""
         node_prefix = f"{match['scheme']}://{match['user'] or ''}"
+        query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+        if "db" in query:
+            raise ValueError("a database is no option; its number follows the master's name")
         if match["kind"] == Topology.CLUSTER.value:
             if path:
                 raise ValueError("a cluster has no databases")
-            return cls(Topology.CLUSTER, [node_prefix + host for host in hosts], node_prefix=node_prefix)
+            options = _as_query(query)
+            seeds = [f"{node_prefix}{host}{options}" for host in hosts]
+            return cls(Topology.CLUSTER, seeds, node_prefix=node_prefix, options=options)
         if not (name := _SENTINEL_PATH.match(path)):
             raise ValueError("the master's name follows the nodes")
-        sentinels = [f"{match['scheme']}://{host}" for host in hosts]
-        return cls(Topology.SENTINEL, sentinels, node_prefix=node_prefix, master=name[1], database=name[2] or "0")
+        sentinel_user, sentinel_password = query.pop("sentinel_username", ""), query.pop("sentinel_password", "")
+        if sentinel_user and not sentinel_password:
+            raise ValueError("sentinel_username needs a sentinel_password")
+        user = f"{quote(sentinel_user, safe='')}:{quote(sentinel_password, safe='')}@" if sentinel_password else ""
+        options = _as_query(query)
+        sentinels = [f"{match['scheme']}://{user}{host}{options}" for host in hosts]
+        return cls(Topology.SENTINEL, sentinels, node_prefix=node_prefix, master=name[1], database=name[2] or "0", options=options)
 
     def node(self, host: str, port: int | str) -> str:
         """The URL of a data node."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        return f"{self._node_prefix}{address}" + (f"/{self._database}" if self._database != "0" else "")
+        return f"{self._node_prefix}{address}" + (f"/{self._database}" if self._database != "0" else "") + self._options
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the data nodes are reached over TLS."""
+        return self._node_prefix.startswith("rediss")
 
 
 class Owned(NamedTuple):
@@ -104,6 +127,7 @@ class Store:
         self.subscribe = "SSUBSCRIBE" if clustered else "SUBSCRIBE"
         self._nodes: dict[str, Redis] = {}
         self._owned: list[Owned] = []
+        self._unanswered: dict[str, str] = {}
         if url.topology is Topology.NODE:
             self._owned = [_all_slots(0, url.seeds[0])]
 
@@ -151,19 +175,35 @@ class Store:
             async with asyncio.timeout(OPERATION_TIMEOUT_SECONDS):
                 if self._url.topology is Topology.SENTINEL:
                     state: dict[str, Any] = await self._node(url).sentinel_master(self._url.master)  # type: ignore[assignment]
-                    return [_all_slots(int(state["config-epoch"]), self._url.node(state["ip"], state["port"]))]
-                nodes: dict[str, dict[str, Any]] = await self._node(url).cluster("NODES")
-                return list(self._parse(nodes, url))
-        except (RedisError, OSError, TimeoutError):
+                    found = [_all_slots(int(state["config-epoch"]), self._url.node(state["ip"], state["port"]))]
+                else:
+                    nodes: dict[str, dict[str, Any]] = await self._node(url).cluster("NODES")
+                    found = list(self._parse(nodes, url))
+        except (RedisError, OSError, TimeoutError) as error:
+            self._report(url, reason_of(error))
             return []
         except (KeyError, TypeError, ValueError) as error:  # something answers that is no Sentinel or Cluster node
             log.warning("discovery.unreadable", error=type(error).__name__)
             return []
+        self._unanswered.pop(url, None)
+        return found
+
+    def _report(self, url: str, reason: str) -> None:
+        """Logs why a node or Sentinel does not answer, once for each reason, until it has answered again."""
+        if self._unanswered.get(url) != reason:
+            self._unanswered[url] = reason
+            log.warning("redis.unanswered", node=url.rpartition("@")[2].partition("?")[0].rpartition("//")[2], reason=reason)
 
     def _parse(self, nodes: dict[str, dict[str, Any]], asked: str) -> Iterator[Owned]:
-        """The slots of a `CLUSTER NODES` answer. A node that was never contacted by address does not know its own host."""
+        """The slots of a `CLUSTER NODES` answer. A node that was never contacted by address does not know its own host.
+
+        Over TLS a node is reached by the host name that it announces, if any, because that is what its certificate names.
+        """
         for address, node in nodes.items():
             host, _, port = address.rpartition(":")
+            announced = str(node.get("hostname") or "")
+            if self._url.is_tls and announced and "=" not in announced:
+                host = announced
             url = self._url.node(host, port) if host else asked
             for slots in node["slots"]:
                 yield Owned(int(node["epoch"]), int(slots[0]), int(slots[-1]), url)
@@ -173,6 +213,10 @@ class Store:
         for url in self._nodes.keys() - keep:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._nodes.pop(url).aclose()
+
+
+def _as_query(options: Mapping[str, str]) -> str:
+    return f"?{urlencode(options)}" if options else ""
 
 
 def _check(url: str) -> None:

@@ -15,6 +15,7 @@ from shared.audit import Audit
 from shared.jobs import sleep
 from shared.keys import REVOKED_TOKENS
 from shared.problems import Problem
+from shared.reasons import reason_of
 from shared.redis import RedisError, Store
 
 REFRESH_SECONDS = 1.0
@@ -85,6 +86,6 @@ class Revocations:
                 away = False
             except (RedisError, OSError, TimeoutError) as error:
                 if not away:
-                    log.warning("redis.away", error=type(error).__name__)
+                    log.warning("redis.away", error=type(error).__name__, reason=reason_of(error))
                 away = True
             await sleep(REFRESH_SECONDS)

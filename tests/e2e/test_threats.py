@@ -40,7 +40,7 @@ def everywhere(token: str) -> Iterator[tuple[Headers, str, bytes]]:
     yield UPGRADE, f"{PATH}/{token}", b""
     yield (*UPGRADE, carried("pulse.v1", token)), PATH, b""
     yield (*UPGRADE, carried("pulse.v1", f"bearer.{token}")), PATH, b""
-    yield (*UPGRADE, ("Origin", f"https://{token}"), authorization(token)), PATH, b""
+    yield (*UPGRADE, ("Origin", f"https://eyJ{token}"), authorization(token)), PATH, b""  # a name of plain words would be one to log
     yield (*JSON, authorization(token)), ONE, token.encode()
     yield (*JSON, authorization(token)), f"{BATCH}?token={token}", json.dumps([{token: token}]).encode()
     yield (("Cookie", f"token={token}"), ("User-Agent", token), ("Referer", f"https://x/?{token}"), ("X-Forwarded-For", token)), ONE, b"{"

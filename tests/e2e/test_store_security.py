@@ -1,0 +1,175 @@
+"""Both services on Redis with TLS and passwords: a Cluster, Sentinels with credentials of their own, and what the log says."""
+
+import functools
+import json
+import pathlib
+import subprocess
+from collections.abc import Iterator
+from typing import Final, Self
+
+import pytest
+
+from tests import needs
+from tests.certificates import self_signed
+from tests.clients import Dashboard, Producer, wait_until
+from tests.nodes import Node, eventually
+from tests.stack import Service, Stack, StackError, free_port
+
+SLOTS: Final = 16384
+ACL: Final = "user pulse on >sentinel-secret resetchannels -@all +sentinel|master +ping"
+
+
+class TlsCluster:
+    """Two nodes that speak TLS alone, with a certificate that names `localhost` and no address."""
+
+    def __init__(self, directory: pathlib.Path, *, announce: bool = True) -> None:
+        self.certificate = self_signed(directory, "localhost")
+        self.ports = [free_port(), free_port()]
+        self._directory = directory
+        self._announce = ["--cluster-announce-hostname", "localhost"] if announce else []
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        for port in self.ports:
+            home = self._directory / str(port)
+            home.mkdir()
+            tls = ["--tls-port", str(port), "--port", "0", "--tls-cluster", "yes", "--tls-auth-clients", "no", "--tls-replication", "yes"]
+            files = [word for name in ("cert-file", "key-file", "ca-cert-file") for word in (f"--tls-{name}", str(self.certificate))]
+            cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), *self._announce]
+            command = [needs.redis_server(), "--bind", "127.0.0.1", "--dir", str(home), "--save", "", *tls, *files, *cluster]
+            with (home / "log").open("wb") as log:
+                self._processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        for number, port in enumerate(self.ports):
+            eventually(functools.partial(self._says, "PONG", port, "PING"), f"{port} answers")
+            first = number * SLOTS // 2
+            assert self.cli(port, "CLUSTER", "ADDSLOTSRANGE", str(first), str(first + SLOTS // 2 - 1)) == "OK"
+            self.cli(port, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+        bus = self.cli(self.ports[1], "CONFIG", "GET", "cluster-port").split()[-1]
+        self.cli(self.ports[0], "CLUSTER", "MEET", "127.0.0.1", str(self.ports[1]), bus)
+        for port in self.ports:
+            eventually(functools.partial(self._says, "cluster_state:ok", port, "CLUSTER", "INFO"), "the cluster is well")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _says(self, words: str, port: int, *command: str) -> bool:
+        return words in self.cli(port, *command)
+
+    def cli(self, port: int, *command: str) -> str:
+        """Runs a command on one node."""
+        cli = [str(pathlib.Path(needs.redis_server()).with_name("redis-cli")), "-h", "localhost", "-p", str(port), "--tls"]
+        done = subprocess.run([*cli, "--cacert", str(self.certificate), *command], capture_output=True, text=True, check=False, timeout=10)
+        return done.stdout.strip()
+
+    def url(self, options: str) -> str:
+        """The REDIS_URL of the first node."""
+        return f"rediss+cluster://localhost:{self.ports[0]}{options}"
+
+
+def goes_through(stack: Stack, **settings: str) -> None:
+    """Several rooms, so that every node has some, from a POST to a dashboard."""
+    ingest, broadcast = stack.ingest(None, **settings), stack.broadcast(None, **settings)
+    with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, stack.token("dashboard")) as dashboard:
+        for number in range(8):
+            producer.deliver(f"secured-{number}", number)
+        for number in range(8):
+            dashboard.wait_for_tokens(f"secured-{number}", number)
+
+
+def lines(log: pathlib.Path, event: str) -> list[dict[str, str]]:
+    """The lines of an event in a log."""
+    return [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == event]
+
+
+def log_of_a_start_that_fails(stack: Stack) -> pathlib.Path:
+    """A service that is never ready."""
+    port = free_port()
+    service = Service(
+        "ingest_service", stack.environment(INGEST_PORT=str(port)), host="127.0.0.1", port=port, log=stack.directory / "failing.log"
+    )
+    stack.services.append(service)
+    service.start(until="/livez")
+    wait_until(lambda: lines(service.log, "redis.unanswered"), what="the reason")
+    return service.log
+
+
+def test_a_cluster_with_certificates_that_name_hosts_alone(tmp_path: pathlib.Path) -> None:
+    """The names that its nodes announce lead to them, with the authority given as an option."""
+    with TlsCluster(tmp_path) as cluster:
+        options = f"?ssl_ca_certs={cluster.certificate}"
+        with Stack(tmp_path / "stack", redis_url=cluster.url(options), TELEMETRY_SHARDS="8") as stack:
+            goes_through(stack)
+
+
+def test_a_certificate_that_is_not_accepted_is_named(tmp_path: pathlib.Path) -> None:
+    """An unknown authority, and a node that announces no name; the log says which it is, and no more than once."""
+    with TlsCluster(tmp_path, announce=False) as cluster:
+        with Stack(tmp_path / "unknown", redis_url=cluster.url("")) as stack:
+            reasons = [line["reason"] for line in lines(log_of_a_start_that_fails(stack), "redis.unanswered")]
+            assert reasons == ["the certificate is not accepted: self-signed certificate"]
+        with Stack(tmp_path / "nameless", redis_url=cluster.url(f"?ssl_ca_certs={cluster.certificate}")) as stack:
+            told = lines(log_of_a_start_that_fails(stack), "redis.unanswered")
+            assert {line["reason"] for line in told} == {"the certificate is not accepted: IP address mismatch"}
+            assert {line["node"] for line in told} <= {f"127.0.0.1:{port}" for port in cluster.ports}
+
+
+@pytest.fixture(params=["password", "user"])
+def guarded(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[tuple[Node, str]]:
+    """A primary with a password behind a Sentinel that wants a credential; gives the Sentinel and the options that have it."""
+    primary = Node(tmp_path / "primary", requirepass="data-secret")
+    sentinel = Node(tmp_path / "sentinel", "--sentinel")
+    with sentinel.config.open("a") as config:
+        config.write(f"sentinel monitor pulse 127.0.0.1 {primary.port} 1\nsentinel auth-pass pulse data-secret\n")
+        config.write("requirepass sentinel-secret\n" if request.param == "password" else f"{ACL}\nuser default off\n")
+    options = "?sentinel_password=sentinel-secret" + ("&sentinel_username=pulse" if request.param == "user" else "")
+    try:
+        primary.start()
+        sentinel.start()
+        yield sentinel, options
+    finally:
+        sentinel.kill()
+        primary.kill()
+
+
+def test_sentinels_with_a_credential_of_their_own(guarded: tuple[Node, str], tmp_path: pathlib.Path) -> None:
+    """A password, or a user with the one command that is needed; the data's own password is another."""
+    sentinel, options = guarded
+    with Stack(tmp_path / "stack", redis_url=f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}") as stack:
+        goes_through(stack)
+
+
+@pytest.mark.parametrize("options", ["", "?sentinel_password=wrong"])
+def test_a_sentinel_that_refuses_is_named(guarded: tuple[Node, str], tmp_path: pathlib.Path, options: str) -> None:
+    """Its address and what is wrong, and neither password."""
+    sentinel, _ = guarded
+    url = f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}"
+    with Stack(tmp_path / "stack", redis_url=url) as stack:
+        log = log_of_a_start_that_fails(stack)
+    told = lines(log, "redis.unanswered")
+    assert [(line["node"], line["reason"]) for line in told] == [(f"127.0.0.1:{sentinel.port}", "a password is missing or wrong")]
+    assert "secret" not in log.read_text()
+    assert lines(log, "redis.away")[0]["reason"] == "no node is known to own the key"
+
+
+def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[Node, str], tmp_path: pathlib.Path) -> None:
+    """A slip in the name looks like an outage otherwise."""
+    sentinel, options = guarded
+    with Stack(tmp_path / "stack", redis_url=f"redis+sentinel://127.0.0.1:{sentinel.port}/other{options}") as stack:
+        log = log_of_a_start_that_fails(stack)
+    assert [line["reason"] for line in lines(log, "redis.unanswered")] == ["the Sentinels know no such master"]
+
+
+def test_a_server_that_wants_a_password_is_named(tmp_path: pathlib.Path) -> None:
+    """One node alone says it in the events that it always had."""
+    node = Node(tmp_path / "node", requirepass="data-secret")
+    try:
+        node.start()
+        with Stack(tmp_path / "stack", redis_url=node.url) as stack, pytest.raises(StackError):
+            stack.ingest()
+        (log,) = (tmp_path / "stack").glob("*.log")
+        assert lines(log, "redis.away")[0]["reason"] == "a password is missing or wrong"
+    finally:
+        node.kill()
