@@ -49,11 +49,11 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     room = visit(fragile).open("?view=room&room=blue&on=camsoda").live().page
     assert fragile.stack.redis is not None
     fragile.stack.redis.kill()
-    expect(dashboard.page.locator("#notice-words")).to_contain_text("lost touch with its source")
+    expect(dashboard.page.locator("#notice-words")).to_contain_text("lost its data source. No new data since")
     expect(dashboard.page.locator("#link-word")).to_have_text("Degraded")
     expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
     expect(dashboard.page.locator('[data-kpi="viewers"] dt')).to_contain_text("last known")
-    expect(room.locator("#room-badge")).to_have_text(re.compile("Last known|Stale"))
+    expect(room.locator("#room-badge")).to_have_text("Last known")
     assert dashboard.violations() == []
     fragile.stack.redis.start()
     posting = keep(fragile, "blue", 6)
@@ -139,8 +139,8 @@ def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit:
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
     fragile.broadcast.signal(9)
     fragile.broadcast.wait(5)
-    expect(dashboard.page.locator("#notice-words")).to_contain_text("last known")
-    expect(dashboard.page.locator("#notice-detail")).to_contain_text("Last contact")
+    expect(dashboard.page.locator("#notice-words")).to_contain_text("No new data since")
+    expect(dashboard.page.locator("#notice-detail")).to_contain_text("ago")
     assert dashboard.violations() == []
     expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
     with dashboard.page.expect_event("websocket", timeout=2000):

@@ -1,0 +1,301 @@
+"""What the page says in an outage, in a real browser: what was known stays, nothing is claimed beyond it, and the words stay in view."""
+
+import pathlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.dashboard.browser import Dashboard, Opener
+from tests.dashboard.studio import Studio, running_studio
+
+ROOMS = ("one", "two", "three")
+TILES = ("live", "viewers", "hour", "today")
+RECOVERED_WITHIN_MS = 20_000
+SEEN = "([selector]) => { const box = document.querySelector(selector).getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight && box.height > 0 }"
+
+
+@pytest.fixture
+def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
+    """A stack that the test may break."""
+    with running_studio(tmp_path) as running:
+        yield running
+
+
+class Reporting:
+    """Rooms that report every second until they are stopped, whatever becomes of their readings."""
+
+    def __init__(self, studio: Studio, rooms: tuple[str, ...] = ROOMS) -> None:
+        self._studio, self._rooms = studio, rooms
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._studio.post(
+                    *(
+                        {"room_id": room, "tokens_count": 500, "viewers_count": 7, "sequence": time.time_ns() // 10**6}
+                        for room in self._rooms
+                    )
+                )
+            except (AssertionError, OSError):
+                self._stopped.wait(0.2)
+            self._stopped.wait(1)
+
+    def stop(self) -> None:
+        """Returns when the last reading has been answered."""
+        self._stopped.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def reporting(fragile: Studio) -> Iterator[Reporting]:
+    """Three rooms that earned 500 tokens each and go on reporting."""
+    fragile.post(*({"room_id": room, "timestamp": int(time.time()) - 120, "tokens_count": 0} for room in ROOMS))
+    rooms = Reporting(fragile)
+    yield rooms
+    rooms.stop()
+
+
+def tiles(page: Page) -> list[str]:
+    """The numbers of the top row."""
+    return [page.locator(f'[data-kpi="{name}"] .kpi-value').inner_text() for name in TILES]
+
+
+def opened(dashboard: Dashboard, query: str = "") -> Page:
+    """A page that shows the three rooms live, on a clock that the test can turn on."""
+    dashboard.page.clock.install()
+    page = dashboard.open(query).live().page
+    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
+    expect(page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("1,500")
+    assert tiles(page) == ["3", "21", "1,500", "1,500"]
+    return page
+
+
+def stays_known(page: Page) -> None:
+    """More than a minute passes: every room is last known, every total as it was, and only ages have grown."""
+    page.clock.fast_forward(80_000)
+    expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
+    expect(page.locator(".card .age").first).to_have_text(re.compile(r"1 min ago"))
+    expect(page.locator('[data-kpi="live"] dt')).to_contain_text("last known")
+    assert tiles(page) == ["3", "21", "1,500", "1,500"]
+    assert page.locator(".badge-word", has_text=re.compile("Off air|Expired|Stale")).count() == 0
+    expect(page.locator("#notice")).to_have_attribute("data-tone", "bad")
+    expect(page.locator("#notice-detail")).to_contain_text("(1 min ago)")
+
+
+@pytest.mark.usefixtures("reporting")
+def test_a_lost_link_keeps_what_was_known_and_heals_without_a_jump(fragile: Studio, visit: Opener) -> None:
+    """Eighty seconds without a server: no room goes off air, no total falls; back again all is live at once."""
+    dashboard = visit(fragile)
+    page = opened(dashboard)
+    fragile.broadcast.kill()
+    expect(page.locator("#notice-words")).to_contain_text("No new data since")
+    stays_known(page)
+    fragile.broadcast.start()
+    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
+    expect(page.locator('[data-kpi="live"] dt')).to_have_text("Rooms live")
+    assert tiles(page) == ["3", "21", "1,500", "1,500"]
+
+
+@pytest.mark.usefixtures("reporting")
+def test_a_lost_source_keeps_what_was_known(fragile: Studio, visit: Opener) -> None:
+    """The same while the link goes on and the server has nothing to say."""
+    page = opened(visit(fragile))
+    assert fragile.stack.redis is not None
+    with fragile.stack.redis.frozen():
+        expect(page.locator("#link-word")).to_have_text("Degraded", timeout=RECOVERED_WITHIN_MS)
+        expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
+        assert tiles(page) == ["3", "21", "1,500", "1,500"]
+        expect(page.locator("#notice-words")).to_contain_text("No new data since")
+    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
+    expect(page.locator("#link-word")).to_have_text("Live")
+    assert tiles(page) == ["3", "21", "1,500", "1,500"]
+
+
+@pytest.mark.usefixtures("reporting")
+def test_a_server_that_misses_a_heartbeat_is_named_at_once(fragile: Studio, visit: Opener) -> None:
+    """The pill says for how long there was no news while the question is still open; the notice follows."""
+    page = opened(visit(fragile))
+    with fragile.broadcast.frozen():
+        expect(page.locator("#link-word")).to_have_text(re.compile(r"No news for 1\d sec"), timeout=RECOVERED_WITHIN_MS)
+        assert tiles(page) == ["3", "21", "1,500", "1,500"]
+        expect(page.locator("#notice-words")).to_contain_text("No new data since")
+        assert page.locator('.card:not([data-status="unconfirmed"])').count() == 0
+    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
+
+
+def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragile: Studio, visit: Opener, reporting: Reporting) -> None:
+    """The link is fine and nothing comes: no room is called off air, and the first readings end it."""
+    page = opened(visit(fragile))
+    reporting.stop()
+    words = page.locator("#notice-words")
+    expect(words).to_have_text(
+        re.compile(r"No reading from any of 3 rooms since .+\. Collecting has stopped or the studio is offline; the shows may be on air\."),
+        timeout=RECOVERED_WITHIN_MS,
+    )
+    expect(page.locator("#link-word")).to_have_text(re.compile("No readings for 1\\d sec"))
+    expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
+    assert tiles(page) == ["3", "21", "1,500", "1,500"]
+    again = Reporting(fragile)
+    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
+    expect(page.locator("#link-word")).to_have_text("Live")
+    again.stop()
+
+
+def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Studio, visit: Opener, reporting: Reporting) -> None:
+    """The server knows the last values: they are last known, and what history cannot answer is a dash."""
+    expect(visit(fragile).open().live().page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
+    assert fragile.stack.redis is not None
+    fragile.stack.redis.kill()
+    reporting.stop()
+    page = visit(fragile).open().page
+    expect(page.locator("#link-word")).to_have_text("Degraded", timeout=RECOVERED_WITHIN_MS)
+    expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
+    expect(page.locator('[data-kpi="today"] .kpi-sub')).to_have_text("history does not answer")
+    assert tiles(page) == ["3", "21", "—", "—"]
+
+
+def never_connected(page: Page) -> None:
+    """The page loads, and no socket ever opens."""
+
+    def refuse(socket: WebSocketRoute) -> None:
+        socket.close(code=1011)
+
+    page.route_web_socket(re.compile("/ws/dashboard"), refuse)
+
+
+def test_a_page_that_never_had_contact_names_none_and_shows_no_zero(studio: Studio, visit: Opener) -> None:
+    """Before the first SYNC nothing is known: no time of a last contact, no total, no empty studio."""
+    dashboard = visit(studio)
+    never_connected(dashboard.page)
+    page = dashboard.open().page
+    expect(page.locator("#notice-words")).to_have_text(re.compile(r"^[^.]+\.$"))
+    assert "since" not in page.locator("#notice").inner_text()
+    assert "ago" not in page.locator("#notice").inner_text()
+    assert tiles(page) == ["—", "—", "—", "—"]
+    expect(page.locator("#empty")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("width", "height", "query"), [(390, 844, ""), (1280, 800, ""), (1920, 1080, "?wall=1")])
+def test_the_notice_is_in_view_wherever_the_page_is_scrolled(fragile: Studio, visit: Opener, width: int, height: int, query: str) -> None:
+    """On a phone, a desk and a wall; no wall turns its page meanwhile, and after it the page turns again."""
+    fragile.post(*({"room_id": f"n-{n}"} for n in range(80)))
+    dashboard = visit(fragile, viewport={"width": width, "height": height}, reduced_motion="reduce")
+    dashboard.page.clock.install()
+    page = dashboard.open(query).live().page
+    expect(page.locator(".card")).to_have_count(80)
+    page.evaluate("scrollTo(0, 500)")
+    fragile.broadcast.kill()
+    expect(page.locator("#notice")).to_be_visible()
+    dashboard.wait(SEEN, ["#notice"])
+    assert page.evaluate("document.querySelector('#notice').getBoundingClientRect().width") == page.evaluate(
+        "document.documentElement.clientWidth"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert dashboard.violations() == []
+    if query:
+        before = page.evaluate("scrollY")
+        page.clock.run_for(47_000)
+        assert page.evaluate("scrollY") == before
+        fragile.broadcast.start()
+        expect(page.locator("#notice")).to_be_hidden(timeout=30_000)
+        page.clock.run_for(32_000)
+        dashboard.wait("(before) => scrollY !== before", before)
+
+
+def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:
+    """However far the page has turned, in words that are read from afar."""
+    studio.post(*({"room_id": f"end-{n}"} for n in range(60)))
+    dashboard = visit(studio, viewport={"width": 1920, "height": 1080}, reduced_motion="reduce")
+    page = dashboard.open("?wall=1", rooms=("end-*",), ttl_seconds=240).live().page
+    expect(page.locator(".card")).to_have_count(60)
+    page.evaluate("scrollTo(0, 600)")
+    expect(page.locator("#renew-words")).to_contain_text("Your access ends at")
+    dashboard.wait(SEEN, ["#renew"])
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('#renew-words')).fontSize)") >= 32
+    assert dashboard.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "step"),
+    [
+        ("en-US", "No room has reported yet", "Install the extension"),
+        ("es-CO", "Ninguna sala ha informado todavía", "Instala la extensión"),
+    ],
+)
+def test_an_empty_studio_says_what_to_do_next(fragile: Studio, visit: Opener, locale: str, title: str, step: str) -> None:
+    """An empty snapshot is an answer too; the first reading takes the words away."""
+    dashboard = visit(fragile, locale=locale).open().live()
+    page = dashboard.page
+    expect(page.locator("#empty-title")).to_have_text(title)
+    expect(page.locator("#empty-steps li")).to_have_count(3)
+    expect(page.locator("#empty-steps li").first).to_contain_text(step)
+    assert dashboard.violations() == []
+    fragile.post({"room_id": "first"})
+    expect(page.locator("#empty")).to_be_hidden()
+
+
+def test_a_scope_without_rooms_and_a_filter_without_rooms_say_so(studio: Studio, visit: Opener) -> None:
+    """What the access covers is named; a filter offers to be cleared, a studio without rooms does not."""
+    studio.post({"room_id": "here"})
+    page = visit(studio).open("?q=nobody", rooms=("nobody-*",), platforms=("camsoda",)).live().page
+    expect(page.locator("#empty-words")).to_contain_text("Your access covers: nobody-* (camsoda).")
+    expect(page.locator("#clear-filters")).to_be_hidden()
+    page = visit(studio).open("?q=nobody", rooms=("here",)).live().page
+    expect(page.locator("#empty-title")).to_have_text("No room matches.")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_a_reading_stamped_far_ahead_grows_old_from_its_commit(studio: Studio, visit: Opener) -> None:
+    """A desk 290 s ahead that falls silent is stale after 15 s, and not live for five minutes."""
+    card = visit(studio).open(rooms=("ahead",)).live().card("ahead")
+    studio.post({"room_id": "ahead", "timestamp": int(time.time()) + 290})
+    expect(card).to_have_attribute("data-status", "live")
+    expect(card).to_have_attribute("data-status", "stale", timeout=RECOVERED_WITHIN_MS)
+
+
+def test_unknown_tokens_are_a_dash_and_said(studio: Studio, visit: Opener) -> None:
+    """Neither a zero on the card nor a silent gap in the totals."""
+    studio.post({"room_id": "blind", "tokens_count": None, "viewers_count": 9})
+    dashboard = visit(studio).open(rooms=("blind",)).live()
+    expect(dashboard.card("blind").locator(".tokens")).to_have_text("—")
+    expect(dashboard.page.locator('[data-kpi="today"] .kpi-sub')).to_contain_text("without 1 room whose balance is unknown")
+
+
+def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
+    """A room that earns in its first seconds, then goes on: across history's answers, a reload and a reconnect the total only grows."""
+    now = int(time.time())
+    fragile.post(*({"room_id": "old", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (600, 300)))
+    dashboard = visit(fragile)
+    page = dashboard.open().live().page
+    shown: list[int] = []
+
+    def look() -> None:
+        value = page.locator('[data-kpi="today"] .kpi-value')
+        expect(value).to_have_text(re.compile(r"\d"))
+        shown.append(int(value.inner_text().replace(",", "")))
+
+    look()
+    for tokens in (1000, 1500, 2000):
+        fragile.post(
+            {"room_id": "new", "tokens_count": tokens, "sequence": tokens}, {"room_id": "old", "tokens_count": tokens, "sequence": tokens}
+        )
+        expect(dashboard.card("new").locator(".tokens")).to_have_text(f"{tokens:,}")
+        look()
+    page.reload()
+    dashboard.live()
+    look()
+    fragile.broadcast.stop()
+    fragile.broadcast.start()
+    expect(page.locator("#link-word")).to_have_text("Live", timeout=RECOVERED_WITHIN_MS)
+    look()
+    assert shown == sorted(shown)
+    assert shown[-1] > shown[0]
