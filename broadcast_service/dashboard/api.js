@@ -11,6 +11,7 @@ import { timeLimit } from './timelimit.js';
  * @property {number} step
  * @property {number} total
  * @property {number[]} earned
+ * @property {number[]} [measured_minutes] of each step; where it is 0 nothing is known. Absent: an older server
  * @property {{room_id: string, earned: number}[]} rooms
  * @property {{platform: string, earned: number}[]} platforms
  * @property {{room_id: string, platform: string, earned: number, steps?: number[]}[]} feeds

@@ -12,6 +12,8 @@ const AGAIN_MS = 300_000;
 /** Readings of a minute may still be on their way this long after it. */
 const SETTLING_MS = 10_000;
 const HOUR_MINUTES = 60;
+/** The server keeps a report that reaches into the present this long (KEPT_OPEN_SECONDS): one asked for later holds all that was shown before. */
+export const REPORT_KEPT_MS = 2_000;
 
 export class Baseline {
   #round = 0;
@@ -31,10 +33,12 @@ export class Baseline {
     this.onSettled = onSettled;
   }
 
-  /** Settles now and then again and again; called whenever the link comes up. */
-  start() {
+  /** Settles now and then again and again; called whenever the link comes up. @param {number} [delayMs] */
+  start(delayMs = 0) {
     this.stop();
-    void this.#settle(this.#round, true);
+    const round = this.#round;
+    if (delayMs) this.#timer = this.timers.set(() => void this.#settle(round, true), delayMs);
+    else void this.#settle(round, true);
   }
 
   stop() {

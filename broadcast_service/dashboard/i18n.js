@@ -118,6 +118,11 @@ export class Speech {
     return /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
   }
 
+  /** A number of hours with one decimal. @param {number} hours */
+  hours(hours) {
+    return new Intl.NumberFormat(this.locale, { style: 'unit', unit: 'hour', unitDisplay: 'short', maximumFractionDigits: 1 }).format(hours);
+  }
+
   /** @param {string | number} value */
   #spell(value) {
     return typeof value === 'number' ? this.integer.format(value) : value;

@@ -1,7 +1,7 @@
 /** Where the page is put together: token, connection, store and views, and the one loop that draws. */
 
 import { Api } from './api.js';
-import { Baseline } from './baseline.js';
+import { Baseline, REPORT_KEPT_MS } from './baseline.js';
 import { Connection } from './connection.js';
 import { readFilters, writeFilters } from './filters.js';
 import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
@@ -33,6 +33,8 @@ if (!first.fit) throw new Error('this browser lacks what the page needs; #boot n
 /** Where readings are missing the link is asked instead of waited for, once nothing was heard for so long. */
 const DOUBTS = /** @type {import('./trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
 const ASK_AFTER_MS = 5000;
+/** A page that was reloaded must not show less than a moment ago. */
+const reloaded = performance.getEntriesByType('navigation').some((entry) => /** @type {PerformanceNavigationTiming} */ (entry).type === 'reload');
 
 const settings = storageOf(() => localStorage);
 const place = { location, history, storage: storageOf(() => sessionStorage) };

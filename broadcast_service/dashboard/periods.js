@@ -21,3 +21,9 @@ export function spanOf(period, nowMs, step) {
   if (period === 'today') return { from: midnight, to, step };
   return { from: to - (period === 'day' ? 24 : 7 * 24) * HOUR, to, step };
 }
+
+/** The beginning of the step that is not over: steps lie on whole hours of the reader, as spans begin there. @param {number} stepSeconds @param {number} nowMs */
+export function openFrom(stepSeconds, nowMs) {
+  const midnight = new Date(nowMs).setHours(0, 0, 0, 0);
+  return midnight + Math.floor((nowMs - midnight) / (stepSeconds * 1000)) * stepSeconds * 1000;
+}

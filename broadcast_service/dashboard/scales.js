@@ -30,19 +30,63 @@ export function timeTicks(fromMs, toMs, wanted) {
   return ticks;
 }
 
+/** @typedef {Pick<import('./api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
+
+/** Minutes of a step with a reading; a server that does not report them is taken to have measured what it has earnings for. @param {Steps} report @param {number} i */
+export function measuredMinutes({ measured_minutes: minutes, earned, step }, i) {
+  return minutes ? (minutes[i] ?? 0) : earned[i] ? step / 60 : 0;
+}
+
+/** The steps in which anything was measured: the others are unknown, not zero. @param {Steps} report @returns {{t: number, value: number}[]} */
+export function measuredPoints(report) {
+  return report.earned.flatMap((value, i) => (measuredMinutes(report, i) ? [{ t: (report.from + i * report.step) * 1000, value }] : []));
+}
+
 /**
- * Mean tokens earned per hour of the week where the reader is: seven days (0 is Monday) of 24 hours; null where nothing was measured.
- * @param {number[]} earned per hour @param {number} fromSeconds of the first hour
+ * What was earned per hour in which it was measured, a part of an hour as what it is.
+ * @param {Steps} report
+ * @returns {{perHour: number | null, minutes: number}} null where nothing was measured
+ */
+export function meanPerHour(report) {
+  const minutes = report.earned.reduce((sum, _, i) => sum + measuredMinutes(report, i), 0);
+  const total = report.earned.reduce((sum, amount) => sum + amount, 0);
+  return { perHour: minutes ? (total * 60) / minutes : null, minutes };
+}
+
+/**
+ * Mean tokens earned per hour of the week where the reader is: seven days (0 is Monday) of 24 hours; null where nothing was measured. A part of
+ * an hour, as the current one, counts by its measured minutes.
+ * @param {Steps} report in steps of an hour
  * @returns {(number | null)[][]}
  */
-export function hoursOfWeek(earned, fromSeconds) {
-  const sums = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => ({ total: 0, count: 0 })));
-  for (const [i, amount] of earned.entries()) {
-    const at = new Date((fromSeconds + i * 3600) * 1000);
-    const cell = sums[(at.getDay() + 6) % 7]?.[at.getHours()];
+export function hoursOfWeek(report) {
+  const sums = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => ({ total: 0, minutes: 0 })));
+  for (const [i, amount] of report.earned.entries()) {
+    const { day, hour } = hourOfWeek((report.from + i * report.step) * 1000);
+    const cell = sums[day]?.[hour];
     if (!cell) continue;
     cell.total += amount;
-    cell.count++;
+    cell.minutes += measuredMinutes(report, i);
   }
-  return sums.map((day) => day.map(({ total, count }) => (count ? total / count : null)));
+  return sums.map((day) => day.map(({ total, minutes }) => (minutes ? (total * 60) / minutes : null)));
+}
+
+/** Where a moment lies in the reader's week; 0 is Monday. @param {number} ms */
+export function hourOfWeek(ms) {
+  const at = new Date(ms);
+  return { day: (at.getDay() + 6) % 7, hour: at.getHours() };
+}
+
+/**
+ * Colours by rank, so that one outlier does not make all others look alike: 0 for nothing earned, 1 to `levels` for the quarters of the rest.
+ * @param {number[]} values @param {number} [levels]
+ * @returns {(value: number) => number}
+ */
+export function quantileLevels(values, levels = 4) {
+  const earning = values.filter((value) => value > 0).sort((a, b) => a - b);
+  return (value) => {
+    if (value <= 0) return 0;
+    const atMost = earning.filter((other) => other <= value).length;
+    return Math.max(1, Math.ceil((atMost / Math.max(1, earning.length)) * levels));
+  };
 }

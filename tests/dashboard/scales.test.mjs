@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { spanOf } from '../../broadcast_service/dashboard/periods.js';
-import { hoursOfWeek, timeTicks, valueTicks } from '../../broadcast_service/dashboard/scales.js';
+import { openFrom, spanOf } from '../../broadcast_service/dashboard/periods.js';
+import { hoursOfWeek, meanPerHour, measuredPoints, quantileLevels, timeTicks, valueTicks } from '../../broadcast_service/dashboard/scales.js';
 
 process.env['TZ'] = 'America/Bogota'; // the reader's clock, five hours behind UTC
 const MONDAY = Date.UTC(2026, 0, 5, 5) / 1000; // midnight there
@@ -24,15 +24,50 @@ test('a day is labelled at whole hours of the reader, a week at midnights', () =
   assert.deepEqual(days, [6, 7, 8, 9, 10, 11, 12]);
 });
 
+/** @param {number[]} earned per hour @param {number[]} [minutes] */
+const hourly = (earned, minutes = earned.map(() => 60)) => ({ from: MONDAY, step: 3600, earned, measured_minutes: minutes });
+
 test('hours of the week are means on the reader\'s own clock, Monday first', () => {
-  const earned = Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0));
-  const hours = hoursOfWeek(earned, MONDAY);
+  const hours = hoursOfWeek(hourly(Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0))));
   assert.equal(hours[0]?.[0], 20);
   assert.equal(hours[6]?.[23], 0);
 });
 
 test('an hour without a measurement is unknown, not zero', () => {
-  assert.equal(hoursOfWeek([5], MONDAY)[0]?.[1], null);
+  const hours = hoursOfWeek(hourly([5, 0, 0], [60, 60, 0]));
+  assert.deepEqual(hours[0]?.slice(0, 4), [5, 0, null, null]);
+});
+
+test('a part of an hour counts by its measured minutes', () => {
+  assert.equal(hoursOfWeek(hourly([10], [20]))[0]?.[0], 30);
+  assert.deepEqual(meanPerHour(hourly([100, 0, 0, 50], [60, 0, 0, 30])), { perHour: 100, minutes: 90 });
+  assert.deepEqual(meanPerHour(hourly([0, 0], [0, 0])), { perHour: null, minutes: 0 });
+});
+
+test('a week with a day of data has the same mean as the day', () => {
+  const day = Array.from({ length: 24 }, () => 100);
+  const week = [...Array.from({ length: 144 }, () => 0), ...day];
+  assert.equal(meanPerHour(hourly(week, week.map((_, i) => (i < 144 ? 0 : 60)))).perHour, meanPerHour(hourly(day)).perHour);
+});
+
+test('a step that was not measured is no point of a chart, one that earned nothing is', () => {
+  assert.deepEqual(measuredPoints(hourly([7, 0, 0], [60, 60, 0])).map(({ value }) => value), [7, 0]);
+});
+
+test('a server that does not report measured minutes has measured what it has earnings for', () => {
+  assert.deepEqual(meanPerHour({ from: MONDAY, step: 3600, earned: [0, 40] }), { perHour: 40, minutes: 60 });
+});
+
+test('colours go by rank: one outlier does not flatten the others, and nothing earned is a level of its own', () => {
+  const level = quantileLevels([0, 1, 2, 3, 1_000_000]);
+  assert.deepEqual([0, 1, 2, 3, 1_000_000].map(level), [0, 1, 2, 3, 4]);
+  assert.equal(quantileLevels([5])(5), 4);
+});
+
+test('the step that is not over begins at a whole one of the reader\'s day', () => {
+  const now = (MONDAY + 10 * 3600 + 61) * 1000;
+  assert.equal(openFrom(3600, now), (MONDAY + 10 * 3600) * 1000);
+  assert.equal(openFrom(900, now + 900_000), (MONDAY + 10 * 3600 + 900) * 1000);
 });
 
 test('periods are whole hours, and today begins at the reader\'s midnight', () => {

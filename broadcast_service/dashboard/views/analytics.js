@@ -1,8 +1,8 @@
 /** The studio page: what was earned, when, by whom and on which platform. */
 
 import { RequestFailed } from '../api.js';
-import { PERIODS, periodNamed, spanOf } from '../periods.js';
-import { hoursOfWeek } from '../scales.js';
+import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
+import { hourOfWeek, hoursOfWeek, meanPerHour, measuredPoints, quantileLevels } from '../scales.js';
 import { Chart } from './chart.js';
 import { find, html, write } from './dom.js';
 import { download } from './download.js';
@@ -138,25 +138,27 @@ export class AnalyticsView {
     this.#paintFacts(report, speech, nowMs);
     this.#chart.show({
       kind: 'bars', fromMs: report.from * 1000, toMs: report.to * 1000, stepMs: report.step * 1000, name: speech.say('earned_hour'), unit: speech.say('tokens'),
-      points: report.earned.map((value, i) => ({ t: (report.from + i * report.step) * 1000, value })),
+      points: measuredPoints(report), openFromMs: openFrom(report.step, nowMs),
     }, speech);
     this.#paintPlatforms(report, speech);
     this.#paintTopHours(report, speech);
     this.#paintRooms(report, speech);
-    paintHours(html('#analytics-hours'), week, speech);
+    paintHours(html('#analytics-hours'), week, nowMs, speech);
   }
 
   /** @param {Report} report @param {Speech} speech @param {number} nowMs */
   #paintFacts(report, speech, nowMs) {
-    const hours = Math.max(1, (Math.min(report.to, nowMs / 1000) - report.from) / HOUR);
+    const { perHour, minutes } = meanPerHour(report);
     const best = report.earned.indexOf(Math.max(...report.earned));
+    const bestMs = (report.from + best * report.step) * 1000;
+    const open = bestMs >= openFrom(report.step, nowMs) ? ` · ${speech.say('so_far')}` : '';
     const [room] = report.rooms;
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
     const none = speech.say('best_none');
     const facts = {
       total: [speech.number(report.total), speech.say('rooms_earning', { count: earning })],
-      rate: [speech.number(Math.round(report.total / hours)), speech.say('per_hour_sub')],
-      hour: report.total ? [speech.number(report.earned[best] ?? 0), speech.moment.format((report.from + best * report.step) * 1000)] : ['—', none],
+      rate: [speech.number(perHour === null ? null : Math.round(perHour)), minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured')],
+      hour: report.total ? [speech.number(report.earned[best] ?? 0), speech.moment.format(bestMs) + open] : ['—', none],
       room: room?.earned ? [room.room_id, `${speech.number(room.earned)} ${speech.say('tokens')}`] : ['—', none],
     };
     for (const [name, [value, sub]] of Object.entries(facts)) {
@@ -217,18 +219,18 @@ function rankRow(name, earned, total, most, speech) {
   return row;
 }
 
-/** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. @param {HTMLElement} table @param {Report} week @param {Speech} speech */
-function paintHours(table, week, speech) {
-  const hours = hoursOfWeek(week.earned, week.from);
-  const known = hours.flat().filter((value) => value !== null);
-  const range = { least: Math.min(...known), most: Math.max(...known) };
+/** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. @param {HTMLElement} table @param {Report} week @param {number} nowMs @param {Speech} speech */
+function paintHours(table, week, nowMs, speech) {
+  const hours = hoursOfWeek(week);
+  const level = quantileLevels(hours.flat().filter((value) => value !== null));
+  const now = hourOfWeek(nowMs);
   const day = new Intl.DateTimeFormat(speech.locale, { weekday: 'short' });
   const dayName = (/** @type {number} */ i) => day.format(new Date(2024, 0, 1 + i)); // 1 January 2024 was a Monday
   const head = document.createElement('tr');
   head.append(document.createElement('td'), ...Array.from({ length: 24 }, (_, hour) => headCell('col', String(hour).padStart(2, '0'))));
   const rows = hours.map((values, i) => {
     const row = document.createElement('tr');
-    row.append(headCell('row', dayName(i)), ...values.map((value, hour) => hourCell(value, range, dayName(i), hour, speech)));
+    row.append(headCell('row', dayName(i)), ...values.map((value, hour) => hourCell(value, level, now.day === i && now.hour === hour, dayName(i), hour, speech)));
     return row;
   });
   table.replaceChildren(head, ...rows);
@@ -242,14 +244,17 @@ function headCell(scope, words) {
   return cell;
 }
 
-/** Colour runs from the quietest hour to the best one. @param {number | null} value @param {{least: number, most: number}} range @param {string} day @param {number} hour @param {Speech} speech */
-function hourCell(value, { least, most }, day, hour, speech) {
+/** @param {number | null} value @param {(value: number) => number} level @param {boolean} isNow @param {string} day @param {number} hour @param {Speech} speech */
+function hourCell(value, level, isNow, day, hour, speech) {
   const cell = document.createElement('td');
   const words = document.createElement('span');
   words.className = 'unseen';
   words.textContent = value === null ? speech.say('not_measured') : speech.number(Math.round(value));
-  cell.dataset['level'] = value ? String(Math.round(((value - least) / Math.max(1, most - least)) * 4)) : 'none';
-  cell.title = speech.say('best_hours_cell', { day, hour: `${String(hour).padStart(2, '0')}:00`, value: value === null ? '—' : Math.round(value) });
+  cell.dataset['level'] = value === null ? 'none' : String(level(value));
+  if (isNow) cell.dataset['now'] = '';
+  const at = { day, hour: `${String(hour).padStart(2, '0')}:00` };
+  const meaning = value === null ? speech.say('best_hours_unknown', at) : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
+  cell.title = isNow ? `${meaning} · ${speech.say('so_far')}` : meaning;
   cell.append(words);
   return cell;
 }

@@ -14,6 +14,7 @@ import { timeTicks, valueTicks } from '../scales.js';
  * @property {{t: number, value: number}[]} points times in ms
  * @property {string} name
  * @property {string} [unit]
+ * @property {number} [openFromMs] from here on a bar is not complete
  * @property {boolean} [fromZero] bars always are; a line of balances would be flat if it were
  */
 
@@ -91,17 +92,19 @@ export class Chart {
   }
 
   /** @param {Series} series @param {number} height */
-  #marks({ kind, points, stepMs }, height) {
+  #marks({ kind, points, stepMs, openFromMs = Infinity }, height) {
     if (kind === 'line') return [shape('path', { class: 'chart-line', d: this.#path(points, stepMs) })];
     const base = height - BOTTOM;
     const slot = this.#x(stepMs) - this.#x(0);
     const gap = slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15;
-    const d = points.filter(({ value }) => value > 0).map(({ t, value }) => {
+    const bar = (/** @type {{t: number, value: number}} */ { t, value }) => {
       const tall = Math.max(1, base - this.#y(value));
       const round = Math.min(3, (slot - gap) / 2, tall);
       return `M${(this.#x(t) + gap / 2).toFixed(1)} ${base}v${(round - tall).toFixed(1)}q0 ${-round} ${round} ${-round}h${(slot - gap - 2 * round).toFixed(1)}q${round} 0 ${round} ${round}v${(tall - round).toFixed(1)}z`;
-    }).join('');
-    return [shape('path', { class: 'chart-bars', d })];
+    };
+    const earning = points.filter(({ value }) => value > 0);
+    const path = (/** @type {boolean} */ open) => earning.filter(({ t }) => t >= openFromMs === open).map(bar).join('');
+    return [shape('path', { class: 'chart-bars', d: path(false) }), shape('path', { class: 'chart-bars chart-open', d: path(true) })];
   }
 
   /** A gap in the readings is a gap in the line. @param {{t: number, value: number}[]} points @param {number} stepMs */
@@ -156,7 +159,7 @@ export class Chart {
     if (!this.#shown) return;
     const { series, speech } = this.#shown;
     const point = this.#at === null ? undefined : series.points[this.#at];
-    const words = point ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}` : '\u00a0';
+    const words = point ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}${point.t >= (series.openFromMs ?? Infinity) ? ` · ${speech.say('so_far')}` : ''}` : '\u00a0';
     if (this.#readout.textContent !== words) this.#readout.textContent = words;
   }
 

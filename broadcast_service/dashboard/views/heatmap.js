@@ -3,8 +3,10 @@
  * Arrow keys walk the squares (one tab stop for all of them); what a square means is said when it is pointed at or focused.
  */
 
+import { clockError } from '../lag.js';
 import { SPARK_MINUTES, statusOf } from '../store.js';
 import { mark } from './dom.js';
+import { clockWords } from './room.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../store.js').Store} Store */
@@ -134,11 +136,13 @@ function keyAt(target) {
 function meaningOf(feed, store, { speech, nowMs, asOfMs, trusted }) {
   const status = speech.say(`status_${statusOf(feed, asOfMs, store, trusted)}`);
   const amount = earnedLately(feed, asOfMs);
+  const clock = clockError(feed.lag);
   return [
     feed.room,
     `${feed.platform} · ${status} · ${speech.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
     `${speech.number(feed.tokens)} ${speech.say('tokens')} · ${amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none')}`,
     `${speech.number(feed.viewers)} ${speech.say('viewers')} · ${speech.number(feed.tips)} ${speech.say('tips')}`,
+    clock === null ? '' : clockWords(clock, speech),
   ];
 }
 

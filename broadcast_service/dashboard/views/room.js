@@ -1,7 +1,9 @@
 /** The page of one room on one platform: its numbers now, and its day or week. */
 
 import { RequestFailed } from '../api.js';
-import { PERIODS, periodNamed, spanOf } from '../periods.js';
+import { clockError } from '../lag.js';
+import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
+import { measuredPoints } from '../scales.js';
 import { feedKey, statusOf } from '../store.js';
 import { Chart } from './chart.js';
 import { find, html, mark, write } from './dom.js';
@@ -89,6 +91,9 @@ export class RoomView {
     mark(this.#section, 'status', status);
     write(html('#room-badge'), speech.say(`status_${status}`));
     mark(html('#room-badge'), 'explain', `explain_${status}`);
+    const clock = clockError(feed?.lag ?? null);
+    html('#room-clock').hidden = clock === null;
+    write(html('#room-clock'), clock === null ? '' : clockWords(clock, speech));
     html('#room-gone').hidden = feed !== undefined || !this.store.complete;
     write(html('#room-tokens'), speech.number(feed?.tokens ?? null));
     write(html('#room-viewers-now'), speech.number(feed?.viewers ?? null));
@@ -153,7 +158,7 @@ export class RoomView {
     write(html('#room-earned-total'), speech.number(report.total));
     this.#earned.show({
       kind: 'bars', fromMs: from * 1000, toMs: to * 1000, stepMs: report.step * 1000, name: earned, unit: speech.say('tokens'),
-      points: report.earned.map((value, i) => ({ t: (report.from + i * report.step) * 1000, value })),
+      points: measuredPoints(report), openFromMs: openFrom(report.step, this.moment().nowMs),
     }, speech);
     const line = /** @type {const} */ ({ kind: 'line', fromMs: from * 1000, toMs: to * 1000, stepMs: Math.max(step, 300) * 1000 });
     this.#viewers.show({ ...line, name: speech.say('viewers'), unit: speech.say('viewers'), points: series(points, ({ viewers }) => viewers) }, speech);
@@ -167,4 +172,9 @@ function series(points, pick) {
     const value = pick(point);
     return value === null ? [] : [{ t: point.t * 1000, value }];
   });
+}
+
+/** @param {number} seconds positive: behind @param {import('../i18n.js').Speech} speech */
+export function clockWords(seconds, speech) {
+  return speech.say(seconds > 0 ? 'clock_behind' : 'clock_ahead', { span: speech.span(Math.abs(seconds)) });
 }
