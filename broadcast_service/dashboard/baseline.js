@@ -50,7 +50,7 @@ export class Baseline {
   async #settle(round, first) {
     const nowMs = this.store.clock.now(this.timers.now());
     const over = Math.floor((nowMs - SETTLING_MS) / 60_000);
-    const end = first ? Math.floor(nowMs / 60_000) + 1 : over;
+    const end = first ? Math.floor(nowMs / 60_000) + 2 : over; // a minute more: this clock is behind by the time that messages travelled
     const midnight = Math.floor(new Date(nowMs).setHours(0, 0, 0, 0) / 60_000);
     try {
       const day = await this.api.analytics(spanOf(Math.min(midnight, over - HOUR_MINUTES), over));

@@ -30,6 +30,9 @@ export function timeTicks(fromMs, toMs, wanted) {
   return ticks;
 }
 
+/** Fewer measured minutes than these say nothing about the pace of an hour: a gain in them may have been made long before. */
+const PACE_MINUTES = 15;
+
 /** @typedef {Pick<import('./api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
 
 /** Minutes of a step with a reading; a server that does not report them is taken to have measured what it has earnings for. @param {Steps} report @param {number} i */
@@ -55,7 +58,7 @@ export function meanPerHour(report) {
 
 /**
  * Mean tokens earned per hour of the week where the reader is: seven days (0 is Monday) of 24 hours; null where nothing was measured. A part of
- * an hour, as the current one, counts by its measured minutes.
+ * an hour, as the current one, counts by its measured minutes; too few of them give no pace, and the cell holds what was earned.
  * @param {Steps} report in steps of an hour
  * @returns {(number | null)[][]}
  */
@@ -68,7 +71,7 @@ export function hoursOfWeek(report) {
     cell.total += amount;
     cell.minutes += measuredMinutes(report, i);
   }
-  return sums.map((day) => day.map(({ total, minutes }) => (minutes ? (total * 60) / minutes : null)));
+  return sums.map((day) => day.map(({ total, minutes }) => (minutes ? (total * 60) / (minutes < PACE_MINUTES ? 60 : minutes) : null)));
 }
 
 /** Where a moment lies in the reader's week; 0 is Monday. @param {number} ms */

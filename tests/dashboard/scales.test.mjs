@@ -44,6 +44,10 @@ test('a part of an hour counts by its measured minutes', () => {
   assert.deepEqual(meanPerHour(hourly([0, 0], [0, 0])), { perHour: null, minutes: 0 });
 });
 
+test('a gain in a single measured minute of an hour is no pace of sixty times as much', () => {
+  assert.equal(hoursOfWeek(hourly([400], [1]))[0]?.[0], 400);
+});
+
 test('a week with a day of data has the same mean as the day', () => {
   const day = Array.from({ length: 24 }, () => 100);
   const week = [...Array.from({ length: 144 }, () => 0), ...day];

@@ -116,21 +116,3 @@ def test_text_travels_compressed_to_whoever_takes_it(studio: Studio) -> None:
     assert packed.headers["Content-Encoding"] == "gzip"
     assert (plain.headers["Content-Encoding"], plain.headers["Vary"]) == (None, "Accept-Encoding")
     assert fetch(studio, "/icons/icon-512.png", {"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
-
-
-def test_an_hour_without_readings_is_unknown_and_a_mean_divides_by_what_was_measured(studio: Studio, visit: Opener) -> None:
-    """Best hours tells an unknown hour from one without earnings and marks the current one; per hour is over measured minutes."""
-    now = int(time.time())
-    start = now // 3600 * 3600 - 3 * 3600
-    minutes = [start + minute * 60 for minute in range(60)] + [start + 3600 + minute * 60 for minute in range(30)]
-    studio.post(*({"room_id": "measured", "timestamp": at, "tokens_count": min(at - start, 3600) // 60 * 10} for at in minutes))
-    page = visit(studio, timezone_id="UTC").open("?view=analytics", rooms=("measured",)).live().page
-    expect(page.locator("#fact-total")).to_have_text("600")
-    expect(page.locator("#fact-rate")).to_have_text("400")
-    expect(page.locator("#fact-rate-sub")).to_have_text("mean over 1.5 hr measured")
-    cells = page.locator(".hours td[data-level]")
-    expect(cells).to_have_count(7 * 24)
-    assert cells.evaluate_all("(all) => all.filter((cell) => cell.dataset.level === 'none').length") == 7 * 24 - 2
-    assert "not recorded" in (page.locator('.hours td[data-level="none"]').first.get_attribute("title") or "")
-    expect(page.locator(".hours td[data-now]")).to_have_count(1)
-    assert "so far" in (page.locator(".hours td[data-now]").get_attribute("title") or "")
