@@ -12,8 +12,6 @@ const AGAIN_MS = 300_000;
 /** Readings of a minute may still be on their way this long after it. */
 const SETTLING_MS = 10_000;
 const HOUR_MINUTES = 60;
-/** The server keeps a report that reaches into the present this long (KEPT_OPEN_SECONDS): one asked for later holds all that was shown before. */
-export const REPORT_KEPT_MS = 2_000;
 
 export class Baseline {
   #round = 0;
@@ -33,12 +31,10 @@ export class Baseline {
     this.onSettled = onSettled;
   }
 
-  /** Settles now and then again and again; called whenever the link comes up. @param {number} [delayMs] */
-  start(delayMs = 0) {
+  /** Settles now and then again and again; called whenever the link comes up. */
+  start() {
     this.stop();
-    const round = this.#round;
-    if (delayMs) this.#timer = this.timers.set(() => void this.#settle(round, true), delayMs);
-    else void this.#settle(round, true);
+    void this.#settle(this.#round, true);
   }
 
   stop() {

@@ -1,12 +1,13 @@
 /** Where the page is put together: token, connection, store and views, and the one loop that draws. */
 
 import { Api } from './api.js';
-import { Baseline, REPORT_KEPT_MS } from './baseline.js';
+import { Baseline } from './baseline.js';
 import { Connection } from './connection.js';
 import { readFilters, writeFilters } from './filters.js';
 import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
 import { poll } from './poll.js';
 import { probe } from './probe.js';
+import { keepRecent, takeRecent } from './recent.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
 import { timeLimit } from './timelimit.js';
@@ -33,8 +34,6 @@ if (!first.fit) throw new Error('this browser lacks what the page needs; #boot n
 /** Where readings are missing the link is asked instead of waited for, once nothing was heard for so long. */
 const DOUBTS = /** @type {import('./trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
 const ASK_AFTER_MS = 5000;
-/** A page that was reloaded must not show less than a moment ago. */
-const reloaded = performance.getEntriesByType('navigation').some((entry) => /** @type {PerformanceNavigationTiming} */ (entry).type === 'reload');
 
 const settings = storageOf(() => localStorage);
 const place = { location, history, storage: storageOf(() => sessionStorage) };
@@ -74,6 +73,7 @@ const watch = new Watch(store);
 const health = () => ({ link: connection.link, silence: store.silence, offline: !navigator.onLine });
 const moment = () => ({ ...watch.sight(connection.link, Date.now()), speech, calm: calm.matches });
 
+const currentMinute = () => Math.floor(store.clock.now(Date.now()) / 60_000);
 const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
 const gate = new Gate(enter);
@@ -165,7 +165,9 @@ function otherRooms() {
 /** @param {string} token */
 function enter(token) {
   keepToken(place, token);
+  const recent = takeRecent(place.storage, token, currentMinute());
   forgetRooms();
+  for (const [minute, amount] of recent) store.ledger.add(minute, amount);
   gate.close();
   entered = true;
   connection.start(token);
@@ -306,6 +308,7 @@ languageSelect.addEventListener('change', () => {
 html('#theme').addEventListener('click', switchTheme);
 html('#sign-out').addEventListener('click', () => { connection.stop(); leave(null); });
 document.addEventListener('click', followInside);
+addEventListener('pagehide', () => { if (entered) keepRecent(place.storage, connection.token, store.ledger, currentMinute()); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
 addEventListener('hashchange', () => { const token = takeFromFragment(place); if (token) (entered ? renew : enter)(token); });

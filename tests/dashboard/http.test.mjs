@@ -136,15 +136,17 @@ test('history settles the past and the minute of now, and the socket counts on',
   assert.deepEqual(store.ledger.series(minute, 6), [2, 2, 2, 2, 2, 9]);
 });
 
-test('afterwards only minutes that are over are settled', async () => {
+test('a minute that is not over keeps the greater sum, whoever has it, and history has the word once it is over', async () => {
   const { baseline, store, clock } = baselineOf(twoPerMinute);
-  baseline.start();
-  await settle();
-  clock.pass(75_000);
   const minute = Math.floor(clock.now() / 60_000);
   store.ledger.add(minute, 7);
+  baseline.start();
   await settle();
   assert.deepEqual(store.ledger.series(minute, 2), [2, 7]);
+  clock.pass(75_000);
+  store.ledger.add(minute + 1, 9);
+  await settle();
+  assert.deepEqual(store.ledger.series(minute + 1, 3), [2, 2, 11]);
 });
 
 test('history is asked again, soon at first, and no more after stop', async () => {

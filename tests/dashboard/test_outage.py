@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from broadcast_service.analytics import KEPT_OPEN_SECONDS
 from tests.dashboard.browser import Dashboard, Opener
 from tests.dashboard.studio import Studio, running_studio
-from tests.stack import ROOT
 
 ROOMS = ("one", "two", "three")
 TILES = ("live", "viewers", "hour", "today")
@@ -317,12 +315,6 @@ def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
     expect(today).to_have_text("1,700", timeout=RECOVERED_WITHIN_MS)
     shown = [int(text.replace(",", "")) for text in page.evaluate("JSON.parse(sessionStorage.getItem('today'))")]
     assert shown == sorted(shown)
-
-
-def test_a_reloaded_page_asks_when_no_kept_report_can_be_older_than_what_it_showed() -> None:
-    """The page waits as long as the server keeps a report that reaches into the present."""
-    source = (ROOT / "broadcast_service/dashboard/baseline.js").read_text()
-    assert f"REPORT_KEPT_MS = {KEPT_OPEN_SECONDS * 1000:_.0f};" in source
 
 
 def test_a_desk_whose_clock_is_behind_is_named_and_not_off_air(studio: Studio, visit: Opener) -> None:
