@@ -36,7 +36,7 @@ export class LinkView {
   paint(health, sight, speech, localMs) {
     const { link } = health;
     const degraded = link.phase === 'live' && (sight.trouble === 'source' || sight.trouble === 'quiet');
-    mark(this.#pill, 'phase', degraded ? 'degraded' : sight.trusted ? 'live' : link.phase);
+    mark(this.#pill, 'phase', degraded ? 'degraded' : link.phase);
     mark(this.#pill, 'trouble', sight.trouble ?? 'none');
     write(this.#word, pillWords(health, sight, speech));
     const words = wordsOf(health, sight, speech);
