@@ -14,6 +14,7 @@ from typing import Final
 
 from broadcast_service.analytics import Analytics, Pace, Wanted
 from broadcast_service.earnings import Detail, Tally
+from shared import jobs
 from shared.problems import Problem
 
 KEPT_BYTES: Final = 16_000_000  # of all reports that are kept
@@ -115,7 +116,7 @@ class Reports:
         """Sweeps for ever."""
         try:
             while True:
-                await asyncio.sleep(SWEEP_SECONDS)
+                await jobs.sleep(SWEEP_SECONDS)
                 self.kept.sweep(time.monotonic())
         finally:
             for job in self._jobs.values():

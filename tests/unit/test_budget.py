@@ -1,16 +1,20 @@
 """What reads cost, and that an honest wall never meets the end of its budget."""
 
+import asyncio
 import random
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.analytics import Wanted
+from broadcast_service.analytics import Analytics, Wanted
 from broadcast_service.budget import BURST_SECONDS, FEED, MAX_SUBJECTS, POINT, REQUEST, SLOT, STEP, Budget
 from broadcast_service.earnings import Detail, Steps
-from broadcast_service.reports import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, Kept
+from broadcast_service.reports import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
+from shared import jobs
 from shared.problems import Problem
+from shared.redis import Store
 from shared.scope import Scope
 
 SHARE = 0.1
@@ -138,3 +142,13 @@ def test_an_honest_wall_with_reloads_never_meets_the_end_of_its_budget(seed: int
         if kind == "room":
             studio.load_room(now)
             events.append((at + 60, kind, number))
+
+
+@pytest.mark.anyio
+async def test_the_sweeping_job_reports_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service stops when one of its jobs stays silent."""
+    monkeypatch.setattr(jobs, "MAX_SILENCE_SECONDS", 1.5 * SWEEP_SECONDS)
+    watched = jobs.Jobs(lambda: None)
+    async with watched.running({"reports": Reports(Analytics(cast("Store", None), 1, step_seconds=60, retention_days=1)).run()}):
+        await asyncio.sleep(2 * SWEEP_SECONDS)
+        assert watched.not_running() == []
