@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 NODE_STAMP := node_modules/installed
 
-.PHONY: help install run test faults bench bench-page check format token extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check format token link extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ format: $(STAMP) ## Format the Python code
 token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
 	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
 		--audience $(or $(AUDIENCE),dashboard) --subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
+
+link: ## Print a link that signs one browser in to the stack of .env (SUBJECT=ana SCOPE='a,vip-*' KEEP=90d URL=https://…)
+	@docker compose run --rm --no-deps -T tokens link --subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' --keep $(or $(KEEP),90d) \
+		--url "$(or $(URL),$$(d=$$(sed -n 's/^DOMAIN=//p' .env); p=$$(sed -n 's/^PORT=//p' .env); echo "$${d:+https://$$d}" | grep . || echo "http://localhost:$${p:-3000}"))"
 
 extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=https://…])
 	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')

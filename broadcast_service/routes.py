@@ -155,7 +155,7 @@ class Dashboards:
     async def upgrade_required(self, request: Request) -> Response:
         """A plain GET of the socket's path: what the handshake of this page and credential would be refused for, else 426."""
         check_origin(request.headers, self._origins)
-        if "authorization" in request.headers:
+        if "authorization" in request.headers or SCREEN in request.scope:
             claims = self.claims_of(request)
             narrowed(claims, filter_of(request.query_params))
             self._sessions.admit(claims.subject, request.client.host if request.client else "").release()

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Says where the running stack is, with tokens to try it with.
+# Prints where the running stack is, with a link that signs one browser in and a token for the extension.
 set -eu
 value() { sed -n "s/^$1=//p" .env; }
-token() { docker compose run --rm --no-deps -T tokens issue --audience "$1" --subject "$who" --rooms '*' --ttl 30d; }
+tokens() { docker compose run --rm --no-deps -T tokens "$@"; }
 
 # The audit log tells people apart by it.
 who=${SUDO_USER:-$(id -un)}
@@ -11,6 +11,7 @@ port=$(value PORT)
 url=${domain:+https://$domain}
 url=${url:-http://localhost:${port:-3000}}
 
-printf '\n  Studio Pulse runs.\n\n  Dashboard   %s/#token=%s\n\n' "$url" "$(token dashboard)"
-printf '  Extension   endpoint %s\n              token    %s\n\n' "$url" "$(token ingest)"
+printf '\n  Studio Pulse runs.\n\n  Dashboard   %s\n' "$(tokens link --url "$url" --subject "$who" --rooms '*' --keep 90d)"
+printf '              works once, within a minute; this browser then stays signed in for 90 days. Another one: make link\n\n'
+printf '  Extension   endpoint %s\n              token    %s\n\n' "$url" "$(tokens issue --audience ingest --subject "$who" --rooms '*' --ttl 30d)"
 printf '  More tokens: make token. A check: make smoke URL=%s\n\n' "$url"

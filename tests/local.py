@@ -5,6 +5,7 @@ the embedded one; ROOMS=0 runs without the simulated studio, which otherwise has
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -22,6 +23,8 @@ from typing import Any
 from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
 from shared.messages import TelemetryUpdate
+from shared.redis import RedisError, RedisUrl, Store
+from shared.screens import CODE_SECONDS, Grant, add_code, extend_code
 from tests.simulator.past import lived, post_past
 from tests.simulator.poster import post_for_ever
 from tests.simulator.studio import Room, studio
@@ -63,13 +66,59 @@ def _port(name: str, default: int) -> int:
     return port
 
 
-def _greet(stack: Stack, ingest: Service, broadcast: Service, rooms: int) -> None:
-    dashboard = stack.token("dashboard", subject="local-dashboard", ttl_seconds=TOKEN_SECONDS)
+class Links:
+    """Sign-in links for the local dashboard. An unused link stays valid while this runs; once used, Enter prints another one."""
+
+    def __init__(self, redis_url: str, address: str) -> None:
+        self._url = RedisUrl.parse(redis_url)
+        self._address = address
+
+    async def _new(self, store: Store) -> str:
+        grant = Grant("local-dashboard", ["*"], None, int(time.time()) + TOKEN_SECONDS, ["link-local"], manages=True)
+        return await add_code(store, grant)
+
+    def first(self) -> tuple[str, str]:
+        """A new code, and the link that holds it."""
+
+        async def new() -> str:
+            async with Store(self._url) as store:
+                return await self._new(store)
+
+        code = asyncio.run(new())
+        return code, f"{self._address}/#code={code}"
+
+    async def run(self, code: str) -> None:
+        """Keeps the unused link valid, and prints a new one for every line that is typed."""
+        typed = asyncio.Event()
+
+        def on_line() -> None:
+            if not sys.stdin.readline():  # the terminal is gone
+                asyncio.get_running_loop().remove_reader(sys.stdin)
+            typed.set()
+
+        if sys.stdin.isatty():
+            asyncio.get_running_loop().add_reader(sys.stdin, on_line)
+        async with Store(self._url) as store:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CODE_SECONDS / 3):
+                        await typed.wait()
+                with contextlib.suppress(RedisError, OSError, TimeoutError):
+                    if typed.is_set():
+                        typed.clear()
+                        code = await self._new(store)
+                        print(f"  Dashboard   {self._address}/#code={code}\n", flush=True)
+                    else:
+                        await extend_code(store, code)
+
+
+def _greet(stack: Stack, ingest: Service, link: str, rooms: int) -> None:
     producer = stack.token("ingest", subject="local-extension", ttl_seconds=TOKEN_SECONDS)
     studio_line = f"{rooms} simulated rooms" if rooms else "no simulated rooms"
     print(
         f"\n  Studio Pulse runs: {studio_line}.\n\n"
-        f"  Dashboard   {broadcast.url}/#token={dashboard}\n\n"
+        f"  Dashboard   {link}\n"
+        f"              signs one browser in, once; press Enter here for another link\n\n"
         f"  Extension   endpoint {ingest.url}\n"
         f"              token    {producer}\n\n"
         f"  Logs in {DIRECTORY.relative_to(ROOT)}/. Ctrl-C stops everything.\n",
@@ -142,8 +191,10 @@ def main() -> int:
             living = aside.submit(_live, rooms)
             ingest = stack.ingest(_port("INGEST_PORT", 8001))
             broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002))
-            _greet(stack, ingest, broadcast, rooms)
-            jobs = [_watch(stack.services)]
+            links = Links(stack.redis_url, broadcast.url)
+            code, link = links.first()
+            _greet(stack, ingest, link, rooms)
+            jobs = [_watch(stack.services), links.run(code)]
             simulated, past = living.result()
             if past and not _has_past(stack, broadcast):
                 jobs.append(post_past(past, url=ingest.url, token=stack.token("ingest", subject="simulator-past")))

@@ -1,5 +1,6 @@
 /** Reading over HTTP: history and analytics, with the token in a header and never in a URL. */
 
+import { credentials } from './credentials.js';
 import { timeLimit } from './timelimit.js';
 
 /** @typedef {{t: number, tokens: number | null, tips: number | null, viewers: number | null, goal: number | null}} Point */
@@ -59,7 +60,7 @@ export class Api {
   async #get(path, query) {
     const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '').map(([name, value]) => [name, String(value)]));
     const response = await this.ask(`${path}?${parameters}`, {
-      headers: { Authorization: `Bearer ${this.token()}` }, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: timeLimit(PATIENCE_MS),
+      ...credentials(this.token()), cache: 'no-store', redirect: 'error', signal: timeLimit(PATIENCE_MS),
     }).catch(() => { throw new RequestFailed(0); });
     if (!response.ok) throw new RequestFailed(response.status);
     return response;

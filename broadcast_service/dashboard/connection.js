@@ -5,6 +5,7 @@
  * `phase` is `live` only between a SYNC and the loss of the socket that sent it. It never interprets telemetry.
  */
 
+import { subprotocols } from './credentials.js';
 import { POLL_EVERY_MS } from './poll.js';
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
@@ -194,7 +195,7 @@ export class Connection {
     this.#cancelRetry();
     if (this.#next) return;
     const url = this.#version ? `${this.#world.url}?since=${this.#version}` : this.#world.url;
-    const session = new Session(this.#world.openSocket(url, ['pulse.v1', `bearer.${this.#token}`]));
+    const session = new Session(this.#world.openSocket(url, subprotocols(this.#token)));
     this.#next = session;
     if (!this.#current) this.#report('connecting', this.#link.reason);
     this.#watch(session, OPEN_WITHIN_MS);

@@ -1,7 +1,7 @@
 /*
  * The first script of the page: classic, without imports and in old syntax, so that it runs whatever else does not.
  *
- * 1. It takes a token out of the address before anything can fail.
+ * 1. It takes a link's token or code out of the address before anything can fail.
  * 2. It checks that the browser has what the modules need.
  * 3. Until main.js has started, a script that fails (files of two versions, an interrupted load) causes one reload; if that does not help,
  *    the line in #boot stays in view.
@@ -9,24 +9,22 @@
 (function () {
   /** @type {any} */
   var page = window;
-  var pulse = { token: '', fit: true, started: start };
+  var pulse = { link: '', fit: true, started: start };
   var begun = false;
   var failed = false;
   page.studioPulse = pulse;
 
   try {
-    takeToken();
+    takeLink();
   } catch (_) {
     location.hash = '';
   }
 
-  function takeToken() {
-    var found = /[#&]token=([^&]*)/.exec(location.hash);
-    if (!found) return;
+  function takeLink() {
+    if (!/[#&](token|code|pair)=/.test(location.hash)) return;
+    pulse.link = location.hash;
     history.replaceState(history.state, '', location.pathname + location.search);
-    pulse.token = decodeURIComponent(found[1] || '').replace(/\s+/g, '');
-    // kept here too, so that the reload below finds it
-    if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(pulse.token)) sessionStorage.setItem('studio-pulse.token', pulse.token);
+    sessionStorage.setItem('studio-pulse.link', pulse.link); // so that the reload below finds it
   }
 
   /** @type {[any, string][]} */

@@ -10,8 +10,9 @@ import { probe } from './probe.js';
 import { keepRecent, takeRecent } from './recent.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
+import { SignIn, SignInFailed } from './signin.js';
 import { timeLimit } from './timelimit.js';
-import { findToken, forgetToken, keepToken, outlivesReload, takeFromFragment } from './token.js';
+import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './token.js';
 import { Watch } from './trust.js';
 import { Update } from './update.js';
 import { AnalyticsView } from './views/analytics.js';
@@ -21,13 +22,16 @@ import { Gate, Renewal } from './views/gate.js';
 import { Legend } from './views/legend.js';
 import { LinkView } from './views/link.js';
 import { LiveView } from './views/live.js';
+import { PairingView } from './views/pairing.js';
 import { RoomView } from './views/room.js';
+import { Replacement } from './views/replacement.js';
 import { hrefOf, readRoute, writeRoute } from './views/route.js';
+import { ScreensView } from './views/screens.js';
 import { Wall } from './views/wall.js';
 
 /** @typedef {import('./views/route.js').Route} Route */
 
-/** @type {{token: string, fit: boolean, started: () => void}} what first.js found */
+/** @type {{link: string, fit: boolean, started: () => void}} what first.js found */
 const first = /** @type {any} */ (window).studioPulse;
 if (!first.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
 
@@ -50,6 +54,8 @@ let entered = false;
 let scheduled = false;
 /** The last state of the link that was followed. */
 let linkState = '';
+/** Letters of a screen that waits for approval, until somebody is signed in here. */
+let waitingLetters = '';
 /** A renewed token may see other rooms; whether it does shows by a snapshot. */
 let mayNarrow = false;
 
@@ -76,7 +82,11 @@ const moment = () => ({ ...watch.sight(connection.link, Date.now()), speech, cal
 const currentMinute = () => Math.floor(store.clock.now(Date.now()) / 60_000);
 const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
-const gate = new Gate(enter);
+const signIn = new SignIn(() => connection.token);
+const gate = new Gate(enterPasted, () => pairing.start());
+const pairing = new PairingView(signIn, () => enter(''), () => { gate.cover(pairing.active); schedule(); });
+const screens = new ScreensView(signIn, () => speech);
+const replacement = new Replacement();
 const renewal = new Renewal(renew);
 new Legend();
 const detour = new Detour();
@@ -139,6 +149,7 @@ function followLink({ phase, reason, via }) {
 /** Over the open socket where there is one: nothing on the screen moves. @param {string} token */
 function renew(token) {
   renewal.wait();
+  if (connection.token === '') void signIn.withToken(token, true).catch(() => undefined); // the cookie is renewed with the session
   if (!connection.renew(token)) void startAfresh(token);
   schedule();
 }
@@ -172,6 +183,52 @@ function enter(token) {
   entered = true;
   connection.start(token);
   show();
+  void signIn.current().then((access) => { html('#screens-open').hidden = !(entered && access?.manages); }, () => undefined);
+  if (waitingLetters) screens.open(waitingLetters);
+  waitingLetters = '';
+}
+
+/** A pasted token opens this tab; on a screen that stays signed in it is exchanged for a session cookie first. @param {string} token @param {boolean} keep */
+async function enterPasted(token, keep) {
+  try {
+    if (keep) await signIn.withToken(token, true);
+    if (keep && (await signIn.current())?.screen_id) return enter('');
+  } catch (error) {
+    if (error instanceof SignInFailed && error.status === 401) return leave('gate_token');
+  }
+  enter(token); // where the browser keeps no cookie, or the server cannot be reached, the token itself will do
+}
+
+/** The access this browser has, from its tab or its cookie: null when it has none. While nobody can know, it may have one. */
+async function existingAccess() {
+  const token = storedToken(place);
+  if (entered || token !== null) return entered ? connection.token : token;
+  return signIn.current().then((access) => (access ? '' : null), () => '');
+}
+
+/** Begins with what a link brought, if anything. A link never replaces a working access unasked. @param {import('./token.js').Link | null} link */
+async function begin(link) {
+  if (link && !link.value) return entered ? undefined : leave(link.kind === 'token' ? 'gate_malformed' : 'gate_link_used');
+  const existing = link?.kind === 'token' && storedToken(place) === link.value ? null : await existingAccess();
+  if (link?.kind === 'pair') waitingLetters = link.value;
+  if (!link || link.kind === 'pair') return existing === null ? leave(link ? 'gate_pair' : null) : resume(existing);
+  if (existing !== null && !(await replacement.ask())) return resume(existing);
+  if (link.kind === 'token') return (entered ? renew : enter)(link.value);
+  try {
+    await signIn.withCode(link.value, true);
+    enter('');
+  } catch (error) {
+    const used = error instanceof SignInFailed && error.status === 410;
+    if (existing !== null) return resume(existing);
+    leave(used ? 'gate_link_used' : 'gate_link_failed');
+  }
+}
+
+/** @param {string} token */
+function resume(token) {
+  if (!entered) return enter(token);
+  if (waitingLetters) screens.open(waitingLetters);
+  waitingLetters = '';
 }
 
 /** @param {import('./i18n.js').Phrase | null} problem */
@@ -197,6 +254,7 @@ function show() {
   analytics.show(entered && route.view === 'analytics', queryNow());
   room.show(entered && route.view === 'room' ? route : null, queryNow());
   for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !entered;
+  if (!entered) html('#screens-open').hidden = true;
   for (const view of /** @type {const} */ (['live', 'analytics'])) {
     const link = find(document, `#nav-${view}`, HTMLAnchorElement);
     link.href = hrefOf({ view }, location.search);
@@ -235,6 +293,7 @@ function draw() {
   if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS) connection.ask();
   wall.hold(entered && linkView.alarmed);
   gate.paint(speech);
+  pairing.paint(speech);
   renewal.paint(speech, entered ? store.tokenExpiresAt : null, current.nowMs, now);
   write(html('#clock'), speech.clock.format(current.nowMs));
   if (!entered) return;
@@ -306,12 +365,20 @@ languageSelect.addEventListener('change', () => {
   speak();
 });
 html('#theme').addEventListener('click', switchTheme);
-html('#sign-out').addEventListener('click', () => { connection.stop(); leave(null); });
+html('#screens-open').addEventListener('click', () => screens.open());
+html('#sign-out').addEventListener('click', () => {
+  if (connection.token === '') void signIn.signOut().catch(() => undefined);
+  connection.stop();
+  leave(null);
+});
 document.addEventListener('click', followInside);
 addEventListener('pagehide', () => { if (entered) keepRecent(place.storage, connection.token, store.ledger, currentMinute()); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
-addEventListener('hashchange', () => { const token = takeFromFragment(place); if (token) (entered ? renew : enter)(token); });
+addEventListener('hashchange', () => {
+  const link = takeLink(place);
+  if (link) void begin(link);
+});
 addEventListener('popstate', () => {
   route = readRoute(queryNow());
   live.setFilters(readFilters(queryNow()));
@@ -319,10 +386,9 @@ addEventListener('popstate', () => {
 });
 setInterval(schedule, 1000);
 
-const token = findToken(place, first.token);
+const link = firstLink(place, first.link);
 speak();
 if (queryNow().has('wall')) wall.set(true);
-if (token) enter(token);
-else leave(first.token ? 'gate_malformed' : null);
-first.token = '';
+first.link = '';
+void begin(link);
 first.started();

@@ -1,5 +1,6 @@
 /** The latest values by HTTP, as the events that a socket would have sent: for where no socket gets through. */
 
+import { credentials } from './credentials.js';
 import { timeLimit } from './timelimit.js';
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
@@ -11,7 +12,7 @@ export const POLL_EVERY_MS = 5_000;
 export async function poll(url, token, ask = fetch) {
   try {
     const response = await ask(url, {
-      headers: { Authorization: `Bearer ${token}` }, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: timeLimit(8000),
+      ...credentials(token), cache: 'no-store', redirect: 'error', signal: timeLimit(8000),
     });
     if (response.status === 401) return { verdict: 'token' };
     if (response.status === 403) return { verdict: 'forbidden' };

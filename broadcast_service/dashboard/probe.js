@@ -3,6 +3,7 @@
  * (docs/protocol.md, "Why there is no socket"). What answers in the server's place (a proxy, a captive portal) is recognised too.
  */
 
+import { credentials } from './credentials.js';
 import { timeLimit } from './timelimit.js';
 
 /** @typedef {import('./connection.js').Probe} Probe */
@@ -16,9 +17,10 @@ const MAX_WAIT_MS = 60_000;
  */
 export async function probe(url, token, { ask = fetch, origin = '', now = Date.now } = {}) {
   try {
+    const { headers, credentials: cookies } = credentials(token);
     const response = await ask(url, {
-      headers: { Authorization: `Bearer ${token}`, ...(origin && { 'Pulse-Origin': origin }) },
-      credentials: 'omit', cache: 'no-store', redirect: 'manual', signal: timeLimit(5000),
+      headers: { ...headers, ...(origin && { 'Pulse-Origin': origin }) },
+      credentials: cookies, cache: 'no-store', redirect: 'manual', signal: timeLimit(5000),
     });
     return verdictOf(response, await problemOf(response), now());
   } catch {

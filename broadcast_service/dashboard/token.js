@@ -1,9 +1,13 @@
 /**
- * Where the access token lives: it arrives in the fragment (never sent to a server), is kept for this tab, and leaves the address bar.
+ * Where the access token lives, and what a link brings. A link carries a token, a single-use code or a screen's letters in its fragment, which
+ * is never sent to a server, and which leaves the address bar at once. A token is kept for this tab.
  */
 
 const KEPT_AS = 'studio-pulse.token';
+/** Where first.js leaves a link until the page has used it, so that a reload in between loses nothing. */
+const LINK_KEPT_AS = 'studio-pulse.link';
 
+/** @typedef {{kind: 'token' | 'code' | 'pair', value: string}} Link */
 /**
  * @typedef {object} Place
  * @property {{hash: string, pathname: string, search: string}} location
@@ -11,33 +15,42 @@ const KEPT_AS = 'studio-pulse.token';
  * @property {import('./storage.js').Kept} storage
  */
 
-/** Takes a token out of the fragment, if one is there. @param {Place} place @returns {string | null} */
-export function takeFromFragment({ location, history, storage }) {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given === null) return null;
-  history.replaceState(null, '', location.pathname + location.search);
-  return keptToken(storage, given);
+/** What a fragment brings, if anything; the value is empty where it makes no sense. @param {string} fragment @returns {Link | null} */
+export function readLink(fragment) {
+  const given = new URLSearchParams(fragment.replace(/^#/, ''));
+  for (const kind of /** @type {const} */ (['token', 'code', 'pair'])) {
+    const value = given.get(kind);
+    if (value === null) continue;
+    const text = value.replace(/\s+/g, '');
+    return { kind, value: kind === 'token' ? tidy(text) : /^[\w-]{1,64}$/.test(text) ? text : '' };
+  }
+  return null;
 }
 
-/** @param {Pick<Place, 'storage'>['storage']} storage @param {string} given @returns {string | null} */
-function keptToken(storage, given) {
-  const token = tidy(given);
-  if (!token) return null;
-  storage.setItem(KEPT_AS, token);
-  return token;
+/** Takes a link out of the address. @param {Place} place @returns {Link | null} */
+export function takeLink({ location, history }) {
+  const link = readLink(location.hash);
+  if (link) history.replaceState(null, '', location.pathname + location.search);
+  return link;
 }
 
-/** @param {Place} place @param {string} [taken] what first.js took out of the address @returns {string | null} */
-export function findToken(place, taken = '') {
-  return takeFromFragment(place) ?? keptToken(place.storage, taken) ?? place.storage.getItem(KEPT_AS);
+/** What first.js took out of the address before this page ran. @param {Place} place @param {string} taken the fragment, in case it could not be stored */
+export function firstLink(place, taken) {
+  const link = takeLink(place) ?? readLink(taken || (place.storage.getItem(LINK_KEPT_AS) ?? ''));
+  place.storage.removeItem(LINK_KEPT_AS);
+  return link;
 }
+
+/** @param {Place} place @returns {string | null} */
+export const storedToken = ({ storage }) => storage.getItem(KEPT_AS);
 
 /** Whether a reload would find the token again. @param {Place} place */
 export const outlivesReload = ({ storage }) => storage.survives(KEPT_AS);
 
-/** @param {Place} place @param {string} token */
+/** @param {Place} place @param {string} token empty for a screen that is signed in by its cookie */
 export function keepToken({ storage }, token) {
-  storage.setItem(KEPT_AS, token);
+  if (token) storage.setItem(KEPT_AS, token);
+  else storage.removeItem(KEPT_AS);
 }
 
 /** @param {Place} place */

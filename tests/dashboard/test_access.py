@@ -112,6 +112,7 @@ def test_a_new_link_in_the_address_bar_renews_in_place(studio: Studio, visit: Op
     """Whoever gets a new link opens it where the old one was; the token leaves the address again."""
     dashboard = visit(studio).open("?wall=1", ttl_seconds=20).live()
     dashboard.page.evaluate("(token) => { location.hash = `token=${token}`; }", studio.stack.token("dashboard"))
+    dashboard.page.get_by_role("button", name="Use the link").click()
     expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
     assert sockets(dashboard) == 1
     assert dashboard.page.url.endswith("/?wall=1")

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storageOf } from '../../broadcast_service/dashboard/storage.js';
-import { findToken, forgetToken, tidy } from '../../broadcast_service/dashboard/token.js';
+import { firstLink, forgetToken, keepToken, storedToken, takeLink, tidy } from '../../broadcast_service/dashboard/token.js';
 
 /** @param {string} hash @param {string | null} [stored] */
 function placeOf(hash, stored = null) {
@@ -17,15 +17,45 @@ function placeOf(hash, stored = null) {
   return { place: { location: { hash, pathname: '/', search: '?q=a' }, history: { replaceState: (/** @type {any} */ _, /** @type {string} */ __, /** @type {string} */ url) => { urls.push(url); } }, storage }, urls, kept };
 }
 
-test('a token in the fragment is kept and leaves the address bar', () => {
-  const { place, urls, kept } = placeOf('#token=aa.bb.cc');
-  assert.equal(findToken(place), 'aa.bb.cc');
-  assert.deepEqual(urls, ['/?q=a']);
-  assert.equal(kept.value, 'aa.bb.cc');
+test('a link in the fragment leaves the address bar, and nothing of it is kept yet', () => {
+  for (const [hash, link] of /** @type {const} */ ([
+    ['#token=aa.bb.cc', { kind: 'token', value: 'aa.bb.cc' }],
+    ['#code=a_b-C9', { kind: 'code', value: 'a_b-C9' }],
+    ['#pair=ACDEFG', { kind: 'pair', value: 'ACDEFG' }],
+    ['#x=1&token=aa.bb.cc', { kind: 'token', value: 'aa.bb.cc' }],
+    ['#token=hello', { kind: 'token', value: '' }],
+    ['#code=<b>', { kind: 'code', value: '' }],
+    [`#code=${'a'.repeat(65)}`, { kind: 'code', value: '' }],
+  ])) {
+    const { place, urls, kept } = placeOf(hash);
+    assert.deepEqual(takeLink(place), link);
+    assert.deepEqual(urls, ['/?q=a']);
+    assert.equal(kept.value, null);
+  }
 });
 
-test('without a fragment the kept token is used', () => {
-  assert.equal(findToken(placeOf('', 'aa.bb.cc').place), 'aa.bb.cc');
+test('a fragment that brings nothing stays where it is', () => {
+  for (const hash of ['', '#', '#rooms', '#tokens=1']) {
+    const { place, urls } = placeOf(hash);
+    assert.equal(takeLink(place), null);
+    assert.deepEqual(urls, []);
+  }
+});
+
+test('what first.js took out of the address is used once, and is older than a fragment of now', () => {
+  const { place, kept } = placeOf('', '#code=from-storage');
+  assert.deepEqual(firstLink(place, '#code=from-memory'), { kind: 'code', value: 'from-memory' });
+  assert.equal(kept.value, null);
+  assert.deepEqual(firstLink(placeOf('', '#code=from-storage').place, ''), { kind: 'code', value: 'from-storage' });
+  assert.deepEqual(firstLink(placeOf('#token=dd.ee.ff').place, '#code=older'), { kind: 'token', value: 'dd.ee.ff' });
+  assert.equal(firstLink(placeOf('').place, ''), null);
+});
+
+test('the stored token is found again, and a signed-in screen has none', () => {
+  const { place } = placeOf('', 'aa.bb.cc');
+  assert.equal(storedToken(place), 'aa.bb.cc');
+  keepToken(place, '');
+  assert.equal(storedToken(place), null);
 });
 
 test('signing out forgets the token', () => {
@@ -38,21 +68,6 @@ test('what people paste is tidied, and what is no token is refused', () => {
   assert.equal(tidy(' Bearer aa.b\nb.cc '), 'aa.bb.cc');
   assert.equal(tidy('http://localhost:8002/#token=aa.bb.cc'), 'aa.bb.cc');
   assert.equal(tidy('hello'), '');
-});
-
-test('what first.js took out of the address is kept, and is older than a fragment of now', () => {
-  const { place, kept } = placeOf('', 'old.old.old');
-  assert.equal(findToken(place, 'aa.bb.cc'), 'aa.bb.cc');
-  assert.equal(kept.value, 'aa.bb.cc');
-  assert.equal(findToken(placeOf('#token=dd.ee.ff').place, 'aa.bb.cc'), 'dd.ee.ff');
-  assert.equal(findToken(placeOf('', 'old.old.old').place, 'no token'), 'old.old.old');
-});
-
-test('what is no token leaves the address too, and is not kept', () => {
-  const { place, urls, kept } = placeOf('#token=hello');
-  assert.equal(findToken(place), null);
-  assert.deepEqual(urls, ['/?q=a']);
-  assert.equal(kept.value, null);
 });
 
 const refuse = () => { throw new DOMException('no', 'QuotaExceededError'); };

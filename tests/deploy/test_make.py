@@ -1,8 +1,10 @@
 """The Makefile's targets for containers, with a double of `docker` that notes what it is asked and answers as Compose would."""
 
+import asyncio
 import getpass
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -10,15 +12,18 @@ import time
 
 import pytest
 
+from shared.redis import RedisUrl, Store
+from shared.screens import Grant, redeem_code
 from shared.settings import TokenSettings, load
 from shared.tokens import verify
 from tests.deploy.compose import parse_env
-from tests.stack import ROOT
+from tests.stack import ROOT, Stack
 
 DOCKER = f"""#!/bin/sh
 echo "$*" >>docker.log
 case "$*" in
 *" tokens issue "*) shift 6; TOKEN_KEYS=$(sed -n 's/^TOKEN_KEYS=//p' .env) exec {sys.executable} -m shared.tokens "$@" ;;
+*" tokens link "*) shift 6; exec {sys.executable} -m shared.tokens "$@" ;;
 *"ps --quiet"*) echo one; echo two ;;
 esac
 """
@@ -39,12 +44,32 @@ def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _a_store_for_links(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers `tokens` knows the store; here its double is told."""
+    monkeypatch.setenv("REDIS_URL", stack.redis_url)
+
+
 def make(checkout: pathlib.Path, *arguments: str) -> str:
     """Runs make; returns what it printed."""
-    environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout)}
+    environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout), "REDIS_URL": os.environ["REDIS_URL"]}
     return subprocess.run(
         ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
+
+
+def grant_of(printed: str, address: str) -> Grant:
+    """What a printed link gives to the first who opens it."""
+    found = re.search(re.escape(f"{address}/#code=") + r"(\S+)", printed)
+    assert found
+
+    async def redeem() -> Grant | None:
+        async with Store(RedisUrl.parse(os.environ["REDIS_URL"])) as store:
+            return await redeem_code(store, found[1])
+
+    grant = asyncio.run(redeem())
+    assert grant
+    return grant
 
 
 def asked(checkout: pathlib.Path) -> list[str]:
@@ -53,13 +78,14 @@ def asked(checkout: pathlib.Path) -> list[str]:
 
 
 def test_up_makes_secrets_once_and_says_where_to_click(checkout: pathlib.Path) -> None:
-    """The link that it prints holds a token that the services take, and a second time changes nothing."""
+    """The link that it prints signs one browser in, the token is one that the services take, and a second time changes nothing."""
     printed = make(checkout, "up")
     made = (checkout / ".env").read_text()
-    link = next(word for word in printed.split() if "#token=" in word)
+    assert grant_of(printed, "http://localhost:3000").subject == getpass.getuser()
+    token = re.search(r"token +(\S+)", printed)
     keyring = load(TokenSettings, parse_env(made)).keyring
-    assert link.startswith("http://localhost:3000/#token=")
-    assert verify(keyring, link.partition("=")[2], audience="dashboard", now_seconds=time.time()).subject == getpass.getuser()
+    assert token
+    assert verify(keyring, token[1], audience="ingest", now_seconds=time.time()).subject == getpass.getuser()
     assert asked(checkout)[0] == "compose up --detach --build --wait"
     make(checkout, "up")
     assert (checkout / ".env").read_text() == made
@@ -70,7 +96,8 @@ def test_up_knows_the_domain(checkout: pathlib.Path) -> None:
     make(checkout, "up")
     with (checkout / ".env").open("a") as environment:
         environment.write("DOMAIN=pulse.example.com\n")
-    assert "https://pulse.example.com/#token=" in make(checkout, "up")
+    assert grant_of(make(checkout, "up"), "https://pulse.example.com").rooms == ["*"]
+    assert grant_of(make(checkout, "link", "SUBJECT=ana", "SCOPE=a,vip-*"), "https://pulse.example.com").rooms == ["a", "vip-*"]
 
 
 def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path) -> None:

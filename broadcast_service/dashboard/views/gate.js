@@ -8,21 +8,25 @@ import { find, html, write } from './dom.js';
 
 export class Gate {
   #section = html('#gate');
+  #form = html('#gate-form');
   #input = find(document, '#gate-token', HTMLInputElement);
   #error = html('#gate-error');
   /** @type {Phrase | null} */
   #problem = null;
 
-  /** @param {(token: string) => void} onToken */
-  constructor(onToken) {
-    onPaste(this.#input, onToken);
-    html('#gate-form').addEventListener('submit', (event) => {
+  /** @param {(token: string, keep: boolean) => void} onToken @param {() => void} onPair */
+  constructor(onToken, onPair) {
+    const keep = find(document, '#gate-keep', HTMLInputElement);
+    const offer = (/** @type {string} */ token) => onToken(token, keep.checked);
+    html('#gate-pair').addEventListener('click', onPair);
+    onPaste(this.#input, offer);
+    this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       const token = tidy(this.#input.value);
       this.#problem = token ? null : this.#input.value.trim() ? 'gate_malformed' : 'gate_empty';
       if (!token) return void this.#input.focus();
       this.#input.value = '';
-      onToken(token);
+      offer(token);
     });
   }
 
@@ -37,6 +41,12 @@ export class Gate {
 
   close() {
     this.#section.hidden = true;
+  }
+
+  /** Leaves the place to the letters of a pairing, for as long as they are shown. @param {boolean} covered */
+  cover(covered) {
+    this.#form.hidden = covered;
+    if (!covered && !this.#section.hidden) this.#input.focus();
   }
 
   /** @param {Speech} speech */

@@ -1,0 +1,112 @@
+/** A screen that asks to be signed in: six letters and a QR code, and the wait for somebody's approval. */
+
+import { SignInFailed } from '../signin.js';
+import { find, html, write } from './dom.js';
+
+/** @typedef {import('../i18n.js').Speech} Speech */
+/** @typedef {import('../i18n.js').Phrase} Phrase */
+/** @typedef {import('../signin.js').Pairing} Pairing */
+/** @typedef {import('../signin.js').SignIn} SignIn */
+
+const RETRY_MS = 5_000;
+
+export class PairingView {
+  #section = html('#pairing');
+  #letters = html('#pairing-letters');
+  #image = find(document, '#pairing-qr', HTMLImageElement);
+  #state = html('#pairing-state');
+  #host = html('#pairing-host');
+  /** @type {SignIn} */
+  #signIn;
+  /** @type {() => void} */
+  #onSignedIn;
+  /** @type {Pairing | null} */
+  #pairing = null;
+  /** @type {Phrase} */
+  #said = 'pairing_waiting';
+  /** Counts starts: an answer to an earlier one is not about this one. */
+  #run = 0;
+  /** @type {any} */
+  #timer = null;
+
+  /** @param {SignIn} signIn @param {() => void} onSignedIn @param {() => void} onChange */
+  constructor(signIn, onSignedIn, onChange) {
+    this.#signIn = signIn;
+    this.#onSignedIn = onSignedIn;
+    this.onChange = onChange;
+    html('#pairing-back').addEventListener('click', () => this.stop());
+  }
+
+  get active() {
+    return !this.#section.hidden;
+  }
+
+  /** Shows letters, new ones whenever they expire, until somebody approves or the person goes back. */
+  start() {
+    this.stop();
+    this.#section.hidden = false;
+    void this.#ask(this.#run);
+    html('#pairing-back').focus();
+    this.onChange();
+  }
+
+  stop() {
+    this.#run += 1;
+    clearTimeout(this.#timer);
+    this.#pairing = null;
+    this.#section.hidden = true;
+    this.onChange();
+  }
+
+  /** @param {number} run */
+  async #ask(run) {
+    try {
+      const pairing = await this.#signIn.startPairing();
+      if (run !== this.#run) return;
+      this.#pairing = pairing;
+      this.#image.src = `api/signin/pairings/${pairing.letters}/qr.svg`;
+      this.#said = 'pairing_waiting';
+      this.#next(run, pairing.poll_seconds * 1000, () => this.#poll(run, pairing));
+    } catch {
+      if (run !== this.#run) return;
+      this.#said = 'pairing_unreachable';
+      this.#next(run, RETRY_MS, () => this.#ask(run));
+    }
+    this.onChange();
+  }
+
+  /** @param {number} run @param {Pairing} pairing */
+  async #poll(run, pairing) {
+    try {
+      const approved = await this.#signIn.claim(pairing);
+      if (run !== this.#run) return;
+      if (!approved) return this.#next(run, pairing.poll_seconds * 1000, () => this.#poll(run, pairing));
+      this.stop();
+      this.#onSignedIn();
+    } catch (error) {
+      if (run !== this.#run) return;
+      const status = error instanceof SignInFailed ? error.status : 0;
+      if (status === 410) return void this.#ask(run);
+      this.#said = status === 403 ? 'pairing_refused' : 'pairing_unreachable';
+      this.#next(run, RETRY_MS, () => (status === 403 ? this.#ask(run) : this.#poll(run, pairing)));
+      this.onChange();
+    }
+  }
+
+  /** @param {number} run @param {number} afterMs @param {() => void} then */
+  #next(run, afterMs, then) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => { if (run === this.#run) then(); }, afterMs);
+  }
+
+  /** @param {Speech} speech */
+  paint(speech) {
+    if (!this.active) return;
+    const letters = this.#pairing?.letters ?? '';
+    write(this.#letters, letters ? `${letters.slice(0, 3)} ${letters.slice(3)}` : '··· ···');
+    this.#letters.setAttribute('aria-label', letters.split('').join(' '));
+    write(this.#host, location.host);
+    this.#image.hidden = !letters;
+    write(this.#state, speech.say(this.#said));
+  }
+}

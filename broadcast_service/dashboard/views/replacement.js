@@ -1,0 +1,17 @@
+/** Asks before a link replaces what this browser is signed in as: a link can come from anybody. */
+
+import { find, html } from './dom.js';
+
+export class Replacement {
+  #dialog = find(document, '#replacement', HTMLDialogElement);
+
+  /** Whether the person wants the access of the link instead of the present one. @returns {Promise<boolean>} */
+  ask() {
+    this.#dialog.returnValue = 'keep';
+    if (!this.#dialog.open) this.#dialog.showModal();
+    html('#replacement-keep').focus();
+    return new Promise((resolve) => {
+      this.#dialog.addEventListener('close', () => resolve(this.#dialog.returnValue === 'replace'), { once: true });
+    });
+  }
+}
