@@ -39,6 +39,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The embedded server, shared by all tests that do not break it; each test takes rooms of its own."""
     with Stack(tmp_path_factory.mktemp("stack"), ALLOWED_ORIGINS=ORIGIN) as stack:
         yield stack
+        logs = "".join(service.log.read_text() for service in stack.services)
+        assert [line for line in logs.splitlines() if '"job.' in line] == [], "a background job ended or was silent"
 
 
 @pytest.fixture(scope="session")
