@@ -2,7 +2,7 @@
 
 import { SPARK_MINUTES, statusOf } from '../store.js';
 import { translate } from '../i18n.js';
-import { find, mark, stamp, write } from './dom.js';
+import { find, mark, stamp, write, writeFigure } from './dom.js';
 import { hrefOf } from './route.js';
 import { bars } from './spark.js';
 
@@ -39,9 +39,9 @@ export class Card {
   paint(feed, moment, terms) {
     const { speech } = moment;
     this.paintAge(feed, moment, terms);
-    write(this.parts.tokens, speech.number(feed.tokens));
-    write(this.parts.viewers, speech.number(feed.viewers));
-    write(this.parts.tips, speech.number(feed.tips));
+    writeFigure(this.parts.tokens, feed.tokens, speech);
+    writeFigure(this.parts.viewers, feed.viewers, speech);
+    writeFigure(this.parts.tips, feed.tips, speech);
     this.#paintEarned(feed, moment);
     this.#paintGoal(feed, speech);
   }

@@ -28,6 +28,24 @@ export function write(element, text) {
   element.textContent = text;
 }
 
+/**
+ * Writes a number that is never cut off: the style sheet makes its type smaller with its length. What is too long even so is shortened,
+ * with the whole number in its title.
+ * @param {HTMLElement} element @param {number | null} value @param {import('../i18n.js').Speech} speech
+ */
+export function writeFigure(element, value, speech) {
+  const whole = speech.number(value);
+  const isShortened = value !== null && whole.length > FIGURE_MOST;
+  const text = isShortened ? speech.short(value) : whole;
+  if (written.get(element) === text) return;
+  write(element, text);
+  element.style.setProperty('--chars', String(Math.max(6, text.length)));
+  element.title = isShortened ? whole : '';
+}
+
+/** 999.999.999.999 still fits the narrowest tile in type that can be read. */
+const FIGURE_MOST = 15;
+
 /** @param {HTMLElement} element @param {string} name @param {string} value */
 export function mark(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;

@@ -1,6 +1,6 @@
 /** The row of totals. */
 
-import { find, stamp, write } from './dom.js';
+import { find, stamp, write, writeFigure } from './dom.js';
 import { bars } from './spark.js';
 
 /** @typedef {import('../totals.js').Totals} Totals */
@@ -42,7 +42,7 @@ export class Kpis {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
       write(tile.title, old ? `${speech.say(title)} · ${speech.say('last_known')}` : speech.say(title));
-      write(tile.value, valueOf(id, totals, trusted, speech));
+      writeFigure(tile.value, valueOf(id, totals, trusted), speech);
       write(tile.sub, captionOf(id, totals, trusted, speech));
     }
     const path = bars(totals.pulse, 240, 60);
@@ -60,16 +60,16 @@ export class Kpis {
   }
 }
 
-/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Speech} speech */
-function valueOf(id, totals, trusted, speech) {
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @returns {number | null} null where it is unknown */
+function valueOf(id, totals, trusted) {
   const unknownPast = totals.past === 'pending' || (totals.past === 'failed' && !trusted);
-  if (!totals.known || (unknownPast && (id === 'hour' || id === 'today'))) return '—';
+  if (!totals.known || (unknownPast && (id === 'hour' || id === 'today'))) return null;
   switch (id) {
-    case 'live': return speech.number(totals.feeds.live);
-    case 'viewers': return totals.viewersKnown ? speech.number(totals.viewers) : '—';
-    case 'hour': return speech.number(Math.round((totals.hour * 60) / totals.hourMinutes));
-    case 'today': return speech.number(totals.today);
-    default: return totals.tipsKnown ? speech.number(totals.tips) : '—';
+    case 'live': return totals.feeds.live;
+    case 'viewers': return totals.viewersKnown ? totals.viewers : null;
+    case 'hour': return Math.round((totals.hour * 60) / totals.hourMinutes);
+    case 'today': return totals.today;
+    default: return totals.tipsKnown ? totals.tips : null;
   }
 }
 

@@ -6,7 +6,7 @@ import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
 import { measuredPoints } from '../scales.js';
 import { feedKey, statusOf } from '../store.js';
 import { Chart } from './chart.js';
-import { find, html, mark, write } from './dom.js';
+import { find, html, mark, write, writeFigure } from './dom.js';
 import { download } from './download.js';
 import { offer } from './segmented.js';
 
@@ -95,10 +95,10 @@ export class RoomView {
     html('#room-clock').hidden = clock === null;
     write(html('#room-clock'), clock === null ? '' : clockWords(clock, speech));
     html('#room-gone').hidden = feed !== undefined || !this.store.complete;
-    write(html('#room-tokens'), speech.number(feed?.tokens ?? null));
-    write(html('#room-viewers-now'), speech.number(feed?.viewers ?? null));
-    write(html('#room-tips'), speech.number(feed?.tips ?? null));
-    write(html('#room-goal'), speech.number(feed?.goal ?? null));
+    writeFigure(html('#room-tokens'), feed?.tokens ?? null, speech);
+    writeFigure(html('#room-viewers-now'), feed?.viewers ?? null, speech);
+    writeFigure(html('#room-tips'), feed?.tips ?? null, speech);
+    writeFigure(html('#room-goal'), feed?.goal ?? null, speech);
     write(html('#room-goal-share'), feed?.goal ? (feed.tokens === null ? '—' : speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)) : speech.say('no_goal'));
     write(html('#room-age'), feed ? speech.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
   }

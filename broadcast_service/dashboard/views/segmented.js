@@ -1,16 +1,29 @@
 /** A row of choices of which one holds, as radio buttons: the arrow keys work and a screen reader knows. */
 
+import { find, write } from './dom.js';
+import { reconcile } from './reconcile.js';
+
 /**
+ * Updates the row in place: a choice that is already there keeps its element, and so the focus.
  * @param {HTMLElement} root @param {string} name
  * @param {{value: string, words: string}[]} choices @param {string} chosen
  */
 export function offer(root, name, choices, chosen) {
-  root.replaceChildren(...choices.map(({ value, words }) => {
-    const [label, input, text] = [document.createElement('label'), document.createElement('input'), document.createElement('span')];
-    Object.assign(input, { type: 'radio', name, value, checked: value === chosen });
-    label.className = 'chip';
-    text.textContent = words;
-    label.append(input, text);
+  const known = new Map([...root.children].map((label) => [find(label, 'input', HTMLInputElement).value, label]));
+  reconcile(root, choices.map(({ value, words }) => {
+    const label = known.get(value) ?? create(name, value);
+    const input = find(label, 'input', HTMLInputElement);
+    if (input.checked !== (value === chosen)) input.checked = value === chosen;
+    write(find(label, 'span', HTMLElement), words);
     return label;
   }));
+}
+
+/** @param {string} name @param {string} value */
+function create(name, value) {
+  const [label, input] = [document.createElement('label'), document.createElement('input')];
+  Object.assign(input, { type: 'radio', name, value });
+  label.className = 'chip';
+  label.append(input, document.createElement('span'));
+  return label;
 }
