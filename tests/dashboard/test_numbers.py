@@ -1,0 +1,82 @@
+"""Numbers of any size are whole on every screen: made smaller or shortened, never cut off, never over their neighbour."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Dashboard, Opener
+from tests.dashboard.studio import Studio
+
+ROOMS = {
+    "big-usual": {"tokens_count": 34_567, "viewers_count": 1234, "tips_count": 100, "goal_tokens": 50_000},
+    "big-busy": {"tokens_count": 1_234_567, "viewers_count": 123_456, "tips_count": 12_345, "goal_tokens": 2_000_000},
+    "big-most": {"tokens_count": 4_294_967_294, "viewers_count": 4_294_967_294, "tips_count": 4_294_967_294, "goal_tokens": 4_294_967_294},
+}
+SIZES = {"phone": (390, 844), "small phone": (320, 640), "tablet": (820, 1180), "laptop": (1280, 800), "television": (1920, 1080)}
+# Every element that holds a number, its text measured against the box that may show it.
+CUT = """(selectors) => {
+  const problems = [];
+  for (const element of document.querySelectorAll(selectors)) {
+    if (!element.textContent.trim() || !element.checkVisibility()) continue;
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const text = range.getBoundingClientRect();
+    const box = element.closest('.facts div, .card, .kpi, .rank td, .panel').getBoundingClientRect();
+    const styles = getComputedStyle(element);
+    if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${element.className || element.id} "${element.textContent}" leaves its box`);
+    if (text.right > innerWidth + 1) problems.push(`"${element.textContent}" leaves the screen`);
+    if (element.scrollWidth > element.clientWidth + 1 && styles.overflowX !== 'visible') problems.push(`"${element.textContent}" is cut off`);
+    if (parseFloat(styles.fontSize) < 8.5) problems.push(`"${element.textContent}" is ${styles.fontSize}`);
+  }
+  return problems;
+}"""
+OVERLAP = """() => {
+  const boxes = [...document.querySelectorAll('.card')].flatMap((card) => ['.viewers', '.tips'].map((part) => {
+    const range = document.createRange();
+    range.selectNodeContents(card.querySelector(part));
+    return {room: card.dataset.room, part, box: range.getBoundingClientRect()};
+  }));
+  return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right
+    && a.box.top < b.box.bottom && b.box.top < a.box.bottom).map((b) => `${a.room} ${a.part} / ${b.room} ${b.part}`));
+}"""
+NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .rank td:nth-child(3), .rank td:nth-child(4), .figure"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rooms(studio: Studio) -> None:
+    """Rooms with an ordinary good night, a very good one, and the largest numbers that are taken."""
+    now = int(time.time())
+    for at in (7000, 3600, 200, 0):
+        studio.post(
+            *(
+                {"room_id": room, "timestamp": now - at, **numbers, "tokens_count": numbers["tokens_count"] - at}
+                for room, numbers in ROOMS.items()
+            )
+        )
+    studio.post(*({"room_id": room, "timestamp": now + 100, **numbers} for room, numbers in ROOMS.items()))
+
+
+def shown(studio: Studio, visit: Opener, query: str, size: str, locale: str) -> Dashboard:
+    """The page at this size, with everything loaded."""
+    width, height = SIZES[size]
+    dashboard = (
+        visit(studio, viewport={"width": width, "height": height}, locale=locale, reduced_motion="reduce")
+        .open(query, rooms=tuple(ROOMS))
+        .live()
+    )
+    dashboard.page.wait_for_load_state("networkidle")
+    return dashboard
+
+
+@pytest.mark.parametrize("locale", ["es-CO", "en-US"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("query", ["", "?wall=1", "?view=room&room=big-most&on=camsoda", "?view=analytics"])
+def test_no_number_is_cut_off(studio: Studio, visit: Opener, query: str, size: str, locale: str) -> None:
+    """In the totals, the cards, the room and the reports, in both languages."""
+    dashboard = shown(studio, visit, query, size, locale)
+    if not query or "wall" in query:
+        expect(dashboard.page.locator(".card")).to_have_count(3)
+    assert dashboard.page.evaluate(CUT, NUMBERS) == []
+    assert dashboard.page.evaluate(OVERLAP) == []
+    assert dashboard.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
