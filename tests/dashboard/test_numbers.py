@@ -22,12 +22,13 @@ CUT = """(selectors) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const text = range.getBoundingClientRect();
+    const words = `"${element.textContent}"`;
     const box = element.closest('.facts div, .card, .kpi, .rank td, .panel').getBoundingClientRect();
     const styles = getComputedStyle(element);
-    if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${element.className || element.id} "${element.textContent}" leaves its box`);
-    if (text.right > innerWidth + 1) problems.push(`"${element.textContent}" leaves the screen`);
-    if (element.scrollWidth > element.clientWidth + 1 && styles.overflowX !== 'visible') problems.push(`"${element.textContent}" is cut off`);
-    if (parseFloat(styles.fontSize) < 8.5) problems.push(`"${element.textContent}" is ${styles.fontSize}`);
+    if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${words} leaves its box`);
+    if (text.right > innerWidth + 1) problems.push(`${words} leaves the screen`);
+    if (element.scrollWidth > element.clientWidth + 1 && styles.overflowX !== 'visible') problems.push(`${words} is cut off`);
+    if (parseFloat(styles.fontSize) < 8.5) problems.push(`${words} is ${styles.fontSize}`);
   }
   return problems;
 }"""
