@@ -53,7 +53,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         spans=spans,
     )
     sessions.before_drain = fanout.flush_now
-    listeners = [ShardListener(store, shard, hub, fanout, instance) for shard in range(shards)]
+    tolerance = settings.telemetry_ttl_seconds / 2
+    listeners = [ShardListener(store, shard, hub, fanout, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
     audit, jobs = Audit(), Jobs(on_crash)
 
     def on_revoked(token_ids: set[str]) -> None:

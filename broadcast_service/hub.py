@@ -3,73 +3,19 @@
 A client is one integer, its cursor into the log of latest values. Clients that see the same in the same encoding form an audience; those
 whose cursor is the audience's share one payload per flush. A client whose socket did not take the last write is skipped, and later told
 what changed since its cursor: fewer, newer values, and no queue anywhere.
-
-Invariant: between flushes every client of `current` stands at its audience's cursor, and whatever matters to the audience after
-that cursor is in `fresh`. Every other client is in `lagging`, and its own cursor says what it lacks.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from broadcast_service.frames import PING, Encoding, join
+from broadcast_service.audience import Audience, Client, Flush
+from broadcast_service.frames import Encoding
 from broadcast_service.log import RESUME_OVERLAP_US, Entry, Log
-from shared.messages import ExpiredData, ExpiredEvent, StoredReading, SyncEvent, UpstreamEvent, encode, telemetry_event
+from shared.messages import ExpiredData, ExpiredEvent, StoredReading, encode, telemetry_event
 from shared.scope import Scope
 
-CHUNK_BYTES: Final = 64 * 1024  # one write of a catch-up; what a stuck client can hold in our memory
-SHARED_CHUNKS: Final = 64  # payloads of stragglers kept at once while they are told
-SLICE_CLIENTS: Final = 64  # how many writes between two looks at the clock
-
-Write = Callable[[bytes], None]
-
-
-class Client:
-    """One connected dashboard as the hub sees it.
-
-    `blocked`: the socket has not taken all that was written. `snapshot`: what it is being told, from its cursor on, is everything in scope.
-    `upstream` is the link status last told, None before the first.
-    """
-
-    __slots__ = ("audience", "blocked", "cursor", "snapshot", "upstream", "write")
-
-    def __init__(self, write: Write) -> None:
-        self.write = write
-        self.cursor = 0
-        self.snapshot = True
-        self.blocked = False
-        self.upstream: str | None = None
-        self.audience: Audience | None = None
-
-
-class Audience:
-    """Clients that may see the same rooms in the same encoding."""
-
-    def __init__(self, scope: Scope, encoding: Encoding, cursor: int, upstream: str) -> None:
-        self.scope = scope
-        self.encoding = encoding
-        self.cursor = cursor
-        self.upstream = upstream
-        self.fresh: dict[tuple[str, str], Entry] = {}
-        self.current: dict[Client, None] = {}
-        self.lagging: dict[Client, None] = {}  # ordered, as `current`: who came first is told first
-
-
-class _Flush:
-    """What a flush fixes at its start, so that its slices agree."""
-
-    def __init__(self, hub: "Hub", now_seconds: float, *, heartbeat: bool) -> None:
-        self.log = hub.log
-        self.head = hub.log.head
-        self.heartbeat = heartbeat
-        self.upstream_status = hub.upstream
-        self.timestamp = int(now_seconds)
-        self.time_ms = int(now_seconds * 1000)
-        self.version = hub.resume_version()
-        self.upstream = encode(UpstreamEvent(timestamp=self.timestamp, status=hub.upstream))
-
-    def sync(self, *, snapshot: bool) -> bytes:
-        return encode(SyncEvent(timestamp=self.timestamp, version=self.version, snapshot=snapshot, time_ms=self.time_ms))
+AHEAD_SECONDS: Final = 2  # a reading stamped after its commit is not known to be newer than one made so shortly before
 
 
 class Hub:
@@ -80,6 +26,7 @@ class Hub:
         self.clients = 0
         self._ttl_seconds = ttl_seconds
         self._synced = [False] * shards
+        self._read = [False] * shards
         self._watermarks = [0] * shards
         self._complete_from = 0
         self._audiences: dict[tuple[Scope, Encoding], Audience] = {}
@@ -93,6 +40,11 @@ class Hub:
         return "ok" if all(self._synced) else "degraded"
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the stored values of every shard have been read at least once: before that nobody knows all rooms."""
+        return all(self._read)
+
+    @property
     def dirty(self) -> bool:
         """Whether a flush would have something to do."""
         return bool(self._dirty)
@@ -104,23 +56,54 @@ class Hub:
     # --- what the listener tells ---
 
     def apply(self, stored: StoredReading, now_seconds: float) -> bool:
-        """Takes a committed reading; False if the log has it, or a newer one, or its time is up."""
+        """Takes a committed reading; False if the log has it, or a newer one, or its time is up.
+
+        An expired value that is stored all the same is taken again: it expired by a clock that was wrong. Where Redis has lost its data it
+        accepts readings that are older than what dashboards show, and those are not taken.
+        """
         expires_at = stored.made_at + self._ttl_seconds
-        if stored.version <= self.log.version(stored.room_id, stored.platform) or expires_at <= now_seconds:
+        held = self.log.get(stored.room_id, stored.platform)
+        if expires_at <= now_seconds or (held is not None and not _supersedes(stored, held)):
             return False
-        event = encode(telemetry_event(stored))
-        self._tell(self.log.put(stored.room_id, stored.platform, version=stored.version, expires_at=expires_at, event=event))
+        self._tell(
+            self.log.put(
+                stored.room_id,
+                stored.platform,
+                version=stored.version,
+                expires_at=expires_at,
+                event=encode(telemetry_event(stored)),
+                not_before=stored.made_at - (AHEAD_SECONDS if stored.timestamp > stored.made_at else 0),
+            )
+        )
         return True
+
+    def lacks(self, room_id: str, platform: str, version: int) -> bool:
+        """Whether a stored reading of this version might be news."""
+        held = self.log.get(room_id, platform)
+        return held is None or version > held.version or (held.expired and version == held.version)
 
     def advance(self, shard: int, version: int) -> None:
         """Everything of this shard up to `version` has been applied."""
         self._watermarks[shard] = max(self._watermarks[shard], version)
-        if not self._complete_from and self.resume_version():
+        if not self._complete_from and all(self._synced) and self.resume_version():
             self._complete_from = max(self._watermarks)
 
+    def mark_read(self, shard: int) -> None:
+        """All stored values of a shard have been applied. Clients that were promised a snapshot get it once that is so of every shard."""
+        before, self._read[shard] = self.is_complete, True
+        if self.is_complete and not before:
+            for audience in self._audiences.values():
+                audience.restart_snapshots()
+            self._dirty.update(dict.fromkeys(self._audiences.values()))
+
     def set_synced(self, shard: int, *, synced: bool) -> None:
-        """A shard's subscription was proven, or lost; clients hear when that changes the whole."""
+        """A shard's subscription was proven, or lost; clients hear when that changes the whole.
+
+        After a gap this process has not seen what expired meanwhile, so nobody resumes from before its end.
+        """
         before, self._synced[shard] = self.upstream, synced
+        if not synced:
+            self._complete_from = 0
         if self.upstream != before:
             self._dirty.update(dict.fromkeys(self._audiences.values()))
 
@@ -169,7 +152,7 @@ class Hub:
         return cursor is not None
 
     def _cursor_for(self, since: int) -> int | None:
-        """None for a version of the future, and for one before this process listened: it never saw what expired until then."""
+        """None for a version of the future, and for one before the end of the last gap: it never saw what expired until then."""
         newest = max(self.log.newest_version, *self._watermarks)
         if not 0 < self._complete_from <= since - RESUME_OVERLAP_US <= newest:
             return None
@@ -217,12 +200,18 @@ class Hub:
     def flush(self, now_seconds: float | None = None, *, heartbeat: bool = False) -> Iterator[None]:
         """Writes to every writable client what changed since its cursor. Yields between slices, so that a caller may pause."""
         self.log.checkpoint()
-        flush = _Flush(self, time.time() if now_seconds is None else now_seconds, heartbeat=heartbeat)
+        flush = Flush(
+            self.log,
+            time.time() if now_seconds is None else now_seconds,
+            heartbeat=heartbeat,
+            upstream=self.upstream,
+            version=self.resume_version(),
+            is_complete=self.is_complete,
+        )
         audiences = list(self._audiences.values()) if heartbeat else list(self._dirty)
         self._dirty.clear()
         for audience in audiences:
-            yield from _flush_current(audience, flush)
-            yield from _flush_lagging(audience, flush)
+            yield from flush.tell(audience)
             yield  # there may be as many audiences as clients
 
     def latest(self, scope: Scope) -> Iterator[Entry]:
@@ -230,91 +219,14 @@ class Hub:
         return (entry for entry in self.log.visible(scope, 0) if not entry.expired)
 
 
+def _supersedes(stored: StoredReading, held: Entry) -> bool:
+    """Whether a reading replaces what is held: it is newer, or what is held expired too early."""
+    if held.expired:
+        return stored.version >= held.version
+    return stored.version > held.version and stored.made_at >= held.not_before
+
+
 def _drop(index: dict[str, dict[Audience, None]], key: str, audience: Audience) -> None:
     index[key].pop(audience, None)
     if not index[key]:
         del index[key]
-
-
-def _flush_current(audience: Audience, flush: _Flush) -> Iterator[None]:
-    """One payload for all who stand at the audience's cursor. Who cannot take it falls behind, at that cursor."""
-    fresh = _take_fresh(audience, flush.head)
-    events = _news(audience, fresh, flush)
-    before, audience.cursor = audience.cursor, flush.head
-    told, audience.upstream = audience.upstream, flush.upstream_status
-    payload = join(events, audience.encoding) + (PING if flush.heartbeat else b"")
-    if not payload and not fresh:
-        return
-    current, clients = audience.current, tuple(audience.current)
-    for start in range(0, len(clients), SLICE_CLIENTS):
-        # The others left during an earlier slice, or joined anew and wait for their snapshot.
-        for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in current]:
-            if client.blocked:
-                del current[client]
-                audience.lagging[client] = None
-                client.cursor, client.snapshot, client.upstream = before, False, told
-            elif payload:
-                write = client.write  # in two steps: Python 3.11 calls what a slot holds faster so, and this line runs more than any
-                write(payload)
-        yield
-
-
-def _take_fresh(audience: Audience, head: int) -> list[Entry]:
-    """What is fresh up to the head. What came since the flush began waits for the next one: stragglers are told up to the head."""
-    fresh = list(audience.fresh.values())
-    audience.fresh = {(e.room_id, e.platform): e for e in fresh if e.position > head} if fresh and fresh[-1].position > head else {}
-    return fresh[: len(fresh) - len(audience.fresh)]
-
-
-def _news(audience: Audience, fresh: list[Entry], flush: _Flush) -> list[bytes]:
-    """What an audience has not been told yet, as events."""
-    if not audience.encoding.is_pulse:
-        return [entry.event for entry in fresh if not entry.expired]
-    events = [flush.upstream] if audience.upstream != flush.upstream_status else []
-    events += [entry.event for entry in fresh]
-    if flush.heartbeat:
-        events.append(flush.sync(snapshot=False))
-    return events
-
-
-def _flush_lagging(audience: Audience, flush: _Flush) -> Iterator[None]:
-    """Tells each writable straggler what it lacks, in chunks; equal stragglers share them."""
-    shared: dict[tuple[int, bool, str | None], tuple[bytes, int]] = {}
-    for position, client in enumerate(tuple(audience.lagging)):
-        while client.audience is audience and not client.blocked and client in audience.lagging:
-            key = (client.cursor, client.snapshot, client.upstream)
-            if key not in shared:
-                if len(shared) >= SHARED_CHUNKS:
-                    shared.clear()
-                shared[key] = _chunk(audience, flush, client)
-            payload, client.cursor = shared[key]
-            client.upstream = flush.upstream_status
-            if client.cursor == flush.head:
-                audience.lagging.pop(client, None)
-                audience.current[client] = None
-                client.snapshot = False
-            if payload:
-                client.write(payload)
-            if client.audience is audience and client in audience.lagging:
-                yield  # between chunks of a long catch-up
-        if position % SLICE_CLIENTS == SLICE_CLIENTS - 1:
-            yield
-
-
-def _chunk(audience: Audience, flush: _Flush, client: Client) -> tuple[bytes, int]:
-    """The next part of what a client lacks, and the cursor after it; the last part ends with `SYNC`."""
-    is_pulse = audience.encoding.is_pulse
-    events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []
-    size = 0
-    for entry in flush.log.visible(audience.scope, client.cursor):
-        if entry.position > flush.head:
-            break
-        if entry.expired and (not is_pulse or client.cursor == 0):  # who has been told nothing need not forget anything
-            continue
-        events.append(entry.event)
-        size += len(entry.event)
-        if size >= CHUNK_BYTES and entry.position < flush.head:  # the last part is the one that ends with `SYNC`
-            return join(events, audience.encoding), entry.position
-    if is_pulse:
-        events.append(flush.sync(snapshot=client.snapshot))
-    return join(events, audience.encoding), flush.head

@@ -22,7 +22,8 @@ CHECKPOINTS: Final = 2400  # ten minutes of them
 class Entry(Struct, frozen=True, gc=False):
     """What a room's latest change on one platform was: its event as JSON, or its expiry.
 
-    `expires_at` is in Unix seconds. An entry refers to no container, so the garbage collector need not look at it.
+    `expires_at` is in Unix seconds, and so is `not_before`: a reading made earlier is older than this one. An entry refers to no
+    container, so the garbage collector need not look at it.
     """
 
     room_id: str
@@ -32,6 +33,7 @@ class Entry(Struct, frozen=True, gc=False):
     event: bytes
     expired: bool
     position: int
+    not_before: int
 
 
 class Log:
@@ -51,15 +53,21 @@ class Log:
     def __len__(self) -> int:
         return self._size
 
+    def get(self, room_id: str, platform: str) -> Entry | None:
+        """What is held of a room and platform."""
+        return self._rooms.get(room_id, {}).get(platform)
+
     def version(self, room_id: str, platform: str) -> int:
         """The version held of a room and platform, 0 if none."""
-        entry = self._rooms.get(room_id, {}).get(platform)
+        entry = self.get(room_id, platform)
         return entry.version if entry else 0
 
-    def put(self, room_id: str, platform: str, *, version: int, expires_at: float, event: bytes, expired: bool = False) -> Entry:
+    def put(
+        self, room_id: str, platform: str, *, version: int, expires_at: float, event: bytes, expired: bool = False, not_before: int = 0
+    ) -> Entry:
         """Appends a change, superseding what was held of the same room and platform."""
         self.head += 1
-        entry = Entry(room_id, platform, version, expires_at, event, expired, self.head)
+        entry = Entry(room_id, platform, version, expires_at, event, expired, self.head, not_before)
         platforms = self._rooms.setdefault(room_id, {})
         self._size += platform not in platforms
         platforms[platform] = entry

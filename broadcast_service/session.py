@@ -14,9 +14,10 @@ import msgspec
 import structlog
 
 from broadcast_service import metrics
+from broadcast_service.audience import Client
 from broadcast_service.fanout import Fanout
 from broadcast_service.frames import PULSE, Encoding, text_frame
-from broadcast_service.hub import Client, Hub
+from broadcast_service.hub import Hub
 from broadcast_service.transport import Connection
 from shared.messages import (
     UNREADABLE,

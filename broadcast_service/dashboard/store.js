@@ -204,7 +204,7 @@ export class Store {
     const key = feedKey(room, data.platform);
     const before = this.feeds.get(key);
     if (before) before.generation = this.#generation;
-    if (before && version <= before.version) return;
+    if (before && (version < before.version || (version === before.version && !before.expired))) return;
     const readAt = Math.min(data.timestamp, committedAt);
     const minute = Math.floor(readAt / 60);
     const feed = before ?? newFeed(key, room, data.platform, this.#generation, this.complete ? minute : 0);

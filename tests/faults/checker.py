@@ -111,7 +111,8 @@ class Checker:
             self.broken.append(f"{view.name} was told version {version} of {key} after {view.on_this_connection[key]}")
         view.on_this_connection[key] = max(version, view.on_this_connection.get(key, 0))
         steps = view.shown[key]
-        if steps and version < steps[-1].version + (event["event_type"] == "TELEMETRY_UPDATE"):
+        again = event["event_type"] == "TELEMETRY_UPDATE" and not (steps and steps[-1].tokens is None)  # what expired may come again
+        if steps and version < steps[-1].version + again:
             return  # repeated after a resume, which the protocol allows
         tokens = event["data"].get("tokens")
         if not view.sees(key):

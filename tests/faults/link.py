@@ -11,6 +11,7 @@ from typing import Any, Final
 from tests.stack import free_port
 
 CHUNK: Final = 65536
+THIN_CHUNK: Final = 2048
 
 
 class Link:
@@ -22,6 +23,8 @@ class Link:
         self._target = target
         self._passing = asyncio.Event()
         self._refusing = False
+        self._bytes_per_second = 0
+        self._line = asyncio.Lock()
         self._writers: set[asyncio.StreamWriter] = set()
 
     @contextlib.contextmanager
@@ -69,6 +72,10 @@ class Link:
         """Every connection gets a real RST, idle ones too, and new ones pass: what a proxy, a firewall or a load balancer sends."""
         self._call(self._abort_with_rst)
 
+    def thin(self, bytes_per_second: int) -> None:
+        """From now on all connections together carry so much, in each direction; 0 is as much as there is."""
+        self._call(lambda: setattr(self, "_bytes_per_second", bytes_per_second))
+
     def restore(self) -> None:
         """The link works again."""
         self._call(lambda: setattr(self, "_refusing", False))
@@ -109,8 +116,11 @@ class Link:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(CHUNK):
+            while data := await reader.read(THIN_CHUNK if self._bytes_per_second else CHUNK):
                 await self._passing.wait()
+                if self._bytes_per_second:
+                    async with self._line:
+                        await asyncio.sleep(len(data) / self._bytes_per_second)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()

@@ -3,16 +3,19 @@
 import asyncio
 import pathlib
 import time
+from typing import Any, Final
 
 import pytest
 
 from shared import keys
-from tests.faults.catalogue import note
+from tests.faults.actors import PLATFORM
+from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.stack import ROOT
 
 pytestmark = pytest.mark.faults
 
+CLOCKS: Final = str(ROOT / "tests" / "faults" / "clock")
 OFF_SECONDS = 295  # five minutes ahead is as far as a reading may be
 
 
@@ -63,7 +66,7 @@ def test_services_whose_clocks_are_wrong_and_step(tmp_path: pathlib.Path) -> Non
         await scene.mended()
         note(21, "Services' clocks 5 min ahead and behind, then the other way round", "nothing; resumed across them", healed)
 
-    play(tmp_path, story, settings={"PYTHONPATH": str(ROOT / "tests" / "faults" / "clock"), "CLOCK_FILE": str(ahead)})
+    play(tmp_path, story, settings={"PYTHONPATH": CLOCKS, "CLOCK_FILE": str(ahead)})
 
 
 def test_producers_whose_clocks_are_wrong(tmp_path: pathlib.Path) -> None:
@@ -77,5 +80,79 @@ def test_producers_whose_clocks_are_wrong(tmp_path: pathlib.Path) -> None:
         healed = await scene.mended()
         assert {post.stored for posts in scene.checker.posts.values() for post in posts} == {True}
         note(21, "Producers' clocks 5 min ahead and behind", "accepted and shown as ever", healed)
+
+    play(tmp_path, story)
+
+
+def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -> None:
+    """A broadcast whose clock is an hour ahead says `degraded`; when it is right again it shows also what is not posted again."""
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+
+    async def story(scene: Scene) -> None:
+        await scene.producer.post_batch(["quiet"])
+        broadcast = await asyncio.to_thread(scene.stack.broadcast, CLOCK_FILE=str(clock), HEARTBEAT_SECONDS="1", PYTHONPATH=CLOCKS)
+        dashboard = await scene.dashboard("astray", urls=[broadcast.url])
+        quiet = ("quiet", PLATFORM)
+        await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown")
+        wrong_at = time.monotonic()
+        clock.write_text("4000")
+        await scene.until(lambda: dashboard.heard("UPSTREAM", wrong_at, status="degraded"), "it says that it is degraded", within=5)
+        known = time.monotonic() - wrong_at
+        await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) < 0, "the quiet room expires")
+        assert await scene.status(broadcast) == 200
+        right_at = time.monotonic()
+        clock.write_text("0")
+        await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown again")
+        assert dashboard.heard("UPSTREAM", right_at, status="ok")
+        assert scene.connections == {1}
+        assert '"clock.differs"' in broadcast.log.read_text()
+        note(
+            36, "broadcast's clock 4000 s ahead, and right again", f"`degraded` {after(known)}; every room comes back", await scene.mended()
+        )
+
+    play(tmp_path, story)
+
+
+def test_a_restart_that_loses_a_clock_ahead_hides_nothing(tmp_path: pathlib.Path) -> None:
+    """Versions were two minutes ahead and Redis has forgotten it, as has a new ingest: the probe lifts them above what dashboards hold."""
+
+    async def story(scene: Scene) -> None:
+        ahead = time.time_ns() // 1000 + 120_000_000
+        scene.redis.admin.set(keys.last_version(0), ahead)
+        await scene.mended()
+        scene.ingests[0].kill()
+        scene.redis.kill()
+        await asyncio.to_thread(scene.redis.start)
+        await scene.until(lambda: scene.redis.admin.get(keys.last_version(0)), "the probe has set the version")
+        await asyncio.to_thread(scene.ingests[0].start)
+        healed = await scene.mended()
+        scene.redis.admin.flushall()
+        scene.ingests[0].kill()
+        await asyncio.to_thread(scene.ingests[0].start)
+        await scene.mended()
+        version: Any = scene.redis.admin.get(keys.last_version(0))
+        assert int(version) > ahead
+        note(35, "Redis, whose clock had been 2 min ahead, restarted empty and flushed", "nothing; shown at once", healed)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("poison", ["5000000000000000", str(2**53 + 10), "nonsense", "list"])
+def test_a_poisoned_version_hides_nothing(tmp_path: pathlib.Path, poison: str) -> None:
+    """A version far ahead of the clock, or none at all, is damage: the probe starts from the clock, and readings go on being shown."""
+
+    async def story(scene: Scene) -> None:
+        key = keys.last_version(0)
+        if poison == "list":
+            scene.redis.admin.delete(key)
+            scene.redis.admin.rpush(key, "x")
+        else:
+            scene.redis.admin.set(key, poison)
+        healed = await scene.mended()
+        version: Any = scene.redis.admin.get(key)
+        assert abs(int(version) - time.time_ns() // 1000) < 60_000_000
+        assert scene.connections == {1}
+        note(35, f"The version set to {poison}", "nothing, or a 503 until the next probe", healed)
 
     play(tmp_path, story)

@@ -1,7 +1,9 @@
 """A cut link between one service and Redis, first silent, then with a reset."""
 
+import asyncio
 import pathlib
 import time
+from typing import Final
 
 import httpx
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from shared.messages import encode
 from tests.faults.actors import reading
 from tests.faults.catalogue import after, note
-from tests.faults.scene import Scene, play
+from tests.faults.scene import ROOMS, Scene, play
 
 pytestmark = pytest.mark.faults
+
+MANY_ROOMS: Final = 1000
+THIN_SECONDS: Final = 15.0
 
 
 def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
@@ -66,3 +71,25 @@ def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
         note(10, "ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
 
     play(tmp_path, story, cut="ingest")
+
+
+def test_a_thin_line_catches_up(tmp_path: pathlib.Path) -> None:
+    """A thousand rooms over 100 kB/s: more than one page carries in time, so each page must be kept and the next one be smaller."""
+
+    async def story(scene: Scene) -> None:
+        rooms = [f"many-{number}" for number in range(MANY_ROOMS)]
+        await scene.producer.post_batch(rooms)
+        broadcast = scene.broadcasts[0]
+        await asyncio.to_thread(broadcast.kill)
+        scene.link.thin(100_000)
+        started = time.monotonic()
+        await asyncio.to_thread(broadcast.start, until="/livez")
+        scene.mended_at = started
+        while await scene.status(broadcast) != 200:
+            assert time.monotonic() - started < THIN_SECONDS
+            await asyncio.sleep(0.1)
+        seconds = time.monotonic() - started
+        await scene.counted(broadcast, "pulse_rooms", MANY_ROOMS)
+        note(40, f"{MANY_ROOMS} rooms over 100 kB/s", f"all held after {seconds:.1f} s", await scene.mended(within=20))
+
+    play(tmp_path, story, cut="broadcast", rooms=frozenset(ROOMS[:1]))

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from broadcast_service import fanout
+from broadcast_service.audience import Client
 from broadcast_service.fanout import Fanout
 from broadcast_service.frames import Encoding
-from broadcast_service.hub import Client, Hub
+from broadcast_service.hub import Hub
 from shared.messages import StoredReading
 from shared.scope import Scope
 

@@ -8,8 +8,9 @@ from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from broadcast_service.audience import Client
 from broadcast_service.frames import DEFLATE_LEAST_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
-from broadcast_service.hub import Client, Hub
+from broadcast_service.hub import Hub
 from shared.messages import StoredReading
 from shared.scope import Scope
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from broadcast_service import frames, hub
+from broadcast_service import audience, frames
+from broadcast_service.audience import Client
 from broadcast_service.frames import Encoding
-from broadcast_service.hub import Client, Hub
+from broadcast_service.hub import Hub
 from shared.messages import StoredReading
 from shared.scope import Scope
 
@@ -105,6 +106,7 @@ class Relay(RuleBasedStateMachine):
         """An empty hub on one synced shard, and a model of what Redis holds."""
         self.hub = Hub(1, TTL_SECONDS)
         self.hub.set_synced(0, synced=True)
+        self.hub.mark_read(0)
         self.version = 1_000_000_000
         self.now = 1000.0
         self.truth: dict[tuple[str, str], tuple[int, float]] = {}
@@ -117,8 +119,10 @@ class Relay(RuleBasedStateMachine):
 
     @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS), age=strategies.integers(0, 90))
     def update(self, room: str, platform: str, age: int) -> None:
-        """A reading is committed and arrives."""
+        """A reading is committed and arrives, unless Redis holds a newer one."""
         self.version += 1 + age * 700_000
+        if int(self.now) - age + TTL_SECONDS < self.truth.get((room, platform), (0, 0.0))[1]:
+            return
         stored = StoredReading(room, platform, int(self.now) - age, 1, 0, None, None, None, self.version, self.now_us)
         self.truth[room, platform] = (self.version, int(self.now) - age + TTL_SECONDS)
         self.hub.apply(stored, self.now)
@@ -127,7 +131,10 @@ class Relay(RuleBasedStateMachine):
     @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS))
     def stale_copy(self, room: str, platform: str) -> None:
         """An old copy arrives again, as a resynchronisation may bring it."""
-        held = self.hub.log.version(room, platform)
+        entry = self.hub.log.get(room, platform)
+        if entry is None:
+            return
+        held = entry.version - entry.expired
         stored = StoredReading(room, platform, int(self.now), 1, 0, None, None, None, held, self.now_us)
         assert not self.hub.apply(stored, self.now)
 
@@ -139,6 +146,15 @@ class Relay(RuleBasedStateMachine):
         self.hub.expire(self.now)
         self.hub.log.checkpoint()
         self.truth = {key: value for key, value in self.truth.items() if value[1] > self.now}
+
+    @rule()
+    def clock_jumps(self) -> None:
+        """The clock jumps ahead, so that everything expires, and back, and what is stored is read again."""
+        self.hub.expire(self.now + TTL_SECONDS + 1)
+        for (room, platform), (version, expires_at) in self.truth.items():
+            stored = StoredReading(room, platform, int(expires_at) - TTL_SECONDS, 1, 0, None, None, None, version, self.now_us)
+            assert self.hub.lacks(room, platform, version)
+            assert self.hub.apply(stored, self.now)
 
     @rule(scope=strategies.sampled_from(SCOPES), encoding=strategies.sampled_from(list(Encoding)))
     def join(self, scope: Scope, encoding: Encoding) -> None:
@@ -245,7 +261,7 @@ class Relay(RuleBasedStateMachine):
 
 def test_every_client_ends_on_the_latest_values_it_may_see(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any interleaving of updates, slow clients, reconnects and filters ends right; tiny chunks and slices make every pause happen."""
-    monkeypatch.setattr(hub, "CHUNK_BYTES", 200)
-    monkeypatch.setattr(hub, "SLICE_CLIENTS", 1)
+    monkeypatch.setattr(audience, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(audience, "SLICE_CLIENTS", 1)
     monkeypatch.setattr(frames, "DEFLATE_LEAST_BYTES", 1)
     run_state_machine_as_test(Relay, settings=settings(max_examples=500, stateful_step_count=80, deadline=None))

@@ -1,0 +1,98 @@
+"""What a server does not know: what happened while it was cut off, and everything while it has not yet read Redis."""
+
+import asyncio
+import json
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.faults.catalogue import note
+from tests.faults.scene import ROOMS, Scene, play
+from tests.stack import Service
+
+pytestmark = pytest.mark.faults
+
+TTL_SECONDS: Final = 3
+OVERLAP_SECONDS: Final = 10.0  # of a resume
+
+
+class Visitor:
+    """A bare socket, and what came over it."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self.events: list[dict[str, Any]] = []
+
+    async def until(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Reads until an event is of the wanted kind."""
+        async with asyncio.timeout(8):
+            while True:
+                for line in str(await self._connection.recv()).splitlines():
+                    self.events.append(json.loads(line))
+                for event in self.events:
+                    if is_wanted(event):
+                        return event
+
+
+def visit(scene: Scene, service: Service, since: int = 0) -> connect:
+    """A socket to one server."""
+    url = service.url.replace("http", "ws", 1) + f"/ws/dashboard?since={since}"
+    return connect(url, subprotocols=[Subprotocol("pulse.v1"), Subprotocol(f"bearer.{scene.stack.token('dashboard')}")], proxy=None)
+
+
+def test_nobody_resumes_on_a_server_that_was_cut_off_for_longer_than_a_value_lives(tmp_path: pathlib.Path) -> None:
+    """The value came and went while the server was away: a dashboard that holds it gets a snapshot, and forgets it."""
+
+    async def story(scene: Scene) -> None:
+        here, away = scene.broadcasts[0], await asyncio.to_thread(scene.stack.broadcast, REDIS_URL=scene.link.url, HEARTBEAT_SECONDS="1")
+        started = time.monotonic()
+        await scene.until(lambda: time.monotonic() - started > OVERLAP_SECONDS + 2, "both could be resumed on", within=20)
+        scene.link.drop()
+        async with visit(scene, here) as connection:
+            visitor = Visitor(connection)
+            await visitor.until(lambda event: event["event_type"] == "SYNC")
+            await scene.producer.post_batch(["brief"])
+            held = await visitor.until(lambda event: event.get("room_id") == "brief")
+            since = (await visitor.until(lambda event: event["event_type"] == "SYNC" and event["version"] >= held["version"]))["version"]
+        gone_at = time.monotonic() + TTL_SECONDS + 2
+        await scene.until(lambda: time.monotonic() > gone_at, "the value has expired")
+        scene.link.restore()
+        async with asyncio.timeout(10):
+            while await scene.status(away) != 200:
+                await asyncio.sleep(0.05)
+        async with visit(scene, away, since) as connection:
+            visitor = Visitor(connection)
+            await visitor.until(lambda event: event["event_type"] == "SYNC")
+            assert visitor.events[0]["resumed"] is False
+            assert visitor.events[-1]["snapshot"] is True
+            assert not any(event.get("room_id") == "brief" for event in visitor.events)
+        note(38, f"A server cut off for {OVERLAP_SECONDS:.0f} s while a value came and expired", "a snapshot instead of a resume", None)
+
+    play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS)})
+
+
+def test_a_server_that_starts_while_redis_is_away_promises_no_snapshot(tmp_path: pathlib.Path) -> None:
+    """It knows no room, so nobody forgets any: the snapshot comes when every shard has been read, on the same socket."""
+
+    async def story(scene: Scene) -> None:
+        broadcast = scene.broadcasts[0]
+        await asyncio.to_thread(broadcast.kill)
+        scene.link.drop()
+        await asyncio.to_thread(broadcast.start, until="/livez")
+        async with visit(scene, broadcast) as connection:
+            visitor = Visitor(connection)
+            first = await visitor.until(lambda event: event["event_type"] == "SYNC")
+            assert (first["snapshot"], first["version"]) == (False, 0)
+            assert [event.get("status") for event in visitor.events[:2]] == [None, "degraded"]
+            scene.link.restore()
+            scene.mended_at = time.monotonic()
+            await visitor.until(lambda event: event["event_type"] == "SYNC" and event["snapshot"])
+            assert {event["room_id"] for event in visitor.events if event["event_type"] == "TELEMETRY_UPDATE"} == set(ROOMS)
+        note(39, "broadcast started while Redis was away", "values as known, no promise; then the snapshot", await scene.mended())
+
+    play(tmp_path, story, cut="broadcast")

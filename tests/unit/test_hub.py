@@ -1,0 +1,137 @@
+"""What the hub takes, what it promises to clients, and from where they may resume."""
+
+import json
+from typing import Any
+
+from broadcast_service.audience import Client
+from broadcast_service.frames import Encoding
+from broadcast_service.hub import Hub
+from broadcast_service.log import RESUME_OVERLAP_US
+from shared.messages import StoredReading
+from shared.scope import Scope
+from tests.unit.test_hub_properties import payloads
+
+NOW = 1_000_000.0
+TTL_SECONDS = 100
+ALL = Scope.of(["*"])
+
+
+def stored(version: int, *, age: int = 0, ahead: int = 0, room: str = "blue") -> StoredReading:
+    """A reading made so many seconds ago, or stamped so many seconds after its commit."""
+    return StoredReading(room, "camsoda", int(NOW) - age + ahead, 1, 0, None, None, None, version, int(NOW) * 1_000_000)
+
+
+class Listener:
+    """A client and the events that it was sent."""
+
+    def __init__(self, hub: Hub, since: int | None = None) -> None:
+        self.hub = hub
+        self.events: list[dict[str, Any]] = []
+        self.client = Client(lambda data: self.events.extend(json.loads(line) for text in payloads(data) for line in text.split(b"\n")))
+        self.resumed = hub.attach(self.client, ALL, Encoding.LINES, since)
+
+    def hear(self) -> list[dict[str, Any]]:
+        """What the next flush sends."""
+        self.events.clear()
+        for _ in self.hub.flush(NOW):
+            pass
+        return self.events
+
+    def syncs(self) -> list[bool]:
+        """Whether each `SYNC` of the next flush is a snapshot."""
+        return [event["snapshot"] for event in self.hear() if event["event_type"] == "SYNC"]
+
+
+def ready_hub(shards: int = 1) -> Hub:
+    """A hub that has read every shard."""
+    hub = Hub(shards, TTL_SECONDS)
+    for shard in range(shards):
+        prove(hub, shard, 1_000_000_000)
+    return hub
+
+
+def prove(hub: Hub, shard: int, version: int) -> None:
+    """What a listener does once it has read everything."""
+    hub.set_synced(shard, synced=True)
+    hub.advance(shard, version)
+    hub.mark_read(shard)
+
+
+def test_a_value_that_expired_too_early_is_taken_again_and_told() -> None:
+    """It is the same version; only an expired one may come again."""
+    hub = ready_hub()
+    listener = Listener(hub)
+    assert hub.apply(stored(5), NOW)
+    assert not hub.lacks("blue", "camsoda", 5)
+    assert hub.expire(NOW + TTL_SECONDS + 1) == 1
+    listener.hear()
+    assert hub.lacks("blue", "camsoda", 5)
+    assert not hub.apply(stored(4), NOW)
+    assert hub.apply(stored(5), NOW)
+    assert not hub.apply(stored(5), NOW)
+    assert [(event["event_type"], event.get("version")) for event in listener.hear()] == [("TELEMETRY_UPDATE", 5)]
+    assert len(list(hub.latest(ALL))) == 1
+
+
+def test_a_reading_older_than_what_is_shown_is_not_taken() -> None:
+    """Only a Redis that lost its data accepts one; dashboards do not go back in time for that."""
+    hub = ready_hub()
+    assert hub.apply(stored(5), NOW)
+    assert not hub.apply(stored(6, age=20), NOW)
+    assert hub.apply(stored(7), NOW)
+    hub.expire(NOW + TTL_SECONDS + 1)
+    assert hub.apply(stored(8, age=20), NOW)
+
+
+def test_a_reading_stamped_ahead_does_not_hide_one_made_just_before_its_commit() -> None:
+    """The script takes the right one as newer, so the hub does."""
+    hub = ready_hub()
+    assert hub.apply(stored(5, ahead=60), NOW)
+    assert hub.apply(stored(6, age=2), NOW)
+    assert not hub.apply(stored(7, age=3), NOW)
+
+
+def test_no_snapshot_is_promised_before_every_shard_has_been_read() -> None:
+    """Whoever forgot rooms on the word of a server that knows none would show an empty wall."""
+    hub = Hub(2, TTL_SECONDS)
+    listener = Listener(hub)
+    assert listener.syncs() == [False]
+    prove(hub, 0, 1_000_000_000)
+    hub.apply(stored(5), NOW)
+    late = Listener(hub)
+    assert listener.syncs() == []
+    assert [event["event_type"] for event in late.events] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
+    assert late.events[-1]["snapshot"] is False
+    prove(hub, 1, 1_000_000_000)
+    events = listener.hear()
+    assert [event["event_type"] for event in events] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
+    assert events[-1]["snapshot"] is True
+    assert listener.syncs() == []
+
+
+def test_an_outage_later_on_does_not_take_the_snapshot_away() -> None:
+    """What was read before is still everything that this server knows; `degraded` says that it may be old."""
+    hub = ready_hub()
+    hub.set_synced(0, synced=False)
+    assert Listener(hub).syncs() == [True]
+
+
+def test_nobody_resumes_across_a_gap() -> None:
+    """What expired during the gap was never seen here, and can not be told."""
+    hub = ready_hub(2)
+    since = 1_000_000_000 + 2 * RESUME_OVERLAP_US
+    for shard in range(2):
+        hub.advance(shard, since)
+    hub.apply(stored(since - RESUME_OVERLAP_US - 1), NOW)
+    hub.log.checkpoint()
+    hub.apply(stored(since + 1, room="red"), NOW)
+    assert Listener(hub, since).resumed
+    hub.set_synced(1, synced=False)
+    hub.advance(0, since + 5_000_000)
+    assert not Listener(hub, since).resumed
+    prove(hub, 1, since + 6_000_000)
+    assert not Listener(hub, since).resumed
+    later = since + 6_000_000 + RESUME_OVERLAP_US
+    for shard in range(2):
+        hub.advance(shard, later)
+    assert Listener(hub, later).resumed
