@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 NODE_STAMP := node_modules/installed
 
-.PHONY: help install run test faults bench bench-page check format token link extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check format token room link extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -52,16 +52,27 @@ format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The keys of the stack of .env, else of the local one; without either nothing can be signed.
+KEYS = TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys 2>/dev/null)}"; \
+	[ -n "$$TOKEN_KEYS" ] || { echo "There are no keys yet: start the system first, with 'make run' or 'make up'." >&2; exit 1; }; export TOKEN_KEYS;
+
 token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
-	@TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys)}" $(BIN)/python -m shared.tokens issue \
-		--audience $(or $(AUDIENCE),dashboard) --subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' --ttl $(or $(TTL),8h)
+	@$(KEYS) $(BIN)/python -m shared.tokens issue --audience $(or $(AUDIENCE),dashboard) \
+		--subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' $(if $(TTL),--ttl $(TTL))
+
+room: $(STAMP) ## Print the studio code of a room, to paste into the extension (ROOM='Sala 3' [ADDRESS=https://…] [TTL=90d])
+	@[ -n "$(ROOM)" ] || { echo "Name the room: make room ROOM='Sala 3'" >&2; exit 1; }; $(KEYS) \
+	domain=$$(sed -n 's/^DOMAIN=//p' .env 2>/dev/null || true); port=$$(sed -n 's/^PORT=//p' .env 2>/dev/null || true); \
+	if [ -f .env ]; then address="$${domain:+https://$$domain}"; address="$${address:-http://localhost:$${port:-3000}}"; \
+	else address="http://127.0.0.1:$${INGEST_PORT:-8001}"; fi; \
+	$(BIN)/python -m shared.tokens room --name '$(ROOM)' --address "$${ADDRESS:-$$address}" $(if $(TTL),--ttl $(TTL))
 
 link: ## Print a link that signs one browser in to the stack of .env (SUBJECT=ana SCOPE='a,vip-*' KEEP=90d URL=https://…)
 	@docker compose run --rm --no-deps -T tokens link --subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' --keep $(or $(KEEP),90d) \
 		--url "$(or $(URL),$$(d=$$(sed -n 's/^DOMAIN=//p' .env); p=$$(sed -n 's/^PORT=//p' .env); echo "$${d:+https://$$d}" | grep . || echo "http://localhost:$${p:-3000}"))"
 
-extension: ## Pack the extension into dist/, ready to load or upload ([ENDPOINT=https://…])
-	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)')
+extension: ## Pack the extension into dist/, for the store and for development ([ENDPOINT=https://…] [HOMEPAGE=https://…] [KEY=key.pem])
+	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') $(if $(HOMEPAGE),--homepage '$(HOMEPAGE)') $(if $(KEY),--key '$(KEY)')
 
 smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
 	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)

@@ -111,6 +111,8 @@ interface Settings {
   endpoint: string;
   token: string;
   goal: number | null;
+  /** The room as people write it (`Habitación 12`); its id is plain ASCII. */
+  roomName?: string;
   /** Secret of the account mark; the same at all desks of a studio, or an account has another mark at each. */
   accountKey?: string;
   /** CamSoda is off by default: no one has checked its selectors on a live page. */
@@ -118,7 +120,7 @@ interface Settings {
 }
 
 /** The settings that the form checks. */
-type SettingName = Exclude<keyof Settings, 'accountKey' | 'camsodaEnabled'>;
+type SettingName = Exclude<keyof Settings, 'roomName' | 'accountKey' | 'camsodaEnabled'>;
 
 /** A reading on its way: what the outbox keeps. */
 interface Entry {
@@ -128,6 +130,10 @@ interface Entry {
   dueAt: number;
   attempts: number;
   body: Telemetry;
+  /** Its place in time by the time that readings were added, whatever the clock says. */
+  keptAt?: number;
+  /** By how many milliseconds this computer's clock was known to be ahead when it was read. */
+  offsetMs?: number;
 }
 
 /** A reading the server will never take. */
@@ -137,6 +143,22 @@ interface DeadLetter {
   status: number;
   detail: string;
   body: Telemetry;
+  offsetMs?: number | null;
+}
+
+/** Why a reading was not accepted, in the server's words. */
+interface Refusal {
+  at: number;
+  status: number;
+  detail: string;
+}
+
+/** From, to (milliseconds) and the balance that stood there, null while it could not be read. */
+type Run = [from: number, to: number, balance: number | null];
+
+interface Shift {
+  account: string;
+  runs: Run[];
 }
 
 /** What the sender must remember when the worker dies. */
@@ -147,12 +169,31 @@ interface SenderState {
   batchLimit: number;
   /** Status of the last failed answer; 0 when there was none. */
   failure: number | null;
+  /** The newest answer did not come from the studio's server. */
+  isForeign: boolean;
+  /** The newest answer accepted nothing because the readings themselves were refused. */
+  isRejecting: boolean;
+  /** Everything is refused: one reading at a time is tried. */
+  isStopped: boolean;
+  /** The newest reason. */
+  refusal: Refusal | null;
+  deadInARow: number;
+  acceptedAt: number;
+  /** By how many milliseconds this computer's clock is ahead of the server's; null before the first answer. */
+  offsetMs: number | null;
+}
+
+/** What an answer says of the time: our clock is ahead by `offsetMs`, give or take `uncertaintyMs`. */
+interface Clock {
+  offsetMs: number;
+  uncertaintyMs: number;
 }
 
 interface Problem {
   status: number;
   title?: string;
   detail?: string;
+  errors?: { field?: unknown; detail?: unknown }[];
   retry_after_seconds?: number;
 }
 
@@ -162,6 +203,10 @@ interface Answer {
   retryAfterMs: number | null;
   results: { index: number; result: string; problem?: Problem }[] | null;
   detail: string;
+  /** Whether the body is a problem document, as the studio's server sends one with every refusal. */
+  isProblem: boolean;
+  errors?: { field?: unknown; detail?: unknown }[];
+  clock: Clock | null;
 }
 
 interface MetricHealth {
@@ -176,6 +221,8 @@ interface PlatformStatus {
   account?: string;
   metrics: Metrics;
   health: Partial<Record<MetricName, MetricHealth>>;
+  /** Chrome has put the tab to sleep: nothing is read there. */
+  asleep?: 'discarded' | 'frozen';
 }
 
 /** What badge, popup and options page show; kept in session storage. */
@@ -183,7 +230,25 @@ interface StatusBoard {
   configured: boolean;
   access: boolean;
   refused: boolean;
+  /** Readings cannot be written down. */
   storageFailed: boolean;
+  /** Chrome's storage of settings fails or does not answer. */
+  settingsFailed: boolean;
+  /** The broadcaster has paused it; since when. */
+  pausedAt: number | null;
+  isForeign: boolean;
+  isRejecting: boolean;
+  refusal: Refusal | null;
+  /** By how many milliseconds this computer's clock is ahead of the server's. */
+  offsetMs: number | null;
+  /** Readings that wait for another configuration, such as those of another room. */
+  held: number;
+  /** Readings that could neither be written down nor sent. */
+  lost: number;
+  /** Sites that Chrome keeps the extension away from. */
+  withheld: string[];
+  /** When the studio's code ends, in milliseconds. */
+  expiresAt: number | null;
   attempt: number;
   nextAttemptAt: number;
   failure: number | null;
@@ -196,7 +261,8 @@ interface StatusBoard {
   pages?: Record<string, { tabId: number; seenAt: number; page: PageState }>;
 }
 
-type Connection = 'setup' | 'access' | 'refused' | 'buffering' | 'connected' | 'unreadable' | 'idle';
+type Connection = 'storage' | 'setup' | 'paused' | 'access' | 'refused' | 'rejected' | 'foreign' | 'buffering' | 'connected' | 'asleep'
+  | 'unreadable' | 'pending' | 'site' | 'switched_off' | 'unproven' | 'idle';
 
 declare var studioPulseAdapters: Adapter[];
 /** Ends the content script that runs in this page; set by main.js. */

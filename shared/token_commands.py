@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
+import os
 import re
 import secrets
 import sys
@@ -23,8 +24,10 @@ from shared.revocations import listed, revoke
 from shared.scope import Scope, ScopeError
 from shared.screens import Grant, add_code
 from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, load
+from shared.studio_code import StudioCodeError, account_key, room_id, studio_code
 from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
 
+DEFAULT_TTL_SECONDS: Final = {"ingest": 90 * 86400, "dashboard": 8 * 3600}  # a desk that stops after one shift is no desk
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_INPUT: Final = 16_384  # bytes read for a `-`
 
@@ -32,10 +35,12 @@ EPILOG: Final = """
 environment:
   TOKEN_KEYS         kid:secret[,kid:secret...]; the first one signs (issue, inspect; revoke, if set)
   TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; issuers outside, verified only (inspect)
+  ACCOUNT_KEY        the secret of account marks (room); default: derived from the first of TOKEN_KEYS
   REDIS_URL          where the list of ended tokens is (revoke, revoked; inspect, if set)
 
 examples:
   python -m shared.tokens keygen
+  python -m shared.tokens room --name 'Sala 3' --address https://pulse.example.com
   python -m shared.tokens issue --audience ingest --subject 'Room 12' --rooms 'Room 12' \\
       --platforms chaturbate,stripchat,camsoda --ttl 90d
   python -m shared.tokens inspect - < token.txt
@@ -51,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure("tokens", level="info", log_format="console" if sys.stderr.isatty() else "json")
     try:
         return int(options.run(options))
-    except (SettingsError, ScopeError, KeyringError) as error:
+    except (SettingsError, ScopeError, KeyringError, StudioCodeError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
     except (RedisError, OSError, TimeoutError) as error:
         print(f"{options.command}: Redis did not confirm ({type(error).__name__}); nothing is certain, try again", file=sys.stderr)
@@ -74,8 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--subject", required=True, help="who it is for, as shown in logs")
     new.add_argument("--rooms", required=True, help="comma separated ids or prefixes ending in *; '*' alone is every room")
     new.add_argument("--platforms", help="comma separated (default: every platform)")
-    new.add_argument("--ttl", type=_duration, default="8h", help="such as 30m, 8h, 90d, at most 366d (default: 8h)")
+    new.add_argument("--ttl", type=_duration, help="such as 30m, 8h, 90d, at most 366d (default: 90d for ingest, 8h for dashboard)")
     new.set_defaults(run=_issue)
+    room = commands.add_parser("room", help="print the studio code of a room: address, room and a new ingest token in one line")
+    room.add_argument("--name", required=True, help="the room as people write it, such as 'Sala 3' or 'Habitación 12'")
+    room.add_argument("--address", required=True, help="where desks send to, such as https://pulse.example.com")
+    room.add_argument("--platforms", help="comma separated (default: every platform)")
+    room.add_argument("--ttl", type=_duration, help="such as 90d, at most 366d (default: 90d)")
+    room.set_defaults(run=_room)
     link = commands.add_parser("link", help="print a link that signs one browser in; it works once, within a minute")
     link.add_argument("--url", required=True, help="the dashboard's address, such as https://wall.example.com")
     link.add_argument("--subject", required=True, help="who it is for, as shown in logs")
@@ -143,22 +154,46 @@ def _check_subject(subject: str) -> None:
 
 
 def _issue(options: argparse.Namespace) -> int:
-    _check_subject(options.subject)
+    print(_new_token(options, audience=options.audience, subject=options.subject, rooms=_list(options.rooms) or []))
+    return 0
+
+
+def _new_token(options: argparse.Namespace, *, audience: str, subject: str, rooms: list[str]) -> str:
+    """A token, recorded in the audit log."""
+    _check_subject(subject)
     token = issue(
         load(TokenSettings).keyring,
-        audience=options.audience,
-        subject=options.subject,
-        rooms=_list(options.rooms) or [],
+        audience=audience,
+        subject=subject,
+        rooms=rooms,
         platforms=_list(options.platforms),
-        ttl_seconds=options.ttl,
+        ttl_seconds=options.ttl or DEFAULT_TTL_SECONDS[audience],
         now_seconds=int(time.time()),
     )
-    print(token)
     said = _unverified(token)
     structlog.get_logger().info(
-        "token.issued", audit=True, jti=said["jti"], subject=options.subject, audience=options.audience, expires=_moment(said["exp"])
+        "token.issued", audit=True, jti=said["jti"], subject=subject, audience=audience, expires=_moment(said["exp"])
     )
+    return token
+
+
+def _room(options: argparse.Namespace) -> int:
+    room = room_id(options.name)
+    if not Scope.of([room], None).allows(room, "x"):
+        raise ScopeError("this name gives no id that the services accept")
+    token = _new_token(options, audience="ingest", subject=room, rooms=[room])
+    print(studio_code(address=options.address, name=options.name, token=token, mark_key=_mark_key()))
+    if room != options.name:
+        print(f"the services know this room as {room}", file=sys.stderr)
     return 0
+
+
+def _mark_key() -> str:
+    """The secret of account marks: the environment's, or one derived from the key that signs."""
+    if given := os.environ.get("ACCOUNT_KEY", "").strip():
+        return given
+    secret = next(iter(load(TokenSettings).keyring.keys.values())).material
+    return account_key(secret)
 
 
 def _link(options: argparse.Namespace) -> int:

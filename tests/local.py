@@ -25,6 +25,7 @@ from ingest_service.settings import IngestSettings
 from shared.messages import TelemetryUpdate
 from shared.redis import RedisError, RedisUrl, Store
 from shared.screens import CODE_SECONDS, Grant, add_code, extend_code
+from shared.studio_code import account_key, room_id, studio_code
 from tests.simulator.past import lived, post_past
 from tests.simulator.poster import post_for_ever
 from tests.simulator.studio import Room, studio
@@ -34,6 +35,8 @@ DIRECTORY = ROOT / ".local"
 DEFAULT_ROOMS = 36
 PAST_READINGS = 52_000  # a day of the default studio; a larger one has a shorter past
 TOKEN_SECONDS = 30 * 86400
+DESK_TOKEN_SECONDS = 90 * 86400
+EXAMPLE_ROOM = "Sala 3"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -113,14 +116,17 @@ class Links:
 
 
 def _greet(stack: Stack, ingest: Service, link: str, rooms: int) -> None:
-    producer = stack.token("ingest", subject="local-extension", ttl_seconds=TOKEN_SECONDS)
+    room = room_id(EXAMPLE_ROOM)
+    producer = stack.token("ingest", subject=room, rooms=(room,), ttl_seconds=DESK_TOKEN_SECONDS)
+    secret = stack.token_keys.split(",")[0].partition(":")[2]
+    code = studio_code(address=ingest.url, name=EXAMPLE_ROOM, token=producer, mark_key=account_key(secret.encode()))
     studio_line = f"{rooms} simulated rooms" if rooms else "no simulated rooms"
     print(
         f"\n  Studio Pulse runs: {studio_line}.\n\n"
         f"  Dashboard   {link}\n"
         f"              signs one browser in, once; press Enter here for another link\n\n"
-        f"  Extension   endpoint {ingest.url}\n"
-        f"              token    {producer}\n\n"
+        f"  Extension   studio code of the room {EXAMPLE_ROOM}, to paste into its settings (others: make room ROOM='Sala 4'):\n\n"
+        f"  {code}\n\n"
         f"  Logs in {DIRECTORY.relative_to(ROOT)}/. Ctrl-C stops everything.\n",
         flush=True,
     )

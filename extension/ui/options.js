@@ -1,29 +1,70 @@
-import { livePlatforms } from '../worker/status.js';
+import { loadSettings } from '../worker/config.js';
+import { connectionOf, livePlatforms } from '../worker/status.js';
 import { showForm } from './form.js';
-import { at, element, moment, say, show, speak } from './page.js';
-import { inOrder, labelOf, showGoalHint, showStatus, valueOf, watch } from './view.js';
+import { at, count, element, moment, say, show, speak } from './page.js';
+import { inOrder, labelOf, reportCodes, showGoalHint, showStatus, valueOf, watch } from './view.js';
 
 speak();
 document.title = say('optionsTitle');
 at('version').textContent = say('version', chrome.runtime.getManifest().version);
 await showForm(at('form'));
+await showCamsoda();
+/** @type {import('./view.js').View | undefined} */
+let newest;
 await watch((view) => {
+  newest = view;
   showStatus(at('status'), view);
   showGoalHint(view);
   showReadingsTable(view);
   void showDeadLetters(view.board.dead);
+  void showTotals(view.board);
 });
+at('diagnosis').addEventListener('click', async () => {
+  if (!newest) return;
+  await navigator.clipboard.writeText(diagnosis(newest));
+  at('copied').textContent = say('copied');
+});
+
+/** A platform that nobody has seen read right is off until a person or the studio switches it on. */
+async function showCamsoda() {
+  const box = /** @type {HTMLInputElement} */ (at('camsoda'));
+  const { settings } = await loadSettings();
+  box.checked = settings.camsodaEnabled === true;
+  box.disabled = 'camsodaEnabled' in await chrome.storage.managed.get('camsodaEnabled').catch(() => ({}));
+  box.addEventListener('change', async () => {
+    const { settings: own = {} } = /** @type {{ settings?: Partial<Settings> }} */ (await chrome.storage.local.get('settings'));
+    await chrome.storage.local.set({ settings: { ...own, camsodaEnabled: box.checked } });
+  });
+}
+
+/** @param {StatusBoard} board */
+async function showTotals({ buffered, held, dead, dropped }) {
+  const totals = /** @type {{ read: number, delivered: number } | null} */ (await chrome.runtime.sendMessage({ type: 'totals' }).catch(() => null));
+  if (totals) at('totals').textContent = say('totals', ...[totals.read, totals.delivered, buffered + held, dead, dropped].map(count));
+}
+
+/** For the studio, without key, address, account and room. @param {import('./view.js').View} view */
+function diagnosis({ board, now }) {
+  const { buffered, held, dead, dropped, lost, failure, refusal, offsetMs, withheld, lastOkAt, platforms } = board;
+  const seen = Object.entries(platforms).map(([platform, { metrics, asleep, readAt }]) =>
+    ({ platform, asleep, age_ms: now - readAt, metrics: inOrder(metrics).map(([name, { status, via }]) => `${name} ${status} ${via ?? ''}`.trim()) }));
+  return JSON.stringify({
+    version: chrome.runtime.getManifest().version, browser: navigator.userAgent, at: new Date(now).toISOString(), state: connectionOf(board, now),
+    codes: reportCodes(board, now), last_ok_ms: lastOkAt ? now - lastOkAt : null, buffered, held, dead, dropped, lost, failure, refusal, offset_ms: offsetMs, withheld,
+    pages: seen,
+  }, null, 1);
+}
 
 /** @param {import('./view.js').View} view */
 function showReadingsTable({ board, now }) {
   const rows = livePlatforms(board, now).flatMap(([platform, { metrics }]) =>
     inOrder(metrics).map(([name, reading]) => element('tr', {},
       element('th', { scope: 'row' }, `${labelOf(platform)}: ${name === 'goal' ? say('goalOnPage') : say(`metric_${name}`)}`),
-      element('td', {}, ...valueOf(reading)),
+      element('td', { class: 'value' }, ...valueOf(reading)),
       element('td', {}, element('code', {}, reading.via ?? '')))));
   show(at('readings'), [rows.length === 0
     ? element('p', { class: 'muted' }, say('readingsNone'))
-    : table(['column_metric', 'column_value', 'column_how'], rows)]);
+    : element('div', { class: 'scroll', tabindex: '0' }, table(['column_metric', 'column_value', 'column_how'], rows))]);
 }
 
 /** @param {number} dead how many there are */

@@ -5,7 +5,8 @@ export const say = (key, ...values) => chrome.i18n.getMessage(key, values.map(St
 
 /** Of the words, which need not be the browser's: where we do not speak that, we speak English. */
 const language = say('language');
-const counts = new Intl.NumberFormat(language);
+/** Grouped throughout: 1234 beside 12.345 looks like another kind of number. */
+const counts = new Intl.NumberFormat(language, { useGrouping: 'always' });
 const ages = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
 const moments = new Intl.DateTimeFormat(language, { dateStyle: 'short', timeStyle: 'medium' });
 
@@ -14,6 +15,23 @@ export const count = (value) => counts.format(value);
 
 /** @param {number} milliseconds since then */
 export const age = (milliseconds) => ages.format(-Math.max(0, Math.round(milliseconds / 1000)), 'second');
+
+const days = new Intl.DateTimeFormat(language, { dateStyle: 'medium' });
+const hours = new Intl.DateTimeFormat(language, { timeStyle: 'short' });
+
+/** @param {number} milliseconds since the epoch, to the day */
+export const day = (milliseconds) => days.format(milliseconds);
+
+/** @param {number} milliseconds since the epoch, to the minute */
+export const time = (milliseconds) => hours.format(milliseconds);
+
+/** @param {number} milliseconds as people say it */
+export function duration(milliseconds) {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (minutes < 1) return say('seconds', Math.max(0, Math.ceil(milliseconds / 1000)));
+  if (minutes < 60) return say('minutes', minutes);
+  return minutes < 2880 ? say('hours', Math.floor(minutes / 60), minutes % 60) : say('days', count(Math.floor(minutes / 1440)), Math.floor(minutes / 60) % 24);
+}
 
 /** @param {number} milliseconds since the epoch */
 export const moment = (milliseconds) => moments.format(milliseconds);

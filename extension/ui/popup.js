@@ -1,14 +1,20 @@
 import { loadSettings } from '../worker/config.js';
 import { showForm } from './form.js';
 import { at, speak } from './page.js';
-import { showGoalHint, showReadings, showStatus, watch } from './view.js';
+import { showGoalHint, showReadings, showShift, showStatus, watch } from './view.js';
 
 speak();
 at('all-settings').addEventListener('click', () => chrome.runtime.openOptionsPage());
+at('pause').addEventListener('click', () => chrome.storage.local.set({ pausedAt: Date.now() }));
 await showForm(at('form'));
-at('settings').toggleAttribute('open', !(await loadSettings()).isComplete);
+at('settings').toggleAttribute('open', !(await loadSettings().catch(() => ({ isComplete: true }))).isComplete);
+// A person is looking: what waits for a later try is tried now.
+void chrome.runtime.sendMessage({ type: 'look' }).catch(() => {});
+addEventListener('online', () => void chrome.runtime.sendMessage({ type: 'look' }).catch(() => {}));
 await watch((view) => {
   showStatus(at('status'), view);
+  showShift(at('shift'), view);
   showReadings(at('readings'), view);
   showGoalHint(view);
+  at('pause').hidden = !view.board.configured || view.board.pausedAt !== null;
 });

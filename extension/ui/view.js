@@ -1,14 +1,21 @@
 /** The state in words and numbers, kept current while the page is open. */
 import '../content/adapters.js';
-import { loadSettings } from '../worker/config.js';
-import { brokenReadings, connectionOf, freshBoard, livePlatforms } from '../worker/status.js';
+import { UNSET, loadSettings } from '../worker/config.js';
+import { within } from '../worker/patience.js';
+import { clockFault } from '../worker/clock.js';
+import { summaryOf } from '../worker/shift.js';
+import { asleepPlatforms, brokenReadings, connectionOf, endsSoon, freshBoard, livePlatforms } from '../worker/status.js';
 import { requestAccess } from './form.js';
-import { age, count, element, say, show } from './page.js';
+import { age, count, day, duration, element, say, show, time } from './page.js';
 
 /** @type {Record<Connection, string>} */
-const TONES = { setup: 'quiet', access: 'bad', refused: 'bad', buffering: 'warn', connected: 'good', unreadable: 'warn', idle: 'quiet' };
+const TONES = {
+  storage: 'bad', setup: 'quiet', paused: 'quiet', access: 'bad', refused: 'bad', rejected: 'warn', foreign: 'warn', buffering: 'warn',
+  connected: 'good', asleep: 'warn', unreadable: 'warn', pending: 'quiet', site: 'bad', switched_off: 'quiet', unproven: 'warn', idle: 'quiet',
+};
+const STORAGE_MS = 6000;
 
-/** @typedef {{ board: StatusBoard, settings: Settings, now: number }} View */
+/** @typedef {{ board: StatusBoard, settings: Settings, shifts: Record<string, Shift>, now: number }} View */
 
 /**
  * Calls `draw` now, at every change, and every second, because ages grow by themselves.
@@ -22,63 +29,187 @@ export async function watch(draw) {
   await refresh();
 }
 
-/** @returns {Promise<View>} */
+/** Storage that fails or hangs is a state like any other. @returns {Promise<View>} */
 async function load() {
-  const [{ board }, { settings }] = await Promise.all(
-    [/** @type {Promise<{ board?: StatusBoard }>} */ (chrome.storage.session.get('board')), loadSettings()]);
-  return { board: { ...freshBoard(), ...board }, settings, now: Date.now() };
+  const now = Date.now();
+  try {
+    const [{ board }, { settings }, { shifts = {} }] = await within(STORAGE_MS, Promise.all([
+      /** @type {Promise<{ board?: StatusBoard }>} */ (chrome.storage.session.get('board')), loadSettings(),
+      /** @type {Promise<{ shifts?: Record<string, Shift> }>} */ (chrome.storage.local.get('shifts')),
+    ]));
+    return { board: { ...freshBoard(), ...board }, settings, shifts, now };
+  } catch {
+    return { board: { ...freshBoard(), settingsFailed: true }, settings: UNSET, shifts: {}, now };
+  }
 }
 
 /** @param {Element} parent @param {View} view */
 export function showStatus(parent, { board, settings, now }) {
   const connection = connectionOf(board, now);
   if (parent.childElementCount === 0) parent.append(...frame());
-  const [card, notes, allow] = parent.children;
+  const [card, notes, button] = parent.children;
   card?.setAttribute('data-tone', TONES[connection]);
   if (card?.lastElementChild) {
     show(card.lastElementChild, [
       element('strong', {}, say(`state_${connection}`, count(board.buffered))),
-      element('span', {}, detailOf(connection, board, settings)),
+      element('span', {}, detailOf(connection, board, settings, now)),
     ]);
   }
   if (notes) show(notes, notesOn(board, now, connection).map((words) => element('li', {}, ...words)));
-  allow?.toggleAttribute('hidden', connection !== 'access');
+  const action = ACTIONS[connection];
+  button?.toggleAttribute('hidden', !action);
+  if (button && action) [button.textContent, pressed] = [say(action.words), () => action.run(board)];
+}
+
+/** What the button does now. */
+let pressed = () => {};
+
+/** At most one thing to do in each state. @type {Partial<Record<Connection, { words: string, run: (board: StatusBoard) => unknown }>>} */
+const ACTIONS = {
+  access: { words: 'allow', run: async () => requestAccess((await loadSettings()).settings.endpoint) },
+  site: { words: 'allow', run: ({ withheld }) => requestSites(withheld) },
+  paused: { words: 'resume', run: () => chrome.storage.local.remove('pausedAt') },
+  buffering: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
+  foreign: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
+  rejected: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
+  refused: { words: 'enterCode', run: () => enterCode() },
+  asleep: { words: 'showTab', run: (board) => Promise.all(Object.values(board.platforms).filter(({ asleep }) => asleep)
+    .map(({ tabId }) => chrome.tabs.update(tabId, { active: true }).catch(() => {}))) },
+  switched_off: { words: 'openSettings', run: () => chrome.runtime.openOptionsPage() },
+};
+
+/** Chrome's own question; where it has none to ask, the request stands in the menu of extensions. @param {string[]} patterns */
+async function requestSites(patterns) {
+  const isGiven = await chrome.permissions.request({ origins: patterns }).catch(() => false);
+  const [tab] = isGiven ? [] : await chrome.tabs.query({ active: true, lastFocusedWindow: true });
+  // @ts-ignore since Chrome 133
+  if (tab?.id !== undefined) await chrome.permissions.addHostAccessRequest?.({ tabId: tab.id }).catch(() => {});
+}
+
+function enterCode() {
+  const settings = document.getElementById('settings');
+  settings?.toggleAttribute('open', true);
+  document.getElementById('code')?.focus();
 }
 
 /** The live region stays the same element, or screen readers would miss its changes. */
 function frame() {
-  const allow = element('button', { type: 'button', class: 'primary', hidden: '' }, say('allow'));
-  allow.addEventListener('click', async () => requestAccess((await loadSettings()).settings.endpoint));
+  const button = element('button', { type: 'button', class: 'primary', id: 'action', hidden: '' });
+  button.addEventListener('click', () => pressed());
   return [
     element('div', { class: 'state' }, element('span', { class: 'mark', 'aria-hidden': 'true' }), element('div', { role: 'status' })),
     element('ul', { class: 'notes' }),
-    allow,
+    button,
   ];
 }
 
-/** @param {Connection} connection @param {StatusBoard} board @param {Settings} settings */
-function detailOf(connection, { failure }, { endpoint, roomId }) {
+/** @param {Connection} connection @param {StatusBoard} board @param {Settings} settings @param {number} now */
+function detailOf(connection, board, { endpoint, roomId, roomName }, now) {
+  const { failure, refusal, pausedAt } = board;
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : endpoint;
-  if (connection === 'connected') return say('detail_connected', roomId, host);
+  if (connection === 'connected') return say('detail_connected', roomName || roomId, host);
+  if (connection === 'storage' && board.settingsFailed) return say('detail_storageSettings');
+  if (connection === 'paused') return say('detail_paused', time(pausedAt ?? now));
   if (connection === 'access') return say('detail_access', host);
-  if (connection !== 'buffering' || failure === 0) return say(`detail_${connection}`);
-  if (failure === null) return say('detail_bufferingUnconfirmed');
-  return failure === 429 || failure === 503 ? say('detail_bufferingBusy') : say('detail_bufferingStatus', failure);
+  if (connection === 'rejected') return say('detail_rejected', reasonOf(refusal));
+  if (connection === 'foreign') return [say('detail_foreign', host, failure ?? 0), nextTry(board, now)].join(' ').trim();
+  if (connection === 'unreadable') return say('detail_unreadable', reportCodes(board, now).join(', '));
+  if (connection === 'site') return say('detail_site', board.withheld.map(siteOf).join(', '));
+  if (connection === 'switched_off') return say('detail_switched_off', pagesThat(board, 'switched_off').map(labelOf).join(', '));
+  if (connection !== 'buffering') return say(`detail_${connection}`);
+  return [say(`detail_buffering${bufferingCause(failure)}`, failure ?? 0), failure === null ? '' : nextTry(board, now)].join(' ').trim();
 }
+
+/** @param {number | null} failure */
+function bufferingCause(failure) {
+  if (failure === 0) return '';
+  if (failure === null) return 'Unconfirmed';
+  return failure === 429 || failure === 503 ? 'Busy' : 'Status';
+}
+
+/** @param {StatusBoard} board @param {number} now */
+const nextTry = ({ nextAttemptAt }, now) => (nextAttemptAt > now ? say('nextTry', duration(nextAttemptAt - now)) : '');
+
+/** In the server's words, which are English. @param {Refusal | null} refusal */
+const reasonOf = (refusal) => (refusal ? `${refusal.detail || refusal.status}`.slice(0, 200) : '');
+
+/** `https://*.example.com/*` → example.com @param {string} pattern */
+const siteOf = (pattern) => pattern.replace(/^[a-z*]+:\/\/(?:\*\.)?/u, '').replace(/\/.*$/u, '');
+
+/** @param {StatusBoard} board @param {PageState} state */
+const pagesThat = ({ pages = {} }, state) => Object.entries(pages).filter(([, { page }]) => page === state).map(([platform]) => platform);
+
+/** What a studio needs to know to find the fault: platform, number and kind. @param {StatusBoard} board @param {number} now */
+export const reportCodes = (board, now) => livePlatforms(board, now).flatMap(([platform, { metrics, health }]) =>
+  inOrder(metrics).filter(([name, { status }]) => (name === 'tokens' && status !== 'ok') || health[name]?.broken)
+    .map(([name, { status }]) => `${platform}-${name}-${status}`));
 
 /** @param {StatusBoard} board @param {number} now @param {Connection} connection @returns {(Node | string)[][]} */
 function notesOn(board, now, connection) {
   const notes = [];
   const broken = brokenReadings(board, now).map(({ metric }) => say(`metric_${metric}`));
-  if (broken.length > 0) {
-    notes.push([element('strong', {}, say('readingBroken', broken.join(', '))), ' ', say('readingBrokenDetail')]);
+  if (broken.length > 0 && connection !== 'unreadable') {
+    notes.push([element('strong', {}, say('readingBroken', broken.join(', '))), ' ', say('readingBrokenDetail', reportCodes(board, now).join(', '))]);
   }
+  const fault = clockFault(board.offsetMs);
+  if (fault) notes.push([say(fault === 'fast' ? 'clockFast' : 'clockSlow', duration(Math.abs(board.offsetMs ?? 0)))]);
+  if (endsSoon(board, now)) notes.push([say('endsSoon', day(board.expiresAt ?? now))]);
   if (board.storageFailed) notes.push([say('storageFailed')]);
-  if ((connection === 'access' || connection === 'refused') && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
+  if (board.lost > 0) notes.push([say('lost', count(board.lost))]);
+  if (connection !== 'site' && connection !== 'setup') for (const pattern of board.withheld) notes.push([say('withheldNote', siteOf(pattern))]);
+  if (connection !== 'asleep' && asleepPlatforms(board).length > 0) notes.push([`${asleepPlatforms(board).map(labelOf).join(', ')}: ${say('detail_asleep')}`]);
+  if (HOLDING.includes(connection) && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
   if (connection === 'connected' && board.buffered > 1) notes.push([say('catchingUp', count(board.buffered))]);
-  if (board.dead > 0) notes.push([say('deadCount', count(board.dead))]);
+  if (board.held > 0) notes.push([say('held', count(board.held))]);
+  if (board.dead > 0) notes.push([say('deadCount', count(board.dead)), ...(board.refusal ? [' ', say('newestReason', reasonOf(board.refusal))] : [])]);
   if (board.dropped > 0) notes.push([say('dropped', count(board.dropped))]);
   return notes;
+}
+
+/** States in which readings wait and the headline does not say how many. @type {Connection[]} */
+const HOLDING = ['access', 'refused', 'rejected', 'foreign', 'paused', 'storage'];
+
+/**
+ * The broadcaster's own numbers. What is not known is said to be unknown.
+ *
+ * @param {Element} parent
+ * @param {View} view
+ */
+export function showShift(parent, { board, settings, shifts, now }) {
+  const live = livePlatforms(board, now);
+  const current = Object.entries(shifts).map(([platform, shift]) => ({ platform, shift, ...summaryOf(shift) }))
+    .filter(({ platform, until, shift }) => until !== null && now - until < 3_600_000 && isOfAccount(board, platform, shift));
+  if (!board.configured || (live.length === 0 && current.length === 0)) return show(parent, []);
+  const known = current.filter(({ earned }) => earned !== null);
+  const since = Math.min(...current.map(({ since: start }) => start ?? Infinity));
+  const earned = known.length === 0 ? null : known.reduce((sum, each) => sum + Number(each.earned), 0);
+  const rows = /** @type {[string, string | null][]} */ ([
+    ['shiftEarned', earned === null ? null : count(earned)],
+    ['shiftOnAir', current.length === 0 ? null : duration(Math.max(...current.map(({ onAirMs }) => onAirMs)))],
+  ]);
+  const balances = live.map(([, { metrics }]) => metrics.tokens?.value);
+  const balance = balances.length === 1 ? balances[0] : undefined;
+  return show(parent, [element('section', { class: 'platform shift', 'aria-labelledby': 'shift-title' },
+    element('div', { class: 'platform-name' }, element('h2', { id: 'shift-title' }, say('shift')),
+      element('span', {}, Number.isFinite(since) ? say('shiftSince', time(since)) : '')),
+    element('dl', {}, ...rows.map(([name, value]) => element('div', {}, element('dt', {}, say(name)),
+      element('dd', {}, ...(value === null ? [element('span', { class: 'absent' }, say('shiftUnknown'))] : [value]))))),
+    ...(settings.goal !== null && balance !== undefined ? goalBar(balance, settings.goal) : []),
+    ...(board.buffered > 1 ? [element('p', { class: 'hint' }, say('shiftWaiting', count(board.buffered)))] : []),
+    element('p', { class: 'hint' }, say('shiftHint')))]);
+}
+
+/** A shift of somebody else at this desk is not shown to the one who works now. @param {StatusBoard} board @param {string} platform @param {Shift} shift */
+function isOfAccount({ platforms }, platform, { account }) {
+  const open = platforms[platform];
+  return !open || (open.account ?? '') === account;
+}
+
+/** @param {number} balance @param {number} goal */
+function goalBar(balance, goal) {
+  const words = say('shiftGoal', count(balance), count(goal));
+  return [element('p', { class: 'goal' }, words),
+    element('progress', { max: String(goal), value: String(Math.min(balance, goal)), 'aria-label': words })];
 }
 
 /** @param {Element} parent @param {View} view */

@@ -2,22 +2,27 @@
  * What the broadcaster or the studio's policy has set. Policy wins, field by field, and whatever either says is checked
  * by the same rules. The token goes from here to the Authorization header and nowhere else.
  */
+import { roomIdOf } from './rooms.js';
+import { readStudioCode } from './studio-code.js';
 
 const ROOM_ID = /^[\w.-](?:[\w .-]{0,62}[\w.-])?$/u;
+/** A room as people write it: letters of any script, and what an id may hold. */
+const LETTERS_ONLY = /^[\p{L}\p{M}\p{Nd}_.-](?:[\p{L}\p{M}\p{Nd}_ .-]{0,62}[\p{L}\p{M}\p{Nd}_.-])?$/u;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 const INGEST_PATH = /\/api\/tracking\/telemetry(?:\/batch)?$/u;
 const MOST_TOKENS = 4294967294;
 
 /** @type {Settings} */
-const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
+export const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
 
 /** @typedef {{ value: string | number | null } | { problem: string }} Checked the problem names a message */
 
-/** @param {unknown} input @returns {Checked} */
+/** A name with accents stands for its plain id. @param {unknown} input @returns {Checked} */
 export function checkRoomId(input) {
-  const roomId = String(input ?? '').trim();
+  const roomId = String(input ?? '').normalize('NFC').replaceAll(/[\u00a0\u2000-\u200b\u202f\u3000\ufeff]/gu, ' ').trim();
   if (roomId === '') return { problem: 'problemRoomIdMissing' };
-  return ROOM_ID.test(roomId) ? { value: roomId } : { problem: 'problemRoomId' };
+  if (ROOM_ID.test(roomId)) return { value: roomId };
+  return LETTERS_ONLY.test(roomId) ? { value: roomIdOf(roomId) } : { problem: 'problemRoomId' };
 }
 
 /** @param {unknown} input @returns {Checked} */
@@ -40,7 +45,7 @@ export function checkEndpoint(input) {
  * @returns {Checked}
  */
 export function checkToken(input, roomId, now) {
-  const token = String(input ?? '').trim();
+  const token = tokenIn(String(input ?? '')) ?? String(input ?? '').trim();
   if (token === '') return { problem: 'problemTokenMissing' };
   const claims = claimsOf(token);
   if (!claims) return { problem: 'problemToken' };
@@ -50,12 +55,14 @@ export function checkToken(input, roomId, now) {
     ? { problem: 'problemTokenRoom' } : { value: token };
 }
 
-/** @param {unknown} input @returns {Checked} */
+/** "20.000", "20,000" and "20 000" are twenty thousand: a goal is a whole number. @param {unknown} input @returns {Checked} */
 export function checkGoal(input) {
   const text = String(input ?? '').trim();
   if (text === '') return { value: null };
-  const goal = Number(text);
-  return /^\d{1,10}$/u.test(text) && goal >= 1 && goal <= MOST_TOKENS ? { value: goal } : { problem: 'problemGoal' };
+  const isGrouped = /^\d{1,3}([.,' \u00a0\u202f\u2019])\d{3}(?:\1\d{3})*$/u.test(text);
+  const digits = isGrouped ? text.replaceAll(/\D/gu, '') : text;
+  const goal = Number(digits);
+  return /^\d{1,10}$/u.test(digits) && goal >= 1 && goal <= MOST_TOKENS ? { value: goal } : { problem: 'problemGoal' };
 }
 
 /**
@@ -83,18 +90,63 @@ export function checkSettings(input, now) {
   return { settings, problems };
 }
 
+/**
+ * Policy wins, field by field. A key that policy sets goes to the address that policy sets and to no other: whoever types
+ * an address must not be sent the studio's key.
+ *
+ * @param {Partial<Settings>} own
+ * @param {Partial<Settings> & { studioCode?: string }} policy
+ * @returns {{ settings: Settings, locked: SettingName[], isComplete: boolean }}
+ */
+export function configurationFrom(own, policy) {
+  const { studioCode, ...single } = policy;
+  const fromCode = studioCode === undefined ? {} : readStudioCode(studioCode) ?? {};
+  const set = { ...fromCode, ...single };
+  const locked = /** @type {SettingName[]} */ (Object.keys(UNSET).filter((name) => name in set));
+  const isKeySet = 'token' in set;
+  if (isKeySet && !locked.includes('endpoint')) locked.push('endpoint');
+  const settings = { ...UNSET, ...own, ...(isKeySet && { endpoint: '' }), ...set };
+  const [roomId, endpoint, goal] = [checkRoomId(settings.roomId), checkEndpoint(settings.endpoint), checkGoal(settings.goal)];
+  settings.token = tokenIn(String(settings.token)) ?? String(settings.token).trim();
+  const isComplete = 'value' in roomId && 'value' in endpoint && settings.token !== '';
+  if ('value' in roomId) settings.roomId = String(roomId.value);
+  if ('value' in endpoint) settings.endpoint = String(endpoint.value);
+  settings.goal = 'value' in goal ? /** @type {number | null} */ (goal.value) : null;
+  return { settings, locked, isComplete };
+}
+
 /** @returns {Promise<{ settings: Settings, locked: SettingName[], isComplete: boolean }>} */
 export async function loadSettings() {
-  const [{ settings: own }, policy] = await Promise.all([
+  const [{ settings: own = {} }, policy] = await Promise.all([
     /** @type {Promise<{ settings?: Partial<Settings> }>} */ (chrome.storage.local.get('settings')),
     /** @type {Promise<Partial<Settings>>} */ (chrome.storage.managed.get()),
   ]);
-  const settings = { ...UNSET, ...own, ...policy };
-  const endpoint = checkEndpoint(settings.endpoint);
-  const isComplete = 'value' in checkRoomId(settings.roomId) && 'value' in endpoint && settings.token !== '';
-  if ('value' in endpoint) settings.endpoint = String(endpoint.value);
-  if ('problem' in checkGoal(settings.goal)) settings.goal = null;
-  return { settings, locked: /** @type {SettingName[]} */ (Object.keys(policy)), isComplete };
+  return configurationFrom(own, policy);
+}
+
+/** When a key ends, in milliseconds; null where it does not say. @param {string} token */
+export function expiryOf(token) {
+  const expires = claimsOf(token)?.exp;
+  return typeof expires === 'number' ? expires * 1000 : null;
+}
+
+/**
+ * Whatever a person may paste: the studio's code, a link with a key in it, a line of the terminal, `Bearer …`. What is not
+ * in it is absent; the room is the one that the key is for, if it is for one alone.
+ *
+ * @param {string} pasted
+ * @returns {Partial<Settings> | null} null when nothing is recognised
+ */
+export function readPasted(pasted) {
+  const code = readStudioCode(pasted);
+  if (code) return code;
+  const token = tokenIn(pasted);
+  const address = addressIn(pasted);
+  if (!token && !address) return null;
+  const rooms = claimsOf(token ?? '')?.rooms;
+  const [room] = Array.isArray(rooms) && rooms.length === 1 ? rooms : [];
+  const isOneRoom = typeof room === 'string' && !room.endsWith('*');
+  return { ...(token && { token }), ...(address && { endpoint: address }), ...(isOneRoom && { roomId: room }) };
 }
 
 /** A platform that the token covers, for trying it out. @param {string} token */
@@ -106,8 +158,35 @@ export function platformFor(token) {
 /** What Chrome is asked to allow for this endpoint. @param {string} endpoint */
 export const permissionFor = (endpoint) => ({ origins: [`${new URL(endpoint).origin}/*`] });
 
-/** @param {string} text */
-const withScheme = (text) => (/^[a-z][a-z\d+.-]*:\/\//iu.test(text) ? text : `https://${text}`);
+/** This computer's own address has no certificate. @param {string} text */
+const withScheme = (text) => (/^[a-z][a-z\d+.-]*:\/\//iu.test(text) ? text
+  : `${LOOPBACK.includes(/^[^:/]*/u.exec(text)?.[0] ?? '') ? 'http' : 'https'}://${text}`);
+
+const TOKEN = /\beyJ[\w-]*\.[\w-]+\.[\w-]+/u;
+/** Letters of a signature in base64url. @type {Record<string, number>} */
+const SIGNATURE_LETTERS = { HS256: 43, ES256: 86, EdDSA: 86, RS256: 342 };
+
+/**
+ * The key within a text: three parts of base64url, the first of which begins as every JSON object does. A key that was
+ * broken over lines is joined again, as far as its signature goes.
+ *
+ * @param {string} text
+ * @returns {string | null}
+ */
+export function tokenIn(text) {
+  const [found, joined] = [text, text.replaceAll(/[\s\u200b\ufeff]+/gu, '')].map((each) => TOKEN.exec(each)?.[0] ?? null);
+  const length = SIGNATURE_LETTERS[String(objectIn((joined ?? '').split('.')[0] ?? '')?.alg)] ?? 0;
+  const [header = '', payload = '', signature = ''] = (joined ?? '').split('.');
+  const isWhole = found !== null && (found.split('.')[2] ?? '').length >= length;
+  return !isWhole && joined && length > 0 && signature.length >= length ? `${header}.${payload}.${signature.slice(0, length)}` : found;
+}
+
+/** The first address within a text, without what follows the server's name. @param {string} text */
+function addressIn(text) {
+  const [address = ''] = /https?:\/\/[^\s"'<>#?]+/iu.exec(text) ?? [];
+  const checked = checkEndpoint(address.replace(/[.,;)]+$/u, ''));
+  return 'value' in checked ? String(checked.value) : null;
+}
 
 /** @param {string} text */
 function parseUrl(text) {
@@ -121,10 +200,14 @@ function parseUrl(text) {
 /** @param {string} token @returns {Record<string, unknown> | null} */
 function claimsOf(token) {
   const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/u.exec(token) ?? [];
-  if (!payload) return null;
+  return payload ? objectIn(payload) : null;
+}
+
+/** @param {string} encoded a JSON object in base64url @returns {Record<string, unknown> | null} */
+function objectIn(encoded) {
   try {
-    const claims = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
-    return claims && typeof claims === 'object' ? claims : null;
+    const value = JSON.parse(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')));
+    return value && typeof value === 'object' ? value : null;
   } catch {
     return null;
   }

@@ -1,26 +1,59 @@
 /**
  * The worker: wires Chrome to the outbox, the sender and the status. Chrome may end it at any moment, so listeners are
- * set at the top level and nothing is remembered here that is not also stored.
+ * set at the top level and nothing is remembered here that is not also stored. Chrome's storage may fail or hang as well:
+ * nothing that the badge depends on waits without a limit.
  */
 import { freshState } from './answers.js';
-import { loadSettings, permissionFor } from './config.js';
+import { expiryOf, loadSettings, permissionFor } from './config.js';
 import { Outbox } from './outbox.js';
+import { Breaker, within } from './patience.js';
 import { probe } from './probe.js';
 import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from './reading.js';
 import { Sender } from './sender.js';
-import { advanceHealth, badgeFor, brokenReadings, connectionOf, freshBoard, mayReport } from './status.js';
+import { withSamples } from './shift.js';
+import { FRESH_MS, advanceHealth, badgeFor, brokenReadings, connectionOf, freshBoard, mayReport } from './status.js';
+import { awakenedTabs, keepAwake, readAgain, sleepers, withheldSites } from './tabs.js';
 
 const ALARM = 'every-30-seconds';
+/** Storage that works may take seconds on a busy machine; a badge that is wrong for longer is worse. */
+const STORAGE_MS = 6000;
 
 const outbox = new Outbox(indexedDB);
+const patience = { limitMs: STORAGE_MS, pauseMs: STORAGE_MS, now: Date.now };
+const disk = new Breaker(patience);
+const settingsStore = new Breaker(patience);
+const sessionStore = new Breaker(patience);
+
+/** Copies of what is stored, for as long as the storage does not answer. */
+const remembered = {
+  /** @type {Awaited<ReturnType<typeof loadSettings>> | null} */ configuration: null,
+  /** @type {SenderState | undefined} */ sender: undefined,
+  /** @type {StatusBoard} */ board: freshBoard(),
+  isReadFailing: false,
+  isWriteFailing: false,
+  isDiskFailing: false,
+  /** @type {number | null} */ pausedAt: null,
+};
+
+/** These touch every reading that waits. @type {(string | symbol)[]} */
+const BULK = ['release', 'revive', 'remove', 'bury', 'postpone'];
+
+/** The outbox that never hangs. @type {Outbox} */
+const patientOutbox = new Proxy(outbox, {
+  get: (target, name) => (/** @type {unknown[]} */ ...rest) =>
+    // @ts-expect-error every method of the outbox returns a promise
+    disk.run(() => target[name](...rest), BULK.includes(name) ? 60_000 : undefined),
+});
+
 const sender = new Sender({
-  outbox,
-  memory: {
-    load: async () => /** @type {SenderState | undefined} */ ((await chrome.storage.local.get('sender')).sender),
-    save: (state) => chrome.storage.local.set({ sender: state }),
-  },
+  outbox: patientOutbox,
+  memory: { load: loadSender, save: saveSender },
   destination,
-  onAnswer: (at) => updateBoard(at === null ? {} : { lastOkAt: at }),
+  onAnswer: async (at, accepted) => {
+    await addToShift(accepted);
+    await updateBoard(at === null ? {} : { lastOkAt: at });
+    scheduleLook();
+  },
   fetch: (...request) => fetch(...request),
   now: Date.now,
   random: Math.random,
@@ -28,19 +61,20 @@ const sender = new Sender({
 
 // Settings hold the token, and by default content scripts could read both areas.
 const isSealed = Promise.all([
-  chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' }),
-  chrome.storage.managed.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' }).catch(() => {}), // not every Chrome can
+  within(STORAGE_MS, chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => { remembered.isReadFailing = true; }),
+  within(STORAGE_MS, chrome.storage.managed.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {}), // not every Chrome can
 ]);
 void wake();
 
 chrome.alarms.onAlarm.addListener(async () => {
   await askPages();
-  await sender.drain();
+  await drain();
   await updateBoard({});
 });
 
 chrome.runtime.onInstalled.addListener(async ({ reason }) => {
-  if (reason === 'install' && !(await loadSettings()).isComplete) await chrome.runtime.openOptionsPage();
+  if (reason === 'install' && !await isSetUpByPolicy() && !(await configuration()).isComplete) await chrome.runtime.openOptionsPage();
+  await readAgain();
 });
 
 chrome.runtime.onStartup.addListener(wake);
@@ -57,6 +91,7 @@ chrome.runtime.onMessage.addListener((message, from, reply) => {
 
 chrome.storage.onChanged.addListener(async (changes, area) => {
   const own = area === 'local' ? changes.settings : undefined;
+  if (area === 'local' && changes.pausedAt) await pauseOrResume(changes.pausedAt.newValue);
   if (area === 'managed' || own) await reconfigure();
   if (own) await giveBack(/** @type {Partial<Settings> | undefined} */ (own.oldValue)?.endpoint);
 });
@@ -66,26 +101,67 @@ chrome.tabs.onRemoved.addListener((closed) => inTurn(async () => {
   const pages = Object.entries(board.pages ?? {}).filter(([, { tabId }]) => tabId !== closed);
   await writeBoard({ ...board, platforms: Object.fromEntries(open), pages: Object.fromEntries(pages) });
 }));
-chrome.permissions.onAdded.addListener(reconfigure);
+chrome.tabs.onReplaced.addListener((added, removed) => inTurn(async () => {
+  const board = await readBoard();
+  const platforms = Object.entries(board.platforms).map(([name, status]) => [name, status.tabId === removed ? { ...status, tabId: added } : status]);
+  await writeBoard({ ...board, platforms: Object.fromEntries(platforms) });
+}));
+chrome.tabs.onUpdated.addListener((_tabId, changes) => {
+  if (changes.discarded !== undefined || 'frozen' in changes) void updateBoard({});
+});
+chrome.permissions.onAdded.addListener(async () => {
+  await reconfigure();
+  await readAgain();
+});
 chrome.permissions.onRemoved.addListener(reconfigure);
+addEventListener('online', () => void hurry());
 
 /** At every start: an alarm does not survive everything, and what waited may be due. */
 async function wake() {
   await isSealed;
-  if (!(await chrome.alarms.get(ALARM))) await chrome.alarms.create(ALARM, { periodInMinutes: 0.5 });
+  if (!(await within(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined))) await chrome.alarms.create(ALARM, { periodInMinutes: 0.5 });
   await updateBoard({});
-  await sender.drain();
+  await drain();
+}
+
+/** Whatever fails in it is in the state; the next reading or alarm tries again. */
+async function drain() {
+  await sender.drain().catch(() => {});
+  scheduleLook();
+}
+
+async function hurry() {
+  await sender.hurry().catch(() => {});
+  await updateBoard({});
 }
 
 async function reconfigure() {
   await updateBoard({ lastOkAt: 0 });
-  await sender.restart();
+  await sender.restart().catch(() => {});
   await updateBoard({});
+}
+
+/** A studio's policy may come minutes after the installation, and a person at the desk need not type what it will say. */
+async function isSetUpByPolicy() {
+  const self = await within(STORAGE_MS, chrome.management.getSelf()).catch(() => null);
+  return self?.installType === 'admin';
+}
+
+/** @param {unknown} pausedAt */
+async function pauseOrResume(pausedAt) {
+  const isPaused = typeof pausedAt === 'number';
+  const tabs = await inTurn(async () => {
+    const board = await readBoard();
+    await writeBoard({ ...board, lastOkAt: 0, platforms: {}, pages: {} });
+    return Object.values(board.platforms).map(({ tabId }) => tabId);
+  });
+  if (isPaused) await awakenedTabs(tabs);
+  else await hurry();
 }
 
 /** An address that is no longer used needs no permission. @param {string} [endpoint] */
 async function giveBack(endpoint = '') {
-  const { settings } = await loadSettings();
+  const { settings } = await configuration();
   if (!URL.canParse(endpoint) || !URL.canParse(settings.endpoint) || isSameOrigin(endpoint, settings.endpoint)) return;
   await chrome.permissions.remove(permissionFor(endpoint)).catch(() => {}); // one that the manifest asks for stays
 }
@@ -93,26 +169,66 @@ async function giveBack(endpoint = '') {
 /** @param {string} one @param {string} other */
 const isSameOrigin = (one, other) => new URL(one).origin === new URL(other).origin;
 
+/** The settings, or the last ones known while Chrome does not give them. */
+async function configuration() {
+  try {
+    remembered.configuration = await settingsStore.run(loadSettings);
+    const { pausedAt } = /** @type {{ pausedAt?: number }} */ (await settingsStore.run(() => chrome.storage.local.get('pausedAt')));
+    remembered.pausedAt = pausedAt ?? null;
+    remembered.isReadFailing = false;
+  } catch {
+    remembered.isReadFailing = true;
+  }
+  return remembered.configuration ?? NOTHING_SET;
+}
+
+/** @type {Awaited<ReturnType<typeof loadSettings>>} */
+const NOTHING_SET = { settings: { roomId: '', endpoint: '', token: '', goal: null }, locked: [], isComplete: false };
+
+/** @returns {Promise<SenderState | undefined>} */
+async function loadSender() {
+  try {
+    const stored = await settingsStore.run(() => chrome.storage.local.get('sender'));
+    remembered.sender = /** @type {{ sender?: SenderState }} */ (stored).sender;
+  } catch {
+    remembered.isReadFailing = true;
+  }
+  return remembered.sender;
+}
+
+/** @param {SenderState} state */
+async function saveSender(state) {
+  remembered.sender = state;
+  await settingsStore.run(() => chrome.storage.local.set({ sender: state }))
+    .then(() => { remembered.isWriteFailing = false; }, () => { remembered.isWriteFailing = true; });
+}
+
 /** @returns {Promise<Settings | null>} */
 async function destination() {
-  const { settings, isComplete } = await loadSettings();
-  return isComplete && await chrome.permissions.contains(permissionFor(settings.endpoint)) ? settings : null;
+  const { settings, isComplete } = await configuration();
+  return isComplete && remembered.pausedAt === null && await mayReach(settings) ? settings : null;
 }
+
+/** @param {Settings} settings */
+const mayReach = ({ endpoint }) => within(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
 
 /** Stored before anything else is done with it. @param {ReadingMessage & { tabId: number }} reading */
 async function keep(reading) {
+  await configuration();
+  if (remembered.pausedAt !== null) return { isKept: false };
   const isKept = await inTurn(async () => {
     const board = await readBoard();
     const current = board.platforms[reading.platform];
-    if (!mayReport(current, reading.tabId, reading.readAt)) return false;
-    const storageFailed = !(await store(reading));
+    if (!mayReport(current, reading.tabId, reading.readAt, reading.metrics)) return false;
+    await store(reading);
     const { tabId, readAt, metrics, platform } = reading;
     const account = reading.account === undefined ? {} : { account: reading.account };
     const health = current?.readAt === readAt ? current.health : advanceHealth(current?.health ?? {}, metrics);
-    await writeBoard({ ...board, storageFailed, platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } } });
+    await writeBoard({ ...board, platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } } });
+    if (current?.tabId !== tabId) void keepAwake(tabId);
     return true;
   });
-  if (isKept) void sender.drain().then(() => updateBoard({}));
+  if (isKept) void drain().then(() => updateBoard({}));
   return { isKept };
 }
 
@@ -127,47 +243,74 @@ async function keepPage({ platform, tabId, seenAt, page }) {
 
 /** @param {string} platform @returns {Promise<StartAnswer>} */
 async function answerStart(platform) {
-  const [{ settings }, installationKey, board] = await Promise.all([loadSettings(), keyOfInstallation(), readBoard()]);
+  const [{ settings }, installationKey, board] = await Promise.all([configuration(), keyOfInstallation(), readBoard()]);
   return startAnswer(settings, installationKey, board.platforms[platform]);
 }
 
 /** Random, made once: without it the mark of an account could be found by trying a list of names. */
 function keyOfInstallation() {
   return inTurn(async () => {
-    const stored = /** @type {{ installationKey?: string }} */ (await chrome.storage.local.get('installationKey')).installationKey;
+    const stored = /** @type {{ installationKey?: string }} */ (
+      await settingsStore.run(() => chrome.storage.local.get('installationKey'))).installationKey;
     if (stored) return stored;
     const made = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-    await chrome.storage.local.set({ installationKey: made });
+    await settingsStore.run(() => chrome.storage.local.set({ installationKey: made }));
     return made;
   });
 }
 
-/** @param {ReadingMessage} reading @returns {Promise<boolean>} false when the disk is full or the profile damaged */
+/** On a disk that takes nothing the newest reading is still sent, and the popup says so. @param {ReadingMessage} reading */
 async function store(reading) {
-  const { settings, isComplete } = await loadSettings();
+  const { settings, isComplete } = await configuration();
   const body = isComplete ? toTelemetry(reading, settings) : null;
+  if (!body) return;
   try {
-    if (body) await outbox.add(body, reading.readAt);
-    return true;
+    await patientOutbox.add(body, reading.readAt, remembered.sender?.offsetMs ?? null);
+    remembered.isDiskFailing = false;
   } catch {
-    return false;
+    remembered.isDiskFailing = true;
+    void sender.sendUnkept(body, reading.readAt).catch(() => false).then((isAccepted) => inTurn(async () => {
+      const board = await readBoard();
+      await writeBoard({ ...board, lost: board.lost + (isAccepted ? 0 : 1) });
+    }));
   }
+}
+
+/** @param {Entry[]} accepted */
+async function addToShift(accepted) {
+  if (accepted.length === 0) return;
+  await settingsStore.run(async () => {
+    const { shifts = {} } = /** @type {{ shifts?: Record<string, Shift> }} */ (await chrome.storage.local.get('shifts'));
+    const next = { ...shifts };
+    for (const platform of new Set(accepted.map((entry) => entry.platform))) {
+      const samples = accepted.filter((entry) => entry.platform === platform)
+        .map(({ readAt, body }) => ({ account: body.account ?? '', at: readAt, tokens: body.tokens_count }));
+      next[platform] = withSamples(shifts[platform], samples);
+    }
+    await chrome.storage.local.set({ shifts: next });
+  }).catch(() => {});
 }
 
 /** What the popup and the options page ask for. @param {{ type?: unknown }} message */
 async function obey({ type }) {
   if (type === 'test') return test();
-  if (type === 'dead-letters') return outbox.deadLetters();
-  if (type === 'revive') await outbox.revive();
-  if (type === 'discard') await outbox.discardDead();
-  await sender.drain();
+  if (type === 'dead-letters') return patientOutbox.deadLetters();
+  if (type === 'totals') return patientOutbox.totals();
+  if (type === 'revive') await patientOutbox.revive();
+  if (type === 'discard') await patientOutbox.discardDead();
+  if (type === 'look') await hurry();
+  if (type === 'read-again') await readAgain();
+  await drain();
   await updateBoard({});
   return null;
 }
 
 /** A test that succeeds is as good as a new configuration. */
 async function test() {
-  const result = await probe(await loadSettings(), await destination(), { fetch: (...request) => fetch(...request), now: Date.now });
+  const set = await configuration();
+  const isAllowed = set.isComplete && await mayReach(set.settings);
+  const offsetMs = (await loadSender())?.offsetMs ?? 0;
+  const result = await probe(set, isAllowed ? set.settings : null, { fetch: (...request) => fetch(...request), now: Date.now }, offsetMs);
   if (result.outcome === 'ok') await reconfigure();
   return result;
 }
@@ -176,7 +319,23 @@ async function test() {
 async function askPages() {
   const { platforms } = await readBoard();
   await Promise.all(Object.values(platforms).map(({ tabId }) =>
-    chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 }).catch(() => {})));
+    within(STORAGE_MS, chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 })).catch(() => {})));
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let look;
+
+/**
+ * A worker lives for 30 s after its last event. While it does, it tries again when a wait is over, and looks at the badge
+ * when the newest delivery gets old; after that the alarm does.
+ */
+function scheduleLook() {
+  clearTimeout(look);
+  const { nextAttemptAt = 0 } = remembered.sender ?? {};
+  const now = Date.now();
+  const waits = [remembered.board.lastOkAt + FRESH_MS + 500 - now, nextAttemptAt - now].filter((wait) => wait > 0 && wait < 30_000);
+  if (waits.length === 0) return;
+  look = setTimeout(() => void drain().then(() => updateBoard({})), Math.min(...waits) + 10);
 }
 
 let turn = Promise.resolve();
@@ -196,8 +355,12 @@ function inTurn(job) {
 
 /** @returns {Promise<StatusBoard>} */
 async function readBoard() {
-  const { board } = /** @type {{ board?: StatusBoard }} */ (await chrome.storage.session.get('board'));
-  return { ...freshBoard(), ...board };
+  try {
+    const { board } = /** @type {{ board?: StatusBoard }} */ (await sessionStore.run(() => chrome.storage.session.get('board')));
+    return { ...freshBoard(), ...board };
+  } catch {
+    return remembered.board;
+  }
 }
 
 /** @param {Partial<StatusBoard>} changes */
@@ -207,22 +370,32 @@ function updateBoard(changes) {
 
 /** @param {StatusBoard} board */
 async function writeBoard(board) {
-  const [{ settings, isComplete }, counts, { sender: state }] = await Promise.all(
-    [loadSettings(), outbox.counts().catch(() => ({ storageFailed: true })), chrome.storage.local.get('sender')]);
-  const access = isComplete && await chrome.permissions.contains(permissionFor(settings.endpoint));
-  const { refused, attempt, nextAttemptAt, failure } = /** @type {SenderState} */ (state ?? freshState());
-  const next = { ...board, ...counts, configured: isComplete, access, refused, attempt, nextAttemptAt, failure };
-  await chrome.storage.session.set({ board: next });
+  const [{ settings, isComplete }, counts, totals, state = freshState(), asleep, withheld] = await Promise.all([
+    configuration(), patientOutbox.counts().catch(() => null), patientOutbox.totals().catch(() => null), loadSender(),
+    sleepers(board.platforms), withheldSites(),
+  ]);
+  const access = isComplete && await mayReach(settings);
+  const { refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs } = { ...freshState(), ...state };
+  const held = totals?.held ?? board.held;
+  const next = {
+    ...board, ...counts, buffered: (counts?.buffered ?? board.buffered + board.held) - held, held, configured: isComplete, access,
+    refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs, withheld, pausedAt: remembered.pausedAt,
+    expiresAt: expiryOf(settings.token), settingsFailed: remembered.isReadFailing || remembered.isWriteFailing,
+    storageFailed: remembered.isDiskFailing || counts === null,
+    platforms: asleep,
+  };
+  remembered.board = next;
+  await sessionStore.run(() => chrome.storage.session.set({ board: next })).catch(() => {});
   await showBadge(next);
 }
 
 /** @param {StatusBoard} board */
 async function showBadge(board) {
   const now = Date.now();
-  const { text, colour } = badgeFor(board, now);
-  const say = chrome.i18n.getMessage;
-  const lines = [say('name'), say(`state_${connectionOf(board, now)}`, [String(board.buffered)])];
-  for (const { metric } of brokenReadings(board, now)) lines.push(say('readingBroken', [say(`metric_${metric}`)]));
+  const t = chrome.i18n.getMessage;
+  const { text, colour } = badgeFor(board, now, (key) => t(key));
+  const lines = [t('name'), t(`state_${connectionOf(board, now)}`, [String(board.buffered)])];
+  for (const { metric } of brokenReadings(board, now)) lines.push(t('readingBroken', [t(`metric_${metric}`)]));
   await Promise.all([
     chrome.action.setBadgeText({ text }),
     chrome.action.setBadgeBackgroundColor({ color: colour }),

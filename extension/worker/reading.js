@@ -91,7 +91,7 @@ const isRecent = (moment, now) => Number.isSafeInteger(moment) && Math.abs(now -
  * always look reached.
  *
  * @param {ReadingMessage} reading
- * @param {Settings} settings
+ * @param {Pick<Settings, 'roomId' | 'goal'>} settings
  * @returns {Telemetry | null}
  */
 export function toTelemetry({ platform, readAt, metrics, account }, { roomId, goal }) {

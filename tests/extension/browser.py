@@ -51,9 +51,20 @@ def installed(directory: pathlib.Path) -> pathlib.Path:
     copy = directory / "extension"
     shutil.copytree(EXTENSION, copy, ignore=shutil.ignore_patterns("tools", "tsconfig.json", "*.d.ts"))
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["host_permissions"] = ["http://127.0.0.1/*"]
+    manifest["host_permissions"].append("http://127.0.0.1/*")
     (copy / "manifest.json").write_text(json.dumps(manifest))
     return copy
+
+
+def studio_code(endpoint: str, key: str, room: str = "blue", **more: str) -> str:
+    """The one line that a studio sends to a desk."""
+    encoded = base64.urlsafe_b64encode(json.dumps({"a": endpoint, "r": room, "k": key, **more}).encode()).decode().rstrip("=")
+    return f"pulse1_{encoded}"
+
+
+def by_hand(page: Page) -> None:
+    """Opens the fields behind the studio's code."""
+    page.locator("#by-hand").evaluate("details => { details.open = true; }")
 
 
 def violations(page: Page) -> list[str]:

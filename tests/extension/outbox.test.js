@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { IDBFactory } from 'fake-indexeddb';
+import { Outbox } from '../../extension/worker/outbox.js';
 import { START, Studio, bodyAt } from './studio.js';
 
 const sequences = (entries) => entries.map(({ readAt }) => readAt - START);
@@ -45,13 +47,50 @@ test('beyond the most it may hold, the oldest are dropped and counted', async ()
   assert.deepEqual(sequences(await studio.outbox.newest(9, START)), [0, -5000, -10_000]);
 });
 
-test('what is older than a day is dropped and counted', async () => {
+test('what has waited for a day of readings is dropped and counted', async () => {
   const { outbox } = new Studio();
-  const DAY = 24 * 3600 * 1000;
-  await outbox.add(bodyAt(START - DAY - 1), START - DAY - 1);
-  await outbox.add(bodyAt(START - DAY), START - DAY);
-  await outbox.add(bodyAt(START), START);
-  assert.deepEqual(await outbox.counts(), { buffered: 2, dead: 0, dropped: 1 });
+  const STEP = 10 * 60 * 1000;
+  for (let at = START; at <= START + 146 * STEP; at += STEP) await outbox.add(bodyAt(at), at);
+  assert.deepEqual(await outbox.counts(), { buffered: 145, dead: 0, dropped: 2 });
+});
+
+for (const days of [1, 2, 400, -3]) {
+  test(`a clock that jumps by ${days} days drops nothing, whether for one reading or for good`, async () => {
+    const studio = new Studio();
+    await studio.read(20);
+    const jumped = START + days * 24 * 3600 * 1000;
+    await studio.outbox.add(bodyAt(jumped), jumped);
+    await studio.outbox.add(bodyAt(START + 5000), START + 5000);
+    for (const at of [jumped + 5000, jumped + 10_000]) await studio.outbox.add(bodyAt(at), at);
+    assert.deepEqual(await studio.outbox.counts(), { buffered: 24, dead: 0, dropped: 0 });
+  });
+}
+
+test('readings of one room can be asked for, and the rooms are known', async () => {
+  const studio = new Studio();
+  await studio.read(3);
+  await studio.outbox.add(bodyAt(START + 1, { room_id: 'red' }), START + 1);
+  assert.deepEqual(await studio.outbox.rooms(), ['blue', 'red']);
+  assert.deepEqual(sequences(await studio.outbox.newest(9, START, 'blue')), [0, -5000, -10_000]);
+  assert.deepEqual(sequences(await studio.outbox.newest(9, START, 'red')), [1]);
+});
+
+test('the outbox of the version before is taken over', async () => {
+  const database = new IDBFactory();
+  const old = database.open('studio-pulse', 1);
+  old.onupgradeneeded = () => {
+    old.result.createObjectStore('readings', { keyPath: ['readAt', 'platform'] }).createIndex('byDue', ['dueAt', 'readAt']);
+    old.result.createObjectStore('dead', { keyPath: 'id', autoIncrement: true });
+    old.result.createObjectStore('meta');
+  };
+  await new Promise((resolve) => { old.onsuccess = resolve; });
+  const write = old.result.transaction('readings', 'readwrite');
+  write.objectStore('readings').put({ readAt: START, platform: 'chaturbate', dueAt: 0, attempts: 0, body: bodyAt(START) });
+  await new Promise((resolve) => { write.oncomplete = resolve; });
+  old.result.close();
+  const outbox = new Outbox(database);
+  assert.deepEqual(sequences(await outbox.newest(9, START, 'blue')), [0]);
+  assert.equal((await outbox.counts()).buffered, 1);
 });
 
 test('postponed readings stay behind until they are due, and let others pass', async () => {
@@ -72,21 +111,22 @@ test('release frees what was held back for good', async () => {
   assert.deepEqual(sequences(await studio.outbox.newest(9, START)), [0]);
 });
 
-test('release starts the count of what was dropped anew', async () => {
+test('the counts start anew when a person has discarded what was lost', async () => {
   const studio = new Studio({ entries: 1, dead: 2 });
   await studio.read(3);
-  await studio.outbox.release();
-  assert.deepEqual(await studio.outbox.counts(), { buffered: 1, dead: 0, dropped: 0 });
+  assert.deepEqual([await studio.outbox.counts(), await studio.outbox.totals()], [{ buffered: 1, dead: 0, dropped: 2 }, { read: 3, delivered: 0, held: 0 }]);
+  await studio.outbox.discardDead();
+  assert.deepEqual([await studio.outbox.counts(), await studio.outbox.totals()], [{ buffered: 1, dead: 0, dropped: 0 }, { read: 1, delivered: 0, held: 0 }]);
 });
 
-test('dead letters are capped, the oldest go', async () => {
+test('dead letters are capped, the oldest go and are counted', async () => {
   const studio = new Studio({ entries: 99, dead: 2 });
   await studio.read(3);
   for (const entry of (await studio.outbox.newest(3, START)).reverse()) {
     await studio.outbox.bury([entry], [{ at: START, status: 422, detail: '', body: entry.body }]);
   }
   assert.deepEqual((await studio.outbox.deadLetters()).map(({ body }) => body.sequence - START), [0, -5000]);
-  assert.deepEqual(await studio.outbox.counts(), { buffered: 0, dead: 2, dropped: 0 });
+  assert.deepEqual(await studio.outbox.counts(), { buffered: 0, dead: 2, dropped: 1 });
 });
 
 test('dead letters can be tried again or discarded', async () => {
@@ -95,7 +135,7 @@ test('dead letters can be tried again or discarded', async () => {
   const [newest, oldest] = await studio.outbox.newest(2, START);
   await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
   await studio.outbox.revive();
-  assert.deepEqual(await studio.outbox.newest(9, START), [newest, oldest]);
+  assert.deepEqual((await studio.outbox.newest(9, START)).map(({ body }) => body), [newest.body, oldest.body]);
   await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
   await studio.outbox.discardDead();
   assert.deepEqual(await studio.outbox.counts(), { buffered: 1, dead: 0, dropped: 0 });

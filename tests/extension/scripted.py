@@ -96,7 +96,8 @@ class ScriptedIngest:
 
 def accepted(readings: list[dict[str, Any]]) -> dict[str, Any]:
     """What the real service answers to readings it takes, and to one that is decades old."""
-    problem = {"status": 422, "title": "Unprocessable Content"}
+    errors = [{"field": "timestamp", "detail": "lies more than 7 days back"}]
+    problem = {"status": 422, "title": "Unprocessable Content", "errors": errors}
     return {
         "results": [
             {"index": index, "result": "accepted", "version": 1}
@@ -107,15 +108,22 @@ def accepted(readings: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def problem(status: int) -> dict[str, Any]:
+    """A refusal as the real service words it."""
+    return {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status, "detail": "no"}
+
+
 def _respond(handler: http.server.BaseHTTPRequestHandler, answer: Answer, readings: list[dict[str, Any]]) -> None:
     if answer.hang_up:
         handler.connection.shutdown(socket.SHUT_RDWR)
         return
     if answer.hold and not answer.headers_first:
         answer.hold.wait(WITHIN_SECONDS)
-    body = json.dumps(answer.body or accepted(readings)).encode()
+    is_refusal = answer.status >= 400 and answer.body is None
+    body = json.dumps(problem(answer.status) if is_refusal else answer.body or accepted(readings)).encode()
+    kind = "application/problem+json" if is_refusal else "application/json"
     handler.send_response(answer.status)
-    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **answer.headers}.items():
+    for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **answer.headers}.items():
         handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.flush()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LARGEST_BATCH, backoffMs, retryAfterMs } from '../../extension/worker/answers.js';
-import { START, Studio, accepted, bodyAt, rejected, respond } from './studio.js';
+import { LARGEST_BATCH, backoffMs, freshState, retryAfterMs } from '../../extension/worker/answers.js';
+import { START, Studio, accepted, bodyAt, refused, rejected, respond } from './studio.js';
 
 /** @param {Studio} studio */
 const left = async (studio) => studio.outbox.counts();
@@ -19,7 +19,7 @@ test('a reading goes out as the contract says, and is deleted when confirmed', a
   const studio = await studioAnswering(accepted);
   const [{ url, method, headers, credentials, redirect, cache, referrerPolicy, readings }] = studio.requests;
   assert.equal(`${method} ${url}`, 'POST https://pulse.example/api/tracking/telemetry/batch');
-  assert.deepEqual(headers, { Authorization: 'Bearer secret', 'Content-Type': 'application/json' });
+  assert.deepEqual(headers, { Authorization: 'Bearer secret', 'Content-Type': 'application/json', 'Pulse-Sent-At': String(START) });
   assert.deepEqual([credentials, redirect, cache, referrerPolicy], ['omit', 'error', 'no-store', 'no-referrer']);
   assert.deepEqual(readings, [bodyAt(START)]);
   assert.deepEqual(await left(studio), { buffered: 0, dead: 0, dropped: 0 });
@@ -41,7 +41,7 @@ test('a 2xx that says nothing about the readings confirms nothing', async () => 
 
 for (const status of [400, 422]) {
   test(`${status} makes a dead letter and goes on`, async () => {
-    const studio = await studioAnswering(() => respond(status, { title: 'Unprocessable', detail: 'timestamp is too old' }));
+    const studio = await studioAnswering(() => refused(status, { detail: 'timestamp is too old' }));
     assert.deepEqual(await left(studio), { buffered: 0, dead: 1, dropped: 0 });
     const [{ status: kept, detail, body }] = await studio.outbox.deadLetters();
     assert.deepEqual([kept, detail, body], [status, 'timestamp is too old', bodyAt(START)]);
@@ -54,14 +54,14 @@ for (const status of [400, 422]) {
 
 test('of a whole batch refused as bad only the bad reading dies', async () => {
   const isBad = ({ sequence }) => sequence === START - 10_000;
-  const studio = await studioAnswering((readings) => (readings.some(isBad) ? respond(400) : accepted(readings)), 8);
+  const studio = await studioAnswering((readings) => (readings.some(isBad) ? refused(400) : accepted(readings)), 8);
   assert.deepEqual(await left(studio), { buffered: 0, dead: 1, dropped: 0 });
   assert.ok(isBad((await studio.outbox.deadLetters())[0].body));
 });
 
 for (const status of [401, 403]) {
   test(`${status} pauses, keeps buffering, and resumes when the configuration changes`, async () => {
-    const studio = await studioAnswering(() => respond(status));
+    const studio = await studioAnswering(() => refused(status));
     assert.equal(studio.state.refused, true);
     studio.startWorker();
     await studio.read(1);
@@ -80,7 +80,7 @@ test('413 halves the batch until it fits, and the next full batch is tried anew'
 });
 
 test('413 for a single reading makes a dead letter', async () => {
-  assert.deepEqual(await left(await studioAnswering(() => respond(413))), { buffered: 0, dead: 1, dropped: 0 });
+  assert.deepEqual(await left(await studioAnswering(() => refused(413))), { buffered: 0, dead: 1, dropped: 0 });
 });
 
 for (const status of [429, 503]) {
@@ -109,7 +109,23 @@ test('Retry-After is never obeyed beyond an hour, and nonsense is ignored', () =
   assert.equal(retryAfterMs('99999999', START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START + 1e10).toUTCString(), START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START - 1e6).toUTCString(), START), 0);
-  for (const header of [null, '', 'soon']) assert.equal(retryAfterMs(header, START), null);
+  for (const header of [null, '', 'soon', '-5', '1.5', '0x10', '1e3', '+7', 'Thursday']) assert.equal(retryAfterMs(header, START), null, header);
+});
+
+for (const status of [429, 503]) {
+  for (const header of ['0', '-5', new Date(START - 1e6).toUTCString()]) {
+    test(`${status} with Retry-After: ${header} is not asked again at once, and less and less often`, async () => {
+      const studio = await studioAnswering(() => refused(status, {}, { 'Retry-After': header }));
+      for (let second = 0; second < 60; second += 1) await studio.after(1000);
+      assert.ok(studio.requests.length >= 4 && studio.requests.length <= 9, `${studio.requests.length}`);
+    });
+  }
+}
+
+test('items that are refused with a wait of 0 s are not sent again at once', async () => {
+  const studio = await studioAnswering((readings) => respond(200, { results: readings.map((_, index) => ({ index, ...rejected(429, { retry_after_seconds: 0 }) })) }), 3);
+  for (let second = 0; second < 60; second += 1) await studio.after(1000);
+  assert.ok(studio.requests.length <= 9, `${studio.requests.length}`);
 });
 
 for (const [what, answer] of [
@@ -126,7 +142,7 @@ for (const [what, answer] of [
       await studio.after(waits.at(-1) - 1);
       await studio.after(1);
     }
-    assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]);
+    assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000]);
     assert.deepEqual([studio.requests.length, (await left(studio)).buffered], [10, 1]);
   });
 }
@@ -261,7 +277,7 @@ test('an answer to the old configuration does not refuse the new one', async () 
     studio.answer = accepted;
     void studio.sender.restart();
     await new Promise((resolve) => { setTimeout(resolve, 5); });
-    return respond(401);
+    return refused(401);
   };
   await studio.sender.drain();
   assert.deepEqual([studio.state?.refused ?? false, (await left(studio)).buffered], [false, 0]);
@@ -301,11 +317,149 @@ test('dying after the answer and before the deletion sends the same reading agai
 });
 
 test('however many requests an outage needs, one event makes only so many', async () => {
-  const studio = await studioAnswering(() => respond(400), 100);
+  const studio = await studioAnswering(accepted, 0);
+  await studio.read(100);
+  studio.state = { ...freshState(), batchLimit: 1 };
+  await studio.sender.drain();
   assert.equal(studio.requests.length, 20);
 });
 
 test('dead letters hold no token', async () => {
-  const studio = await studioAnswering(() => respond(422));
+  const studio = await studioAnswering(() => refused(422));
   assert.ok(!JSON.stringify([await studio.outbox.deadLetters(), studio.state]).includes('secret'));
+});
+
+for (const status of [400, 401, 403, 404, 405, 407, 409, 410, 413, 422, 451]) {
+  for (const [what, body] of [['a page', '<html>Blocked by your administrator</html>'], ['nothing', ''], ['somebody else’s JSON', '{"error":"bad request","code":17}']]) {
+    test(`${status} with ${what} is not the studio’s server: nothing is lost, and not everything is tried`, async () => {
+      const studio = new Studio();
+      studio.answer = () => new Response(body, { status });
+      await studio.read(200);
+      for (let minute = 0; minute < 10; minute += 1) await studio.after(60_000);
+      assert.deepEqual(await left(studio), { buffered: 200, dead: 0, dropped: 0 });
+      assert.deepEqual([studio.state.isForeign, studio.state.refused, studio.requests.length <= 11 || status === 413], [true, false, true]);
+      studio.answer = accepted;
+      await studio.after(30_000);
+      assert.deepEqual([await left(studio), studio.state.isForeign], [{ buffered: 0, dead: 0, dropped: 0 }, false]);
+    });
+  }
+}
+
+for (const [what, results] of [
+  ['[null]', [null]], ['[]', []], ['an unknown result', [{ index: 0, result: 'merged' }]], ['no index', [{ result: 'accepted' }]],
+  ['another index', [{ index: 7, result: 'accepted' }]], ['one result too many', [{ index: 0, result: 'accepted' }, { index: 1, result: 'accepted' }]],
+  ['a rejection without a problem', [{ index: 0, result: 'rejected' }]], ['a problem without a status', [{ index: 0, result: 'rejected', problem: { title: 'no' } }]],
+  ['a number', 5], ['numbers', [5]], ['null', null],
+]) {
+  test(`a 200 whose results are ${what} is not ours: nothing is confirmed, and it backs off`, async () => {
+    const studio = await studioAnswering(() => respond(200, { results }));
+    assert.deepEqual([await left(studio), studio.state.nextAttemptAt, studio.state.isForeign], [{ buffered: 1, dead: 0, dropped: 0 }, START + 2000, true]);
+    assert.deepEqual(studio.deliveries, [null]);
+  });
+}
+
+test('an answer that accepts nothing is no delivery, and its reason is known', async () => {
+  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, ...rejected(422, { detail: 'timestamp lies more than 300 s ahead' }) }] }));
+  assert.deepEqual([studio.deliveries, studio.state.isRejecting], [[null], true]);
+  assert.deepEqual(studio.state.refusal, { at: START, status: 422, detail: 'timestamp lies more than 300 s ahead' });
+  studio.answer = accepted;
+  await studio.read(1);
+  await studio.after(0);
+  assert.deepEqual([studio.deliveries.at(-1), studio.state.isRejecting], [START, false]);
+});
+
+test('an answer that accepts one of two readings is a delivery', async () => {
+  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, result: 'accepted' }, { index: 1, ...rejected(422) }] }), 2);
+  assert.deepEqual([studio.deliveries, studio.state.isRejecting, (await left(studio)).dead], [[START], false, 1]);
+});
+
+for (const [what, refuse] of [
+  ['the whole answer', () => refused(422, { detail: 'no' })],
+  ['each item', (readings) => respond(200, { results: readings.map((_, index) => ({ index, ...rejected(422) })) })],
+]) {
+  test(`a server that refuses everything by ${what} stops the sending instead of the readings`, async () => {
+    const studio = await studioAnswering(refuse, 202);
+    for (let minute = 0; minute < 30; minute += 1) {
+      await studio.after(60_000);
+      await studio.read(1);
+    }
+    const { buffered, dead, dropped } = await left(studio);
+    assert.ok(dead <= 3 && dropped === 0 && buffered + dead === 232, JSON.stringify({ buffered, dead, dropped }));
+    assert.equal(studio.state.isRejecting, true);
+    studio.answer = accepted;
+    for (let round = 0; round < 20; round += 1) await studio.after(60_000);
+    assert.equal((await left(studio)).buffered, 0);
+  });
+}
+
+test('whatever a server answers, every reading is delivered, waits, is a dead letter, or was dropped and counted', async () => {
+  let seed = 20_261_126;
+  const chance = () => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    return seed / 2 ** 31;
+  };
+  const pick = (choices) => choices[Math.floor(chance() * choices.length)];
+  const item = (index) => pick([
+    () => ({ index, result: 'accepted' }), () => ({ index, result: 'late' }), () => ({ index, ...rejected(pick([400, 403, 413, 422, 500, 503])) }),
+    () => ({ index, ...rejected(429, { retry_after_seconds: pick([0, 1, 90]) }) }),
+  ])();
+  for (let run = 0; run < 25; run += 1) {
+    const studio = new Studio({ entries: 40, dead: 5 });
+    studio.random = chance();
+    studio.answer = (readings) => pick([
+      () => accepted(readings), () => respond(200, { results: readings.map((_, index) => item(index)) }), () => refused(pick([400, 401, 403, 413, 422, 429, 503])),
+      () => respond(pick([400, 404, 413, 500, 502])), () => { throw new TypeError('Failed to fetch'); }, () => respond(200, { results: [null] }), () => new Response('hotel'),
+    ])();
+    for (let step = 0; step < 60; step += 1) {
+      await studio.read(1, { room_id: pick(['blue', 'blue', 'red']) });
+      await studio.after(pick([0, 5000, 5001, 90_000, -7000]));
+      if (chance() < 0.1) studio.startWorker();
+      if (chance() < 0.1) await studio.sender.restart();
+      if (chance() < 0.05) await studio.outbox.revive();
+      const [{ buffered, dead, dropped }, { read, delivered }] = [await left(studio), await studio.outbox.totals()];
+      assert.equal(buffered + dead + dropped + delivered, read, `run ${run}, step ${step}: ${JSON.stringify({ buffered, dead, dropped, delivered, read })}`);
+    }
+  }
+});
+
+test('readings of another room never block those of the room that is set, and are not said to be on their way', async () => {
+  const studio = new Studio();
+  await studio.read(5, { room_id: 'old' });
+  studio.settings = { ...studio.settings, roomId: 'new' };
+  studio.answer = (readings) => respond(200, { results: readings.map(({ room_id: room }, index) => ({ index, ...(room === 'new' ? { result: 'accepted' } : rejected(403)) })) });
+  await studio.after(1000);
+  await studio.read(3, { room_id: 'new' });
+  await studio.sender.drain();
+  assert.deepEqual([studio.state.refused, await left(studio), (await studio.outbox.totals()).held], [false, { buffered: 5, dead: 0, dropped: 0 }, 5]);
+  assert.ok(studio.requests.every(({ readings }) => new Set(readings.map(({ room_id: room }) => room)).size === 1));
+  const count = studio.requests.length;
+  await studio.after(3_600_000);
+  assert.equal(studio.requests.length, count);
+  studio.answer = accepted;
+  await studio.sender.restart();
+  assert.equal((await left(studio)).buffered, 0);
+});
+
+test('a whole answer of 403 to another room’s readings does not refuse the key', async () => {
+  const studio = new Studio();
+  await studio.read(2, { room_id: 'old' });
+  studio.settings = { ...studio.settings, roomId: 'new' };
+  studio.answer = () => refused(403);
+  await studio.sender.drain();
+  assert.deepEqual([studio.state?.refused ?? false, (await studio.outbox.totals()).held], [false, 2]);
+});
+
+test('the waiting ends when the network is back or a person looks', async () => {
+  const studio = await studioAnswering(() => respond(502));
+  studio.answer = accepted;
+  await studio.sender.hurry();
+  assert.equal((await left(studio)).buffered, 0);
+});
+
+test('a reading that could not be written down is sent once', async () => {
+  const studio = new Studio();
+  assert.equal(await studio.sender.sendUnkept(bodyAt(START), START), true);
+  studio.answer = () => refused(503);
+  assert.equal(await studio.sender.sendUnkept(bodyAt(START + 5000), START + 5000), false);
+  assert.deepEqual([studio.requests.length, studio.deliveries], [2, [START, null]]);
 });

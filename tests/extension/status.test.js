@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { advanceHealth, badgeFor, brokenReadings, connectionOf, freshBoard, mayReport } from '../../extension/worker/status.js';
+import { advanceHealth, badgeFor, brokenReadings, connectionOf, endsSoon, freshBoard, mayReport } from '../../extension/worker/status.js';
 
 const NOW = 1_764_000_000_000;
 const READY = { ...freshBoard(), configured: true, access: true };
@@ -42,6 +42,25 @@ test('of two tabs the first speaks until it has been silent for three intervals'
     [true, true, false, true]);
 });
 
+test('a tab that cannot read its balance gives way to one that can, and gets the lead back from nobody', () => {
+  const blind = { tabId: 1, readAt: NOW, metrics: { tokens: { status: 'unparsed' } } };
+  const sees = { tokens: { status: 'ok', value: 5 } };
+  assert.equal(mayReport(blind, 2, NOW, sees), true);
+  assert.equal(mayReport(blind, 2, NOW, { tokens: { status: 'missing' } }), false);
+  assert.equal(mayReport({ tabId: 2, readAt: NOW, metrics: sees }, 1, NOW, sees), false);
+  assert.equal(mayReport({ ...blind, metrics: { tokens: { status: 'unsettled' } } }, 2, NOW, sees), false);
+});
+
+test('a key that ends within a week is named', () => {
+  const DAY = 86_400_000;
+  assert.deepEqual([8, 7, 1, -1].map((days) => endsSoon({ ...READY, expiresAt: NOW + days * DAY }, NOW)), [false, true, true, false]);
+  assert.equal(endsSoon(READY, NOW), false);
+});
+
+test('the words of a badge are the browser’s', () => {
+  assert.equal(badgeFor(freshBoard(), NOW, (key) => `es ${key}`).text, 'es badge_setup');
+});
+
 const SEEN = { tabId: 1, readAt: NOW, metrics: { tokens: { status: 'ok', value: 5 } }, health: {} };
 const BLIND = { ...SEEN, metrics: { tokens: { status: 'missing' } } };
 const PAGE = { ...SEEN, health: { viewers: { failures: 6, successes: 0, broken: true } } };
@@ -59,10 +78,20 @@ for (const [what, board, connection, text] of [
   ['readings held back', { ...READY, buffered: 2 }, 'buffering', '2'],
   ['a broken reading', { ...READY, lastOkAt: NOW, platforms: { chaturbate: PAGE } }, 'connected', '!'],
   ['a broken reading and an outage', { ...READY, failure: 0, buffered: 7, platforms: { chaturbate: PAGE } }, 'buffering', '7'],
-  ['a disk that takes nothing', { ...READY, lastOkAt: NOW, storageFailed: true }, 'connected', '!'],
+  ['a disk that takes nothing', { ...READY, lastOkAt: NOW, storageFailed: true }, 'storage', '!'],
+  ['settings that cannot be read', { ...freshBoard(), settingsFailed: true, lastOkAt: NOW }, 'storage', '!'],
+  ['a pause', { ...READY, pausedAt: NOW, lastOkAt: NOW, buffered: 3 }, 'paused', '❚❚'],
+  ['readings that the server refuses', { ...READY, lastOkAt: NOW, isRejecting: true }, 'rejected', '!'],
+  ['an answer that is not the server’s', { ...READY, lastOkAt: NOW, isForeign: true, failure: 400, buffered: 3 }, 'foreign', '3'],
+  ['a page that sleeps', { ...READY, platforms: { chaturbate: { ...SEEN, readAt: NOW - 60_000, asleep: 'discarded' } } }, 'asleep', '!'],
+  ['a page that is not known to be one’s own', { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW, page: 'unproven' } } }, 'unproven', '?'],
+  ['such a page a while ago', { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW - 15_001, page: 'unproven' } } }, 'idle', ''],
+  ['a platform that is switched off', { ...READY, pages: { camsoda: { tabId: 1, seenAt: NOW, page: 'switched_off' } } }, 'switched_off', ''],
+  ['sites that Chrome withholds', { ...READY, withheld: ['https://*.chaturbate.com/*'] }, 'site', '!'],
+  ['sites that Chrome withholds while another is read', { ...READY, lastOkAt: NOW, withheld: ['https://*.chaturbate.com/*'] }, 'connected', 'ON'],
   ['a page whose balance cannot be read', { ...READY, lastOkAt: NOW - 15_001, platforms: { chaturbate: BLIND } }, 'unreadable', '!'],
   ['such a page, and readings from before', { ...READY, buffered: 2, platforms: { chaturbate: BLIND } }, 'buffering', '2'],
-  ['a page that is read and nothing sent yet', { ...READY, platforms: { chaturbate: SEEN } }, 'idle', ''],
+  ['a page that is read and nothing sent yet', { ...READY, platforms: { chaturbate: SEEN } }, 'pending', ''],
   ['such a page, closed a while ago', { ...READY, platforms: { chaturbate: { ...BLIND, readAt: NOW - 15_001 } } }, 'idle', ''],
 ]) {
   test(`with ${what} the state is ${connection} and the badge "${text}"`, () => {

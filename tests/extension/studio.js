@@ -15,6 +15,9 @@ export const bodyAt = (readAt, changes = {}) => ({
 /** A response as the ingest service gives it. @param {number} status @param {unknown} [body] @param {Record<string, string>} [headers] */
 export const respond = (status, body = {}, headers = {}) => new Response(JSON.stringify(body), { status, headers });
 
+/** A refusal as the ingest service words it. @param {number} status @param {object} [more] @param {Record<string, string>} [headers] */
+export const refused = (status, more = {}, headers = {}) => respond(status, { type: 'about:blank', title: 'No', status, ...more }, headers);
+
 /** @param {object[]} readings */
 export const accepted = (readings) => respond(200, { results: readings.map((_, index) => ({ index, result: 'accepted', version: 1 })) });
 

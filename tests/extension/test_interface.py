@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.extension.browser import Browser, picture, token, until, violations
+from tests.extension.browser import Browser, by_hand, picture, studio_code, token, until, violations
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -31,25 +31,63 @@ def press(page: Page, *keys: str) -> None:
 
 
 def test_a_first_visit_by_keyboard_alone(chromium: Browser, popup: Page, ingest: ScriptedIngest) -> None:
-    """From an empty form through its mistakes to a working connection, without a mouse, with nothing for axe to say."""
+    """From an empty form through a mistake to a working connection: one thing is pasted, without a mouse, with nothing for axe to say."""
     popup.locator("body").focus()
     press(popup, "Tab", "Tab", "Tab")
-    expect(popup.get_by_label("Room")).to_be_focused()
+    code = popup.get_by_label("Studio code")
+    expect(code).to_be_focused()
+    popup.keyboard.insert_text("hello")
     press(popup, "Enter")
-    expect(popup.get_by_label("Room")).to_have_accessible_description("Enter the room's name. The room's name, as your studio wrote it.")
-    assert popup.locator("[aria-invalid=true]").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
+    expect(popup.locator("#code-problem")).to_have_text(
+        "There is no studio code in this text. Copy the whole line that your studio sent you."
+    )
+    expect(code).to_be_focused()
     assert violations(popup) == []
-    for text in ("blue", ingest.url, token(("blue",))):
-        popup.keyboard.insert_text(text)
-        press(popup, "Tab")
-    press(popup, "Tab", "Space")
+    press(popup, "Control+a")
+    popup.keyboard.insert_text(f"  {studio_code(ingest.url, token(('Habitacion 12',)), 'Habitacion 12', n='Habitación 12')}\n")
+    press(popup, "Enter")
     popup.get_by_text("Saved. Connection works: address, key and room are right.").wait_for()
-    assert popup.get_by_label("Key").input_value() == ""
+    assert code.input_value() == ""
     assert violations(popup) == []
-    press(popup, "Tab", "Enter")
+    press(popup, "Tab", "Tab", "Tab", "Enter")
     expect(popup.locator("#outcome")).to_have_text("Connection works: address, key and room are right.")
     expect(popup.locator("#outcome")).to_be_in_viewport(ratio=1)
     assert chromium.badge() == ""
+    by_hand(popup)
+    expect(popup.get_by_label("Room")).to_have_value("Habitación 12")
+    expect(popup.get_by_label("Room")).to_have_accessible_description("The studio's server knows this room as Habitacion 12.")
+
+
+def test_everything_can_be_entered_by_hand(popup: Page, ingest: ScriptedIngest) -> None:
+    """An empty form opens the fields and names what is missing; a whole line of the terminal in the key's field does no harm."""
+    press(popup, "Tab")
+    popup.get_by_role("button", name="Save").click()
+    assert popup.locator("[aria-invalid=true]").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
+    assert violations(popup) == []
+    popup.get_by_label("Room").fill("Niña")
+    popup.get_by_label("Server address").fill(ingest.url)
+    popup.get_by_label("Key").fill(f"Authorization: Bearer {token(('Nina',))}")
+    popup.get_by_label("Goal in tokens").fill("20.000")
+    popup.get_by_role("button", name="Save").click()
+    popup.get_by_text("Saved. Connection works: address, key and room are right.").wait_for()
+    assert popup.get_by_label("Key").input_value() == ""
+    stored = popup.evaluate("async () => (await chrome.storage.local.get('settings')).settings")
+    assert (stored["roomId"], stored["roomName"], stored["goal"]) == ("Nina", "Niña", 20000)
+
+
+def test_a_saved_key_is_not_sent_to_another_server(chromium: Browser, popup: Page, ingest: ScriptedIngest) -> None:
+    """Whoever types another address has to type a key for it; another path of the same server needs none."""
+    chromium.configure("http://127.0.0.1:1", key=token(("blue",)))
+    popup.reload()
+    popup.locator("#settings").evaluate("details => { details.open = true; }")
+    by_hand(popup)
+    popup.get_by_label("Server address").fill(ingest.url)
+    popup.get_by_role("button", name="Save").click()
+    expect(popup.locator("#token-problem")).to_have_text("This is another server. Enter the key that its studio gave you.")
+    assert ingest.requests == []
+    popup.get_by_label("Server address").fill("http://127.0.0.1:1/studio")
+    popup.get_by_role("button", name="Save").click()
+    popup.get_by_text("Saved. No answer from this address.").wait_for()
 
 
 IS_IN_SIGHT = """() => {
@@ -60,7 +98,7 @@ IS_IN_SIGHT = """() => {
 
 def test_focus_is_always_visible(popup: Page) -> None:
     """Every control that can be reached shows an outline when it is, and nothing lies over it."""
-    reached = popup.locator("button:visible, summary:visible, input:visible").count()
+    reached = popup.locator("button:visible, summary:visible, input:visible, textarea:visible").count()
     for _ in range(reached):
         press(popup, "Tab")
         outline = popup.evaluate("() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle + s.outlineWidth; }")
@@ -78,6 +116,7 @@ def test_focus_is_always_visible(popup: Page) -> None:
 )
 def test_common_mistakes_are_named_at_once(popup: Page, ingest: ScriptedIngest, claims: dict[str, Any], message: str) -> None:
     """A wrong key is explained beside its field and nothing is sent anywhere."""
+    by_hand(popup)
     popup.get_by_label("Room").fill("blue")
     popup.get_by_label("Server address").fill(ingest.url)
     popup.get_by_label("Key").fill(token(**claims))
@@ -139,11 +178,15 @@ def paint(chromium: Browser, page: Page, **changes: Any) -> None:
     until(lambda: chromium.board()["configured"], "the settings")
     chromium.worker.evaluate("() => { chrome.storage.session.set = async () => {}; }")
     now_ms = page.evaluate("() => Date.now()")
-    chromium.console.evaluate("board => chrome.storage.session.set({ board })", live_board(now_ms, **changes))
+    board = live_board(now_ms, **changes)
+    for each in board.get("pages", {}).values():
+        each["seenAt"] = now_ms
+    chromium.console.evaluate("board => chrome.storage.session.set({ board })", board)
     page.reload()
     page.locator(".state strong").wait_for()
 
 
+REFUSAL = {"at": 1, "status": 422, "detail": "timestamp lies more than 300 s ahead"}
 PAINTED: dict[str, dict[str, Any]] = {
     "connected": {},
     "buffering": {"failure": 0, "buffered": 42},
@@ -151,6 +194,14 @@ PAINTED: dict[str, dict[str, Any]] = {
     "refused": {"refused": True, "buffered": 12, "lastOkAt": 0},
     "access": {"access": False, "lastOkAt": 0},
     "idle": {"lastOkAt": 0, "platforms": {}},
+    "rejected": {"isRejecting": True, "refusal": REFUSAL, "failure": 422, "buffered": 7, "offsetMs": 600_000},
+    "foreign": {"isForeign": True, "failure": 400, "buffered": 7},
+    "storage": {"storageFailed": True},
+    "settings": {"settingsFailed": True},
+    "pending": {"lastOkAt": 0},
+    "site": {"lastOkAt": 0, "platforms": {}, "withheld": ["https://*.chaturbate.com/*"]},
+    "unproven": {"lastOkAt": 0, "platforms": {}, "pages": {"chaturbate": {"tabId": 1, "seenAt": 2**45, "page": "unproven"}}},
+    "held": {"held": 5},
 }
 
 
@@ -159,14 +210,43 @@ SAID = {
     "buffering": ["Buffering 42\nThe server cannot be reached. Readings are kept here and sent when it is back.", ""],
     "broken": [
         "Connected\nRoom 12 at pulse.example.com",
-        "Reading broken: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed.",
+        (
+            "Reading broken: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed. "
+            "Tell your studio: chaturbate-viewers-missing"
+        ),
     ],
     "refused": [
         "Key refused\nThe server does not take this key for this room. Readings are kept meanwhile; ask your studio for a new key.",
         "Readings kept: 12",
     ],
     "access": ["Permission needed\nChrome may not send to pulse.example.com yet.", ""],
-    "idle": ["Waiting for your page\nOpen your own broadcast page, or reload it if it is open. Nothing is read anywhere else.", ""],
+    "idle": ["Waiting for your page\nOpen your own broadcast page. Nothing is read anywhere else.", ""],
+    "rejected": [
+        "Readings refused\nThe server says: timestamp lies more than 300 s ahead. Readings are kept; tell your studio.",
+        "This computer's clock is 10 min fast. Readings are corrected; set the clock.\nReadings kept: 7",
+    ],
+    "foreign": [
+        "Not your studio's server\nSomething else answers at pulse.example.com (400). Readings are kept. Log in to the Wi-Fi or check the address.",
+        "Readings kept: 7",
+    ],
+    "storage": [
+        "Cannot keep readings\nThe newest reading is still sent. Free disk space, then restart Chrome.",
+        "Readings cannot be kept: the disk is full, or this browser profile is damaged.",
+    ],
+    "settings": ["Cannot keep readings\nChrome does not give the extension its settings. Restart Chrome.", ""],
+    "pending": ["Nothing could be sent yet\nYour page is read. The first numbers go out in a few seconds.", ""],
+    "site": ["Chrome keeps the page closed\nChrome does not let the extension read chaturbate.com. Allow it.", ""],
+    "unproven": [
+        (
+            "A broadcast page, but not known to be yours\n"
+            "Nothing on the page shows that it is your own, so nothing is read. Log in there, or tell your studio."
+        ),
+        "",
+    ],
+    "held": [
+        "Connected\nRoom 12 at pulse.example.com",
+        "Kept for another room: 5. They go out when that room is set again; after a day they are dropped.",
+    ],
 }
 
 
@@ -212,7 +292,9 @@ def test_with_letters_twice_as_large_nothing_is_cut_off(chromium: Browser, popup
     """Text wraps, and nothing needs sideways scrolling."""
     popup.set_viewport_size({"width": 400, "height": 600})
     paint(chromium, popup, viewers_missing=True)
-    popup.evaluate("() => { document.documentElement.style.fontSize = '200%'; document.querySelector('details').open = true; }")
+    popup.evaluate(
+        "() => { document.documentElement.style.fontSize = '200%'; document.querySelectorAll('details').forEach((details) => { details.open = true; }); }"
+    )
     assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     wide = popup.locator("main :not(input)").evaluate_all(
         "all => all.filter((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML)"
@@ -250,19 +332,31 @@ def test_policy_is_shown_read_only(chromium: Browser, popup: Page) -> None:
             await showForm(document.getElementById('form'));
         }"""
     )
+    by_hand(popup)
     expect(popup.get_by_label("Server address")).to_have_value("https://studio.example")
     expect(popup.get_by_label("Server address")).not_to_be_editable()
     expect(popup.get_by_label("Key")).to_have_accessible_description("Set by your studio.")
     expect(popup.get_by_label("Room")).to_be_editable()
 
 
-def test_spanish(playwright: Playwright, sites: Sites, tmp_path: pathlib.Path) -> None:
-    """A browser in Spanish shows the popup in Spanish, and the page says so to screen readers."""
-    browser = Browser(playwright, tmp_path, sites.resolver_rules, language="es")
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ("Sin configurar", "Código del estudio", "FALTA")),
+        ("ro", ("Încă neconfigurat", "Codul studioului", "GOL")),
+        ("pt-BR", ("Ainda não configurado", "Código do estúdio", "FALTA")),
+    ],
+)
+def test_other_languages(playwright: Playwright, sites: Sites, tmp_path: pathlib.Path, language: str, words: tuple[str, str, str]) -> None:
+    """A browser in Spanish, Romanian or Portuguese shows badge and popup in it, says so to screen readers, and nothing is cut off."""
+    state, label, badge = words
+    browser = Browser(playwright, tmp_path, sites.resolver_rules, language=language)
     popup = browser.open_ui("popup")
-    assert popup.locator(".state strong").inner_text() == "Sin configurar"
-    assert popup.get_by_label("Dirección del servidor").is_visible()
-    assert popup.evaluate("() => document.documentElement.lang") == "es"
+    assert popup.locator(".state strong").inner_text() == state
+    assert popup.get_by_label(label).is_visible()
+    assert popup.evaluate("() => document.documentElement.lang") == language
+    assert until(browser.badge, "the badge") == badge
+    assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert violations(popup) == []
-    picture(popup, "spanish")
+    picture(popup, {"es": "spanish", "ro": "romanian", "pt-BR": "portuguese"}[language])
     browser.close()

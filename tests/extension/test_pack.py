@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import EXTENSION, ROOT, Browser, token, until
+from tests.extension.browser import EXTENSION, ROOT, Browser, by_hand, token, until
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -21,7 +23,7 @@ def pack(folder: pathlib.Path, *options: str) -> pathlib.Path:
     printed = subprocess.run(
         [sys.executable, EXTENSION / "tools" / "pack.py", folder, *options], check=True, capture_output=True, text=True
     ).stdout
-    return pathlib.Path(printed.strip())
+    return pathlib.Path(printed.splitlines()[0])
 
 
 def test_the_archive_is_the_same_every_time(tmp_path: pathlib.Path) -> None:
@@ -47,7 +49,7 @@ def test_the_docs_give_make_the_variables_it_reads() -> None:
     makefile = (ROOT / "Makefile").read_text()
     commands = re.findall(r"`(make \w+[^`]*)`", (ROOT / "docs" / "extension.md").read_text())
     variables = {name for command in commands for name in re.findall(r"\b([A-Z]+)=", command)}
-    assert {"SCOPE", "ENDPOINT"} <= variables
+    assert {"ROOM", "ENDPOINT"} <= variables
     assert {name for name in variables if f"$({name})" not in makefile} == set()
 
 
@@ -60,14 +62,45 @@ def test_the_archive_holds_what_the_extension_needs_and_nothing_else(tmp_path: p
     assert named | {"managed_schema.json", "ui/popup.html", "ui/options.html", "ui/style.css"} <= names
 
 
+def manifest_in(archive: pathlib.Path) -> dict[str, Any]:
+    """What an archive asks Chrome for."""
+    return json.loads(zipfile.ZipFile(archive).read("manifest.json"))  # type: ignore[no-any-return]
+
+
 def test_a_studio_can_pack_its_address(tmp_path: pathlib.Path) -> None:
-    """The manifest then names that one origin; nothing else differs."""
-    plain, studio = (
-        zipfile.ZipFile(pack(tmp_path / name, *options)) for name, options in (("a", ()), ("b", ("--endpoint", "https://p.example/x")))
+    """The manifest then names that one origin more, as a link too; nothing else differs."""
+    plain, studio = pack(tmp_path / "a"), pack(tmp_path / "b", "--endpoint", "https://p.example/x")
+    sites = manifest_in(plain)["host_permissions"]
+    assert manifest_in(studio)["host_permissions"] == [*sites, "https://p.example/*"]
+    assert (manifest_in(studio)["homepage_url"], manifest_in(plain).get("homepage_url")) == ("https://p.example", None)
+    assert manifest_in(pack(tmp_path / "c", "--homepage", "https://h.example"))["homepage_url"] == "https://h.example"
+    archives = [zipfile.ZipFile(path) for path in (plain, studio)]
+    assert all(archives[0].read(name) == archives[1].read(name) for name in archives[0].namelist() if name != "manifest.json")
+
+
+def test_test_beds_are_for_developers_alone(tmp_path: pathlib.Path) -> None:
+    """The store's archive asks for the sites that broadcasters use; the development archive is another file."""
+    store = pack(tmp_path)
+    development = store.with_name(store.stem + "-development.zip")
+    assert "testbed" not in json.dumps(manifest_in(store))
+    assert "https://testbed.cb.dev/*" in manifest_in(development)["content_scripts"][0]["matches"]
+    assert manifest_in(development)["version_name"].endswith("development")
+    assert manifest_in(store)["host_permissions"] == manifest_in(store)["content_scripts"][0]["matches"]
+
+
+def test_a_studio_that_hosts_it_gets_id_and_update_manifest(tmp_path: pathlib.Path) -> None:
+    """The id is the one that Chrome derives from the key; the update manifest names it, the version and the file."""
+    key = tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key], check=True, capture_output=True
     )
-    assert json.loads(studio.read("manifest.json")).pop("host_permissions") == ["https://p.example/*"]
-    assert "host_permissions" not in json.loads(plain.read("manifest.json"))
-    assert all(plain.read(name) == studio.read(name) for name in plain.namelist() if name != "manifest.json")
+    run = [sys.executable, str(EXTENSION / "tools" / "pack.py"), str(tmp_path), "--endpoint", "https://p.example", "--key", str(key)]
+    printed = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    extension_id = printed.splitlines()[-1].removeprefix("id ")
+    assert re.fullmatch("[a-p]{32}", extension_id)
+    app = ET.fromstring((tmp_path / "updates.xml").read_text())[0]
+    assert app.get("appid") == extension_id
+    assert app[0].attrib == {"codebase": "https://p.example/extension/studio-pulse-extension.crx", "version": "0.1.0"}
 
 
 def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib.Path) -> None:
@@ -99,6 +132,7 @@ def test_nothing_is_sent_before_chrome_was_allowed_to(
             chrome.permissions.request = async (asked) => { globalThis.asked = asked; return false; };
         }"""
     )
+    by_hand(popup)
     for label, value in {"Room": "blue", "Server address": ingest.url, "Key": token(("blue",))}.items():
         popup.get_by_label(label).fill(value)
     popup.get_by_role("button", name="Save").click()

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.extension.browser import Browser, token, until
+from tests.extension.browser import Browser, by_hand, token, until
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN
 
@@ -97,6 +97,7 @@ def set_up_by_hand(browser: Browser, endpoint: str, key: str) -> Page:
     """Types the settings into the popup, as a person would."""
     popup = browser.open_ui("popup")
     popup.locator("#settings").evaluate("element => { element.open = true }")
+    by_hand(popup)
     for name, value in {"roomId": "blue", "endpoint": endpoint, "token": key}.items():
         popup.locator(f"#{name}").fill(value)
     popup.get_by_role("button", name="Save").click()

@@ -1,0 +1,38 @@
+/** Chrome's storage may reject or never answer. Nothing waits for it without a limit, or the badge would go on to say what was true once. */
+
+/** @template T @param {number} milliseconds @param {Promise<T>} promise @returns {Promise<T>} rejects when the time is over */
+export function within(milliseconds, promise) {
+  /** @type {ReturnType<typeof setTimeout>} */
+  let timer;
+  const limit = new Promise((/** @type {(value: never) => void} */ _resolve, reject) => {
+    timer = setTimeout(() => reject(new DOMException('it did not answer in time', 'TimeoutError')), milliseconds);
+  });
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
+}
+
+/** After a job has hung, the next ones fail at once for a while: a queue of waiting jobs would be as bad as one that hangs. */
+export class Breaker {
+  #brokenUntil = 0;
+  #limitMs;
+  #pauseMs;
+  #now;
+
+  /** @param {{ limitMs: number, pauseMs: number, now: () => number }} limits */
+  constructor({ limitMs, pauseMs, now }) {
+    this.#limitMs = limitMs;
+    this.#pauseMs = pauseMs;
+    this.#now = now;
+  }
+
+  /** @template T @param {() => Promise<T>} job @param {number} [limitMs] @returns {Promise<T>} */
+  async run(job, limitMs = this.#limitMs) {
+    const now = this.#now();
+    if (now < this.#brokenUntil && this.#brokenUntil - now <= this.#pauseMs) throw new DOMException('it hung a moment ago', 'TimeoutError');
+    try {
+      return await within(limitMs, job());
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'TimeoutError') this.#brokenUntil = this.#now() + this.#pauseMs;
+      throw error;
+    }
+  }
+}
