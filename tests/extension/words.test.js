@@ -63,7 +63,7 @@ test('nothing writes HTML, and nothing is logged', () => {
   for (const source of sources) assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|console\./u);
 });
 
-test('policy can set exactly what the form can', () => {
+test('policy can set everything that a desk needs', () => {
   const schema = JSON.parse(readFileSync(new URL('managed_schema.json', root), 'utf8'));
-  assert.deepEqual(Object.keys(schema.properties), ['roomId', 'endpoint', 'token', 'goal']);
+  assert.deepEqual(Object.keys(schema.properties), ['studioCode', 'roomId', 'endpoint', 'token', 'goal', 'roomName', 'accountKey', 'camsodaEnabled']);
 });
