@@ -78,6 +78,7 @@ smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]
 	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)
 
 up: .env ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
+	@sh deploy/modes.sh
 	@docker compose up --detach --build --wait
 	@sh deploy/where.sh
 
@@ -94,6 +95,7 @@ scale: ## Run so many of each for now (BROADCAST=3 INGEST=2)
 	@docker compose up --detach --no-recreate --wait --scale ingest=$(or $(INGEST),1) --scale broadcast=$(or $(BROADCAST),1)
 
 update: .env ## Replace the services' containers by new ones, one service after the other, without a gap
+	@sh deploy/modes.sh
 	@sh deploy/update.sh
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url

@@ -1,6 +1,7 @@
 """All sessions of this process: who may still come in, who must go."""
 
 import asyncio
+import ipaddress
 import random
 import time
 from collections import Counter
@@ -51,6 +52,17 @@ class Place:
         self._sessions.release(self)
 
 
+def counted_as(address: str) -> str:
+    """What an address counts as: over IPv6 its /64, of which one client has every address, and an IPv4 address however it is written."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+
+
 class Sessions:
     """The registry of open sessions and the caps on them."""
 
@@ -65,6 +77,7 @@ class Sessions:
 
     def admit(self, subject: str, address: str) -> Place:
         """Takes a place for a socket about to be accepted; raises a 429 or 503 Problem."""
+        address = counted_as(address)
         if self.draining:
             raise Problem(503, "the server is draining", retry_after_seconds=1)
         if 0 < self._caps.process <= self._places:

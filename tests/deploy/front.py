@@ -48,7 +48,7 @@ class Front(Service):
             "BROADCAST_PORT": str(broadcast_port),
         }
         if is_debians():
-            environment |= {"REQUEST_BUFFERS": "buffer_requests\nmax_buffer_size 1MiB", "STREAM_CLOSE_DELAY": ""}
+            environment |= {"REQUEST_BUFFERS": "buffer_requests\nmax_buffer_size 64KiB", "STREAM_CLOSE_DELAY": ""}
         super().__init__("caddy", environment, host="localhost", port=port, log=directory / "caddy.log")
         self.url = f"{'https' if secure else 'http'}://localhost:{port}"
 

@@ -16,7 +16,8 @@ from shared.redis import RedisUrl, Store
 from shared.screens import Grant, redeem_code
 from shared.settings import TokenSettings, load
 from shared.tokens import verify
-from tests.deploy.compose import parse_env
+from tests.deploy import dockerfile
+from tests.deploy.compose import parse_env, services
 from tests.stack import ROOT, Stack
 
 DOCKER = f"""#!/bin/sh
@@ -32,7 +33,16 @@ esac
 @pytest.fixture
 def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
     """A checkout without a `.env`, and a `docker` that is not one."""
-    for name in ("Makefile", ".env.example", "deploy", "shared"):
+    for name in (
+        "Makefile",
+        ".env.example",
+        "deploy",
+        "shared",
+        "pyproject.toml",
+        "requirements.txt",
+        "ingest_service",
+        "broadcast_service",
+    ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
@@ -106,6 +116,18 @@ def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path
     keyring = load(TokenSettings, parse_env((checkout / ".env").read_text())).keyring
     token = make(checkout, "token", "AUDIENCE=ingest", "SUBJECT=me").strip()
     assert verify(keyring, token, audience="ingest", now_seconds=time.time()).subject == "me"
+
+
+def test_a_clone_that_only_its_owner_may_read_is_opened_for_the_containers(checkout: pathlib.Path) -> None:
+    """What they mount and what their images copy can be read by their users; the secrets still cannot."""
+    given = {mount.split(":")[0] for service in services().values() for mount in service.get("volumes", []) if mount.startswith("./")}
+    given |= {source for kind in ("ingest", "broadcast") for source, _ in dockerfile.copied(kind)} | {"requirements.txt"}
+    subprocess.run(["chmod", "-R", "go-rwx", str(checkout / "deploy"), *(str(checkout / name) for name in given)], check=True)
+    make(checkout, "up")
+    files = [path for name in given for path in (checkout / name, *(checkout / name).rglob("*"))]
+    assert len(files) > 100
+    assert [path for path in files if not path.stat().st_mode & 0o004 or (path.is_dir() and not path.stat().st_mode & 0o001)] == []
+    assert (checkout / ".env").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_token_is_its_makers_own(checkout: pathlib.Path) -> None:
