@@ -15,6 +15,7 @@ from broadcast_service.log import RESUME_OVERLAP_US, Entry, Log
 from shared.messages import ExpiredData, ExpiredEvent, StoredReading, encode, telemetry_event
 from shared.scope import Scope
 
+RESUME_VERSION_STEP_US: Final = 500_000
 AHEAD_SECONDS: Final = 2  # a reading stamped after its commit is not known to be newer than one made so shortly before
 
 
@@ -28,6 +29,7 @@ class Hub:
         self._synced = [False] * shards
         self._read = [False] * shards
         self._watermarks = [0] * shards
+        self._resume_versions = [0] * shards
         self._complete_from = 0
         self._audiences: dict[tuple[Scope, Encoding], Audience] = {}
         self._exact: dict[str, dict[Audience, None]] = {}
@@ -50,8 +52,12 @@ class Hub:
         return bool(self._dirty)
 
     def resume_version(self) -> int:
-        """Up to which version everything committed is in the log, on every shard."""
-        return min(self._watermarks)
+        """Up to which version everything committed is in the log, on every shard, rounded down.
+
+        It follows the probes alone, which come at the same pace whatever is committed: else a client could read from it when rooms outside
+        its scope were paid. Resuming has an overlap that is twenty times as wide.
+        """
+        return min(self._resume_versions)
 
     # --- what the listener tells ---
 
@@ -82,10 +88,12 @@ class Hub:
         held = self.log.get(room_id, platform)
         return held is None or version > held.version or (held.expired and version == held.version)
 
-    def advance(self, shard: int, version: int) -> None:
-        """Everything of this shard up to `version` has been applied."""
+    def advance(self, shard: int, version: int, *, of_commit: bool = False) -> None:
+        """Everything of this shard up to `version` has been applied. `of_commit`: it is the version of a reading, not that of a probe."""
         self._watermarks[shard] = max(self._watermarks[shard], version)
-        if not self._complete_from and all(self._synced) and self.resume_version():
+        if not of_commit:
+            self._resume_versions[shard] = max(self._resume_versions[shard], version - version % RESUME_VERSION_STEP_US)
+        if not self._complete_from and all(self._synced) and min(self._watermarks):
             self._complete_from = max(self._watermarks)
 
     def mark_read(self, shard: int) -> None:

@@ -273,20 +273,20 @@ class ShardListener:
                 metrics.malformed.inc()
                 continue
             taken += self._hub.apply(stored, now)
-            self._advance(stored.version)
+            self._advance(stored.version, of_commit=True)
         if stored is not None and taken:
             RELAYED[way].inc(taken)
             if way == "live":  # a message is one commit, so its readings share the moment
                 metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
         self._fanout.wake()
 
-    def _advance(self, version: int) -> None:
+    def _advance(self, version: int, *, of_commit: bool = False) -> None:
         """Until the stored values are read, what arrives live says nothing about what was missed before."""
         if version > self._max_version():
             return
         self._newest_version = max(self._newest_version, version)
         if self.synced:
-            self._hub.advance(self._shard, version)
+            self._hub.advance(self._shard, version, of_commit=of_commit)
 
     def _set_synced(self, *, synced: bool) -> None:
         self.synced = synced

@@ -14,7 +14,7 @@ from typing import Final
 
 from broadcast_service.analytics import Analytics, Pace, Wanted
 from broadcast_service.earnings import Detail, Tally
-from shared import jobs
+from shared.jobs import end, sleep
 from shared.problems import Problem
 
 KEPT_BYTES: Final = 16_000_000  # of all reports that are kept
@@ -24,6 +24,7 @@ KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
 KEPT_TIMES: Final = 20  # as long as it took to make: so equal reports take at most a twentieth of the process
 MAX_KEPT_SECONDS: Final = 30.0
 SWEEP_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 1.0
 DEADLINE_SECONDS: Final = 15.0
 MAX_PER_SUBJECT: Final = 8  # different reports that a subject may wait for, the one that is being made among them
 MAX_JOBS: Final = 64
@@ -116,11 +117,10 @@ class Reports:
         """Sweeps for ever."""
         try:
             while True:
-                await jobs.sleep(SWEEP_SECONDS)
+                await sleep(SWEEP_SECONDS)
                 self.kept.sweep(time.monotonic())
         finally:
-            for job in self._jobs.values():
-                job.task.cancel()
+            await end([job.task for job in self._jobs.values()], within_seconds=STOP_SECONDS)
 
     async def get(self, wanted: Wanted, subject: str, charge: Charge) -> Made:
         """A report, made now or a moment ago: JSON, or what CSV is written from. Raises a 429 or 503 Problem, or RedisError."""

@@ -1,5 +1,6 @@
 """What a token lets its bearer touch: rooms by exact id or prefix, and optionally a list of platforms."""
 
+import bisect
 import re
 from collections.abc import Iterable, Sequence
 
@@ -21,10 +22,16 @@ class ScopeError(ValueError):
     """A room pattern or platform name is malformed, or reaches outside the scope it should narrow."""
 
 
+def _covers(prefixes: tuple[str, ...], name: str) -> bool:
+    """Whether a name starts with one of these. They are sorted and none starts with another, so only the last one up to the name can."""
+    at = bisect.bisect_right(prefixes, name)
+    return at > 0 and name.startswith(prefixes[at - 1])
+
+
 class Scope(Struct, frozen=True):
     """A set of rooms and platforms; hashable, so that equal scopes share an audience.
 
-    `rooms` holds exact ids, `prefixes` the text before each `*`; `platforms` None means every platform.
+    `rooms` holds exact ids, `prefixes` the text before each `*`, sorted, none covering another; `platforms` None means every platform.
     """
 
     rooms: frozenset[str]
@@ -49,7 +56,7 @@ class Scope(Struct, frozen=True):
         for prefix in sorted(prefixes):  # sorted, a prefix follows the wider ones that cover it
             if not (widest and prefix.startswith(widest[-1])):
                 widest += (prefix,)
-        return cls(frozenset(r for r in exact if not r.startswith(widest)), widest, names)
+        return cls(frozenset(r for r in exact if not _covers(widest, r)), widest, names)
 
     @property
     def is_everything(self) -> bool:
@@ -58,13 +65,13 @@ class Scope(Struct, frozen=True):
 
     def allows(self, room_id: str, platform: str) -> bool:
         """Whether this room on this platform lies inside."""
-        return (room_id in self.rooms or room_id.startswith(self.prefixes)) and (self.platforms is None or platform in self.platforms)
+        return (self.platforms is None or platform in self.platforms) and (room_id in self.rooms or _covers(self.prefixes, room_id))
 
     def narrow(self, rooms: Sequence[str] | None, platforms: Sequence[str] | None) -> "Scope":
         """The part that was asked for (None: all of it); raises ScopeError if it is not wholly inside."""
         asked = Scope.of(self.patterns() if rooms is None else rooms, self.platforms if platforms is None else platforms)
-        covered = all(p.startswith(self.prefixes) for p in asked.prefixes) and all(
-            r in self.rooms or r.startswith(self.prefixes) for r in asked.rooms
+        covered = all(_covers(self.prefixes, p) for p in asked.prefixes) and all(
+            r in self.rooms or _covers(self.prefixes, r) for r in asked.rooms
         )
         if not covered:
             raise ScopeError("a room is outside the token's scope")

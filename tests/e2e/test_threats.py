@@ -188,6 +188,22 @@ def test_another_room_is_nowhere_to_be_seen(ingest: Service, broadcast: Service,
 # --- floods ---
 
 
+def test_a_narrow_token_cannot_tell_when_others_are_paid(ingest: Service, broadcast: Service, stack: Stack) -> None:
+    """The version that it is told, by reads and after a filter, is that of no commit of another room."""
+    producer = (*JSON, authorization(stack.token("ingest")))
+    viewer = (authorization(stack.token("dashboard", rooms=("onlooker",))),)
+    told, committed = set(), set()
+    with dashboard(broadcast, stack.token("dashboard", rooms=("onlooker",))) as client:
+        client.until("SYNC")
+        for tokens in range(12):
+            committed.add(post(ingest, ONE, producer, body_of(ONE, room_id="watched", tokens_count=tokens)).json()["version"])
+            told.add(exchange(broadcast.port, request("GET", ONE, viewer)).json()["version"])
+            client.send('{"type":"filter"}')
+            told.add(client.until("SYNC")["version"])
+    assert not told & committed
+    assert {version % 500_000 for version in told} == {0}
+
+
 def test_two_instances_share_one_rate(stack: Stack) -> None:
     """A burst through two processes is cut at the same edge; the refusal says how much there is and when some is again."""
     services = [stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0.5") for _ in range(2)]

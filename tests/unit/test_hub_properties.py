@@ -265,3 +265,25 @@ def test_every_client_ends_on_the_latest_values_it_may_see(monkeypatch: pytest.M
     monkeypatch.setattr(audience, "SLICE_CLIENTS", 1)
     monkeypatch.setattr(frames, "DEFLATE_LEAST_BYTES", 1)
     run_state_machine_as_test(Relay, settings=settings(max_examples=500, stateful_step_count=80, deadline=None))
+
+
+def test_the_version_told_does_not_show_when_others_are_paid() -> None:
+    """It follows the probes, rounded down to half a second, whatever is committed between them; events carry their own."""
+    told = []
+    for commits in ([], [10_300_001, 10_499_999, 10_600_000, 10_799_999]):
+        relay = Hub(1, TTL_SECONDS)
+        relay.set_synced(0, synced=True)
+        dashboard = Dashboard(Encoding.LINES)
+        relay.attach(dashboard.client, Scope.of(["mine"]), Encoding.LINES)
+        seen = []
+        for probe in (10_250_000, 10_812_345, 11_300_000):
+            relay.advance(0, probe)
+            for version in [version for version in commits if version > probe]:
+                relay.apply(StoredReading("theirs", "p", 10, 1, 0, None, None, None, version, version), 10.0)
+                relay.advance(0, version, of_commit=True)
+                list(relay.flush(11.0, heartbeat=True))
+                seen.append((relay.resume_version(), dashboard.since))
+            list(relay.flush(11.0, heartbeat=True))
+            seen.append((relay.resume_version(), dashboard.since))
+        told.append(list(dict.fromkeys(seen)))
+    assert told[0] == told[1] == [(10_000_000, 10_000_000), (10_500_000, 10_500_000), (11_000_000, 11_000_000)]

@@ -1,5 +1,8 @@
 """Scopes: narrowing never widens, and equal scopes are one."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -37,6 +40,30 @@ def test_a_scope_means_what_its_patterns_say(has: list[str], room: str) -> None:
     """An exact id means itself, a prefix what starts with it."""
     means = any(room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern for pattern in has)
     assert Scope.of(has).allows(room, "p") == means
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """The CPU time of some work, at best of a few."""
+
+    def once() -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return min(once() for _ in range(7))
+
+
+def test_many_prefixes_cost_little_more_than_one() -> None:
+    """Neither where rooms are looked up, nor where five hundred are narrowed to five hundred."""
+    names = [f"room-{number:04}" for number in range(2000)]
+    many = Scope.of([f"room-{number:03}*" for number in range(500)])
+    few = Scope.of(["room-0*"])
+    assert [many.allows(name, "p") for name in names] == [name < "room-5" for name in names]
+    assert seconds_of(lambda: [many.allows(name, "p") for name in names]) < 6 * seconds_of(
+        lambda: [few.allows(name, "p") for name in names]
+    )
+    exact = [f"room-{number:03}x" for number in range(500)]
+    assert seconds_of(lambda: many.narrow(exact, None)) < 6 * seconds_of(lambda: few.narrow([f"room-0{name}" for name in exact], None))
 
 
 @pytest.mark.parametrize("pattern", ["", "a*b", "**", " a", "a ", "a\n", "a\n*", "{a}", "a:b", "a" * 65, "a" * 65 + "*", "\u0430"])
