@@ -57,8 +57,8 @@ function seePart(node, seeing) {
     seeing.gap ||= node.data !== '';
     return;
   }
-  const parent = node.parentElement;
-  if (!parent) return;
+  const parent = node.assignedSlot ?? node.parentElement;
+  if (!parent || (parent instanceof HTMLDetailsElement && !parent.open)) return;
   const range = node.ownerDocument.createRange();
   range.selectNodeContents(node);
   const lines = [...range.getClientRects()].filter(({ width, height }) => width >= 1 && height >= SMALLEST_TEXT_PX);
