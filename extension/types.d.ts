@@ -37,9 +37,9 @@ interface Adapter {
   hosts: string[];
   /** The setting that switches the platform on; absent: it is on. */
   enabledBy?: 'camsodaEnabled';
-  /** A page is the broadcaster's own when the path matches and `present` is visible on it. If the path
-   * captures a name, a visible `present` must show that very name. */
-  ownPage: { path: string; present: string; evidence?: string };
+  /** A page is the broadcaster's own when the path matches and something that one of `present` selects is visible on it.
+   * If the path captures a name, it must show that very name. */
+  ownPage: { path: string; present: string | string[]; evidence?: string };
   metrics: Partial<Record<MetricName, Hypothesis[]>>;
 }
 

@@ -16,7 +16,7 @@ globalThis.studioPulseAdapters = [
     hosts: ['chaturbate.com', 'testbed.cb.dev'],
     ownPage: {
       path: '^/b/([^/]+)/?$',
-      present: '.user_information_header_username, [data-testid="user-information-username"]',
+      present: ['.user_information_header_username', '[data-testid="user-information-username"]'],
       evidence: 'the same rule in a studio\'s extension (apps.phoenixstd.com, 2025); the data-testid in user scripts (2025)',
     },
     metrics: {

@@ -26,8 +26,8 @@ function accountName(adapter, path) {
 function ownership(adapter, page, path) {
   if (!new RegExp(adapter.ownPage.path, 'u').test(path)) return 'none';
   const name = accountName(adapter, path);
-  const owners = [...page.querySelectorAll(adapter.ownPage.present)];
-  return owners.some((owner) => (name === undefined ? isShown(owner) : showsName(owner, name))) ? 'own' : 'unproven';
+  const isOwner = (/** @type {Element} */ owner) => (name === undefined ? isShown(owner) : showsName(owner, name));
+  return [adapter.ownPage.present].flat().some((css) => [...page.querySelectorAll(css)].some(isOwner)) ? 'own' : 'unproven';
 }
 
 /** @param {Adapter} adapter @param {Document} page @param {string} path */

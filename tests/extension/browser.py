@@ -87,7 +87,8 @@ class Browser:
     """One profile with the extension. `console` is an extension page without code of its own, to look at things from."""
 
     def __init__(self, playwright: Playwright, directory: pathlib.Path, resolver_rules: str, *arguments: str, language: str = "en") -> None:
-        self._extension = directory / "extension" if (directory / "extension").exists() else installed(directory)
+        self.extension = directory / "extension" if (directory / "extension").exists() else installed(directory)
+        self.manifest: dict[str, Any] = json.loads((self.extension / "manifest.json").read_text())
         self.context: BrowserContext = playwright.chromium.launch_persistent_context(
             str(directory / "profile"),
             executable_path=needs.chromium(),
@@ -97,8 +98,8 @@ class Browser:
             args=[
                 "--headless=new",
                 *QUIET,
-                f"--disable-extensions-except={self._extension}",
-                f"--load-extension={self._extension}",
+                f"--disable-extensions-except={self.extension}",
+                f"--load-extension={self.extension}",
                 f"--host-resolver-rules={resolver_rules}",
                 f"--lang={language}",
                 *arguments,

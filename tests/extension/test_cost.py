@@ -1,0 +1,92 @@
+"""What a look costs on a page of 60,000 elements. The work is counted everywhere; milliseconds are judged with `JUDGE_SPEED=1` alone."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, Playwright
+
+from tests import needs, speed
+from tests.extension.browser import EXTENSION
+from tests.extension.sites import FIXTURES
+
+OWN_PATHS: Final = {"chaturbate": "/b/alice/", "stripchat": "/start-broadcasting", "camsoda": "/broadcast"}
+WORST_MS: Final = 2.0
+# A chat of 20,000 lines: three elements each, with the classes and attributes that such lines have.
+CHAT: Final = """() => {
+    const lines = document.createDocumentFragment();
+    for (let line = 0; line < 20000; line += 1) {
+        const each = document.createElement('div');
+        each.className = `message message-${line % 50} Chat__line#x${line % 9}`;
+        each.dataset.testid = `line-${line}`;
+        each.innerHTML = `<span class="username user-${line % 100}">u</span><b>text ${line}</b>`;
+        lines.append(each);
+    }
+    document.body.append(lines);
+}"""
+LOOK: Final = """const adapter = studioPulseAdapters.find((each) => each.platform === platform);
+    const look = (now) => [ownership(adapter, document, path), readMetrics(adapter, document, now)];"""
+COUNT: Final = f"""([platform, path]) => {{
+    {LOOK}
+    look(0); look(6000); look(12000);
+    const counts = {{ styles: 0, boxes: 0, searches: 0 }};
+    const originals = [getComputedStyle, Range.prototype.getClientRects, Element.prototype.getBoundingClientRect, Document.prototype.querySelectorAll];
+    getComputedStyle = (...given) => {{ counts.styles += 1; return originals[0].apply(globalThis, given); }};
+    Range.prototype.getClientRects = function () {{ counts.boxes += 1; return originals[1].call(this); }};
+    Element.prototype.getBoundingClientRect = function () {{ counts.boxes += 1; return originals[2].call(this); }};
+    Document.prototype.querySelectorAll = function (css) {{ counts.searches += css.includes('*=') ? 1 : 0; return originals[3].call(this, css); }};
+    const [, metrics] = look(18000);
+    [getComputedStyle, Range.prototype.getClientRects, Element.prototype.getBoundingClientRect, Document.prototype.querySelectorAll] = originals;
+    return {{ ...counts, tokens: metrics.tokens.value, elements: document.querySelectorAll('*').length }};
+}}"""
+TIME: Final = f"""([platform, path]) => {{
+    {LOOK}
+    const times = [];
+    for (let round = 0; round < 60; round += 1) {{
+        document.body.lastChild.firstChild.textContent = String(round); // a page that changes, as a chat does
+        document.body.getBoundingClientRect(); // its own layout is not our cost
+        const begin = performance.now();
+        look(round * 1000);
+        times.push(performance.now() - begin);
+    }}
+    times.sort((one, other) => one - other);
+    return {{ least: times[0], median: times[30], most: times[57] }};
+}}"""
+
+
+@pytest.fixture(scope="module")
+def page(playwright: Playwright) -> Iterator[Page]:
+    browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
+    yield browser.new_page()
+    browser.close()
+
+
+def with_chat(page: Page, platform: str, *, is_own: bool) -> None:
+    """The platform's fixture page, or an empty one, with a long chat below."""
+    page.goto("about:blank")
+    page.set_content((FIXTURES / f"{platform}-own.html").read_text() if is_own else "<body></body>")
+    for name in ("parse", "adapters", "sight", "reader"):
+        page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")
+    page.evaluate(CHAT)
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["with numbers", "without"])
+@pytest.mark.parametrize("platform", OWN_PATHS)
+def test_a_look_at_sixty_thousand_elements_touches_few_of_them(page: Page, platform: str, is_own: bool) -> None:  # noqa: FBT001
+    """Styles and boxes of some dozens, whatever the size of the page, and one search for part of a class at most."""
+    with_chat(page, platform, is_own=is_own)
+    counts: dict[str, Any] = page.evaluate(COUNT, [platform, OWN_PATHS[platform]])
+    assert counts["elements"] > 60_000
+    assert (counts["tokens"] is not None) == is_own
+    assert counts["styles"] <= 200
+    assert counts["boxes"] <= 100
+    assert counts["searches"] <= 1
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["with numbers", "without"])
+@pytest.mark.parametrize("platform", OWN_PATHS)
+def test_a_look_at_sixty_thousand_elements_takes_two_milliseconds(page: Page, platform: str, is_own: bool) -> None:  # noqa: FBT001
+    """The median of sixty looks at a page that changes between them; judged by `make bench-page` alone."""
+    with_chat(page, platform, is_own=is_own)
+    times = page.evaluate(TIME, [platform, OWN_PATHS[platform]])
+    speed.note(f"look-{platform}-{'with' if is_own else 'without'}-numbers", times, is_good=times["median"] <= WORST_MS)
