@@ -291,7 +291,7 @@ function draw() {
   if (entered) detour.paint(connection.link, speech);
   updateOffer.paint(update.isDue);
   if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS) connection.ask();
-  wall.hold(entered && linkView.alarmed);
+  wall.hold(entered && linkView.visible);
   gate.paint(speech);
   pairing.paint(speech);
   renewal.paint(speech, entered ? store.tokenExpiresAt : null, current.nowMs, now);

@@ -223,6 +223,25 @@ def test_the_notice_is_in_view_wherever_the_page_is_scrolled(fragile: Studio, vi
         again.stop()
 
 
+def test_a_wall_that_fits_its_rooms_does_not_turn_into_pages_when_the_band_comes(fragile: Studio, visit: Opener) -> None:
+    """The type becomes smaller at most, and the rooms stay where they were."""
+    rooms = tuple(f"w-{n}" for n in range(31))
+    again = Reporting(fragile, rooms)
+    dashboard = visit(fragile, viewport={"width": 1920, "height": 1080})
+    page = dashboard.open("?wall=1").live().page
+    expect(page.locator(".card")).to_have_count(31)
+    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    dashboard.wait("document.documentElement.scrollHeight <= innerHeight")
+    before = page.evaluate(size)
+    fragile.broadcast.kill()
+    expect(page.locator("#notice")).to_be_visible()
+    dashboard.wait(SEEN, ["#notice"])
+    assert page.evaluate(size) <= before
+    columns = "new Set([...document.querySelectorAll('.card')].map((card) => card.offsetLeft)).size"
+    assert page.evaluate(columns) >= 7
+    again.stop()
+
+
 def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:
     """However far the page has turned, in words that are read from afar."""
     studio.post(*({"room_id": f"end-{n}"} for n in range(60)))

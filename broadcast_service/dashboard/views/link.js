@@ -27,9 +27,13 @@ export class LinkView {
     this.#retry.addEventListener('click', onRetry);
   }
 
+  get visible() {
+    return !this.#notice.hidden;
+  }
+
   /** Whether the notice names an outage. */
   get alarmed() {
-    return !this.#notice.hidden && this.#notice.dataset['tone'] !== 'good';
+    return this.visible && this.#notice.dataset['tone'] !== 'good';
   }
 
   /** @param {Health} health @param {Sight} sight @param {Speech} speech @param {number} localMs */

@@ -16,6 +16,8 @@ export class Wall {
   #touchedMs = 0;
   #rooms = 0;
   #held = false;
+  /** Whether all rooms fit the screen when last nothing was held. */
+  #fits = true;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #turning;
   /** @type {WakeLockSentinel | null} */
@@ -40,19 +42,26 @@ export class Wall {
   /** Chooses the type; called when the rooms shown or the screen change. @param {number} rooms */
   fit(rooms) {
     this.#rooms = rooms;
-    if (!this.on) return;
+    if (!this.on || (this.#held && !this.#fits)) return;
     const { style } = document.documentElement;
     const [least, most] = [Math.max(13, innerWidth * 0.006), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
     for (let step = STEPS; step >= 0 && rooms <= MOST_THAT_FIT; step--) {
       style.setProperty('--wall', `${least + ((most - least) * step) / STEPS}px`);
-      if (document.documentElement.scrollHeight <= innerHeight) return;
+      if (document.documentElement.scrollHeight <= innerHeight) {
+        this.#fits = true;
+        return;
+      }
     }
+    if (this.#held) return; // the band takes a line or two: rooms that fitted become smaller, not pages
+    this.#fits = false;
     style.setProperty('--wall', `${most}px`);
   }
 
   /** No page is turned while an outage is named: what is on the screen then stays there. @param {boolean} held */
   hold(held) {
+    if (held === this.#held) return;
     this.#held = held;
+    this.fit(this.#rooms);
   }
 
   get on() {
