@@ -227,7 +227,7 @@ def test_a_wall_that_fits_its_rooms_does_not_turn_into_pages_when_the_band_comes
     """The type becomes smaller at most, and the rooms stay where they were."""
     rooms = tuple(f"w-{n}" for n in range(31))
     again = Reporting(fragile, rooms)
-    dashboard = visit(fragile, viewport={"width": 1920, "height": 1080})
+    dashboard = visit(fragile, viewport={"width": 1920, "height": 1080}, color_scheme="dark", reduced_motion="reduce")
     page = dashboard.open("?wall=1").live().page
     expect(page.locator(".card")).to_have_count(31)
     size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
@@ -237,6 +237,7 @@ def test_a_wall_that_fits_its_rooms_does_not_turn_into_pages_when_the_band_comes
     expect(page.locator("#notice")).to_be_visible()
     dashboard.wait(SEEN, ["#notice"])
     assert page.evaluate(size) <= before
+    assert dashboard.violations() == []
     columns = "new Set([...document.querySelectorAll('.card')].map((card) => card.offsetLeft)).size"
     assert page.evaluate(columns) >= 7
     again.stop()
@@ -245,7 +246,7 @@ def test_a_wall_that_fits_its_rooms_does_not_turn_into_pages_when_the_band_comes
 def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:
     """However far the page has turned, in words that are read from afar."""
     studio.post(*({"room_id": f"end-{n}"} for n in range(60)))
-    dashboard = visit(studio, viewport={"width": 1920, "height": 1080}, reduced_motion="reduce")
+    dashboard = visit(studio, viewport={"width": 1920, "height": 1080}, reduced_motion="reduce", color_scheme="dark")
     page = dashboard.open("?wall=1", rooms=("end-*",), ttl_seconds=240).live().page
     expect(page.locator(".card")).to_have_count(60)
     page.evaluate("scrollTo(0, 600)")
