@@ -12,6 +12,16 @@ var builtSearchedAt = -Infinity;
 /** @type {Map<string, { at: number, names: string[] }>} stable part of a class → when it was searched, the names found */
 var builtClasses = new Map();
 
+/**
+ * A selector that matched nothing, while a lower-ranked one gave the number, rests so long: an attribute is looked for in every
+ * element of the page.
+ */
+var REST_MS = 5000;
+/** No element matches, as opposed to one without a text. @type {MetricReading} */
+var NOT_THERE = { status: 'missing' };
+/** @type {Map<string, number>} selector → until when it rests */
+var resting = new Map();
+
 /** @param {string} host */
 function adapterForHost(host) {
   return studioPulseAdapters.find(({ hosts }) => hosts.some((domain) => `.${host}`.endsWith(`.${domain}`)));
@@ -60,18 +70,29 @@ function readMetrics(adapter, page, now = performance.now()) {
 function readMetric(hypotheses, page, now = performance.now()) {
   /** @type {MetricReading} */
   let best = { status: 'missing' };
+  /** @type {string[]} */
+  const absent = [];
   for (const hypothesis of hypotheses) {
+    const until = resting.get(hypothesis.css) ?? -Infinity;
+    if (now < until && now >= until - REST_MS) continue;
     const reading = readHypothesis(hypothesis, page, now);
-    if (reading.status !== 'missing' && reading.status !== 'hidden') return { ...reading, via: hypothesis.id };
+    if (reading.status !== 'missing' && reading.status !== 'hidden') {
+      for (const css of absent) resting.set(css, now + REST_MS);
+      return { ...reading, via: hypothesis.id };
+    }
+    if (reading === NOT_THERE) absent.push(hypothesis.css);
     if (best.status === 'missing' && reading.status === 'hidden') best = { ...reading, via: hypothesis.id };
   }
+  for (const { css } of hypotheses) resting.delete(css);
   return best;
 }
 
 /** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {MetricReading} */
 function readHypothesis(hypothesis, page, now) {
   const { pick, part, min, max } = hypothesis;
-  const found = matches(hypothesis, page, now).map(seeText);
+  const elements = matches(hypothesis, page, now);
+  if (elements.length === 0) return NOT_THERE;
+  const found = elements.map(seeText);
   const visible = found.filter((sight) => sight.isShown);
   if (visible.length === 0) return { status: found.some(({ isHidden }) => isHidden) ? 'hidden' : 'missing' };
   const considered = pick === 'first' ? visible.slice(0, 1) : withNumbers(visible);
