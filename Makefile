@@ -53,8 +53,10 @@ format: $(STAMP) ## Format the Python code
 	$(BIN)/ruff format .
 
 # The keys of the stack of .env, else of the local one; without either nothing can be signed.
-KEYS = TOKEN_KEYS="$${TOKEN_KEYS:-$$(sed -n 's/^TOKEN_KEYS=//p' .env 2>/dev/null || cat .local/token-keys 2>/dev/null)}"; \
-	[ -n "$$TOKEN_KEYS" ] || { echo "There are no keys yet: start the system first, with 'make run' or 'make up'." >&2; exit 1; }; export TOKEN_KEYS;
+KEYS = value() { sed -n "s/^$$1=//p" .env 2>/dev/null; }; \
+	if [ -z "$$TOKEN_KEYS" ]; then TOKEN_KEYS="$$(value TOKEN_KEYS)"; [ -e .env ] || TOKEN_KEYS="$$(cat .local/token-keys 2>/dev/null)"; \
+	export INGEST_TOKEN_KEYS="$$(value INGEST_TOKEN_KEYS)" DASHBOARD_TOKEN_KEYS="$$(value DASHBOARD_TOKEN_KEYS)"; fi; \
+	[ -n "$$TOKEN_KEYS$$INGEST_TOKEN_KEYS" ] || { echo "There are no keys yet: start the system first, with 'make run' or 'make up'." >&2; exit 1; }; export TOKEN_KEYS;
 
 token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
 	@$(KEYS) $(BIN)/python -m shared.tokens issue --audience $(or $(AUDIENCE),dashboard) \

@@ -3,24 +3,40 @@
 Whatever has no value in the example is a secret. Plain Python without any package.
 """
 
+import base64
 import os
 import pathlib
 import re
+import runpy
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 ROOT: Final = pathlib.Path(__file__).resolve().parent.parent
+PUBLIC_KEY: Final[Callable[[bytes], bytes]] = runpy.run_path(str(ROOT / "deploy" / "ed25519.py"))["public_key"]  # deploy is no package
 SECRET_BYTES: Final = 32
 
 
 def fill(example: str) -> str:
-    """The example with a new secret for each variable that has none."""
-    return re.sub(r"^([A-Z_]+)=$", lambda match: match[0] + _secret(match[1]), example, flags=re.MULTILINE)
+    """The example with a new secret for each variable that has none, and each private key with its public half."""
+    made = _keys("INGEST") | _keys("DASHBOARD")
+    return re.sub(
+        r"^([A-Z_]+)=$",
+        lambda match: match[0] + (made.get(match[1]) or secrets.token_urlsafe(SECRET_BYTES)),
+        example,
+        flags=re.MULTILINE,
+    )
 
 
-def _secret(name: str) -> str:
-    text = secrets.token_urlsafe(SECRET_BYTES)
-    return f"k1:{text}" if name == "TOKEN_KEYS" else text
+def _keys(audience: str) -> dict[str, str]:
+    """A private key for an audience, and its public half."""
+    seed = secrets.token_bytes(SECRET_BYTES)
+    named = f"{audience.lower()}-1:ed25519:"
+    return {f"{audience}_TOKEN_KEYS": named + _base64(seed), f"{audience}_PUBLIC_KEYS": named + _base64(PUBLIC_KEY(seed))}
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def write(target: pathlib.Path, example: pathlib.Path = ROOT / ".env.example") -> None:

@@ -18,7 +18,7 @@ from shared.redis import RedisUrl
 from shared.tokens import Keyring, PublicKeys, SecretKeys
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number, 0 for any free one")]
-KEYS: Final = "kid:secret[,kid:secret…], each secret at least 32 bytes; the first one signs"
+KEYS: Final = "kid:secret or kid:ed25519:seed[,…], each secret at least 32 bytes; the first one signs"
 PositiveSeconds = Annotated[float, Meta(gt=0, description="a number of seconds above 0")]
 
 
@@ -86,7 +86,9 @@ class KeySettings(Struct, frozen=True, kw_only=True):
     """The keys there are, perhaps none."""
 
     token_keys: Annotated[SecretKeys, Meta(description=KEYS)] = SecretKeys({})
-    token_public_keys: Annotated[PublicKeys, Meta(description="kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")] = PublicKeys({})
+    token_public_keys: Annotated[
+        PublicKeys, Meta(description="kid:ed25519:key or kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")
+    ] = PublicKeys({})
 
     @property
     def keyring(self) -> Keyring:
@@ -124,6 +126,18 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     ] = ""
     log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z", description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
+
+
+def for_audience(audience: str, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The environment of whoever issues: `INGEST_TOKEN_KEYS` or `DASHBOARD_TOKEN_KEYS`, where set, is what signs for an audience."""
+    own = environ.get(f"{audience.upper()}_TOKEN_KEYS", "").strip()
+    return {**environ, "TOKEN_KEYS": own} if own else environ
+
+
+def for_all_audiences(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The environment of whoever looks at tokens of any audience."""
+    names = ("TOKEN_KEYS", "INGEST_TOKEN_KEYS", "DASHBOARD_TOKEN_KEYS")
+    return {**environ, "TOKEN_KEYS": ",".join(filter(None, (environ.get(name, "").strip() for name in names)))}
 
 
 T = TypeVar("T", bound=Struct)

@@ -23,9 +23,9 @@ from shared.redis import RedisError, RedisUrl, Store
 from shared.revocations import listed, revoke
 from shared.scope import Scope, ScopeError
 from shared.screens import Grant, add_code
-from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, load
+from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, for_all_audiences, for_audience, load
 from shared.studio_code import StudioCodeError, account_key, room_id, studio_code
-from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
+from shared.tokens import AUDIENCES, ED25519, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
 
 DEFAULT_TTL_SECONDS: Final = {"ingest": 90 * 86400, "dashboard": 8 * 3600}  # a desk that stops after one shift is no desk
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -33,7 +33,7 @@ MAX_INPUT: Final = 16_384  # bytes read for a `-`
 
 EPILOG: Final = """
 environment:
-  TOKEN_KEYS         kid:secret[,kid:secret...]; the first one signs (issue, inspect; revoke, if set)
+  TOKEN_KEYS         kid:secret or kid:ed25519:seed[,...]; the first one signs (issue, inspect; revoke, if set)
   TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; issuers outside, verified only (inspect)
   ACCOUNT_KEY        the secret of account marks (room); default: derived from the first of TOKEN_KEYS
   REDIS_URL          where the list of ended tokens is (revoke, revoked; inspect, if set)
@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     key = commands.add_parser("keygen", help="print a new kid:secret for TOKEN_KEYS")
     key.add_argument("--kid", help="its name, letters, digits, . _ - (default: today's date and a few random letters)")
+    key.add_argument("--algorithm", default="HS256", choices=("HS256", "EdDSA"), help="EdDSA: services need its public half alone")
     key.set_defaults(run=_keygen)
+    commands.add_parser("public", help="print TOKEN_PUBLIC_KEYS for private keys that are read from stdin").set_defaults(run=_public)
     new = commands.add_parser("issue", help="print a new token")
     new.add_argument("--audience", required=True, choices=AUDIENCES, help="what it opens")
     new.add_argument("--subject", required=True, help="who it is for, as shown in logs")
@@ -138,7 +140,7 @@ def _moment(seconds: Any) -> Any:
 
 def _keygen(options: argparse.Namespace) -> int:
     kid = options.kid or f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-{secrets.token_hex(2)}"
-    line = f"{kid}:{secrets.token_urlsafe(32)}"
+    line = f"{kid}:{ED25519 if options.algorithm == 'EdDSA' else ''}{secrets.token_urlsafe(32)}"
     if kid not in SecretKeys.parse(line).keys:
         raise KeyringError("a kid is made of letters, digits, . _ -")
     print(line)
@@ -153,6 +155,11 @@ def _check_subject(subject: str) -> None:
         raise KeyringError("a subject is 1 to 128 printable characters")
 
 
+def _public(_options: argparse.Namespace) -> int:
+    print(SecretKeys.parse(_given("-")).public())
+    return 0
+
+
 def _issue(options: argparse.Namespace) -> int:
     print(_new_token(options, audience=options.audience, subject=options.subject, rooms=_list(options.rooms) or []))
     return 0
@@ -162,7 +169,7 @@ def _new_token(options: argparse.Namespace, *, audience: str, subject: str, room
     """A token, recorded in the audit log."""
     _check_subject(subject)
     token = issue(
-        load(TokenSettings).keyring,
+        load(TokenSettings, for_audience(audience)).keyring,
         audience=audience,
         subject=subject,
         rooms=rooms,
@@ -192,8 +199,7 @@ def _mark_key() -> str:
     """The secret of account marks: the environment's, or one derived from the key that signs."""
     if given := os.environ.get("ACCOUNT_KEY", "").strip():
         return given
-    secret = next(iter(load(TokenSettings).keyring.keys.values())).material
-    return account_key(secret)
+    return account_key(load(TokenSettings, for_audience("ingest")).keyring.signing_secret)
 
 
 def _link(options: argparse.Namespace) -> int:
@@ -215,7 +221,7 @@ async def _code(url: RedisUrl, grant: Grant) -> str:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    token, settings = _given(options.token), load(InspectSettings)
+    token, settings = _given(options.token), load(InspectSettings, for_all_audiences())
     said = _unverified(token)
     header = jwt.get_unverified_header(token)
     ended = None if settings.redis_url is None else said.get("jti") in asyncio.run(_ended(settings.redis_url))
@@ -268,16 +274,16 @@ def _unverified(token: str) -> dict[str, Any]:
 def _identify(text: str, forever: int) -> tuple[Any, int]:
     """The `jti`, and the second until which it must be remembered.
 
-    What a token says of its end is believed only of one that was signed with our own shared secret: whoever makes up a copy could else have
+    What a token says of its end is believed only of one that was signed with a key of our own: whoever makes up a copy could else have
     the revocation forgotten early, and an outside issuer may use a `jti` again.
     """
     if text.count(".") != 2:
         return text, forever
-    said, keyring = _unverified(text), load(InspectSettings).keyring
+    said, keyring = _unverified(text), load(InspectSettings, for_all_audiences()).keyring
     with contextlib.suppress(TokenError, jwt.PyJWTError, KeyError):
         key = keyring.keys[jwt.get_unverified_header(text)["kid"]]
         claims = verify(keyring, text, audience=said["aud"] if said.get("aud") in AUDIENCES else "none")
-        if key.algorithm == "HS256":
+        if key.signing is not None:
             return claims.token_id, claims.expires_at
     return said.get("jti"), forever
 

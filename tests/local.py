@@ -26,6 +26,7 @@ from shared.messages import TelemetryUpdate
 from shared.redis import RedisError, RedisUrl, Store
 from shared.screens import CODE_SECONDS, Grant, add_code, extend_code
 from shared.studio_code import account_key, room_id, studio_code
+from shared.tokens import ED25519, SecretKeys
 from tests.simulator.past import lived, post_past
 from tests.simulator.poster import post_for_ever
 from tests.simulator.studio import Room, studio
@@ -45,7 +46,7 @@ def token_keys(path: pathlib.Path) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"local:{secrets.token_urlsafe(32)}")
+            file.write(f"local:{ED25519}{secrets.token_urlsafe(32)}")
     return path.read_text().strip()
 
 
@@ -118,8 +119,9 @@ class Links:
 def _greet(stack: Stack, ingest: Service, link: str, rooms: int) -> None:
     room = room_id(EXAMPLE_ROOM)
     producer = stack.token("ingest", subject=room, rooms=(room,), ttl_seconds=DESK_TOKEN_SECONDS)
-    secret = stack.token_keys.split(",")[0].partition(":")[2]
-    code = studio_code(address=ingest.url, name=EXAMPLE_ROOM, token=producer, mark_key=account_key(secret.encode()))
+    code = studio_code(
+        address=ingest.url, name=EXAMPLE_ROOM, token=producer, mark_key=account_key(SecretKeys.parse(stack.token_keys).signing_secret)
+    )
     studio_line = f"{rooms} simulated rooms" if rooms else "no simulated rooms"
     print(
         f"\n  Studio Pulse runs: {studio_line}.\n\n"
@@ -181,8 +183,14 @@ def _live(count: int) -> tuple[list[Room], list[TelemetryUpdate]]:
 
 def _settings() -> dict[str, str]:
     """What the caller's environment says about the services."""
-    fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - {"redis_url", "token_keys"}
+    apart = {"redis_url", "token_keys", "token_public_keys", "metrics_host", "metrics_port"}
+    fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - apart
     return {name.upper(): os.environ[name.upper()] for name in fields if name.upper() in os.environ}
+
+
+def _metrics(port: int) -> dict[str, str]:
+    """Where a service answers Prometheus: on loopback, which every system has."""
+    return {"METRICS_HOST": "127.0.0.1", "METRICS_PORT": str(port)}
 
 
 def main() -> int:
@@ -195,8 +203,8 @@ def main() -> int:
         redis_url = os.environ.get("REDIS_URL")
         with ThreadPoolExecutor() as aside, Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack:
             living = aside.submit(_live, rooms)
-            ingest = stack.ingest(_port("INGEST_PORT", 8001))
-            broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002))
+            ingest = stack.ingest(_port("INGEST_PORT", 8001), **_metrics(_port("INGEST_METRICS_PORT", 9101)))
+            broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002), **_metrics(_port("BROADCAST_METRICS_PORT", 9102)))
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
             _greet(stack, ingest, link, rooms)

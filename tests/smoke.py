@@ -3,7 +3,8 @@
 Plain Python without any package, so that it runs wherever Python 3.11 does, Windows included: `python tests/smoke.py https://…`.
 
 The tokens come from SMOKE_INGEST_TOKEN and SMOKE_DASHBOARD_TOKEN, which must cover the room SMOKE_ROOM (smoke-check), or are signed here
-with the first key of TOKEN_KEYS (environment, else `.env`, else `.local/token-keys`). INGEST_URL is for a stack without a front proxy.
+with the first key of INGEST_TOKEN_KEYS and DASHBOARD_TOKEN_KEYS, or of TOKEN_KEYS (environment, else `.env`, else `.local/token-keys`).
+INGEST_URL is for a stack without a front proxy.
 The value that is posted is so old that it disappears by itself after a minute. SSL_CERT_FILE names a private authority's certificate.
 """
 
@@ -14,6 +15,7 @@ import hmac
 import json
 import os
 import pathlib
+import runpy
 import secrets
 import socket
 import ssl
@@ -26,6 +28,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 5.0
 VISIBLE_SECONDS = 60
 MAX_OFFSET_MS = 2000  # beyond it the server shifts what a producer with this clock posts
@@ -230,24 +233,28 @@ CHECKS: tuple[Callable[[Stack], str], ...] = (
 )
 
 
-def _token_keys() -> str:
-    if keys := os.environ.get("TOKEN_KEYS"):
+def _token_keys(audience: str) -> str:
+    """What signs for an audience: keys of its own, else those that serve both."""
+    names = (f"{audience.upper()}_TOKEN_KEYS", "TOKEN_KEYS")
+    if keys := next(filter(None, map(os.environ.get, names)), ""):
         return keys
-    root = pathlib.Path(__file__).resolve().parent.parent
-    if (environment := root / ".env").exists():
-        for line in environment.read_text("utf-8").splitlines():
-            if line.startswith("TOKEN_KEYS="):
-                return line.partition("=")[2].strip().strip("'\"")
-    return local.read_text("utf-8").strip() if (local := root / ".local" / "token-keys").exists() else ""
+    if (environment := ROOT / ".env").exists():
+        found = dict(line.split("=", 1) for line in environment.read_text("utf-8").splitlines() if "=" in line and not line.startswith("#"))
+        return next(filter(None, (found.get(name, "").strip().strip("'\"") for name in names)), "")
+    return local.read_text("utf-8").strip() if (local := ROOT / ".local" / "token-keys").exists() else ""
 
 
 def _sign(keys: str, audience: str, room_id: str) -> str:
-    """A token for five minutes and one room; HS256 by hand, since this file needs no package."""
+    """A token for five minutes and one room; HS256 or EdDSA by hand, since this file needs no package."""
     kid, _, secret = keys.split(",", maxsplit=1)[0].strip().partition(":")
+    algorithm = "EdDSA" if secret.startswith("ed25519:") else "HS256"
     now = int(time.time())
     times = {"iat": now, "exp": now + 300}
     claims = {"iss": "studio-pulse", "aud": audience, "sub": "smoke", "jti": secrets.token_hex(8), "rooms": [room_id], **times}
-    signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT", "kid": kid}, claims))
+    signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": algorithm, "typ": "JWT", "kid": kid}, claims))
+    if algorithm == "EdDSA":
+        seed = base64.urlsafe_b64decode(secret.removeprefix("ed25519:") + "=")
+        return b".".join((signed, _base64(runpy.run_path(str(ROOT / "deploy" / "ed25519.py"))["sign"](seed, signed)))).decode()
     return b".".join((signed, _base64(hmac.digest(secret.encode(), signed, hashlib.sha256)))).decode()
 
 
@@ -258,10 +265,10 @@ def _base64(data: bytes) -> bytes:
 def _stack(url: str) -> Stack:
     room_id = os.environ.get("SMOKE_ROOM", "smoke-check")
     given = {audience: os.environ.get(f"SMOKE_{audience.upper()}_TOKEN", "") for audience in ("ingest", "dashboard")}
-    keys = _token_keys()
-    if not keys and not all(given.values()):
+    keys = {audience: _token_keys(audience) for audience in given}
+    if not all(given[audience] or keys[audience] for audience in given):
         raise CheckFailed("set TOKEN_KEYS, or SMOKE_INGEST_TOKEN and SMOKE_DASHBOARD_TOKEN")
-    tokens = {audience: token or _sign(keys, audience, room_id) for audience, token in given.items()}
+    tokens = {audience: token or _sign(keys[audience], audience, room_id) for audience, token in given.items()}
     return Stack(url, os.environ.get("INGEST_URL") or url, room_id, tokens["ingest"], tokens["dashboard"])
 
 

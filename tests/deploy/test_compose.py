@@ -18,13 +18,14 @@ from deploy.make_env import fill
 from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
 from ingest_service.settings import IngestSettings
 from shared.jobs import STOP_SECONDS
-from shared.settings import CommonSettings, load
+from shared.settings import CommonSettings, SettingsError, for_audience, load
 from tests.deploy import dockerfile
 from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
 from tests.stack import ROOT
 
 SERVICES = services()
 SETTINGS: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "tokens": CommonSettings}
+FOR_ISSUING = {"INGEST_TOKEN_KEYS", "DASHBOARD_TOKEN_KEYS"}  # `tokens` alone reads them
 SECRET = re.compile(r"PASSWORD|KEYS|TOKEN_KEYS|SECRET")
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -106,19 +107,19 @@ def test_images_are_exact_versions(name: str) -> None:
 @pytest.mark.parametrize("name", SETTINGS)
 def test_services_are_given_their_settings(name: str) -> None:
     """Every variable is a setting, what is required is given, and what is given is right."""
-    given = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+    given = {key: str(value or "") for key, value in SERVICES[name]["environment"].items()}
     if name != "tokens":
         given |= {key: value for key, value in dockerfile.environment(name).items() if not key.startswith(("PATH", "PYTHON"))}
     fields = {field.upper() for field in SETTINGS[name].__struct_fields__}
-    assert given.keys() - fields == set()
-    load(SETTINGS[name], given)
+    assert given.keys() - fields == (FOR_ISSUING if name == "tokens" else set())
+    load(SETTINGS[name], {**for_audience("ingest", given), "METRICS_HOST": "127.0.0.1"})
 
 
 @pytest.mark.parametrize("name", ["ingest", "broadcast"])
 def test_defaults_are_the_services_own(name: str) -> None:
     """What `.env` leaves out is as it would be without compose.yaml."""
-    given = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
-    plain = {key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "FORWARDED_ALLOW_IPS")}
+    given = {key: str(value or "") for key, value in SERVICES[name]["environment"].items()}
+    plain = {key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "TOKEN_PUBLIC_KEYS", "FORWARDED_ALLOW_IPS")}
     ours, own = load(SETTINGS[name], given), load(SETTINGS[name], plain)
     apart = {*plain, "ALLOWED_ORIGINS", "METRICS_HOST", *(key for key in given if key.startswith("MAX_CONNECTIONS"))}
     names = [key.lower() for key in given if key.lower() in SETTINGS[name].__struct_fields__ and key not in apart]
@@ -135,8 +136,34 @@ def test_metrics_are_served_on_the_network_of_prometheus_alone(name: str) -> Non
     assert not re.search(r"\b910[12]\b", caddyfile)
 
 
+KEYS = {f"{audience}_{kind}_KEYS" for audience in ("INGEST", "DASHBOARD") for kind in ("TOKEN", "PUBLIC")}
+
+
 def _secrets() -> set[str]:
-    return {name for name, _, _ in VARIABLE.findall(FILE) if SECRET.search(name)}
+    return {name for name, _, _ in VARIABLE.findall(FILE) if SECRET.search(name)} - {"TOKEN_KEYS", *KEYS}
+
+
+def test_a_service_has_what_verifies_its_own_audience_and_nothing_that_signs() -> None:
+    """On a new stack; whoever takes broadcast over can issue nothing, and the tokens of ingest mean nothing to it."""
+    made = parse_env(fill(EXAMPLE))
+    read = services(**made)
+    for name, audience in (("ingest", "INGEST"), ("broadcast", "DASHBOARD")):
+        environment = read[name]["environment"]
+        held = {key: environment[key] or "" for key in environment if "KEYS" in key}
+        assert held == {"TOKEN_KEYS": "", "TOKEN_PUBLIC_KEYS": made[f"{audience}_PUBLIC_KEYS"]}
+    private = {made["INGEST_TOKEN_KEYS"], made["DASHBOARD_TOKEN_KEYS"]}
+    holders = {name for name, service in read.items() if private & set(service.get("environment", {}).values())}
+    assert holders == {"tokens"}
+
+
+def test_a_stack_with_shared_secrets_goes_on() -> None:
+    """A `.env` from before there were keys for each audience needs no change; without any key a service says what it lacks."""
+    old = parse_env(fill(EXAMPLE)) | dict.fromkeys(KEYS, "") | {"TOKEN_KEYS": "k1:" + "x" * 32}
+    for name in ("ingest", "broadcast"):
+        given = {key: str(value or "") for key, value in services(**old)[name]["environment"].items()}
+        assert load(SETTINGS[name], given).keyring.signing_kid == "k1"
+        with pytest.raises(SettingsError, match="TOKEN_KEYS is not set"):
+            load(SETTINGS[name], given | {"TOKEN_KEYS": ""})
 
 
 def test_nothing_starts_without_its_secrets() -> None:
@@ -153,7 +180,8 @@ def test_no_secret_is_written_down() -> None:
     environments = yaml.safe_load(re.sub(r"\$\{[A-Z_]+[^}]*\}", "VARIABLE", FILE))["services"]
     values = {(n, k): str(v) for n, s in environments.items() for k, v in s.get("environment", {}).items() if SECRET.search(k)}
     assert set(values.values()) == {"VARIABLE"}
-    assert not [name for name, operator, _ in VARIABLE.findall(FILE) if SECRET.search(name) and operator == ":-"]
+    assert {word for name, operator, word in VARIABLE.findall(FILE) if name in {"TOKEN_KEYS", *KEYS}} == {""}
+    assert not [name for name, operator, _ in VARIABLE.findall(FILE) if name in _secrets() and operator == ":-"]
     assert {name: value for name, value in parse_env(EXAMPLE).items() if value} == {}
 
 
@@ -161,9 +189,10 @@ def test_the_example_names_every_variable() -> None:
     """Those that are required, and, commented out with their defaults, those that are not."""
     used = {name: word for text in (FILE, *PORTS.values()) for name, operator, word in VARIABLE.findall(text) if operator in (":-", ":+")}
     optional = dict(line[1:].split("=", 1) for line in EXAMPLE.splitlines() if re.match(r"#[A-Z_]+=", line))
-    assert parse_env(EXAMPLE).keys() == _secrets()
-    assert optional.keys() == used.keys()
-    assert {name: value for name, value in optional.items() if name != "DOMAIN"} == {n: w for n, w in used.items() if n != "DOMAIN"}
+    assert parse_env(EXAMPLE).keys() == _secrets() | KEYS
+    assert optional.keys() == used.keys() - KEYS
+    apart = {"DOMAIN", *KEYS}
+    assert {name: word for name, word in optional.items() if name not in apart} == {n: w for n, w in used.items() if n not in apart}
 
 
 def test_stopping_leaves_time_to_say_goodbye() -> None:

@@ -15,7 +15,7 @@ OLD, NEW = "old:" + "o" * 32, "new:" + "n" * 32
 
 def issued(keys: str, audience: str) -> str:
     """A token as the command line issues it with these keys."""
-    command = [sys.executable, "-m", "shared.tokens", "issue", "--audience", audience, "--subject", "rotation"]
+    command = [sys.executable, "-m", "shared.tokens", "issue", "--audience", audience, "--subject", "rotation", "--rooms", "*"]
     done = subprocess.run(command, cwd=ROOT, env={"TOKEN_KEYS": keys}, capture_output=True, text=True, check=True, timeout=30)
     return done.stdout.strip()
 
