@@ -93,3 +93,19 @@ export function quantileLevels(values, levels = 4) {
     return Math.max(1, Math.ceil((atMost / Math.max(1, earning.length)) * levels));
   };
 }
+
+/**
+ * Where labels along a line may be written: each in the middle of its place, moved inside the line's ends, and left out where it would touch
+ * the one before.
+ * @param {{x: number, width: number}[]} labels in order @param {number} left @param {number} right @param {number} [gap] between two of them
+ * @returns {(number | null)[]} the middle of each; null where it is left out
+ */
+export function placeLabels(labels, left, right, gap = 8) {
+  let end = -Infinity;
+  return labels.map(({ x, width }) => {
+    const middle = Math.min(Math.max(x, left + width / 2), right - width / 2);
+    if (width > right - left || middle - width / 2 < end + gap) return null;
+    end = middle + width / 2;
+    return middle;
+  });
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openFrom, spanOf } from '../../broadcast_service/dashboard/periods.js';
-import { hoursOfWeek, meanPerHour, measuredPoints, quantileLevels, timeTicks, valueTicks } from '../../broadcast_service/dashboard/scales.js';
+import { hoursOfWeek, meanPerHour, measuredPoints, placeLabels, quantileLevels, timeTicks, valueTicks } from '../../broadcast_service/dashboard/scales.js';
 
 process.env['TZ'] = 'America/Bogota'; // the reader's clock, five hours behind UTC
 const MONDAY = Date.UTC(2026, 0, 5, 5) / 1000; // midnight there
@@ -79,4 +79,12 @@ test('periods are whole hours, and today begins at the reader\'s midnight', () =
   assert.deepEqual(spanOf('today', now, 3600), { from: MONDAY, to: MONDAY + 11 * 3600, step: 3600 });
   assert.deepEqual(spanOf('day', now, 3600), { from: MONDAY - 13 * 3600, to: MONDAY + 11 * 3600, step: 3600 });
   assert.equal(spanOf('week', now, 3600).to - spanOf('week', now, 3600).from, 7 * 86_400);
+});
+
+test('labels never touch each other nor leave the line, and the first and last stay where there is room', () => {
+  const wide = (/** @type {number[]} */ xs, width = 60) => xs.map((x) => ({ x, width }));
+  assert.deepEqual(placeLabels(wide([0, 100, 200, 300]), 0, 300), [30, 100, 200, 270]);
+  assert.deepEqual(placeLabels(wide([0, 50, 100, 150]), 0, 300), [30, null, 100, null]);
+  assert.deepEqual(placeLabels(wide([10], 400), 0, 300), [null]);
+  assert.deepEqual(placeLabels([], 0, 300), []);
 });

@@ -2,10 +2,12 @@
 
 import { RequestFailed } from '../api.js';
 import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
-import { hourOfWeek, hoursOfWeek, meanPerHour, measuredPoints, quantileLevels } from '../scales.js';
+import { meanPerHour, measuredPoints } from '../scales.js';
 import { Chart } from './chart.js';
-import { find, html, write } from './dom.js';
+import { find, html, write, writeFigure } from './dom.js';
 import { download } from './download.js';
+import { Hours } from './hours.js';
+import { Ranking } from './ranking.js';
 import { hrefOf } from './route.js';
 import { offer } from './segmented.js';
 
@@ -26,6 +28,10 @@ export class AnalyticsView {
   #periods = html('#analytics-period');
   #platforms = html('#analytics-platform');
   #retry = find(document, '#analytics-retry', HTMLButtonElement);
+  #byPlatform = new Ranking(html('#analytics-platforms'));
+  #topHours = new Ranking(html('#analytics-top'));
+  #byRoom = new Ranking(html('#analytics-rooms'));
+  #hours = new Hours(html('#analytics-hours'));
   /** @type {Period} */
   #period = 'day';
   #platform = '';
@@ -81,7 +87,7 @@ export class AnalyticsView {
     this.#known = [];
     this.#chart.clear();
     this.#body.hidden = true;
-    for (const id of ['#analytics-platforms', '#analytics-top', '#analytics-rooms', '#analytics-hours']) html(id).replaceChildren();
+    for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#hours]) table.clear();
     for (const id of ['#fact-room', '#fact-room-sub']) write(html(id), '');
   }
 
@@ -143,7 +149,7 @@ export class AnalyticsView {
     this.#paintPlatforms(report, speech);
     this.#paintTopHours(report, speech);
     this.#paintRooms(report, speech);
-    paintHours(html('#analytics-hours'), week, nowMs, speech);
+    this.#hours.paint(week, nowMs, speech);
   }
 
   /** @param {Report} report @param {Speech} speech @param {number} nowMs */
@@ -155,106 +161,41 @@ export class AnalyticsView {
     const [room] = report.rooms;
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
     const none = speech.say('best_none');
-    const facts = {
-      total: [speech.number(report.total), speech.say('rooms_earning', { count: earning })],
-      rate: [speech.number(perHour === null ? null : Math.round(perHour)), minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured')],
-      hour: report.total ? [speech.number(report.earned[best] ?? 0), speech.moment.format(bestMs) + open] : ['—', none],
-      room: room?.earned ? [room.room_id, `${speech.number(room.earned)} ${speech.say('tokens')}`] : ['—', none],
+    /** @type {Record<string, [number | null, string]>} */
+    const figures = {
+      total: [report.total, speech.say('rooms_earning', { count: earning })],
+      rate: [perHour === null ? null : Math.round(perHour), minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured')],
+      hour: report.total ? [report.earned[best] ?? 0, speech.moment.format(bestMs) + open] : [null, none],
     };
-    for (const [name, [value, sub]] of Object.entries(facts)) {
-      write(html(`#fact-${name}`), value ?? '');
-      write(html(`#fact-${name}-sub`), sub ?? '');
+    for (const [name, [value, sub]] of Object.entries(figures)) {
+      writeFigure(html(`#fact-${name}`), value, speech);
+      write(html(`#fact-${name}-sub`), sub);
     }
+    write(html('#fact-room'), room?.earned ? room.room_id : '—');
+    html('#fact-room').title = room?.earned ? room.room_id : '';
+    write(html('#fact-room-sub'), room?.earned ? `${speech.number(room.earned)} ${speech.say('tokens')}` : none);
   }
 
   /** @param {Report} report @param {Speech} speech */
   #paintPlatforms({ platforms, total }, speech) {
-    const rows = platforms.map(({ platform, earned }) => rankRow(document.createTextNode(platform), earned, total, platforms[0]?.earned ?? 0, speech));
-    html('#analytics-platforms').replaceChildren(...rows);
+    this.#byPlatform.paint(platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })), total, speech);
   }
 
   /** @param {Report} report @param {Speech} speech */
   #paintTopHours({ earned, from, step, total }, speech) {
     const ranked = earned.map((amount, i) => ({ amount, at: (from + i * step) * 1000 })).sort((a, b) => b.amount - a.amount);
-    const rows = ranked.filter(({ amount }) => amount > 0).slice(0, TOP_HOURS).map(({ amount, at }) =>
-      rankRow(document.createTextNode(speech.hourOfWeek.format(at)), amount, total, ranked[0]?.amount ?? 0, speech));
-    html('#analytics-top').replaceChildren(...rows);
+    const shown = ranked.filter(({ amount }) => amount > 0).slice(0, TOP_HOURS);
+    this.#topHours.paint(shown.map(({ amount, at }) => ({ key: String(at), words: speech.hourOfWeek.format(at), earned: amount })), total, speech);
   }
 
   /** @param {Report} report @param {Speech} speech */
   #paintRooms({ feeds, total }, speech) {
     const shown = this.#allRooms ? feeds : feeds.slice(0, ROOMS_AT_FIRST);
-    const rows = shown.map(({ room_id: room, platform, earned }) => {
-      const link = document.createElement('a');
-      link.href = hrefOf({ view: 'room', room, platform }, location.search);
-      link.textContent = room;
-      const name = document.createElement('span');
-      name.translate = false;
-      const sub = document.createElement('small');
-      sub.textContent = platform;
-      name.append(link, ' ', sub);
-      return rankRow(name, earned, total, feeds[0]?.earned ?? 0, speech);
-    });
-    html('#analytics-rooms').replaceChildren(...rows);
+    this.#byRoom.paint(shown.map(({ room_id: room, platform, earned }) => ({
+      key: `${room}\n${platform}`, words: room, isName: true, sub: platform, href: hrefOf({ view: 'room', room, platform }, location.search), earned,
+    })), total, speech);
     const more = html('#analytics-all');
     more.hidden = shown.length === feeds.length;
     write(more, speech.say('show_all', { count: feeds.length }));
   }
-}
-
-/** One line of a ranking: name, bar, amount, share. @param {Node} name @param {number} earned @param {number} total @param {number} most @param {Speech} speech */
-function rankRow(name, earned, total, most, speech) {
-  const row = document.createElement('tr');
-  const head = document.createElement('th');
-  head.scope = 'row';
-  head.append(name);
-  const [barCell, amount, share] = [document.createElement('td'), document.createElement('td'), document.createElement('td')];
-  const bar = document.createElement('div');
-  bar.className = 'rank-bar';
-  bar.style.setProperty('--share', String(most ? (earned / most) * 100 : 0));
-  barCell.append(bar);
-  amount.textContent = speech.number(earned);
-  share.textContent = total ? speech.percentage.format(earned / total) : '—';
-  row.append(head, barCell, amount, share);
-  return row;
-}
-
-/** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. @param {HTMLElement} table @param {Report} week @param {number} nowMs @param {Speech} speech */
-function paintHours(table, week, nowMs, speech) {
-  const hours = hoursOfWeek(week);
-  const level = quantileLevels(hours.flat().filter((value) => value !== null));
-  const now = hourOfWeek(nowMs);
-  const day = new Intl.DateTimeFormat(speech.locale, { weekday: 'short' });
-  const dayName = (/** @type {number} */ i) => day.format(new Date(2024, 0, 1 + i)); // 1 January 2024 was a Monday
-  const head = document.createElement('tr');
-  head.append(document.createElement('td'), ...Array.from({ length: 24 }, (_, hour) => headCell('col', String(hour).padStart(2, '0'))));
-  const rows = hours.map((values, i) => {
-    const row = document.createElement('tr');
-    row.append(headCell('row', dayName(i)), ...values.map((value, hour) => hourCell(value, level, now.day === i && now.hour === hour, dayName(i), hour, speech)));
-    return row;
-  });
-  table.replaceChildren(head, ...rows);
-}
-
-/** @param {string} scope @param {string} words */
-function headCell(scope, words) {
-  const cell = document.createElement('th');
-  cell.scope = scope;
-  cell.textContent = words;
-  return cell;
-}
-
-/** @param {number | null} value @param {(value: number) => number} level @param {boolean} isNow @param {string} day @param {number} hour @param {Speech} speech */
-function hourCell(value, level, isNow, day, hour, speech) {
-  const cell = document.createElement('td');
-  const words = document.createElement('span');
-  words.className = 'unseen';
-  words.textContent = value === null ? speech.say('not_measured') : speech.number(Math.round(value));
-  cell.dataset['level'] = value === null ? 'none' : String(level(value));
-  if (isNow) cell.dataset['now'] = '';
-  const at = { day, hour: `${String(hour).padStart(2, '0')}:00` };
-  const meaning = value === null ? speech.say('best_hours_unknown', at) : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
-  cell.title = isNow ? `${meaning} · ${speech.say('so_far')}` : meaning;
-  cell.append(words);
-  return cell;
 }

@@ -2,7 +2,7 @@
  * Bars or a line over time as SVG, drawn to the size it is given, with a crosshair that says the value under the pointer or the arrow keys.
  */
 
-import { timeTicks, valueTicks } from '../scales.js';
+import { placeLabels, timeTicks, valueTicks } from '../scales.js';
 
 /** @typedef {import('../i18n.js').Speech} Speech */
 /**
@@ -19,8 +19,9 @@ import { timeTicks, valueTicks } from '../scales.js';
  */
 
 const SVG = 'http://www.w3.org/2000/svg';
-const [LEFT, RIGHT, TOP, BOTTOM] = [52, 8, 10, 24];
-const HALF_LABEL = 30;
+const [RIGHT, TOP] = [8, 10];
+/** A bar is no wider than this, however few there are: just after midnight today has one. */
+const BAR_MOST = 64;
 
 export class Chart {
   #svg = document.createElementNS(SVG, 'svg');
@@ -29,6 +30,9 @@ export class Chart {
   #shown = null;
   /** @type {number | null} index of the pointed-at value */
   #at = null;
+  /** Room for the labels, which grow with the page's type. */
+  #left = 52;
+  #bottom = 24;
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -40,15 +44,18 @@ export class Chart {
     this.#svg.setAttribute('role', 'img');
     root.append(this.#readout, this.#svg);
     new ResizeObserver(() => this.#draw()).observe(root);
-    this.#svg.addEventListener('pointermove', (event) => this.#point(this.#nearest(event.offsetX)));
-    for (const type of ['pointerleave', 'blur']) this.#svg.addEventListener(type, () => this.#point(null));
+    for (const type of /** @type {const} */ (['pointermove', 'pointerdown'])) this.#svg.addEventListener(type, (event) => this.#point(this.#nearest(event.offsetX)));
+    this.#svg.addEventListener('pointerleave', (event) => { if (event.pointerType === 'mouse') this.#point(null); }); // a finger leaves with every tap
+    this.#svg.addEventListener('blur', () => this.#point(null));
     this.#svg.addEventListener('keydown', (event) => this.#walk(event));
   }
 
   /** @param {Series} series @param {Speech} speech */
   show(series, speech) {
+    const pointedAt = this.#at === null ? null : this.#shown?.series.points[this.#at]?.t;
     this.#shown = { series, speech };
-    this.#at = null;
+    const at = series.points.findIndex(({ t }) => t === pointedAt);
+    this.#at = at < 0 ? null : at;
     this.#draw();
   }
 
@@ -67,36 +74,46 @@ export class Chart {
     const values = series.points.map(({ value }) => value);
     const ticks = valueTicks(series.fromZero === false && values.length ? Math.min(...values) : 0, Math.max(0, ...values));
     const [least, most] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
-    this.x = (/** @type {number} */ t) => LEFT + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - LEFT - RIGHT);
-    this.y = (/** @type {number} */ value) => height - BOTTOM - ((value - least) / (most - least)) * (height - TOP - BOTTOM);
+    const type = parseFloat(getComputedStyle(this.root).getPropertyValue('font-size')) * 0.8;
+    this.#left = Math.max(36, ...ticks.map((tick) => speech.short(tick).length * type * 0.64 + 12));
+    this.#bottom = type * 2.1;
+    this.x = (/** @type {number} */ t) => this.#left + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - this.#left - RIGHT);
+    this.y = (/** @type {number} */ value) => height - this.#bottom - ((value - least) / (most - least)) * (height - TOP - this.#bottom);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('aria-label', summary(series, speech));
-    this.#svg.replaceChildren(...this.#grid(ticks, width, speech), ...this.#times(series, width, height, speech), ...this.#marks(series, height), this.#cursor(series, height));
+    const times = this.#times(series, width, height, type, speech);
+    this.#svg.replaceChildren(...this.#grid(ticks, width, type, speech), ...times.map(({ text }) => text), ...this.#marks(series, height), this.#cursor(series, height));
+    const places = placeLabels(times.map(({ text, x }) => ({ x, width: text.getComputedTextLength() })), this.#left - 12, width);
+    for (const [i, { text }] of times.entries()) {
+      const place = places[i] ?? null;
+      if (place === null) text.remove();
+      else text.setAttribute('x', String(place));
+    }
     this.#say();
   }
 
-  /** @param {number[]} ticks @param {number} width @param {Speech} speech */
-  #grid(ticks, width, speech) {
+  /** @param {number[]} ticks @param {number} width @param {number} type size in pixels @param {Speech} speech */
+  #grid(ticks, width, type, speech) {
     return ticks.flatMap((tick) => {
       const y = Math.round(this.#y(tick)) + 0.5;
-      return [shape('line', { class: 'chart-grid', x1: LEFT, x2: width - RIGHT, y1: y, y2: y }), label(speech.short(tick), LEFT - 8, y + 4, 'end')];
+      return [shape('line', { class: 'chart-grid', x1: this.#left, x2: width - RIGHT, y1: y, y2: y }), label(speech.short(tick), this.#left - 8, y + type * 0.35, 'end')];
     });
   }
 
-  /** @param {Series} series @param {number} width @param {number} height @param {Speech} speech */
-  #times({ fromMs, toMs }, width, height, speech) {
+  /** @param {Series} series @param {number} width @param {number} height @param {number} type size in pixels @param {Speech} speech */
+  #times({ fromMs, toMs }, width, height, type, speech) {
     const week = toMs - fromMs > 2 * 86_400_000;
     const format = week ? speech.weekday : speech.hour;
-    const ticks = timeTicks(fromMs, toMs, Math.max(2, width / (week ? 70 : 90))).map((tick) => ({ tick, x: this.#x(tick) }));
-    return ticks.filter(({ x }) => x < width - HALF_LABEL).map(({ tick, x }) => label(format.format(tick), x, height - 6, x < LEFT + 12 ? 'start' : 'middle'));
+    const ticks = timeTicks(fromMs, toMs, Math.max(2, width / (type * (week ? 5.5 : 8.5))));
+    return ticks.map((tick) => ({ x: this.#x(tick), text: label(format.format(tick), this.#x(tick), height - type * 0.5, 'middle') }));
   }
 
   /** @param {Series} series @param {number} height */
   #marks({ kind, points, stepMs, openFromMs = Infinity }, height) {
     if (kind === 'line') return [shape('path', { class: 'chart-line', d: this.#path(points, stepMs) })];
-    const base = height - BOTTOM;
+    const base = height - this.#bottom;
     const slot = this.#x(stepMs) - this.#x(0);
-    const gap = slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15;
+    const gap = Math.max(slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15, slot - BAR_MOST);
     const bar = (/** @type {{t: number, value: number}} */ { t, value }) => {
       const tall = Math.max(1, base - this.#y(value));
       const round = Math.min(3, (slot - gap) / 2, tall);
@@ -121,7 +138,7 @@ export class Chart {
     const point = this.#at === null ? undefined : points[this.#at];
     if (!point) return group;
     const x = this.#x(point.t + (kind === 'bars' ? stepMs / 2 : 0));
-    group.append(shape('line', { x1: x, x2: x, y1: TOP, y2: height - BOTTOM }), shape('circle', { cx: x, cy: this.#y(point.value), r: 4 }));
+    group.append(shape('line', { x1: x, x2: x, y1: TOP, y2: height - this.#bottom }), shape('circle', { cx: x, cy: this.#y(point.value), r: 4 }));
     return group;
   }
 
@@ -185,7 +202,7 @@ function shape(tag, attributes) {
 
 /** @param {string} words @param {number} x @param {number} y @param {string} anchor */
 function label(words, x, y, anchor) {
-  const element = shape('text', { class: 'chart-label', x, y, 'text-anchor': anchor });
+  const element = /** @type {SVGTextElement} */ (shape('text', { class: 'chart-label', x, y, 'text-anchor': anchor }));
   element.textContent = words;
   return element;
 }

@@ -1,0 +1,78 @@
+/** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. Cells are made once and updated in place. */
+
+import { hourOfWeek, hoursOfWeek, quantileLevels } from '../scales.js';
+import { mark, write } from './dom.js';
+
+/** @typedef {import('../i18n.js').Speech} Speech */
+/** @typedef {{cell: HTMLElement, words: HTMLElement}} Cell */
+
+export class Hours {
+  /** @type {{day: HTMLElement, cells: Cell[]}[]} */
+  #rows = [];
+
+  /** @param {HTMLElement} body */
+  constructor(body) {
+    this.body = body;
+  }
+
+  clear() {
+    this.#rows = [];
+    this.body.replaceChildren();
+  }
+
+  /** @param {import('../api.js').Report} week @param {number} nowMs @param {Speech} speech */
+  paint(week, nowMs, speech) {
+    if (!this.#rows.length) this.#build();
+    const hours = hoursOfWeek(week);
+    const level = quantileLevels(hours.flat().filter((value) => value !== null));
+    const now = hourOfWeek(nowMs);
+    const name = new Intl.DateTimeFormat(speech.locale, { weekday: 'short' });
+    for (const [i, { day, cells }] of this.#rows.entries()) {
+      const words = name.format(new Date(2024, 0, 1 + i)); // 1 January 2024 was a Monday
+      write(day, words);
+      for (const [hour, cell] of cells.entries()) {
+        paintCell(cell, hours[i]?.[hour] ?? null, level, now.day === i && now.hour === hour, { day: words, hour: `${twoDigits(hour)}:00` }, speech);
+      }
+    }
+  }
+
+  #build() {
+    const head = document.createElement('tr');
+    head.append(document.createElement('td'), ...Array.from({ length: 24 }, (_, hour) => headCell('col', twoDigits(hour))));
+    this.#rows = Array.from({ length: 7 }, () => ({
+      day: headCell('row', ''),
+      cells: Array.from({ length: 24 }, () => {
+        const [cell, words] = [document.createElement('td'), document.createElement('span')];
+        words.className = 'unseen';
+        cell.append(words);
+        return { cell, words };
+      }),
+    }));
+    this.body.replaceChildren(head, ...this.#rows.map(({ day, cells }) => {
+      const row = document.createElement('tr');
+      row.append(day, ...cells.map(({ cell }) => cell));
+      return row;
+    }));
+  }
+}
+
+/** @param {number} hour */
+const twoDigits = (hour) => String(hour).padStart(2, '0');
+
+/** @param {string} scope @param {string} words */
+function headCell(scope, words) {
+  const cell = document.createElement('th');
+  cell.scope = scope;
+  write(cell, words);
+  return cell;
+}
+
+/** @param {Cell} parts @param {number | null} value @param {(value: number) => number} level @param {boolean} isNow @param {{day: string, hour: string}} at @param {Speech} speech */
+function paintCell({ cell, words }, value, level, isNow, at, speech) {
+  write(words, value === null ? speech.say('not_measured') : speech.number(Math.round(value)));
+  mark(cell, 'level', value === null ? 'none' : String(level(value)));
+  cell.toggleAttribute('data-now', isNow);
+  const meaning = value === null ? speech.say('best_hours_unknown', at) : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
+  const title = isNow ? `${meaning} · ${speech.say('so_far')}` : meaning;
+  if (cell.title !== title) cell.title = title;
+}

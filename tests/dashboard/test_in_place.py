@@ -1,0 +1,165 @@
+"""What a refresh, a choice or a finger does to what somebody is using: nothing is thrown away, nothing is hidden."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.dashboard.browser import Dashboard, Opener
+from tests.dashboard.studio import Studio
+
+VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
+FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rooms(studio: Studio) -> None:
+    """Two rooms with two hours of earnings."""
+    now = int(time.time())
+    for at in range(7200, 0, -300):
+        studio.post(
+            *({"room_id": f"place-{n}", "timestamp": now - at, "tokens_count": 90_000 - at * n, "viewers_count": 10} for n in (1, 2))
+        )
+
+
+def opened(studio: Studio, visit: Opener, query: str, **context: object) -> Dashboard:
+    """The page with its reports loaded."""
+    dashboard = visit(studio, **context).open(query, rooms=("place-1", "place-2")).live()
+    expect(dashboard.page.locator(".chart-bars").first).to_be_attached()
+    return dashboard
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener, view: str) -> None:
+    """Each press chooses the next one, and the focus stays in the row."""
+    query, periods = VIEWS[view]
+    dashboard = opened(studio, visit, query)
+    page = dashboard.page
+    page.locator(f'{periods} input[value="today"]').focus()
+    for value in ("day", "week", "today", "day"):
+        with page.expect_response("**/analytics?**"):
+            page.keyboard.press("ArrowRight")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(FOCUS) == value
+        expect(page.locator(f'{periods} input[value="{value}"]')).to_be_checked()
+
+
+def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio, visit: Opener) -> None:
+    """Reports are loaded again every minute; who reads with the keyboard must not notice."""
+    dashboard = visit(studio)
+    page = dashboard.page
+    page.clock.install()
+    dashboard.open("?view=analytics", rooms=("place-1", "place-2")).live()
+    link = page.locator("#analytics-rooms a").nth(1)
+    link.focus()
+    page.locator("#analytics-chart svg").hover(position={"x": 300, "y": 80})
+    said = page.locator("#analytics-chart .chart-readout")
+    expect(said).to_contain_text("tokens")
+    before = said.inner_text()
+    with page.expect_response("**/analytics?**"):
+        page.clock.run_for(61_000)
+    page.wait_for_load_state("networkidle")
+    expect(link).to_be_focused()
+    assert said.inner_text() == before
+
+
+def test_a_tap_shows_the_value(studio: Studio, visit: Opener) -> None:
+    """And it stays until something else is tapped."""
+    dashboard = opened(studio, visit, VIEWS["room"][0], has_touch=True, viewport={"width": 390, "height": 844})
+    chart = dashboard.page.locator("#room-earned svg")
+    chart.tap(position={"x": 200, "y": 60})
+    said = dashboard.page.locator("#room-earned .chart-readout")
+    expect(said).to_contain_text("tokens")
+    dashboard.page.locator("h1").first.tap()
+    expect(said).not_to_contain_text("tokens")
+
+
+TOUCHING = """() => [...document.querySelectorAll('.chart')].flatMap((chart) => {
+  const rows = {};
+  for (const label of chart.querySelectorAll('.chart-label')) (rows[label.getAttribute('text-anchor')] ??= []).push(label);
+  const boxes = (rows.middle ?? []).map((label) => ({words: label.textContent, box: label.getBoundingClientRect()})).sort((a, b) => a.box.left - b.box.left);
+  const frame = chart.getBoundingClientRect();
+  return boxes.flatMap(({words, box}, i) => {
+    const next = boxes[i + 1];
+    const problems = [];
+    if (next && box.right + 2 > next.box.left) problems.push(`${words}|${next.words}`);
+    if (box.left < frame.left - 1 || box.right > frame.right + 1) problems.push(`${words} leaves the chart`);
+    return problems;
+  });
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 820, 1280, 2560])
+@pytest.mark.parametrize("locale", ["es-CO", "en-US"])
+@pytest.mark.parametrize("period", ["today", "day", "week"])
+def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, period: str, locale: str, width: int) -> None:
+    """At any width, in the longer language too; and they are as large as the text around them."""
+    dashboard = opened(studio, visit, f"{VIEWS['room'][0]}&period={period}", locale=locale, viewport={"width": width, "height": 1000})
+    dashboard.page.wait_for_load_state("networkidle")
+    assert dashboard.page.evaluate(f"({TOUCHING})()") == []
+    sizes = dashboard.page.evaluate(
+        "['.chart-label', '.kpi-sub'].map((s) => parseFloat(getComputedStyle(document.querySelector(s)).fontSize))"
+    )
+    assert sizes[0] > 0.9 * sizes[1]
+
+
+def test_spanish_axes_say_thousands_in_one_way(studio: Studio, visit: Opener) -> None:
+    """`30 mil`, never `30 k` beside `1 K`."""
+    dashboard = opened(studio, visit, VIEWS["room"][0], locale="es-CO")
+    words = (
+        dashboard.page.locator("#room-balance .chart-label").all_inner_texts()
+        or dashboard.page.locator("#room-balance .chart-label").all_text_contents()
+    )
+    assert any(word.endswith("mil") for word in words)
+    assert not [word for word in words if "k" in word.lower()]
+
+
+COLOURS = """([selector, property]) => [...document.querySelectorAll(selector)].map((e) => getComputedStyle(e)[property])"""
+
+
+def test_high_contrast_shows_what_colour_shows_elsewhere(studio: Studio, visit: Opener) -> None:
+    """Heat map, its legend, best hours and rankings are filled with the system's colours."""
+    dashboard = visit(studio, forced_colors="active").open("?q=place", rooms=("place-1", "place-2")).live()
+    page = dashboard.page
+    expect(page.locator("#heat .cell")).to_have_count(2)
+    levels = [
+        page.locator(f'.legend-scale .cell[data-level="{n}"]').evaluate("(e) => getComputedStyle(e).backgroundImage") for n in range(5)
+    ]
+    assert len(set(levels)) == 5
+    assert all("gradient" in level for level in levels)
+    page.get_by_role("link", name="Analytics").click()
+    expect(page.locator(".rank-bar").first).to_be_visible()
+    for selector in (".rank-bar", ".hours td[data-level='4']"):
+        assert all("gradient" in image for image in page.evaluate(COLOURS, [selector, "backgroundImage"]))
+        assert set(page.evaluate(COLOURS, [selector, "forcedColorAdjust"])) == {"none"}
+    assert dashboard.violations() == []
+
+
+CONTRAST = """(selectors) => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    for (let at = element.parentElement; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return parse(getComputedStyle(document.documentElement).backgroundColor);
+  };
+  return selectors.flatMap((selector) => [...document.querySelectorAll(selector)].filter((e) => e.checkVisibility()).map((element) => {
+    const [a, b] = [light(parse(getComputedStyle(element).borderTopColor)), light(ground(element))].sort((x, y) => y - x);
+    return [selector, Math.round(((a + 0.05) / (b + 0.05)) * 100) / 100];
+  }));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit: Opener, scheme: str) -> None:
+    """WCAG 1.4.11: 3:1 against what is around it, for fields, choices, buttons and hollow squares."""
+    studio.post({"room_id": "place-off", "timestamp": int(time.time()) - 600})
+    dashboard = visit(studio, color_scheme=scheme).open("", rooms=("place-1", "place-2", "place-off"), ttl_seconds=200).live()
+    expect(dashboard.page.locator('.cell[data-status="off_air"][data-key]').first).to_be_visible()
+    selectors = ["#search", ".field select", ".chips", '.cell[data-status="off_air"]', "#renew-token", ".notice button"]
+    measured = dashboard.page.evaluate(CONTRAST, selectors)
+    assert {selector for selector, _ in measured} >= set(selectors[:2]) | {'.cell[data-status="off_air"]', "#renew-token"}
+    assert [pair for pair in measured if pair[1] < 3] == []
