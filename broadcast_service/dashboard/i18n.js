@@ -94,6 +94,13 @@ export class Speech {
     return `${decimal.format(value / size)}${unit}`;
   }
 
+  /** The numbers along an axis: short where that leaves each of them exact, else whole. @param {number[]} ticks */
+  axis(ticks) {
+    const step = Math.abs((ticks[1] ?? 0) - (ticks[0] ?? 0));
+    const unit = SPANISH.find(([least]) => Math.max(...ticks) >= least)?.[0] ?? 1;
+    return ticks.map((tick) => (step * 100 < unit ? this.number(tick) : this.short(tick)));
+  }
+
   /** @param {Phrase} phrase @param {Record<string, string | number>} [values] `count` also chooses the plural form */
   say(phrase, values = {}) {
     const entry = WORDS[this.language][phrase];

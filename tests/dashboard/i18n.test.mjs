@@ -71,3 +71,12 @@ test('Spanish shortens numbers in one way at every size', () => {
   assert.deepEqual(said, ['0', '250', '1 mil', '2,5 mil', '30 mil', '1,25 M', '4,3 mil M', '2,15 B']);
   assert.equal(new Speech('en').short(30_000), '30K');
 });
+
+test('numbers along an axis are short, and never two alike', () => {
+  const speech = new Speech('es', ['es-CO']);
+  assert.deepEqual(speech.axis([0, 10_000, 20_000]).map((words) => words.replace(/\u00a0/g, ' ')), ['0', '10 mil', '20 mil']);
+  assert.deepEqual(speech.axis([4_294_966_000, 4_294_967_000]), ['4.294.966.000', '4.294.967.000']);
+  for (const ticks of [[999_000, 1_000_000, 1_001_000], [1_250_000, 1_500_000], [0, 1, 2], [123_456_000, 123_457_000]]) {
+    for (const language of /** @type {const} */ (['es', 'en'])) assert.equal(new Set(new Speech(language).axis(ticks)).size, ticks.length);
+  }
+});

@@ -75,7 +75,7 @@ export class Chart {
     const ticks = valueTicks(series.fromZero === false && values.length ? Math.min(...values) : 0, Math.max(0, ...values));
     const [least, most] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
     const type = parseFloat(getComputedStyle(this.root).getPropertyValue('font-size')) * 0.8;
-    this.#left = Math.max(36, ...ticks.map((tick) => speech.short(tick).length * type * 0.64 + 12));
+    this.#left = Math.max(36, ...speech.axis(ticks).map((words) => words.length * type * 0.64 + 12));
     this.#bottom = type * 2.1;
     this.x = (/** @type {number} */ t) => this.#left + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - this.#left - RIGHT);
     this.y = (/** @type {number} */ value) => height - this.#bottom - ((value - least) / (most - least)) * (height - TOP - this.#bottom);
@@ -94,9 +94,10 @@ export class Chart {
 
   /** @param {number[]} ticks @param {number} width @param {number} type size in pixels @param {Speech} speech */
   #grid(ticks, width, type, speech) {
-    return ticks.flatMap((tick) => {
+    const words = speech.axis(ticks);
+    return ticks.flatMap((tick, i) => {
       const y = Math.round(this.#y(tick)) + 0.5;
-      return [shape('line', { class: 'chart-grid', x1: this.#left, x2: width - RIGHT, y1: y, y2: y }), label(speech.short(tick), this.#left - 8, y + type * 0.35, 'end')];
+      return [shape('line', { class: 'chart-grid', x1: this.#left, x2: width - RIGHT, y1: y, y2: y }), label(words[i] ?? '', this.#left - 8, y + type * 0.35, 'end')];
     });
   }
 
