@@ -67,6 +67,7 @@ class Dashboards:
         self._verifier = verifier
         self._revocations = revocations
         self._audit = audit
+        self._report = audit.session  # one bound method for all sessions
         self._origins = origins
         self._terms = terms
         self._history = history
@@ -145,12 +146,13 @@ class Dashboards:
             agreement.encoding,
             renew=functools.partial(self._renew, agreement.claims),
             on_end=self._sessions.remove,
+            report=self._report,
         )
         connection = websocket.scope["extensions"][EXTENSION](session)
         self._sessions.add(session, place)
         session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
         metrics.handshakes.labels("101").inc()
-        log.info("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
+        self._audit.session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
 
     async def upgrade_required(self, request: Request) -> Response:
         """A plain GET of the socket's path: what the handshake of this page and credential would be refused for, else 426."""

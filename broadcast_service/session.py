@@ -69,6 +69,7 @@ class Session:
         "_on_end",
         "_owed",
         "_renew",
+        "_report",
         "_unsent",
         "blocked_since",
         "claims",
@@ -87,6 +88,7 @@ class Session:
         *,
         renew: Callable[[str], Claims],
         on_end: Callable[["Session"], None],
+        report: Callable[..., None],
     ) -> None:
         self._hub = hub
         self._fanout = fanout
@@ -94,6 +96,7 @@ class Session:
         self.encoding = encoding
         self._renew = renew
         self._on_end = on_end
+        self._report = report
         self._filter = FilterMessage()
         self._messages = self._errors = 0
         self._budget_since = 0.0
@@ -304,4 +307,4 @@ class Session:
         if self.client.audience is not None:
             self._hub.detach(self.client)
             metrics.closes.labels(self.reason).inc()
-            log.info("session.ended", subject=self.claims.subject, reason=self.reason)
+            self._report("session.ended", subject=self.claims.subject, reason=self.reason)

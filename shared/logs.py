@@ -17,6 +17,8 @@ LIBRARY_LINES: Final = 50  # a minute, of each logger of the standard library's
 MAX_FIELD: Final = 512
 MAX_TRACEBACK: Final = 16_384
 TRACEBACK: Final = "exception"
+IDS: Final = ("jti", "jtis")  # whole even where they look like a token or a query: with them a token is ended
+MAX_ID: Final = 128  # shorter than any token
 
 # A token starts with `{` in base64, whatever its case became on the way.
 _TOKEN = re.compile(r"\be[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*|(?<=bearer )\S+", re.IGNORECASE)
@@ -74,15 +76,16 @@ class Share(logging.Filter):
 
 def clean(_logger: Any, _name: str, event: Any) -> dict[str, Any]:
     """The fields of a line with secrets cut out, controls escaped and lengths bounded; a traceback keeps its lines."""
-    return {name: _traceback(value) if name == TRACEBACK else _cleaned(value) for name, value in event.items()}
+    return {name: _traceback(value) if name == TRACEBACK else _cleaned(value, is_id=name in IDS) for name, value in event.items()}
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, *, is_id: bool = False) -> Any:
     if isinstance(value, str):
-        text = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", without_secrets(value))
+        shown = value if is_id and len(value) <= MAX_ID else without_secrets(value)
+        text = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
         return text if len(text) <= MAX_FIELD else text[:MAX_FIELD] + "…"
     if isinstance(value, list | tuple):
-        return [_cleaned(item) for item in value]
+        return [_cleaned(item, is_id=is_id) for item in value]
     return value if value is None or isinstance(value, bool | int | float) else _cleaned(str(value))
 
 

@@ -73,8 +73,7 @@ class Revocations:
             self._tell(set(new))
 
     def _tell(self, ended: set[str]) -> None:
-        for token_id in ended:
-            self._audit.note("token.revoked", jti=token_id)
+        self._audit.revoked(ended)
         self._on_change(ended)
 
     async def run(self) -> None:

@@ -4,10 +4,13 @@ import functools
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
+import redis
 
+from shared.keys import REVOKED_TOKENS
 from tests.clients import wait_until
 from tests.e2e.dashboards import PATH, dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
@@ -86,3 +89,30 @@ def test_a_flood_of_refusals_costs_no_disk(stack: Stack) -> None:
     assert service.log.stat().st_size - before < 2000
     service.stop()
     assert audited(service, "audit.counted", counted="token.refused", times=999)
+
+
+def test_a_token_that_connects_in_a_loop_costs_no_disk(stack: Stack) -> None:
+    """A few lines, and the number, so that older lines stay in a log that rolls over."""
+    service = stack.broadcast()
+    before = service.log.stat().st_size
+    token = stack.token("dashboard", subject="loop", rooms=("nothing",))
+    for _ in range(300):
+        with dashboard(service, token):
+            pass
+    assert service.log.stat().st_size - before < 10_000
+    service.stop()
+    assert audited(service, "audit.counted", counted="session.started", subject="loop", times=280)
+
+
+def test_every_one_of_many_revocations_is_on_record_in_both_services(quiet: tuple[Service, Service], stack: Stack) -> None:
+    """Also thirty at once, as after a backup was restored."""
+    ended = {f"many-{number}": int(time.time()) + 600 for number in range(30)}
+    with redis.Redis.from_url(stack.redis_url) as server:
+        server.zadd(REVOKED_TOKENS, ended)
+
+    def recorded(service: Service) -> bool:
+        lines = audited(service, "token.revoked")
+        return {jti for line in lines for jti in [line.get("jti"), *line.get("jtis", [])]} >= ended.keys()
+
+    for service in quiet:
+        wait_until(functools.partial(recorded, service), what="the record")

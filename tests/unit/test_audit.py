@@ -8,7 +8,7 @@ import pytest
 import structlog
 from starlette.requests import HTTPConnection
 
-from shared.audit import CLAIMS, LINES, Audit, behind_proxies
+from shared.audit import ALL_LINES, CLAIMS, LINES, SESSION_LINES, SUBJECT_LINES, Audit, behind_proxies
 from shared.problems import Problem, unauthorized
 from shared.scope import Scope
 from shared.tokens import Claims
@@ -47,6 +47,68 @@ def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
     assert len(lines) == LINES + 1
     assert LINES + lines[-1]["times"] == 100_000
     assert len(json.dumps(lines)) < 10_000
+
+
+def test_strangers_cannot_hide_the_use_of_a_revoked_token(lines: list[Any]) -> None:
+    """Their lines and those of known subjects have shares of their own."""
+    audit = Audit()
+    for number in range(1000):
+        audit.note("token.refused", subject=None, jti=None, address=f"192.0.2.{number}")
+    audit.note("token.refused", reason="revoked", subject="ada", jti="stolen", address="198.51.100.7")
+    assert lines[-1]["jti"] == "stolen"
+
+
+def test_one_subject_cannot_hide_another_one(lines: list[Any]) -> None:
+    """However many different lines it causes; the count names it."""
+    audit = Audit()
+    for number in range(1000):
+        audit.note("scope.refused", detail=str(number), subject="loud", jti="a")
+    audit.note("scope.refused", detail="the insider's", subject="quiet", jti="b")
+    audit.tell()
+    assert [line["subject"] for line in lines] == ["loud"] * SUBJECT_LINES + ["quiet", "loud"]
+    assert lines[-1]["times"] == 1000 - SUBJECT_LINES
+
+
+def test_a_network_of_ipv6_is_one_address(lines: list[Any]) -> None:
+    """Whoever has one address has 2^64 of them, and cannot use up the share with them."""
+    audit = Audit()
+    for number in range(1000):
+        audit.note("token.refused", address=f"2001:db8::{number:x}")
+    audit.note("token.refused", address="2001:db8:0:1::1")
+    assert [line["address"] for line in lines] == ["2001:db8::0", "2001:db8:0:1::1"]
+
+
+def test_all_subjects_together_are_bounded(lines: list[Any]) -> None:
+    """A flood with a hundred thousand tokens costs a bounded number of lines, and the sum of the counts is exact."""
+    audit = Audit()
+    for number in range(100_000):
+        audit.note("rate.limited", subject=f"subject {number}", jti=str(number))
+    audit.tell()
+    assert len(lines) < ALL_LINES + 30
+    assert sum(line.get("times", 1) for line in lines) == 100_000
+
+
+def test_every_revocation_is_written(lines: list[Any]) -> None:
+    """Amid a flood, and a thousand at once, of which each is named."""
+    audit = Audit()
+    for number in range(1000):
+        audit.note("token.revoked", jti=f"flood {number}")
+    lines.clear()
+    audit.revoked({f"jti-{number}" for number in range(1000)})
+    audit.revoked({"one"})
+    assert {jti for line in lines for jti in line.get("jtis", [])} == {f"jti-{number}" for number in range(1000)}
+    assert (lines[-1]["jti"], len(lines)) == ("one", 51)
+
+
+def test_sessions_have_a_share_for_each_subject(lines: list[Any]) -> None:
+    """Whoever connects in a loop is counted, and whoever connects once is written."""
+    audit = Audit()
+    for _ in range(1000):
+        audit.session("session.started", subject="loop", encoding="lines")
+    audit.session("session.started", subject="wall", encoding="lines")
+    audit.tell()
+    assert [line["subject"] for line in lines] == ["loop"] * SESSION_LINES + ["wall", "loop"]
+    assert (lines[-1]["counted"], lines[-1]["times"]) == ("session.started", 1000 - SESSION_LINES)
 
 
 def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:

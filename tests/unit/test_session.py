@@ -58,7 +58,7 @@ def started(wire: Wire, encoding: Encoding) -> Session:
     hub = Hub(1, 3600)
     claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
     fanout = Fanout(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
-    session = Session(hub, fanout, claims, encoding, renew=lambda _: claims, on_end=lambda _: None)
+    session = Session(hub, fanout, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
     session.start(wire, claims.scope, FilterMessage(), None, Terms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
     fanout.flush_now()
     wire.events()
