@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
+from broadcast_service import metrics
 from broadcast_service.earnings import Feed
 from shared import keys
 from shared.history import DAY_SECONDS
@@ -45,6 +46,7 @@ class FeedIndex:
                     self._read[day, shard] = size, now
             if len(self._names) != len(self._rooms):
                 self._names = sorted(self._rooms)
+            metrics.history_feeds.set(sum(map(len, self._rooms.values())))
 
     async def _sizes(self, days: range) -> dict[tuple[int, int], int]:
         """The size of the set of each day and shard, asked of each node at once."""

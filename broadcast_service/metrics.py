@@ -6,6 +6,7 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 clients = Gauge("pulse_clients", "Connected dashboards")
 rooms = Gauge("pulse_rooms", "Rooms and platforms held, live or lately expired")
+history_feeds = Gauge("pulse_history_feeds", "Rooms on a platform that have history, as last read for a report")
 handshakes = Counter("pulse_handshakes_total", "Upgrade requests by HTTP status", ["status"])
 closes = Counter("pulse_closes_total", "Sockets that ended, by reason", ["reason"])
 relayed = Counter("pulse_relayed_total", "Readings taken from Redis, live or by resynchronisation", ["way"])

@@ -15,7 +15,7 @@ from tests.bench.chart import draw
 from tests.bench.lab import Figures, Lab
 from tests.bench.processes import BenchError, check_machine
 from tests.bench.report import medians, table
-from tests.bench.scenarios import MODEL, SCENARIOS
+from tests.bench.scenarios import NOT_QUICK, SCENARIOS
 from tests.stack import ROOT, StackError
 
 DIRECTORY = ROOT / ".local" / "bench"
@@ -76,7 +76,7 @@ def main() -> int:
     try:
         check_machine()
         measured = _measure(
-            arguments.only or [name for name in SCENARIOS if not (quick and name in MODEL)],
+            arguments.only or [name for name in SCENARIOS if not (quick and name in NOT_QUICK)],
             rounds=1 if quick else arguments.rounds,
             seconds=1 if quick else arguments.seconds,
             scale=0.25 if quick else 1,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from tests.bench.costs import costs
 from tests.bench.end_to_end import post_to_socket_ms
 from tests.bench.lab import Figures, Lab, Meter
 from tests.bench.processes import Load, memory_kb
@@ -280,9 +281,11 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         end_to_end,
         scopes,
         large_state,
+        costs,
         broadcasts,
         ingests,
         listening,
     )
 }
 MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
+NOT_QUICK: Final = (*MODEL, "costs")

@@ -1,0 +1,148 @@
+"""What each kind of request costs us that one hostile token or address sends at 1 Mbit/s, and how long an honest producer waits beside it.
+
+The figures are the part of a core that the service uses, the bytes that must be sent for a whole second of a core, and the 99th
+percentile of an honest producer's POSTs meanwhile. docs/security-costs.md quotes them.
+"""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tests.bench.hostile import Plan
+from tests.bench.lab import Figures, Lab, Meter
+from tests.bench.processes import LOAD_CORE, pinned
+from tests.stack import ROOT, Service
+
+BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
+HONEST_PAUSE_SECONDS: Final = 0.02
+ONE: Final = "/api/tracking/telemetry"
+DAY: Final = 86400
+UPGRADE: Final = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+
+
+class Attack(NamedTuple):
+    """Requests of one kind to one of the services."""
+
+    name: str
+    to: str
+    requests: list[str]
+    opening: str = ""
+
+
+def request(path: str, token: str = "", *, body: str | None = None, headers: str = "") -> str:
+    """A whole request."""
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    lines += [] if body is None else ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines) + "\r\n" + headers + "\r\n" + (body or "")
+
+
+def frame(text: str) -> str:
+    """A masked text frame, whose mask is nothing."""
+    size = len(text)
+    head = bytes([0x81, 0x80 | size]) if size < 126 else bytes([0x81, 0xFE]) + size.to_bytes(2, "big")
+    return (head + bytes(4)).decode("latin-1") + text
+
+
+def reading(number: int, room: str = "hostile") -> dict[str, object]:
+    """A good reading."""
+    return {"room_id": room, "platform": "camsoda", "tokens_count": number, "timestamp": int(time.time()), "sequence": number}
+
+
+def attacks(lab: Lab) -> Iterator[Attack]:
+    """Every kind, each with a token of its own."""
+    now = int(time.time())
+    forged = lab.token("dashboard")[:-4] + "AAAA"
+    yield Attack("401_without_token", "broadcast", [request(ONE)])
+    yield Attack("401_forged", "broadcast", [request(ONE, forged)])
+    yield Attack("404", "broadcast", [request("/nothing")])
+    yield Attack("health", "broadcast", [request("/health")])
+    yield Attack("openapi", "broadcast", [request("/openapi.json")])
+    yield Attack("page", "broadcast", [request("/")])
+    yield Attack("403_room", "broadcast", [request(f"{ONE}/other/camsoda", lab.token("dashboard", rooms=("mine",)))])
+    yield Attack("latest", "broadcast", [request(ONE, lab.token("dashboard"))])
+    yield Attack("room", "broadcast", [request(f"{ONE}/room-00001/camsoda", lab.token("dashboard"))])
+    history = f"{ONE}/room-00001/camsoda/history?from={now - 7 * DAY}&to={now}&step=60"
+    yield Attack("history_of_a_week", "broadcast", [request(history, lab.token("dashboard"))])
+    reader = lab.token("dashboard")
+    spans = [f"from={now - 366 * DAY + 60 * n}&to={now}" for n in range(500)]
+    yield Attack("report_of_a_year", "broadcast", [request(f"/api/tracking/analytics?{span}", reader) for span in spans])
+    yield Attack(
+        "csv", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&format=csv", lab.token("dashboard")) for span in spans]
+    )
+    prefixes = ",".join(f"room-{n:03}*" for n in range(400))
+    yield Attack("read_with_prefixes", "broadcast", [request(f"{ONE}?rooms={prefixes[:1900].rpartition(',')[0]}", lab.token("dashboard"))])
+    yield Attack("handshake_401", "broadcast", [request("/ws/dashboard", headers=UPGRADE)])
+    opening = request("/ws/dashboard", lab.token("dashboard"), headers=UPGRADE + "Sec-WebSocket-Protocol: pulse.v1\r\n")
+    yield Attack("filter_messages", "broadcast", [frame(json.dumps({"type": "filter", "rooms": prefixes.split(",")[:300]}))], opening)
+    yield Attack("ping_messages", "broadcast", [frame('{"type":"ping"}')], opening)
+    batch = f"{ONE}/batch"
+    yield Attack("post_401", "ingest", [request(ONE, body="{}")])
+    yield Attack("post_422", "ingest", [request(ONE, lab.token("ingest"), body="{}")])
+    good = [request(ONE, lab.token("ingest", rooms=("hostile",)), body=json.dumps(reading(n))) for n in range(500)]
+    yield Attack("post_over_the_rate", "ingest", good)
+    yield Attack("batch_of_numbers", "ingest", [request(batch, lab.token("ingest"), body="[" + ",".join("1" * 1000) + "]")])
+    yield Attack("batch_of_nothing", "ingest", [request(batch, lab.token("ingest"), body=json.dumps([{}] * 1000))])
+    outside = lab.token("ingest", rooms=("mine",))
+    yield Attack("batch_of_foreign_rooms", "ingest", [request(batch, outside, body=json.dumps([reading(n, "other") for n in range(1000)]))])
+    token = lab.token("ingest", rooms=("hostile",))
+    yield Attack("batch_over_the_rate", "ingest", [request(batch, token, body=json.dumps([reading(n) for n in range(1000)]))])
+
+
+class Honest:
+    """A producer that posts again and again, and how long each of its POSTs took."""
+
+    def __init__(self, service: Service, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._going = True
+        self._thread = threading.Thread(target=self._run)
+        self.milliseconds: list[float] = []
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while self._going:
+            number += 1
+            body = json.dumps(reading(number, f"honest-{number % 20}"))
+            began = time.perf_counter()
+            self._connection.request("POST", ONE, body, self._headers)
+            self._connection.getresponse().read()
+            self.milliseconds.append((time.perf_counter() - began) * 1000)
+            time.sleep(HONEST_PAUSE_SECONDS)
+
+    def finish(self) -> float:
+        """Ends it; returns the 99th percentile."""
+        self._going = False
+        self._thread.join()
+        self._connection.close()
+        ordered = sorted(self.milliseconds)
+        return ordered[int((len(ordered) - 1) * 0.99)]
+
+
+def costs(lab: Lab) -> Figures:
+    """What a hostile client costs: each kind of request at 1 Mbit/s, and an honest producer beside it"""
+    lab.touch_rooms()
+    ingest, broadcast = lab.ingest(RATE_LIMIT_TOKEN_PER_SECOND="2000"), lab.broadcast()
+    figures: Figures = {}
+    for attack in attacks(lab):
+        service = ingest if attack.to == "ingest" else broadcast
+        plan = Plan(service.port, lab.seconds / 2, BYTES_PER_SECOND, attack.requests, attack.opening)
+        honest, meter = Honest(ingest, lab.token("ingest")), Meter(service.pid)
+        with pinned(LOAD_CORE):
+            command = [sys.executable, "-m", "tests.bench.hostile"]
+            done = subprocess.run(command, cwd=ROOT, input=msgspec.json.encode(plan), capture_output=True, check=True, timeout=120)
+        used, load, p99 = meter.microseconds() / 1e6, meter.load(), honest.finish()
+        told = json.loads(done.stdout)
+        print(f"  {attack.name:24} {told['answers']}", file=sys.stderr, flush=True)
+        figures[f"{attack.name}_core_percent"] = load
+        figures[f"{attack.name}_kb_per_core_second"] = told["sent"] / 1000 / max(used, 0.001)
+        figures[f"{attack.name}_honest_p99_ms"] = p99
+    return figures
