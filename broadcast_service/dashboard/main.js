@@ -7,7 +7,7 @@ import { readFilters, writeFilters } from './filters.js';
 import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
 import { poll } from './poll.js';
 import { probe } from './probe.js';
-import { keepRecent, takeRecent } from './recent.js';
+import { keepRecent, ownerOf, takeRecent } from './recent.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
 import { SignIn, SignInFailed } from './signin.js';
@@ -123,6 +123,9 @@ function hear(events) {
   for (const event of events) {
     store.apply(event, now);
     if (event.event_type === 'HELLO') renewal.begin(now);
+    if (event.event_type === 'HELLO') {
+      for (const [minute, amount] of takeRecent(place.storage, ownerOf(connection.token, store), currentMinute())) store.ledger.add(minute, amount);
+    }
     if (event.event_type === 'HELLO') update.compare(event.build);
     if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(now);
     if (event.event_type === 'TOKEN_RENEWED') mayNarrow = true;
@@ -176,9 +179,7 @@ function otherRooms() {
 /** @param {string} token */
 function enter(token) {
   keepToken(place, token);
-  const recent = takeRecent(place.storage, token, currentMinute());
   forgetRooms();
-  for (const [minute, amount] of recent) store.ledger.add(minute, amount);
   gate.close();
   entered = true;
   connection.start(token);
@@ -372,7 +373,7 @@ html('#sign-out').addEventListener('click', () => {
   leave(null);
 });
 document.addEventListener('click', followInside);
-addEventListener('pagehide', () => { if (entered) keepRecent(place.storage, connection.token, store.ledger, currentMinute()); });
+addEventListener('pagehide', () => { if (entered && store.complete) keepRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute()); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
 addEventListener('hashchange', () => {

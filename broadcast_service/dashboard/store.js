@@ -119,7 +119,7 @@ export class Store {
   /** @param {import('./messages.js').Sync} event */
   #sync(event) {
     this.knownSinceMinute ??= Math.floor(event.time_ms / 60_000);
-    this.complete = true;
+    this.complete ||= event.snapshot; // a heartbeat may come before a server that is starting has read everything
     this.#contact(event.time_ms);
     if (!event.snapshot) return;
     if (this.upstream !== 'degraded' || this.#renewed) this.#forgetUnmentioned(); // without its source a server does not know all rooms

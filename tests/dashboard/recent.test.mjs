@@ -1,29 +1,44 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ledger } from '../../broadcast_service/dashboard/earnings.js';
-import { keepRecent, takeRecent } from '../../broadcast_service/dashboard/recent.js';
+import { keepRecent, ownerOf, takeRecent } from '../../broadcast_service/dashboard/recent.js';
+import { Store } from '../../broadcast_service/dashboard/store.js';
 import { storageOf } from '../../broadcast_service/dashboard/storage.js';
 
 const memory = () => storageOf(() => null);
 const ledger = new Ledger(60);
 ledger.add(99, 3);
 ledger.add(100, 5);
+const store = new Store();
+const OWNER = ownerOf('a.b.signature', store);
 
 test('the last minutes survive a reload, once', () => {
   const storage = memory();
-  keepRecent(storage, 'a.b.signature', ledger, 100);
-  assert.deepEqual(takeRecent(storage, 'a.b.signature', 101), [[99, 3], [100, 5]]);
-  assert.deepEqual(takeRecent(storage, 'a.b.signature', 101), []);
+  keepRecent(storage, OWNER, ledger, 100);
+  assert.deepEqual(takeRecent(storage, OWNER, 101), [[99, 3], [100, 5]]);
+  assert.deepEqual(takeRecent(storage, OWNER, 101), []);
+});
+
+test('an access of another scope or another end, as after signing in anew, gets nothing', () => {
+  const other = new Store();
+  other.scope = { rooms: ['vip-*'], platforms: null };
+  const later = new Store();
+  later.tokenExpiresAt = 7;
+  for (const access of [other, later]) {
+    const storage = memory();
+    keepRecent(storage, ownerOf('', store), ledger, 100);
+    assert.deepEqual(takeRecent(storage, ownerOf('', access), 100), []);
+  }
 });
 
 test('another token, a later time and a broken value give nothing', () => {
   const storage = memory();
-  keepRecent(storage, 'a.b.signature', ledger, 100);
-  assert.deepEqual(takeRecent(storage, 'a.b.different', 100), []);
-  keepRecent(storage, 'a.b.signature', ledger, 100);
-  assert.deepEqual(takeRecent(storage, 'a.b.signature', 103), []);
-  for (const text of ['{', 'null', '[]', '{"owner":"ignature","minute":100,"earned":"x"}', '{"owner":"ignature","minute":100,"earned":[null,"7"]}']) {
+  keepRecent(storage, OWNER, ledger, 100);
+  assert.deepEqual(takeRecent(storage, ownerOf('a.b.different', store), 100), []);
+  keepRecent(storage, OWNER, ledger, 100);
+  assert.deepEqual(takeRecent(storage, OWNER, 103), []);
+  for (const text of ['{', 'null', '[]', '{"owner":"me","minute":100,"earned":"x"}', '{"owner":"me","minute":100,"earned":[null,"7"]}']) {
     storage.setItem('studio-pulse.recent', text);
-    assert.deepEqual(takeRecent(storage, 'a.b.signature', 100), []);
+    assert.deepEqual(takeRecent(storage, 'me', 100), []);
   }
 });

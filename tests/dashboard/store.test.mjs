@@ -210,3 +210,10 @@ test('before history has answered, what was earned is unknown', () => {
   store.missHistory();
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'failed');
 });
+
+test('a heartbeat of a server that has not read everything yet is no empty studio', () => {
+  const store = storeOf(hello(), { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW }, sync(false));
+  assert.deepEqual([store.complete, totalsOf(store, LOCAL, 0).known], [false, false]);
+  store.apply(sync(true), LOCAL);
+  assert.equal(store.complete, true);
+});
