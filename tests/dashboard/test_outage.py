@@ -173,12 +173,13 @@ def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Stud
 
 
 def never_connected(page: Page) -> None:
-    """The page loads, and no socket ever opens."""
+    """The page loads, no socket ever opens, and nothing answers to polling."""
 
     def refuse(socket: WebSocketRoute) -> None:
         socket.close(code=1011)
 
     page.route_web_socket(re.compile("/ws/dashboard"), refuse)
+    page.route(re.compile("/api/tracking/"), lambda route: route.abort())
 
 
 def test_a_page_that_never_had_contact_names_none_and_shows_no_zero(studio: Studio, visit: Opener) -> None:
