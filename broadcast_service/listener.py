@@ -127,7 +127,7 @@ class ShardListener:
     async def _listen(self) -> None:
         self._proven.clear()
         self._subscription = None
-        redis = self._store.owner(self._index)
+        redis = self._store.health(self._index)
         async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as self._subscription:
             self._proven_at = asyncio.get_running_loop().time()
             await until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
@@ -158,7 +158,7 @@ class ShardListener:
 
     async def _probe(self, redis: Redis) -> None:
         """Takes a version and publishes it to ourselves: what has a lower one precedes it on the channel, whatever clocks do."""
-        while self._store.owner(self._index) is redis:
+        while self._store.health(self._index) is redis:
             with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` notices when none comes back
                 sent_at = time.time()
                 answer: Any = await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish, self._newest_version)

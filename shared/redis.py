@@ -30,6 +30,8 @@ from shared.redis_connection import OPERATION_TIMEOUT_SECONDS, new_client, new_c
 __all__ = ["OPERATION_TIMEOUT_SECONDS", "RedisError", "RedisUrl", "Store", "Topology"]
 
 DISCOVERY_SECONDS: Final = 1.0
+CONNECTIONS_PER_NODE: Final = 8
+HEALTH_CONNECTIONS_PER_NODE: Final = 1000
 
 log = structlog.get_logger()
 
@@ -125,24 +127,34 @@ class Store:
         clustered = url.topology is Topology.CLUSTER
         self.publish = "SPUBLISH" if clustered else "PUBLISH"
         self.subscribe = "SSUBSCRIBE" if clustered else "SUBSCRIBE"
-        self._nodes: dict[str, Redis] = {}
+        self._nodes: dict[tuple[str, int], Redis] = {}
         self._owned: list[Owned] = []
         self._unanswered: dict[str, str] = {}
         if url.topology is Topology.NODE:
             self._owned = [_all_slots(0, url.seeds[0])]
 
     def owner(self, key: str) -> Redis:
-        """The node that owns a key, as far as is known; raises NoOwner."""
+        """The node that owns a key, as far as is known; raises NoOwner. Its few connections are handed out first come, first served."""
+        return self._node(self._owner_url(key))
+
+    def health(self, key: str) -> Redis:
+        """The same node over connections of their own, for the jobs that say whether Redis answers: they never wait behind reads.
+
+        Each job has one command under way, so the number of jobs bounds these connections.
+        """
+        return self._node(self._owner_url(key), HEALTH_CONNECTIONS_PER_NODE)
+
+    def _owner_url(self, key: str) -> str:
         slot = key_slot(key.encode())
         owned = max((owned for owned in self._owned if owned.first <= slot <= owned.last), default=None)
         if owned is None:
             raise NoOwner("no node of Redis is known to own this key")
-        return self._node(owned.url)
+        return owned.url
 
-    def _node(self, url: str) -> Redis:
-        if url not in self._nodes:
-            self._nodes[url] = new_client(url)
-        return self._nodes[url]
+    def _node(self, url: str, connections: int = CONNECTIONS_PER_NODE) -> Redis:
+        if (url, connections) not in self._nodes:
+            self._nodes[url, connections] = new_client(url, connections)
+        return self._nodes[url, connections]
 
     async def __aenter__(self) -> Self:
         """Looks for the nodes once; that none answers shows when a key's owner is asked for."""
@@ -174,10 +186,10 @@ class Store:
         try:
             async with asyncio.timeout(OPERATION_TIMEOUT_SECONDS):
                 if self._url.topology is Topology.SENTINEL:
-                    state: dict[str, Any] = await self._node(url).sentinel_master(self._url.master)  # type: ignore[assignment]
+                    state: dict[str, Any] = await self._node(url, HEALTH_CONNECTIONS_PER_NODE).sentinel_master(self._url.master)  # type: ignore[assignment]
                     found = [_all_slots(int(state["config-epoch"]), self._url.node(state["ip"], state["port"]))]
                 else:
-                    nodes: dict[str, dict[str, Any]] = await self._node(url).cluster("NODES")
+                    nodes: dict[str, dict[str, Any]] = await self._node(url, HEALTH_CONNECTIONS_PER_NODE).cluster("NODES")
                     found = list(self._parse(nodes, url))
         except (RedisError, OSError, TimeoutError) as error:
             self._report(url, reason_of(error))
@@ -210,9 +222,9 @@ class Store:
 
     async def _forget(self, keep: set[str]) -> None:
         """Closes the connections to nodes that are gone; a node that does not take part in that is gone all the same."""
-        for url in self._nodes.keys() - keep:
+        for url, connections in [node for node in self._nodes if node[0] not in keep]:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await self._nodes.pop(url).aclose()
+                await self._nodes.pop((url, connections)).aclose()
 
 
 def _as_query(options: Mapping[str, str]) -> str:
@@ -223,7 +235,7 @@ def _check(url: str) -> None:
     """Raises ValueError where the library could not connect to a URL; its own errors repeat parts of it, say of a password with a `#`."""
     try:
         if url:
-            new_connection(new_client(url))
+            new_connection(new_client(url, 1))
     except (TypeError, ValueError):
         raise ValueError("what follows the scheme cannot be read; a password is percent-encoded") from None
 

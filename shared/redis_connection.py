@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
 import hiredis
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -19,15 +19,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 OPERATION_TIMEOUT_SECONDS: Final = 0.9  # under the one second that a producer is promised
 CONNECT_TIMEOUT_SECONDS: Final = 0.9
-CONNECTIONS_PER_NODE: Final = 8
+MAX_WAIT_SECONDS: Final = 2.0  # for a connection
+MAX_WAITING: Final = 256
 
 
-def new_client(url: str) -> Redis:
+def new_client(url: str, connections: int) -> Redis:
     """A client of one node. A command that is not answered in time fails; whether it ran is then unknown."""
-    pool = BlockingConnectionPool.from_url(
+    pool = _FairPool.from_url(
         url,
-        max_connections=CONNECTIONS_PER_NODE,
-        timeout=OPERATION_TIMEOUT_SECONDS,
+        max_connections=connections,
         socket_timeout=OPERATION_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_keepalive=True,
@@ -37,6 +37,55 @@ def new_client(url: str) -> Redis:
     )
     pool.connection_class = type(f"Guarded{pool.connection_class.__name__}", (_Guarded, pool.connection_class), {})
     return Redis.from_pool(pool)
+
+
+class _FairPool(ConnectionPool):
+    """Hands out connections first come, first served; the caller waits for a while where all are in use, unless too many wait already.
+
+    The library's blocking pool is not fair: whoever gives a connection back and wants another is served before those who wait.
+    """
+
+    def __init__(self, max_connections: int, **options: Any) -> None:
+        super().__init__(max_connections=max_connections, **options)
+        self._free = asyncio.Semaphore(max_connections)
+        self._waiting = 0
+
+    async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
+        """A connection that is up; raises RedisError."""
+        await self._wait_for_turn()
+        connection: AbstractConnection | None = None
+        try:
+            connection = self.get_available_connection()  # type: ignore[no-untyped-call]
+            await self.ensure_connection(connection)
+        except BaseException:
+            if connection is None:
+                self._free.release()
+            else:
+                await self.release(connection)
+            raise
+        return connection
+
+    async def _wait_for_turn(self) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise RedisConnectionError("too many wait for a connection")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise RedisConnectionError("no connection became free in time") from None
+        finally:
+            self._waiting -= 1
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Takes a connection back; the caller that has waited longest is next."""
+        self._in_use_connections.discard(connection)
+        try:
+            if connection.should_reconnect():  # type: ignore[no-untyped-call]
+                await connection.disconnect()
+        finally:
+            self._available_connections.append(connection)
+            self._free.release()
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ async def revoke(store: Store, token_id: str, until_seconds: int) -> None:
 
 async def listed(store: Store) -> dict[str, float]:
     """Every ended token that has not expired by itself, with the second at which it would; raises RedisError."""
-    redis = store.owner(REVOKED_TOKENS)
+    redis = store.health(REVOKED_TOKENS)
     found: list[tuple[bytes, float]] = await redis.zrangebyscore(REVOKED_TOKENS, int(time.time()), "+inf", withscores=True)  # type: ignore[assignment]
     return {token_id.decode(errors="replace"): until for token_id, until in found}
 

@@ -38,7 +38,7 @@ class EndedScreens:
     async def refresh(self) -> None:
         """Reads the list once and ends what is due; raises RedisError, OSError or TimeoutError."""
         now = int(time.time())
-        redis = self._store.owner(keys.ENDED_SCREENS)
+        redis = self._store.health(keys.ENDED_SCREENS)
         found: list[tuple[bytes, float]] = await redis.zrangebyscore(keys.ENDED_SCREENS, now, "+inf", withscores=True)  # type: ignore[assignment]
         ended = {screen_id.decode(errors="replace"): until for screen_id, until in found}
         new = ended.keys() - self._ended.keys()

@@ -24,6 +24,7 @@ class Link:
         self._passing = asyncio.Event()
         self._refusing = False
         self._bytes_per_second = 0
+        self._delay = 0.0
         self._line = asyncio.Lock()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -72,6 +73,10 @@ class Link:
         """Every connection gets a real RST, idle ones too, and new ones pass: what a proxy, a firewall or a load balancer sends."""
         self._call(self._abort_with_rst)
 
+    def delay(self, seconds: float) -> None:
+        """From now on everything takes so much longer, in each direction."""
+        self._call(lambda: setattr(self, "_delay", seconds))
+
     def thin(self, bytes_per_second: int) -> None:
         """From now on all connections together carry so much, in each direction; 0 is as much as there is."""
         self._call(lambda: setattr(self, "_bytes_per_second", bytes_per_second))
@@ -118,6 +123,8 @@ class Link:
         with contextlib.suppress(OSError):
             while data := await reader.read(THIN_CHUNK if self._bytes_per_second else CHUNK):
                 await self._passing.wait()
+                if self._delay:
+                    await asyncio.sleep(self._delay)
                 if self._bytes_per_second:
                     async with self._line:
                         await asyncio.sleep(len(data) / self._bytes_per_second)

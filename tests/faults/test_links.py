@@ -3,13 +3,14 @@
 import asyncio
 import pathlib
 import time
+from collections import Counter
 from typing import Final
 
 import httpx
 import pytest
 
 from shared.messages import encode
-from tests.faults.actors import reading
+from tests.faults.actors import PLATFORM, reading
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.faults
 
 MANY_ROOMS: Final = 1000
 THIN_SECONDS: Final = 15.0
+READERS: Final = 60
+READING_SECONDS: Final = 6.0
 
 
 def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
@@ -93,3 +96,42 @@ def test_a_thin_line_catches_up(tmp_path: pathlib.Path) -> None:
         note(40, f"{MANY_ROOMS} rooms over 100 kB/s", f"all held after {seconds:.1f} s", await scene.mended(within=20))
 
     play(tmp_path, story, cut="broadcast", rooms=frozenset(ROOMS[:1]))
+
+
+def test_readers_starve_nobody(tmp_path: pathlib.Path) -> None:
+    """Sixty readers of a week over a line of 20 ms: every one is answered, and neither the probe nor readiness waits behind them."""
+
+    async def story(scene: Scene) -> None:
+        broadcast, statuses, began = scene.broadcasts[0], Counter[int](), time.monotonic()
+        scene.link.delay(0.01)
+        readers = [asyncio.create_task(read_history(scene, number, statuses)) for number in range(READERS)]
+        ready = set()
+        while time.monotonic() - began < READING_SECONDS:
+            ready.add(await scene.status(broadcast))
+            await asyncio.sleep(0.1)
+        assert not any(reader.done() for reader in readers)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+        scene.link.delay(0)
+        assert ready == {200}
+        assert not any(dashboard.heard("UPSTREAM", began, status="degraded") for dashboard in scene.dashboards)
+        assert set(statuses) == {200}
+        note(
+            37,
+            f"{READERS} readers of 6 days of history, Redis 20 ms away",
+            f"{statuses[200]} answers, all 200; ready",
+            await scene.mended(),
+        )
+
+    play(tmp_path, story, cut="broadcast")
+
+
+async def read_history(scene: Scene, number: int, statuses: Counter[int]) -> None:
+    """Reads six days of a room again and again."""
+    headers = {"Authorization": f"Bearer {scene.stack.token('dashboard', subject=f'reader-{number}')}"}
+    now = int(time.time())
+    async with httpx.AsyncClient(base_url=scene.broadcasts[0].url, headers=headers, timeout=20) as client:
+        while True:
+            path = f"/api/tracking/telemetry/{ROOMS[0]}/{PLATFORM}/history?from={now - 6 * 86400}&to={now}"
+            statuses[(await client.get(path)).status_code] += 1
