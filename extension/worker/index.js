@@ -19,7 +19,7 @@ const ALARM = 'every-30-seconds';
 const STORAGE_MS = 6000;
 
 const outbox = new Outbox(indexedDB);
-const patience = { limitMs: STORAGE_MS, pauseMs: STORAGE_MS, now: Date.now };
+const patience = { limitMs: STORAGE_MS, pauseMs: STORAGE_MS, now: () => Date.now() };
 const disk = new Breaker(patience);
 const settingsStore = new Breaker(patience);
 const sessionStore = new Breaker(patience);
@@ -55,7 +55,7 @@ const sender = new Sender({
     scheduleLook();
   },
   fetch: (...request) => fetch(...request),
-  now: Date.now,
+  now: () => Date.now(),
   random: Math.random,
 });
 
@@ -310,7 +310,7 @@ async function test() {
   const set = await configuration();
   const isAllowed = set.isComplete && await mayReach(set.settings);
   const offsetMs = (await loadSender())?.offsetMs ?? 0;
-  const result = await probe(set, isAllowed ? set.settings : null, { fetch: (...request) => fetch(...request), now: Date.now }, offsetMs);
+  const result = await probe(set, isAllowed ? set.settings : null, { fetch: (...request) => fetch(...request), now: () => Date.now() }, offsetMs);
   if (result.outcome === 'ok') await reconfigure();
   return result;
 }
