@@ -37,6 +37,8 @@ interface Adapter {
   hosts: string[];
   /** The setting that switches the platform on; absent: it is on. */
   enabledBy?: 'camsodaEnabled';
+  /** The page is served over plain HTTP by this computer itself: the demo page, in development builds alone. */
+  loopback?: true;
   /** A page is the broadcaster's own when the path matches and something that one of `present` selects is visible on it.
    * If the path captures a name, it must show that very name. */
   ownPage: { path: string; present: string | string[]; evidence?: string };

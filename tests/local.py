@@ -27,6 +27,7 @@ from shared.redis import RedisError, RedisUrl, Store
 from shared.screens import CODE_SECONDS, Grant, add_code, extend_code
 from shared.studio_code import account_key, room_id, studio_code
 from shared.tokens import ED25519, SecretKeys
+from tests.demo import DemoPage
 from tests.simulator.past import lived, post_past
 from tests.simulator.poster import post_for_ever
 from tests.simulator.studio import Room, studio
@@ -116,7 +117,7 @@ class Links:
                         await extend_code(store, code)
 
 
-def _greet(stack: Stack, ingest: Service, link: str, rooms: int) -> None:
+def _greet(stack: Stack, ingest: Service, link: str, demo: str, rooms: int) -> None:
     room = room_id(EXAMPLE_ROOM)
     producer = stack.token("ingest", subject=room, rooms=(room,), ttl_seconds=DESK_TOKEN_SECONDS)
     code = studio_code(
@@ -129,6 +130,7 @@ def _greet(stack: Stack, ingest: Service, link: str, rooms: int) -> None:
         f"              signs one browser in, once; press Enter here for another link\n\n"
         f"  Extension   studio code of the room {EXAMPLE_ROOM}, to paste into its settings (others: make room ROOM='Sala 4'):\n\n"
         f"  {code}\n\n"
+        f"              a page to try it on: {demo} (development build: make extension)\n\n"
         f"  Logs in {DIRECTORY.relative_to(ROOT)}/. Ctrl-C stops everything.\n",
         flush=True,
     )
@@ -201,13 +203,18 @@ def main() -> int:
         rooms = _whole("ROOMS", DEFAULT_ROOMS)
         keys = os.environ.get("TOKEN_KEYS") or token_keys(DIRECTORY / "token-keys")
         redis_url = os.environ.get("REDIS_URL")
-        with ThreadPoolExecutor() as aside, Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack:
+        demo_port = _port("DEMO_PORT", 8003)
+        with (
+            ThreadPoolExecutor() as aside,
+            Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack,
+            DemoPage(demo_port) as demo,
+        ):
             living = aside.submit(_live, rooms)
             ingest = stack.ingest(_port("INGEST_PORT", 8001), **_metrics(_port("INGEST_METRICS_PORT", 9101)))
             broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002), **_metrics(_port("BROADCAST_METRICS_PORT", 9102)))
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
-            _greet(stack, ingest, link, rooms)
+            _greet(stack, ingest, link, demo.url, rooms)
             jobs = [_watch(stack.services), links.run(code)]
             simulated, past = living.result()
             if past and not _has_past(stack, broadcast):

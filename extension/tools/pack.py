@@ -1,9 +1,9 @@
 """Packs the extension: `python extension/tools/pack.py` writes two archives into dist/ and prints their paths.
 
-`studio-pulse-extension-<version>.zip` is for the store and for studios. `…-development.zip` also reads the sites' test beds, which nobody
-but developers needs. With `--endpoint https://pulse.example.com` the manifest asks for that address from the start, for a studio that
-installs by policy: Chrome grants it without a question. With `--key KEY.pem`, the key that signs the .crx, the id that Chrome derives from
-it is printed and `updates.xml` is written, which Chrome asks for updates.
+`studio-pulse-extension-<version>.zip` is for the store and for studios. `…-development.zip` also reads the sites' test beds and the demo
+page of `make run`, which nobody but developers and reviewers needs. With `--endpoint https://pulse.example.com` the manifest asks for that
+address from the start, for a studio that installs by policy: Chrome grants it without a question. With `--key KEY.pem`, the key that signs
+the .crx, the id that Chrome derives from it is printed and `updates.xml` is written, which Chrome asks for updates.
 
 The version is manifest.json's, which a test holds to that of pyproject.toml. The same files give the same bytes on any machine: entries are
 sorted and stored uncompressed with a fixed time. What is not listed here is not shipped.
@@ -32,6 +32,7 @@ SHIPPED = (
     "icons/*.png",
     "icons/icon.svg",
 )
+DEMO_PAGES = ("http://127.0.0.1/demo/*", "http://localhost/demo/*")
 TEST_BEDS = ("https://testbed.cb.dev/*",)
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 
@@ -62,8 +63,17 @@ def manifest_for(endpoint: str | None, homepage: str | None, *, development: boo
     if home := homepage or (origin_of(endpoint) if endpoint else None):
         manifest["homepage_url"] = home
     if development:
+        manifest["host_permissions"] += ["http://127.0.0.1/*", "http://localhost/*"]
+        manifest["content_scripts"][0]["matches"] += DEMO_PAGES
         manifest["version_name"] = f"{manifest['version']} development"
     return json.dumps(manifest, indent=2, ensure_ascii=False).encode()
+
+
+def content_of(path: Path, *, development: bool) -> bytes:
+    """A file as it is shipped: development archives know the demo page as well."""
+    content = path.read_bytes()
+    is_adapters = path == EXTENSION / "content" / "adapters.js"
+    return content + (EXTENSION / "demo" / "adapter.js").read_bytes() if development and is_adapters else content
 
 
 def pack(folder: Path, endpoint: str | None = None, homepage: str | None = None, *, development: bool = False) -> Path:
@@ -76,7 +86,7 @@ def pack(folder: Path, endpoint: str | None = None, homepage: str | None = None,
         for path in files():
             entry = zipfile.ZipInfo(path.relative_to(EXTENSION).as_posix(), EARLIEST)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            archive.writestr(entry, manifest if entry.filename == "manifest.json" else path.read_bytes())
+            archive.writestr(entry, manifest if entry.filename == "manifest.json" else content_of(path, development=development))
     return target
 
 

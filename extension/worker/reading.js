@@ -112,7 +112,8 @@ export function toTelemetry({ platform, readAt, metrics, account }, { roomId, go
 
 /** @param {Adapter} adapter @param {string} origin */
 function servesOrigin(adapter, origin) {
-  const [, host] = /^https:\/\/([a-z\d.-]+)(?::\d+)?$/u.exec(origin) ?? [];
+  const [, scheme, host] = /^(https?):\/\/([a-z\d.-]+)(?::\d+)?$/u.exec(origin) ?? [];
+  if (scheme !== (adapter.loopback ? 'http' : 'https')) return false;
   return host !== undefined && adapter.hosts.some((domain) => `.${host}`.endsWith(`.${domain}`));
 }
 

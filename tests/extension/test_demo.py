@@ -1,0 +1,106 @@
+"""The demo page, which lets anybody try a development build without an account; and the store's pictures, which name no site."""
+
+import base64
+import pathlib
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.demo import DemoPage
+from tests.extension.browser import PICTURES, Browser, studio_code, token, until
+from tests.extension.scripted import ScriptedIngest
+from tests.extension.test_pack import pack
+
+SITES = ("chaturbate", "stripchat", "camsoda", "mywebcamroom")
+CAPTIONS = {
+    "en": ("Your numbers, on your studio's wall", "It reads only your own broadcast page, and says plainly when it cannot."),
+    "es": ("Tus números, en el tablero de tu estudio", "Solo lee tu propia página de transmisión, y avisa claramente cuando no puede."),
+    "ro": ("Numerele tale, pe panoul studioului", "Citește doar pagina ta de transmisie și spune clar când nu poate."),
+    "pt-BR": ("Seus números, no painel do seu estúdio", "Lê só a sua própria página de transmissão e avisa quando não consegue."),
+}
+FRAME = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; width: 1280px; height: 800px; display: grid; grid-template-columns: 1fr 480px; align-items: center; gap: 60px;
+  padding: 0 100px; box-sizing: border-box; background: #0c0e12; color: #eceef2; font: 24px/1.5 system-ui, sans-serif; overflow: hidden; }}
+h1 {{ font-size: 52px; line-height: 1.15; margin: 0 0 24px; letter-spacing: -0.02em; }}
+p {{ margin: 0; color: #9aa3b2; }}
+img {{ width: 480px; max-height: 740px; object-fit: contain; border-radius: 16px; }}
+</style><div><h1>{title}</h1><p>{text}</p></div><img src="data:image/png;base64,{picture}">"""
+
+
+@pytest.fixture
+def development(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The development archive, unpacked where the browser looks for the extension."""
+    store = pack(tmp_path / "dist")
+    zipfile.ZipFile(store.with_name(f"{store.stem}-development.zip")).extractall(tmp_path / "extension")
+    return tmp_path
+
+
+@pytest.fixture
+def demo() -> Iterator[DemoPage]:
+    with DemoPage() as page:
+        yield page
+
+
+def set_up(browser: Browser, ingest: ScriptedIngest) -> None:
+    """Pastes the studio's code, as a person who tries it does."""
+    popup = browser.open_ui("popup")
+    popup.locator("#code").fill(studio_code(ingest.url, token(("Sala 3",), exp=4_000_000_000), "Sala 3"))
+    popup.locator("button[type=submit]").click()
+    popup.locator("#outcome[data-tone=good]").wait_for()
+    popup.close()
+
+
+def test_a_development_build_reads_the_demo_page(
+    playwright: Playwright, ingest: ScriptedIngest, development: pathlib.Path, demo: DemoPage
+) -> None:
+    """From the archive to the first tip: balance, viewers and a broken balance, without an account anywhere."""
+    browser = Browser(playwright, development, "")
+    set_up(browser, ingest)
+    page = browser.open(demo.url)
+    ingest.wait_for(lambda _: any((r["platform"], r["tokens_count"], r["viewers_count"]) == ("demo", 1234, 56) for r in ingest.readings))
+    page.get_by_role("button", name="A tip of 500").click()
+    ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
+    popup = browser.open_ui("popup")
+    until(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
+    page.get_by_role("button", name="Make the balance unreadable").click()
+    ingest.wait_for(lambda _: any(reading["tokens_count"] is None for reading in ingest.readings))
+    assert browser.logs == []
+    browser.close()
+
+
+def test_the_stores_build_reads_no_page_of_this_computer(tmp_path: pathlib.Path) -> None:
+    """What is shipped to desks knows no demo page."""
+    archive = zipfile.ZipFile(pack(tmp_path))
+    assert not [name for name in archive.namelist() if b"/demo/" in archive.read(name)]
+
+
+@pytest.mark.parametrize("language", CAPTIONS)
+def test_the_stores_pictures_are_1280_by_800_and_name_no_site(
+    playwright: Playwright, ingest: ScriptedIngest, development: pathlib.Path, demo: DemoPage, language: str
+) -> None:
+    """The popup beside two sentences, with the demo page's numbers (`PICTURES=1` writes them into docs/images)."""
+    browser = Browser(playwright, development, "", language=language)
+    set_up(browser, ingest)
+    page = browser.open(demo.url)
+    ingest.wait_for(lambda _: any(reading["tokens_count"] == 1234 for reading in ingest.readings))
+    page.locator("[data-tip='500']").click()
+    ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
+    popup = browser.open_ui("popup")
+    until(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
+    text = popup.locator("body").inner_text().lower()
+    assert not [site for site in SITES if site in text]
+    height = popup.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
+    popup.set_viewport_size({"width": 372, "height": height})
+    shot = base64.b64encode(popup.screenshot()).decode()
+    title, sentence = CAPTIONS[language]
+    frame = browser.context.new_page()
+    frame.set_viewport_size({"width": 1280, "height": 800})
+    frame.set_content(FRAME.format(title=title, text=sentence, picture=shot))
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    file = PICTURES / f"store-{language}.png"
+    frame.screenshot(path=file)
+    header = file.read_bytes()[16:24]
+    assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (1280, 800)
+    browser.close()
