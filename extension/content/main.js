@@ -143,7 +143,7 @@
       }
       // A single-page app changes its address before it has replaced what is on the page.
       if (now - pathSince < INTERVAL_MS) return;
-      const state = ownership(adapter, document, path);
+      const state = ownership(adapter, document, path, now);
       turn(state, now);
       if (state === 'none') return;
       if (now - askedAt >= START_EVERY_MS) start(now);

@@ -13,14 +13,18 @@ var builtSearchedAt = -Infinity;
 var builtClasses = new Map();
 
 /**
- * A selector that matched nothing, while a lower-ranked one gave the number, rests so long: an attribute is looked for in every
- * element of the page.
+ * A search visits every element of the page, so it is not made at every look: what was found is looked at again while it is on
+ * the page and still matches, and searched for anew when it is not, or now and then, in case another one has come.
  */
-var REST_MS = 5000;
-/** No element matches, as opposed to one without a text. @type {MetricReading} */
-var NOT_THERE = { status: 'missing' };
-/** @type {Map<string, number>} selector → until when it rests */
-var resting = new Map();
+var SEARCH_MS = 5000;
+/** What has long been absent is searched for in turns. */
+var REST_MS = 2500;
+var LONG_ABSENT_MS = 20_000;
+var MOST_SEARCHES = 2;
+/** @type {Map<string, { at: number, absentSince: number, found: WeakRef<Element>[] }>} by selector */
+var searches = new Map();
+/** Searches of this look that could have waited. */
+var optional = { at: -Infinity, count: 0 };
 
 /** @param {string} host */
 function adapterForHost(host) {
@@ -32,12 +36,12 @@ function accountName(adapter, path) {
   return new RegExp(adapter.ownPage.path, 'u').exec(path)?.[1]?.toLowerCase();
 }
 
-/** @param {Adapter} adapter @param {Document} page @param {string} path @returns {Ownership} */
-function ownership(adapter, page, path) {
+/** @param {Adapter} adapter @param {Document} page @param {string} path @param {number} [now] @returns {Ownership} */
+function ownership(adapter, page, path, now = performance.now()) {
   if (!new RegExp(adapter.ownPage.path, 'u').test(path)) return 'none';
   const name = accountName(adapter, path);
   const isOwner = (/** @type {Element} */ owner) => (name === undefined ? isShown(owner) : showsName(owner, name));
-  return [adapter.ownPage.present].flat().some((css) => [...page.querySelectorAll(css)].some(isOwner)) ? 'own' : 'unproven';
+  return [adapter.ownPage.present].flat().some((css) => search(css, page, now).some(isOwner)) ? 'own' : 'unproven';
 }
 
 /** @param {Adapter} adapter @param {Document} page @param {string} path */
@@ -70,29 +74,20 @@ function readMetrics(adapter, page, now = performance.now()) {
 function readMetric(hypotheses, page, now = performance.now()) {
   /** @type {MetricReading} */
   let best = { status: 'missing' };
-  /** @type {string[]} */
-  const absent = [];
   for (const hypothesis of hypotheses) {
-    const until = resting.get(hypothesis.css) ?? -Infinity;
-    if (now < until && now >= until - REST_MS) continue;
     const reading = readHypothesis(hypothesis, page, now);
-    if (reading.status !== 'missing' && reading.status !== 'hidden') {
-      for (const css of absent) resting.set(css, now + REST_MS);
-      return { ...reading, via: hypothesis.id };
-    }
-    if (reading === NOT_THERE) absent.push(hypothesis.css);
+    if (reading.status !== 'missing' && reading.status !== 'hidden') return { ...reading, via: hypothesis.id };
     if (best.status === 'missing' && reading.status === 'hidden') best = { ...reading, via: hypothesis.id };
   }
-  for (const { css } of hypotheses) resting.delete(css);
+  // What was found shows nothing: another element may have taken its place.
+  for (const { css } of hypotheses) if (searches.get(css)?.found.length) searches.delete(css);
   return best;
 }
 
 /** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {MetricReading} */
 function readHypothesis(hypothesis, page, now) {
   const { pick, part, min, max } = hypothesis;
-  const elements = matches(hypothesis, page, now);
-  if (elements.length === 0) return NOT_THERE;
-  const found = elements.map(seeText);
+  const found = matches(hypothesis, page, now).map(seeText);
   const visible = found.filter((sight) => sight.isShown);
   if (visible.length === 0) return { status: found.some(({ isHidden }) => isHidden) ? 'hidden' : 'missing' };
   const considered = pick === 'first' ? visible.slice(0, 1) : withNumbers(visible);
@@ -129,9 +124,31 @@ function agreeing(readings) {
 
 /** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {Element[]} */
 function matches({ css, built, beside }, page, now) {
-  const found = [...page.querySelectorAll(css)];
+  const found = search(css, page, now);
   const all = found.length === 0 && built ? builtMatches(built, page, now) : found;
   return beside ? all.flatMap((element) => element.closest(beside)?.nextElementSibling ?? []) : all;
+}
+
+/** The elements that match a selector. @param {string} css @param {Document} page @param {number} now @returns {Element[]} */
+function search(css, page, now) {
+  const last = searches.get(css);
+  if (last && now >= last.at) {
+    const found = last.found.flatMap((each) => each.deref() ?? []).filter((element) => element.isConnected && element.matches(css));
+    const isSame = found.length === last.found.length;
+    const isAbsent = found.length === 0 && now - last.absentSince >= LONG_ABSENT_MS;
+    const mayWait = isSame && (found.length > 0 || isAbsent);
+    if (mayWait && !(now - last.at >= (isAbsent ? REST_MS : SEARCH_MS) && isTurn(now))) return found;
+  }
+  const found = [...page.querySelectorAll(css)];
+  const absentSince = found.length === 0 && last?.found.length === 0 ? last.absentSince : now;
+  searches.set(css, { at: now, absentSince, found: found.map((element) => new WeakRef(element)) });
+  return found;
+}
+
+/** @param {number} now */
+function isTurn(now) {
+  if (optional.at !== now) optional = { at: now, count: 0 };
+  return (optional.count += 1) <= MOST_SEARCHES;
 }
 
 /**

@@ -26,7 +26,7 @@ CHAT: Final = """() => {
     document.body.append(lines);
 }"""
 LOOK: Final = """const adapter = studioPulseAdapters.find((each) => each.platform === platform);
-    const look = (now) => [ownership(adapter, document, path), readMetrics(adapter, document, now)];"""
+    const look = (now) => [ownership(adapter, document, path, now), readMetrics(adapter, document, now)];"""
 COUNT: Final = f"""([platform, path]) => {{
     {LOOK}
     look(0); look(6000); look(12000);
@@ -50,6 +50,7 @@ PREPARE: Final = f"""([platform, path]) => {{
     globalThis.look = () => look((round += 1) * 1000);
 }}"""
 LOOKS: Final = 40
+FIRST_LOOKS: Final = 25  # while a page is new, everything that is absent is searched for at every look
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,7 @@ def test_a_look_at_sixty_thousand_elements_takes_two_milliseconds(page: Page, pl
         parts = ("DevToolsCommandDuration", "LayoutDuration", "RecalcStyleDuration")
         return sum(float(metric["value"]) for metric in session.send("Performance.getMetrics")["metrics"] if metric["name"] in parts)
 
+    page.evaluate(f"() => {{ for (let each = 0; each < {FIRST_LOOKS}; each += 1) look(); }}")
     times: list[float] = []
     nothing: list[float] = []
     for _ in range(LOOKS):

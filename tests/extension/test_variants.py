@@ -15,7 +15,7 @@ OWN_CB: Final = ("chaturbate", "/b/alice/")
 OWN_SC: Final = ("stripchat", "/start-broadcasting")
 SETTINGS: Final = '<section id="broadcast-settings">Settings</section>'
 SHOW: Final = """([platform, path, html]) => {
-    builtClasses.clear(); resting.clear();
+    builtClasses.clear(); searches.clear();
     document.body.innerHTML = html;
     const adapter = studioPulseAdapters.find((each) => each.platform === platform);
     const { tokens, viewers } = readMetrics(adapter, document, 1);
