@@ -7,8 +7,6 @@
 
 /** How often one class of a build is searched for; in between the full names that were found are used. */
 var BUILT_SEARCH_MS = 5000;
-/** The look that has searched: one search per look keeps every look short. */
-var builtSearchedAt = -Infinity;
 /** @type {Map<string, { at: number, names: string[] }>} stable part of a class → when it was searched, the names found */
 var builtClasses = new Map();
 
@@ -145,10 +143,12 @@ function search(css, page, now) {
   return found;
 }
 
-/** @param {number} now */
-function isTurn(now) {
+/** Whether this look has time for a search that takes as long as `weight` ordinary ones. @param {number} now @param {number} [weight] */
+function isTurn(now, weight = 1) {
   if (optional.at !== now) optional = { at: now, count: 0 };
-  return (optional.count += 1) <= MOST_SEARCHES;
+  if (optional.count + weight > MOST_SEARCHES) return false;
+  optional.count += weight;
+  return true;
 }
 
 /**
@@ -163,9 +163,8 @@ function isTurn(now) {
 function builtMatches({ part, within, tag }, page, now) {
   const remembered = builtClasses.get(part);
   let found = remembered?.names.flatMap((name) => [...page.getElementsByClassName(name)]) ?? [];
-  const isDue = !remembered || (now !== builtSearchedAt && (now < remembered.at || now - remembered.at >= BUILT_SEARCH_MS));
-  if (isDue && found.length === 0) {
-    if (remembered) builtSearchedAt = now;
+  const isDue = !remembered || now < remembered.at || now - remembered.at >= BUILT_SEARCH_MS;
+  if (found.length === 0 && isDue && (!remembered || isTurn(now, MOST_SEARCHES))) {
     found = [...page.querySelectorAll(`[class*="${part}"]`)];
     const names = found.flatMap((element) => [...element.classList]).filter((name) => name.includes(part));
     builtClasses.set(part, { at: now, names: [...new Set(names)] });
