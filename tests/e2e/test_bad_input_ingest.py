@@ -107,7 +107,7 @@ def test_another_method_is_405(ingest: Service, bearer: tuple[str, str], path: s
     assert method == "BREW" or answer.headers["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("path", ["/", "/api", ONE + "x", BATCH + "/x", "/api//tracking/telemetry", "/%00", "/" + "a" * 5000])
+@pytest.mark.parametrize("path", ["/", "/api", ONE + "x", BATCH + "/x", "/api//tracking/telemetry", "/" + "a" * 5000])
 def test_a_wrong_path_is_404(ingest: Service, bearer: tuple[str, str], path: str) -> None:
     """A path that is not there is a 404 problem."""
     answer = post(ingest, path, (*JSON, bearer), body_of(ONE))

@@ -151,7 +151,7 @@ def test_a_frame_that_breaks_the_protocol_closes(broadcast: Service, token: str,
         assert client.close_code() == code
 
 
-@pytest.mark.parametrize("since", ["", "abc", "-1", "1e3", "0", "%D9%A1", "1" * 15, "9" * 16, "9" * 4000, "%00", "1&since=2", "1.0"])
+@pytest.mark.parametrize("since", ["", "abc", "-1", "1e3", "0", "%D9%A1", "1" * 15, "9" * 16, "9" * 2000, "%00", "1&since=2", "1.0"])
 def test_a_senseless_since_gives_a_full_snapshot(broadcast: Service, token: str, since: str) -> None:
     """Garbage, the distant past and the future are all answered with everything in scope."""
     with dashboard(broadcast, token, f"?since={since}") as client:

@@ -58,9 +58,7 @@ def test_a_read_path_takes_get_only(broadcast: Service, good: Headers, path: str
     assert "GET" in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize(
-    "room", ["other", "reads%0A", "reads%00", "*", "reads*", "%7Breads%7D", "reads%3Aa", "%D0%B0", "reads" + "a" * 60, "%ff"]
-)
+@pytest.mark.parametrize("room", ["other", "*", "reads*", "%7Breads%7D", "reads%3Aa", "%D0%B0", "reads" + "a" * 60, "%ff"])
 def test_a_room_outside_the_scope_is_403(broadcast: Service, good: Headers, room: str) -> None:
     """A name that can be no room's is outside every scope, and no key is built from it."""
     assert refused(get(broadcast, f"{ALL}/{room}/camsoda", good), 403)
@@ -69,7 +67,23 @@ def test_a_room_outside_the_scope_is_403(broadcast: Service, good: Headers, room
 
 def test_a_platform_that_is_none_is_403(broadcast: Service, good: Headers) -> None:
     """The same for platforms."""
-    assert refused(get(broadcast, f"{ALL}/reads/CAM%0A", good), 403)
+    assert refused(get(broadcast, f"{ALL}/reads/CAM%2A", good), 403)
+
+
+@pytest.mark.parametrize(
+    "path", [f"{ALL}/reads%0A/camsoda", f"{ALL}/reads%00/camsoda", f"{ALL}/reads/camsoda%0A", "/%00", f"{ALL}/%C2%85/camsoda"]
+)
+def test_a_control_character_in_a_path_is_400(broadcast: Service, good: Headers, path: str) -> None:
+    """Before anything is routed or any token is looked at."""
+    assert refused(get(broadcast, path, good), 400)
+    assert refused(get(broadcast, path, ()), 400)
+
+
+@pytest.mark.parametrize(("query", "status"), [("to=" + "9" * 5000, 414), ("&".join(["a=1"] * 17), 400), ("a&" * 7000, 414)])
+@pytest.mark.parametrize("path", [ALL, "/api/tracking/analytics", "/ws/dashboard", "/", "/livez", "/nowhere"])
+def test_a_long_query_is_refused_before_any_token_is_looked_at(broadcast: Service, path: str, query: str, status: int) -> None:
+    """Everywhere, so that it costs nothing to parse."""
+    assert refused(get(broadcast, f"{path}?{query}", ()), status)
 
 
 def test_an_unknown_room_is_404(broadcast: Service, good: Headers) -> None:
@@ -87,7 +101,7 @@ SPANS = {
     "equal": "from=100&to=100",
     "too wide": "from=0&to=99999999999",
     "beyond the calendar": "to=999999999999",
-    "5,000 digits": "to=" + "9" * 5000,
+    "2,000 digits": "to=" + "9" * 2000,
     "step zero": "step=0",
     "step odd": "step=61",
     "step below": "step=1",
@@ -119,9 +133,7 @@ def test_a_damaged_value_is_500_without_internals(stack: Stack, broadcast: Servi
     assert all(word not in answer.body for word in (b"canary", b"Decode", b"Traceback", b".py"))
 
 
-@pytest.mark.parametrize(
-    "path", ["/%00", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/" + "a" * 5000, "/api", "/\\"]
-)
+@pytest.mark.parametrize("path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/" + "a" * 5000, "/api", "/\\"])
 def test_a_path_that_is_not_there_is_404(broadcast: Service, path: str) -> None:
     """Also where it tries to leave the page's directory."""
     assert refused(get(broadcast, path, ()), 404)
