@@ -139,7 +139,7 @@ def test_a_proxy_that_drops_the_upgrade_is_named(nginx: Start, broadcast: Servic
 
 
 def test_below_a_path_nothing_is_found(nginx: Start, broadcast: Service) -> None:
-    """As docs/deployment.md says: page, socket and API lie at the root of a host name of their own."""
+    """Beside a path that a proxy takes off, the root has neither socket nor API: the page asks below its own path."""
     proxied = f"location /pulse/ {{ proxy_pass http://127.0.0.1:{broadcast.port}/; proxy_set_header Host $http_host; }}"
     port = nginx(proxied + " location / { return 404; }")
     assert httpx.get(f"http://localhost:{port}/pulse/").status_code == 200
