@@ -15,9 +15,17 @@ settings.register_profile("studio-pulse", deadline=None, max_examples=60)
 settings.load_profile("studio-pulse")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright's driver keeps an event loop running in this thread, beside which no other can run."""
-    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+    """Marks browser tests and sorts them last.
+
+    Playwright's driver keeps an event loop running in its thread, beside which no other can run: so one process runs browser tests after
+    all others, and `make test` runs them apart.
+    """
+    for item in items:
+        if "playwright" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
