@@ -106,7 +106,18 @@ def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venv: pathlib.Path,
         health = service.health()
         assert service.run(health).returncode == 0
         token = service.run(
-            ["python", "-m", "shared.tokens", "issue", "--audience", kind.replace("broadcast", "dashboard"), "--subject", "x"]
+            [
+                "python",
+                "-m",
+                "shared.tokens",
+                "issue",
+                "--audience",
+                kind.replace("broadcast", "dashboard"),
+                "--subject",
+                "x",
+                "--rooms",
+                "*",
+            ]
         )
         assert token.stdout.count(".") == 2
         assert httpx.get(f"{service.url}/openapi.json").json()["info"]["version"]

@@ -55,8 +55,8 @@ class Use(NamedTuple):
 
 def uses(expression: str) -> Iterator[Use]:
     """The metrics of an expression. Labels that it groups by are looked for in all of them."""
-    grouped = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", expression) for label in labels.split(",")}
-    bare = re.sub(r"by \([^)]*\)|\[[^\]]*\]", "", expression)
+    grouped = {label.strip() for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression) for label in labels.split(",")}
+    bare = re.sub(r"\b(?:by|on) \([^)]*\)|\[[^\]]*\]", "", expression)
     for name, _, matchers in re.findall(r"\b([a-z_]{2,})\b(?!\()({([^}]*)})?", re.sub(r'"[^"]*"', '""', bare)):
         if name not in FUNCTIONS:
             yield Use(name, frozenset(re.findall(r"(\w+)\s*[=!]", matchers)) | grouped)
