@@ -51,6 +51,7 @@ class Node:
         self.directory = directory
         self.port = int(config.get("port") or free_port())
         self.password: str | None = config.get("requirepass")
+        self.environment: dict[str, str] = {}  # added to that of the test
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         lines = {"port": self.port, "bind": "127.0.0.1", "dir": directory, "save": '""', "logfile": directory / "server.log", **config}
@@ -77,7 +78,10 @@ class Node:
         binary = os.environ.get("REDIS_SERVER") or str(get_binary_path())
         command = [binary, str(self.config), *self._arguments]
         with (self.directory / "output.log").open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.directory, start_new_session=True)
+            environment = {**os.environ, **self.environment}
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=self.directory, env=environment, start_new_session=True
+            )
         eventually(lambda: self._answer().startswith((until, b"-NOAUTH")), f"{command} answers")
 
     def _answer(self) -> bytes:

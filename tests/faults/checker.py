@@ -5,6 +5,7 @@ producers: an accepted reading is to be shown by every connected dashboard, or t
 """
 
 import bisect
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from shared.messages import TelemetryUpdate
 
 FRESH_SECONDS: Final = 5.0  # how long a dashboard may show an outdated value without saying so
+FORGOTTEN: Final = -1  # what a dashboard shows of a feed that a later snapshot lacks
 
 Key = tuple[str, str]
 
@@ -27,7 +29,7 @@ class Posted(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A value from the moment at which a dashboard showed it; `tokens` None once it has expired."""
+    """A value from the moment at which a dashboard showed it; `tokens` None once it has expired, FORGOTTEN where a snapshot lacks it."""
 
     at: float
     version: int
@@ -44,6 +46,8 @@ class View:
     excuses: list[tuple[float, bool]] = field(default_factory=lambda: [(0.0, True)])
     on_this_connection: dict[Key, int] = field(default_factory=dict)
     connected: bool = False
+    opened_at: float = 0.0
+    received: set[Key] = field(default_factory=set)
 
     def sees(self, key: Key) -> bool:
         """Whether this dashboard may see a room."""
@@ -74,6 +78,7 @@ class Checker:
         self._sent: dict[Key, set[tuple[int, int]]] = defaultdict(set)
         self.views: dict[str, View] = {}
         self.broken: list[str] = []
+        self._lost_at = -1.0
 
     # --- the record ---
 
@@ -89,13 +94,19 @@ class Checker:
         """A dashboard's socket opened; until its first SYNC it claims nothing."""
         view = self.views.setdefault(name, View(name, rooms))
         view.connected = True
+        view.opened_at = at
         view.on_this_connection.clear()
+        view.received.clear()
 
     def closed(self, name: str, at: float) -> None:
         """A dashboard's socket is gone, and it knows."""
         view = self.views[name]
         view.connected = False
         view.excuses.append((at, True))
+
+    def lost(self, at: float) -> None:
+        """A fault that may lose what was accepted, such as an empty restart or a failover, was under way until now."""
+        self._lost_at = at
 
     def saw(self, name: str, event: dict[str, Any], at: float) -> None:
         """An event arrived at a dashboard."""
@@ -104,12 +115,17 @@ class Checker:
             view.excuses.append((at, event["status"] != "ok"))
         elif kind in ("TELEMETRY_UPDATE", "TELEMETRY_EXPIRED"):
             self._value(view, event, at)
+        elif kind == "SYNC" and event["snapshot"]:
+            for key, steps in view.shown.items():
+                if key not in view.received and steps[-1].tokens not in (None, FORGOTTEN):
+                    steps.append(Shown(at, 0, FORGOTTEN))
 
     def _value(self, view: View, event: dict[str, Any], at: float) -> None:
         key, version = (event["room_id"], event["data"]["platform"]), event["version"]
         if version < view.on_this_connection.get(key, 0):
             self.broken.append(f"{view.name} was told version {version} of {key} after {view.on_this_connection[key]}")
         view.on_this_connection[key] = max(version, view.on_this_connection.get(key, 0))
+        view.received.add(key)
         steps = view.shown[key]
         again = event["event_type"] == "TELEMETRY_UPDATE" and not (steps and steps[-1].tokens is None)  # what expired may come again
         if steps and version < steps[-1].version + again:
@@ -118,20 +134,24 @@ class Checker:
         if not view.sees(key):
             self.broken.append(f"{view.name} was told of {key}, which it may not see")
         if tokens is not None:
-            self._check_value(view, key, tokens, event["data"]["timestamp"])
+            self._check_value(view, key, version, tokens, event["data"]["timestamp"])
         steps.append(Shown(at, version, tokens))
 
-    def _check_value(self, view: View, key: Key, tokens: int, timestamp: int) -> None:
-        if tokens < view.tokens(key):
-            self.broken.append(f"{view.name} went from {view.tokens(key)} back to {tokens} for {key}")
+    def _check_value(self, view: View, key: Key, version: int, tokens: int, timestamp: int) -> None:
+        before = next((step for step in reversed(view.shown[key]) if step.tokens != FORGOTTEN), None)
+        if before is not None and before.tokens is not None and not before.at <= min(self._lost_at, view.opened_at):
+            if tokens < before.tokens:
+                self.broken.append(f"{view.name} went from {before.tokens} back to {tokens} for {key}")
+            if tokens == before.tokens and version != before.version and before.at > self._lost_at:
+                self.broken.append(f"{view.name} was told {tokens} for {key} under versions {before.version} and {version}")
         if key in self._sent and (tokens, timestamp) not in self._sent[key]:
             self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
 
     # --- the judgement ---
 
     def last_stored(self, key: Key) -> int:
-        """The last value that a producer was told is stored, -1 for none."""
-        return max((post.tokens for post in self.posts[key] if post.stored), default=-1)
+        """The last value that a producer was told is stored and that no fault may have lost since, -1 for none."""
+        return max((post.tokens for post in self.posts[key] if post.stored and post.at > self._lost_at), default=-1)
 
     def behind(self) -> list[str]:
         """What connected dashboards do not show yet although it was accepted."""
@@ -143,16 +163,16 @@ class Checker:
             if view.sees(key) and view.tokens(key) < self.last_stored(key)
         ]
 
-    def violations(self) -> list[str]:
-        """Where the promise was broken, whatever the state is now."""
-        return self.broken + [text for view in self.views.values() for text in self._stale(view)]
+    def violations(self, *, now: float = math.inf) -> list[str]:
+        """Where the promise was broken, whatever the state is now; with `now`, readings whose time is not up are not judged yet."""
+        return self.broken + [text for view in self.views.values() for text in self._stale(view, now)]
 
-    def _stale(self, view: View) -> Iterator[str]:
+    def _stale(self, view: View, now: float) -> Iterator[str]:
         """An accepted value that a dashboard, thinking itself up to date, did not show in time."""
         for key, posts in self.posts.items():
             for post in posts if view.sees(key) else ():
                 end = post.at + FRESH_SECONDS
-                if post.stored and not view.shows_by(key, post.tokens, end) and not view.excused(post.at, end):
+                if post.stored and end < now and not view.shows_by(key, post.tokens, end) and not view.excused(post.at, end):
                     yield f"{view.name} did not show {post.tokens} for {key} within {FRESH_SECONDS} s, and thought it was up to date"
 
     def delays(self, *, since: float, of: str = "") -> list[float]:
@@ -163,7 +183,7 @@ class Checker:
     def _delays(self, view: View, key: Key, since: float) -> Iterator[float]:
         posts, steps = self.posts[key], view.shown.get(key, [])
         before = max(0, bisect.bisect_left(steps, since, key=lambda step: step.at) - 1)
-        steps = [step for step in steps[before:] if step.tokens is not None]
+        steps = [step for step in steps[before:] if step.tokens not in (None, FORGOTTEN)]
         for post in posts[bisect.bisect_left(posts, since, key=lambda post: post.at) :]:
             first = bisect.bisect_left(steps, post.tokens, key=lambda step: step.tokens or 0)
             if post.stored and first < len(steps):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 import threading
@@ -25,6 +26,8 @@ class Link:
         self._refusing = False
         self._bytes_per_second = 0
         self._delay = 0.0
+        self._jitter = 0.0
+        self._halving: frozenset[str] = frozenset()
         self._line = asyncio.Lock()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -77,6 +80,14 @@ class Link:
         """From now on everything takes so much longer, in each direction."""
         self._call(lambda: setattr(self, "_delay", seconds))
 
+    def jitter(self, seconds: float) -> None:
+        """From now on everything takes up to so much longer, in each direction, at random; the order stays."""
+        self._call(lambda: setattr(self, "_jitter", seconds))
+
+    def halve(self, *directions: str) -> None:
+        """From now on the first half of a `request` or a `reply` passes and then the connection is reset; no direction ends it."""
+        self._call(lambda: setattr(self, "_halving", frozenset(directions)))
+
     def thin(self, bytes_per_second: int) -> None:
         """From now on all connections together carry so much, in each direction; 0 is as much as there is."""
         self._call(lambda: setattr(self, "_bytes_per_second", bytes_per_second))
@@ -114,20 +125,25 @@ class Link:
             ends = {writer, far_writer}
             self._writers |= ends
             try:
-                await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+                await asyncio.gather(self._pass(reader, far_writer, "request"), self._pass(far_reader, writer, "reply"))
             finally:
                 self._writers -= ends
         writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(THIN_CHUNK if self._bytes_per_second else CHUNK):
                 await self._passing.wait()
-                if self._delay:
-                    await asyncio.sleep(self._delay)
+                if self._delay or self._jitter:
+                    await asyncio.sleep(self._delay + random.uniform(0, self._jitter))
                 if self._bytes_per_second:
                     async with self._line:
                         await asyncio.sleep(len(data) / self._bytes_per_second)
+                if direction in self._halving:
+                    writer.write(data[: len(data) // 2])
+                    await writer.drain()
+                    await asyncio.sleep(0.01)  # what was written is read before the reset discards it
+                    break
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()

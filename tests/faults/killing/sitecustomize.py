@@ -1,12 +1,18 @@
 """Where PYTHONPATH leads here, a test can end one of a service's jobs as a bug would: KILL_FILE says which, and in what way."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import pathlib
+import select
 import threading
-import time
 from typing import Any
+
+
+def _sleep(seconds: float) -> None:
+    """Not time.sleep, which fails under libfaketime."""
+    select.select([], [], [], seconds)
 
 
 def _tasks() -> list[asyncio.Task[Any]]:
@@ -17,6 +23,8 @@ def _kill(task: Any, how: str) -> None:
     waits_for = task._fut_waiter
     if how == "cancel":
         task.cancel()
+    elif waits_for is None or waits_for.done():
+        return
     elif how == "raise":
         waits_for.set_exception(RuntimeError("killed by a test"))
     elif how == "hang":  # what it waits for will come, and it will not know
@@ -26,7 +34,7 @@ def _kill(task: Any, how: str) -> None:
 
 def _obey(path: pathlib.Path) -> None:
     while not path.exists():
-        time.sleep(0.02)
+        _sleep(0.02)
     how, name = path.read_text().split(" ")
     jobs = [task for task in _tasks() if getattr(task.get_coro(), "__qualname__", "") == "Jobs._supervise"]
     write_to = path.with_suffix(".jobs")
@@ -34,6 +42,10 @@ def _obey(path: pathlib.Path) -> None:
     for task in _tasks() if how != "list" else ():
         if name in (task.get_name(), getattr(task.get_coro(), "__qualname__", "")):
             task.get_loop().call_soon_threadsafe(_kill, task, how)
+            while how != "hang" and not task.done():  # amid a reconnect a service may rightly take a single blow for a lost connection
+                _sleep(0.1)
+                with contextlib.suppress(RuntimeError):  # the loop has ended with the job
+                    task.get_loop().call_soon_threadsafe(_kill, task, how)
 
 
 if "KILL_FILE" in os.environ:
