@@ -30,9 +30,9 @@ run: $(STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
 	$(BIN)/python -m pytest -m "not faults"
 
-faults: $(STAMP) ## Break real processes and hold the promise against what clients saw
+faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults $(if $(NEMESIS),tests/faults/test_nemesis.py -k random_faults_break)
 	@echo "What was seen stands in test-results/faults.md"
 
 check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything

@@ -62,8 +62,16 @@ def faketime(clock: pathlib.Path) -> dict[str, str]:
 
 
 def faketime_of_service(clock: pathlib.Path) -> dict[str, str]:
-    """The same for one Python process, to be given to that process alone; a change is seen within a second."""
-    given = {**faketime(clock), "LD_PRELOAD": FAKETIME.replace("libfaketime.so", "libfaketimeMT.so"), "FAKETIME_CACHE_DURATION": "1"}
+    """The same for one Python process, to be given to that process alone; a change is seen within a second.
+
+    Without the last setting a timed wait on the monotonic clock ends at once, and two threads hand Python's lock to and fro for ever.
+    """
+    given = {
+        **faketime(clock),
+        "LD_PRELOAD": FAKETIME.replace("libfaketime.so", "libfaketimeMT.so"),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+    }
     return {name: value for name, value in given.items() if name not in ("FAKETIME_NO_CACHE", "FAKETIME_SKIP_CMDS")}
 
 

@@ -117,18 +117,20 @@ class Link:
     # --- the proxy ---
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._refusing:
-            writer.transport.abort()
-            return
-        with contextlib.suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            ends = {writer, far_writer}
-            self._writers |= ends
-            try:
+        ends = {writer}
+        self._writers |= ends
+        try:
+            if not self._refusing:
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+                ends.add(far_writer)
+                self._writers.add(far_writer)
                 await asyncio.gather(self._pass(reader, far_writer, "request"), self._pass(far_reader, writer, "reply"))
-            finally:
-                self._writers -= ends
-        writer.transport.abort()
+        except OSError:
+            pass  # nobody listens behind the link
+        finally:
+            self._writers -= ends
+            for end in ends:
+                end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
         with contextlib.suppress(OSError):

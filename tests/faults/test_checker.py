@@ -141,3 +141,84 @@ def test_a_disconnected_dashboard_is_not_blamed_and_not_believed(relay: Relay) -
     assert relay.checker.violations() == []
     relay.checker.opened("wall", relay.now)
     assert len(relay.checker.behind()) == 1
+
+
+SNAPSHOT = {"event_type": "SYNC", "snapshot": True, "version": 9}
+
+
+def reconnect(relay: Relay) -> None:
+    relay.checker.closed("wall", relay.now)
+    relay.checker.opened("wall", relay.now)
+    relay.upstream("ok")
+
+
+def test_a_snapshot_that_lacks_a_room_is_caught(relay: Relay) -> None:
+    """The dashboard forgets what the snapshot lacks, and is behind although it once showed the value."""
+    relay.post(1)
+    relay.tell(event(1))
+    reconnect(relay)
+    relay.tell(SNAPSHOT)
+    assert len(relay.checker.behind()) == 1
+    relay.tell(event(1))
+    assert relay.checker.behind() == []
+
+
+def test_a_snapshot_that_has_the_room_is_none_to_blame(relay: Relay) -> None:
+    """What came since the socket opened is what the snapshot has."""
+    relay.post(1)
+    relay.tell(event(1))
+    reconnect(relay)
+    relay.tell(event(1), SNAPSHOT)
+    assert relay.checker.behind() == []
+    assert relay.checker.violations() == []
+
+
+def test_a_value_that_goes_back_after_a_snapshot_is_caught(relay: Relay) -> None:
+    """To forget a value does not excuse an older one."""
+    relay.post(1)
+    relay.post(2)
+    relay.tell(event(2))
+    reconnect(relay)
+    relay.tell(SNAPSHOT, event(1, version=3))
+    assert any("back to 1" in text for text in relay.checker.violations())
+
+
+def test_one_reading_under_two_versions_is_caught(relay: Relay) -> None:
+    """It was published twice."""
+    relay.post(1)
+    relay.tell(event(1), event(1, version=2))
+    assert any("under versions 1 and 2" in text for text in relay.checker.violations())
+
+
+def test_only_what_a_fault_may_have_lost_is_excused(relay: Relay) -> None:
+    """After an empty restart a new connection may lack, or see again, what was accepted before; nothing else."""
+    relay.post(1)
+    relay.post(2)
+    relay.tell(event(2))
+    relay.checker.lost(relay.now)
+    reconnect(relay)
+    relay.tell(SNAPSHOT)
+    assert relay.checker.behind() == []
+    relay.tell(event(1, version=3))
+    assert relay.checker.violations() == []
+    relay.post(4)
+    assert len(relay.checker.behind()) == 1
+
+
+def test_a_value_that_goes_back_on_one_connection_is_never_excused(relay: Relay) -> None:
+    """A server keeps what it has shown, whatever Redis has lost."""
+    relay.post(1)
+    relay.now += 1
+    reconnect(relay)
+    relay.post(2)
+    relay.tell(event(2))
+    relay.checker.lost(relay.now)
+    relay.tell(event(1, version=3))
+    assert any("back to 1" in text for text in relay.checker.violations())
+
+
+def test_readings_whose_time_is_not_up_are_not_judged_yet(relay: Relay) -> None:
+    """In the middle of a run the newest readings may still arrive in time."""
+    relay.post(1)
+    assert relay.checker.violations(now=relay.now + FRESH_SECONDS) == []
+    assert len(relay.checker.violations(now=relay.now + FRESH_SECONDS + 1)) == 1

@@ -197,6 +197,7 @@ TOPOLOGIES: Final = {"single": one_server, "shards": one_server, "sentinel": beh
 def world(topology: str, directory: pathlib.Path) -> Iterator[World]:
     """Starts everything of one topology: Redis, and two processes of each service."""
     with contextlib.ExitStack() as open_now:
+        open_now.callback(forget_clocks)
         servers = open_now.enter_context(TOPOLOGIES[topology](directory / "redis"))
         settings = {"TELEMETRY_SHARDS": str(SHARDS[topology]), "HISTORY_STEP_SECONDS": str(HISTORY_STEP_SECONDS)}
         stack = open_now.enter_context(Stack(directory, redis_url="unused", **settings))
@@ -208,6 +209,13 @@ def world(topology: str, directory: pathlib.Path) -> Iterator[World]:
             broadcasts = [threads.submit(_start, here, "broadcast", number) for number in range(EACH)]
             here.ingests, here.broadcasts = [future.result() for future in ingests], [future.result() for future in broadcasts]
         yield here
+
+
+def forget_clocks() -> None:
+    """Removes what libfaketime leaves in shared memory of processes that were killed."""
+    for path in pathlib.Path("/dev/shm").glob("*faketime_*"):
+        if not pathlib.Path("/proc", path.name.rsplit("_", 1)[1]).exists():
+            path.unlink(missing_ok=True)
 
 
 def _start(here: World, kind: str, number: int) -> Service:
