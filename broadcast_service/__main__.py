@@ -13,6 +13,7 @@ from broadcast_service.sessions import Sessions
 from broadcast_service.settings import BroadcastSettings
 from broadcast_service.transport import PulseHttpProtocol, PulseProtocol
 from broadcast_service.turnstile import Turnstile
+from shared.address_budget import AddressBudget
 from shared.logs import configure
 from shared.metrics_listener import metrics_config
 from shared.redis import Store
@@ -58,7 +59,11 @@ def main() -> int:
         app,
         host=settings.broadcast_host,
         port=settings.broadcast_port,
-        http=functools.partial(PulseHttpProtocol, handshakes=Turnstile(HANDSHAKES_PER_TURN)),
+        http=functools.partial(
+            PulseHttpProtocol,
+            handshakes=Turnstile(HANDSHAKES_PER_TURN),
+            budget=AddressBudget(settings.address_share, settings.forwarded_allow_ips.values),
+        ),
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,

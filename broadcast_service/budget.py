@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.problems import Problem
 
-BURST_SECONDS: Final = 200  # of the refill: with a tenth of a core, fifteen different reports of a week of a thousand rooms at once
+BURST_SECONDS: Final = 60  # of the refill: with a tenth of a core, five different reports of a week of a thousand rooms at once
 MAX_SUBJECTS: Final = 10_000
 
 REQUEST: Final = 0.5  # any read

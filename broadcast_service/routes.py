@@ -26,6 +26,7 @@ from broadcast_service.sessions import Place, Sessions
 from broadcast_service.signin.access import SCREEN
 from broadcast_service.transport import EXTENSION
 from shared import keys
+from shared.address_budget import CHARGED
 from shared.audit import CLAIMS, Audit
 from shared.messages import UNREADABLE, decode_stored, encode
 from shared.problems import Problem, unauthorized
@@ -240,6 +241,7 @@ class Dashboards:
         claims = self.claims_of(request)
         self._budget.admit(claims.subject, time.monotonic())
         self._charge(claims, REQUEST)
+        request.scope[CHARGED] = True
         return claims
 
     def _charge(self, claims: Claims, price: float) -> None:

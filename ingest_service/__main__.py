@@ -1,9 +1,12 @@
 """`python -m ingest_service`: runs the ingest service from the environment's settings."""
 
+import functools
 import sys
 
 from ingest_service.app import create_app
 from ingest_service.settings import IngestSettings
+from shared.address_budget import AddressBudget
+from shared.http_protocol import HttpProtocol
 from shared.logs import configure
 from shared.metrics_listener import metrics_config
 from shared.redis import Store
@@ -30,6 +33,7 @@ def main() -> int:
             app,
             host=settings.ingest_host,
             port=settings.ingest_port,
+            http=functools.partial(HttpProtocol, budget=AddressBudget(settings.address_share, settings.forwarded_allow_ips.values)),
             ws="none",
             proxy_headers=False,  # only the audit log wants the client's address, and looks for it itself
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -16,6 +16,7 @@ from ingest_service import metrics
 from ingest_service.rates import exhausted
 from ingest_service.validation import check, clock_offset_ms, parse_batch, parse_update, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
+from shared.address_budget import CHARGED
 from shared.audit import CLAIMS
 from shared.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
 from shared.problems import API_HEADERS, Problem, bug, unauthorized
@@ -213,6 +214,8 @@ class Endpoint:
             return
         except Problem as problem:
             metrics.requests.labels(str(problem.status)).inc()
+            if problem.status >= 500:
+                scope[CHARGED] = True
             await self._refused(scope, problem)
             response = problem.response()
             response.headers.update(self._headers)
@@ -223,6 +226,7 @@ class Endpoint:
             log.exception("request.crashed")
             await bug().response()(scope, receive, send)
             return
+        scope[CHARGED] = True
         (ANSWERED if status == 200 else metrics.requests.labels(str(status))).inc()
         headers = [*self._fixed, (b"content-length", str(len(body)).encode())]
         if status == 503:

@@ -3,27 +3,65 @@
 httptools stops at any request that asks for an upgrade and leaves its body unread. Java's HttpClient asks for `h2c` by default, and
 `curl --http2` does too. Where the server does not take the upgrade, the head is parsed a second time without its Upgrade field, followed by
 whatever arrived after it, so that method, body and the requests behind it are handled as if nothing had been asked.
+
+What an address sends beyond its budget is not parsed: the connection is read no further, waits for a second, is given a ready-made 429
+and closed. Behind a trusted proxy the head has to be parsed, since it has the address.
 """
 
+import asyncio
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from shared.address_budget import ANSWER, CHARGED, CHUNK, CONNECTION, HOLD_SECONDS, MAX_HELD, REQUEST, AddressBudget, account_of, refused
+
 WEBSOCKET: Final = b"websocket"
+ACCOUNT: Final = "studio_pulse.account"  # in a request's scope: the address that was charged for it
 
 
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection. It takes an upgrade only where the configuration names a WebSocket protocol."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, budget: AddressBudget | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._asks_upgrade = False
         self._plain_head: bytes | None = None
+        self._budget = AddressBudget(0) if budget is None else budget
+        self._account: str | None = None  # None until a trusted proxy has said whose request it is
+        self._peer = ""
+        self._in_body = False
+        self._hold_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Charges the peer for the connection, unless it is a proxy, which keeps its connections."""
+        super().connection_made(transport)
+        self._peer = self.client[0] if self.client else ""
+        if not self._budget.trusts(self._peer):
+            self._account = account_of(self._peer)
+            self._budget.charge(self._account, CONNECTION, self.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing waits for a connection that is gone."""
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._end_hold()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and once more with the plain head where an upgrade was asked for and is not taken."""
+        if self._hold_timer is not None:
+            return
         self._unset_keepalive_if_required()
+        if self._account is not None:
+            now = self.loop.time()
+            if not self._in_body and self._is_free() and self._budget.is_over(self._account, now):
+                self._hold()
+                return
+            self._budget.charge(self._account, CHUNK, now)
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         while True:
             try:
                 self.parser.feed_data(data)
@@ -35,7 +73,11 @@ class HttpProtocol(HttpToolsProtocol):
                     return
                 data = self._plain_head + data[stopped.args[0] :]
                 self.parser = _new_parser(self)
-            except httptools.HttpParserError:
+            except httptools.HttpParserError as error:
+                if isinstance(error.__context__, OverBudgetError):
+                    self._hold()
+                    return
+                self._budget.charge(self._account or account_of(self._peer), REQUEST, self.loop.time())
                 message = "Invalid HTTP request received."
                 self.logger.warning(message)
                 self.send_400_response(message)
@@ -44,11 +86,55 @@ class HttpProtocol(HttpToolsProtocol):
                 return
 
     def on_headers_complete(self) -> None:
-        """Decides about an upgrade before anything is done with the request."""
+        """Charges for the request, and decides about an upgrade before anything is done with it."""
+        account, now = self._account, self.loop.time()
+        if account is None:
+            account = self._budget.reported(self.headers, self._peer)
+        if self._budget.is_over(account, now):
+            raise OverBudgetError
+        self._budget.charge(account, REQUEST, now)
+        self.scope[ACCOUNT] = account  # type: ignore[typeddict-unknown-key]
+        self._in_body = True
         self._asks_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._asks_upgrade:
             self._plain_head = None if self._takes_upgrade() else self._head_without_upgrade()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What comes next is another request."""
+        self._in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Gives back what somebody else is charged for. Behind other requests it may be theirs: then it stays with the address."""
+        scope: Any = self.cycle.scope
+        if CHARGED in scope and self.cycle.response_complete:
+            self._budget.charge(scope.pop(ACCOUNT, ""), -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())
+        super().on_response_complete()
+
+    def _hold(self) -> None:
+        """Reads no further; where nothing is being answered, answers 429 in a while, else lets the answer be the last one."""
+        refused.inc()
+        if not self._is_free():
+            self.flow.pause_reading()
+            self.cycle.keep_alive = False
+            return
+        if self._budget.held >= MAX_HELD:
+            self.transport.abort()
+            return
+        self._budget.held += 1
+        self.flow.pause_reading()
+        self._hold_timer = self.loop.call_later(HOLD_SECONDS, self._answer_held)
+
+    def _answer_held(self) -> None:
+        self._end_hold()
+        if not self.transport.is_closing():
+            self.transport.write(ANSWER)
+            self.transport.close()
+
+    def _end_hold(self) -> None:
+        self._hold_timer = None
+        self._budget.held -= 1
 
     def _should_upgrade(self) -> bool:
         """Whether the request in hand waits for `data_received` to decide about it; uvicorn then starts nothing."""
@@ -75,6 +161,10 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))]
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join((*lines, b"", b""))
+
+
+class OverBudgetError(Exception):
+    """A request is not parsed any further, because its address has to wait."""
 
 
 def _new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:

@@ -204,9 +204,9 @@ class Stack:
         self._exit = contextlib.ExitStack()
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a service of this stack is started with."""
+        """What a service of this stack is started with. All tests come from one address, so it may use a whole core."""
         keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        given = {**keep, "REDIS_URL": self.redis_url, "TOKEN_KEYS": self.token_keys, **self.settings, **more}
+        given = {**keep, "REDIS_URL": self.redis_url, "TOKEN_KEYS": self.token_keys, "ADDRESS_SHARE": "1", **self.settings, **more}
         for kind in ("INGEST", "BROADCAST"):
             if f"{kind}_PORT" in more:
                 address = given.get(f"{kind}_HOST", "127.0.0.1").replace("127.0.0.", "127.0.1.")

@@ -19,8 +19,9 @@ from tests.stack import Service, Stack, free_port
 PATH = "/ws/dashboard"
 SNAPSHOT_END = '"SYNC"'
 EVENT = '"TELEMETRY_UPDATE"'
-# Caps on connections and the rate of a token are raised: one machine plays a whole studio. The checks themselves stay on.
+# Caps on connections and the rates of an address and a token are raised: one machine plays a whole studio. The checks themselves stay on.
 SETTINGS = {
+    "ADDRESS_SHARE": "0",
     "MAX_CONNECTIONS_PER_SUBJECT": "100000",
     "MAX_CONNECTIONS_PER_ADDRESS": "100000",
     "RATE_LIMIT_TOKEN_PER_SECOND": "1000000",

@@ -70,7 +70,7 @@ def test_reports_that_are_waited_for_hold_nobody_else(filled: tuple[Stack, Servi
 
 def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack) -> None:
     """Every kind of read counts, refused ones too, and other subjects go on."""
-    broadcast = stack.broadcast(READ_SHARE="0.0002")
+    broadcast = stack.broadcast(READ_SHARE="0.0006")
     room = "/api/tracking/telemetry/nobody/camsoda"
     paths = [room, room + "/history", "/api/tracking/telemetry", ANALYTICS]
     answers = [get(broadcast, stack, path, subject="greedy", rooms=("nobody",)) for path in paths * 25]

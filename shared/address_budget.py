@@ -1,0 +1,125 @@
+"""How much of a core one address may use before anybody is known to pay for it. Pure: the clock is an argument.
+
+Every connection, piece of a request and request is charged to the address that it comes from, in milliseconds of CPU. What is charged to
+a token instead (an accepted reading, a read within its subject's budget) or fails by our fault is given back. An IPv6 network (/64)
+counts as one address, since one customer has all of it.
+"""
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import Counter
+
+BURST_SECONDS: Final = 40  # of the refill: at 0.05 of a core fifty browsers that load every file of the page at once
+MAX_ADDRESSES: Final = 20_000
+MAX_HELD: Final = 1000  # connections that wait for their 429; beyond that they are closed at once
+HOLD_SECONDS: Final = 1.0
+RETRY_AFTER_SECONDS: Final = 5
+
+CONNECTION: Final = 0.15
+REQUEST: Final = 0.3  # the dearest of the small ones, a refused credential, takes 0.25
+CHUNK: Final = 0.01  # what arrives in one piece
+
+CHARGED: Final = "studio_pulse.charged"  # in a request's scope: the address owes nothing for it
+
+_BODY: Final = (
+    b'{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many requests from this address",'
+    b'"retry_after_seconds":%d}' % RETRY_AFTER_SECONDS
+)
+ANSWER: Final = b"\r\n".join(
+    (
+        b"HTTP/1.1 429 Too Many Requests",
+        b"content-type: application/problem+json",
+        b"content-length: %d" % len(_BODY),
+        b"retry-after: %d" % RETRY_AFTER_SECONDS,
+        b"cache-control: no-store",
+        b"content-security-policy: default-src 'none'; frame-ancestors 'none'",
+        b"x-content-type-options: nosniff",
+        b"connection: close",
+        b"",
+        _BODY,
+    )
+)
+
+refused = Counter("pulse_address_refused", "Requests that were not read because their address had used up its budget")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class AddressBudget:
+    """The account of every address that has spent recently, and whose word about an address is believed.
+
+    `share` is the part of a core that an address may use for long, 0 for no limit. `trusted` are the proxies' addresses and networks.
+    """
+
+    def __init__(self, share: float, trusted: Iterable[str] = ()) -> None:
+        self._refill_per_second = share * 1000
+        self._burst = self._refill_per_second * BURST_SECONDS
+        self._trusted = [ipaddress.ip_network(one) for one in trusted]
+        self._accounts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and at which second of the clock
+        self.held = 0
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def trusts(self, address: str) -> bool:
+        """Whether an address is a proxy's."""
+        return bool(self._trusted) and _is_in(address, self._trusted)
+
+    def reported(self, headers: Iterable[tuple[bytes, bytes]], peer: str) -> str:
+        """The client of a trusted proxy: the last address of X-Forwarded-For that is no proxy itself, else the proxy's own."""
+        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        for part in reversed(b",".join(values).decode("latin-1").split(",")):
+            address = _without_port(part.strip())
+            if address and not _is_in(address, self._trusted):
+                return account_of(address) or account_of(peer)
+        return account_of(peer)
+
+    def left(self, account: str, now: float) -> float:
+        """The milliseconds that an address may spend."""
+        left, at = self._accounts.get(account, (self._burst, now))
+        return min(self._burst, left + max(0.0, now - at) * self._refill_per_second)
+
+    def is_over(self, account: str, now: float) -> bool:
+        """Whether an address has to wait."""
+        return self._burst > 0 and account in self._accounts and self.left(account, now) <= 0
+
+    def charge(self, account: str, price: float, now: float) -> None:
+        """Takes the price of something, or gives it back where it is below zero. The least recent address is forgotten first."""
+        if self._burst <= 0:
+            return
+        self._accounts[account] = min(self._burst, self.left(account, now) - price), now
+        self._accounts.move_to_end(account)
+        if len(self._accounts) > MAX_ADDRESSES:
+            self._accounts.popitem(last=False)
+
+
+def account_of(address: str) -> str:
+    """Under which name an address is charged; empty for what is no address."""
+    if ":" not in address and "%" not in address:
+        return address if _parsed(address) else ""
+    parsed = _parsed(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return ""
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
+
+
+def _is_in(address: str, networks: list[Network]) -> bool:
+    parsed = _parsed(address.partition("%")[0])
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _without_port(text: str) -> str:
+    """`1.2.3.4:5` and `[2001:db8::1]:5` as an address."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

@@ -1,0 +1,92 @@
+"""What an address may send that no token pays for, on real services."""
+
+import contextlib
+import http.client
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from shared.address_budget import BURST_SECONDS, REQUEST
+from tests.e2e.posting import JSON, ONE, authorization, reading
+from tests.e2e.raw import TIMEOUT_SECONDS, Headers, exchange, head, request
+from tests.stack import Service, Stack
+
+SHARE = 0.001
+MOST = int(SHARE * 1000 * BURST_SECONDS / REQUEST) + 50  # what a burst of that share may be, with what comes back meanwhile
+UPGRADE: Headers = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+)
+FORGED = authorization("e30.e30.AAAA")
+ASKED: Headers = (("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST"))
+KINDS = {
+    "bare": ("both", head("GET", ONE, ())),
+    "forged": ("both", head("GET", ONE, (FORGED,))),
+    "posted": ("ingest", request("POST", ONE, JSON, b"{}")),
+    "nothing": ("both", head("GET", "/nothing", ())),
+    "health": ("both", head("GET", "/health", (FORGED,))),
+    "schema": ("both", head("GET", "/openapi.json", ())),
+    "page": ("broadcast", head("GET", "/", ())),
+    "handshake": ("broadcast", head("GET", "/ws/dashboard", UPGRADE)),
+    "forged handshake": ("broadcast", head("GET", "/ws/dashboard", (*UPGRADE, FORGED))),
+    "h2c": ("both", head("GET", ONE, (("Upgrade", "h2c"), ("Connection", "Upgrade")))),
+    "preflight": ("both", head("OPTIONS", ONE, ASKED)),
+    "control character": ("both", head("GET", "/health%0a", ())),
+    "long query": ("both", head("GET", ONE + "?" + "a&" * 1000, ())),
+    "sign in": ("broadcast", request("POST", "/api/signin/link", JSON, b"{}")),
+    "no HTTP": ("both", b"\x16\x03\x01\r\n\r\n"),
+}
+
+
+@contextlib.contextmanager
+def small(stack: Stack, kind: str) -> Iterator[Service]:
+    """A service whose addresses may spend little."""
+    service = (stack.ingest if kind == "ingest" else stack.broadcast)(ADDRESS_SHARE=str(SHARE))
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_request_without_a_token_has_an_end(stack: Stack, name: str) -> None:
+    """Soon it is answered 429, by a problem that says when to come back, whatever is asked; it is counted."""
+    to, data = KINDS[name]
+    for kind in ("ingest", "broadcast"):
+        if to not in ("both", kind):
+            continue
+        with small(stack, kind) as service:
+            for _ in range(MOST):
+                answer = exchange(service.port, data)
+                if answer.status == 429:
+                    break
+            assert answer.is_problem, name
+            assert (answer.status, answer.headers["Retry-After"], answer.headers["Connection"]) == (429, "5", "close")
+            counted = re.search(r"^pulse_address_refused_total (\S+)$", httpx.get(service.metrics_url).text, re.MULTILINE)
+            assert counted is not None
+            assert float(counted[1]) >= 1
+
+
+def test_producers_and_other_addresses_go_on(stack: Stack) -> None:
+    """Readings that are accepted are given back, however many one address sends; and who floods shuts out nobody else."""
+    with small(stack, "ingest") as service:
+        producer = http.client.HTTPConnection("127.0.0.1", service.port, timeout=TIMEOUT_SECONDS, source_address=("127.0.0.2", 0))
+        headers = dict((*JSON, authorization(stack.token("ingest"))))
+
+        def accepted(number: int) -> int:
+            producer.request("POST", ONE, json.dumps(reading(room_id=f"address-{number}", timestamp=int(time.time()))), headers)
+            response = producer.getresponse()
+            response.read()
+            return response.status
+
+        assert {accepted(number) for number in range(2 * MOST)} == {200}
+        while exchange(service.port, head("GET", ONE, ())).status != 429:
+            pass
+        assert {accepted(number) for number in range(20)} == {200}
+        producer.close()

@@ -1,0 +1,281 @@
+"""Who is charged for a request that no token pays for, and what an address beyond its budget costs."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from shared.address_budget import (
+    ANSWER,
+    BURST_SECONDS,
+    CHARGED,
+    CHUNK,
+    CONNECTION,
+    HOLD_SECONDS,
+    MAX_ADDRESSES,
+    MAX_HELD,
+    REQUEST,
+    AddressBudget,
+    account_of,
+)
+from shared.http_protocol import HttpProtocol
+from tests.stack import ROOT
+
+SHARE = 0.05
+PEER = "192.0.2.1"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_a_studio_behind_one_address_never_meets_the_limit() -> None:
+    """Two hundred desks post every 5 s, also refused ones, and fifty dashboards load every file of the page and connect at once."""
+    budget = AddressBudget(SHARE)
+    files = len([path for path in (ROOT / "broadcast_service/dashboard").rglob("*") if path.is_file()])
+    for second in range(3600):
+        budget.charge(PEER, 40 * (REQUEST + CHUNK), second)  # nothing given back: as if all were refused
+        if second == 1800:
+            for _ in range(50):
+                assert not budget.is_over(PEER, second)
+                budget.charge(PEER, 6 * CONNECTION + (files + 1) * (REQUEST + CHUNK), second)  # a browser opens six connections
+        assert not budget.is_over(PEER, second)
+
+
+def test_an_address_gets_its_share_and_no_more() -> None:
+    """After its burst, over any time."""
+    budget, spent = AddressBudget(SHARE), 0.0
+    for tick in range(100 * 60):
+        while not budget.is_over(PEER, tick / 100):
+            budget.charge(PEER, REQUEST, tick / 100)
+            spent += REQUEST
+    assert spent == pytest.approx(SHARE * 1000 * (BURST_SECONDS + 60), rel=0.01)
+
+
+def test_a_share_of_nothing_is_no_limit() -> None:
+    """And keeps no accounts."""
+    budget = AddressBudget(0)
+    for _ in range(100_000):
+        budget.charge(PEER, REQUEST, 0)
+    assert not budget.is_over(PEER, 0)
+    assert len(budget) == 0
+
+
+def test_the_least_recent_addresses_are_forgotten() -> None:
+    """However many there are."""
+    budget = AddressBudget(SHARE)
+    for number in range(MAX_ADDRESSES + 100):
+        budget.charge(f"address {number}", 1, number / 1e6)
+    assert len(budget) == MAX_ADDRESSES
+    assert budget.left("address 50", 1) == SHARE * 1000 * BURST_SECONDS
+
+
+def test_a_clock_that_stands_still_gives_nothing_back() -> None:
+    """Nor does one that goes backwards."""
+    budget = AddressBudget(SHARE)
+    budget.charge(PEER, 10_000, 100)
+    assert budget.is_over(PEER, 100)
+    assert budget.left(PEER, 50) == budget.left(PEER, 100)
+
+
+@pytest.mark.parametrize(
+    ("address", "account"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", ""),
+        ("1.2.3.4%x", ""),
+        ("", ""),
+    ],
+)
+def test_whose_account_an_address_is(address: str, account: str) -> None:
+    """One customer has a whole IPv6 network; what is no address has no account of its own."""
+    assert account_of(address) == account
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "account"),
+    [
+        ([b"203.0.113.9"], "203.0.113.9"),
+        ([b"198.51.100.1, 203.0.113.9"], "203.0.113.9"),
+        ([b"198.51.100.1", b"203.0.113.9, 10.0.0.7"], "203.0.113.9"),
+        ([b"203.0.113.9:4711"], "203.0.113.9"),
+        ([b"[2001:db8::1]:4711"], "2001:db8::/64"),
+        ([b"2001:db8::1"], "2001:db8::/64"),
+        ([b"203.0.113.9, nonsense"], "10.0.0.1"),
+        ([b"10.0.0.7"], "10.0.0.1"),
+        ([b""], "10.0.0.1"),
+        ([], "10.0.0.1"),
+    ],
+)
+def test_only_the_last_word_before_the_proxies_counts(forwarded: list[bytes], account: str) -> None:
+    """A client may write into the header whatever it likes; what the proxy appended is its address."""
+    budget = AddressBudget(SHARE, ["10.0.0.0/8"])
+    assert budget.trusts("10.0.0.1")
+    assert not budget.trusts("203.0.113.9")
+    assert budget.reported([(b"x-forwarded-for", value) for value in forwarded], "10.0.0.1") == account
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written, and whether it is read."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__({"peername": (peer, 4711), "sockname": ("192.0.2.100", 80)})
+        self.written: list[bytes] = []
+        self.closed = self.aborted = False
+        self.reads = True
+
+    def write(self, data: Any) -> None:
+        """Keeps the very object."""
+        self.written.append(data)
+
+    def close(self) -> None:
+        """Closes."""
+        self.closed = True
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self.aborted = self.closed = True
+
+    def is_closing(self) -> bool:
+        """Whether it was closed."""
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Reads no more."""
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        """Reads again."""
+        self.reads = True
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop whose clock is set by hand."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        """The time that it was set to."""
+        return self.now
+
+
+class Bench:
+    """Connections to an application that knows the tokens of whoever asks for /paid."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.budget = AddressBudget(SHARE, ["10.0.0.1"])
+        self.served: list[str] = []
+        self.config = uvicorn.Config(self._app, interface="asgi3", http=HttpProtocol, ws="none", proxy_headers=False, log_config=None)
+
+    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self.served.append(scope["path"])
+        if scope["path"] == "/paid":
+            scope[CHARGED] = True
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def connect(self, peer: str = PEER) -> tuple[HttpProtocol, Transport]:
+        """A connection from an address."""
+        transport = Transport(peer)
+        protocol = HttpProtocol(self.config, ServerState(), {}, self.loop, budget=self.budget)
+        protocol.connection_made(transport)
+        return protocol, transport
+
+    def run(self) -> None:
+        """Lets everything happen that is due."""
+        for _ in range(5):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+
+    def send(self, protocol: HttpProtocol, data: bytes) -> None:
+        """Receives something and does what follows."""
+        protocol.data_received(data)
+        self.run()
+
+
+@pytest.fixture
+def bench() -> Any:
+    """Closed afterwards."""
+    bench = Bench()
+    yield bench
+    bench.loop.close()
+
+
+def test_bytes_beyond_the_budget_are_not_parsed(bench: Bench) -> None:
+    """They are answered with the same object for all, after a second in which nothing is read."""
+    protocol, transport = bench.connect()
+    bench.send(protocol, GET)
+    assert bench.served == ["/"]
+    transport.written.clear()
+    bench.budget.charge(PEER, 10_000, 0)
+    protocol.parser = None  # type: ignore[assignment]  # whatever is parsed from now on fails
+    bench.send(protocol, GET)
+    assert (transport.written, transport.reads, bench.budget.held) == ([], False, 1)
+    bench.loop.now = HOLD_SECONDS
+    bench.run()
+    assert transport.written[0] is ANSWER
+    assert (len(transport.written), transport.closed, bench.budget.held, bench.served) == (1, True, 0, ["/"])
+
+
+def test_what_a_token_pays_for_is_given_back(bench: Bench) -> None:
+    """A producer on one connection may go on for ever; who is not known may not."""
+    protocol, transport = bench.connect()
+    before = bench.budget.left(PEER, 0)
+    for _ in range(20):
+        bench.send(protocol, GET.replace(b"/ ", b"/paid ", 1))
+    assert bench.budget.left(PEER, 0) == pytest.approx(before)
+    bench.send(protocol, GET)
+    assert bench.budget.left(PEER, 0) == pytest.approx(before - REQUEST - CHUNK)
+    assert transport.reads
+
+
+def test_clients_of_a_proxy_are_told_apart(bench: Bench) -> None:
+    """By what the proxy says; its other clients' requests go on, also on the same connections."""
+    bench.budget.charge("203.0.113.9", 10_000, 0)
+    protocol, _ = bench.connect("10.0.0.1")
+    bench.send(protocol, GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.10\r\n\r\n"))
+    assert bench.served == ["/"]
+    bench.send(protocol, GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"))
+    assert (bench.served, bench.budget.held) == (["/"], 1)
+    protocol.connection_lost(None)
+    assert bench.budget.held == 0
+    bench.loop.now = 2 * HOLD_SECONDS
+    bench.run()
+    assert bench.budget.held == 0
+
+
+def test_requests_in_one_piece_are_charged_one_by_one(bench: Bench) -> None:
+    """Those that are within the budget are answered, and the connection ends with them."""
+    bench.budget.charge(PEER, SHARE * 1000 * BURST_SECONDS - 3 * REQUEST, 0)
+    protocol, transport = bench.connect()
+    bench.send(protocol, GET * 50)
+    bench.run()
+    assert 0 < len(bench.served) <= 3
+    assert transport.closed
+    assert ANSWER not in transport.written
+
+
+def test_a_head_in_many_pieces_is_charged_by_the_piece(bench: Bench) -> None:
+    """It cannot be dripped for nothing."""
+    protocol, transport = bench.connect()
+    bench.send(protocol, b"GET / HTTP/1.1\r\nX: ")
+    pieces = 0
+    while transport.reads and pieces < 200_000:
+        protocol.data_received(b"x")
+        pieces += 1
+    assert pieces <= SHARE * 1000 * BURST_SECONDS / CHUNK
+
+
+def test_those_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
+    """Beyond the bound a connection is closed at once."""
+    bench.budget.charge(PEER, 10_000, 0)
+    ends = [bench.connect() for _ in range(MAX_HELD + 1)]
+    for protocol, _ in ends:
+        protocol.data_received(GET)
+    assert bench.budget.held == MAX_HELD
+    assert [transport.aborted for _, transport in ends] == [False] * MAX_HELD + [True]
