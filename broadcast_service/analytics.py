@@ -4,11 +4,9 @@ The work of a report follows what is kept, not what was asked for: outside of th
 """
 
 import asyncio
-import sys
 import time
-from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
@@ -17,7 +15,7 @@ from broadcast_service.earnings import Coverage, Detail, Feed, Steps, Tally, ear
 from broadcast_service.feeds import FeedIndex
 from broadcast_service.history import MAX_POINTS, whole, wrong
 from shared import keys
-from shared.history import DAY_SECONDS, RECORD_BYTES
+from shared.history import DAY_SECONDS, DayBalances, chunks_of_day, day_balances
 from shared.redis import Store
 from shared.scope import Scope
 
@@ -27,7 +25,7 @@ MAX_DAYS: Final = 366
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
 AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 PART_SLOTS: Final = 1440  # stored records that are summed up in one stretch
-DAYS_AT_ONCE: Final = 8  # arrays that one answer of Redis holds
+DAYS_AT_ONCE: Final = 8  # days that one answer of Redis holds
 STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
 
 
@@ -147,49 +145,65 @@ class Analytics:
 
     async def _add(self, sums: "_Sums", feed: Feed, days: list[int]) -> None:
         """Adds one feed, unless it has no reading in the span. `days` are those on which it has any."""
+        totals = [0] * len(sums.tally.window)
+        found = [await self._add_account(sums, (*feed, account), days, totals) for account in self._feeds.accounts(feed)]
+        if any(found):
+            sums.tally.add(feed, totals)
+
+    async def _add_account(self, sums: "_Sums", series: tuple[str, str, str], days: list[int], totals: list[int]) -> bool:
+        """Adds to a feed's totals what one of its accounts earned, whose balance it is. False if it has no reading in the span."""
         tally, coverage, parts, group, pace, charge = sums
         touched = sorted({part.day for part in parts}.intersection(days))
-        stored = await self._days(feed, touched)
-        charge(FEED + SLOT * sum(map(len, stored.values())) + STEP * len(tally.window))
-        found = [(part, values) for part in parts if part.day in stored and any(values := stored[part.day][part.slots])]
+        stored = await self._days(series, touched)
+        charge(FEED + SLOT * sum(len(day.pairs) // 2 for day in stored.values()) + STEP * len(tally.window))
+        found = [
+            (part, values)
+            for part in parts
+            if part.day in stored and any(values := stored[part.day].pairs[2 * part.slots.start : 2 * part.slots.stop])
+        ]
         if not found:
-            return
-        before = await self._before(feed, [day for day in days if day <= parts[0].day], parts[0], stored)
-        totals = [0] * len(tally.window)
+            return False
+        before = await self._before(series, [day for day in days if day <= parts[0].day], parts[0], stored)
         for part, values in found:
             step, phase = divmod(part.first, group)
-            for position, amount in enumerate(earned(values, group, before, phase=phase), step - tally.window.start):
+            for position, amount in enumerate(earned(values, 2 * group, before, phase=2 * phase), step - tally.window.start):
                 totals[position] += amount
+            for slot, gain in stored[part.day].gains.items():
+                if part.slots.start <= slot < part.slots.stop:
+                    totals[(part.first + slot - part.slots.start) // group - tally.window.start] += gain
             before = last_known(values) or before
-            coverage.add(values, part.first)
+            coverage.add(values[1::2], part.first)
             await pace.rest()
-        tally.add(feed, totals)
+        return True
 
-    async def _before(self, feed: Feed, days: list[int], first: Part, stored: "dict[int, array[int]]") -> int:
+    async def _before(self, series: tuple[str, str, str], days: list[int], first: Part, stored: dict[int, DayBalances]) -> int:
         """The last known balance ahead of a span, zero if there is none."""
         for day in reversed(days):
-            balances = stored[day][: first.slots.start] if day in stored else (await self._days(feed, [day]))[day]
+            if day in stored:
+                balances = stored[day].pairs[: 2 * first.slots.start] if day == first.day else stored[day].pairs
+            else:
+                balances = (await self._days(series, [day]))[day].pairs
             if known := last_known(balances):
                 return known
         return 0
 
-    async def _days(self, feed: Feed, days: Sequence[int]) -> "dict[int, array[int]]":
-        """The stored balances of whole days, padded to the same length."""
-        shard = keys.shard_of(feed.room_id, self._shards)
-        slots = DAY_SECONDS // self._step_seconds
-        found: dict[int, array[int]] = {}
+    async def _days(self, series: tuple[str, str, str], days: Sequence[int]) -> dict[int, DayBalances]:
+        """The stored balances of whole days."""
+        shard = keys.shard_of(series[0], self._shards)
+        chunks = chunks_of_day(self._step_seconds)
+        found: dict[int, DayBalances] = {}
         for first in range(0, len(days), DAYS_AT_ONCE):
-            some = days[first : first + DAYS_AT_ONCE]
-            names = [keys.history(shard, *feed, keys.day_of(day * DAY_SECONDS), self._step_seconds) for day in some]
-            for day, data in zip(some, await self._store.owner(names[0]).mget(names), strict=True):
-                found[day] = _balances_of(data, slots)
+            some, names = days[first : first + DAYS_AT_ONCE], []
+            for day in some:
+                name = keys.day_of(day * DAY_SECONDS)
+                names += keys.history_chunks(shard, series, name, self._step_seconds, range(chunks))
+                names += [
+                    keys.history_trail(shard, series, name, self._step_seconds),
+                    keys.history(shard, *series[:2], name, self._step_seconds),
+                ]
+            values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
+            for number, day in enumerate(some):
+                start = number * (chunks + 2)
+                trail, old = values[start + chunks], None if series[2] else values[start + chunks + 1]
+                found[day] = day_balances(values[start : start + chunks], trail, old, self._step_seconds)
         return found
-
-
-def _balances_of(data: Any, slots: int) -> "array[int]":
-    """The first number of each record. `shared.history.unpack` gives all five as Python numbers, at thirty times the cost."""
-    numbers = array("I")
-    numbers.frombytes((data or b"").ljust(slots * RECORD_BYTES, b"\0")[: slots * RECORD_BYTES])
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers[:: RECORD_BYTES // 4]

@@ -28,6 +28,7 @@ class FeedIndex:
         self._store = store
         self._shards = shards
         self._rooms: dict[str, dict[str, int]] = {}
+        self._accounts: dict[Feed, set[str]] = {}  # besides the nameless one; what no feed has any more goes with the day
         self._names: list[str] = []
         self._read: dict[tuple[int, int], tuple[int, float]] = {}  # size and time of the last reading, by day and shard
         self._reading = asyncio.Lock()
@@ -68,7 +69,10 @@ class FeedIndex:
         key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
         async for members in self._parts(key):
             for member in members:
-                room_id, _, platform = member.decode(errors="replace").rpartition(":")
+                room_id, _, name = member.decode(errors="replace").partition(":")
+                platform, _, account = name.partition(":")
+                if account:
+                    self._accounts.setdefault(Feed(room_id, platform), set()).add(account)
                 platforms = self._rooms.setdefault(room_id, {})
                 platforms[platform] = platforms.get(platform, 0) | 1 << (day - self._first_day)
 
@@ -95,7 +99,12 @@ class FeedIndex:
                 self._rooms[room_id] = left
             else:
                 del self._rooms[room_id]
+        self._accounts = {feed: found for feed, found in self._accounts.items() if feed.platform in self._rooms.get(feed.room_id, ())}
         self._names = sorted(self._rooms)
+
+    def accounts(self, feed: Feed) -> list[str]:
+        """The accounts of a feed, the nameless one (empty) first."""
+        return ["", *sorted(self._accounts.get(feed, ()))]
 
     def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
         """The feeds inside a scope and the days of each as bits, by room."""

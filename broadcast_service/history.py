@@ -15,7 +15,7 @@ from starlette.datastructures import QueryParams
 from broadcast_service.budget import POINT
 from broadcast_service.earnings import Feed
 from shared import keys
-from shared.history import DAY_SECONDS, RECORD_BYTES, unpack
+from shared.history import CHUNK_SLOTS, DAY_SECONDS, OLD_RECORD_BYTES, RECORD_BYTES, Record, unpack, unpack_old
 from shared.problems import Problem
 from shared.redis import Store
 
@@ -28,7 +28,7 @@ class Point(Struct, frozen=True):
     """The last reading of one step; `t` is its moment in Unix seconds, unknown values are None."""
 
     t: int
-    tokens: int
+    tokens: int | None
     tips: int | None
     viewers: int | None
     goal: int | None
@@ -109,13 +109,32 @@ class History:
         return list(points.values())
 
     async def _part(self, feed: Feed, day_start: int, slots: range, charge: Callable[[float], None]) -> list[Point]:
-        """The points in some slots of a day's array."""
-        shard = keys.shard_of(feed.room_id, self._shards)
-        key = keys.history(shard, *feed, keys.day_of(day_start), self.step_seconds)
-        data: bytes = await self._store.owner(key).getrange(key, slots.start * RECORD_BYTES, slots.stop * RECORD_BYTES - 1)  # type: ignore[assignment]
-        charge(POINT * (len(data) // RECORD_BYTES))
+        """The points in some slots of a day: of each slot the newest reading of any account."""
+        shard, day = keys.shard_of(feed.room_id, self._shards), keys.day_of(day_start)
+        old = keys.history(shard, *feed, day, self.step_seconds)
+        redis = self._store.owner(old)
+        data: bytes = await redis.getrange(old, slots.start * OLD_RECORD_BYTES, slots.stop * OLD_RECORD_BYTES - 1)  # type: ignore[assignment]
+        newest: dict[int, Record] = {slot: record for slot, record in enumerate(unpack_old(data), slots.start) if record}
+        charge(POINT * (len(data) // OLD_RECORD_BYTES))
+        chunks = range(slots.start // CHUNK_SLOTS, -(-slots.stop // CHUNK_SLOTS))
+        recorded: set[int] = set()
+        for account in await self._accounts(shard, feed, day_start):
+            names = keys.history_chunks(shard, (*feed, account), day, self.step_seconds, chunks)
+            found: list[bytes | None] = await redis.mget(names)  # type: ignore[assignment]
+            charge(POINT * sum(len(chunk) // RECORD_BYTES for chunk in found if chunk))
+            for number, chunk in zip(chunks, found, strict=True):
+                for slot, record in enumerate(unpack(chunk or b"", self.step_seconds), number * CHUNK_SLOTS):
+                    if record and slot in slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
+                        newest[slot] = record
+                        recorded.add(slot)
         return [
             Point(day_start + slot * self.step_seconds + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
-            for slot, record in enumerate(unpack(data), slots.start)
-            if record is not None
+            for slot, record in sorted(newest.items())
         ]
+
+    async def _accounts(self, shard: int, feed: Feed, day_start: int) -> list[str]:
+        """The accounts of a feed on a day; empty is the nameless one."""
+        key = keys.history_names(shard, feed.room_id, day_start)
+        members: set[bytes] = await self._store.owner(key).smembers(key)  # type: ignore[assignment]
+        names = (member.decode(errors="replace").partition(":") for member in members)
+        return sorted(account for platform, _, account in names if platform == feed.platform)

@@ -34,7 +34,14 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
     audit, jobs = Audit(), Jobs(on_crash)
     revocations = Revocations(store, audit)
-    limits = Limits(settings.rate_limit_room_per_second, settings.rate_limit_token_per_second)
+    limits = Limits(
+        settings.rate_limit_room_per_second,
+        settings.rate_limit_token_per_second,
+        new_feeds_per_second=settings.rate_limit_new_feeds_per_second,
+        new_feeds_burst=settings.rate_limit_new_feeds_burst,
+        feeds_per_room=settings.max_feeds_per_room,
+        feeds_per_day=settings.max_feeds_per_day,
+    )
     writer = Writer(
         store,
         settings.telemetry_shards,

@@ -33,6 +33,8 @@ MESSAGES: Final = {
 }
 NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Result.LATE: "late"}
 
+TOO_MANY_FEEDS: Final = "this would begin another feed (a platform or an account of a room), and too many were begun already"
+
 ANSWERED: Final = metrics.requests.labels("200")  # bound to its label once: looking it up costs more than counting
 
 JSON_TYPES: Final = (b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"')
@@ -170,6 +172,8 @@ def _problem(outcome: Outcome | Exception) -> Problem:
     if isinstance(outcome, Outcome):
         if outcome.result is Result.DAMAGED:
             return Problem(500, "a stored value of this room is damaged; the reading was not stored")
+        if outcome.result is Result.TOO_MANY_FEEDS:
+            return Problem(429, TOO_MANY_FEEDS, retry_after_seconds=-(-outcome.value // 1_000_000), members={"limit": "feeds"})
         whose = "room" if outcome.result is Result.ROOM_LIMITED else "token"
         seconds = -(-outcome.value // 1_000_000)
         return Problem(429, f"too many readings for this {whose}", retry_after_seconds=seconds, headers=exhausted(whose, seconds))

@@ -17,4 +17,10 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     metrics_port: Port = 9101
     rate_limit_room_per_second: Rate = 5
     rate_limit_token_per_second: Rate = 2000
+    rate_limit_new_feeds_per_second: Annotated[
+        float, Meta(ge=0, le=1_000_000, description="feeds (a room's platform and account) that a token may begin, 0 for no limit")
+    ] = 1
+    rate_limit_new_feeds_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="how many feeds a token may begin at once")] = 5000
+    max_feeds_per_room: Annotated[int, Meta(ge=1, le=1000, description="platforms and accounts of a room on one UTC day")] = 16
+    max_feeds_per_day: Annotated[int, Meta(ge=1, le=10_000_000, description="feeds of a shard on one UTC day")] = 20_000
     body_timeout_seconds: PositiveSeconds = 10

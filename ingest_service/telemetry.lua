@@ -8,22 +8,28 @@
 -- The `#!lua` line makes Redis refuse the whole call when it is out of memory.
 --
 -- KEYS: index, last version.
--- ARGV: latest prefix, history prefix, history suffix, rate prefix, channel, publish command, TTL s, history retention s, history step s,
---       room interval us, room tolerance us, token interval us, token tolerance us, highest version that the caller has been answered,
---       then for each token: token, number of its readings, and for each of them: room, platform, body, timestamp, sequence, day, offset,
---       record, moment. The body is the reading as JSON without its opening brace.
+-- ARGV: latest prefix, history prefix, greatest rise within a run of the history record, rate prefix, channel, publish command, TTL s,
+--       history retention s, history step s, room interval us, room tolerance us, token interval us, token tolerance us, interval us and
+--       tolerance us of beginning a feed, feeds per room and day, feeds per day, highest version that the caller has been answered,
+--       then for each token: token, number of its readings, and for each of them: room, platform, account, body, timestamp, sequence, end of
+--       the history key (day, step and chunk), offset, record, moment, balance ('' for unknown).
+--       The body is the reading as JSON without its opening brace; the record is described in shared/history.py.
 -- Returns for each reading: code, value. 1 accepted, version; 2 duplicate, version; 3 late, version; 4 room limited, retry us;
---       5 token limited, retry us; 6 damaged key, 0; 7 unavailable (an error that passes, such as a slot on the move), 0.
+--       5 token limited, retry us; 6 damaged key, 0; 7 unavailable (an error that passes, such as a slot on the move), 0; 8 too many feeds, retry us.
 
-local FIRST, STRIDE = 15, 9
-local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED, UNAVAILABLE = 1, 2, 3, 4, 5, 6, 7
+local FIRST, STRIDE = 19, 11
+local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED, UNAVAILABLE, TOO_MANY_FEEDS = 1, 2, 3, 4, 5, 6, 7, 8
 local MAX_VERSION_AHEAD = 3600 * 1000000
+local RECORD_BYTES, LAST_AT, AUDIENCE_AT, RUN_BYTES = 28, 8, 14, 16 -- where a record's last balance, and its newest moment, begin
+local CHUNK_BYTES = 60 * RECORD_BYTES
+local MAX_TRAIL_BYTES = 1024 * 20 -- entries of 20 bytes; beyond it a day is exact to the step
+local HOUR = 3600 * 1000000
 local WINDOW_SECONDS = 60
 -- Anchored: what a pattern need not search for costs a fifth.
-local STORED = '^{"version":(%d+),"committed_at":(%d+),"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":[%dnul]+,"sequence":(%d+)'
+local STORED = '^{"version":(%d+),"committed_at":(%d+),"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":([%dnul]+),"sequence":(%d+)'
 
-local call, try, match, floor = redis.call, redis.pcall, string.match, math.floor
-local latest_prefix, history_prefix, history_suffix, rate_prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local call, try, match, find, sub, byte, floor = redis.call, redis.pcall, string.match, string.find, string.sub, string.byte, math.floor
+local latest_prefix, history_prefix, max_rise, rate_prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local ttl, retention, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local time = call('TIME')
 local now_seconds = tonumber(time[1])
@@ -40,7 +46,7 @@ end
 -- The outcome that an error reply means, nil for any other reply. Only a key of the wrong type is damage; every other error passes.
 local function failure(reply)
   if type(reply) ~= 'table' or not reply.err then return nil end
-  return string.find(tostring(reply.err), 'WRONGTYPE', 1, true) and DAMAGED or UNAVAILABLE
+  return find(tostring(reply.err), 'WRONGTYPE', 1, true) and DAMAGED or UNAVAILABLE
 end
 
 -- A last version that is no number, or lies more than an hour ahead, is damage: nothing could follow it, or dashboards would ignore what does.
@@ -50,9 +56,9 @@ local function believable(text)
 end
 
 -- GCRA (ITU-T I.371, virtual scheduling): `tat` is the theoretical arrival time of the next conforming reading. The
--- states of a minute live in one hash that expires as a whole; the minute before is consulted for a state carried over.
-local window = floor(now_seconds / WINDOW_SECONDS)
-local function limiter(kind, interval, tolerance)
+-- states of a window live in one hash that expires as a whole; the window before is consulted for a state carried over.
+local function limiter(kind, interval, tolerance, window_seconds)
+  local window = floor(now_seconds / window_seconds)
   local key, previous = rate_prefix .. kind .. ':' .. window, rate_prefix .. kind .. ':' .. (window - 1)
   local states, changed = {}, {}
   local function load(fields)
@@ -86,14 +92,16 @@ local function limiter(kind, interval, tolerance)
     end
     if n > 0 then
       call('HSET', key, unpack(pairs_of))
-      call('EXPIRE', key, 2 * WINDOW_SECONDS)
+      call('EXPIRE', key, 2 * window_seconds)
     end
   end
   return load, take, save
 end
 
-local load_rooms, take_room, save_rooms = limiter('room', tonumber(ARGV[10]), tonumber(ARGV[11]))
-local load_tokens, take_token, save_tokens = limiter('token', tonumber(ARGV[12]), tonumber(ARGV[13]))
+local load_rooms, take_room, save_rooms = limiter('room', tonumber(ARGV[10]), tonumber(ARGV[11]), WINDOW_SECONDS)
+local load_tokens, take_token, save_tokens = limiter('token', tonumber(ARGV[12]), tonumber(ARGV[13]), WINDOW_SECONDS)
+local load_feeds, take_feed, save_feeds = limiter('feeds', tonumber(ARGV[14]), tonumber(ARGV[15]), 3600)
+local max_room_feeds, max_day_feeds = tonumber(ARGV[16]), tonumber(ARGV[17])
 
 -- Calls `visit` with the place of each reading and its token.
 local function each_reading(visit)
@@ -115,19 +123,73 @@ end)
 load_rooms(rooms)
 load_tokens(tokens)
 call('ZCARD', KEYS[1])
-local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[14]) + 1, now)
+local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[18]) + 1, now)
 local first_version = version
 local committed_at = ',"committed_at":' .. whole(now) .. ','
 
--- The moment within its step of the record at `offset` (-1 if the slot is empty) and whether it is the first; nil and an outcome on an error.
-local function recorded_moment(key, offset)
-  local record = try('GETRANGE', key, offset, offset + 19)
-  if failure(record) then return nil, failure(record) end
-  if #record < 20 then return -1, true end
-  local a, b, c, d = string.byte(record, 1, 4)
-  if a + b + c + d == 0 then return -1, false end
-  a, b, c, d = string.byte(record, 17, 20)
-  return ((a * 256 + b) * 256 + c) * 256 + d, false
+local function u16(text, at)
+  local a, b = byte(text, at, at + 1)
+  return a * 256 + b
+end
+
+local function u32(text, at)
+  local a, b, c, d = byte(text, at, at + 3)
+  return ((a * 256 + b) * 256 + c) * 256 + d
+end
+
+-- Adds a run of the step at `offset` to the day's trail, unless that is full.
+local function append(key, offset, run, expires)
+  local trail = match(key, '^(.*:)') .. 'trail'
+  local length = try('STRLEN', trail)
+  if failure(length) or length >= MAX_TRAIL_BYTES then return end
+  local step_of_day = tonumber(match(key, '(%d+)$')) * 60 + offset / RECORD_BYTES
+  local entry = string.char(0, floor(step_of_day / 65536), floor(step_of_day / 256) % 256, step_of_day % 256) .. run
+  if not failure(try('APPEND', trail, entry)) and length == 0 then try('EXPIREAT', trail, expires) end
+end
+
+-- Writes a reading into the record that its step already has, in whatever order the two were made. Returns the reply of the write, if any.
+local function merge(key, offset, stored, record, moment, tokens, late, expires)
+  local newest = u16(stored, 15) - 1
+  if newest < 0 then return try('SETRANGE', key, offset, record) end
+  local has_audience = moment >= newest
+  if not tokens then
+    return has_audience and try('SETRANGE', key, offset + AUDIENCE_AT, sub(record, AUDIENCE_AT + 1))
+  end
+  local whole_record = has_audience and record or sub(record, 1, AUDIENCE_AT)
+  local first, last = u32(stored, 1) - 1, u32(stored, 9) - 1
+  if last < 0 then return try('SETRANGE', key, offset, whole_record) end
+  local first_moment, last_moment = u16(stored, 5), u16(stored, 13)
+  if moment > last_moment or (moment == last_moment and not late) then
+    if moment == last_moment and first_moment == last_moment then return try('SETRANGE', key, offset, whole_record) end
+    if moment > last_moment and (tokens < last or tokens > last + max_rise) then
+      append(key, offset, sub(stored, 1, RUN_BYTES), expires)
+      return try('SETRANGE', key, offset, whole_record)
+    end
+    return try('SETRANGE', key, offset + LAST_AT, sub(whole_record, LAST_AT + 1))
+  elseif moment < first_moment and tokens <= first and first <= tokens + max_rise then
+    return try('SETRANGE', key, offset, sub(record, 1, 6))
+  elseif moment ~= first_moment and moment ~= last_moment and (moment < first_moment or tokens < first or tokens > last) then
+    append(key, offset, sub(record, 1, RUN_BYTES), expires)
+  end
+end
+
+-- Notes that a series has history of a day: nil, or the outcome and the wait if it would be one too many. Which feeds exist is kept for
+-- whoever adds them up; damaged sets cost a report a room, never a reading.
+local function begin(token, room, name, day, number, is_live, expires)
+  local names, feeds = history_prefix .. 'names:' .. room .. ':' .. number, history_prefix .. 'feeds:' .. day
+  if try('SISMEMBER', names, name) == 1 then return end
+  local of_room, of_day = try('SCARD', names), try('SCARD', feeds)
+  if (type(of_room) == 'number' and of_room >= max_room_feeds) or (type(of_day) == 'number' and of_day >= max_day_feeds) then
+    return TOO_MANY_FEEDS, HOUR
+  end
+  if not is_live and try('SISMEMBER', history_prefix .. 'names:' .. room .. ':' .. (number - 1), name) ~= 1 then
+    load_feeds({ token })
+    local wait = take_feed(token)
+    if wait > 0 then return TOO_MANY_FEEDS, wait end
+    save_feeds()
+  end
+  if not failure(try('SADD', names, name)) then try('EXPIREAT', names, expires) end
+  if not failure(try('SADD', feeds, room .. ':' .. match(name, '^(.-):?$'))) then try('EXPIREAT', feeds, expires) end
 end
 
 local outcomes, members, lines, accepted = {}, {}, {}, 0
@@ -136,19 +198,19 @@ local function commit(i, token)
   local wait = take_token(token)
   if wait > 0 then return TOKEN_LIMITED, wait end
 
-  local room, body, timestamp = ARGV[i], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local room, account, body, timestamp = ARGV[i], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local member = room .. ':' .. ARGV[i + 1]
   local key = latest_prefix .. member
   local stored = try('GET', key)
   if failure(stored) then return failure(stored), 0 end
 
   -- No reading is from after its commit: one stamped ahead of it counts as made at it.
-  local ahead = timestamp > now_seconds
+  local ahead, tokens = timestamp > now_seconds, tonumber(ARGV[i + 10])
   local made = ahead and now_seconds or timestamp
-  local late, duplicate, same_slot, stored_version = made + ttl <= now_seconds, false, false, 0
+  local late, duplicate, is_live, extends, stored_version = made + ttl <= now_seconds, false, false, false, 0
   if stored then
-    local its_version, committed, at, order = match(stored, STORED)
-    local sequence = tonumber(ARGV[i + 4])
+    local its_version, committed, at, balance, order = match(stored, STORED)
+    local sequence = tonumber(ARGV[i + 5])
     stored_version, at, order = tonumber(its_version or 0), tonumber(at or 0), tonumber(order or 0)
     local its_commit = math.min(floor(tonumber(committed or 0) / 1000000), now_seconds)
     if at > its_commit and not (ahead and now_seconds - its_commit <= GRACE_SECONDS) then
@@ -156,43 +218,56 @@ local function commit(i, token)
     else
       late = late or timestamp < at or (timestamp == at and sequence < order)
     end
-    duplicate = timestamp == at and sequence == order and string.sub(stored, -#body) == body
+    duplicate = timestamp == at and sequence == order and sub(stored, -#body) == body
       and (stored_version >= first_version or tonumber(call('ZSCORE', KEYS[1], member) or 0) == stored_version)
-    same_slot = timestamp >= at and floor(timestamp / step) == floor(at / step)
+    is_live = find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
+    if account == '' then is_live = not is_live end
+    -- The usual reading goes on with the run that the stored one ended: nothing of its record need be read.
+    balance = tonumber(balance)
+    extends = is_live and balance and tokens and tokens >= balance and tokens <= balance + max_rise and not late and not ahead
+      and at <= its_commit and (timestamp > at or sequence > order) and floor(timestamp / step) == floor(at / step)
   end
 
-  -- What is newer than the stored reading and of the same slot is newer than what the slot holds: nothing need be read.
-  local history_key = history_prefix .. member .. ':' .. ARGV[i + 5] .. history_suffix
-  local moment, first = -1, false
-  if late or duplicate or not same_slot then
-    moment, first = recorded_moment(history_key, tonumber(ARGV[i + 6]))
-    if not moment then return first, 0 end
-  end
+  local history_key = history_prefix .. '2:' .. member .. ':' .. account .. ':' .. ARGV[i + 6]
+  local offset, first = tonumber(ARGV[i + 7]), false
+  local length = try('STRLEN', history_key)
+  if failure(length) then return failure(length), 0 end
 
-  -- A late reading is its token's business alone, unless it would claim the memory of another day's array.
-  if not late or duplicate or (first and call('EXISTS', history_key) == 0) then
+  -- A late reading is its token's business alone, unless it would claim the memory of another chunk.
+  if not late or duplicate or length == 0 then
     wait = take_room(room)
     if wait > 0 then return ROOM_LIMITED, wait end
   end
   if duplicate then return DUPLICATE, stored_version end
 
-  local moment_new = tonumber(ARGV[i + 8])
-  if moment_new > moment or (not late and moment_new == moment) then
-    local written = try('SETRANGE', history_key, ARGV[i + 6], ARGV[i + 7])
-    if failure(written) then return failure(written), 0 end
-    if first then
-      local expires = timestamp - timestamp % 86400 + 86400 + retention
-      try('EXPIREAT', history_key, expires)
-      -- Whose arrays exist, for whoever adds them up. A damaged set costs a report a room, never a reading.
-      local feeds_key = history_prefix .. 'feeds:' .. ARGV[i + 5]
-      if not failure(try('SADD', feeds_key, member)) then try('EXPIREAT', feeds_key, expires) end
-    end
+  local expires = made - made % 86400 + 86400 + retention
+  if length == 0 then
+    local refused, until_then = begin(token, room, ARGV[i + 1] .. ':' .. account, sub(ARGV[i + 6], 1, 10), floor(made / 86400), is_live, expires)
+    if refused then return refused, until_then end
   end
+  local written
+  if length == 0 then
+    -- A chunk is allocated once: a string that grows is given twice what it needs.
+    written = try('SETRANGE', history_key, CHUNK_BYTES - 1, '\0')
+    if failure(written) then return failure(written), 0 end
+    try('EXPIREAT', history_key, expires)
+  end
+  if length <= offset then
+    written = try('SETRANGE', history_key, offset, ARGV[i + 8])
+  elseif extends then
+    written = try('SETRANGE', history_key, offset + LAST_AT, sub(ARGV[i + 8], LAST_AT + 1))
+  else
+    local old = try('GETRANGE', history_key, offset, offset + RECORD_BYTES - 1)
+    if failure(old) then return failure(old), 0 end
+    old = old .. string.rep('\0', RECORD_BYTES - #old)
+    written = merge(history_key, offset, old, ARGV[i + 8], tonumber(ARGV[i + 9]), tokens, late, expires)
+  end
+  if failure(written) then return failure(written), 0 end
   if late then return LATE, stored_version end
 
   local text = whole(version)
   local line = '{"version":' .. text .. committed_at .. body
-  local written = try('SET', key, line, 'EXAT', made + ttl)
+  written = try('SET', key, line, 'EXAT', made + ttl)
   if failure(written) then return failure(written), 0 end
   accepted = accepted + 1
   members[2 * accepted - 1], members[2 * accepted] = text, member
@@ -204,11 +279,12 @@ end
 -- ACLs are checked command by command, and Redis does not roll back: whatever this script may run is asked for before the first write.
 local function check_rights(room, platform)
   local member = room .. ':' .. platform
-  local history_key, rate_key = history_prefix .. member, rate_prefix .. 'room:' .. window
+  local history_key, rate_key = history_prefix .. '2:' .. member, rate_prefix .. 'room:0'
   for _, command in ipairs({
     { 'GET', latest_prefix .. member }, { 'SET', latest_prefix .. member, '' }, { 'SET', KEYS[2], '' }, { 'ZADD', KEYS[1], 0, '' },
-    { 'ZSCORE', KEYS[1], '' }, { 'ZREMRANGEBYSCORE', KEYS[1], 0, 0 }, { ARGV[6], ARGV[5], '' }, { 'GETRANGE', history_key, 0, 0 },
-    { 'SETRANGE', history_key, 0, '' }, { 'EXPIREAT', history_key, 0 }, { 'EXISTS', history_key }, { 'SADD', history_key, '' },
+    { 'ZSCORE', KEYS[1], '' }, { 'ZREMRANGEBYSCORE', KEYS[1], 0, 0 }, { ARGV[6], ARGV[5], '' }, { 'STRLEN', history_key },
+    { 'GETRANGE', history_key, 0, 0 }, { 'SETRANGE', history_key, 0, '' }, { 'APPEND', history_key, '' }, { 'EXPIREAT', history_key, 0 },
+    { 'SADD', history_key, '' }, { 'SISMEMBER', history_key, '' }, { 'SCARD', history_key }, { 'HMGET', rate_key, '' },
     { 'HSET', rate_key, '', '' }, { 'EXPIRE', rate_key, 0 },
   }) do
     if not redis.acl_check_cmd(unpack(command)) then error('NOPERM this user may not run ' .. command[1] .. ' in the commit script') end

@@ -22,7 +22,7 @@ from redis.exceptions import NoScriptError
 from ingest_service import metrics
 from ingest_service.limits import Limits
 from shared import keys
-from shared.history import DAY_SECONDS, slot_of
+from shared.history import DAY_SECONDS, MAX_RISE, account_of, slot_of
 from shared.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
 from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
 from shared.redis import RedisError, Store
@@ -56,6 +56,7 @@ class Result(enum.IntEnum):
     TOKEN_LIMITED = 5
     DAMAGED = 6
     UNAVAILABLE = 7
+    TOO_MANY_FEEDS = 8
 
 
 RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a fifth of calling an enum
@@ -99,7 +100,7 @@ class ShardWriter:
         self._fixed: list[Any] = [
             keys.latest_prefix(shard),
             keys.history_prefix(shard),
-            f":{step_seconds}",
+            MAX_RISE,
             keys.rate_prefix(shard),
             keys.events_channel(shard),
             store.publish,
@@ -160,10 +161,11 @@ class ShardWriter:
 
     async def _commit(self, batch: list[_Submission]) -> None:
         arguments = [*self._fixed, self._newest_version]
+        now_ms = time.time_ns() // 1_000_000
         for submission in batch:
             arguments += (submission.token_id, len(submission.updates))
             for update in submission.updates:
-                arguments += self._arguments(update)
+                arguments += self._arguments(update, now_ms)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
                 with metrics.commit_seconds.time(), self._span(batch):
@@ -190,15 +192,16 @@ class ShardWriter:
         except NoScriptError:
             return await redis.eval(SCRIPT, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
 
-    def _arguments(self, update: TelemetryUpdate) -> tuple[Any, ...]:
+    def _arguments(self, update: TelemetryUpdate, now_ms: int) -> tuple[Any, ...]:
         """What the script is told about a reading; what is stored is its JSON, with version and time of commit in front."""
         return (
             update.room_id,
             update.platform,
+            account_of(update),
             encode(update)[1:],
             update.timestamp,
             update.sequence,
-            *slot_of(update, self._step_seconds),
+            *slot_of(update, self._step_seconds, now_ms),
         )
 
     def _note_outage(self, error: Exception) -> None:

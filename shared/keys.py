@@ -74,13 +74,29 @@ def history_prefix(shard: int) -> str:
     return f"history:{{{shard}}}:"
 
 
+def history_chunks(shard: int, series: tuple[str, str, str], day: str, step_seconds: int, chunks: range) -> list[str]:
+    """The keys of some chunks of a day's history; `series` is room, platform and account (empty: the nameless one)."""
+    start = f"{history_prefix(shard)}2:{':'.join(series)}:{day}:{step_seconds}:"
+    return [f"{start}{chunk}" for chunk in chunks]
+
+
+def history_trail(shard: int, series: tuple[str, str, str], day: str, step_seconds: int) -> str:
+    """The key of what a day's chunks do not hold of a series."""
+    return f"{history_prefix(shard)}2:{':'.join(series)}:{day}:{step_seconds}:trail"
+
+
+def history_names(shard: int, room_id: str, timestamp: int) -> str:
+    """The set of `<platform>:<account>` that a room has history of on the UTC day of a Unix second."""
+    return f"{history_prefix(shard)}names:{room_id}:{timestamp // 86400}"
+
+
 def history(shard: int, room_id: str, platform: str, day: str, step_seconds: int) -> str:
-    """The key of one day's history array; `day` is `yyyy-mm-dd` in UTC."""
+    """The key of one day's array in layout 1, no longer written; `day` is `yyyy-mm-dd` in UTC."""
     return f"{history_prefix(shard)}{room_id}:{platform}:{day}:{step_seconds}"
 
 
 def history_feeds(shard: int, day: str) -> str:
-    """The set of `<room_id>:<platform>` that have a history array for a day."""
+    """The set of `<room_id>:<platform>`, and of `<room_id>:<platform>:<account>`, that have history of a day."""
     return f"{history_prefix(shard)}feeds:{day}"
 
 

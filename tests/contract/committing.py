@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 import fakeredis
@@ -13,7 +13,18 @@ from broadcast_service.listener import ShardListener
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, Result, ShardWriter, Writer
 from shared import keys
-from shared.history import RECORD_BYTES, Record, slot_of, unpack
+from shared.history import (
+    RECORD_BYTES,
+    DayBalances,
+    Reading,
+    Record,
+    account_of,
+    chunks_of_day,
+    day_balances,
+    readings_of_day,
+    slot_of,
+    unpack,
+)
 from shared.messages import StoredReading, TelemetryUpdate, decode_stored
 from shared.redis import RedisUrl, Store
 
@@ -118,8 +129,31 @@ async def latest(redis: Redis, room_id: str = "blue", platform: str = "camsoda")
 
 
 def history_key(reading: TelemetryUpdate) -> str:
-    """The array that a reading belongs in."""
-    return keys.history(0, reading.room_id, reading.platform, keys.day_of(reading.timestamp), STEP)
+    """The chunk that a reading belongs in."""
+    return f"{keys.history_prefix(0)}2:{':'.join(series_of(reading))}:{slot_of(reading, STEP).key_end}"
+
+
+def series_of(reading: TelemetryUpdate) -> tuple[str, str, str]:
+    """Room, platform and account."""
+    return reading.room_id, reading.platform, account_of(reading)
+
+
+async def day_of(redis: Redis, reading: TelemetryUpdate) -> tuple[list[bytes | None], bytes | None]:
+    """All that is kept of the day of a reading: chunks and trail."""
+    series, day = series_of(reading), keys.day_of(reading.timestamp)
+    chunks: Any = await redis.mget(keys.history_chunks(0, series, day, STEP, range(chunks_of_day(STEP))))
+    trail: Any = await redis.get(keys.history_trail(0, series, day, STEP))
+    return chunks, trail
+
+
+async def kept_readings(redis: Redis, reading: TelemetryUpdate) -> list[Reading]:
+    """Every balance that is kept of the day of a reading."""
+    return readings_of_day(*await day_of(redis, reading), STEP)
+
+
+async def balances(redis: Redis, reading: TelemetryUpdate) -> DayBalances:
+    """The balances of the day of a reading."""
+    return day_balances(*await day_of(redis, reading), None, STEP)
 
 
 async def record_of(redis: Redis, reading: TelemetryUpdate) -> Record | None:
@@ -133,3 +167,8 @@ async def last_version(redis: Redis) -> int:
     """The last version given."""
     value: Any = await redis.get(keys.last_version(0))
     return int(value or 0)
+
+
+def run_async(story: Coroutine[Any, Any, None]) -> None:
+    """Runs a story to its end, for tests that Hypothesis drives."""
+    asyncio.run(story)

@@ -121,8 +121,9 @@ async def test_versions_go_on_from_what_the_writer_was_answered(redis: Redis) ->
 
 
 RIGHTS = (
-    "eval evalsha time get set zcard zadd zscore zremrangebyscore hmget hset expire expireat exists getrange setrange sadd publish".split()
-)
+    "eval evalsha time get set zcard zadd zscore zremrangebyscore "
+    "hmget hset expire expireat strlen getrange setrange append sadd sismember scard publish"
+).split()
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,8 @@ def test_a_shards_keys_share_a_slot(room: str, platform: str, count: int) -> Non
     shard = keys.shard_of(room, count)
     own = [keys.latest(shard, room, platform), keys.index(shard), keys.last_version(shard), keys.events_channel(shard)]
     own += [keys.history(shard, room, platform, "2026-01-01", 60), keys.rate_prefix(shard) + "room:1", keys.probe_channel(shard, "x")]
+    own += keys.history_chunks(shard, (room, platform, "ana"), "2026-01-01", 60, range(2))
+    own += [keys.history_trail(shard, (room, platform, ""), "2026-01-01", 60), keys.history_names(shard, room, 0)]
     assert 0 <= shard < count
     assert {key_slot(key.encode()) for key in own} == {key_slot(str(shard).encode())}
 
