@@ -61,7 +61,7 @@ def rises(posted: list[tuple[int, int]], step: int) -> list[int]:
 @settings(max_examples=25)
 @given(readings, st.sampled_from([1, 5, 15, 60]), st.booleans())
 def test_history_and_earnings_are_what_was_posted(studio: Studio, posted: list[tuple[int, int]], minutes: int, in_order: bool) -> None:  # noqa: FBT001 - drawn
-    """Readings come in any order, most of them late: charts say what their moments say. In order of observation earnings are exact."""
+    """Charts say what the moments say, in whatever order readings come, and earnings are exact where they come in order."""
     start = int(time.time()) // HOUR * HOUR - 2 * HOUR
     room, step = f"any-{uuid.uuid4().hex}", minutes * MINUTE
     arriving = sorted(posted) if in_order else posted
