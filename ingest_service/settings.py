@@ -18,9 +18,9 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     rate_limit_room_per_second: Rate = 5
     rate_limit_token_per_second: Rate = 2000
     rate_limit_new_feeds_per_second: Annotated[
-        float, Meta(ge=0, le=1_000_000, description="feeds (a room's platform and account) that a token may begin, 0 for no limit")
+        float, Meta(ge=0, le=1_000_000, description="new feeds per second up to 1000000, 0 for no limit")
     ] = 1
-    rate_limit_new_feeds_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="how many feeds a token may begin at once")] = 5000
-    max_feeds_per_room: Annotated[int, Meta(ge=1, le=1000, description="platforms and accounts of a room on one UTC day")] = 16
-    max_feeds_per_day: Annotated[int, Meta(ge=1, le=10_000_000, description="feeds of a shard on one UTC day")] = 20_000
+    rate_limit_new_feeds_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="a number of feeds from 1 to 1000000")] = 5000
+    max_feeds_per_room: Annotated[int, Meta(ge=1, le=1000, description="a number of feeds from 1 to 1000")] = 16
+    max_feeds_per_day: Annotated[int, Meta(ge=1, le=10_000_000, description="a number of feeds from 1 to 10000000")] = 20_000
     body_timeout_seconds: PositiveSeconds = 10
