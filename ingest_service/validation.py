@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from shared.messages import MAX_BATCH_ITEMS, UNREADABLE, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
+from shared.messages import MAX_BATCH_ITEMS, MAX_SEQUENCE, UNREADABLE, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
 from shared.problems import Problem
 from shared.scope import Scope
 
 MAX_AHEAD_SECONDS: Final = 300
+MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; what is smaller counts something else
 MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
 TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive
 SENT_AT: Final = "Pulse-Sent-At"
@@ -95,11 +96,14 @@ def shift_seconds(offset_ms: int | None) -> int:
 
 
 def shifted(update: TelemetryUpdate, seconds: int) -> TelemetryUpdate:
-    """The reading as a clock shows it that is so many seconds later; a sequence in Unix milliseconds moves along."""
-    in_milliseconds = update.sequence // 1000 == update.timestamp
-    return msgspec.structs.replace(
-        update, timestamp=update.timestamp + seconds, sequence=update.sequence + (1000 * seconds if in_milliseconds else 0)
-    )
+    """The reading as a clock shows it that is so many seconds later.
+
+    A sequence in Unix milliseconds moves along. Which one is, is decided by its size alone: so any two readings stay in their order.
+    """
+    sequence = update.sequence
+    if sequence >= MIN_UNIX_MILLISECONDS:
+        sequence = min(max(sequence + 1000 * seconds, MIN_UNIX_MILLISECONDS), MAX_SEQUENCE)
+    return msgspec.structs.replace(update, timestamp=update.timestamp + seconds, sequence=sequence)
 
 
 def check(update: TelemetryUpdate, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:

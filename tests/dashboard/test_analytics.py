@@ -117,7 +117,7 @@ def test_resolution_and_retention_are_settings(tmp_path: pathlib.Path) -> None:
         _, chart = fine.get(f"/api/tracking/telemetry/fine/camsoda/history?from={start}&to={start + 59}&step=10")
         assert [point["t"] - start for point in chart["points"]] == [9, 10, 25]
         _, report = fine.get(query(**{"from": start, "to": start + 30, "step": 10}))
-        assert report["earned"] == [0, 1, 15]
+        assert report["earned"] == [9, 1, 15]
 
 
 def test_history_as_csv_keeps_unknown_empty(studio: Studio) -> None:

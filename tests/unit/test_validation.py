@@ -197,7 +197,13 @@ def test_a_clock_is_corrected_beyond_two_seconds(offset_ms: int | None, seconds:
 
 
 @given(
-    st.lists(st.tuples(st.integers(NOW - 100, NOW), st.integers(0, 5) | st.integers(NOW_MS - 100_000, NOW_MS + 999)), min_size=2),
+    st.lists(
+        st.tuples(
+            st.integers(NOW - 100, NOW),
+            st.integers(0, 5) | st.integers(10**12 - 5, 10**12 - 1) | st.integers(NOW_MS - 100_000, NOW_MS + 999),
+        ),
+        min_size=2,
+    ),
     st.integers(-86_400, 86_400),
 )
 def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -> None:
@@ -212,4 +218,10 @@ def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -
 
 def test_a_sequence_in_milliseconds_is_shifted_along() -> None:
     """It stays the millisecond of the observation; any other number stays what it is."""
-    assert [shifted(TelemetryUpdate("a", "p", 100, 1, sequence), -90).sequence for sequence in (100_250, 7)] == [10_250, 7]
+    sequences = (NOW_MS + 250, 7, 100_250, 10**12 - 1)
+    assert [shifted(TelemetryUpdate("a", "p", NOW, 1, sequence), -90).sequence for sequence in sequences] == [
+        NOW_MS - 89_750,
+        7,
+        100_250,
+        10**12 - 1,
+    ]
