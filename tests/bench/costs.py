@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,7 @@ BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
 HONEST_PAUSE_SECONDS: Final = 0.02
 ONE: Final = "/api/tracking/telemetry"
 DAY: Final = 86400
+BURST_SECONDS: Final = 3.0  # for as long each kind is sent faster first, so that what is measured comes after the burst that an address has
 UPGRADE: Final = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 
@@ -97,10 +98,10 @@ def attacks(lab: Lab) -> Iterator[Attack]:
 
 
 class Honest:
-    """A producer that posts again and again, and how long each of its POSTs took."""
+    """A producer at another address that posts again and again, and how long each of its POSTs took."""
 
     def __init__(self, service: Service, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30, source_address=("127.0.0.2", 0))
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._going = True
         self._thread = threading.Thread(target=self._run)
@@ -127,20 +128,28 @@ class Honest:
         return ordered[int((len(ordered) - 1) * 0.99)]
 
 
+def _send(plan: Plan) -> dict[str, Any]:
+    """Lets a hostile client carry out a plan; returns what it reports."""
+    with pinned(LOAD_CORE):
+        command = [sys.executable, "-m", "tests.bench.hostile"]
+        done = subprocess.run(command, cwd=ROOT, input=msgspec.json.encode(plan), capture_output=True, check=True, timeout=120)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
 def costs(lab: Lab) -> Figures:
     """What a hostile client costs: each kind of request at 1 Mbit/s, and an honest producer beside it"""
     lab.touch_rooms()
-    ingest, broadcast = lab.ingest(RATE_LIMIT_TOKEN_PER_SECOND="2000"), lab.broadcast()
+    ingest, broadcast = lab.ingest(RATE_LIMIT_TOKEN_PER_SECOND="2000", ADDRESS_SHARE=""), lab.broadcast(ADDRESS_SHARE="")
     figures: Figures = {}
     for attack in attacks(lab):
         service = ingest if attack.to == "ingest" else broadcast
+        burst = Plan(service.port, BURST_SECONDS, 16 * BYTES_PER_SECOND, attack.requests, attack.opening)
+        _send(burst)
         plan = Plan(service.port, lab.seconds / 2, BYTES_PER_SECOND, attack.requests, attack.opening)
         honest, meter = Honest(ingest, lab.token("ingest")), Meter(service.pid)
-        with pinned(LOAD_CORE):
-            command = [sys.executable, "-m", "tests.bench.hostile"]
-            done = subprocess.run(command, cwd=ROOT, input=msgspec.json.encode(plan), capture_output=True, check=True, timeout=120)
+        told = _send(plan)
         used, load, p99 = meter.microseconds() / 1e6, meter.load(), honest.finish()
-        told = json.loads(done.stdout)
         print(f"  {attack.name:24} {told['answers']}", file=sys.stderr, flush=True)
         figures[f"{attack.name}_core_percent"] = load
         figures[f"{attack.name}_kb_per_core_second"] = told["sent"] / 1000 / max(used, 0.001)
