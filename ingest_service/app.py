@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from ingest_service.budget import TokenBudget
 from ingest_service.limits import Limits
 from ingest_service.openapi import openapi
 from ingest_service.rates import policies
@@ -58,6 +59,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         verifier,
         revocations,
         refused,
+        budget=TokenBudget(limits.token_per_second * settings.telemetry_shards, limits.token_burst_seconds),
         retention_seconds=settings.history_retention_days * DAY_SECONDS,
         body_timeout_seconds=settings.body_timeout_seconds,
     )

@@ -4,17 +4,21 @@ These two are plain ASGI callables below Starlette's router, because they are th
 Starlette. The order of refusals is fixed: method, credential, media type, clock, size, syntax, meaning, scope, rate.
 """
 
+import asyncio
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
+import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
+from ingest_service.budget import TokenBudget
 from ingest_service.rates import exhausted
-from ingest_service.validation import check, clock_offset_ms, parse_batch, parse_update, shift_seconds, shifted
+from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_update, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
 from shared.address_budget import CHARGED
 from shared.audit import CLAIMS
@@ -24,6 +28,7 @@ from shared.revocations import Revocations
 from shared.serving import ClientGone, read_body
 from shared.tokens import Claims, TokenError, Verifier, bearer
 
+ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it
 
 MESSAGES: Final = {
@@ -54,10 +59,12 @@ class Telemetry:
         revocations: Revocations,
         refused: Refused,
         *,
+        budget: TokenBudget,
         retention_seconds: int,
         body_timeout_seconds: float,
     ) -> None:
         self._writer = writer
+        self._budget = budget
         self._verifier = verifier
         self._revocations = revocations
         self._refused = refused
@@ -68,6 +75,7 @@ class Telemetry:
         """One reading."""
         now = time.time()
         claims, offset_ms = self._authenticate(scope, now)
+        self._budget.charge(claims.token_id, 1, time.monotonic())
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take its time
         update = parse_update(body)
@@ -95,20 +103,19 @@ class Telemetry:
         claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take its time
-        items = parse_batch(body)
-        if seconds := shift_seconds(offset_ms):
-            items = [item if isinstance(item, Problem) else shifted(item, seconds) for item in items]
-        items = [self._checked(item, claims, now) for item in items]
+        raw_items = parse_batch(body)
+        self._budget.charge(claims.token_id, len(raw_items), time.monotonic())
+        items = await self._judged(raw_items, claims, shift_seconds(offset_ms), now)
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
         written = await self._writer.write(good, claims.token_id)
         outcomes = iter(written)
         results, unavailable = [], 0
-        refusals: dict[int, Problem] = {}
+        refusals = _Refusals()
         for position, item in enumerate(items):
             outcome: Outcome | Exception = item if isinstance(item, Problem) else next(outcomes)
             unavailable += isinstance(outcome, StoreUnavailable | Overloaded)
             results.append(_item(position, outcome, refusals))
-        for refusal in refusals.values():
+        for refusal in refusals.by_status.values():
             await self._refused(scope, refusal)
         answer = encode(BatchAnswer(results, _known(offset_ms)))
         return 503 if unavailable and unavailable == len(good) else 200, answer
@@ -124,6 +131,7 @@ class Telemetry:
             raise unauthorized() from None
         scope[CLAIMS] = claims
         self._check(claims)
+        self._budget.check(claims.token_id, time.monotonic())
         if not is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
         return claims, clock_offset_ms(sent_at, int(now_seconds * 1000))
@@ -133,14 +141,17 @@ class Telemetry:
         if claims.expires_at <= time.time() or claims.token_id in self._revocations:
             raise unauthorized()
 
-    def _checked(self, item: TelemetryUpdate | Problem, claims: Claims, now_seconds: float) -> TelemetryUpdate | Problem:
-        if isinstance(item, Problem):
-            return item
-        try:
-            check(item, claims.scope, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
-        except Problem as problem:
-            return problem
-        return item
+    async def _judged(
+        self, raw_items: Sequence[TelemetryUpdate | msgspec.Raw], claims: Claims, shift: int, now_seconds: float
+    ) -> list[TelemetryUpdate | Problem]:
+        """The items of a batch, judged; other requests get a turn now and then."""
+        judging = judge(raw_items, claims.scope, shift_seconds=shift, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
+        items: list[TelemetryUpdate | Problem] = []
+        while slice_ := list(itertools.islice(judging, ITEMS_PER_SLICE)):
+            items += slice_
+            if len(items) < len(raw_items):
+                await asyncio.sleep(0)
+        return items
 
 
 def _known(offset_ms: int | None) -> int | UnsetType:
@@ -182,13 +193,26 @@ def _problem(outcome: Outcome | Exception) -> Problem:
     return Problem(503, "the store did not confirm in time; sending the reading again is safe", retry_after_seconds=1)
 
 
-def _item(position: int, outcome: Outcome | Exception, refusals: dict[int, Problem]) -> BatchItem:
-    """The outcome of one item; `refusals` keeps the first problem of each status."""
+class _Refusals:
+    """The refusals of a batch: the first of each status, and the document of each different one, made once."""
+
+    def __init__(self) -> None:
+        self.by_status: dict[int, Problem] = {}
+        self._documents: dict[tuple[int, str, int | None], dict[str, Any]] = {}
+
+    def document(self, problem: Problem) -> dict[str, Any]:
+        self.by_status.setdefault(problem.status, problem)
+        key = (problem.status, problem.detail, problem.retry_after_seconds)
+        if key not in self._documents:
+            self._documents[key] = problem.as_dict()
+        return self._documents[key]
+
+
+def _item(position: int, outcome: Outcome | Exception, refusals: _Refusals) -> BatchItem:
+    """The outcome of one item."""
     if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
         return BatchItem(position, NAMES[outcome.result], version=outcome.value)
-    problem = _problem(outcome)
-    refusals.setdefault(problem.status, problem)
-    return BatchItem(position, "rejected", problem=problem.as_dict())
+    return BatchItem(position, "rejected", problem=refusals.document(_problem(outcome)))
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]

@@ -5,7 +5,7 @@ names the field.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +15,8 @@ from shared.problems import Problem
 from shared.scope import Scope
 
 MAX_AHEAD_SECONDS: Final = 300
+MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at
+NOT_JUDGED: Final = Problem(429, "not looked at, because too many items before it were refused; send it again", retry_after_seconds=1)
 MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; what is smaller counts something else
 MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
 TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive
@@ -26,8 +28,8 @@ _MILLISECONDS = re.compile(rb"\A[0-9]{1,16}\Z")
 _EXPECTED = re.compile(r"Expected `[a-z0-9 |]+`(, got `[a-z]+`| [<>]=? \d+)?")
 
 
-def parse_update(body: bytes | msgspec.Raw) -> TelemetryUpdate:
-    """One reading; raises a 400 or 422 Problem."""
+def parse_update(body: bytes | msgspec.Raw, *, is_json: bool = False) -> TelemetryUpdate:
+    """One reading; raises a 400 or 422 Problem. `is_json` where the body is known to be JSON."""
     try:
         return decode_update(body)
     except UNREADABLE as error:
@@ -36,7 +38,7 @@ def parse_update(body: bytes | msgspec.Raw) -> TelemetryUpdate:
     try:
         return decode_update(_with_integers(body))
     except UNREADABLE as error:
-        raise _problem(body, error) from None
+        raise _problem(body, error, is_json=is_json) from None
 
 
 def _with_integers(body: bytes | msgspec.Raw) -> bytes:
@@ -47,12 +49,37 @@ def _with_integers(body: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode({k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in fields.items()})
 
 
-def parse_batch(body: bytes) -> list[TelemetryUpdate | Problem]:
-    """The items of a batch, each a reading or the Problem it has; raises a Problem when the body as a whole is none."""
+def parse_batch(body: bytes) -> Sequence[TelemetryUpdate | msgspec.Raw]:
+    """The items of a batch: readings, or raw JSON where one of them is none. Raises a Problem when the body as a whole is no batch."""
     try:
-        return list(decode_updates(body))
+        updates: list[TelemetryUpdate] = decode_updates(body)
     except UNREADABLE:
-        return [_parse_item(item) for item in _items(body)]
+        return _items(body)
+    return updates
+
+
+def judge(
+    items: Iterable[TelemetryUpdate | msgspec.Raw], scope: Scope, *, shift_seconds: int, now_seconds: float, retention_seconds: int
+) -> Iterator[TelemetryUpdate | Problem]:
+    """Each item as a reading that may be written, or the Problem it has.
+
+    After `MAX_REFUSED` refusals the rest is not looked at: judging costs much more than sending, and a producer sends what is left again.
+    """
+    refused = 0
+    for item in items:
+        if refused >= MAX_REFUSED:
+            yield NOT_JUDGED
+            continue
+        try:
+            update = item if isinstance(item, TelemetryUpdate) else parse_update(item, is_json=True)
+            if shift_seconds:
+                update = shifted(update, shift_seconds)
+            check(update, scope, now_seconds=now_seconds, retention_seconds=retention_seconds)
+        except Problem as problem:
+            refused += 1
+            yield problem
+        else:
+            yield update
 
 
 def _items(body: bytes) -> list[msgspec.Raw]:
@@ -63,13 +90,6 @@ def _items(body: bytes) -> list[msgspec.Raw]:
     if not 0 < len(items) <= MAX_BATCH_ITEMS:
         raise Problem(422, f"a batch holds 1 to {MAX_BATCH_ITEMS} readings")
     return items
-
-
-def _parse_item(item: msgspec.Raw) -> TelemetryUpdate | Problem:
-    try:
-        return parse_update(item)
-    except Problem as problem:
-        return problem
 
 
 def clock_offset_ms(values: Sequence[bytes], received_ms: int) -> int | None:
@@ -122,9 +142,9 @@ def _unprocessable(field: str, detail: str) -> Problem:
     return Problem(422, f"{field} {detail}", errors=[{"field": field, "detail": detail}])
 
 
-def _problem(body: bytes | msgspec.Raw, error: Exception) -> Problem:
+def _problem(body: bytes | msgspec.Raw, error: Exception, *, is_json: bool = False) -> Problem:
     """What is wrong with a body that did not decode, told without repeating any of it."""
-    if not isinstance(error, msgspec.ValidationError) or not _is_json(body):
+    if not isinstance(error, msgspec.ValidationError) or not (is_json or _is_json(body)):
         return Problem(400, "the body is not valid JSON in UTF-8")
     text = str(error)
     if text.startswith("Object contains unknown field"):  # first, since the rest of the text is the producer's

@@ -233,3 +233,26 @@ def test_a_room_beyond_its_rate_is_429(ingest: Service, headers: Headers) -> Non
     assert {problem["status"] for problem in refused} == {429}
     assert all(problem["retry_after_seconds"] >= 1 for problem in refused)
     assert (answer.status, answer.is_problem, int(answer.headers["Retry-After"]) >= 1) == (429, True, True)
+
+
+@pytest.mark.parametrize("item", [b"1", b"{}", b'{"":1}'])
+def test_a_batch_of_nonsense_is_judged_up_to_a_bound(ingest: Service, stack: Stack, item: bytes) -> None:
+    """The rest is answered with a 429 that says to send it again, and nothing of it is stored."""
+    body = b"[" + b",".join([item] * 999 + [body_of(ONE, room_id="after-nonsense")]) + b"]"
+    answer = post(ingest, BATCH, token_headers(stack, str(len(item))), body)
+    statuses = [result["problem"]["status"] for result in answer.json()["results"]]
+    assert (answer.status, statuses) == (200, [422] * 50 + [429] * 950)
+
+
+def test_a_token_that_sends_nonsense_without_end_is_refused_before_its_body_is_judged(ingest: Service, stack: Stack) -> None:
+    """Refused items use up a token's budget as accepted ones do; another token goes on."""
+    body, mine = b"[" + b"1," * 999 + b"1]", token_headers(stack, "flood")
+    statuses = [post(ingest, BATCH, mine, body).status for _ in range(9)]
+    assert (statuses[0], statuses[-1]) == (200, 429)
+    beside = post(ingest, BATCH, token_headers(stack, "beside"), b"[" + body_of(ONE, room_id="beside-the-flood") + b"]")
+    assert beside.json()["results"][0]["result"] == "accepted"
+
+
+def token_headers(stack: Stack, subject: str) -> Headers:
+    """The headers of a producer with a token of its own."""
+    return (*JSON, authorization(stack.token("ingest", subject=f"nonsense {subject}")))

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_service.validation import check, clock_offset_ms, parse_batch, parse_update, shift_seconds, shifted
+from ingest_service.validation import (
+    MAX_REFUSED,
+    NOT_JUDGED,
+    check,
+    clock_offset_ms,
+    judge,
+    parse_batch,
+    parse_update,
+    shift_seconds,
+    shifted,
+)
 from shared.messages import TelemetryUpdate, encode
 from shared.problems import Problem
 from shared.scope import Scope
@@ -32,9 +42,10 @@ def problem_of(body: bytes) -> Problem | None:
 def items_of(body: bytes) -> list[TelemetryUpdate | Problem]:
     """A batch's items, or the one problem that it has as a whole."""
     try:
-        return parse_batch(body)
+        raw_items = parse_batch(body)
     except Problem as whole:
         return [whole]
+    return list(judge(raw_items, Scope.of(["*"]), shift_seconds=0, now_seconds=NOW, retention_seconds=WEEK))
 
 
 @given(st.binary() | st.text().map(str.encode))
@@ -70,7 +81,7 @@ def test_a_problem_repeats_nothing(marker: str, as_name: bool) -> None:  # noqa:
 def test_items_keep_their_places(goods: list[bool]) -> None:
     """The good items of a batch are readings, the others problems, in order."""
     body = json.dumps([GOOD if good else {"room_id": 1} for good in goods]).encode()
-    assert [isinstance(item, TelemetryUpdate) for item in parse_batch(body)] == goods
+    assert [isinstance(item, TelemetryUpdate) for item in items_of(body)] == goods
 
 
 @pytest.mark.parametrize("seconds", [0, 300, -WEEK])
@@ -130,7 +141,7 @@ def test_every_integer_may_be_written_as_a_whole_float(name: str, spelling: str)
     text = json.dumps(GOOD | INTEGERS | {name: "VALUE"}).replace('"VALUE"', spelling.format(INTEGERS[name]))
     plain = parse_update(json.dumps(GOOD | INTEGERS).encode())
     assert encode(parse_update(text.encode())) == encode(plain)
-    assert [encode(item) for item in parse_batch(f"[{text}]".encode())] == [encode(plain)]
+    assert [encode(item) for item in items_of(f"[{text}]".encode())] == [encode(plain)]
 
 
 @pytest.mark.parametrize("name", INTEGERS)
@@ -225,3 +236,34 @@ def test_a_sequence_in_milliseconds_is_shifted_along() -> None:
         100_250,
         10**12 - 1,
     ]
+
+
+REFUSED_ITEMS = {
+    "no object": b"1",
+    "no field": b"{}",
+    "an unknown field": json.dumps(GOOD | {"x": 1}).encode(),
+    "another room": json.dumps(GOOD | {"room_id": "other"}).encode(),
+    "too old": json.dumps(GOOD | {"timestamp": NOW - 2 * WEEK}).encode(),
+    "a bad number": json.dumps(GOOD | {"tokens_count": -1}).encode(),
+}
+
+
+@pytest.mark.parametrize("bad", REFUSED_ITEMS.values(), ids=REFUSED_ITEMS)
+@pytest.mark.parametrize("good_in_front", [0, 3])
+def test_judging_a_batch_ends_after_so_many_refusals(bad: bytes, good_in_front: int) -> None:
+    """What follows is not looked at, good or bad, and its producer is told to send it again."""
+    good = json.dumps(GOOD).encode()
+    body = b"[" + b",".join([good] * good_in_front + [bad] * 60 + [good]) + b"]"
+    items = list(judge(parse_batch(body), Scope.of(["blue"]), shift_seconds=0, now_seconds=NOW, retention_seconds=WEEK))
+    assert len(items) == good_in_front + 61
+    judged = items[good_in_front : good_in_front + MAX_REFUSED]
+    assert all(isinstance(item, TelemetryUpdate) for item in items[:good_in_front])
+    assert all(isinstance(item, Problem) and item.status in (403, 422) for item in judged)
+    assert all(item is NOT_JUDGED for item in items[good_in_front + MAX_REFUSED :])
+    assert (NOT_JUDGED.status, NOT_JUDGED.retry_after_seconds) == (429, 1)
+
+
+def test_good_items_never_end_the_judging() -> None:
+    """A full batch is judged whole, with fewer refusals than the bound anywhere in it."""
+    body = json.dumps([GOOD if at % 25 else {"room_id": 1} for at in range(1000)]).encode()
+    assert sum(isinstance(item, TelemetryUpdate) for item in items_of(body)) == 960
