@@ -176,7 +176,7 @@ def _rule(field: str, text: str) -> str:
 
 
 RULES: Final = {
-    "room_id": "should be 1-64 letters, digits, spaces, . _ -, without a space at either end",
+    "room_id": "should be 1-64 letters, digits, spaces, . _ -, without a space at either end, not dots alone",
     "platform": "should be 1-32 of a-z 0-9 - _, starting with a letter or digit",
     "account": "should be 1-64 letters, digits, . _ -",
 }

@@ -16,11 +16,11 @@ MAX_BATCH_ITEMS: Final = 1000
 MAX_PATTERNS: Final = 500  # rooms or platforms that one filter may name
 MAX_INTERVAL_SECONDS: Final = 3600
 
-ROOM_PATTERN: Final = r"\A[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
+ROOM_PATTERN: Final = r"\A(?!\.+$)[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
 PLATFORM_PATTERN: Final = r"\A[a-z0-9][a-z0-9_-]{0,31}\Z"
 ACCOUNT_PATTERN: Final = r"\A[A-Za-z0-9._-]{1,64}\Z"
 
-RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, description="1-64 of A-Z a-z 0-9 space . _ -; no space at either end")]
+RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, description="1-64 of A-Z a-z 0-9 space . _ -; no space at either end, not dots alone")]
 Platform = Annotated[str, Meta(pattern=PLATFORM_PATTERN, description="1-32 of a-z 0-9 - _; starts with a letter or digit")]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT, description="a whole number from 0 to 4294967294")]
 Seconds = Annotated[int, Meta(ge=0, le=2**40, description="Unix time in whole seconds")]

@@ -95,6 +95,9 @@ NO_READING: dict[str, tuple[Body, str | None]] = {
             "empty": "",
             "long": "a" * 65,
             "line break": "room\n",
+            "a dot": ".",  # a browser asks another path for these
+            "two dots": "..",
+            "dots alone": "." * 64,
             "NUL": "a\0b",
             "star": "*",
             "pattern": "vip-*",

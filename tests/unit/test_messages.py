@@ -143,7 +143,7 @@ def test_a_stored_number_is_one_that_everybody_can_hold(field: str, value: Any) 
         decode_stored(json.dumps(body | {field: value}).encode())
 
 
-@pytest.mark.parametrize("room_id", ["a", "A.b_c-9", "a b", "-", ".", "x" * 64])
+@pytest.mark.parametrize("room_id", ["a", "A.b_c-9", "a b", "-", ".a", "x" * 64])
 def test_a_room_name(room_id: str) -> None:
     """What may name a room."""
     body = messages.encode({"room_id": room_id, "platform": "p", "timestamp": 1, "tokens_count": 1})
