@@ -86,6 +86,10 @@ class AddressBudget:
         """Whether an address has to wait."""
         return self._burst > 0 and account in self._accounts and self.left(account, now) <= 0
 
+    def owes_much(self, account: str, now: float) -> bool:
+        """Whether an address owes more than its whole burst, so that its new connections are aborted without a 429."""
+        return self._burst > 0 and account in self._accounts and self.left(account, now) < -self._burst
+
     def charge(self, account: str, price: float, now: float) -> None:
         """Takes the price of something, or gives it back where it is below zero. The least recent address is forgotten first."""
         if self._burst <= 0:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_remote_addr
 
 from shared.address_budget import ANSWER, CHARGED, CHUNK, CONNECTION, HOLD_SECONDS, MAX_HELD, REQUEST, AddressBudget, account_of, refused
 
@@ -31,10 +32,22 @@ class HttpProtocol(HttpToolsProtocol):
         self._account: str | None = None  # None until a trusted proxy has said whose request it is
         self._peer = ""
         self._in_body = False
+        self._is_aborted = False
         self._hold_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Charges the peer for the connection, unless it is a proxy, which keeps its connections."""
+        """Charges the peer for the connection, unless it is a proxy, which keeps its connections.
+
+        A connection of an address that owes more than its whole burst is aborted before anything is set up for it. It is not charged, so
+        that the debt, and the time until it is paid, stay bounded.
+        """
+        peer = get_remote_addr(transport)
+        account = account_of(peer[0]) if peer else ""
+        if peer and not self._budget.trusts(peer[0]) and self._budget.owes_much(account, self.loop.time()):
+            refused.inc()
+            self._is_aborted = True
+            transport.abort()
+            return
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
         if not self._budget.trusts(self._peer):
@@ -43,6 +56,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing waits for a connection that is gone."""
+        if self._is_aborted:
+            return
         if self._hold_timer is not None:
             self._hold_timer.cancel()
             self._end_hold()
@@ -50,7 +65,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and once more with the plain head where an upgrade was asked for and is not taken."""
-        if self._hold_timer is not None:
+        if self._hold_timer is not None or self._is_aborted:
             return
         self._unset_keepalive_if_required()
         if self._account is not None:

@@ -77,7 +77,7 @@ def main() -> int:
         check_machine()
         measured = _measure(
             arguments.only or [name for name in SCENARIOS if not (quick and name in NOT_QUICK)],
-            rounds=1 if quick else arguments.rounds,
+            rounds=1 if quick or arguments.only == ["costs"] else arguments.rounds,  # costs measures for minutes and writes a table itself
             seconds=1 if quick else arguments.seconds,
             scale=0.25 if quick else 1,
         )

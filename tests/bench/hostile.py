@@ -12,8 +12,12 @@ from typing import Final
 
 import msgspec
 
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 16  # at first
+MAX_CONNECTIONS: Final = 1500  # further ones are opened while all others wait for an answer
+CONNECTION_BYTES: Final = 216  # what a client sends for a connection: SYN, ACK, the headers of one segment, FIN (IPv4 with timestamps)
 ANSWER_SECONDS: Final = 30.0
+SEGMENT_BYTES: Final = 52  # the headers of a segment; counted for pieces of a body, since pieces sent together would be one piece
+LATE_SECONDS: Final = 0.1  # how much of lost time is made up for
 
 
 class Plan(msgspec.Struct):
@@ -24,6 +28,9 @@ class Plan(msgspec.Struct):
     bytes_per_second: float
     requests: list[str]
     opening: str = ""
+    source: str = "127.0.0.1"
+    churn: bool = False  # close each connection after its request, without waiting for the answer
+    trickle: bool = False  # send each request as a piece of the body that `opening` announces, and await no answer
 
 
 class Hostile:
@@ -35,18 +42,30 @@ class Hostile:
         self._next_at = time.monotonic()
         self._number = 0
         self.sent = 0
+        self.connections = 0
+        self._ready = 0  # connections that wait for their turn to send
         self.answers = Counter[str]()
 
     async def run(self) -> None:
-        """Sends until the time is over."""
-        await asyncio.gather(*(self._one() for _ in range(CONNECTIONS)))
+        """Sends until the time is over. Opens a further connection whenever none is free to send."""
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._one()) for _ in range(CONNECTIONS)]
+            while time.monotonic() < self._until:
+                await asyncio.sleep(0.01)
+                if not self._ready and len(workers) < MAX_CONNECTIONS:
+                    workers += [group.create_task(self._one()) for _ in range(CONNECTIONS)]
+            await asyncio.sleep(0.1)
+            for worker in workers:
+                worker.cancel()
+        self.connections = len(workers)
 
     async def _one(self) -> None:
         while time.monotonic() < self._until:
+            await self._pace(CONNECTION_BYTES)
             try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._plan.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._plan.port, local_addr=(self._plan.source, 0))
             except OSError:
-                await asyncio.sleep(0.1)
+                self.answers["unconnected"] += 1
                 continue
             try:
                 await self._connection(reader, writer)
@@ -58,10 +77,16 @@ class Hostile:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._plan.opening:
             await self._send(writer, self._plan.opening)
+            if self._plan.trickle:
+                await self._trickle(reader, writer)
+                return
             await reader.readuntil(b"\r\n\r\n")
         while time.monotonic() < self._until:
             await self._send(writer, self._plan.requests[self._number % len(self._plan.requests)])
             self._number += 1
+            if self._plan.churn:
+                self.answers["left"] += 1
+                return
             if self._plan.opening:
                 if reader.at_eof() or not await reader.read(65536):
                     raise EOFError
@@ -69,14 +94,33 @@ class Hostile:
             else:
                 self.answers[await self._answer(reader)] += 1
 
+    async def _trickle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(1000):
+            await self._pace(SEGMENT_BYTES)
+            await self._send(writer, self._plan.requests[0])
+            await writer.drain()
+            self.answers["piece"] += 1
+            if reader.at_eof() or time.monotonic() > self._until:
+                return
+
+    async def _pace(self, size: int) -> None:
+        """Waits until the budget of bytes allows as many."""
+        now = time.monotonic()
+        at = self._next_at = max(self._next_at, now - LATE_SECONDS) + size / self._plan.bytes_per_second
+        self._ready += 1
+        try:
+            await asyncio.sleep(max(0.0, min(at, self._until + 1) - now))
+        finally:
+            self._ready -= 1
+        if time.monotonic() < self._until:
+            self.sent += size
+
     async def _send(self, writer: asyncio.StreamWriter, text: str) -> None:
         """Waits until the budget of bytes allows it."""
         data = text.encode("latin-1")
-        now = time.monotonic()
-        at = self._next_at = max(self._next_at, now) + len(data) / self._plan.bytes_per_second
-        await asyncio.sleep(min(at, self._until + 1) - now)
-        writer.write(data)
-        self.sent += len(data)
+        await self._pace(len(data))
+        if time.monotonic() < self._until:
+            writer.write(data)
 
     async def _answer(self, reader: asyncio.StreamReader) -> str:
         """Reads one answer; returns its status."""
@@ -97,7 +141,7 @@ def main() -> None:
     """Runs the plan."""
     hostile = Hostile(msgspec.json.decode(sys.stdin.read(), type=Plan))
     asyncio.run(hostile.run())
-    print(json.dumps({"sent": hostile.sent, "answers": hostile.answers}))
+    print(json.dumps({"sent": hostile.sent, "answers": hostile.answers, "connections": hostile.connections}))
 
 
 if __name__ == "__main__":

@@ -136,9 +136,9 @@ class Lab:
         """Posts as fast as the server answers."""
         return Load([compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self._rooms, batch])
 
-    def token(self, audience: str, *, rooms: tuple[str, ...] = ("*",)) -> str:
+    def token(self, audience: str, *, rooms: tuple[str, ...] = ("*",), subject: str = "tester") -> str:
         """A token of this stack."""
-        return self._stack.token(audience, rooms=rooms)
+        return self._stack.token(audience, rooms=rooms, subject=subject)
 
     def tokens(self, count: int) -> list[str]:
         """As many different tokens, so that each has to be verified."""

@@ -273,9 +273,30 @@ def test_a_head_in_many_pieces_is_charged_by_the_piece(bench: Bench) -> None:
 
 def test_those_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
     """Beyond the bound a connection is closed at once."""
-    bench.budget.charge(PEER, 10_000, 0)
+    bench.budget.charge(PEER, SHARE * 1000 * BURST_SECONDS, 0)
     ends = [bench.connect() for _ in range(MAX_HELD + 1)]
     for protocol, _ in ends:
         protocol.data_received(GET)
     assert bench.budget.held == MAX_HELD
     assert [transport.aborted for _, transport in ends] == [False] * MAX_HELD + [True]
+
+
+def test_connections_of_an_address_that_owes_more_than_its_burst_are_aborted_and_not_charged(bench: Bench) -> None:
+    """Nothing is set up for them, the debt grows no further, and a proxy and other addresses are still served."""
+    burst = SHARE * 1000 * BURST_SECONDS
+    bench.budget.charge(PEER, 2 * burst + 1, 0)
+    ends = [bench.connect() for _ in range(3)]
+    for protocol, transport in ends:
+        assert transport.aborted
+        assert protocol not in protocol.connections
+        protocol.data_received(GET)
+        protocol.connection_lost(None)
+    assert bench.budget.left(PEER, 0) == -burst - 1
+    assert bench.budget.held == 0
+    for peer in ("10.0.0.1", "192.0.2.2"):
+        protocol, transport = bench.connect(peer)
+        bench.send(protocol, GET)
+        assert not transport.aborted
+    assert bench.served == ["/", "/"]
+    bench.loop.now = 1.0  # as much is paid that it owes no more than its burst
+    assert not bench.connect()[1].aborted
