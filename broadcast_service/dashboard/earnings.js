@@ -2,12 +2,65 @@
  * Tokens earned, minute by minute. Earned is the sum of positive differences of a balance: a fall is a cash-out, not a loss.
  *
  * Two sources meet here without counting anything twice: minutes up to `settledMinute` come from the server's history (which also
- * holds what arrived late or before this page was opened), later minutes from the differences seen live.
+ * holds what arrived late or before this page was opened), later minutes from the differences seen live. Both count by the same rules
+ * (`shared/history.py`), else a total would change when history settles.
  */
+
+/** A larger rise is set aside where the balance returns. */
+const MAX_RISE = 250;
+/** Within which a balance returns to where it was before a reading that was none. */
+const RETURN_SECONDS = 30;
 
 /** @param {number | null} before @param {number} after */
 export function gain(before, after) {
   return before === null ? 0 : Math.max(0, after - before);
+}
+
+/** The balance of one account, minute by minute, as history counts it. */
+export class Account {
+  #minute = -Infinity;
+  /** @type {number | null} the last balance of earlier minutes */
+  #before = null;
+  /** @type {{at: number, tokens: number}[]} readings of this minute that none after them contradicts */
+  #kept = [];
+  #counted = 0;
+
+  /**
+   * Returns what to add to this minute. It is negative where a rise that was counted turns out to have been none.
+   * @param {number} tokens @param {number} at Unix seconds of the reading
+   */
+  read(tokens, at) {
+    const minute = Math.floor(at / 60);
+    if (minute > this.#minute) {
+      this.#before = this.#kept.at(-1)?.tokens ?? null;
+      this.#minute = minute;
+      this.#kept = [];
+      this.#counted = 0;
+    }
+    this.#keep({ at, tokens });
+    let total = 0;
+    let before = this.#before;
+    for (const reading of this.#kept) {
+      total += gain(before, reading.tokens);
+      before = reading.tokens;
+    }
+    const change = total - this.#counted;
+    this.#counted = total;
+    return change;
+  }
+
+  /** Sets aside what the reading contradicts: a placeholder, a slipped digit, a number read half-drawn. @param {{at: number, tokens: number}} reading */
+  #keep(reading) {
+    const kept = this.#kept;
+    let end = kept.length;
+    for (let i = kept.length - 1; i > 0; i--) {
+      const [before, odd] = kept.slice(i - 1, i + 1);
+      if (!before || !odd || reading.at - odd.at > RETURN_SECONDS) break;
+      const leapt = odd.tokens < before.tokens || odd.tokens > before.tokens + MAX_RISE;
+      if (leapt && before.tokens <= reading.tokens && reading.tokens <= before.tokens + MAX_RISE) end = i;
+    }
+    kept.splice(end, Infinity, reading);
+  }
 }
 
 export class Ledger {
@@ -19,10 +72,10 @@ export class Ledger {
     this.capacityMinutes = capacityMinutes;
   }
 
-  /** @param {number} minute @param {number} amount */
+  /** @param {number} minute @param {number} amount negative: takes back what was added; no minute falls below 0 */
   add(minute, amount) {
-    if (amount <= 0) return;
-    this.#minutes.set(minute, (this.#minutes.get(minute) ?? 0) + amount);
+    if (amount === 0) return;
+    this.#minutes.set(minute, Math.max(0, (this.#minutes.get(minute) ?? 0) + amount));
     if (this.#minutes.size > this.capacityMinutes) this.#forget(minute - this.capacityMinutes);
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { ServerClock } from './clock.js';
-import { Ledger, gain } from './earnings.js';
+import { Account, Ledger } from './earnings.js';
 import { lagOf, seenAt } from './lag.js';
 import { silenceOf } from './silence.js';
 
@@ -18,7 +18,7 @@ import { silenceOf } from './silence.js';
  * @property {string} room
  * @property {string} platform
  * @property {number | null} tokens null: unknown
- * @property {number | null} balance the last known `tokens`: earnings count from it
+ * @property {Map<string, Account>} accounts whose balances were read; each earns by itself. The nameless one is empty
  * @property {number | null} tips
  * @property {number | null} viewers
  * @property {number | null} goal
@@ -29,7 +29,6 @@ import { silenceOf } from './silence.js';
  * @property {number} version
  * @property {boolean} expired
  * @property {number} expiredAtMs the server's clock when it expired; Infinity while it has not
- * @property {number} firstMinute the minute in which this page saw it first, if it appeared after the snapshot; else 0
  * @property {number} generation the snapshot that last mentioned it
  * @property {Ledger} ledger
  */
@@ -64,6 +63,11 @@ export class Store {
   heardAtMs = null;
   /** @type {number | null} the server's clock when the readings were last known to be current: frozen while the server's source is lost */
   currentAtMs = null;
+  /**
+   * Up to when it is known which feeds went off air, by the server's clock. A server that has lost a part of its source reads the other rooms, and
+   * what they report says nothing about the silent ones. Infinity while the source is whole.
+   */
+  offAirKnownMs = Infinity;
   /** @type {import('./silence.js').Silence | null} most rooms fell silent at once */
   silence = null;
   /** @type {number | null} */
@@ -139,8 +143,9 @@ export class Store {
     this.currentAtMs = Math.max(this.currentAtMs ?? 0, serverMs);
   }
 
-  /** A snapshot of a server without its source is as current as its newest reading. */
+  /** A snapshot of a server without its source is as current as its newest reading; which of the older feeds ended is not known. */
   #dateSnapshot() {
+    this.offAirKnownMs = Math.min(this.offAirKnownMs, this.currentAtMs ?? -Infinity);
     const newest = Math.max(0, ...[...this.feeds.values()].map(({ committedAt }) => committedAt)) * 1000;
     if (newest > 0) this.currentAtMs = Math.max(this.currentAtMs ?? 0, newest);
   }
@@ -153,6 +158,7 @@ export class Store {
     this.upstream = 'unknown';
     this.complete = false;
     this.tokenExpiresAt = this.heardAtMs = this.currentAtMs = this.silence = null;
+    this.offAirKnownMs = Infinity;
     this.#renewed = false;
   }
 
@@ -207,13 +213,12 @@ export class Store {
     if (before && (version < before.version || (version === before.version && !before.expired))) return;
     const readAt = Math.min(data.timestamp, committedAt);
     const minute = Math.floor(readAt / 60);
-    const feed = before ?? newFeed(key, room, data.platform, this.#generation, this.complete ? minute : 0);
-    if (before && data.tokens !== null) this.#earn(feed, minute, gain(feed.balance, data.tokens));
+    const feed = before ?? newFeed(key, room, data.platform, this.#generation);
+    if (data.tokens !== null) this.#earn(feed, minute, accountOf(feed, data.account ?? '').read(data.tokens, readAt));
     if (before && differs(before, data)) this.#changes.flashed.add(key);
     const { tokens, tips, viewers, goal } = data;
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
-    feed.balance = tokens ?? feed.balance;
     Object.assign(feed, { tokens, tips, viewers, goal, readAt, committedAt, interval, version, expired: false, expiredAtMs: Infinity });
     if (!before) {
       this.feeds.set(key, feed);
@@ -225,7 +230,6 @@ export class Store {
 
   /** @param {Feed} feed @param {number} minute @param {number} earned */
   #earn(feed, minute, earned) {
-    if (minute <= feed.firstMinute) return; // history does not count a feed's first minute, so a total that did would fall again
     feed.ledger.add(minute, earned);
     this.ledger.add(minute, earned);
   }
@@ -250,12 +254,19 @@ export class Store {
   }
 }
 
-/** @param {string} key @param {string} room @param {string} platform @param {number} generation @param {number} firstMinute @returns {Feed} */
-function newFeed(key, room, platform, generation, firstMinute) {
+/** @param {string} key @param {string} room @param {string} platform @param {number} generation @returns {Feed} */
+function newFeed(key, room, platform, generation) {
   return {
-    key, room, platform, tokens: null, balance: null, tips: null, viewers: null, goal: null, readAt: 0, committedAt: 0, interval: DEFAULT_INTERVAL_SECONDS,
-    lag: null, version: 0, expired: false, expiredAtMs: Infinity, firstMinute, generation, ledger: new Ledger(60),
+    key, room, platform, tokens: null, tips: null, viewers: null, goal: null, readAt: 0, committedAt: 0, interval: DEFAULT_INTERVAL_SECONDS,
+    lag: null, version: 0, expired: false, expiredAtMs: Infinity, accounts: new Map(), generation, ledger: new Ledger(60),
   };
+}
+
+/** @param {Feed} feed @param {string} name */
+function accountOf({ accounts }, name) {
+  const account = accounts.get(name) ?? new Account();
+  accounts.set(name, account);
+  return account;
 }
 
 /** @param {Feed} feed @param {import('./messages.js').Numbers} data */
@@ -268,7 +279,7 @@ function differs(feed, data) {
  * stale then is last known for as long as the outage lasts, and nothing goes off air by the page's own clock.
  * @param {Feed} feed
  * @param {number} asOfMs the server's clock at the moment that is judged
- * @param {{ttlSeconds: number, silence?: import('./silence.js').Silence | null}} terms
+ * @param {{ttlSeconds: number, silence?: import('./silence.js').Silence | null, offAirKnownMs?: number}} terms
  * @param {boolean} trusted
  * @returns {Status}
  */
@@ -276,7 +287,7 @@ export function statusOf(feed, asOfMs, terms, trusted) {
   const age = asOfMs / 1000 - feed.readAt;
   if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
   if (terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed';
-  if (asOfMs / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval) return 'off_air';
+  if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval) return 'off_air';
   if (!trusted) return 'unconfirmed';
   return age > STALE_INTERVALS * feed.interval ? 'stale' : 'live';
 }

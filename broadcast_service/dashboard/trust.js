@@ -58,6 +58,7 @@ export class Watch {
     if (lost !== null) return { nowMs, asOfMs: frozenMs ?? nowMs, trusted: false, trouble: lost, sinceMs: frozenMs };
     const resuming = this.#stillResuming(nowMs);
     if (resuming) return { nowMs, asOfMs: resuming.asOfMs, trusted: false, trouble: 'resuming', sinceMs: resuming.asOfMs };
+    store.offAirKnownMs = Infinity; // the source is whole again, and rooms have had the time to report
     if (silence?.all) {
       this.#resuming = { after: 'silence', asOfMs: silence.sinceMs, untilMs: null };
       return { nowMs, asOfMs: silence.sinceMs, trusted: false, trouble: 'silence', sinceMs: silence.sinceMs };
@@ -97,9 +98,9 @@ function missedHeartbeat({ heardAtMs, heartbeatSeconds }, nowMs) {
 }
 
 /** Whether a feed that was on air at that moment has not reported since. @param {Store} store @param {number} asOfMs */
-function awaitsReadings({ feeds, ttlSeconds }, asOfMs) {
+function awaitsReadings({ feeds, ttlSeconds, offAirKnownMs }, asOfMs) {
   for (const feed of feeds.values()) {
-    if (seenAt(feed) * 1000 <= asOfMs && !feed.expired && statusOf(feed, asOfMs, { ttlSeconds }, false) === 'unconfirmed') return true;
+    if (seenAt(feed) * 1000 <= asOfMs && !feed.expired && statusOf(feed, asOfMs, { ttlSeconds, offAirKnownMs }, false) === 'unconfirmed') return true;
   }
   return false;
 }

@@ -105,15 +105,26 @@ test('a fall of the balance is a cash-out and earns nothing', () => {
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 75);
 });
 
-test('what a new room earns in its first minute is not counted before history confirms it, so that today never falls', () => {
+test('what a new room earns in its first minute is counted at once, and history confirms it', () => {
   const at = (/** @type {number} */ seconds) => ({ timestamp: NOW + seconds });
   const store = storeOf(hello(), sync(true), update('new', 1, { tokens: 1000, ...at(0) }, NOW), update('new', 2, { tokens: 1500, ...at(3) }, NOW + 3), update('new', 3, { tokens: 2000, ...at(5) }, NOW + 5));
   const today = () => totalsOf(store, LOCAL + 120_000, LOCAL - 1e6).today;
-  assert.equal(today(), 0);
+  assert.equal(today(), 1000);
   store.apply(update('new', 4, { tokens: 2040, ...at(65) }, NOW + 65), LOCAL);
-  assert.equal(today(), 40);
-  store.settle(new Map([[NOW / 60 + 1, 40]]), [], NOW / 60 - 600, NOW / 60 + 1, NOW / 60 + 2);
-  assert.equal(today(), 40);
+  assert.equal(today(), 1040);
+  store.settle(new Map([[NOW / 60, 1000], [NOW / 60 + 1, 40]]), [], NOW / 60 - 600, NOW / 60 + 1, NOW / 60 + 2);
+  assert.equal(today(), 1040);
+});
+
+test('accounts that alternate in one room earn each by itself, as history counts them', () => {
+  const readings = /** @type {const} */ ([['ana', 100], ['eva', 9000], ['ana', 110], ['eva', 9000], ['ana', 130], ['eva', 9050], [null, 500], [null, 501]]);
+  const store = storeOf(hello(), sync(true), ...readings.map(([account, tokens], i) => update('blue', i + 1, { tokens, account, timestamp: NOW + i }, NOW + i)));
+  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 30 + 50 + 1);
+});
+
+test('a placeholder of 0 earns nothing, neither live nor in history', () => {
+  const store = storeOf(hello(), sync(true), ...[12_345, 0, 0, 12_400].map((tokens, i) => update('blue', i + 1, { tokens, timestamp: NOW + 5 * i }, NOW + 5 * i)));
+  assert.deepEqual([totalsOf(store, LOCAL, LOCAL - 1e6).today, feedOf(store, 'blue').ledger.sum(NOW / 60, NOW / 60)], [55, 55]);
 });
 
 test('totals count viewers and tips only where a room reports them and is on air', () => {

@@ -130,7 +130,7 @@ test('a room that ended during the outage keeps nobody waiting for long', () => 
   assert.deepEqual([after.trusted, after.live, after.statuses], [true, 2, 'live,off_air']);
 });
 
-test('a page opened while the source is lost judges by the newest reading', () => {
+test('a page opened while the source is lost calls every room last known, and dates itself by the newest reading', () => {
   const scene = new Scene([]);
   const reading = (/** @type {string} */ room, /** @type {number} */ age) => ({
     event_type: 'TELEMETRY_UPDATE', room_id: room, version: 1, timestamp: START - age,
@@ -138,7 +138,39 @@ test('a page opened while the source is lost judges by the newest reading', () =
   });
   scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 600), reading('b', 603), reading('ended', 900)).sync(true);
   const seen = scene.pass(300);
-  assert.deepEqual([seen.trusted, seen.statuses, seen.live, seen.viewers], [false, 'off_air,unconfirmed', 2, 10]);
+  assert.deepEqual([seen.trusted, seen.statuses, seen.asOfMs], [false, 'unconfirmed', (START - 600) * 1000]);
+});
+
+/** One of two shards is lost: `a` goes on, `b` was last read a while ago. @param {Scene} scene @param {number} age */
+function halfLost(scene, age) {
+  const reading = (/** @type {string} */ room, /** @type {number} */ ago) => ({
+    event_type: 'TELEMETRY_UPDATE', room_id: room, version: scene.version - ago, timestamp: scene.now - ago,
+    data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 5, goal: null, timestamp: scene.now - ago },
+  });
+  scene.rooms = ['a'];
+  scene.version += 1000;
+  return scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 0), reading('b', age)).sync(true);
+}
+
+test('a page opened while one shard is lost calls none of its rooms off air, until the shard is back and they are silent', () => {
+  const scene = halfLost(new Scene([]), 600);
+  assert.deepEqual([scene.see().trusted, scene.see().statuses, scene.see().viewers], [false, 'unconfirmed', 10]);
+  assert.equal(scene.pass(120).statuses, 'unconfirmed');
+  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  assert.deepEqual([scene.see().trouble, scene.see().statuses], ['resuming', 'unconfirmed']);
+  const after = scene.pass(20);
+  assert.deepEqual([after.trusted, after.statuses], [true, 'live,off_air']);
+});
+
+test('a page that reconnects while one shard is lost keeps what was off air before and calls nothing else so', () => {
+  const scene = running(['a', 'b']);
+  scene.hear({ event_type: 'TELEMETRY_UPDATE', room_id: 'gone', version: 9, data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 } });
+  scene.lose();
+  scene.pass(300);
+  halfLost(scene, 290);
+  assert.deepEqual([scene.see().statuses, scene.pass(120).statuses], ['off_air,unconfirmed', 'off_air,unconfirmed']);
+  const statusIn = (/** @type {string} */ room) => [...scene.store.feeds.values()].filter((feed) => feed.room === room).map((feed) => statusOf(feed, scene.see().asOfMs, scene.store, false));
+  assert.deepEqual(['a', 'b', 'gone'].flatMap(statusIn), ['unconfirmed', 'unconfirmed', 'off_air']);
 });
 
 test('a page opened while nothing answers knows nothing, and names no contact', () => {
