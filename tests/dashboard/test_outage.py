@@ -325,7 +325,8 @@ def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
     today = page.locator('[data-kpi="today"] .kpi-value')
     expect(today).to_have_text("300")
     for tokens in (1000, 1500, 2000):
-        fragile.post(*({"room_id": room, "tokens_count": tokens, "sequence": tokens} for room in ("new", "old")))
+        ms = time.time_ns() // 10**6
+        fragile.post(*({"room_id": room, "tokens_count": tokens, "timestamp": ms // 1000, "sequence": ms} for room in ("new", "old")))
         expect(dashboard.card("new").locator(".tokens")).to_have_text(f"{tokens:,}")
     expect(today).to_have_text("2,600")
     page.reload()
@@ -335,7 +336,7 @@ def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
     report = fragile.get(f"/api/tracking/analytics?from={minute - 1800}&to={minute + 600}&step=60")[1]
     assert {feed["room_id"]: feed["earned"] for feed in report["rooms"]} == {"old": 1600, "new": 1000}
     fragile.broadcast.stop()
-    fragile.post({"room_id": "old", "tokens_count": 2100, "sequence": 2100})
+    fragile.post({"room_id": "old", "tokens_count": 2100, "sequence": time.time_ns() // 10**6})
     fragile.broadcast.start()
     expect(today).to_have_text("2,700", timeout=RECOVERED_WITHIN_MS)
     shown = [int(text.replace(",", "")) for text in page.evaluate("JSON.parse(sessionStorage.getItem('today'))")]
