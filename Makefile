@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# Tests mostly wait, so three processes suit two cores. Browsers fill a core each and run one after the other.
+WORKERS ?= 3
 NODE_STAMP := node_modules/installed
 
 .PHONY: help install run test faults bench bench-page check format token room link extension smoke up down logs scale update lock clean
@@ -28,7 +30,8 @@ run: $(STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tests.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
-	$(BIN)/python -m pytest -m "not faults"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" --durations=10
+	$(BIN)/python -m pytest -m "browser and not faults" --durations=10
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*
