@@ -28,7 +28,7 @@ def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:
     page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
     expect(page.locator("#fact-total")).to_have_text("700")
     expect(page.locator("#fact-room")).to_have_text("report-a")
-    expect(page.locator("#analytics-platforms tr")).to_have_text(["camsoda700100%"])
+    expect(page.locator("#analytics-platforms tr")).to_have_text(["camsoda 700100%"])
     expect(page.locator("#analytics-rooms td:nth-child(3)")).to_have_text(["650", "50"])
 
 
