@@ -213,9 +213,11 @@ def test_the_notice_is_in_view_wherever_the_page_is_scrolled(fragile: Studio, vi
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert dashboard.violations() == []
     if query:
-        before = page.evaluate("scrollY")
+        place = "document.querySelectorAll('.card')[40].getBoundingClientRect().top"  # the band may grow; the rooms stay in place
+        before = page.evaluate(place)
         page.clock.run_for(47_000)
-        assert page.evaluate("scrollY") == before
+        assert abs(page.evaluate(place) - before) <= 2
+        before = page.evaluate("scrollY")
         again = Reporting(fragile, rooms)
         fragile.broadcast.start()
         expect(page.locator("#notice")).to_be_hidden(timeout=30_000)
