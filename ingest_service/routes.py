@@ -5,9 +5,10 @@ Starlette. The order of refusals is fixed: method, credential, media type, clock
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
-from ingest_service.budget import TokenBudget
+from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
 from ingest_service.rates import exhausted
 from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_update, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
@@ -78,7 +79,8 @@ class Telemetry:
         self._budget.charge(claims.token_id, 1, time.monotonic())
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take its time
-        update = parse_update(body)
+        with self._charging(claims, len(body) // BYTES_PER_ITEM):
+            update = parse_update(body)
         if seconds := shift_seconds(offset_ms):
             update = shifted(update, seconds)
         check(update, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
@@ -103,7 +105,9 @@ class Telemetry:
         claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take its time
-        raw_items = parse_batch(body)
+        self._budget.check(claims.token_id, time.monotonic())  # again: many bodies may have been on their way at the same time
+        with self._charging(claims, 1 + len(body) // BYTES_PER_ITEM):
+            raw_items = parse_batch(body)
         self._budget.charge(claims.token_id, len(raw_items), time.monotonic())
         items = await self._judged(raw_items, claims, shift_seconds(offset_ms), now)
         good = [item for item in items if isinstance(item, TelemetryUpdate)]
@@ -135,6 +139,15 @@ class Telemetry:
         if not is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
         return claims, clock_offset_ms(sent_at, int(now_seconds * 1000))
+
+    @contextlib.contextmanager
+    def _charging(self, claims: Claims, items: int) -> Iterator[None]:
+        """Charges a token for a body that is refused as a whole."""
+        try:
+            yield
+        except Problem:
+            self._budget.charge(claims.token_id, items, time.monotonic())
+            raise
 
     def _check(self, claims: Claims) -> None:
         """Raises a 401 Problem for a token that has ended."""

@@ -7,7 +7,7 @@ import { readStudioCode } from './studio-code.js';
 
 const ROOM_ID = /^(?!\.+$)[\w.-](?:[\w .-]{0,62}[\w.-])?$/u;
 /** A room as people write it: letters of any script, and what an id may hold. */
-const LETTERS_ONLY = /^[\p{L}\p{M}\p{Nd}_.-](?:[\p{L}\p{M}\p{Nd}_ .-]{0,62}[\p{L}\p{M}\p{Nd}_.-])?$/u;
+const LETTERS_ONLY = /^(?!\.+$)[\p{L}\p{M}\p{Nd}_.-](?:[\p{L}\p{M}\p{Nd}_ .-]{0,62}[\p{L}\p{M}\p{Nd}_.-])?$/u;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 const INGEST_PATH = /\/api\/tracking\/telemetry(?:\/batch)?$/u;
 const MOST_TOKENS = 4294967294;

@@ -18,7 +18,7 @@ for (const [input, id] of [
   ['Habitación 12', 'Habitacion 12'], ['Niña', 'Nina'], ['Sala\u00a03', 'Sala 3'], [' Room 12\n', 'Room 12'], ['Ni\u006e\u0303a', 'Nina'],
 ]) test(`the room ${JSON.stringify(input)} has the id ${id}`, () => assert.deepEqual(checkRoomId(input), { value: id }));
 
-for (const input of ['x'.repeat(65), 'a\nb', 'a/b', '*', '{x}', 'sala/ñ', 'a:b']) {
+for (const input of ['x'.repeat(65), 'a\nb', 'a/b', '*', '{x}', 'sala/ñ', 'a:b', '.', '..', '...']) {
   test(`the room ${JSON.stringify(input).slice(0, 20)} is refused`, () => assert.deepEqual(checkRoomId(input), { problem: 'problemRoomId' }));
 }
 

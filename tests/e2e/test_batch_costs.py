@@ -1,0 +1,131 @@
+"""What a batch of refused items costs, and how far its token gets with it."""
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.processes import cpu_seconds
+from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
+from tests.e2e.raw import connect, head, read_answer
+from tests.stack import Service, Stack
+
+ROUNDS = 8
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def unlimited(stack: Stack) -> Iterator[Service]:
+    """A service without rates, so that nothing but the work is measured."""
+    service = stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0", RATE_LIMIT_TOKEN_PER_SECOND="0", RATE_LIMIT_NEW_FEEDS_PER_SECOND="0")
+    yield service
+    service.stop()
+
+
+def good(rooms: int = 1000) -> list[dict[str, object]]:
+    """Readings that are taken."""
+    return [reading(room_id=f"cost-{number}", tokens_count=next(NUMBERS)) for number in range(rooms)]
+
+
+def cost(service: Service, stack: Stack, items: str, *, rooms: tuple[str, ...] = ("*",)) -> float:
+    """The service's CPU time for a batch, in seconds: the least of some tries, since other work only adds."""
+    headers = (*JSON, authorization(stack.token("ingest", rooms=rooms)))
+    costs = []
+    for _ in range(ROUNDS):
+        before = cpu_seconds(service.pid)
+        assert post(service, BATCH, headers, items.encode()).status == 200
+        costs.append(cpu_seconds(service.pid) - before)
+    return min(costs)
+
+
+REFUSED = {
+    "numbers": lambda: json.dumps([1] * 1000),
+    "empty objects": lambda: json.dumps([{}] * 1000),
+    "an unknown field": lambda: json.dumps([{"": 1}] * 1000),
+    "a bad count": lambda: json.dumps([item | {"tokens_count": -1} for item in good()]),
+    "a fraction": lambda: json.dumps([item | {"tokens_count": 1.5} for item in good()]),
+    "long ago": lambda: json.dumps([item | {"timestamp": 5} for item in good()]),
+    "no number": lambda: json.dumps([item | {"tokens_count": None} for item in good()]),
+    "half of them good": lambda: json.dumps([item if number % 2 else 1 for number, item in enumerate(good())]),
+    "numbers after good ones": lambda: json.dumps([*good(500), *[1] * 500]),
+}
+
+
+@pytest.mark.parametrize("items", REFUSED.values(), ids=REFUSED.keys())
+def test_a_refused_batch_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack, items: object) -> None:
+    """Whatever is wrong with its items."""
+    accepted = min(cost(unlimited, stack, json.dumps(good())) for _ in range(2))
+    assert cost(unlimited, stack, items()) <= accepted  # type: ignore[operator]
+
+
+def test_a_batch_of_other_rooms_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack) -> None:
+    """Nor does a token that may post for none of them."""
+    accepted = min(cost(unlimited, stack, json.dumps(good())) for _ in range(2))
+    assert cost(unlimited, stack, json.dumps(good()), rooms=("mine",)) <= accepted
+
+
+def test_judging_stops_after_fifty_refused_items(ingest: Service, stack: Stack) -> None:
+    """The rest is to be sent again, which a producer does by itself: 429 in the item, and what came before it is stored."""
+    token = authorization(stack.token("ingest"))
+    items = [*good(2), *[1] * 60, *good(2)]
+    results = post(ingest, BATCH, (*JSON, token), json.dumps(items).encode()).json()["results"]
+    assert [item["result"] for item in results] == ["accepted"] * 2 + ["rejected"] * 62
+    assert [item["problem"]["status"] for item in results[2:]] == [422] * 50 + [429] * 12
+    assert all(item["problem"]["retry_after_seconds"] == 1 for item in results[52:])
+    left = [items[item["index"]] for item in results if item.get("problem", {}).get("status") == 429]
+    again = post(ingest, BATCH, (*JSON, token), json.dumps(left).encode()).json()["results"]
+    assert [item["result"] for item in again] == ["rejected"] * 10 + ["accepted"] * 2
+
+
+@pytest.mark.parametrize("path", [ONE, BATCH])
+@pytest.mark.parametrize("body", [b"{", b"1", b'{"room_id":1}', b"[1,2", b"[]"])
+def test_refused_requests_use_up_a_tokens_budget(stack: Stack, path: str, body: bytes) -> None:
+    """One request after another, then 429 before the body is looked at; another token goes on, and the first one after a while."""
+    service = stack.ingest(RATE_LIMIT_TOKEN_PER_SECOND="10")
+    try:
+        token, other = (authorization(stack.token("ingest")) for _ in range(2))
+        statuses = [post(service, path, (*JSON, token), body).status for _ in range(30)]
+        refused = post(service, path, (*JSON, token), body)
+        assert set(statuses[:18]) <= {200, 400, 422}
+        assert (refused.status, refused.is_problem) == (429, True)
+        assert refused.headers["RateLimit"].startswith('"token";r=0;t=')
+        assert post(service, path, (*JSON, other), body_of(path, room_id="budget")).status == 200
+        deadline = time.monotonic() + 5
+        while post(service, path, (*JSON, token), body_of(path, room_id="budget", tokens_count=next(NUMBERS))).status == 429:
+            assert time.monotonic() < deadline
+    finally:
+        service.stop()
+
+
+def test_long_bodies_that_are_no_batch_use_up_a_tokens_budget(stack: Stack) -> None:
+    """They cost what it takes to find that out."""
+    service = stack.ingest(RATE_LIMIT_TOKEN_PER_SECOND="100")
+    try:
+        headers = (*JSON, authorization(stack.token("ingest")))
+        body = b"[" + b"1," * 450_000 + b"1]"
+        assert post(service, BATCH, headers, body).status == 422
+        assert post(service, BATCH, headers, body).status == 429
+    finally:
+        service.stop()
+
+
+def test_bodies_that_are_on_their_way_together_share_a_budget(stack: Stack) -> None:
+    """A request that was let in with budget left is asked again when its body is there."""
+    service = stack.ingest(RATE_LIMIT_TOKEN_PER_SECOND="100")
+    try:
+        token = authorization(stack.token("ingest"))
+        body = json.dumps([1] * 1000).encode()
+        request_head = head("POST", BATCH, (*JSON, token, ("Content-Length", str(len(body)))))
+        with contextlib.ExitStack() as stays:
+            waiting = [stays.enter_context(connect(service.port)) for _ in range(5)]
+            for connection in waiting:
+                connection.sendall(request_head + body[:-1])
+            for connection in waiting:
+                connection.sendall(body[-1:])
+            statuses = sorted(read_answer(connection).status for connection in waiting)
+        assert statuses == [200, 429, 429, 429, 429]
+    finally:
+        service.stop()
