@@ -158,18 +158,21 @@ class DayBalances(NamedTuple):
 
 def day_balances(chunks: Sequence[bytes | None], trail: bytes | None, old: bytes | None, step_seconds: int) -> DayBalances:
     """The balances of a day from its chunks, its trail and the array that layout 1 left."""
-    pairs = array("I", bytes(8 * (DAY_SECONDS // step_seconds)))
-    for number, data in enumerate(chunks):
-        if data:
-            numbers = _numbers(data, RECORD_BYTES)
-            start, count = 2 * CHUNK_SLOTS * number, len(numbers) // 7
-            end = min(start + 2 * count, len(pairs))
-            pairs[start:end:2] = numbers[0::7][: (end - start) // 2]
-            pairs[start + 1 : end : 2] = numbers[2::7][: (end - start) // 2]
+    slots = DAY_SECONDS // step_seconds
+    pairs = array("I", bytes(8 * slots))
+    if any(chunks):
+        whole = CHUNK_SLOTS * RECORD_BYTES
+        data = b"".join((chunk or b"")[:whole].ljust(whole, b"\0") for chunk in chunks)
+        numbers = _numbers(data[: slots * RECORD_BYTES].ljust(slots * RECORD_BYTES, b"\0"), RECORD_BYTES)
+        pairs[0::2], pairs[1::2] = numbers[0::7], numbers[2::7]
     if old:
-        for slot, value in enumerate(_numbers(old, OLD_RECORD_BYTES)[:: OLD_RECORD_BYTES // 4][: len(pairs) // 2]):
-            if value and not pairs[2 * slot + 1]:
-                pairs[2 * slot] = pairs[2 * slot + 1] = value
+        last = _numbers(old[: slots * OLD_RECORD_BYTES].ljust(slots * OLD_RECORD_BYTES, b"\0"), OLD_RECORD_BYTES)[::5]
+        if any(chunks):  # the day of the change: where both hold a step the newer layout is right
+            last = array("I", [new or before for new, before in zip(pairs[1::2], last, strict=True)])
+            first = array("I", [new or before for new, before in zip(pairs[0::2], last, strict=True)])
+            pairs[0::2], pairs[1::2] = first, last
+        else:
+            pairs[0::2] = pairs[1::2] = last
     gains: dict[int, int] = {}
     for slot, readings in _broken(chunks, trail or b"", step_seconds).items():
         if 2 * slot < len(pairs):
