@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.problems import API_HEADERS, Problem
+from shared.redis import RedisError
 
 SLICE_BYTES: Final = 64 * 1024
 LINES_PER_SLICE: Final = 500
@@ -130,3 +131,12 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 async def answer_nobody(_request: Request, _error: Exception) -> Response:
     """Starlette's handler for a client that hung up before it had its answer; the server drops what is sent to it."""
     return Response(status_code=499)
+
+
+@contextlib.contextmanager
+def store_answers() -> Iterator[None]:
+    """Turns a store that does not answer into a 503 Problem."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError):
+        raise Problem(503, "the store does not answer", retry_after_seconds=1) from None

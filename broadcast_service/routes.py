@@ -1,6 +1,5 @@
 """The socket and the HTTP reads."""
 
-import contextlib
 import functools
 import time
 from collections.abc import Callable, Container, Iterator
@@ -14,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from broadcast_service import metrics
 from broadcast_service.analytics import Pace, parse_wanted
-from broadcast_service.answers import Outgoing, Sliced, in_slices, sliced, while_connected
+from broadcast_service.answers import Outgoing, Sliced, in_slices, sliced, store_answers, while_connected
 from broadcast_service.budget import EVENT, LINES_PRICE, REQUEST, Budget
 from broadcast_service.fanout import Fanout
 from broadcast_service.handshake import Agreement, agree, authenticate, check_origin, filter_of, narrowed, no_socket
@@ -30,7 +29,7 @@ from shared.address_budget import CHARGED
 from shared.audit import CLAIMS, Audit
 from shared.messages import UNREADABLE, decode_stored, encode
 from shared.problems import Problem, unauthorized
-from shared.redis import RedisError, Store
+from shared.redis import Store
 from shared.scope import is_room
 from shared.serving import json_response
 from shared.tokens import Claims, TokenError, Verifier
@@ -189,7 +188,7 @@ class Dashboards:
     async def latest_of_room(self, request: Request) -> Response:
         """One stored reading, from Redis itself."""
         claims, room_id, platform = self._room(request)
-        with _store_answers():
+        with store_answers():
             key = keys.latest(keys.shard_of(room_id, self._shards), room_id, platform)
             value = await self._store.owner(key).get(key)
         self._still_good(claims)
@@ -204,7 +203,7 @@ class Dashboards:
         """Points for charts."""
         claims, room_id, platform = self._room(request)
         span, csv = parse_span(request.query_params, self._history.step_seconds, now_seconds=int(time.time())), _wants_csv(request)
-        with _store_answers():
+        with store_answers():
             points = await while_connected(request, self._history.points(room_id, platform, span, functools.partial(self._charge, claims)))
         self._still_good(claims)
         if csv:
@@ -218,7 +217,7 @@ class Dashboards:
         scope = narrowed(claims, filter_of(request.query_params))
         wanted = parse_wanted(request.query_params, scope, self._history.step_seconds, now_seconds=int(time.time()), csv=csv)
         charge = functools.partial(self._charge, claims)
-        with _store_answers():
+        with store_answers():
             made = await while_connected(request, self._reports.get(wanted, claims.subject, charge))
         self._still_good(claims)
         if isinstance(made, bytes):
@@ -259,15 +258,6 @@ class Dashboards:
         if not is_room(room_id, platform) or not claims.scope.allows(room_id, platform):
             raise Problem(403, "the token does not cover this room on this platform")
         return claims, room_id, platform
-
-
-@contextlib.contextmanager
-def _store_answers() -> Iterator[None]:
-    """What a failing store means to whoever asked."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError):
-        raise Problem(503, "the store does not answer", retry_after_seconds=1) from None
 
 
 def _wants_csv(request: Request) -> bool:

@@ -214,6 +214,7 @@ class _Refusals:
         self._documents: dict[tuple[int, str, int | None], dict[str, Any]] = {}
 
     def document(self, problem: Problem) -> dict[str, Any]:
+        """A problem as its document."""
         self.by_status.setdefault(problem.status, problem)
         key = (problem.status, problem.detail, problem.retry_after_seconds)
         if key not in self._documents:

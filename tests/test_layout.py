@@ -32,6 +32,7 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "broadcast_service/analytics.py",
     "broadcast_service/feeds.py",
     "broadcast_service/history.py",
+    "broadcast_service/answers.py",
     "broadcast_service/routes.py",
     "broadcast_service/signin/access.py",
     "broadcast_service/signin/ended.py",

@@ -4,10 +4,9 @@ Requests that change something come from this origin's own pages or carry a bear
 each address may make so many of them per minute, and so many screens may wait for approval at once.
 """
 
-import contextlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from broadcast_service.answers import store_answers
 from broadcast_service.signin.access import SCREEN, Screens
 from broadcast_service.signin.bodies import ClaimBody, CodeBody, DecisionBody, Empty, RequestBudget, TokenBody, is_letters, read_object
 from broadcast_service.signin.cookies import clear_cookie, is_own_origin, set_cookie
 from shared import screens as records
 from shared.audit import Audit, address_of
 from shared.problems import API_HEADERS, Problem, unauthorized
-from shared.redis import RedisError, Store
+from shared.redis import Store
 from shared.scope import Scope, ScopeError
 from shared.screens import Grant, Pairing, Screen, TooManyScreens
 from shared.serving import json_response
@@ -79,7 +79,7 @@ class SignIn:
     async def with_code(self, request: Request) -> Response:
         """Exchanges a single-use code for a signed-in screen."""
         body = await self._body(request, CodeBody)
-        with _store_answers():
+        with store_answers():
             grant = await records.redeem_code(self._store, body.code)
         if grant is None:
             raise Problem(410, "this sign-in link was used before or has expired")
@@ -104,7 +104,7 @@ class SignIn:
     async def list_screens(self, request: Request) -> Response:
         """The signed-in screens within the caller's scope."""
         claims, own = self._managing(request), request.scope.get(SCREEN)
-        with _store_answers():
+        with store_answers():
             screens = await records.all_screens(self._store, int(time.time()))
         shown = [_shown(screen, own) for screen in screens if _covers(claims.scope, screen)]
         return json_response({"screens": shown})
@@ -113,7 +113,7 @@ class SignIn:
         """Signs another screen out everywhere."""
         self._check_origin(request)
         claims = self._managing(request)
-        with _store_answers():
+        with store_answers():
             found = [s for s in await records.all_screens(self._store, int(time.time())) if s.screen_id == request.path_params["screen_id"]]
         if not found or not _covers(claims.scope, found[0]):
             raise Problem(404, "no such screen is signed in")
@@ -123,7 +123,7 @@ class SignIn:
     async def start_pairing(self, request: Request) -> Response:
         """Starts a pairing: six letters to show, and a secret to claim the result with."""
         await self._body(request, Empty)
-        with _store_answers():
+        with store_answers():
             letters, claim, pairing = await records.add_pairing(
                 self._store, browser=_browser(request), address=address_of(request) or "", now_seconds=int(time.time())
             )
@@ -132,7 +132,7 @@ class SignIn:
     async def claim_pairing(self, request: Request) -> Response:
         """Signs the waiting screen in once somebody has approved it."""
         body = await self._body(request, ClaimBody)
-        with _store_answers():
+        with store_answers():
             pairing = await records.claim_pairing(self._store, body.letters, body.claim)
         if pairing is None:
             raise Problem(410, "these letters have expired")
@@ -161,7 +161,7 @@ class SignIn:
         body = await self._body(request, DecisionBody)
         claims, (letters, pairing) = self._managing(request), await self._pairing(request)
         grant = self._grant(claims, body) if body.approve else None
-        with _store_answers():
+        with store_answers():
             if not await records.decide_pairing(self._store, letters, pairing, grant):
                 raise _no_pairing()
         if grant is not None:
@@ -184,7 +184,7 @@ class SignIn:
         """Signs the requesting browser in and answers with its cookie."""
         now = int(time.time())
         try:
-            with _store_answers():
+            with store_answers():
                 screen, secret = await records.add_screen(
                     self._store, grant, browser=_browser(request), address=address_of(request) or "", now_seconds=now
                 )
@@ -196,7 +196,7 @@ class SignIn:
         return json_response(answer, headers={"Set-Cookie": cookie})
 
     async def _end(self, screen: Screen, *, by: str) -> None:
-        with _store_answers():
+        with store_answers():
             everyone = await records.all_screens(self._store, int(time.time()))
             below = [other for other in everyone if screen.screen_id in other.derived_from]
             await records.end_screens(self._store, [screen, *below])
@@ -222,7 +222,7 @@ class SignIn:
 
     async def _pairing(self, request: Request) -> tuple[str, Pairing]:
         letters = request.path_params["letters"].upper()
-        with _store_answers():
+        with store_answers():
             pairing = await records.find_pairing(self._store, letters) if is_letters(letters) else None
         if pairing is None or pairing.refused or pairing.grant is not None:
             raise _no_pairing()
@@ -285,12 +285,3 @@ def _no_pairing() -> Problem:
 def _browser(request: Request) -> str:
     """What the browser calls itself, shortened and printable: shown to the person who approves, never interpreted."""
     return "".join(c for c in request.headers.get("user-agent", "")[:200] if c.isprintable())
-
-
-@contextlib.contextmanager
-def _store_answers() -> Iterator[None]:
-    """What a failing store means to the caller."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError):
-        raise Problem(503, "the store does not answer", retry_after_seconds=1) from None
