@@ -27,7 +27,7 @@ $(NODE_STAMP): package-lock.json
 	@touch $@
 
 run: $(STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
-	@$(BIN)/python -m tests.local
+	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not faults and not browser" --durations=10
@@ -46,7 +46,7 @@ check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
 	elif [ -n "$$CI" ]; then echo "TypeScript's checker is missing"; exit 1; fi
 
 bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick --only storm')
-	@$(BIN)/python -m tests.bench $(BENCH)
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 bench-page: $(STAMP) ## Judge how smooth the page is and how long reports hold the loop; let nothing else run
 	JUDGE_SPEED=1 $(BIN)/python -m pytest tests/dashboard/test_smooth.py tests/dashboard/test_first_sight.py tests/dashboard/test_slices.py tests/extension/test_cost.py
@@ -80,7 +80,7 @@ extension: ## Pack the extension into dist/, for the store and for development (
 	@$(PYTHON) extension/tools/pack.py $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') $(if $(HOMEPAGE),--homepage '$(HOMEPAGE)') $(if $(KEY),--key '$(KEY)')
 
 smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
-	@$(PYTHON) tests/smoke.py $(or $(URL),http://127.0.0.1:3000)
+	@$(PYTHON) tools/smoke.py $(or $(URL),http://127.0.0.1:3000)
 
 up: .env ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
 	@sh deploy/modes.sh

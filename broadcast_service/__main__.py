@@ -9,17 +9,17 @@ from typing import Final
 import uvicorn
 
 from broadcast_service.app import caps, create_app
-from broadcast_service.sessions import Sessions
+from broadcast_service.sessions.registry import Sessions
 from broadcast_service.settings import BroadcastSettings
-from broadcast_service.transport import PulseHttpProtocol, PulseProtocol
-from broadcast_service.turnstile import Turnstile
-from shared.address_budget import AddressBudget
-from shared.logs import configure
-from shared.metrics_listener import metrics_config
-from shared.redis import Store
-from shared.serving import Server, config, run
+from broadcast_service.websocket.handshake_limiter import Turnstile
+from broadcast_service.websocket.protocol import PulseHttpProtocol, PulseProtocol
 from shared.settings import SettingsError, load
-from shared.tracing import open_spans
+from shared.store.redis import Store
+from shared.web.address_budget import AddressBudget
+from shared.web.logging import configure
+from shared.web.metrics_listener import metrics_config
+from shared.web.server import Server, config, run
+from shared.web.tracing import open_spans
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096

@@ -10,32 +10,32 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from broadcast_service.analytics import Analytics
-from broadcast_service.answers import answer_nobody
-from broadcast_service.budget import Budget
-from broadcast_service.fanout import Fanout
-from broadcast_service.history import History
-from broadcast_service.hub import Hub
-from broadcast_service.listener import ShardListener, mostly_synced
-from broadcast_service.openapi import openapi
-from broadcast_service.pages import pages, read_files
-from broadcast_service.reports import Reports
-from broadcast_service.routes import Dashboards
-from broadcast_service.session import Terms
-from broadcast_service.sessions import Caps, Sessions
+from broadcast_service.http.answers import answer_nobody
+from broadcast_service.http.budget import Budget
+from broadcast_service.http.openapi import openapi
+from broadcast_service.http.routes import Dashboards
+from broadcast_service.http.static import pages, read_files
+from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.listener import ShardListener, mostly_synced
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.history import History
+from broadcast_service.reports.report_queue import Reports
+from broadcast_service.sessions.registry import Caps, Sessions
+from broadcast_service.sessions.session import Terms
 from broadcast_service.settings import BroadcastSettings
 from broadcast_service.signin.access import CookieAccess, Screens
 from broadcast_service.signin.ended import EndedScreens
 from broadcast_service.signin.endpoints import SignIn
-from shared.audit import Audit
-from shared.guard import Guard
-from shared.jobs import Jobs
-from shared.problems import Problem, answer_bug, answer_http_exception
-from shared.redis import Store
-from shared.revocations import Revocations
-from shared.serving import FRESH_SECONDS, common_routes
+from shared.auth.audit import Audit
+from shared.auth.revocations import Revocations
+from shared.contract.problems import Problem, answer_bug, answer_http_exception
+from shared.store.redis import Store
 from shared.tokens import Verifier
-from shared.tracing import Spans, closing
+from shared.web.guard import Guard
+from shared.web.jobs import Jobs
+from shared.web.server import FRESH_SECONDS, common_routes
+from shared.web.tracing import Spans, closing
 
 STALE_SECONDS = 15  # three intervals of a producer
 

@@ -5,14 +5,14 @@ import sys
 
 from ingest_service.app import create_app
 from ingest_service.settings import IngestSettings
-from shared.address_budget import AddressBudget
-from shared.http_protocol import HttpProtocol
-from shared.logs import configure
-from shared.metrics_listener import metrics_config
-from shared.redis import Store
-from shared.serving import Server, config, run
 from shared.settings import SettingsError, load
-from shared.tracing import open_spans
+from shared.store.redis import Store
+from shared.web.address_budget import AddressBudget
+from shared.web.http_protocol import HttpProtocol
+from shared.web.logging import configure
+from shared.web.metrics_listener import metrics_config
+from shared.web.server import Server, config, run
+from shared.web.tracing import open_spans
 
 SHUTDOWN_SECONDS = 5
 

@@ -11,21 +11,21 @@ from starlette.types import ASGIApp
 from ingest_service.budget import TokenBudget
 from ingest_service.limits import Limits
 from ingest_service.openapi import openapi
-from ingest_service.rates import policies
+from ingest_service.ratelimit_headers import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
 from ingest_service.writer import Writer
-from shared.audit import Audit, behind_proxies
-from shared.guard import Guard
-from shared.history import DAY_SECONDS
-from shared.jobs import Jobs
-from shared.problems import Problem, answer_bug, answer_http_exception, answer_problem
-from shared.redis import Store
-from shared.revocations import Revocations
-from shared.serving import FRESH_SECONDS, common_routes
+from shared.auth.audit import Audit, behind_proxies
+from shared.auth.revocations import Revocations
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.problems import Problem, answer_bug, answer_http_exception, answer_problem
+from shared.store.redis import Store
 from shared.tokens import Verifier
-from shared.tracing import Spans, closing
+from shared.web.guard import Guard
+from shared.web.jobs import Jobs
+from shared.web.server import FRESH_SECONDS, common_routes
+from shared.web.tracing import Spans, closing
 
 TAKEN = ["Authorization", "Content-Type", SENT_AT]
 EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]

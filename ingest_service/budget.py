@@ -8,8 +8,8 @@ from collections import OrderedDict
 from typing import Final
 
 from ingest_service.limits import gcra
-from ingest_service.rates import exhausted
-from shared.problems import Problem
+from ingest_service.ratelimit_headers import exhausted
+from shared.contract.problems import Problem
 
 MAX_TOKENS: Final = 10_000  # the ones not seen for the longest are forgotten
 BYTES_PER_ITEM: Final = 1024  # of a body that is refused as a whole: to find that out takes up to 85 ms of CPU for the longest

@@ -4,8 +4,8 @@ import functools
 from typing import Any
 
 from ingest_service.validation import SENT_AT
-from shared.messages import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, TelemetryUpdate
-from shared.schemas import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
+from shared.contract.messages import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, TelemetryUpdate
+from shared.web.openapi import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
 
 POLICY = {"RateLimit-Policy": header("Readings that may come at once, and the seconds in which they come back", required=False)}
 REMAINING = {"RateLimit": header("What is left, and in how many seconds there is more", pattern='^"(room|token)";r=0;t=[0-9]+$')}

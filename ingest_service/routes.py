@@ -18,16 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
 from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
-from ingest_service.rates import exhausted
+from ingest_service.ratelimit_headers import exhausted
 from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_update, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
-from shared.address_budget import CHARGED
-from shared.audit import CLAIMS
-from shared.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
-from shared.problems import API_HEADERS, Problem, bug, unauthorized
-from shared.revocations import Revocations
-from shared.serving import ClientGone, read_body
+from shared.auth.audit import CLAIMS
+from shared.auth.revocations import Revocations
+from shared.contract.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
+from shared.contract.problems import API_HEADERS, Problem, bug, unauthorized
 from shared.tokens import Claims, TokenError, Verifier, bearer
+from shared.web.address_budget import CHARGED
+from shared.web.server import ClientGone, read_body
 
 ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it

@@ -13,7 +13,7 @@
 --       tolerance us of beginning a feed, feeds per room and day, feeds per day, highest version that the caller has been answered,
 --       then for each token: token, number of its readings, and for each of them: room, platform, account, body, timestamp, sequence, end of
 --       the history key (day, step and chunk), offset, record, moment, balance ('' for unknown).
---       The body is the reading as JSON without its opening brace; the record is described in shared/history.py.
+--       The body is the reading as JSON without its opening brace; the record is described in shared/contract/history_record.py.
 -- Returns for each reading: code, value. 1 accepted, version; 2 duplicate, version; 3 late, version; 4 room limited, retry us;
 --       5 token limited, retry us; 6 damaged key, 0; 7 unavailable (an error that passes, such as a slot on the move), 0; 8 too many feeds, retry us.
 

@@ -10,9 +10,17 @@ from typing import Final
 
 import msgspec
 
-from shared.messages import MAX_BATCH_ITEMS, MAX_SEQUENCE, UNREADABLE, TelemetryUpdate, decode_raw_items, decode_update, decode_updates
-from shared.problems import Problem
-from shared.scope import Scope
+from shared.auth.scope import Scope
+from shared.contract.messages import (
+    MAX_BATCH_ITEMS,
+    MAX_SEQUENCE,
+    UNREADABLE,
+    TelemetryUpdate,
+    decode_raw_items,
+    decode_update,
+    decode_updates,
+)
+from shared.contract.problems import Problem
 
 MAX_AHEAD_SECONDS: Final = 300
 MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at

@@ -21,12 +21,12 @@ from redis.exceptions import NoScriptError
 
 from ingest_service import metrics
 from ingest_service.limits import Limits
-from shared import keys
-from shared.history import DAY_SECONDS, MAX_RISE, account_of, slot_of
-from shared.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
-from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
-from shared.redis import RedisError, Store
-from shared.tracing import Spans
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS, MAX_RISE, account_of, slot_of
+from shared.contract.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
+from shared.store.redis import RedisError, Store
+from shared.web.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
+from shared.web.tracing import Spans
 
 SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
 DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from shared import origins
-from shared.redis import RedisUrl
+from shared.auth import origins
+from shared.store.redis import RedisUrl
 from shared.tokens import Keyring, PublicKeys, SecretKeys
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number, 0 for any free one")]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Playwright, sync_playwright
 
-from tests import needs
-from tests.stack import Service, Stack
+from tests.support import needs
+from tools.stack import Service, Stack
 
 ORIGIN = "https://studio.example"
 

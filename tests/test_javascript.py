@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tests import needs
-from tests.stack import ROOT
+from tests.support import needs
+from tools.stack import ROOT
 
 
 @pytest.mark.parametrize("folder", ["dashboard", "extension"])

@@ -1,6 +1,7 @@
 """The shape of the code: who may import whom, who knows Redis, what waits, and that every public name says what it is."""
 
 import ast
+import graphlib
 import inspect
 import pathlib
 import re
@@ -8,52 +9,62 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import ROOT
+from tools.stack import ROOT
 
 PACKAGES = ("shared", "ingest_service", "broadcast_service")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 KNOW_REDIS = {
-    "shared/redis.py",
-    "shared/redis_connection.py",
+    "shared/store/redis.py",
+    "shared/store/connection.py",
     "ingest_service/writer.py",
-    "broadcast_service/listener.py",
-    "broadcast_service/subscription.py",
+    "broadcast_service/relay/listener.py",
+    "shared/store/subscription.py",
 }
 KNOW_THE_STORE = KNOW_REDIS | {
-    "shared/revocations.py",
-    "shared/screens.py",
+    "shared/auth/revocations.py",
+    "shared/auth/screens.py",
     "shared/settings.py",  # REDIS_URL
-    "shared/token_commands.py",
+    "shared/tokens/__main__.py",
     "ingest_service/__main__.py",
     "ingest_service/app.py",
     "broadcast_service/__main__.py",
     "broadcast_service/app.py",
-    "broadcast_service/analytics.py",
-    "broadcast_service/feeds.py",
-    "broadcast_service/history.py",
-    "broadcast_service/answers.py",
-    "broadcast_service/routes.py",
+    "broadcast_service/reports/analytics.py",
+    "broadcast_service/reports/feeds.py",
+    "broadcast_service/reports/history.py",
+    "broadcast_service/http/answers.py",
+    "broadcast_service/http/routes.py",
     "broadcast_service/signin/access.py",
     "broadcast_service/signin/ended.py",
     "broadcast_service/signin/endpoints.py",
 }
 NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",
-    "broadcast_service/budget.py",
-    "broadcast_service/earnings.py",
-    "broadcast_service/hub.py",
-    "broadcast_service/log.py",
-    "broadcast_service/frames.py",
-    "broadcast_service/handshake.py",
+    "broadcast_service/http/access.py",
+    "broadcast_service/http/budget.py",
+    "broadcast_service/relay/hub.py",
+    "broadcast_service/relay/latest_values.py",
+    "broadcast_service/reports/earnings.py",
+    "broadcast_service/websocket/frames.py",
+    "ingest_service/validation.py",
+    "shared/auth/scope.py",
+    "shared/contract/history_record.py",
+    "shared/contract/messages.py",
+    "shared/tokens/__init__.py",
 ]
-NEVER_WAIT += ["ingest_service/validation.py", "shared/messages.py", "shared/scope.py", "shared/tokens.py", "shared/history.py"]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def name(path: pathlib.Path) -> str:
     """A file as the checkout names it."""
     return path.relative_to(ROOT).as_posix()
+
+
+def module_name(path: pathlib.Path) -> str:
+    """The module as an import names it."""
+    return name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def tree(path: pathlib.Path) -> ast.Module:
@@ -79,15 +90,28 @@ def packages(path: pathlib.Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_dependencies_point_one_way(path: pathlib.Path) -> None:
-    """Services import shared, never each other; shared imports neither; nothing imports the tests."""
+    """Services import shared, never each other; shared imports neither; neither imports tools or tests."""
     own = path.relative_to(ROOT).parts[0]
-    assert packages(path) & {*PACKAGES, "tests"} <= {own, "shared"}
+    assert packages(path) & {*PACKAGES, "tools", "tests"} <= {own, "shared"}
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=name)
+def test_tools_never_import_tests(path: pathlib.Path) -> None:
+    """Tests import tools, tools import services."""
+    assert "tests" not in packages(path)
+
+
+def test_imports_have_no_circle() -> None:
+    """Modules of the services and tools can be ordered so that each imports only earlier ones."""
+    named = {module_name(path): path for path in [*MODULES, *TOOLS]}
+    needed = {module: imports(path) & (named.keys() - {module}) for module, path in named.items()}
+    assert list(graphlib.TopologicalSorter(needed).static_order())
 
 
 def test_few_modules_know_redis() -> None:
     """The client library has one door for each direction, and what asks the store for something is on a list."""
     assert {name(path) for path in MODULES if "redis" in packages(path)} == KNOW_REDIS
-    assert {name(path) for path in MODULES if "shared.redis" in imports(path)} | KNOW_REDIS == KNOW_THE_STORE
+    assert {name(path) for path in MODULES if "shared.store.redis" in imports(path)} | KNOW_REDIS == KNOW_THE_STORE
 
 
 @pytest.mark.parametrize("module", NEVER_WAIT)

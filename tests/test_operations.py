@@ -11,11 +11,11 @@ import pytest
 
 from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
-from shared import audit
+from shared.auth import audit
 from shared.settings import CommonSettings, Origins, Proxies, describe
 from shared.tokens import Keyring
-from tests.stack import ROOT, Service
 from tests.test_layout import MODULES, tree
+from tools.stack import ROOT, Service
 
 TEXT = (ROOT / "docs/operations.md").read_text()
 HEADINGS = {"Both services": CommonSettings, "Ingest": IngestSettings, "Broadcast": BroadcastSettings}

@@ -3,8 +3,8 @@
 import ast
 import re
 
-from tests.stack import ROOT
 from tests.test_layout import FUNCTIONS, tree
+from tools.stack import ROOT
 
 ROWS = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ") and not line.startswith("| threat")]
 

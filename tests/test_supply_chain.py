@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from tests.stack import ROOT
+from tools.stack import ROOT
 
 LOCKS = ["requirements.txt", "requirements-otel.txt", "requirements-dev.txt"]
 PINNED = re.compile(r"\A[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+\Z")

@@ -3,7 +3,7 @@
  *
  * Two sources meet here without counting anything twice: minutes up to `settledMinute` come from the server's history (which also
  * holds what arrived late or before this page was opened), later minutes from the differences seen live. Both count by the same rules
- * (`shared/history.py`), else a total would change when history settles.
+ * (`shared/contract/history_record.py`), else a total would change when history settles.
  */
 
 /** A larger rise is set aside where the balance returns. */

@@ -9,9 +9,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broadcast_service.signin.cookies import cookie_secret, is_own_origin, is_same_site
-from shared.problems import Problem
-from shared.redis import RedisError, Store
-from shared.screens import Screen, digest, find_screen
+from shared.auth.screens import Screen, digest, find_screen
+from shared.contract.problems import Problem
+from shared.store.redis import RedisError, Store
 
 SCREEN: Final = "studio_pulse.screen"  # where a connection's scope keeps its screen
 FRESH_SECONDS: Final = 5.0

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 
-from shared.messages import UNREADABLE
-from shared.problems import Problem
-from shared.screens import PAIRING_ALPHABET, PAIRING_LETTERS
-from shared.serving import ClientGone, read_body
+from shared.auth.screens import PAIRING_ALPHABET, PAIRING_LETTERS
+from shared.contract.messages import UNREADABLE
+from shared.contract.problems import Problem
+from shared.web.server import ClientGone, read_body
 
 MAX_BODY_BYTES: Final = 4096
 BODY_TIMEOUT_SECONDS: Final = 5.0

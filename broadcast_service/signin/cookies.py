@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from shared.origins import is_own
+from shared.auth.origins import is_own
 
 NAME: Final = "__Host-pulse"
 MAX_SECRET_LENGTH: Final = 64

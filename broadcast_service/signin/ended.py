@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Container
 from typing import Final
 
-from shared import keys
-from shared.jobs import sleep
-from shared.redis import RedisError, Store
-from shared.screens import all_screens, end_screens
+from shared.auth.screens import all_screens, end_screens
+from shared.contract import keys
+from shared.store.redis import RedisError, Store
+from shared.web.jobs import sleep
 
 REFRESH_SECONDS: Final = 1.0
 

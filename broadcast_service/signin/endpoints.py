@@ -15,18 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from broadcast_service.answers import store_answers
+from broadcast_service.http.answers import store_answers
 from broadcast_service.signin.access import SCREEN, Screens
 from broadcast_service.signin.bodies import ClaimBody, CodeBody, DecisionBody, Empty, RequestBudget, TokenBody, is_letters, read_object
 from broadcast_service.signin.cookies import clear_cookie, is_own_origin, set_cookie
-from shared import screens as records
-from shared.audit import Audit, address_of
-from shared.problems import API_HEADERS, Problem, unauthorized
-from shared.redis import Store
-from shared.scope import Scope, ScopeError
-from shared.screens import Grant, Pairing, Screen, TooManyScreens
-from shared.serving import json_response
+from shared.auth import screens as records
+from shared.auth.audit import Audit, address_of
+from shared.auth.scope import Scope, ScopeError
+from shared.auth.screens import Grant, Pairing, Screen, TooManyScreens
+from shared.contract.problems import API_HEADERS, Problem, unauthorized
+from shared.store.redis import Store
 from shared.tokens import Claims
+from shared.web.server import json_response
 
 POLL_SECONDS: Final = 3
 

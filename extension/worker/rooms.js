@@ -1,4 +1,4 @@
-/** The plain id of a room that people write with accents. `shared/studio_code.py` has the same rules. */
+/** The plain id of a room that people write with accents. `shared/auth/studio_code.py` has the same rules. */
 
 /** Letters that are no base letter with a mark. @type {Record<string, string>} */
 const PLAIN = {

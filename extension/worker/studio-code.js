@@ -1,5 +1,5 @@
 /**
- * The studio's code: address, room and key in one line, so that one thing is pasted once. `shared/studio_code.py` makes it.
+ * The studio's code: address, room and key in one line, so that one thing is pasted once. `shared/auth/studio_code.py` makes it.
  *
  * `pulse1_` and base64url of a JSON object: `a` address, `r` room, `k` key; optional `n` the room's name as people write
  * it, `m` the secret of account marks. It holds a key, so it is as secret as one.

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
-from broadcast_service.listener import ShardListener
+from broadcast_service.relay.listener import ShardListener
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, Result, ShardWriter, Writer
-from shared import keys
-from shared.history import (
+from shared.contract import keys
+from shared.contract.history_record import (
     RECORD_BYTES,
     DayBalances,
     Reading,
@@ -25,8 +25,8 @@ from shared.history import (
     slot_of,
     unpack,
 )
-from shared.messages import StoredReading, TelemetryUpdate, decode_stored
-from shared.redis import RedisUrl, Store
+from shared.contract.messages import StoredReading, TelemetryUpdate, decode_stored
+from shared.store.redis import RedisUrl, Store
 
 W = TypeVar("W", ShardWriter, Writer, ShardListener)
 

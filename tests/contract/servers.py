@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import redis
 
-from tests import needs
-from tests.certificates import self_signed
-from tests.stack import RedisServer, free_port
+from tests.support import needs
+from tests.support.certificates import self_signed
+from tools.stack import RedisServer, free_port
 
 START_SECONDS = 10.0
 

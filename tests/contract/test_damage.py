@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
 from ingest_service.writer import Result, StoreUnavailable, Writer
-from shared import keys
+from shared.contract import keys
 from tests.contract.committing import (
     NO_LIMITS,
     STEP,
@@ -27,7 +27,7 @@ from tests.contract.committing import (
     shard_writer,
     update,
 )
-from tests.stack import ROOT
+from tools.stack import ROOT
 
 pytestmark = pytest.mark.anyio
 

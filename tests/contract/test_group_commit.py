@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ingest_service import writer as module
 from ingest_service.writer import MAX_WAITING, Overloaded, Result, ShardWriter, StoreUnavailable
-from shared.messages import MAX_BATCH_ITEMS, TelemetryUpdate
+from shared.contract.messages import MAX_BATCH_ITEMS, TelemetryUpdate
 from tests.contract.committing import at_work, latest, listening, results, shard_writer, update
 from tests.contract.servers import Server
 

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
 from ingest_service.writer import Result
-from shared import keys
-from shared.history import DAY_SECONDS, MAX_RISE, Reading, set_aside
-from shared.messages import TelemetryUpdate
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Reading, set_aside
+from shared.contract.messages import TelemetryUpdate
 from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, update
 
 pytestmark = pytest.mark.anyio

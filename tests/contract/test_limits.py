@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
 from ingest_service.writer import Result
-from shared.messages import TelemetryUpdate
+from shared.contract.messages import TelemetryUpdate
 from tests.contract.committing import commit, last_version, results, update
 
 pytestmark = pytest.mark.anyio

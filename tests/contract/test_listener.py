@@ -6,10 +6,10 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from broadcast_service import listener
-from broadcast_service.fanout import Fanout
-from broadcast_service.hub import Hub
-from broadcast_service.listener import ShardListener
+from broadcast_service.relay import listener
+from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.listener import ShardListener
 from tests.contract.committing import TTL, OneNode, at_work, commit, update
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ from msgspec import UNSET
 from redis.asyncio import Redis
 
 from ingest_service.writer import Result
-from shared import keys
-from shared.history import DAY_SECONDS
-from shared.messages import TelemetryUpdate
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.messages import TelemetryUpdate
 from tests.contract.committing import TTL, commit, empty_store, history_key, last_version, latest, listening, record_of, results, update
 
 pytestmark = pytest.mark.anyio

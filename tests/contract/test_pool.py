@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from shared import redis_connection
-from shared.redis import RedisError
-from shared.redis_connection import new_client
+from shared.store import connection as redis_connection
+from shared.store.connection import new_client
+from shared.store.redis import RedisError
 from tests.contract import servers
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, ResponseError
 
-from broadcast_service.subscription import Subscription, subscription
-from shared.redis import RedisUrl, Store
+from shared.store.redis import RedisUrl, Store
+from shared.store.subscription import Subscription, subscription
 from tests.contract import servers
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests import needs
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio, running_studio
+from tests.support import needs
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio, running_studio
 
 
 @pytest.fixture(scope="session")

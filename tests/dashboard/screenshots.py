@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
-from shared.messages import TelemetryUpdate, encode
-from tests import needs
-from tests.dashboard.browser import Dashboard
-from tests.dashboard.studio import Studio, request, running_studio
-from tests.simulator.past import lived
-from tests.simulator.poster import post_for_ever
-from tests.simulator.studio import Room, studio
+from shared.contract.messages import TelemetryUpdate, encode
+from tests.support import needs
+from tests.support.browser import Dashboard
+from tests.support.studio import Studio, request, running_studio
+from tools.simulator.past import lived
+from tools.simulator.poster import post_for_ever
+from tools.simulator.studio import Room, studio
 
 IMAGES = pathlib.Path(__file__).parents[2] / "docs/images"
 ROOMS = 44

@@ -6,9 +6,9 @@ import time
 
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio
-from tests.stack import ROOT
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio
+from tools.stack import ROOT
 
 
 def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit: Opener) -> None:

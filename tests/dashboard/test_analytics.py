@@ -4,7 +4,7 @@ import pathlib
 import time
 import urllib.parse
 
-from tests.dashboard.studio import Studio, request, running_studio
+from tests.support.studio import Studio, request, running_studio
 
 HOUR = 3600
 ANALYTICS = "/api/tracking/analytics"

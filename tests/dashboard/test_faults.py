@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio, running_studio
+from tests.support.browser import Opener
+from tests.support.studio import Studio, running_studio
 
 NOT_RELOADED = "() => window.sameDocument === true"
 

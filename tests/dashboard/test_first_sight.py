@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests import speed
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio
+from tests.support import speed
+from tests.support.browser import Opener
+from tests.support.studio import Studio
 
 ROOMS = 36
 VISITS = 12

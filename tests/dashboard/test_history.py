@@ -7,9 +7,9 @@ import uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast_service.history import Point, thinned
-from shared.history import Reading, set_aside
-from tests.dashboard.studio import Studio
+from broadcast_service.reports.history import Point, thinned
+from shared.contract.history_record import Reading, set_aside
+from tests.support.studio import Studio
 
 HOUR = 3600
 MINUTE = 60

@@ -5,8 +5,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio
 
 VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
 FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"

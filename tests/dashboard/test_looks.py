@@ -5,8 +5,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio
+from tests.support.browser import Opener
+from tests.support.studio import Studio
 
 VIEWS = {
     "live": "?q=look-",

@@ -8,9 +8,9 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
-from shared import keys
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio, running_studio
+from shared.contract import keys
+from tests.support.browser import Opener
+from tests.support.studio import Studio, running_studio
 
 EVIL = '<img src="/x" onerror="window.ran=1"><script>window.ran=1</script>'
 

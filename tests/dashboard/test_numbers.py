@@ -5,8 +5,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio
 
 ROOMS = {
     "big-usual": {"tokens_count": 34_567, "viewers_count": 1234, "tips_count": 100, "goal_tokens": 50_000},

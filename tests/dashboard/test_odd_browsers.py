@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio
 
 THROW = "{ throw new DOMException('no', 'QuotaExceededError') }"
 STORAGES = {

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio, running_studio
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio, running_studio
 
 ROOMS = ("one", "two", "three")
 TILES = ("live", "viewers", "hour", "today")

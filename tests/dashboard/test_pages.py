@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from broadcast_service.pages import DIRECTORY
-from tests.dashboard.studio import Studio
+from broadcast_service.http.static import DIRECTORY
+from tests.support.studio import Studio
 
 FILES = sorted(str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*") if path.is_file())
 TYPES = {

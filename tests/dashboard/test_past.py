@@ -4,10 +4,10 @@ import asyncio
 import pathlib
 import time
 
-from shared.messages import TelemetryUpdate
-from tests.dashboard.studio import running_studio
-from tests.simulator.past import lived, post_past
-from tests.simulator.studio import Room, studio
+from shared.contract.messages import TelemetryUpdate
+from tests.support.studio import running_studio
+from tools.simulator.past import lived, post_past
+from tools.simulator.studio import Room, studio
 
 MINUTES = 45
 NOW = 1_764_000_030

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
-from tests.dashboard import proxies
-from tests.dashboard.browser import Dashboard
-from tests.dashboard.proxies import HOST, UPGRADE, Proxy
-from tests.dashboard.studio import Studio, running_studio
+from tests.support import proxies
+from tests.support.browser import Dashboard
+from tests.support.proxies import HOST, UPGRADE, Proxy
+from tests.support.studio import Studio, running_studio
 
 PLAIN = "location / { proxy_pass http://{to}; " + HOST + " }"
 LANGUAGES = ["en-US", "es-CO"]

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 import msgspec
 import pytest
 
-from broadcast_service import reports as queue
-from broadcast_service.analytics import Analytics, Wanted, parts_of
-from broadcast_service.earnings import Detail, Report, Steps
-from broadcast_service.reports import Kept, Reports
-from shared import keys
-from shared.history import DAY_SECONDS
-from shared.problems import Problem
-from shared.redis import RedisUrl, Store
-from shared.scope import Scope
-from tests.stack import RedisServer
+from broadcast_service.reports import report_queue as queue
+from broadcast_service.reports.analytics import Analytics, Wanted, parts_of
+from broadcast_service.reports.earnings import Detail, Report, Steps
+from broadcast_service.reports.report_queue import Kept, Reports
+from shared.auth.scope import Scope
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.problems import Problem
+from shared.store.redis import RedisUrl, Store
+from tools.stack import RedisServer
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio
+from tests.support.browser import Opener
+from tests.support.studio import Studio
 
 HOUR = 3600
 ROOMS = ("report-a", "report-b")

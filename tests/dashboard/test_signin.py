@@ -6,9 +6,9 @@ import sys
 
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser import Dashboard, Opener
-from tests.dashboard.studio import Studio
-from tests.stack import ROOT
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import Studio
+from tools.stack import ROOT
 
 
 def link(studio: Studio, *, rooms: str = "*") -> str:

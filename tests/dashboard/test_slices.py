@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator, Iterator
 import msgspec
 import pytest
 
-from broadcast_service.analytics import Analytics, Wanted
-from broadcast_service.answers import in_slices
-from broadcast_service.earnings import Detail, Report, Steps, Tally
-from broadcast_service.history import History, Span
-from broadcast_service.reports import Made, Reports
-from shared import keys
-from shared.history import DAY_SECONDS
-from shared.redis import RedisUrl, Store
-from shared.scope import Scope
-from shared.serving import json_response
-from tests import speed
-from tests.stack import RedisServer
+from broadcast_service.http.answers import in_slices
+from broadcast_service.reports.analytics import Analytics, Wanted
+from broadcast_service.reports.earnings import Detail, Report, Steps, Tally
+from broadcast_service.reports.history import History, Span
+from broadcast_service.reports.report_queue import Made, Reports
+from shared.auth.scope import Scope
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS
+from shared.store.redis import RedisUrl, Store
+from shared.web.server import json_response
+from tests.support import speed
+from tools.stack import RedisServer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests import speed
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio, running_studio
+from tests.support import speed
+from tests.support.browser import Opener
+from tests.support.studio import Studio, running_studio
 
 ROOMS = 1000
 UPDATES_PER_SECOND = 200

@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import Route, expect
 
-from tests.dashboard.browser import Opener
-from tests.dashboard.studio import Studio, request
+from tests.support.browser import Opener
+from tests.support.studio import Studio, request
 
 BUILD = re.compile(r'name="studio-pulse-build" content="(\w*)"')
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.deploy.front import Front, Replicas
 from tests.deploy.store import Store
-from tests.stack import Stack
+from tools.stack import Stack
 
 Chain = tuple[Replicas, Front]
 

@@ -7,10 +7,10 @@ import re
 import subprocess
 from typing import Final
 
-from tests import needs
 from tests.deploy.names import Names
 from tests.deploy.store import Store
-from tests.stack import ROOT, Service, Stack, free_port
+from tests.support import needs
+from tools.stack import ROOT, Service, Stack, free_port
 
 CADDYFILE: Final = ROOT / "deploy" / "caddy" / "Caddyfile"
 ADDRESSES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # loopback has room for a replica each, all on the same port

@@ -10,9 +10,9 @@ from typing import Final
 
 import redis
 
-from tests import needs
-from tests.clients import wait_until
-from tests.stack import ROOT, free_port
+from tests.support import needs
+from tests.support.clients import wait_until
+from tools.stack import ROOT, free_port
 
 SCRIPT: Final = ROOT / "deploy" / "redis" / "start.sh"
 SERVICES: Final = ("ingest", "broadcast", "tokens", "monitor")  # who may do no more than they need

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests import needs
 from tests.deploy.test_monitoring import PROMETHEUS, RULES
+from tests.support import needs
 
 WELL: Final = {
     'up{job="ingest",instance="a"}': "1x180",

@@ -12,16 +12,16 @@ import pytest
 import yaml
 
 from broadcast_service.__main__ import SHUTDOWN_SECONDS as BROADCAST_SHUTDOWN_SECONDS
-from broadcast_service.sessions import DRAIN_SECONDS
+from broadcast_service.sessions.registry import DRAIN_SECONDS
 from broadcast_service.settings import BroadcastSettings
 from deploy.make_env import fill
 from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
 from ingest_service.settings import IngestSettings
-from shared.jobs import STOP_SECONDS
 from shared.settings import CommonSettings, SettingsError, for_audience, load
+from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
 from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
-from tests.stack import ROOT
+from tools.stack import ROOT
 
 SERVICES = services()
 SETTINGS: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "tokens": CommonSettings}

@@ -17,12 +17,12 @@ import pytest
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
-from broadcast_service.pages import DIRECTORY, HEADERS
-from shared.problems import API_HEADERS
-from tests.clients import Dashboard, OldClient, Producer, metric, wait_until
+from broadcast_service.http.static import DIRECTORY, HEADERS
+from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
-from tests.stack import ROOT
+from tests.support.clients import Dashboard, OldClient, Producer, metric, wait_until
+from tools.stack import ROOT
 
 TELEMETRY = "/api/tracking/telemetry"
 
@@ -260,7 +260,7 @@ def test_the_smoke_check_passes_over_tls(production: Chain) -> None:
     """All five checks, with the authority given as an operator with a private one would."""
     replicas, front = production
     given = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE")} | {"TOKEN_KEYS": replicas.stack.token_keys}
-    command = [sys.executable, "-S", "tests/smoke.py", front.url]
+    command = [sys.executable, "-S", "tools/smoke.py", front.url]
     done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(" ok ") == 5

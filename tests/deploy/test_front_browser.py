@@ -9,10 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Playwright, expect
 
-from tests import needs
-from tests.dashboard.browser import Dashboard
-from tests.dashboard.studio import Studio
 from tests.deploy.conftest import Chain
+from tests.support import needs
+from tests.support.browser import Dashboard
+from tests.support.studio import Studio
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.clients import Dashboard, Producer, metric, wait_until
 from tests.deploy.conftest import Chain
 from tests.deploy.front import Front, Replicas, is_debians
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, acting
+from tests.support.clients import Dashboard, Producer, metric, wait_until
 
 KILLED_WITHIN = 8.0
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests import needs
-from tests.clients import wait_until
 from tests.deploy import dockerfile
-from tests.stack import ROOT, Service, Stack, free_port
+from tests.support import needs
+from tests.support.clients import wait_until
+from tools.stack import ROOT, Service, Stack, free_port
 
 SERVICES = ("ingest", "broadcast")
 UID = "10001"

@@ -12,12 +12,12 @@ import time
 
 import pytest
 
-from shared.redis import RedisUrl, Store
-from shared.screens import Grant, redeem_code
+from shared.auth.screens import Grant, redeem_code
+from shared.store.redis import RedisUrl, Store
 from shared.tokens import PublicKeys, verify
 from tests.deploy import dockerfile
 from tests.deploy.compose import parse_env, services
-from tests.stack import ROOT, Stack
+from tools.stack import ROOT, Stack
 
 DOCKER = f"""#!/bin/sh
 echo "$*" >>docker.log

@@ -7,11 +7,11 @@ import socket
 import ssl
 from typing import Final
 
-from tests.clients import metric, wait_until
 from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
 from tests.e2e.dashboards import UPGRADE, carried
 from tests.e2e.raw import head
+from tests.support.clients import metric, wait_until
 
 MIB: Final = 1024 * 1024
 UNITS: Final = {"k": 1024, "m": MIB, "g": 1024 * MIB}

@@ -18,12 +18,12 @@ from broadcast_service.settings import BroadcastSettings
 from ingest_service import metrics as ingest
 from ingest_service.settings import IngestSettings
 from shared.settings import CommonSettings
-from tests import needs
-from tests.clients import Dashboard, Producer
 from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
 from tests.deploy.store import Store
-from tests.stack import ROOT
+from tests.support import needs
+from tests.support.clients import Dashboard, Producer
+from tools.stack import ROOT
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 SERVICES: Final = services()

@@ -14,9 +14,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests import needs
-from tests.clients import wait_until
-from tests.stack import ROOT, Service, Stack, free_port
+from tests.support import needs
+from tests.support.clients import wait_until
+from tools.stack import ROOT, Service, Stack, free_port
 
 CONFIGURATION = """
 daemon off; pid {directory}/nginx.pid; error_log {directory}/error.log; worker_processes 1;

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from tests import needs
-from tests.clients import wait_until
-from tests.stack import ROOT, free_port
+from tests.support import needs
+from tests.support.clients import wait_until
+from tools.stack import ROOT, free_port
 
 KEYS = {f"key-{number}": str(number) for number in range(5)}
 

@@ -8,11 +8,11 @@ import sys
 import pytest
 import redis
 
-from shared import keys
-from shared.keys import REVOKED_TOKENS
-from tests.clients import Dashboard, Producer, wait_until
+from shared.contract import keys
+from shared.contract.keys import REVOKED_TOKENS
 from tests.deploy.store import SCRIPT, SERVICES, Store
-from tests.stack import ROOT, Stack
+from tests.support.clients import Dashboard, Producer, wait_until
+from tools.stack import ROOT, Stack
 
 ROOM = (0, "room", "stripchat")
 HISTORY = keys.history(*ROOM, "2026-01-01", 60)

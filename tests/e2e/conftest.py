@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.nodes import Cluster, Sentinels, slot_of
-from tests.stack import Service, Stack
+from tests.support.nodes import Cluster, Sentinels, slot_of
+from tools.stack import Service, Stack
 
 Pair = tuple[Stack, Service, Service]
 

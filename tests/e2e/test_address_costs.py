@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.address_budget import BURST_SECONDS, REQUEST
+from shared.web.address_budget import BURST_SECONDS, REQUEST
 from tests.e2e.posting import JSON, ONE, authorization, reading
 from tests.e2e.raw import TIMEOUT_SECONDS, Headers, exchange, head, request
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 SHARE = 0.001
 MOST = int(SHARE * 1000 * BURST_SECONDS / REQUEST) + 50  # what a burst of that share may be, with what comes back meanwhile

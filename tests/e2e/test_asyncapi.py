@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from broadcast_service.asyncapi import EVENTS, MESSAGES, asyncapi
-from tests.clients import Dashboard, Producer
-from tests.stack import ROOT, Service, Stack
+from broadcast_service.http.asyncapi import EVENTS, MESSAGES, asyncapi
+from tests.support.clients import Dashboard, Producer
+from tools.stack import ROOT, Service, Stack
 
 
 def test_the_document_is_what_the_message_types_say() -> None:
-    """`python -m broadcast_service.asyncapi > docs/asyncapi.json` was run after the last change."""
+    """`python -m broadcast_service.http.asyncapi > docs/asyncapi.json` was run after the last change."""
     assert json.loads((ROOT / "docs/asyncapi.json").read_text()) == asyncapi()
 
 

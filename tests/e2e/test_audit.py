@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import redis
 
-from shared.keys import REVOKED_TOKENS
-from tests.clients import wait_until
+from shared.contract.keys import REVOKED_TOKENS
 from tests.e2e.dashboards import PATH, dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import exchange, request
-from tests.stack import ROOT, Service, Stack
+from tests.support.clients import wait_until
+from tools.stack import ROOT, Service, Stack
 
 
 def audited(service: Service, event: str, **who: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import redis
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Headers
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 LEVELS = 100_000
 DIGITS = b"9" * 5000

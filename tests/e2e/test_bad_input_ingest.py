@@ -12,8 +12,8 @@ import redis
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Headers, connect, exchange, hang_up, head, read_answer, request
-from tests.forgery import corpus
-from tests.stack import ROOT, Service, Stack
+from tests.support.forgery import corpus
+from tools.stack import ROOT, Service, Stack
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 

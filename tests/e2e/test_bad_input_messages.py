@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, frame
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import connect, exchange, head, read_answer, request
-from tests.forgery import corpus
-from tests.stack import Service, Stack
+from tests.support.forgery import corpus
+from tools.stack import Service, Stack
 
 PING = '{"type":"ping"}'
 

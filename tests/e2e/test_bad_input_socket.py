@@ -12,8 +12,8 @@ from tests.conftest import ORIGIN
 from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
 from tests.e2e.posting import authorization
 from tests.e2e.raw import Answer, Headers, connect, exchange, hang_up, head, read_answer, request
-from tests.forgery import corpus
-from tests.stack import Service, Stack
+from tests.support.forgery import corpus
+from tools.stack import Service, Stack
 
 HEADER_TOKEN = re.compile(r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 

@@ -11,7 +11,7 @@ import redis
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer
-from tests.stack import RedisServer, Service, Stack, free_port
+from tools.stack import RedisServer, Service, Stack, free_port
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 

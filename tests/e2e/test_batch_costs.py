@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.processes import cpu_seconds
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import connect, head, read_answer
-from tests.stack import Service, Stack
+from tools.bench.processes import cpu_seconds
+from tools.stack import Service, Stack
 
 ROUNDS = 8
 NUMBERS = itertools.count()

@@ -9,7 +9,7 @@ from tests.conftest import ORIGIN
 from tests.e2e.dashboards import PATH, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer, exchange, request
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
 

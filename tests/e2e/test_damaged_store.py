@@ -4,11 +4,11 @@ import time
 
 import redis
 
-from shared import keys
-from tests.clients import Dashboard, Producer, metric, wait_until
+from shared.contract import keys
 from tests.e2e.posting import authorization
 from tests.e2e.raw import exchange, request
-from tests.stack import Stack
+from tests.support.clients import Dashboard, Producer, metric, wait_until
+from tools.stack import Stack
 
 DEEP = b'{"x":' + b"[" * 100_000
 GOOD = (

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests import needs
 from tests.e2e.dashboards import PATH, UPGRADE, carried
 from tests.e2e.posting import JSON, ONE, authorization, body_of
 from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
-from tests.stack import Service, Stack
+from tests.support import needs
+from tools.stack import Service, Stack
 
 ROOMS = itertools.count()
 H2C: Headers = (("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"))

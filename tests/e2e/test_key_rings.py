@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import exchange, request
-from tests.stack import ROOT, Service, Stack
+from tools.stack import ROOT, Service, Stack
 
 
 def tokens(*arguments: str, given: str = "", **environment: str) -> str:
@@ -76,7 +76,7 @@ def test_a_token_of_either_audience_is_looked_into_with_all_keys(rings: Rings) -
 def test_the_smoke_check_signs_with_private_keys_itself(rings: Rings, tmp_path: pathlib.Path) -> None:
     """Without any package."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "INGEST_URL": rings.ingest.url, **rings.private}
-    command = [sys.executable, "-S", "tests/smoke.py", rings.broadcast.url]
+    command = [sys.executable, "-S", "tools/smoke.py", rings.broadcast.url]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

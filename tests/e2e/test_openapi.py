@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Answer, exchange, head, request
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.posting import BATCH, JSON, authorization, post, reading
 from tests.e2e.raw import Answer, connect, exchange, request
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 ANALYTICS = "/api/tracking/analytics"
 DAY = 86400

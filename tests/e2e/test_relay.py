@@ -16,9 +16,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.clients import Dashboard, NeverReader, OldClient, Producer, metric, wait_until
 from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
-from tests.stack import ROOT
+from tests.support.clients import Dashboard, NeverReader, OldClient, Producer, metric, wait_until
+from tools.stack import ROOT
 
 
 def synced(dashboard: Dashboard) -> bool:

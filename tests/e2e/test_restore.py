@@ -5,12 +5,12 @@ import shutil
 import time
 from typing import Any
 
-from tests.clients import wait_until
 from tests.e2e.dashboards import dashboard
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import exchange, request
-from tests.nodes import Node
-from tests.stack import Service, Stack
+from tests.support.clients import wait_until
+from tests.support.nodes import Node
+from tools.stack import Service, Stack
 
 
 def persistence(node: Node) -> dict[str, Any]:

@@ -8,15 +8,15 @@ import jwt
 import pytest
 import redis
 
-from shared.keys import REVOKED_TOKENS
-from shared.redis import RedisUrl, Store
-from shared.revocations import revoke
-from tests.clients import wait_until
+from shared.auth.revocations import revoke
+from shared.contract.keys import REVOKED_TOKENS
+from shared.store.redis import RedisUrl, Store
 from tests.e2e.dashboards import dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import connect, exchange, head, read_answer, request
-from tests.forgery import genuine
-from tests.stack import ROOT, Service, Stack, free_port
+from tests.support.clients import wait_until
+from tests.support.forgery import genuine
+from tools.stack import ROOT, Service, Stack, free_port
 
 ANALYTICS = "/api/tracking/analytics"
 

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
-from tests.stack import Stack
+from tools.stack import Stack
 
 SCHEMATHESIS = str(pathlib.Path(sys.executable).with_name("schemathesis"))
 BOUND_SECONDS = 100  # for one service, on a machine that is busy with other things; alone it takes about ten

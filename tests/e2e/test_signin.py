@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.clients import Producer, wait_until
-from tests.stack import ROOT, Service, Stack
+from tests.support.clients import Producer, wait_until
+from tools.stack import ROOT, Service, Stack
 
 LATEST = "/api/tracking/telemetry"
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import ROOT, Service, Stack
+from tools.stack import ROOT, Service, Stack
 
 
 def smoke(stack: Stack, ingest: Service, broadcast: Service, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs it as an operator would, without site-packages, which proves that it needs none."""
     given = {"PATH": os.environ["PATH"], "INGEST_URL": ingest.url, "TOKEN_KEYS": stack.token_keys, **environment}
-    command = [sys.executable, "-S", "tests/smoke.py", broadcast.url]
+    command = [sys.executable, "-S", "tools/smoke.py", broadcast.url]
     return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -50,7 +50,7 @@ def test_a_clock_that_is_off_fails(stack: Stack, tmp_path: pathlib.Path, seconds
     (clock := tmp_path / "clock").write_text(str(seconds))
     code = f"import sys; sys.path.insert(0, 'tests/faults/clock'); import sitecustomize, runpy; sys.argv = ['smoke', '{broadcast.url}']; "
     given = {"PATH": os.environ["PATH"], "INGEST_URL": ingest.url, "TOKEN_KEYS": stack.token_keys, "CLOCK_FILE": str(clock)}
-    code += "runpy.run_path('tests/smoke.py', run_name='__main__')"
+    code += "runpy.run_path('tools/smoke.py', run_name='__main__')"
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "3. FAIL" in done.stdout

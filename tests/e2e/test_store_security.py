@@ -9,11 +9,11 @@ from typing import Final, Self
 
 import pytest
 
-from tests import needs
-from tests.certificates import self_signed
-from tests.clients import Dashboard, Producer, wait_until
-from tests.nodes import Node, eventually
-from tests.stack import Service, Stack, StackError, free_port
+from tests.support import needs
+from tests.support.certificates import self_signed
+from tests.support.clients import Dashboard, Producer, wait_until
+from tests.support.nodes import Node, eventually
+from tools.stack import Service, Stack, StackError, free_port
 
 SLOTS: Final = 16384
 ACL: Final = "user pulse on >sentinel-secret resetchannels -@all +sentinel|master +ping"

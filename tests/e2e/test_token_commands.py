@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.tokens import SecretKeys, verify
-from tests.forgery import claims, genuine
-from tests.stack import ROOT, Stack
+from tests.support.forgery import claims, genuine
+from tools.stack import ROOT, Stack
 
 KEYS = "first:" + "a" * 32
 ISSUE = ("issue", "--audience", "dashboard", "--subject", "ada", "--rooms", "a, vip-*")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.clients import wait_until
 from tests.e2e.dashboards import dashboard
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import exchange, request
-from tests.stack import ROOT, Stack
+from tests.support.clients import wait_until
+from tools.stack import ROOT, Stack
 
 CANARY = "canary-room"
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -156,7 +156,7 @@ def test_without_an_endpoint_nothing_is_imported() -> None:
     """Installed or not, what is off costs neither time nor memory."""
     code = (
         "import sys, ingest_service.__main__, broadcast_service.__main__\n"
-        "from shared.tracing import open_spans\n"
+        "from shared.web.tracing import open_spans\n"
         "print(open_spans('ingest', ''), sys.modules.keys() & {'opentelemetry.sdk.trace', 'opentelemetry.exporter', 'requests'})"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from playwright.sync_api import BrowserContext, Page, Playwright, Worker
 
-from tests import needs
+from tests.support import needs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "extension"

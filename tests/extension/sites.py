@@ -7,7 +7,7 @@ import ssl
 import threading
 from typing import ClassVar
 
-from tests.certificates import self_signed
+from tests.support.certificates import self_signed
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 DOMAINS = (

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, Playwright
 
-from tests import needs, speed
 from tests.extension.browser import EXTENSION
 from tests.extension.sites import FIXTURES
+from tests.support import needs, speed
 
 OWN_PATHS: Final = {"chaturbate": "/b/alice/", "stripchat": "/start-broadcasting", "camsoda": "/broadcast"}
 WORST_MS: Final = 2.0

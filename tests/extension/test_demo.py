@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.demo import DemoPage
 from tests.extension.browser import PICTURES, Browser, studio_code, token, until
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.test_pack import pack
+from tools.demo import DemoPage
 
 SITES = ("chaturbate", "stripchat", "camsoda", "mywebcamroom")
 CAPTIONS = {

@@ -13,10 +13,10 @@ import redis
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from shared import keys
+from shared.contract import keys
 from tests.extension.browser import PICTURES, Browser, until
 from tests.extension.sites import OWN
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 NUMBER = ".tokencount, .tokens-amount, .token-balance-Ab12"
 

@@ -9,12 +9,12 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
-from shared import keys
+from shared.contract import keys
 from tests.extension.browser import Browser, until
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN
 from tests.extension.test_worker import FILL_DISK
-from tests.stack import Service, Stack
+from tools.stack import Service, Stack
 
 NOW = int(time.time() * 1000) - 60_000
 REJECT = """() => {

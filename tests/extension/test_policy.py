@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from tests import needs
 from tests.extension.browser import Browser, installed, picture, token, violations
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, Sites
+from tests.support import needs
 
 VENDOR = "opt/chrome" if "google-chrome" in needs.CHROMIUM else "chromium"
 POLICIES = pathlib.Path("/etc", VENDOR, "policies", "managed")

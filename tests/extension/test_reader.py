@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Playwright
 
-from tests import needs
 from tests.extension.browser import EXTENSION
+from tests.support import needs
 
 FOUND = "<p class='a'>552</p>"
 HYPOTHESES = """[

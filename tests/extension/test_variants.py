@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, Playwright
 
-from tests import needs
 from tests.extension.browser import EXTENSION
+from tests.support import needs
 
 NAME: Final = '<a class="user_information_header_username">alice</a>'
 TAB: Final = '<div id="users-tab-default">USERS (552)</div>'

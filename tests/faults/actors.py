@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
-from shared.messages import TelemetryUpdate, encode
+from shared.contract.messages import TelemetryUpdate, encode
 from tests.faults.checker import Checker
 
 PLATFORM: Final = "camsoda"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from shared.messages import TelemetryUpdate
+from shared.contract.messages import TelemetryUpdate
 
 FRESH_SECONDS: Final = 5.0  # how long a dashboard may show an outdated value without saying so
 FORGOTTEN: Final = -1  # what a dashboard shows of a feed that a later snapshot lacks

@@ -24,8 +24,8 @@ import redis
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS
 from tests.faults.worlds import SHARDS, World, set_clock
-from tests.nodes import Node, Sentinels, eventually, slot_of
-from tests.stack import Service
+from tests.support.nodes import Node, Sentinels, eventually, slot_of
+from tools.stack import Service
 
 ONE: Final = ("single", "shards")
 ALL: Final = tuple(SHARDS)

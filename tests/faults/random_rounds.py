@@ -17,15 +17,15 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared import keys
-from shared.messages import StoredReading, decode_stored
+from shared.contract import keys
+from shared.contract.messages import StoredReading, decode_stored
 from tests.faults.actors import PLATFORM, reading
 from tests.faults.checker import FRESH_SECONDS, Key
 from tests.faults.nemesis import Fault, Round, dice_of
 from tests.faults.scene import ROOMS, Scene, acting
 from tests.faults.worlds import World
-from tests.nodes import Node
-from tests.stack import Service
+from tests.support.nodes import Node
+from tools.stack import Service
 
 HEAL_SECONDS: Final = 25.0
 LONGEST_ROUND_SECONDS: Final = 90.0

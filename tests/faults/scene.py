@@ -17,13 +17,13 @@ from typing import Any, Final
 import httpx
 import redis.asyncio as redis
 
-from shared import keys
-from shared.messages import StoredReading, decode_stored
+from shared.contract import keys
+from shared.contract.messages import StoredReading, decode_stored
 from tests.faults.actors import Dashboard, Producer
 from tests.faults.checker import Checker, Key
 from tests.faults.link import Link
-from tests.nodes import Node
-from tests.stack import Service, Stack
+from tests.support.nodes import Node
+from tools.stack import Service, Stack
 
 ROOMS: Final = tuple(f"room-{number}" for number in range(6))
 INTERVAL_SECONDS: Final = 0.25

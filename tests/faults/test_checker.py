@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.messages import TelemetryUpdate
+from shared.contract.messages import TelemetryUpdate
 from tests.faults.checker import FRESH_SECONDS, Checker
 
 KEY = ("blue", "camsoda")

@@ -12,13 +12,13 @@ import httpx
 import jwt
 import pytest
 
-from shared.redis import RedisUrl, Store
-from shared.revocations import revoke
+from shared.auth.revocations import revoke
+from shared.store.redis import RedisUrl, Store
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
-from tests.stack import Service
+from tools.stack import Service
 
 pytestmark = pytest.mark.faults
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from shared import keys
+from shared.contract import keys
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.stack import ROOT
+from tools.stack import ROOT
 
 pytestmark = pytest.mark.faults
 

@@ -7,12 +7,12 @@ import time
 import httpx
 import pytest
 
-from shared import keys
-from tests import needs
+from shared.contract import keys
 from tests.faults.actors import PLATFORM, reading
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.nodes import Cluster, slot_of
+from tests.support import needs
+from tests.support.nodes import Cluster, slot_of
 
 pytestmark = pytest.mark.faults
 

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.catalogue import note
 from tests.faults.link import Link
 from tests.faults.scene import Scene, Wiretap, play
-from tests.nodes import Node
+from tests.support.nodes import Node
 
 pytestmark = pytest.mark.faults
 

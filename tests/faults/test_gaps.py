@@ -12,11 +12,11 @@ from redis.crc import key_slot
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from shared import keys
+from shared.contract import keys
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.nodes import Cluster, slot_of
-from tests.stack import Service
+from tests.support.nodes import Cluster, slot_of
+from tools.stack import Service
 
 pytestmark = pytest.mark.faults
 

@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 from tests.faults.catalogue import note
-from tests.nodes import eventually
-from tests.stack import ROOT, Service, Stack
+from tests.support.nodes import eventually
+from tools.stack import ROOT, Service, Stack
 
 pytestmark = pytest.mark.faults
 

@@ -17,7 +17,7 @@ from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, play
-from tests.nodes import Cluster, Node, Sentinels
+from tests.support.nodes import Cluster, Node, Sentinels
 
 pytestmark = pytest.mark.faults
 

@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from shared import keys
+from shared.contract import keys
 from tests.faults.catalogue import SAMPLES, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import memory_kilobytes
 from tests.faults.test_processes import descriptors
-from tests.stack import Service
+from tools.stack import Service
 
 pytestmark = pytest.mark.faults
 

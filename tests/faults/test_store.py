@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 import redis
 
-from shared import keys
-from shared.messages import decode_stored
+from shared.contract import keys
+from shared.contract.messages import decode_stored
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play

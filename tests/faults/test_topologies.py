@@ -8,12 +8,12 @@ import pytest
 import redis
 from redis.crc import key_slot
 
-from shared import keys
+from shared.contract import keys
 from tests.faults.actors import PLATFORM, Dashboard, Producer
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import p99
-from tests.nodes import Cluster, Node, Sentinels, slot_of
+from tests.support.nodes import Cluster, Node, Sentinels, slot_of
 
 pytestmark = pytest.mark.faults
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import redis
 
-from tests import needs
 from tests.faults.link import Link
-from tests.nodes import Cluster, Node, Sentinels, eventually
-from tests.stack import ROOT, Service, Stack
+from tests.support import needs
+from tests.support.nodes import Cluster, Node, Sentinels, eventually
+from tools.stack import ROOT, Service, Stack
 
 SHARDS: Final = {"single": 1, "shards": 4, "sentinel": 1, "cluster": 16}
 HISTORY_STEP_SECONDS: Final = 1

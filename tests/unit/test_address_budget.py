@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from shared.address_budget import (
+from shared.web.address_budget import (
     ANSWER,
     BURST_SECONDS,
     CHARGED,
@@ -21,8 +21,8 @@ from shared.address_budget import (
     AddressBudget,
     account_of,
 )
-from shared.http_protocol import HttpProtocol
-from tests.stack import ROOT
+from shared.web.http_protocol import HttpProtocol
+from tools.stack import ROOT
 
 SHARE = 0.05
 PEER = "192.0.2.1"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from broadcast_service import answers
-from broadcast_service.answers import Outgoing, Sliced, in_slices
-from shared.problems import Problem
+from broadcast_service.http import answers
+from broadcast_service.http.answers import Outgoing, Sliced, in_slices
+from shared.contract.problems import Problem
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ import pytest
 import structlog
 from starlette.requests import HTTPConnection
 
-from shared.audit import ALL_LINES, CLAIMS, LINES, SESSION_LINES, SUBJECT_LINES, Audit, behind_proxies
-from shared.problems import Problem, unauthorized
-from shared.scope import Scope
+from shared.auth.audit import ALL_LINES, CLAIMS, LINES, SESSION_LINES, SUBJECT_LINES, Audit, behind_proxies
+from shared.auth.scope import Scope
+from shared.contract.problems import Problem, unauthorized
 from shared.tokens import Claims
 
 CLAIMED = Claims("ada", "dashboard", "jti-1", 2**33, Scope.of(["a"]))

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.analytics import Analytics, Wanted
-from broadcast_service.budget import BURST_SECONDS, FEED, MAX_SUBJECTS, POINT, REQUEST, SLOT, STEP, Budget
-from broadcast_service.earnings import Detail, Steps
-from broadcast_service.reports import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
-from shared import jobs
-from shared.problems import Problem
-from shared.redis import Store
-from shared.scope import Scope
+from broadcast_service.http.budget import BURST_SECONDS, FEED, MAX_SUBJECTS, POINT, REQUEST, SLOT, STEP, Budget
+from broadcast_service.reports.analytics import Analytics, Wanted
+from broadcast_service.reports.earnings import Detail, Steps
+from broadcast_service.reports.report_queue import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
+from shared.auth.scope import Scope
+from shared.contract.problems import Problem
+from shared.store.redis import Store
+from shared.web import jobs
 
 SHARE = 0.1
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400

@@ -8,11 +8,11 @@ from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from broadcast_service.audience import Client
-from broadcast_service.frames import DEFLATE_LEAST_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
-from broadcast_service.hub import Hub
-from shared.messages import StoredReading
-from shared.scope import Scope
+from broadcast_service.relay.audiences import Client
+from broadcast_service.relay.hub import Hub
+from broadcast_service.websocket.frames import DEFLATE_LEAST_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
+from shared.auth.scope import Scope
+from shared.contract.messages import StoredReading
 
 
 def read(data: bytes) -> list[Frame]:

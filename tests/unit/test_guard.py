@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.guard import MAX_PARAMETERS, MAX_QUERY_BYTES, check_target
-from shared.problems import Problem
+from shared.contract.problems import Problem
+from shared.web.guard import MAX_PARAMETERS, MAX_QUERY_BYTES, check_target
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
 

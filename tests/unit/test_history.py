@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.history import (
+from shared.contract.history_record import (
     CHUNK_SLOTS,
     DAY_SECONDS,
     RECORD_BYTES,
@@ -22,8 +22,8 @@ from shared.history import (
     unpack,
     unpack_old,
 )
-from shared.keys import day_of
-from shared.messages import MAX_COUNT, TelemetryUpdate
+from shared.contract.keys import day_of
+from shared.contract.messages import MAX_COUNT, TelemetryUpdate
 
 STEPS = st.sampled_from([1, 5, 60, 3600])
 MOMENTS = st.integers(1_600_000_000_000, 2_000_000_000_000)

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from broadcast_service.audience import Client
-from broadcast_service.frames import Encoding
-from broadcast_service.hub import Hub
-from broadcast_service.log import RESUME_OVERLAP_US
-from shared.messages import StoredReading
-from shared.scope import Scope
+from broadcast_service.relay.audiences import Client
+from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.latest_values import RESUME_OVERLAP_US
+from broadcast_service.websocket.frames import Encoding
+from shared.auth.scope import Scope
+from shared.contract.messages import StoredReading
 from tests.unit.test_hub_properties import payloads
 
 NOW = 1_000_000.0

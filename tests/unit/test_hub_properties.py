@@ -8,12 +8,13 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from broadcast_service import audience, frames
-from broadcast_service.audience import Client
-from broadcast_service.frames import Encoding
-from broadcast_service.hub import Hub
-from shared.messages import StoredReading
-from shared.scope import Scope
+from broadcast_service.relay import audiences as audience
+from broadcast_service.relay.audiences import Client
+from broadcast_service.relay.hub import Hub
+from broadcast_service.websocket import frames
+from broadcast_service.websocket.frames import Encoding
+from shared.auth.scope import Scope
+from shared.contract.messages import StoredReading
 
 TTL_SECONDS = 100
 ROOMS = ("a", "b", "vip-1", "vip-2")

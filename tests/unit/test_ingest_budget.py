@@ -3,7 +3,7 @@
 import pytest
 
 from ingest_service.budget import MAX_DEBT_SECONDS, MAX_TOKENS, TokenBudget
-from shared.problems import Problem
+from shared.contract.problems import Problem
 
 
 def wait_of(budget: TokenBudget, token: str, now: float) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared import jobs
-from shared.jobs import Jobs, until_one_ends
+from shared.web import jobs
+from shared.web.jobs import Jobs, until_one_ends
 
 pytestmark = pytest.mark.anyio
 WITHIN_SECONDS = 5.0

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.logs import MAX_FIELD, TRACEBACK, clean
 from shared.tokens import SecretKeys, issue
-from tests.stack import ROOT
+from shared.web.logging import MAX_FIELD, TRACEBACK, clean
+from tools.stack import ROOT
 
 RING = SecretKeys.parse("a:" + "k" * 32)
 TOKEN = issue(RING, audience="ingest", subject="x", rooms=["*"], platforms=None, ttl_seconds=60, now_seconds=2**31)
 
 SAY = """
 import logging, sys, structlog
-from shared.logs import configure
+from shared.web.logging import configure
 configure("test", level="debug", log_format=sys.argv[1])
 token = sys.argv[2]
 def crash(argument):
@@ -84,7 +84,7 @@ def test_ordinary_words_stay() -> None:
     words = [
         "127.0.0.1",
         "studio-pulse",
-        "broadcast_service.transport.PulseProtocol",
+        "broadcast_service.websocket.protocol.PulseProtocol",
         "eyes.wide.shut",
         "Zürich ☂",
         "3.11.2",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import messages
-from shared.messages import (
+from shared.contract import messages
+from shared.contract.messages import (
     MAX_COUNT,
     MAX_SEQUENCE,
     UNREADABLE,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.metrics_listener import KEPT_SECONDS, Exposition, address_of
 from shared.settings import SettingsError
+from shared.web.metrics_listener import KEPT_SECONDS, Exposition, address_of
 
 
 def test_metrics_are_made_at_most_once_a_second() -> None:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from ingest_service.routes import Endpoint
-from shared.problems import CloseCode, Problem, answer_bug, answer_http_exception, answer_problem
+from shared.contract.problems import CloseCode, Problem, answer_bug, answer_http_exception, answer_problem
 
 pytestmark = pytest.mark.anyio
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from broadcast_service.fanout import Fanout
-from broadcast_service.hub import Hub
-from broadcast_service.listener import ShardListener, mostly_synced
-from shared.redis import RedisUrl, Store
+from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.listener import ShardListener, mostly_synced
+from shared.store.redis import RedisUrl, Store
 
 
 @pytest.mark.parametrize(("shards", "proven"), [(1, 1), (2, 2), (3, 2), (16, 9)])

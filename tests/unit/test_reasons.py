@@ -6,8 +6,8 @@ import ssl
 import pytest
 import redis
 
-from shared.reasons import reason_of
-from shared.redis import NoOwner
+from shared.store.reasons import reason_of
+from shared.store.redis import NoOwner
 
 
 def caused(cause: Exception) -> Exception:

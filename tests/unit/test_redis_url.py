@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.redis import NoOwner, RedisUrl, Store, Topology
+from shared.store.redis import NoOwner, RedisUrl, Store, Topology
 
 
 def test_a_plain_url_is_one_node() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.scope import Scope, ScopeError, is_room
+from shared.auth.scope import Scope, ScopeError, is_room
 
 Parts = tuple[list[str], list[str] | None]
 

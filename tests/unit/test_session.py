@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from broadcast_service.fanout import Fanout
-from broadcast_service.frames import Encoding
-from broadcast_service.hub import Hub
-from broadcast_service.session import OWED_EVENTS, Session, Terms
-from shared.messages import FilterMessage
-from shared.problems import CloseCode
-from shared.scope import Scope
+from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.hub import Hub
+from broadcast_service.sessions.session import OWED_EVENTS, Session, Terms
+from broadcast_service.websocket.frames import Encoding
+from shared.auth.scope import Scope
+from shared.contract.messages import FilterMessage
+from shared.contract.problems import CloseCode
 from shared.tokens import Claims
 from tests.unit.test_hub_properties import payloads
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from broadcast_service.sessions import Caps, Sessions, counted_as
-from shared.problems import Problem
+from broadcast_service.sessions.registry import Caps, Sessions, counted_as
+from shared.contract.problems import Problem
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from starlette.datastructures import Headers
 
 from broadcast_service.signin.bodies import RequestBudget
 from broadcast_service.signin.cookies import clear_cookie, cookie_name, cookie_secret, is_own_origin, is_same_site, set_cookie
-from shared.problems import Problem
+from shared.contract.problems import Problem
 
 
 def headers(**values: str) -> Headers:

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from shared.studio_code import PREFIX, StudioCodeError, account_key, room_id, studio_code
-from shared.token_commands import main
-from tests import needs
-from tests.stack import ROOT
+from shared.auth.studio_code import PREFIX, StudioCodeError, account_key, room_id, studio_code
+from shared.tokens.__main__ import main
+from tests.support import needs
+from tools.stack import ROOT
 
 NAMES = [
     "Room 12",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tokens import Keyring, KeyringError, PublicKeys, SecretKeys, TokenError, Verifier, bearer, issue, verify
-from tests.forgery import claims, corpus, genuine, sign
+from tests.support.forgery import claims, corpus, genuine, sign
 
 KEYS = "first:" + "a" * 32
 NEXT = "second:" + "b" * 32

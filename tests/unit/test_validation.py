@@ -17,9 +17,9 @@ from ingest_service.validation import (
     shift_seconds,
     shifted,
 )
-from shared.messages import TelemetryUpdate, encode
-from shared.problems import Problem
-from shared.scope import Scope
+from shared.auth.scope import Scope
+from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.problems import Problem
 
 NOW = 1_764_000_000
 GOOD = {"room_id": "blue", "platform": "camsoda", "timestamp": NOW, "tokens_count": 1}

@@ -1,0 +1,78 @@
+"""The AsyncAPI 3.0 description of the socket, generated from the message types.
+
+Update it with `python -m broadcast_service.http.asyncapi > docs/asyncapi.json`.
+"""
+
+import typing
+from typing import Any
+
+import msgspec
+
+from shared.contract.messages import (
+    ClientMessage,
+    ErrorEvent,
+    ExpiredEvent,
+    HelloEvent,
+    PongEvent,
+    ReconnectEvent,
+    SyncEvent,
+    TelemetryEvent,
+    TokenExpiringEvent,
+    TokenRenewedEvent,
+    UpstreamEvent,
+)
+from shared.web.openapi import components, ref, version
+
+EVENTS: tuple[Any, ...] = (
+    HelloEvent,
+    UpstreamEvent,
+    TelemetryEvent,
+    ExpiredEvent,
+    SyncEvent,
+    TokenExpiringEvent,
+    TokenRenewedEvent,
+    PongEvent,
+    ErrorEvent,
+    ReconnectEvent,
+)
+MESSAGES: tuple[Any, ...] = typing.get_args(ClientMessage)
+
+
+def _message(kind: Any) -> dict[str, Any]:
+    return {"name": kind.__struct_config__.tag, "summary": kind.__doc__.splitlines()[0], "payload": ref(kind)}
+
+
+def _operation(action: str, summary: str, kinds: tuple[Any, ...]) -> dict[str, Any]:
+    messages = [{"$ref": f"#/channels/dashboard/messages/{kind.__name__}"} for kind in kinds]
+    return {"action": action, "summary": summary, "channel": {"$ref": "#/channels/dashboard"}, "messages": messages}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The whole document, from the server's point of view: it sends events and receives client messages."""
+    schemas = components(*EVENTS, *MESSAGES)
+    del schemas["Problem"]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Studio Pulse dashboards",
+            "version": version(),
+            "description": "With the subprotocol pulse.v1 a text frame holds one or more events, one per line; "
+            "without a subprotocol it holds one TELEMETRY_UPDATE.",
+        },
+        "channels": {
+            "dashboard": {
+                "address": "/ws/dashboard",
+                "messages": {kind.__name__: _message(kind) for kind in (*EVENTS, *MESSAGES)},
+                "bindings": {"ws": {"method": "GET"}},
+            }
+        },
+        "operations": {
+            "tell": _operation("send", "Tell a dashboard what changed", EVENTS),
+            "hear": _operation("receive", "Hear what a dashboard asks for", MESSAGES),
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+if __name__ == "__main__":
+    print(msgspec.json.format(msgspec.json.encode(asyncapi()), indent=2).decode())

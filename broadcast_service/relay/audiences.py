@@ -1,0 +1,167 @@
+"""Clients that see the same, and what a flush writes to them. No I/O: writing goes through a callable.
+
+Invariant: between flushes every client of `current` is at its audience's cursor, and whatever matters to the audience after that cursor is
+in `fresh`. Every other client is in `lagging`, and its own cursor says what it lacks.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from broadcast_service.relay.latest_values import Entry, Log
+from broadcast_service.websocket.frames import PING, Encoding, join
+from shared.auth.scope import Scope
+from shared.contract.messages import SyncEvent, UpstreamEvent, encode
+
+CHUNK_BYTES: Final = 64 * 1024  # one write of a catch-up; what a stuck client can hold in our memory
+SHARED_CHUNKS: Final = 64  # payloads of stragglers kept at once while they are told
+SLICE_CLIENTS: Final = 64  # how many writes between two looks at the clock
+
+Write = Callable[[bytes], None]
+
+
+class Client:
+    """One connected dashboard as the hub sees it.
+
+    `blocked`: the socket has not taken all that was written. `snapshot`: what it is being told, from its cursor on, is everything in scope.
+    `upstream` is the link status last told, None before the first.
+    """
+
+    __slots__ = ("audience", "blocked", "cursor", "snapshot", "upstream", "write")
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.cursor = 0
+        self.snapshot = True
+        self.blocked = False
+        self.upstream: str | None = None
+        self.audience: Audience | None = None
+
+
+class Audience:
+    """Clients that may see the same rooms in the same encoding."""
+
+    def __init__(self, scope: Scope, encoding: Encoding, cursor: int, upstream: str) -> None:
+        self.scope = scope
+        self.encoding = encoding
+        self.cursor = cursor
+        self.upstream = upstream
+        self.fresh: dict[tuple[str, str], Entry] = {}
+        self.current: dict[Client, None] = {}
+        self.lagging: dict[Client, None] = {}  # ordered, as `current`: who came first is told first
+
+    def restart_snapshots(self) -> None:
+        """Lets every client whose snapshot could not be complete yet begin it anew."""
+        for client in [client for client in (*self.current, *self.lagging) if client.snapshot]:
+            self.current.pop(client, None)
+            self.lagging[client] = None
+            client.cursor, client.upstream = 0, None
+
+
+class Flush:
+    """What a flush fixes at its start, so that its slices agree."""
+
+    def __init__(self, log: Log, now_seconds: float, *, heartbeat: bool, upstream: str, version: int, is_complete: bool) -> None:
+        self.log = log
+        self.head = log.head
+        self.heartbeat = heartbeat
+        self.upstream_status = upstream
+        self.timestamp = int(now_seconds)
+        self.time_ms = int(now_seconds * 1000)
+        self.version = version
+        self.is_complete = is_complete
+        self.upstream = encode(UpstreamEvent(timestamp=self.timestamp, status=upstream))
+
+    def sync(self, *, snapshot: bool) -> bytes:
+        """The `SYNC` of this flush. It promises a snapshot only where all rooms are known."""
+        return encode(
+            SyncEvent(timestamp=self.timestamp, version=self.version, snapshot=snapshot and self.is_complete, time_ms=self.time_ms)
+        )
+
+    def tell(self, audience: Audience) -> Iterator[None]:
+        """Writes to every writable client of an audience what changed since its cursor, in slices."""
+        yield from _flush_current(audience, self)
+        yield from _flush_lagging(audience, self)
+
+
+def _flush_current(audience: Audience, flush: Flush) -> Iterator[None]:
+    """One payload for all who stand at the audience's cursor. Who cannot take it falls behind, at that cursor."""
+    fresh = _take_fresh(audience, flush.head)
+    events = _news(audience, fresh, flush)
+    before, audience.cursor = audience.cursor, flush.head
+    told, audience.upstream = audience.upstream, flush.upstream_status
+    payload = join(events, audience.encoding) + (PING if flush.heartbeat else b"")
+    if not payload and not fresh:
+        return
+    current, clients = audience.current, tuple(audience.current)
+    for start in range(0, len(clients), SLICE_CLIENTS):
+        # The others left during an earlier slice, or joined anew and wait for their snapshot.
+        for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in current]:
+            if client.blocked:
+                del current[client]
+                audience.lagging[client] = None
+                client.cursor, client.upstream = before, told
+            elif payload:
+                write = client.write  # in two steps: Python 3.11 calls what a slot holds faster so, and this line runs more than any
+                write(payload)
+        yield
+
+
+def _take_fresh(audience: Audience, head: int) -> list[Entry]:
+    """What is fresh up to the head. What came since the flush began waits for the next one: stragglers are told up to the head."""
+    fresh = list(audience.fresh.values())
+    audience.fresh = {(e.room_id, e.platform): e for e in fresh if e.position > head} if fresh and fresh[-1].position > head else {}
+    return fresh[: len(fresh) - len(audience.fresh)]
+
+
+def _news(audience: Audience, fresh: list[Entry], flush: Flush) -> list[bytes]:
+    """What an audience has not been told yet, as events."""
+    if not audience.encoding.is_pulse:
+        return [entry.event for entry in fresh if not entry.expired]
+    events = [flush.upstream] if audience.upstream != flush.upstream_status else []
+    events += [entry.event for entry in fresh]
+    if flush.heartbeat:
+        events.append(flush.sync(snapshot=False))
+    return events
+
+
+def _flush_lagging(audience: Audience, flush: Flush) -> Iterator[None]:
+    """Tells each writable straggler what it lacks, in chunks; equal stragglers share them."""
+    shared: dict[tuple[int, bool, str | None], tuple[bytes, int]] = {}
+    for position, client in enumerate(tuple(audience.lagging)):
+        while client.audience is audience and not client.blocked and client in audience.lagging:
+            key = (client.cursor, client.snapshot, client.upstream)
+            if key not in shared:
+                if len(shared) >= SHARED_CHUNKS:
+                    shared.clear()
+                shared[key] = _chunk(audience, flush, client)
+            payload, client.cursor = shared[key]
+            client.upstream = flush.upstream_status
+            if client.cursor == flush.head:
+                audience.lagging.pop(client, None)
+                audience.current[client] = None
+                client.snapshot = client.snapshot and not flush.is_complete
+            if payload:
+                client.write(payload)
+            if client.audience is audience and client in audience.lagging:
+                yield  # between chunks of a long catch-up
+        if position % SLICE_CLIENTS == SLICE_CLIENTS - 1:
+            yield
+
+
+def _chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes, int]:
+    """The next part of what a client lacks, and the cursor after it; the last part ends with `SYNC`."""
+    is_pulse = audience.encoding.is_pulse
+    events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []
+    size = 0
+    for entry in flush.log.visible(audience.scope, client.cursor):
+        if entry.position > flush.head:
+            break
+        if entry.expired and (not is_pulse or client.cursor == 0):  # who has been told nothing need not forget anything
+            continue
+        events.append(entry.event)
+        size += len(entry.event)
+        if size >= CHUNK_BYTES and entry.position < flush.head:  # the last part is the one that ends with `SYNC`
+            return join(events, audience.encoding), entry.position
+    if is_pulse:
+        events.append(flush.sync(snapshot=client.snapshot))
+    return join(events, audience.encoding), flush.head

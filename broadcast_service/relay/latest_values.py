@@ -1,0 +1,139 @@
+"""A log of latest values: one entry per room and platform, in the order in which they last changed.
+
+Positions are local to this process and only grow. A cursor is a position: "told everything up to here". Whatever a reader may have
+missed, it is the entries after its cursor, so a snapshot, a resume, a catch-up and the live stream are the same question. Superseded
+entries stay in place until the log is compacted, which keeps appending and seeking cheap: O(1) and O(log n).
+"""
+
+import bisect
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from shared.auth.scope import Scope
+
+RESUME_OVERLAP_US: Final = 10_000_000  # wider than the clock skew between shards and the delay of a sick one
+CHECKPOINT_SPACING_US: Final = 250_000
+CHECKPOINTS: Final = 2400  # ten minutes of them
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """What a room's latest change on one platform was: its event as JSON, or its expiry.
+
+    `expires_at` is in Unix seconds, and so is `not_before`: a reading made earlier is older than this one. An entry refers to no
+    container, so the garbage collector need not look at it.
+    """
+
+    room_id: str
+    platform: str
+    version: int
+    expires_at: float
+    event: bytes
+    expired: bool
+    position: int
+    not_before: int
+
+
+class Log:
+    """The entries of every room and platform, latest only."""
+
+    def __init__(self) -> None:
+        self.head = 0
+        self.newest_version = 0
+        self._rooms: dict[str, dict[str, Entry]] = {}
+        self._size = 0
+        self._entries: list[Entry] = []
+        self._positions: list[int] = []
+        self._checkpoint_versions: list[int] = [0]
+        self._checkpoint_positions: list[int] = [0]
+        self._next_expiry = math.inf
+
+    def __len__(self) -> int:
+        return self._size
+
+    def get(self, room_id: str, platform: str) -> Entry | None:
+        """What is held of a room and platform."""
+        return self._rooms.get(room_id, {}).get(platform)
+
+    def version(self, room_id: str, platform: str) -> int:
+        """The version held of a room and platform, 0 if none."""
+        entry = self.get(room_id, platform)
+        return entry.version if entry else 0
+
+    def put(
+        self, room_id: str, platform: str, *, version: int, expires_at: float, event: bytes, expired: bool = False, not_before: int = 0
+    ) -> Entry:
+        """Appends a change, superseding what was held of the same room and platform."""
+        self.head += 1
+        entry = Entry(room_id, platform, version, expires_at, event, expired, self.head, not_before)
+        platforms = self._rooms.setdefault(room_id, {})
+        self._size += platform not in platforms
+        platforms[platform] = entry
+        self._entries.append(entry)
+        self._positions.append(self.head)
+        self.newest_version = max(self.newest_version, version)
+        if not expired:
+            self._next_expiry = min(self._next_expiry, expires_at)
+        if len(self._entries) > 2 * self._size + 64:
+            self._compact()
+        return entry
+
+    def after(self, cursor: int) -> Iterator[Entry]:
+        """The current entries after a cursor, oldest change first."""
+        start = bisect.bisect_right(self._positions, cursor)
+        for entry in self._entries[start:] if start else self._entries:
+            if self._rooms[entry.room_id].get(entry.platform) is entry:
+                yield entry
+
+    def of_rooms(self, rooms: frozenset[str], cursor: int) -> list[Entry]:
+        """The same for a few rooms, without walking the log."""
+        found = [e for room in rooms for e in self._rooms.get(room, {}).values() if e.position > cursor]
+        found.sort(key=lambda entry: entry.position)
+        return found
+
+    def visible(self, scope: Scope, cursor: int) -> Iterator[Entry]:
+        """The current entries after a cursor that a scope lets one see, oldest change first."""
+        if scope.is_everything:
+            return self.after(cursor)
+        found = self.after(cursor) if scope.prefixes else self.of_rooms(scope.rooms, cursor)
+        return (entry for entry in found if scope.allows(entry.room_id, entry.platform))
+
+    def due(self, now_seconds: float) -> list[Entry]:
+        """The live entries whose time is up. Cheap while none can be: the earliest possible expiry is remembered."""
+        if now_seconds < self._next_expiry:
+            return []
+        live = [entry for platforms in self._rooms.values() for entry in platforms.values() if not entry.expired]
+        self._next_expiry = min((e.expires_at for e in live if e.expires_at > now_seconds), default=math.inf)
+        return [entry for entry in live if entry.expires_at <= now_seconds]
+
+    def checkpoint(self) -> None:
+        """Remembers which versions can stand before the head, for resuming readers."""
+        if self.newest_version < self._checkpoint_versions[-1] + CHECKPOINT_SPACING_US:
+            return
+        self._checkpoint_versions.append(self.newest_version)
+        self._checkpoint_positions.append(self.head)
+        if len(self._checkpoint_versions) > 2 * CHECKPOINTS:
+            del self._checkpoint_versions[:CHECKPOINTS], self._checkpoint_positions[:CHECKPOINTS]
+            self._forget_expired(self._checkpoint_positions[0])
+
+    def cursor_for(self, since: int) -> int | None:
+        """A cursor that certainly precedes every change a reader told up to version `since` may lack; None: only a snapshot will do."""
+        at = bisect.bisect_right(self._checkpoint_versions, since - RESUME_OVERLAP_US) - 1
+        return self._checkpoint_positions[at] if at >= 0 and self._checkpoint_positions[at] > 0 else None
+
+    def _forget_expired(self, before: int) -> None:
+        """Drops expiries that no reader can resume from any more."""
+        for room_id, platforms in list(self._rooms.items()):
+            for platform, entry in list(platforms.items()):
+                if entry.expired and entry.position <= before:
+                    del platforms[platform]
+                    self._size -= 1
+            if not platforms:
+                del self._rooms[room_id]
+        self._compact()
+
+    def _compact(self) -> None:
+        self._entries = [e for e in self._entries if self._rooms.get(e.room_id, {}).get(e.platform) is e]
+        self._positions = [entry.position for entry in self._entries]

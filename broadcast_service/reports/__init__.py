@@ -1,0 +1,1 @@
+"""History, earnings and reports."""

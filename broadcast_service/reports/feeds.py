@@ -1,0 +1,125 @@
+"""Which feeds have history on which days, as this process last read it.
+
+The sets in Redis only grow, so their sizes say whether anything is new: a set is read again when its size has changed, in parts, and a
+report of one room looks at one room. What grew and shrank to the same size meanwhile (a Redis that lost its data) is found within minutes.
+"""
+
+import asyncio
+import bisect
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+from broadcast_service import metrics
+from broadcast_service.reports.earnings import Feed
+from shared.auth.scope import Scope
+from shared.contract import keys
+from shared.contract.history_record import DAY_SECONDS
+from shared.store.redis import Store
+
+SCAN_COUNT: Final = 500  # members per answer
+REREAD_SECONDS: Final = 300.0
+
+
+class FeedIndex:
+    """Rooms, their platforms, and the days of each as bits: bit 0 is the first day of the last `refresh`."""
+
+    def __init__(self, store: Store, shards: int) -> None:
+        self._store = store
+        self._shards = shards
+        self._rooms: dict[str, dict[str, int]] = {}
+        self._accounts: dict[Feed, set[str]] = {}  # besides the nameless one; what no feed has any more goes with the day
+        self._names: list[str] = []
+        self._read: dict[tuple[int, int], tuple[int, float]] = {}  # size and time of the last reading, by day and shard
+        self._reading = asyncio.Lock()
+        self._first_day = 0
+
+    async def refresh(self, days: range) -> None:
+        """Brings these days (as numbers since the epoch) up to date; raises RedisError."""
+        async with self._reading:
+            self._forget(days)
+            sizes = await self._sizes(days)
+            now = time.monotonic()
+            for (day, shard), size in sizes.items():
+                known = self._read.get((day, shard))
+                if size and (known is None or known[0] != size or now - known[1] > REREAD_SECONDS):
+                    await self._read_one(day, shard)
+                    self._read[day, shard] = size, now
+            if len(self._names) != len(self._rooms):
+                self._names = sorted(self._rooms)
+            metrics.history_feeds.set(sum(map(len, self._rooms.values())))
+
+    async def _sizes(self, days: range) -> dict[tuple[int, int], int]:
+        """The size of the set of each day and shard, asked of each node at once."""
+        pipelines: dict[int, tuple[Any, list[tuple[int, int]]]] = {}
+        for shard in range(self._shards):
+            for day in days:
+                key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
+                node = self._store.owner(key)
+                pipeline, asked = pipelines.setdefault(id(node), (node.pipeline(transaction=False), []))
+                pipeline.scard(key)
+                asked.append((day, shard))
+        sizes: dict[tuple[int, int], int] = {}
+        for pipeline, asked in pipelines.values():
+            sizes.update(zip(asked, await pipeline.execute(), strict=True))
+        return sizes
+
+    async def _read_one(self, day: int, shard: int) -> None:
+        """Adds the members of one set, and gives the loop back between its parts."""
+        key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
+        async for members in self._parts(key):
+            for member in members:
+                room_id, _, name = member.decode(errors="replace").partition(":")
+                platform, _, account = name.partition(":")
+                if account:
+                    self._accounts.setdefault(Feed(room_id, platform), set()).add(account)
+                platforms = self._rooms.setdefault(room_id, {})
+                platforms[platform] = platforms.get(platform, 0) | 1 << (day - self._first_day)
+
+    async def _parts(self, key: str) -> AsyncIterator[list[bytes]]:
+        cursor = 0
+        while True:
+            answer: tuple[int, list[bytes]] = await self._store.owner(key).sscan(key, cursor, count=SCAN_COUNT)  # type: ignore[assignment]
+            cursor, members = answer
+            yield members
+            if not cursor:
+                return
+
+    def _forget(self, days: range) -> None:
+        """Drops what was read of days that are no longer kept; the bits then count from the new first day."""
+        passed, self._first_day = days.start - self._first_day, days.start
+        if not passed:
+            return
+        if passed < 0:  # the clock was set back
+            self._rooms, self._read = {}, {}
+        self._read = {key: value for key, value in self._read.items() if key[0] in days}
+        for room_id, platforms in list(self._rooms.items()):
+            left = {platform: mask >> passed for platform, mask in platforms.items() if mask >> passed}
+            if left:
+                self._rooms[room_id] = left
+            else:
+                del self._rooms[room_id]
+        self._accounts = {feed: found for feed, found in self._accounts.items() if feed.platform in self._rooms.get(feed.room_id, ())}
+        self._names = sorted(self._rooms)
+
+    def accounts(self, feed: Feed) -> list[str]:
+        """The accounts of a feed, the nameless one (empty) first."""
+        return ["", *sorted(self._accounts.get(feed, ()))]
+
+    def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
+        """The feeds inside a scope and the days of each as bits, by room."""
+        for room_id in self._rooms_of(scope):
+            for platform, mask in sorted(self._rooms.get(room_id, {}).items()):
+                if scope.platforms is None or platform in scope.platforms:
+                    yield Feed(room_id, platform), mask
+
+    def _rooms_of(self, scope: Scope) -> list[str]:
+        """The rooms inside a scope, sorted. A scope's patterns do not overlap."""
+        if scope.prefixes == ("",):
+            return self._names
+        found = [room_id for room_id in scope.rooms if room_id in self._rooms]
+        for prefix in scope.prefixes:
+            first = bisect.bisect_left(self._names, prefix)
+            found += self._names[first : bisect.bisect_left(self._names, prefix + "\x7f")]  # ids are ASCII below it
+        found.sort()
+        return found

@@ -1,0 +1,183 @@
+"""Reports for many: equal ones are made once and kept for a moment, each subject waits in a line of its own, and nobody waits for long.
+
+A subject has one report made at a time; the others of the same subject wait. Reports of different subjects are made at the same time, a
+feed of each in turn (`Analytics`), so that a small report never waits for a large one of somebody else. A report that nobody waits for
+any more is not made to its end.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import Final
+
+from broadcast_service.reports.analytics import Analytics, Pace, Wanted
+from broadcast_service.reports.earnings import Detail, Tally
+from shared.contract.problems import Problem
+from shared.web.jobs import end, sleep
+
+KEPT_BYTES: Final = 16_000_000  # of all reports that are kept
+MAX_KEPT_BYTES: Final = 1_000_000  # of one
+KEPT_SECONDS: Final = 20.0  # a report of a span that is over: only late readings change it
+KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
+KEPT_TIMES: Final = 20  # as long as it took to make: so equal reports take at most a twentieth of the process
+MAX_KEPT_SECONDS: Final = 30.0
+SWEEP_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 1.0
+DEADLINE_SECONDS: Final = 15.0
+MAX_PER_SUBJECT: Final = 8  # different reports that a subject may wait for, the one that is being made among them
+MAX_JOBS: Final = 64
+
+Made = bytes | Tally
+Charge = Callable[[float], None]
+
+
+class Kept:
+    """Finished reports by what they are about, within a number of bytes and until they are old. The clock is an argument."""
+
+    def __init__(self, limit_bytes: int = KEPT_BYTES, limit_one: int = MAX_KEPT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._limit_one = limit_one
+        self._reports: OrderedDict[Wanted, tuple[bytes, float]] = OrderedDict()
+        self.held_bytes = 0
+
+    def get(self, wanted: Wanted, now: float) -> bytes | None:
+        """A report that is still fresh."""
+        body, until = self._reports.get(wanted, (None, 0.0))
+        return body if now < until else None
+
+    def put(self, wanted: Wanted, body: bytes, until: float) -> None:
+        """Keeps a report, unless it is large; the oldest ones make room."""
+        self._drop(wanted)
+        if len(body) > self._limit_one:
+            return
+        self._reports[wanted] = body, until
+        self.held_bytes += len(body)
+        while self.held_bytes > self._limit_bytes:
+            self._drop(next(iter(self._reports)))
+
+    def sweep(self, now: float) -> None:
+        """Removes what is no longer fresh."""
+        for wanted in [wanted for wanted, (_, until) in self._reports.items() if until <= now]:
+            self._drop(wanted)
+
+    def _drop(self, wanted: Wanted) -> None:
+        body, _ = self._reports.pop(wanted, (b"", 0.0))
+        self.held_bytes -= len(body)
+
+
+class Lines:
+    """A first-come-first-served lock per name, forgotten while nobody uses it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Hashable, asyncio.Lock] = {}
+        self._users = Counter[Hashable]()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, name: Hashable) -> AsyncIterator[None]:
+        """Waits for one's turn, and has it until the end of the block."""
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        self._users[name] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._users[name] -= 1
+            if not self._users[name]:
+                del self._users[name], self._locks[name]
+
+
+class _Job:
+    """A report that is being made, or waits to be, and how many wait for it."""
+
+    task: "asyncio.Task[Made]"
+
+    def __init__(self, charge: Charge) -> None:
+        self._charge = charge
+        self.waiting = 0
+
+    def charge(self, price: float) -> None:
+        """Charges a part of the work, and ends the work if nobody waits for it: redis-py on Python 3.11 can swallow a cancellation."""
+        self._charge(price)
+        if not self.waiting:
+            raise asyncio.CancelledError
+
+
+class Reports:
+    """Makes reports in tasks of its own; `run` is the job that removes what is old, and ends them all when it is cancelled."""
+
+    def __init__(self, analytics: Analytics) -> None:
+        self._analytics = analytics
+        self.kept = Kept()
+        self._lines = Lines()
+        self._jobs: dict[tuple[str, Wanted], _Job] = {}
+
+    async def run(self) -> None:
+        """Sweeps for ever."""
+        try:
+            while True:
+                await sleep(SWEEP_SECONDS)
+                self.kept.sweep(time.monotonic())
+        finally:
+            await end([job.task for job in self._jobs.values()], within_seconds=STOP_SECONDS)
+
+    async def get(self, wanted: Wanted, subject: str, charge: Charge) -> Made:
+        """A report, made now or a moment ago: JSON, or what CSV is written from. Raises a 429 or 503 Problem, or RedisError."""
+        if kept := self.kept.get(wanted, time.monotonic()):
+            return kept
+        job = self._job(wanted, subject, charge)
+        job.waiting += 1
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS) as deadline:
+                return await asyncio.shield(job.task)
+        except TimeoutError:
+            if deadline.expired():
+                raise Problem(503, "the report takes too long; ask for a shorter span or fewer rooms", retry_after_seconds=5) from None
+            raise
+        finally:
+            job.waiting -= 1
+            if not job.waiting:
+                self._forget((subject, wanted), job)
+                job.task.cancel()
+
+    def _job(self, wanted: Wanted, subject: str, charge: Charge) -> _Job:
+        """The job of an equal report of the same subject, else a new one."""
+        if job := self._jobs.get((subject, wanted)):
+            return job
+        if sum(other == subject for other, _ in self._jobs) >= MAX_PER_SUBJECT:
+            raise Problem(429, "too many reports are waiting for this subject", retry_after_seconds=2)
+        if len(self._jobs) >= MAX_JOBS:
+            raise Problem(503, "too many reports are waiting", retry_after_seconds=5)
+        job = _Job(charge)
+        job.task = asyncio.create_task(self._make(wanted, subject, job.charge), name="report")
+        self._jobs[subject, wanted] = job
+        job.task.add_done_callback(lambda task: self._end((subject, wanted), job, task))
+        return job
+
+    def _end(self, key: tuple[str, Wanted], job: _Job, task: "asyncio.Task[Made]") -> None:
+        self._forget(key, job)
+        if not task.cancelled():
+            task.exception()  # whoever waits gets it; if nobody does, asyncio need not complain
+
+    def _forget(self, key: tuple[str, Wanted], job: _Job) -> None:
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
+
+    async def _make(self, wanted: Wanted, subject: str, charge: Charge) -> Made:
+        """Waits for the subject's turn, and for another subject that has the same report made; makes it unless it is there by then."""
+        async with self._lines.turn(("subject", subject)), self._lines.turn(("report", wanted)):
+            began = time.monotonic()
+            if kept := self.kept.get(wanted, began):
+                return kept
+            tally, measured = await self._analytics.make(wanted, charge)
+            if wanted.detail is Detail.CSV:
+                return tally
+            pace, body = Pace(), bytearray()
+            for part in tally.json(measured):
+                body += part
+                await pace.rest()
+            made, now = bytes(body), time.monotonic()
+            kept_seconds = KEPT_SECONDS if wanted.steps.end <= time.time() else KEPT_OPEN_SECONDS
+            self.kept.put(wanted, made, now + min(MAX_KEPT_SECONDS, max(kept_seconds, KEPT_TIMES * (now - began))))
+            return made

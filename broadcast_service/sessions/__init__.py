@@ -1,0 +1,1 @@
+"""Open dashboards: one session each, the registry, the limits."""

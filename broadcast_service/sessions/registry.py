@@ -1,0 +1,146 @@
+"""All sessions of this process: who may still come in, who must go."""
+
+import asyncio
+import ipaddress
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import structlog
+
+from broadcast_service import metrics
+from broadcast_service.sessions.session import Session
+from shared.contract.problems import CloseCode, Problem
+from shared.web.jobs import sleep
+
+STALL_SECONDS: Final = 10.0
+SWEEP_SECONDS: Final = 0.5
+DRAIN_SPREAD_MS: Final = 3000  # over which clients of a draining server come back
+DRAIN_SECONDS: Final = 5.0
+RETRY_AFTER_SECONDS: Final = 5
+
+log = structlog.get_logger()
+
+
+class Caps(NamedTuple):
+    """The most sockets at once, of this process, of one subject, and of one address; 0 is no cap."""
+
+    process: int
+    subject: int
+    address: int
+
+
+def _too_many(status: int, detail: str, setting: str) -> Problem:
+    members = {"code": "too_many_connections", "setting": setting}
+    return Problem(status, detail, retry_after_seconds=RETRY_AFTER_SECONDS, members=members)
+
+
+class Place:
+    """One socket's place under the caps, held from before the upgrade until it is released."""
+
+    __slots__ = ("_sessions", "address", "subject")
+
+    def __init__(self, sessions: "Sessions", subject: str, address: str) -> None:
+        self._sessions = sessions
+        self.subject = subject
+        self.address = address
+
+    def release(self) -> None:
+        """Gives the place back."""
+        self._sessions.release(self)
+
+
+def counted_as(address: str) -> str:
+    """What an address counts as: over IPv6 its /64, of which one client has every address, and an IPv4 address however it is written."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+
+
+class Sessions:
+    """The registry of open sessions and the caps on them."""
+
+    def __init__(self, caps: Caps) -> None:
+        self._caps = caps
+        self._open: dict[Session, Place] = {}
+        self._places = 0
+        self._by_subject: Counter[str] = Counter()
+        self._by_address: Counter[str] = Counter()
+        self.draining = False
+        self.before_drain: Callable[[], None] = lambda: None
+
+    def admit(self, subject: str, address: str) -> Place:
+        """Takes a place for a socket about to be accepted; raises a 429 or 503 Problem."""
+        address = counted_as(address)
+        if self.draining:
+            raise Problem(503, "the server is draining", retry_after_seconds=1)
+        if 0 < self._caps.process <= self._places:
+            raise _too_many(503, "this server is full", "MAX_CONNECTIONS")
+        if 0 < self._caps.subject <= self._by_subject[subject]:
+            raise _too_many(429, "too many connections of this subject", "MAX_CONNECTIONS_PER_SUBJECT")
+        if 0 < self._caps.address <= self._by_address[address]:
+            raise _too_many(429, "too many connections from this address", "MAX_CONNECTIONS_PER_ADDRESS")
+        self._places += 1
+        self._by_subject[subject] += 1
+        self._by_address[address] += 1
+        return Place(self, subject, address)
+
+    def release(self, place: Place) -> None:
+        """Takes a place back."""
+        self._places -= 1
+        for counter, key in ((self._by_subject, place.subject), (self._by_address, place.address)):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
+
+    def add(self, session: Session, place: Place) -> None:
+        """A session has started."""
+        self._open[session] = place
+        metrics.clients.set(len(self._open))
+
+    def remove(self, session: Session) -> None:
+        """A session's connection is gone."""
+        place = self._open.pop(session, None)
+        if place is not None:
+            place.release()
+        metrics.clients.set(len(self._open))
+
+    def end_tokens(self, token_ids: set[str]) -> None:
+        """Closes the sessions whose token or screen, or what that came from, was ended."""
+        for session in list(self._open):
+            if session.claims.is_ended(token_ids):
+                session.close(CloseCode.TOKEN_ENDED, "token revoked")
+
+    async def run(self) -> None:
+        """Every so often: cuts clients that make no progress, ends tokens that are over. One timer for all costs less than one each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await sleep(SWEEP_SECONDS)
+            now, now_seconds = loop.time(), time.time()
+            for session in [s for s in self._open if s.blocked_since is not None or s.due_at <= now_seconds]:
+                session.cut_if_stalled(now, STALL_SECONDS)
+                if session.due_at <= now_seconds:
+                    session.on_due(now_seconds)
+
+    async def drain(self) -> None:
+        """Tells the last values, says goodbye to everyone and waits until they have left; who does not is cut."""
+        log.info("drain.started", sessions=len(self._open))
+        self.draining = True
+        self.before_drain()
+        for position, session in enumerate(list(self._open)):
+            if session in self._open:  # it may have left while others were told
+                session.drain(retry_after_ms=random.randrange(100, DRAIN_SPREAD_MS))
+            if position % 256 == 255:
+                await asyncio.sleep(0)
+        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while self._open and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        for session in list(self._open):
+            session.abort()
+        log.info("drain.ended", cut=len(self._open))

@@ -1,0 +1,292 @@
+"""The uvicorn protocols that let a session have the bare transport.
+
+Authentication, routing and the handshake are ordinary ASGI. After `accept` the application takes the connection over through the scope
+extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and ready-made
+frames are written to the transport without a message, a task or a copy per client. A socket that is accepted must be taken over: this
+protocol has no other use for one.
+
+An idle connection is what there are most of. What it needs no more after its handshake is let go, and the library's parser of frames
+is made when the first one arrives that is not the empty answer to our heartbeat.
+
+A connection that must end is given a moment to take its close frame and is then aborted: `transport.close()` alone would wait for ever for
+a reader that never reads.
+"""
+
+import asyncio
+import http
+import socket
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, Final, Protocol
+from urllib.parse import unquote
+
+import structlog
+import uvicorn
+from uvicorn.server import ServerState
+
+from broadcast_service.websocket.frames import close_frame
+from broadcast_service.websocket.handshake_limiter import Turnstile
+from broadcast_service.websocket.message_reader import Inbound
+from broadcast_service.websocket.opening_handshake import Upgrade, read_upgrade
+from shared.contract.messages import encode
+from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, bug
+from shared.web.http_protocol import HttpProtocol
+
+EXTENSION: Final = "studio_pulse.takeover"
+CLOSE_TIMEOUT_SECONDS: Final = 2.0
+SEND_BUFFER_BYTES: Final = 64 * 1024
+MAX_EARLY_BYTES: Final = 16 * 1024  # frames that a client may send before it was accepted
+EMPTY_PONG: Final = b"\x8a\x80"  # then the mask of nothing
+
+log = structlog.get_logger()
+
+
+class Receiver(Protocol):
+    """Who hears of a connection that was taken over."""
+
+    def on_text(self, data: bytes) -> None:
+        """A whole text message arrived."""
+
+    def on_binary(self) -> None:
+        """A binary message arrived."""
+
+    def on_flood(self) -> None:
+        """More frames arrived than anybody needs."""
+
+    def on_crash(self) -> None:
+        """What it did with a message failed."""
+
+    def on_pause(self) -> None:
+        """The socket did not take all that was written."""
+
+    def on_resume(self) -> None:
+        """The socket has taken everything."""
+
+    def on_lost(self) -> None:
+        """The connection is gone."""
+
+
+class Connection:
+    """The writing end of a connection that was taken over."""
+
+    __slots__ = ("_protocol", "deflates", "write")
+
+    def __init__(self, protocol: "PulseProtocol", transport: asyncio.Transport, *, deflates: bool) -> None:
+        self._protocol = protocol
+        self.deflates = deflates
+        self.write: Callable[[bytes], None] = transport.write
+
+    def unsent_bytes(self) -> int:
+        """What was written and the socket has not taken."""
+        return self._protocol.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Ends the connection now."""
+        self._protocol.transport.abort()
+
+    def close(self, code: int, reason: str) -> None:
+        """Sends a close frame and ends the connection, with or without the client's help."""
+        self._protocol.close_with(code, reason)
+
+
+class PulseHttpProtocol(HttpProtocol):
+    """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
+
+    def __init__(self, *arguments: Any, handshakes: Turnstile, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._handshakes = handshakes
+
+    def handle_websocket_upgrade(self) -> None:
+        """Gives the transport to a `PulseProtocol`."""
+        self.connections.discard(self)
+        socket_protocol = PulseProtocol(self.config, self.server_state, self.transport, self._handshakes)
+        self.transport.set_protocol(socket_protocol)
+        self.parser = None  # type: ignore[assignment]  # parser and protocol hold each other; nobody else holds them now
+        socket_protocol.open(self.scope, self.url)
+
+
+class PulseProtocol(asyncio.Protocol):
+    """One WebSocket: an ASGI handshake, then a receiver."""
+
+    __slots__ = ("_close_timer", "_early", "_handshakes", "_head", "_inbound", "_receiver", "_state", "_upgrade", "config", "transport")
+
+    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport, handshakes: Turnstile) -> None:
+        self.config = config
+        self.transport = transport
+        self._state = state
+        self._handshakes = handshakes
+        self._receiver: Receiver | None = None
+        self._inbound: Inbound | None = None
+        self._early = b""
+        self._upgrade: Upgrade | None = None
+        self._head = b""
+        self._close_timer: asyncio.TimerHandle | None = None
+
+    def open(self, scope: Any, url: bytes) -> None:
+        """Runs the application for a parsed request, unless it is no proper upgrade."""
+        self._state.connections.add(self)  # type: ignore[arg-type]
+        try:
+            self._upgrade = read_upgrade(scope["method"], url, scope["headers"], compression=bool(self.config.ws_per_message_deflate))
+        except Problem as problem:
+            self._refuse(problem)
+            return
+        raw_path, _, query = url.partition(b"?")
+        upgrade_scope = {
+            **scope,
+            "type": "websocket",
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.4"},
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "path": self.config.root_path + unquote(raw_path.decode("latin-1")),
+            "raw_path": raw_path,
+            "query_string": query,
+            "subprotocols": self._upgrade.subprotocols,
+            "extensions": {"websocket.http.response": {}, EXTENSION: self.take_over},
+        }
+        del upgrade_scope["method"]
+        task = asyncio.get_running_loop().create_task(self._run(upgrade_scope))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    async def _run(self, scope: MutableMapping[str, Any]) -> None:
+        """Runs the application for the handshake; a connection that was taken over outlives it."""
+        await self._handshakes.enter()
+        if self.transport.is_closing():
+            return  # left while it waited
+        try:
+            await self.config.loaded_app(scope, self._receive, self._send)
+        except Exception:
+            log.exception("socket.crashed")
+            self._refuse(bug())
+        if self._receiver is None:
+            self.transport.close()
+
+    async def _receive(self) -> dict[str, Any]:
+        """ASGI `receive`, of use only before `accept`."""
+        if self.transport.is_closing():
+            return {"type": "websocket.disconnect", "code": 1006}
+        return {"type": "websocket.connect"}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI `send`: the answer to the upgrade."""
+        kind = message["type"]
+        if kind == "websocket.accept":
+            assert self._upgrade is not None
+            self.transport.write(self._upgrade.response(message.get("subprotocol")))
+        elif kind == "websocket.http.response.start":
+            self._head = _head(message["status"], message["headers"])
+        elif kind == "websocket.http.response.body":
+            self.transport.write(self._head + message.get("body", b""))
+        elif kind == "websocket.close":
+            self._refuse(Problem(403, "there is no socket here"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers with a problem and ends the connection."""
+        if self._receiver is None and not self.transport.is_closing():
+            body = encode(problem.as_dict())
+            headers = problem.headers | {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
+            self.transport.write(_head(problem.status, [(name.encode(), value.encode()) for name, value in headers.items()]) + body)
+        self.transport.close()
+
+    def take_over(self, receiver: Receiver) -> Connection:
+        """From now on `receiver` hears what arrives, and only the returned connection writes."""
+        self._receiver = receiver
+        assert self._upgrade is not None
+        # With no allowance `pause_writing` means exactly: the socket did not take it all.
+        self.transport.set_write_buffer_limits(high=0)
+        # The kernel would else hold megabytes for a slow reader: minutes of values that were long superseded, told as if they were new.
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        connection = Connection(self, self.transport, deflates=self._upgrade.deflates)
+        if self._upgrade.extension is None:
+            self._upgrade = None
+        if self._early:
+            asyncio.get_running_loop().call_soon(self.data_received, b"")  # when the session has started
+            self.transport.resume_reading()
+        return connection
+
+    # --- frames ---
+
+    def data_received(self, data: bytes) -> None:
+        """What arrived. Most of it is the six bytes that answer a heartbeat."""
+        if self._receiver is None:
+            self._early += data
+            if len(self._early) > MAX_EARLY_BYTES:
+                self.transport.pause_reading()
+            return
+        if self._early:
+            data, self._early = self._early + data, b""
+        if self._inbound is None:
+            if len(data) == 6 and data.startswith(EMPTY_PONG):
+                return
+            self._inbound = Inbound(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
+        for message in self._inbound.messages(data, asyncio.get_running_loop().time()):
+            self._deliver(message)
+        if self._inbound.flooded and not self._closing and self._receiver is not None:
+            self._receiver.on_flood()
+            self.transport.pause_reading()
+        self._answer(self._inbound)
+
+    def _deliver(self, message: bytes | None) -> None:
+        if self._closing or self._receiver is None:
+            return
+        try:
+            if message is None:
+                self._receiver.on_binary()
+            else:
+                self._receiver.on_text(message)
+        except Exception:
+            log.exception("session.crashed")
+            self._receiver.on_crash()
+
+    def _answer(self, inbound: Inbound) -> None:
+        """Pongs, which the bound on frames bounds too; and the end, if it is one."""
+        answers = inbound.answers()
+        if answers and not self._closing:
+            self.transport.write(answers)
+        if inbound.ended:
+            self.transport.close()
+            self._abort_later()
+
+    @property
+    def _closing(self) -> bool:
+        return self._close_timer is not None or self.transport.is_closing()
+
+    def close_with(self, code: int, reason: str) -> None:
+        """Our close frame; the client may answer it until the connection is aborted."""
+        if not self._closing:
+            self.transport.write(close_frame(code, reason))
+            self._abort_later()
+
+    def _abort_later(self) -> None:
+        if self._close_timer is None:
+            self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """The socket did not take all that was written."""
+        if self._receiver is not None:
+            self._receiver.on_pause()
+
+    def resume_writing(self) -> None:
+        """The socket has taken everything. After a close frame nothing may follow."""
+        if self._receiver is not None and not self._closing:
+            self._receiver.on_resume()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The connection is gone."""
+        self._state.connections.discard(self)
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.on_lost()
+
+    def shutdown(self) -> None:
+        """The server stops; sessions have been drained before, what is left now gets no more time."""
+        if self._receiver is None:
+            self._refuse(Problem(503, "the server is draining", retry_after_seconds=1))
+        else:
+            self.close_with(CloseCode.RESTART, CloseCode.RESTART.reason)
+
+
+def _head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of an HTTP response that ends its connection."""
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), *(b": ".join(header) for header in headers)]
+    return b"\r\n".join((*lines, b"connection: close", b"", b""))

@@ -1,0 +1,173 @@
+"""Who was refused and what was revoked, in a volume that no flood can swell, and of which no flood can take somebody else's part.
+
+An event has a name, and fields that say who as far as that is known: subject, `jti`, address, never a token and never raw input. Lines
+without a subject have a share of each interval, every subject has one of its own, and so have the sessions that it starts and ends. What
+repeats a line, or comes after its share, is counted, and `audit.counted` lines report the numbers when the interval is over. Addresses of
+one IPv6 network (/64) count as one: whoever has one has all. Revocations are always written: only an operator can cause them.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from shared.contract.problems import Problem
+from shared.tokens import Claims
+from shared.web.jobs import sleep
+
+INTERVAL_SECONDS: Final = 60.0
+LINES: Final = 20  # of an event, without a subject
+SUBJECT_LINES: Final = 5  # of an event, for one subject
+SESSION_LINES: Final = 20  # the same for sessions that start and end
+ALL_LINES: Final = 200  # of an event, for all subjects together
+COUNTED_SUBJECTS: Final = 20  # that are named with a number of their own, those with the highest
+JTIS_PER_LINE: Final = 20
+MAX_COUNTED: Final = 10_000  # pairs of event and subject
+CLAIMS: Final = "studio_pulse.claims"  # where a request's scope keeps what its token said, once that is known
+PROBLEM: Final = "studio_pulse.problem"  # why it was refused, on its way through the proxies' middleware
+EVENTS: Final[dict[int | str, str]] = {
+    401: "token.refused",
+    403: "scope.refused",
+    429: "rate.limited",
+    "upgrade_dropped": "upgrade.dropped",
+}
+
+log = structlog.get_logger()
+
+
+class Audit:
+    """The audit log of one process; `run` is the task that tells the counts."""
+
+    def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._interval_seconds = interval_seconds
+        self._written: dict[tuple[str, str | None], set[tuple[Any, ...]]] = {}
+        self._sessions: Counter[tuple[str, str | None]] = Counter()
+        self._lines: Counter[str] = Counter()
+        self._counted: Counter[tuple[str, str | None]] = Counter()
+
+    def note(self, event: str, **who: Any) -> None:
+        """Writes an event, or counts it where its share of the interval is used up."""
+        subject = who.get("subject")
+        line = tuple(_network(value) if name == "address" else value for name, value in who.items())
+        share = LINES if subject is None else SUBJECT_LINES
+        written = self._written.get((event, subject), set())
+        if line in written or len(written) >= share or not self._has_room(event, subject):
+            self._count(event, subject)
+            return
+        self._written[event, subject] = written | {line}
+        log.warning(event, audit=True, **{name: value for name, value in who.items() if value is not None})
+
+    def session(self, event: str, *, subject: str, **fields: Any) -> None:
+        """Writes that a session has started or ended, or counts it: whoever connects in a loop must not push older lines out of the log."""
+        if self._sessions[event, subject] >= SESSION_LINES or not self._has_room(event, subject):
+            self._count(event, subject)
+            return
+        self._sessions[event, subject] += 1
+        log.info(event, subject=subject, **fields)
+
+    def revoked(self, token_ids: set[str]) -> None:
+        """Writes every token that was ended, many in a line."""
+        ordered = sorted(token_ids)
+        for first in range(0, len(ordered), JTIS_PER_LINE):
+            some = ordered[first : first + JTIS_PER_LINE]
+            log.warning("token.revoked", audit=True, **({"jti": some[0]} if len(some) == 1 else {"jtis": some}))
+
+    def _has_room(self, event: str, subject: str | None) -> bool:
+        """Whether the lines of all subjects together leave room for another one; those without a subject do not take part."""
+        if subject is not None:
+            self._lines[event] += 1
+        return subject is None or self._lines[event] <= ALL_LINES
+
+    def _count(self, event: str, subject: str | None) -> None:
+        known = (event, subject) in self._counted or len(self._counted) < MAX_COUNTED
+        self._counted[event, subject if known else None] += 1
+
+    def tell(self) -> None:
+        """Ends an interval: reports what was only counted, and everyone has a share again."""
+        counted, self._counted = self._counted, Counter()
+        for shares in (self._written, self._sessions, self._lines):
+            shares.clear()
+        rest: Counter[str] = Counter()
+        named = 0
+        for (event, subject), times in counted.most_common():
+            if subject is None or named >= COUNTED_SUBJECTS:
+                rest[event] += times
+            else:
+                named += 1
+                log.warning("audit.counted", audit=True, counted=event, times=times, subject=subject)
+        for event, times in rest.items():
+            log.warning("audit.counted", audit=True, counted=event, times=times)
+
+    def refusal(self, connection: HTTPConnection, problem: Problem) -> None:
+        """Notes a refusal that says something about its sender, and every refused socket; what else a request got wrong is between us."""
+        event = EVENTS.get(problem.members.get("code", problem.status)) or EVENTS.get(problem.status)
+        event = event or ("session.refused" if connection.scope["type"] == "websocket" else None)
+        if event is None:
+            return
+        claims: Claims | None = connection.scope.get(CLAIMS)
+        self.note(
+            event,
+            detail=problem.detail,
+            reason="revoked" if claims and problem.status == 401 else None,
+            subject=claims and claims.subject,
+            jti=claims and claims.token_id,
+            address=address_of(connection),
+            **problem.logged,
+        )
+
+    async def run(self) -> None:
+        """Tells the counts at the end of every interval, and once more when cancelled."""
+        try:
+            while True:
+                await sleep(self._interval_seconds)
+                self.tell()
+        finally:
+            self.tell()
+
+    async def answer_problem(self, request: Request, problem: Exception) -> Response:
+        """Starlette's handler for `Problem`."""
+        assert isinstance(problem, Problem)
+        self.refusal(request, problem)
+        return problem.response()
+
+
+def _network(address: Any) -> Any:
+    """An IPv6 address as its /64, which is what one customer has; anything else as it is."""
+    if not isinstance(address, str) or ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    except ValueError:
+        return address
+
+
+def address_of(connection: HTTPConnection) -> str | None:
+    """Where a request came from. A proxy passes on what its own client says, which need not be an address."""
+    try:
+        return str(ipaddress.ip_address((connection.client.host if connection.client else "").partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def behind_proxies(audit: Audit, trusted: list[str]) -> Callable[[Scope, Problem], Awaitable[None]]:
+    """Notes refusals where the server itself does not look for the address that a trusted proxy reports: only a refusal pays for it."""
+
+    async def note(scope: Any, _receive: Any, _send: Any) -> None:
+        audit.refusal(HTTPConnection(scope), scope[PROBLEM])
+
+    through = ProxyHeadersMiddleware(note, trusted)
+
+    async def refused(scope: Scope, problem: Problem) -> None:
+        await through({**scope, PROBLEM: problem}, _silent, _silent)  # type: ignore[arg-type]
+
+    return refused
+
+
+async def _silent(*_: Any) -> Any:
+    """Neither asked nor answered: noting is all that happens."""

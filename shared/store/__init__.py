@@ -1,0 +1,1 @@
+"""Redis: how a service connects, reads, and listens."""

@@ -1,0 +1,151 @@
+"""The bytes of one pub/sub connection, read as they arrive.
+
+redis-py connects, encrypts and authenticates; after that its transport is ours, because its way of reading (a stream, a future and two
+coroutines for every message) costs more than all that is done with the message. hiredis reads the protocol, as it does for redis-py.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import hiredis
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse
+
+from shared.store.connection import connection_errors, new_connection, pack_command, parse_error, transport_of
+
+SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
+BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without giving the loop back
+CONFIRMATIONS: Final = (b"subscribe", b"ssubscribe")
+MESSAGES: Final = (b"message", b"smessage")
+
+Hear = Callable[[bytes, bytes, bytes], None]
+
+
+class Subscription(asyncio.Protocol):
+    """Takes a transport over and hands `hear` each message's kind, channel and payload.
+
+    What `hear` raises ends the subscription, as a lost connection does; nothing is handed over after the end. `busy_seconds` is what it
+    took lately to hand over what had come.
+    """
+
+    def __init__(self, transport: asyncio.Transport, hear: Hear, *, channels: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._hear = hear
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
+        self._unconfirmed = channels
+        self._confirmed = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+        self._held: asyncio.Handle | None = None  # while it waits, for whatever reason, nothing is read
+        self.busy_seconds = 0.0
+        transport.set_protocol(self)
+
+    async def confirmed(self) -> None:
+        """Returns when the server has confirmed every channel; raises what ended the subscription instead."""
+        await self._confirmed.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def lost(self) -> None:
+        """Waits for the end, and raises what it was."""
+        await self._ended.wait()
+        assert self._error is not None
+        raise self._error
+
+    def rest(self, seconds: float) -> None:
+        """Reads nothing for so long; what is published meanwhile waits and is then read at once.
+
+        It waits in the socket, costing nothing, or with TLS in the loop's buffer for it.
+        """
+        if self._held is None and not self._is_over:
+            self._transport.pause_reading()
+            self._held = self._loop.call_later(seconds, self._go_on)
+
+    def data_received(self, data: bytes) -> None:
+        """Any number of messages, the last one perhaps in part."""
+        self._reader.feed(data)
+        if self._held is None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Hands over what has come, or as much as may be at a stretch."""
+        started = time.perf_counter()
+        try:
+            while not self._is_over and (reply := self._reader.gets()) is not False:
+                self._take(reply)
+                if time.perf_counter() - started > BUSY_SECONDS:
+                    self._yield()
+                    break
+        except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
+            self._end(error)
+        self.busy_seconds = time.perf_counter() - started
+
+    def _yield(self) -> None:
+        """Gives the loop back, and goes on in its next turn unless there is to be a rest."""
+        if self._held is None and not self._is_over:
+            self._transport.pause_reading()
+            self._held = self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._held = None
+        self._hand_over()
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._held is None and not self._is_over:
+            self._transport.resume_reading()
+
+    def _take(self, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            raise reply
+        if not isinstance(reply, list) or len(reply) != 3:
+            raise InvalidResponse("the server sent something that is no message")
+        kind, channel, data = reply
+        if kind in CONFIRMATIONS:
+            self._unconfirmed -= 1
+            if not self._unconfirmed:
+                self._confirmed.set()
+        elif kind in MESSAGES:
+            self._hear(kind, channel, data)
+        else:
+            raise RedisConnectionError("the server ended the subscription")
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended.is_set() or self._transport.is_closing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The server, the network or we ended it."""
+        if error is None or not isinstance(error, OSError):
+            error = RedisConnectionError("the connection was closed")
+        self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        self._error = self._error or error
+        self._confirmed.set()
+        self._ended.set()
+
+
+@contextlib.asynccontextmanager
+async def subscription(node: Redis, command: str, channels: list[bytes], hear: Hear) -> AsyncIterator[Subscription]:
+    """A confirmed subscription on a connection of its own; raises RedisError, OSError or TimeoutError."""
+    connection = new_connection(node)
+    try:
+        async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
+            with connection_errors():
+                await connection.connect()  # type: ignore[no-untyped-call]
+                transport = transport_of(connection)
+                found = Subscription(transport, hear, channels=len(channels))
+                transport.write(pack_command(command, *channels))
+            await found.confirmed()
+        yield found
+    finally:
+        await connection.disconnect(nowait=True)

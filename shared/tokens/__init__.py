@@ -1,0 +1,294 @@
+"""Tokens: keys, claims, signing and verification (RFC 7519, RFC 8725), and `python -m shared.tokens`.
+
+One key per `kid`, one algorithm per key: the token's header chooses a key, never an algorithm. Whatever is wrong with a token, the
+caller gets one error with one text. Verification is pure; revocation is `shared.auth.revocations`.
+"""
+
+import base64
+import functools
+import pathlib
+import re
+import secrets
+import time
+from collections.abc import Container, Mapping
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from msgspec import Struct
+
+from shared.auth.scope import Scope, ScopeError
+
+ISSUER: Final = "studio-pulse"
+AUDIENCES: Final = ("ingest", "dashboard")
+MAX_TOKEN_BYTES: Final = 4000  # so that an `auth` message with it stays below 4 KiB
+MAX_LIFETIME_SECONDS: Final = 366 * 86400
+MIN_SECRET_BYTES: Final = 32
+ED25519: Final = "ed25519:"  # what a key in a setting starts with that is neither a secret nor a path
+CLOCK_SKEW_SECONDS: Final = 60  # how far ahead an issuer's clock may be
+
+_KID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
+
+
+class TokenError(Exception):
+    """The token is not good for this; deliberately without detail."""
+
+
+class KeyringError(ValueError):
+    """A key setting is malformed; the text never holds key material."""
+
+
+class Key(Struct, frozen=True):
+    """Verification material bound to one algorithm, and what signs, where that is known; `repr` shows none of it."""
+
+    algorithm: str
+    material: Any
+    signing: Any = None
+
+    def __repr__(self) -> str:
+        return f"Key({self.algorithm})"
+
+
+class Keyring:
+    """Keys by `kid`, in the order given: the first one that can sign does."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        self.keys = keys
+
+    @property
+    def signing_kid(self) -> str:
+        """The `kid` that signs; raises KeyringError when there are public keys alone."""
+        for kid, key in self.keys.items():
+            if key.signing is not None:
+                return kid
+        raise KeyringError("no key to sign with")
+
+    @property
+    def signing_secret(self) -> bytes:
+        """The bytes of the key that signs, to derive other secrets from; raises KeyringError when there are public keys alone."""
+        signing = self.keys[self.signing_kid].signing
+        return signing if isinstance(signing, bytes) else bytes(signing.private_bytes_raw())
+
+
+class SecretKeys(Keyring):
+    """`TOKEN_KEYS`: shared secrets for HS256, and private keys for EdDSA."""
+
+    @classmethod
+    def parse(cls, text: str) -> "SecretKeys":
+        """Reads `kid:secret` or `kid:ed25519:seed`, comma separated; raises KeyringError."""
+        return cls({kid: _secret_key(secret) for kid, secret in _pairs(text).items()})
+
+    def public(self) -> str:
+        """The value of TOKEN_PUBLIC_KEYS that verifies what these keys sign; raises KeyringError for a shared secret, which has none."""
+        if any(key.algorithm != "EdDSA" for key in self.keys.values()):
+            raise KeyringError("a shared secret has no public half")
+        return ",".join(f"{kid}:{ED25519}{_unpadded(key.material.public_bytes_raw())}" for kid, key in self.keys.items())
+
+
+class PublicKeys(Keyring):
+    """`TOKEN_PUBLIC_KEYS`: keys that a service can verify but not sign with."""
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicKeys":
+        """Reads `kid:path-to-PEM` or `kid:ed25519:key`, comma separated; raises KeyringError."""
+        return cls({kid: _public_key(value) for kid, value in _pairs(text).items()})
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in text.split(","):
+        kid, separator, value = item.strip().partition(":")
+        if not separator or not _KID.match(kid) or not value:
+            raise KeyringError("each key is kid:value, the kid of letters, digits, . _ -")
+        if kid in pairs:
+            raise KeyringError("a kid stands twice")
+        pairs[kid] = value
+    return pairs
+
+
+def _secret_key(text: str) -> Key:
+    if text.startswith(ED25519):
+        private = ed25519.Ed25519PrivateKey.from_private_bytes(_raw(text))
+        return Key("EdDSA", private.public_key(), private)
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise KeyringError(f"a secret is shorter than {MIN_SECRET_BYTES} bytes")
+    return Key("HS256", text.encode(), text.encode())
+
+
+def _raw(text: str) -> bytes:
+    """The 32 bytes of a key in base64url; raises KeyringError."""
+    encoded = text.removeprefix(ED25519)
+    try:
+        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except ValueError:
+        raw = b""
+    if len(raw) != 32 or _unpadded(raw) != encoded:
+        raise KeyringError(f"what follows {ED25519} is 32 bytes in base64url")
+    return raw
+
+
+def _unpadded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _public_key(text: str) -> Key:
+    if text.startswith(ED25519):
+        return Key("EdDSA", ed25519.Ed25519PublicKey.from_public_bytes(_raw(text)))
+    try:
+        key = load_pem_public_key(pathlib.Path(text).read_bytes())
+    except (OSError, ValueError) as error:
+        raise KeyringError("a public key file cannot be read as PEM") from error
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        return Key("RS256", key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return Key("ES256", key)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return Key("EdDSA", key)
+    raise KeyringError("a public key is neither RSA of 2048 bits or more, nor P-256, nor Ed25519")
+
+
+class Claims(Struct, frozen=True):
+    """The verified content of a token, or what a signed-in screen may do; `expires_at` in Unix seconds.
+
+    `derived_from` names the tokens and screens that a screen came from: ending one of them ends it too.
+    """
+
+    subject: str
+    audience: str
+    token_id: str
+    expires_at: int
+    scope: Scope
+    derived_from: tuple[str, ...] = ()
+
+    def is_ended(self, ended: Container[str]) -> bool:
+        """Whether this, or what it came from, is among the ended ids."""
+        return self.token_id in ended or any(token_id in ended for token_id in self.derived_from)
+
+
+def issue(
+    keyring: Keyring, *, audience: str, subject: str, rooms: list[str], platforms: list[str] | None, ttl_seconds: int, now_seconds: int
+) -> str:
+    """Signs a token with the ring's first key that can; raises ScopeError or KeyringError."""
+    Scope.of(rooms, platforms)
+    if not 0 < ttl_seconds <= MAX_LIFETIME_SECONDS:
+        raise KeyringError("a token lives between 1 second and 366 days")
+    kid = keyring.signing_kid
+    payload: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": subject,
+        "iat": now_seconds,
+        "exp": now_seconds + ttl_seconds,
+        "jti": secrets.token_hex(12),  # never with a dash in front, which a command line would take for an option
+        "rooms": rooms,
+    }
+    if platforms is not None:
+        payload["platforms"] = platforms
+    key = keyring.keys[kid]
+    return jwt.encode(payload, key.signing, key.algorithm, {"kid": kid})
+
+
+_DECODER: Final = jwt.PyJWT(
+    options={
+        "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
+        "verify_iat": False,  # these two are checked here, with room for a clock that is ahead
+        "verify_nbf": False,
+        "enforce_minimum_key_length": True,
+    }
+)
+
+
+def verify(keyring: Keyring, token: str, *, audience: str, now_seconds: float | None = None) -> Claims:
+    """Checks signature, times, issuer and audience; raises TokenError, whatever is wrong."""
+    now = time.time() if now_seconds is None else now_seconds
+    try:
+        if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+            raise TokenError
+        header = _header(token.partition(".")[0])
+        key = keyring.keys[header["kid"]]
+        if header.get("alg") != key.algorithm or header.get("typ", "JWT") != "JWT" or "crit" in header:
+            raise TokenError
+        payload = _DECODER.decode(token, key.material, algorithms=[key.algorithm], audience=audience, issuer=ISSUER)
+        return _claims(payload, audience, now)
+    except (jwt.PyJWTError, ScopeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise TokenError from None
+
+
+@functools.lru_cache(maxsize=64)  # all tokens of a key begin alike, and PyJWT reads each part twice if it is asked for the header first
+def _header(segment: str) -> dict[str, Any]:
+    """The header in the first part of a token, whatever follows; raises PyJWTError."""
+    return jwt.get_unverified_header(f"{segment}.e30.")
+
+
+def _claims(payload: dict[str, Any], audience: str, now_seconds: float) -> Claims:
+    issued_at, expires_at = payload["iat"], payload["exp"]
+    if type(issued_at) is not int or type(expires_at) is not int:
+        raise TokenError
+    if issued_at > now_seconds + CLOCK_SKEW_SECONDS or not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
+        raise TokenError
+    if expires_at <= now_seconds or not _has_begun(payload, now_seconds):
+        raise TokenError
+    rooms, platforms = _strings(payload["rooms"]), payload.get("platforms")
+    return Claims(
+        _name(payload["sub"]),
+        audience,
+        _name(payload["jti"]),
+        expires_at,
+        Scope.of(rooms, None if platforms is None else _strings(platforms)),
+    )
+
+
+def _has_begun(payload: dict[str, Any], now_seconds: float) -> bool:
+    """Whether `nbf`, a number where there is one (RFC 7519 section 4.1.5), has come, as an issuer's clock may see it."""
+    if "nbf" not in payload:
+        return True
+    not_before = payload["nbf"]
+    return type(not_before) in (int, float) and not_before <= now_seconds + CLOCK_SKEW_SECONDS
+
+
+def _name(value: Any) -> str:
+    """Text that logs and Redis can take as it is: neither line breaks nor escapes, nor surrogates that no encoder accepts."""
+    if not isinstance(value, str) or not 0 < len(value) <= 128 or not value.isprintable():
+        raise TokenError
+    return value
+
+
+def _strings(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TokenError
+    return value
+
+
+class Verifier:
+    """Verifies tokens of one audience, remembering the good ones: a producer shows the same token every five seconds.
+
+    The memory is bounded and holds only what passed; expiry is checked at every use.
+    """
+
+    def __init__(self, keyring: Keyring, audience: str, *, remembered: int = 4096) -> None:
+        self._keyring = keyring
+        self._audience = audience
+        self._remembered = remembered
+        self._claims: dict[str, Claims] = {}
+
+    def verify(self, token: str, now_seconds: float) -> Claims:
+        """The token's claims; raises TokenError."""
+        claims = self._claims.get(token)
+        if claims is None:
+            claims = verify(self._keyring, token, audience=self._audience, now_seconds=now_seconds)
+            if len(self._claims) >= self._remembered:
+                self._claims.pop(next(iter(self._claims)))
+            self._claims[token] = claims
+        if claims.expires_at <= now_seconds:
+            self._claims.pop(token, None)
+            raise TokenError
+        return claims
+
+
+def bearer(header: str) -> str:
+    """The token of an `Authorization` header (RFC 6750); raises TokenError."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenError
+    return token.strip()

@@ -1,0 +1,1 @@
+"""What both services have around their own work: server, logs, traces, metrics, schemas."""

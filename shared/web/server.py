@@ -1,0 +1,132 @@
+"""What both services have around their own work: health and schema routes, a listener for metrics, and a uvicorn set up with care."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import uvicorn
+from prometheus_client import Info
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.contract.messages import encode
+from shared.contract.problems import API_HEADERS, Problem
+from shared.web.http_protocol import HttpProtocol
+from shared.web.openapi import version
+
+FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
+
+build = Info("pulse_build", "What runs: during an update two versions do")
+build.info({"version": version()})
+
+Readiness = Callable[[], list[str]]
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Any message or plain value as a JSON response."""
+    return Response(encode(value), status, {**API_HEADERS, **(headers or {})}, "application/json")
+
+
+def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> list[Route]:
+    """`/health`, `/livez`, `/readyz` and `/openapi.json`; `unready` lists the reasons, if any."""
+
+    async def live(_request: Request) -> Response:
+        return json_response({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        if reasons := unready():
+            raise Problem(503, "not ready: " + "; ".join(reasons), retry_after_seconds=1)
+        return json_response({"status": "ready"})
+
+    async def schema(_request: Request) -> Response:
+        return json_response(openapi())
+
+    return [
+        Route("/health", live),
+        Route("/livez", live),
+        Route("/readyz", ready),
+        Route("/openapi.json", schema),
+    ]
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with an exit status: a crashed job ends the process with 1, so that whoever watches restarts it."""
+
+    crashed = False
+
+    def __init__(self, config: uvicorn.Config, metrics: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._metrics = uvicorn.Server(metrics)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens for Prometheus first, so that a port that is taken ends the process before it has begun anything."""
+        self._metrics.config.load()
+        self._metrics.lifespan = self._metrics.config.lifespan_class(self._metrics.config)
+        await self._metrics.startup()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers Prometheus to the end."""
+        await super().shutdown(sockets)
+        await self._metrics.shutdown()
+
+    def crash(self) -> None:
+        """Stops serving; `serve` then reports failure."""
+        self.crashed = True
+        self.should_exit = True
+
+
+def run(server: Server) -> int:
+    """Serves until told to stop; returns the exit status."""
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 1 if server.crashed or not server.started else 0
+
+
+def config(app: Any, *, host: str, port: int, http: Any = HttpProtocol, **options: Any) -> uvicorn.Config:
+    """The uvicorn configuration of both services.
+
+    Its request lines are off, since they hold URLs; the URL of a socket may carry what a confused client put there.
+    """
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        http=http,
+        **options,
+    )
+
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+async def read_body(receive: Receive, *, limit_bytes: int, timeout_seconds: float) -> bytes:
+    """A request's whole body; raises a 413 or 408 Problem, or ClientGone."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            while message.get("more_body", False):
+                if len(body) > limit_bytes:
+                    break
+                message = await receive()
+                body += message.get("body", b"")
+    except TimeoutError:
+        raise Problem(408, "the body did not arrive in time", headers={"Connection": "close"}) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(body) > limit_bytes:
+        raise Problem(413, f"the body is larger than {limit_bytes} bytes", headers={"Connection": "close"})
+    return body
+
+
+class ClientGone(Exception):
+    """The client hung up before it had sent its request; there is nobody to answer."""

@@ -1,0 +1,68 @@
+"""A real Chromium on the real dashboard: opening it with a token, and watching what it asks for and complains about."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from tests.support import needs
+from tests.support.studio import Studio
+
+SHOWN_WITHIN_MS = 8000
+
+expect.set_options(timeout=SHOWN_WITHIN_MS)
+
+
+class Dashboard:
+    """One open page. `urls` are all addresses it asked for, `complaints` what the console said about itself."""
+
+    def __init__(self, browser: Browser, studio: Studio, **context: Any) -> None:
+        self.studio = studio
+        self.context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 800}, **context})
+        self.page: Page = self.context.new_page()
+        self.urls: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.urls.append(request.url))
+        self.page.on("websocket", lambda socket: self.urls.append(socket.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._listen)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        """A refused or lost connection is reported by the browser itself; everything else would be ours."""
+        expected = ("ERR_CONNECTION", "Failed to load resource", "WebSocket connection")
+        if message.type in ("error", "warning") and not any(words in message.text for words in expected):
+            self.complaints.append(message.text)
+
+    def open(self, query: str = "", *, token: str | None = None, **scope: Any) -> Self:
+        """Opens the page as a link with a token in its fragment does."""
+        token = token or self.studio.stack.token("dashboard", **scope)
+        self.page.goto(f"{self.studio.broadcast.url}/{query}#token={token}")
+        return self
+
+    def live(self) -> Self:
+        """Waits until the page says that it is live."""
+        expect(self.page.locator("#link")).to_have_attribute("data-phase", "live")
+        return self
+
+    def card(self, room: str) -> Any:
+        """The card of a room."""
+        return self.page.locator(f'.card[data-room="{room}"]')
+
+    def wait(self, condition: str, argument: Any = None) -> None:
+        """Waits until a JavaScript condition holds."""
+        self.page.wait_for_function(condition, arg=argument, timeout=SHOWN_WITHIN_MS)
+
+    def violations(self) -> list[str]:
+        """What axe finds against WCAG 2.2 A and AA."""
+        self.page.evaluate(needs.axe().read_text())
+        run = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        found = self.page.evaluate(f"{run}.then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target).join(' | ')))")
+        return [str(violation) for violation in found]
+
+    def close(self) -> None:
+        """Closes the page; it must not have complained."""
+        self.context.close()
+        assert self.complaints == [], self.complaints
+
+
+Opener = Callable[..., Dashboard]

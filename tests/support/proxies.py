@@ -1,0 +1,58 @@
+"""Real nginx and Caddy in front of a studio, set up well or as people often do."""
+
+import pathlib
+
+from tests.support import needs
+from tests.support.studio import Studio
+from tools.stack import Service, free_port
+
+NGINX = """
+daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
+    uwsgi_temp_path {home}; scgi_temp_path {home};
+    server {{ listen 127.0.0.1:{port}; {body} }}
+}}
+"""
+UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+HOST = "proxy_set_header Host $http_host;"
+
+
+class Proxy(Service):
+    """A proxy of this kind; its `url` is where the page is opened."""
+
+    def __init__(self, kind: str, home: pathlib.Path, port: int, config: pathlib.Path) -> None:
+        self._kind = kind
+        self._config = config
+        self._home = home
+        super().__init__(kind, {"HOME": str(home), "XDG_DATA_HOME": str(home)}, host="127.0.0.1", port=port, log=home / f"{kind}.log")
+
+    def command(self) -> list[str]:
+        """What runs it."""
+        if self._kind == "nginx":
+            return [needs.nginx(), "-e", str(self._home / "error.log"), "-p", str(self._home), "-c", str(self._config)]
+        return [needs.caddy(), "run", "--config", str(self._config), "--adapter", "caddyfile"]
+
+
+def nginx(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
+    """nginx with the body of one server block, in which `{to}` is the broadcast service. Started; the caller stops it."""
+    return _start("nginx", home, NGINX, _led(body, studio), until)
+
+
+def caddy(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
+    """Caddy with the body of one site, as above."""
+    options = "{{\n admin off\n auto_https off\n}}\n"
+    return _start("caddy", home, options + "http://127.0.0.1:{port} {{\n{body}\n}}\n", _led(body, studio), until)
+
+
+def _led(body: str, studio: Studio) -> str:
+    return body.replace("{to}", studio.broadcast.url.removeprefix("http://"))
+
+
+def _start(kind: str, home: pathlib.Path, template: str, body: str, until: str) -> Proxy:
+    port, config = free_port(), home / f"{kind}.conf"
+    config.write_text(template.format(home=home, port=port, body=body))
+    proxy = Proxy(kind, home, port, config)
+    proxy.start(until=until)
+    return proxy

@@ -1,0 +1,18 @@
+"""How fast something was: every run measures and keeps it; only `make bench-page` judges it, since a busy machine is no defect."""
+
+import json
+import os
+from typing import Any, Final
+
+from tools.stack import ROOT
+
+RESULTS: Final = ROOT / "test-results"
+JUDGES: Final = bool(os.environ.get("JUDGE_SPEED"))
+
+
+def note(name: str, figures: dict[str, Any], *, is_good: bool) -> None:
+    """Prints and keeps figures; fails where speed is judged and they are not good."""
+    print(f"\n{name}: {json.dumps(figures)}")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"speed-{name}.json").write_text(json.dumps(figures, indent=1))
+    assert is_good or not JUDGES, figures

@@ -1,0 +1,44 @@
+"""A crowd comes in a few at a time, in order, and nobody alone waits."""
+
+import asyncio
+
+import pytest
+
+from broadcast_service.websocket.handshake_limiter import Turnstile
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_who_comes_alone_does_not_wait() -> None:
+    """Not even for a turn of the loop."""
+    entering = Turnstile(2).enter()
+    with pytest.raises(StopIteration):
+        entering.send(None)
+
+
+async def test_a_crowd_comes_in_turn_by_turn() -> None:
+    """So many per turn of the loop, in the order in which they came."""
+    turnstile, inside, counts = Turnstile(3), list[int](), list[int]()
+
+    async def come(number: int) -> None:
+        await turnstile.enter()
+        inside.append(number)
+
+    comers = [asyncio.create_task(come(number)) for number in range(10)]
+    while not all(comer.done() for comer in comers):
+        before = len(inside)
+        await asyncio.sleep(0)
+        counts.append(len(inside) - before)
+    assert inside == list(range(10))
+    assert max(counts) <= 3
+
+
+async def test_who_gives_up_takes_no_turn() -> None:
+    """Those behind move up."""
+    turnstile = Turnstile(1)
+    comers = [asyncio.create_task(turnstile.enter()) for _ in range(4)]
+    await asyncio.sleep(0)
+    comers[1].cancel()
+    comers[2].cancel()
+    async with asyncio.timeout(5):
+        await comers[3]

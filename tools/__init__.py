@@ -1,0 +1,1 @@
+"""Programs around the services: the local stack, the simulator, the smoke check, the benches."""

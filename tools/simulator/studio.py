@@ -1,0 +1,95 @@
+"""How simulated rooms behave. Pure: a seeded generator and the time go in, readings come out.
+
+A room is on air for an hour or two, then off for a while. Its audience grows and shrinks slowly, an admirer now and then starts a burst of
+tips, a goal that is reached is followed by a larger one, and rarely the balance is cashed out.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from shared.contract.messages import TelemetryUpdate
+
+PLATFORMS = ("chaturbate", "stripchat", "camsoda")
+NAMES = (
+    "amber aurora bella blue coral dahlia echo ember fern flora gala hazel indigo iris ivy jade juno kaia lark luna "
+    "maple mira nova olive onyx opal pearl petra quinn rio rosa ruby sable sage sierra sky sol stella tess vega viola willow wren zoe"
+).split()
+
+
+@dataclass
+class Room:
+    """One simulated room on one platform."""
+
+    room_id: str
+    platform: str
+    popularity: float
+    tokens: int
+    on_air: bool
+    until: float
+    viewers: float = 0.0
+    tips: int = 0
+    goal: int = 1000
+    burst_left: int = 0
+    rng: random.Random = field(default_factory=random.Random, repr=False)
+
+    def step(self, now_seconds: float) -> TelemetryUpdate | None:
+        """Lives five seconds; the reading its page would show, or None while it is off air."""
+        if now_seconds >= self.until:
+            self._change_air(now_seconds)
+        if not self.on_air:
+            return None
+        self._drift()
+        self._tip()
+        milliseconds = int(now_seconds * 1000)
+        return TelemetryUpdate(
+            room_id=self.room_id,
+            platform=self.platform,
+            timestamp=milliseconds // 1000,
+            tokens_count=self.tokens,
+            sequence=milliseconds,
+            tips_count=self.tips,
+            viewers_count=int(self.viewers),
+            goal_tokens=self.goal if self.platform != "camsoda" else None,
+        )
+
+    def _change_air(self, now_seconds: float) -> None:
+        self.on_air = not self.on_air
+        minutes = self.rng.uniform(25, 120) if self.on_air else self.rng.uniform(4, 20)
+        self.until = now_seconds + minutes * 60
+        self.viewers = self.popularity * 0.2
+        self.tips = 0
+
+    def _drift(self) -> None:
+        pull = (self.popularity - self.viewers) * 0.01
+        self.viewers = max(0.0, self.viewers + pull + self.rng.gauss(0, 0.02 * self.popularity + 0.5))
+
+    def _tip(self) -> None:
+        if self.burst_left == 0 and self.rng.random() < 0.006 + self.popularity / 60_000:
+            self.burst_left = self.rng.randint(1, 6)
+        if self.burst_left:
+            self.burst_left -= 1
+            amount = self.rng.choice((1, 5, 10, 15, 25, 25, 50, 100, 250, 555))
+            self.tokens += amount
+            self.tips += 1
+            if self.tokens >= self.goal:
+                self.goal = -(-(self.tokens + self.rng.randint(300, 2500)) // 100) * 100
+        elif self.rng.random() < 0.0005 and self.tokens > 5000:
+            self.tokens -= 5000  # cashed out
+
+
+def studio(rooms: int, seed: int, now_seconds: float) -> list[Room]:
+    """So many rooms, most of them on air."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(rooms):
+        name = NAMES[number % len(NAMES)] + ("" if number < len(NAMES) else f"-{number // len(NAMES) + 1}")
+        popularity = 8 + 900 * rng.random() ** 4
+        tokens = rng.randint(200, 9000)
+        goal = -(-(tokens + rng.randint(200, 2000)) // 100) * 100
+        on_air = rng.random() < 0.88
+        until = now_seconds + rng.uniform(60, 5400 if on_air else 600)
+        room = Room(name, PLATFORMS[number % 3], popularity, tokens, on_air, until, goal=goal, rng=random.Random(rng.random()))
+        room.viewers = popularity * rng.uniform(0.4, 1.1)
+        room.tips = rng.randint(0, 60)
+        made.append(room)
+    return made
