@@ -8,10 +8,10 @@ from typing import Final
 
 import uvicorn
 
-from broadcast_service.app import caps, create_app
+from broadcast_service.app import connection_limits, create_app
 from broadcast_service.sessions.registry import Sessions
 from broadcast_service.settings import BroadcastSettings
-from broadcast_service.websocket.handshake_limiter import Turnstile
+from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.protocol import PulseHttpProtocol, PulseProtocol
 from shared.settings import SettingsError, load
 from shared.store.redis import Store
@@ -23,7 +23,7 @@ from shared.web.tracing import open_spans
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
-HANDSHAKES_PER_TURN: Final = 16  # some milliseconds of them
+HANDSHAKES_PER_ITERATION: Final = 16  # some milliseconds of them
 BACKLOG: Final = 4096  # a whole studio may reconnect at once
 
 
@@ -53,7 +53,7 @@ def main() -> int:
         return 2
     configure("broadcast", level=settings.log_level, log_format=settings.log_format)
     _raise_descriptor_limit()
-    sessions = Sessions(caps(settings))
+    sessions = Sessions(connection_limits(settings))
     app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)
     options = config(
         app,
@@ -61,7 +61,7 @@ def main() -> int:
         port=settings.broadcast_port,
         http=functools.partial(
             PulseHttpProtocol,
-            handshakes=Turnstile(HANDSHAKES_PER_TURN),
+            handshakes=HandshakeLimiter(HANDSHAKES_PER_ITERATION),
             budget=AddressBudget(settings.address_share, settings.forwarded_allow_ips.values),
         ),
         ws=PulseProtocol,

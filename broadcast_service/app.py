@@ -10,26 +10,26 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from broadcast_service.http.answers import answer_nobody
+from broadcast_service.http.answers import answer_client_gone
 from broadcast_service.http.budget import Budget
 from broadcast_service.http.openapi import openapi
 from broadcast_service.http.routes import Dashboards
 from broadcast_service.http.static import pages, read_files
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
-from broadcast_service.relay.listener import ShardListener, mostly_synced
+from broadcast_service.relay.listener import ShardListener, mostly_confirmed
 from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
-from broadcast_service.sessions.registry import Caps, Sessions
-from broadcast_service.sessions.session import Terms
+from broadcast_service.sessions.registry import ConnectionLimits, Sessions
+from broadcast_service.sessions.session import SessionTerms
 from broadcast_service.settings import BroadcastSettings
 from broadcast_service.signin.access import CookieAccess, Screens
 from broadcast_service.signin.ended import EndedScreens
 from broadcast_service.signin.endpoints import SignIn
 from shared.auth.audit import Audit
 from shared.auth.revocations import Revocations
-from shared.contract.problems import Problem, answer_bug, answer_http_exception
+from shared.contract.problems import Problem, answer_http_exception, answer_internal_error
 from shared.store.redis import Store
 from shared.tokens import Verifier
 from shared.web.guard import Guard
@@ -45,16 +45,16 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     shards = settings.telemetry_shards
     instance = f"broadcast-{secrets.token_hex(3)}"
     hub = Hub(shards, settings.telemetry_ttl_seconds)
-    fanout = Fanout(
+    scheduler = FlushScheduler(
         hub,
         share=settings.flush_share,
         max_pause_seconds=settings.flush_max_pause_ms / 1000,
         heartbeat_seconds=settings.heartbeat_seconds,
         spans=spans,
     )
-    sessions.before_drain = fanout.flush_now
+    sessions.before_drain = scheduler.flush_now
     tolerance = settings.telemetry_ttl_seconds / 2
-    listeners = [ShardListener(store, shard, hub, fanout, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
+    listeners = [ShardListener(store, shard, hub, scheduler, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
     audit, jobs = Audit(), Jobs(on_crash)
 
     def on_revoked(token_ids: set[str]) -> None:
@@ -71,13 +71,13 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         store=store,
         shards=shards,
         hub=hub,
-        fanout=fanout,
+        scheduler=scheduler,
         sessions=sessions,
         verifier=Verifier(settings.keyring, "dashboard"),
         revocations=ended,
         audit=audit,
         origins=settings.allowed_origins.values,
-        terms=Terms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build),
+        terms=SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build),
         history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
         reports=reports,
         budget=Budget(settings.read_share),
@@ -89,7 +89,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         reasons = ["draining"] if sessions.draining else []
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
             reasons.append("Redis does not answer")
-        if not mostly_synced(listeners):
+        if not mostly_confirmed(listeners):
             reasons.append("too few subscriptions are proven")
         return reasons + jobs.unready()
 
@@ -98,7 +98,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         work = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
         work |= {
             "store": store.run(),
-            "fanout": fanout.run(),
+            "fanout": scheduler.run(),
             "sessions": sessions.run(),
             "revocations": revocations.run(),
             "ended-screens": ended.run(),
@@ -115,14 +115,14 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             middleware=[Middleware(CookieAccess, screens=screens)],
             exception_handlers={
                 Problem: audit.answer_problem,
-                ClientDisconnect: answer_nobody,
+                ClientDisconnect: answer_client_gone,
                 HTTPException: answer_http_exception,
-                Exception: answer_bug,
+                Exception: answer_internal_error,
             },
         )
     )
 
 
-def caps(settings: BroadcastSettings) -> Caps:
-    """The connection caps of the settings."""
-    return Caps(settings.max_connections, settings.max_connections_per_subject, settings.max_connections_per_address)
+def connection_limits(settings: BroadcastSettings) -> ConnectionLimits:
+    """The connection connection_limits of the settings."""
+    return ConnectionLimits(settings.max_connections, settings.max_connections_per_subject, settings.max_connections_per_address)

@@ -19,7 +19,7 @@ from ingest_service.writer import Writer
 from shared.auth.audit import Audit, behind_proxies
 from shared.auth.revocations import Revocations
 from shared.contract.history_record import DAY_SECONDS
-from shared.contract.problems import Problem, answer_bug, answer_http_exception, answer_problem
+from shared.contract.problems import Problem, answer_http_exception, answer_internal_error, answer_problem
 from shared.store.redis import Store
 from shared.tokens import Verifier
 from shared.web.guard import Guard
@@ -77,7 +77,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     starlette = Starlette(
         routes=common_routes(openapi, unready),
         lifespan=lifespan,
-        exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_bug},
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_internal_error},
     )
     headers = policies(limits)
     endpoints: dict[str, ASGIApp] = {

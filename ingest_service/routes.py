@@ -24,7 +24,7 @@ from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable,
 from shared.auth.audit import CLAIMS
 from shared.auth.revocations import Revocations
 from shared.contract.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
-from shared.contract.problems import API_HEADERS, Problem, bug, unauthorized
+from shared.contract.problems import API_HEADERS, Problem, internal_error, unauthorized
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
 from shared.web.server import ClientGone, read_body
@@ -266,7 +266,7 @@ class Endpoint:
         except Exception:
             metrics.requests.labels("500").inc()
             log.exception("request.crashed")
-            await bug().response()(scope, receive, send)
+            await internal_error().response()(scope, receive, send)
             return
         scope[CHARGED] = True
         (ANSWERED if status == 200 else metrics.requests.labels(str(status))).inc()

@@ -32,7 +32,7 @@ SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua")
 DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it
 DEADLINE_SECONDS: Final = 0.95
 GRACE_SECONDS: Final = 0.5  # after which a request is answered although its shard's writer does not run
-LEAST_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not worth starting
+MIN_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not worth starting
 MAX_WAITING: Final = 20_000  # readings per shard
 
 log = structlog.get_logger()
@@ -148,7 +148,7 @@ class ShardWriter:
         """What goes with the next round trip; submissions out of time are failed instead."""
         batch: list[_Submission] = []
         taken = 0
-        soon = asyncio.get_running_loop().time() + LEAST_TIME_SECONDS
+        soon = asyncio.get_running_loop().time() + MIN_TIME_SECONDS
         while self._waiting and taken + len(self._waiting[0].updates) <= MAX_BATCH_ITEMS:
             submission = self._waiting.popleft()
             self._waiting_updates -= len(submission.updates)
@@ -171,7 +171,7 @@ class ShardWriter:
                 with metrics.commit_seconds.time(), self._span(batch):
                     reply = await self._run_script(arguments)
         except (RedisError, OSError, TimeoutError) as error:
-            self._note_outage(error)
+            self._record_outage(error)
             _fail(batch)
             return
         self._away = False
@@ -204,7 +204,7 @@ class ShardWriter:
             *slot_of(update, self._step_seconds, now_ms),
         )
 
-    def _note_outage(self, error: Exception) -> None:
+    def _record_outage(self, error: Exception) -> None:
         metrics.commit_failures.labels(type(error).__name__).inc()
         if not self._away:
             log.warning("commit.failed", error=type(error).__name__)

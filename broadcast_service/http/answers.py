@@ -128,7 +128,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
         job.cancel()
 
 
-async def answer_nobody(_request: Request, _error: Exception) -> Response:
+async def answer_client_gone(_request: Request, _error: Exception) -> Response:
     """Starlette's handler for a client that hung up before it had its answer; the server drops what is sent to it."""
     return Response(status_code=499)
 

@@ -15,13 +15,13 @@ from broadcast_service import metrics
 from broadcast_service.http.access import Agreement, agree, authenticate, check_origin, filter_of, narrowed, no_socket
 from broadcast_service.http.answers import Outgoing, Sliced, in_slices, sliced, store_answers, while_connected
 from broadcast_service.http.budget import EVENT, LINES_PRICE, REQUEST, Budget
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
 from broadcast_service.reports.analytics import Pace, parse_wanted
-from broadcast_service.reports.history import History, parse_span, points_as_csv, wrong
+from broadcast_service.reports.history import History, invalid_parameter, parse_span, points_as_csv
 from broadcast_service.reports.report_queue import Reports
-from broadcast_service.sessions.registry import Place, Sessions
-from broadcast_service.sessions.session import Session, Terms
+from broadcast_service.sessions.registry import Sessions, Slot
+from broadcast_service.sessions.session import Session, SessionTerms
 from broadcast_service.signin.access import SCREEN
 from broadcast_service.websocket.protocol import EXTENSION
 from shared.auth.audit import CLAIMS, Audit
@@ -48,13 +48,13 @@ class Dashboards:
         store: Store,
         shards: int,
         hub: Hub,
-        fanout: Fanout,
+        scheduler: FlushScheduler,
         sessions: Sessions,
         verifier: Verifier,
         revocations: Container[str],
         audit: Audit,
         origins: frozenset[str],
-        terms: Terms,
+        terms: SessionTerms,
         history: History,
         reports: Reports,
         budget: Budget,
@@ -62,7 +62,7 @@ class Dashboards:
         self._store = store
         self._shards = shards
         self._hub = hub
-        self._fanout = fanout
+        self._scheduler = scheduler
         self._sessions = sessions
         self._verifier = verifier
         self._revocations = revocations
@@ -115,7 +115,7 @@ class Dashboards:
 
     async def socket(self, websocket: WebSocket) -> None:
         """The handshake; what follows is the session's."""
-        place: Place | None = None
+        slot: Slot | None = None
         try:
             agreement = agree(
                 websocket.headers,
@@ -126,22 +126,22 @@ class Dashboards:
                 screen=websocket.scope.get(SCREEN),
             )
             address = websocket.client.host if websocket.client else ""
-            place = self._sessions.admit(agreement.claims.subject, address)
+            slot = self._sessions.admit(agreement.claims.subject, address)
             await websocket.accept(agreement.subprotocol)
-            self._start(websocket, agreement, place)
-            place = None
+            self._start(websocket, agreement, slot)
+            slot = None
         except Problem as problem:
             metrics.handshakes.labels(str(problem.status)).inc()
             self._audit.refusal(websocket, problem)
             await websocket.send_denial_response(problem.response())
         finally:
-            if place is not None:
-                place.release()
+            if slot is not None:
+                slot.release()
 
-    def _start(self, websocket: WebSocket, agreement: Agreement, place: Place) -> None:
+    def _start(self, websocket: WebSocket, agreement: Agreement, slot: Slot) -> None:
         session = Session(
             self._hub,
-            self._fanout,
+            self._scheduler,
             agreement.claims,
             agreement.encoding,
             renew=functools.partial(self._renew, agreement.claims),
@@ -149,7 +149,7 @@ class Dashboards:
             report=self._report,
         )
         connection = websocket.scope["extensions"][EXTENSION](session)
-        self._sessions.add(session, place)
+        self._sessions.add(session, slot)
         session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
         metrics.handshakes.labels("101").inc()
         self._audit.session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
@@ -263,7 +263,7 @@ class Dashboards:
 def _wants_csv(request: Request) -> bool:
     wanted = request.query_params.get("format", "json")
     if wanted not in ("json", "csv"):
-        raise wrong("format", "should be json or csv")
+        raise invalid_parameter("format", "should be json or csv")
     return wanted == "csv"
 
 

@@ -1,13 +1,13 @@
 """Clients that see the same, and what a flush writes to them. No I/O: writing goes through a callable.
 
-Invariant: between flushes every client of `current` is at its audience's cursor, and whatever matters to the audience after that cursor is
-in `fresh`. Every other client is in `lagging`, and its own cursor says what it lacks.
+Invariant: between flushes every client of `in_sync` is at its audience's cursor, and whatever matters to the audience after that cursor is
+in `pending`. Every other client is in `catching_up`, and its own cursor says what it lacks.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from broadcast_service.relay.latest_values import Entry, Log
+from broadcast_service.relay.latest_values import Entry, LatestValues
 from broadcast_service.websocket.frames import PING, Encoding, join
 from shared.auth.scope import Scope
 from shared.contract.messages import SyncEvent, UpstreamEvent, encode
@@ -22,8 +22,8 @@ Write = Callable[[bytes], None]
 class Client:
     """One connected dashboard as the hub sees it.
 
-    `blocked`: the socket has not taken all that was written. `snapshot`: what it is being told, from its cursor on, is everything in scope.
-    `upstream` is the link status last told, None before the first.
+    `blocked`: the socket has not taken all that was written. `snapshot`: the next `SYNC` completes a full snapshot.
+    `upstream` is the link status last sent, None before the first.
     """
 
     __slots__ = ("audience", "blocked", "cursor", "snapshot", "upstream", "write")
@@ -45,22 +45,22 @@ class Audience:
         self.encoding = encoding
         self.cursor = cursor
         self.upstream = upstream
-        self.fresh: dict[tuple[str, str], Entry] = {}
-        self.current: dict[Client, None] = {}
-        self.lagging: dict[Client, None] = {}  # ordered, as `current`: who came first is told first
+        self.pending: dict[tuple[str, str], Entry] = {}
+        self.in_sync: dict[Client, None] = {}
+        self.catching_up: dict[Client, None] = {}  # ordered, as `in_sync`: who came first is told first
 
     def restart_snapshots(self) -> None:
         """Lets every client whose snapshot could not be complete yet begin it anew."""
-        for client in [client for client in (*self.current, *self.lagging) if client.snapshot]:
-            self.current.pop(client, None)
-            self.lagging[client] = None
+        for client in [client for client in (*self.in_sync, *self.catching_up) if client.snapshot]:
+            self.in_sync.pop(client, None)
+            self.catching_up[client] = None
             client.cursor, client.upstream = 0, None
 
 
 class Flush:
     """What a flush fixes at its start, so that its slices agree."""
 
-    def __init__(self, log: Log, now_seconds: float, *, heartbeat: bool, upstream: str, version: int, is_complete: bool) -> None:
+    def __init__(self, log: LatestValues, now_seconds: float, *, heartbeat: bool, upstream: str, version: int, is_complete: bool) -> None:
         self.log = log
         self.head = log.head
         self.heartbeat = heartbeat
@@ -77,78 +77,78 @@ class Flush:
             SyncEvent(timestamp=self.timestamp, version=self.version, snapshot=snapshot and self.is_complete, time_ms=self.time_ms)
         )
 
-    def tell(self, audience: Audience) -> Iterator[None]:
+    def send_to(self, audience: Audience) -> Iterator[None]:
         """Writes to every writable client of an audience what changed since its cursor, in slices."""
-        yield from _flush_current(audience, self)
-        yield from _flush_lagging(audience, self)
+        yield from _flush_in_sync(audience, self)
+        yield from _flush_catching_up(audience, self)
 
 
-def _flush_current(audience: Audience, flush: Flush) -> Iterator[None]:
+def _flush_in_sync(audience: Audience, flush: Flush) -> Iterator[None]:
     """One payload for all who stand at the audience's cursor. Who cannot take it falls behind, at that cursor."""
-    fresh = _take_fresh(audience, flush.head)
-    events = _news(audience, fresh, flush)
+    pending = _take_pending(audience, flush.head)
+    events = _pending_events(audience, pending, flush)
     before, audience.cursor = audience.cursor, flush.head
-    told, audience.upstream = audience.upstream, flush.upstream_status
+    sent_upstream, audience.upstream = audience.upstream, flush.upstream_status
     payload = join(events, audience.encoding) + (PING if flush.heartbeat else b"")
-    if not payload and not fresh:
+    if not payload and not pending:
         return
-    current, clients = audience.current, tuple(audience.current)
+    in_sync, clients = audience.in_sync, tuple(audience.in_sync)
     for start in range(0, len(clients), SLICE_CLIENTS):
         # The others left during an earlier slice, or joined anew and wait for their snapshot.
-        for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in current]:
+        for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in in_sync]:
             if client.blocked:
-                del current[client]
-                audience.lagging[client] = None
-                client.cursor, client.upstream = before, told
+                del in_sync[client]
+                audience.catching_up[client] = None
+                client.cursor, client.upstream = before, sent_upstream
             elif payload:
                 write = client.write  # in two steps: Python 3.11 calls what a slot holds faster so, and this line runs more than any
                 write(payload)
         yield
 
 
-def _take_fresh(audience: Audience, head: int) -> list[Entry]:
-    """What is fresh up to the head. What came since the flush began waits for the next one: stragglers are told up to the head."""
-    fresh = list(audience.fresh.values())
-    audience.fresh = {(e.room_id, e.platform): e for e in fresh if e.position > head} if fresh and fresh[-1].position > head else {}
-    return fresh[: len(fresh) - len(audience.fresh)]
+def _take_pending(audience: Audience, head: int) -> list[Entry]:
+    """What is pending up to the head. What came since the flush began waits for the next one: stragglers are told up to the head."""
+    pending = list(audience.pending.values())
+    audience.pending = {(e.room_id, e.platform): e for e in pending if e.position > head} if pending and pending[-1].position > head else {}
+    return pending[: len(pending) - len(audience.pending)]
 
 
-def _news(audience: Audience, fresh: list[Entry], flush: Flush) -> list[bytes]:
+def _pending_events(audience: Audience, pending: list[Entry], flush: Flush) -> list[bytes]:
     """What an audience has not been told yet, as events."""
     if not audience.encoding.is_pulse:
-        return [entry.event for entry in fresh if not entry.expired]
+        return [entry.event for entry in pending if not entry.expired]
     events = [flush.upstream] if audience.upstream != flush.upstream_status else []
-    events += [entry.event for entry in fresh]
+    events += [entry.event for entry in pending]
     if flush.heartbeat:
         events.append(flush.sync(snapshot=False))
     return events
 
 
-def _flush_lagging(audience: Audience, flush: Flush) -> Iterator[None]:
+def _flush_catching_up(audience: Audience, flush: Flush) -> Iterator[None]:
     """Tells each writable straggler what it lacks, in chunks; equal stragglers share them."""
     shared: dict[tuple[int, bool, str | None], tuple[bytes, int]] = {}
-    for position, client in enumerate(tuple(audience.lagging)):
-        while client.audience is audience and not client.blocked and client in audience.lagging:
+    for position, client in enumerate(tuple(audience.catching_up)):
+        while client.audience is audience and not client.blocked and client in audience.catching_up:
             key = (client.cursor, client.snapshot, client.upstream)
             if key not in shared:
                 if len(shared) >= SHARED_CHUNKS:
                     shared.clear()
-                shared[key] = _chunk(audience, flush, client)
+                shared[key] = _next_chunk(audience, flush, client)
             payload, client.cursor = shared[key]
             client.upstream = flush.upstream_status
             if client.cursor == flush.head:
-                audience.lagging.pop(client, None)
-                audience.current[client] = None
+                audience.catching_up.pop(client, None)
+                audience.in_sync[client] = None
                 client.snapshot = client.snapshot and not flush.is_complete
             if payload:
                 client.write(payload)
-            if client.audience is audience and client in audience.lagging:
+            if client.audience is audience and client in audience.catching_up:
                 yield  # between chunks of a long catch-up
         if position % SLICE_CLIENTS == SLICE_CLIENTS - 1:
             yield
 
 
-def _chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes, int]:
+def _next_chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes, int]:
     """The next part of what a client lacks, and the cursor after it; the last part ends with `SYNC`."""
     is_pulse = audience.encoding.is_pulse
     events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []

@@ -21,10 +21,10 @@ from shared.web.tracing import Spans
 SLICE_SECONDS: Final = 0.005
 TICK_SECONDS: Final = 1.0
 FEW_CHANGES: Final = 4  # told in one flush without a longer pause after it
-WELCOME_SECONDS: Final = 0.005  # within which those who join one after the other are told together
+JOIN_SPACING_SECONDS: Final = 0.005  # within which those who join one after the other are told together
 
 
-class Fanout:
+class FlushScheduler:
     """Drives a hub. `share` is the part of the loop's time that flushes may take, `max_pause_seconds` the longest wait that buys it."""
 
     def __init__(self, hub: Hub, *, share: float, max_pause_seconds: float, heartbeat_seconds: float, spans: Spans | None = None) -> None:
@@ -37,24 +37,24 @@ class Fanout:
         self._not_before = 0.0
         self._scheduled = False
         self._waiting_since = 0.0
-        self._welcomed = 0.0
+        self._last_join = 0.0
         self._spent = 0.0
         self._told = self._changes = 0
         self._steps: Iterator[None] = iter(())
         self._failure: Exception | None = None
 
-    def wake(self) -> None:
+    def request_flush(self) -> None:
         """Something changed: flush as soon as the pace allows."""
         self._schedule(self._not_before)
 
-    def pause_left(self) -> float:
+    def seconds_until_flush(self) -> float:
         """How many seconds must pass before the next flush may start."""
         return max(0.0, self._not_before - asyncio.get_running_loop().time())
 
-    def welcome(self) -> None:
+    def client_joined(self) -> None:
         """A client joined: flush soon, but not for it alone where many do, since they share their snapshot."""
-        self._schedule(max(self._not_before, self._welcomed + WELCOME_SECONDS))
-        self._welcomed = asyncio.get_running_loop().time()
+        self._schedule(max(self._not_before, self._last_join + JOIN_SPACING_SECONDS))
+        self._last_join = asyncio.get_running_loop().time()
 
     def _schedule(self, not_before: float) -> None:
         if self._scheduled or not (self._hub.dirty or self._heartbeat_due):
@@ -102,7 +102,7 @@ class Fanout:
         pause = self._spent * self._pause_factor * max(1.0, self._changes / FEW_CHANGES)
         self._not_before = now + min(pause, self._max_pause_seconds)
         self._scheduled = False
-        self.wake()
+        self.request_flush()
 
     async def run(self) -> None:
         """Every second: expiries, checkpoints, and when it is time a heartbeat. Raises what a flush raised."""
@@ -116,5 +116,5 @@ class Fanout:
             if loop.time() >= next_heartbeat:
                 next_heartbeat = loop.time() + self._heartbeat_seconds
                 self._heartbeat_due = True
-            self.wake()
+            self.request_flush()
         raise self._failure

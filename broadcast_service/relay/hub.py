@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from broadcast_service.relay.audiences import Audience, Client, Flush
-from broadcast_service.relay.latest_values import RESUME_OVERLAP_US, Entry, Log
+from broadcast_service.relay.latest_values import RESUME_OVERLAP_US, Entry, LatestValues
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.messages import ExpiredData, ExpiredEvent, StoredReading, encode, telemetry_event
@@ -23,10 +23,10 @@ class Hub:
     """The log, its audiences, and the state of the link to Redis."""
 
     def __init__(self, shards: int, ttl_seconds: int) -> None:
-        self.log = Log()
+        self.log = LatestValues()
         self.clients = 0
         self._ttl_seconds = ttl_seconds
-        self._synced = [False] * shards
+        self._confirmed = [False] * shards
         self._read = [False] * shards
         self._watermarks = [0] * shards
         self._resume_versions = [0] * shards
@@ -39,7 +39,7 @@ class Hub:
     @property
     def upstream(self) -> str:
         """`ok` while every shard's subscription is proven, else `degraded`."""
-        return "ok" if all(self._synced) else "degraded"
+        return "ok" if all(self._confirmed) else "degraded"
 
     @property
     def is_complete(self) -> bool:
@@ -71,7 +71,7 @@ class Hub:
         held = self.log.get(stored.room_id, stored.platform)
         if expires_at <= now_seconds or (held is not None and not _supersedes(stored, held)):
             return False
-        self._tell(
+        self._publish(
             self.log.put(
                 stored.room_id,
                 stored.platform,
@@ -93,7 +93,7 @@ class Hub:
         self._watermarks[shard] = max(self._watermarks[shard], version)
         if not of_commit:
             self._resume_versions[shard] = max(self._resume_versions[shard], version - version % RESUME_VERSION_STEP_US)
-        if not self._complete_from and all(self._synced) and min(self._watermarks):
+        if not self._complete_from and all(self._confirmed) and min(self._watermarks):
             self._complete_from = max(self._watermarks)
 
     def mark_read(self, shard: int) -> None:
@@ -104,13 +104,13 @@ class Hub:
                 audience.restart_snapshots()
             self._dirty.update(dict.fromkeys(self._audiences.values()))
 
-    def set_synced(self, shard: int, *, synced: bool) -> None:
+    def set_confirmed(self, shard: int, *, confirmed: bool) -> None:
         """A shard's subscription was proven, or lost; clients hear when that changes the whole.
 
         After a gap this process has not seen what expired meanwhile, so nobody resumes from before its end.
         """
-        before, self._synced[shard] = self.upstream, synced
-        if not synced:
+        before, self._confirmed[shard] = self.upstream, confirmed
+        if not confirmed:
             self._complete_from = 0
         if self.upstream != before:
             self._dirty.update(dict.fromkeys(self._audiences.values()))
@@ -122,27 +122,27 @@ class Hub:
             expired = ExpiredEvent(
                 timestamp=int(now_seconds), room_id=entry.room_id, data=ExpiredData(entry.platform), version=entry.version
             )
-            self._tell(
+            self._publish(
                 self.log.put(
                     entry.room_id, entry.platform, version=entry.version, expires_at=entry.expires_at, event=encode(expired), expired=True
                 )
             )
         return len(due)
 
-    def _tell(self, entry: Entry) -> None:
+    def _publish(self, entry: Entry) -> None:
         """Notes an entry for the audiences that may see it: those that name its room, and those with a prefix of it."""
         key = (entry.room_id, entry.platform)
         for audience in self._exact.get(entry.room_id, ()):
-            self._note(audience, key, entry)
+            self._add_pending(audience, key, entry)
         for length, prefixes in self._prefixes.items():
             for audience in prefixes.get(entry.room_id[:length], ()):
-                self._note(audience, key, entry)
+                self._add_pending(audience, key, entry)
 
-    def _note(self, audience: Audience, key: tuple[str, str], entry: Entry) -> None:
+    def _add_pending(self, audience: Audience, key: tuple[str, str], entry: Entry) -> None:
         platforms = audience.scope.platforms
         if platforms is None or entry.platform in platforms:
-            audience.fresh.pop(key, None)  # newest last, so that order is the log's
-            audience.fresh[key] = entry
+            audience.pending.pop(key, None)  # newest last, so that order is the log's
+            audience.pending[key] = entry
             self._dirty[audience] = None
 
     # --- what sessions tell ---
@@ -154,7 +154,7 @@ class Hub:
         client.cursor, client.snapshot, client.upstream = cursor or 0, cursor is None, None
         audience = self._audience(scope, encoding)
         client.audience = audience
-        audience.lagging[client] = None
+        audience.catching_up[client] = None
         self._dirty[audience] = None
         self.clients += 1
         return cursor is not None
@@ -172,15 +172,15 @@ class Hub:
         if audience is None:
             return
         self.clients -= 1
-        audience.current.pop(client, None)
-        audience.lagging.pop(client, None)
-        if not audience.current and not audience.lagging:
+        audience.in_sync.pop(client, None)
+        audience.catching_up.pop(client, None)
+        if not audience.in_sync and not audience.catching_up:
             self._remove(audience)
 
     def writable(self, client: Client) -> None:
         """The client's socket has taken everything; if it missed something, the next flush tells it."""
         client.blocked = False
-        if client.audience is not None and client in client.audience.lagging:
+        if client.audience is not None and client in client.audience.catching_up:
             self._dirty[client.audience] = None
 
     def _audience(self, scope: Scope, encoding: Encoding) -> Audience:
@@ -219,7 +219,7 @@ class Hub:
         audiences = list(self._audiences.values()) if heartbeat else list(self._dirty)
         self._dirty.clear()
         for audience in audiences:
-            yield from flush.tell(audience)
+            yield from flush.send_to(audience)
             yield  # there may be as many audiences as clients
 
     def latest(self, scope: Scope) -> Iterator[Entry]:

@@ -36,7 +36,7 @@ class Entry(Struct, frozen=True, gc=False):
     not_before: int
 
 
-class Log:
+class LatestValues:
     """The entries of every room and platform, latest only."""
 
     def __init__(self) -> None:

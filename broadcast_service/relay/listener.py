@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broadcast_service import metrics
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
 from shared.contract import keys
 from shared.contract.messages import UNREADABLE, decode_stored
@@ -32,13 +32,13 @@ PROBE_TIMEOUT_SECONDS: Final = 3.0
 RECONCILE_SECONDS: Final = 30.0
 RECONCILE_OVERLAP_US: Final = 60_000_000
 MAX_PAGE: Final = 500
-FIRST_PAGE: Final = 64
+INITIAL_PAGE: Final = 64
 QUICK_PAGE_SECONDS: Final = 0.1  # a page that took less may be followed by a larger one
 SLOW_PAGE_SECONDS: Final = 0.3
-LEAST_REST_SECONDS: Final = 0.002
-LONGEST_REST_SECONDS: Final = 0.025
-AHEAD_SECONDS: Final = 0.002  # of a flush, at least, to read what it shall tell
-FIRST_BACKOFF_SECONDS: Final = 0.1
+MIN_PAUSE_SECONDS: Final = 0.002
+MAX_PAUSE_SECONDS: Final = 0.025
+FLUSH_LEAD_SECONDS: Final = 0.002  # of a flush, at least, to read what it shall tell
+INITIAL_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
 MAX_VERSION: Final = 2**53
@@ -67,7 +67,7 @@ redis.call(ARGV[2], ARGV[1], version)
 return string.format('%.0f', now)
 """
 
-RELAYED: Final = {way: metrics.relayed.labels(way) for way in ("live", "stored")}
+RECEIVED: Final = {source: metrics.relayed.labels(source) for source in ("live", "stored")}
 
 log = structlog.get_logger()
 
@@ -77,18 +77,18 @@ class SubscriptionDead(RedisError):
 
 
 class ShardListener:
-    """Keeps one shard of the hub equal to Redis; `run` is the task that does it. `synced` while its subscription is proven.
+    """Keeps one shard of the hub equal to Redis; `run` is the task that does it. `confirmed` while its subscription is proven.
 
     `clock_tolerance_seconds` is how far Redis' clock and ours may differ: more would let values expire at a wrong time.
     """
 
     def __init__(
-        self, store: Store, shard: int, hub: Hub, fanout: Fanout, instance: str, *, clock_tolerance_seconds: float = 1800.0
+        self, store: Store, shard: int, hub: Hub, scheduler: FlushScheduler, instance: str, *, clock_tolerance_seconds: float = 1800.0
     ) -> None:
         self._store = store
         self._shard = shard
         self._hub = hub
-        self._fanout = fanout
+        self._scheduler = scheduler
         self._events = keys.events_channel(shard).encode()
         self._probes = keys.probe_channel(shard, instance).encode()
         self._index = keys.index(shard)
@@ -96,15 +96,15 @@ class ShardListener:
         self._clock_tolerance_seconds = max(clock_tolerance_seconds, MIN_CLOCK_TOLERANCE_SECONDS)
         self._clocks_agree = True
         self._redis_clock: tuple[float, float] | None = None  # in microseconds, and when it was read by the monotonic clock
-        self._read_all = asyncio.Event()
+        self._full_reconcile_due = asyncio.Event()
         self._newest_version = 0
-        self._page_size = FIRST_PAGE
+        self._page_size = INITIAL_PAGE
         self._reconciled_to = 0
         self._failures = 0
-        self._proven = asyncio.Event()
-        self._proven_at = 0.0
+        self._probed = asyncio.Event()
+        self._probed_at = 0.0
         self._subscription: Subscription | None = None
-        self.synced = False
+        self.confirmed = False
 
     async def run(self) -> None:
         """Listens for ever; a lost subscription is rebuilt after a jittered pause."""
@@ -113,46 +113,46 @@ class ShardListener:
             try:
                 await self._listen()
             except (RedisError, OSError, TimeoutError) as error:
-                self._note_loss(error)
-            ceiling = min(FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
+                self._record_loss(error)
+            ceiling = min(INITIAL_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
             self._failures += 1
             await sleep(random.uniform(ceiling / 2, ceiling))
 
-    def _note_loss(self, error: BaseException) -> None:
+    def _record_loss(self, error: BaseException) -> None:
         metrics.subscriptions_lost.labels(type(error).__name__).inc()
-        if self.synced or self._failures == 0:
+        if self.confirmed or self._failures == 0:
             log.warning("subscription.lost", shard=self._shard, error=type(error).__name__, reason=reason_of(error))
-        self._set_synced(synced=False)
+        self._set_confirmed(confirmed=False)
 
     async def _listen(self) -> None:
-        self._proven.clear()
+        self._probed.clear()
         self._subscription = None
         redis = self._store.health(self._index)
-        async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._hear) as self._subscription:
-            self._proven_at = asyncio.get_running_loop().time()
+        async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._receive) as self._subscription:
+            self._probed_at = asyncio.get_running_loop().time()
             await until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
 
-    def _hear(self, _kind: bytes, channel: bytes, data: bytes) -> None:
+    def _receive(self, _kind: bytes, channel: bytes, data: bytes) -> None:
         """Applies what was published; a probe of ours proves that the subscription is alive."""
         if channel == self._events:
             self._apply(data.split(b"\n"), "live")
-            self._rest()
+            self._pause_until_flush()
         elif channel == self._probes and data.isdigit() and len(data) <= len(str(MAX_VERSION)):
-            self._proven_at = asyncio.get_running_loop().time()
-            self._proven.set()
+            self._probed_at = asyncio.get_running_loop().time()
+            self._probed.set()
             self._advance(int(data))
 
-    def _rest(self) -> None:
+    def _pause_until_flush(self) -> None:
         """Until shortly before the next flush nobody waits for what comes, and much read at once costs a fraction of one by one."""
         if self._subscription is not None:
-            ahead = max(AHEAD_SECONDS, 2 * self._subscription.busy_seconds)
-            seconds = min(self._fanout.pause_left() - ahead, LONGEST_REST_SECONDS)
-            if seconds > LEAST_REST_SECONDS:
-                self._subscription.rest(seconds)
+            ahead = max(FLUSH_LEAD_SECONDS, 2 * self._subscription.busy_seconds)
+            seconds = min(self._scheduler.seconds_until_flush() - ahead, MAX_PAUSE_SECONDS)
+            if seconds > MIN_PAUSE_SECONDS:
+                self._subscription.pause(seconds)
 
     async def _watch(self) -> None:
         """Raises SubscriptionDead when probes no longer come back."""
-        while (left := self._proven_at + PROBE_TIMEOUT_SECONDS - asyncio.get_running_loop().time()) > 0:
+        while (left := self._probed_at + PROBE_TIMEOUT_SECONDS - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(left)
         raise SubscriptionDead
 
@@ -174,46 +174,46 @@ class ShardListener:
         if not agree and self._clocks_agree:
             log.error("clock.differs", shard=self._shard, redis_ahead_seconds=round(ahead_seconds))
             self._clocks_agree = False
-            self._set_synced(synced=self.synced)
+            self._set_confirmed(confirmed=self.confirmed)
         elif agree and not self._clocks_agree:
             log.info("clock.agrees", shard=self._shard)
             self._clocks_agree = True
-            self._read_all.set()  # what was dropped or expired by the wrong clock is put again, and then all is well
+            self._full_reconcile_due.set()  # what was dropped or expired by the wrong clock is put again, and then all is well
 
     async def _reconcile(self, redis: Redis) -> None:
         """Reads what is stored: all of it at first, then, every so often, what changed lately."""
-        await self._proven.wait()
-        await self._read_everything(redis)
+        await self._probed.wait()
+        await self._reconcile_all(redis)
         self._failures = 0
         self._hub.mark_read(self._shard)
         log.info("subscription.ok", shard=self._shard, rooms=len(self._hub.log))
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONCILE_SECONDS * random.uniform(0.8, 1.2)):
-                    await self._read_all.wait()
+                    await self._full_reconcile_due.wait()
             try:
-                if self._read_all.is_set():
-                    await self._read_everything(redis)
+                if self._full_reconcile_due.is_set():
+                    await self._reconcile_all(redis)
                 else:
-                    await self._apply_stored(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
+                    await self._reconcile_since(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
                     metrics.resyncs.labels("partial").inc()
             except (RedisError, OSError, TimeoutError):
                 # The probe decides whether Redis is away; the next round reads what this one did not.
-                await asyncio.sleep(FIRST_BACKOFF_SECONDS)
+                await asyncio.sleep(INITIAL_BACKOFF_SECONDS)
 
-    async def _read_everything(self, redis: Redis) -> None:
+    async def _reconcile_all(self, redis: Redis) -> None:
         """Applies all stored values that the hub lacks; what a wrong clock did before is undone by that."""
-        self._read_all.clear()
+        self._full_reconcile_due.clear()
         try:
-            await self._apply_stored(redis, since=0)
+            await self._reconcile_since(redis, since=0)
         except BaseException:
-            self._read_all.set()
+            self._full_reconcile_due.set()
             raise
         metrics.resyncs.labels("full").inc()
-        self._set_synced(synced=True)
+        self._set_confirmed(confirmed=True)
         self._advance(self._reconciled_to)
 
-    async def _apply_stored(self, redis: Redis, since: int) -> None:
+    async def _reconcile_since(self, redis: Redis, since: int) -> None:
         """Pages through the index by version and applies the values that the hub lacks.
 
         Pages are as large as the line to Redis carries in a fraction of the timeout. A page that fails is tried again smaller, and what was
@@ -235,11 +235,11 @@ class ShardListener:
                 continue
             if not page:
                 break
-            self._adapt(time.monotonic() - started)
+            self._adapt_page_size(time.monotonic() - started)
             position = page[-1][1]
         self._reconciled_to = max(self._reconciled_to, position)
 
-    def _adapt(self, seconds: float) -> None:
+    def _adapt_page_size(self, seconds: float) -> None:
         """Chooses the size of the next page by how long one took."""
         if seconds < QUICK_PAGE_SECONDS:
             self._page_size = min(MAX_PAGE, 2 * self._page_size)
@@ -260,7 +260,7 @@ class ShardListener:
         redis_us, read_at = self._redis_clock
         return int(redis_us + (time.monotonic() - read_at) * 1e6) + MAX_VERSION_AHEAD_US
 
-    def _apply(self, values: Sequence[bytes], way: str) -> None:
+    def _apply(self, values: Sequence[bytes], source: str) -> None:
         now = time.time()
         stored, taken, max_version = None, 0, self._max_version()
         for value in values:
@@ -275,24 +275,24 @@ class ShardListener:
             taken += self._hub.apply(stored, now)
             self._advance(stored.version, of_commit=True)
         if stored is not None and taken:
-            RELAYED[way].inc(taken)
-            if way == "live":  # a message is one commit, so its readings share the moment
+            RECEIVED[source].inc(taken)
+            if source == "live":  # a message is one commit, so its readings share the moment
                 metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
-        self._fanout.wake()
+        self._scheduler.request_flush()
 
     def _advance(self, version: int, *, of_commit: bool = False) -> None:
         """Until the stored values are read, what arrives live says nothing about what was missed before."""
         if version > self._max_version():
             return
         self._newest_version = max(self._newest_version, version)
-        if self.synced:
+        if self.confirmed:
             self._hub.advance(self._shard, version, of_commit=of_commit)
 
-    def _set_synced(self, *, synced: bool) -> None:
-        self.synced = synced
-        self._hub.set_synced(self._shard, synced=synced and self._clocks_agree and not self._read_all.is_set())
+    def _set_confirmed(self, *, confirmed: bool) -> None:
+        self.confirmed = confirmed
+        self._hub.set_confirmed(self._shard, confirmed=confirmed and self._clocks_agree and not self._full_reconcile_due.is_set())
         metrics.upstream_ok.set(self._hub.upstream == "ok")
-        self._fanout.wake()
+        self._scheduler.request_flush()
 
 
 def _feed(member: str) -> tuple[str, str]:
@@ -301,6 +301,6 @@ def _feed(member: str) -> tuple[str, str]:
     return room_id, platform
 
 
-def mostly_synced(listeners: Sequence[ShardListener]) -> bool:
+def mostly_confirmed(listeners: Sequence[ShardListener]) -> bool:
     """Whether more than half of the shards have a proven subscription: what one sick node of many leaves."""
-    return 2 * sum(listener.synced for listener in listeners) > len(listeners)
+    return 2 * sum(listener.confirmed for listener in listeners) > len(listeners)

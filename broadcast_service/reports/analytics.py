@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from broadcast_service.http.budget import FEED, SLOT, STEP
 from broadcast_service.reports.earnings import Coverage, Detail, Feed, Steps, Tally, earned, last_known
 from broadcast_service.reports.feeds import FeedIndex
-from broadcast_service.reports.history import MAX_POINTS, whole, wrong
+from broadcast_service.reports.history import MAX_POINTS, int_parameter, invalid_parameter
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, DayBalances, chunks_of_day, day_balances
@@ -39,18 +39,18 @@ class Wanted(NamedTuple):
 
 def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_seconds: int, csv: bool = False) -> Wanted:
     """Reads `from`, `to`, `step` and `by`; the default is the last day by the hour. Raises a 422 Problem."""
-    end = whole(query, "to", now_seconds)
-    start = whole(query, "from", end - DAY_SECONDS)
+    end = int_parameter(query, "to", now_seconds)
+    start = int_parameter(query, "from", end - DAY_SECONDS)
     if not start < end <= start + MAX_DAYS * DAY_SECONDS:
-        raise wrong("from", f"should lie before to, by at most {MAX_DAYS} days")
-    step = whole(query, "step", -(-3600 // step_seconds) * step_seconds)
+        raise invalid_parameter("from", f"should lie before to, by at most {MAX_DAYS} days")
+    step = int_parameter(query, "step", -(-3600 // step_seconds) * step_seconds)
     if step < step_seconds or step % step_seconds:
-        raise wrong("step", f"should be a multiple of {step_seconds} seconds")
+        raise invalid_parameter("step", f"should be a multiple of {step_seconds} seconds")
     steps = Steps(start - start % step_seconds, end + -end % step_seconds, step)
     if steps.number > MAX_POINTS:
-        raise wrong("step", f"gives more than {MAX_POINTS} steps")
+        raise invalid_parameter("step", f"gives more than {MAX_POINTS} steps")
     if query.get("by", "") not in ("", "feed"):
-        raise wrong("by", "should be feed, or absent")
+        raise invalid_parameter("by", "should be feed, or absent")
     return Wanted(scope, steps, Detail.CSV if csv else Detail.JSON if query.get("by") == "feed" else Detail.NONE)
 
 
@@ -129,7 +129,9 @@ class Analytics:
             feeds.append(found)
             await pace.rest()
         if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
-            raise wrong("step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms")
+            raise invalid_parameter(
+                "step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms"
+            )
         parts = parts_of(steps, days, self._step_seconds)
         group = steps.step // self._step_seconds
         tally = Tally(steps, range(parts[0].first // group, -(-parts[-1].span.stop // group)) if parts else range(0), wanted.detail)

@@ -44,30 +44,30 @@ class Span(NamedTuple):
 
 def parse_span(query: QueryParams, step_seconds: int, *, now_seconds: int) -> Span:
     """Reads `from`, `to` and `step`; the default is the last day. Raises a 422 Problem."""
-    end = whole(query, "to", now_seconds)
-    start = whole(query, "from", end - DAY_SECONDS)
+    end = int_parameter(query, "to", now_seconds)
+    start = int_parameter(query, "from", end - DAY_SECONDS)
     if not start < end <= start + 366 * DAY_SECONDS:
-        raise wrong("from", "should lie before to, by at most 366 days")
+        raise invalid_parameter("from", "should lie before to, by at most 366 days")
     least = -(-(end - start) // DEFAULT_POINTS)
-    step = whole(query, "step", -(-least // step_seconds) * step_seconds)
+    step = int_parameter(query, "step", -(-least // step_seconds) * step_seconds)
     if step < step_seconds or step % step_seconds:
-        raise wrong("step", f"should be a multiple of {step_seconds} seconds")
+        raise invalid_parameter("step", f"should be a multiple of {step_seconds} seconds")
     if (end - start) // step > MAX_POINTS:
-        raise wrong("step", f"gives more than {MAX_POINTS} points")
+        raise invalid_parameter("step", f"gives more than {MAX_POINTS} points")
     return Span(start, end, step)
 
 
-def whole(query: QueryParams, name: str, default: int) -> int:
+def int_parameter(query: QueryParams, name: str, default: int) -> int:
     """A parameter that is a whole number; raises a 422 Problem."""
     text = query.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 11):  # beyond the year 5138 a day has no name
-        raise wrong(name, "should be a whole number of seconds")
+        raise invalid_parameter(name, "should be a whole number of seconds")
     return int(text)
 
 
-def wrong(name: str, detail: str) -> Problem:
+def invalid_parameter(name: str, detail: str) -> Problem:
     """The refusal of a parameter."""
     return Problem(422, f"{name} {detail}", errors=[{"field": name, "detail": detail}])
 

@@ -24,7 +24,7 @@ RETRY_AFTER_SECONDS: Final = 5
 log = structlog.get_logger()
 
 
-class Caps(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """The most sockets at once, of this process, of one subject, and of one address; 0 is no cap."""
 
     process: int
@@ -37,8 +37,8 @@ def _too_many(status: int, detail: str, setting: str) -> Problem:
     return Problem(status, detail, retry_after_seconds=RETRY_AFTER_SECONDS, members=members)
 
 
-class Place:
-    """One socket's place under the caps, held from before the upgrade until it is released."""
+class Slot:
+    """One socket's slot under the limits, held from before the upgrade until it is released."""
 
     __slots__ = ("_sessions", "address", "subject")
 
@@ -48,7 +48,7 @@ class Place:
         self.address = address
 
     def release(self) -> None:
-        """Gives the place back."""
+        """Gives the slot back."""
         self._sessions.release(self)
 
 
@@ -64,51 +64,51 @@ def counted_as(address: str) -> str:
 
 
 class Sessions:
-    """The registry of open sessions and the caps on them."""
+    """The registry of open sessions and the limits on them."""
 
-    def __init__(self, caps: Caps) -> None:
-        self._caps = caps
-        self._open: dict[Session, Place] = {}
-        self._places = 0
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._open: dict[Session, Slot] = {}
+        self._slots = 0
         self._by_subject: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
         self.draining = False
         self.before_drain: Callable[[], None] = lambda: None
 
-    def admit(self, subject: str, address: str) -> Place:
-        """Takes a place for a socket about to be accepted; raises a 429 or 503 Problem."""
+    def admit(self, subject: str, address: str) -> Slot:
+        """Takes a slot for a socket about to be accepted; raises a 429 or 503 Problem."""
         address = counted_as(address)
         if self.draining:
             raise Problem(503, "the server is draining", retry_after_seconds=1)
-        if 0 < self._caps.process <= self._places:
+        if 0 < self._limits.process <= self._slots:
             raise _too_many(503, "this server is full", "MAX_CONNECTIONS")
-        if 0 < self._caps.subject <= self._by_subject[subject]:
+        if 0 < self._limits.subject <= self._by_subject[subject]:
             raise _too_many(429, "too many connections of this subject", "MAX_CONNECTIONS_PER_SUBJECT")
-        if 0 < self._caps.address <= self._by_address[address]:
+        if 0 < self._limits.address <= self._by_address[address]:
             raise _too_many(429, "too many connections from this address", "MAX_CONNECTIONS_PER_ADDRESS")
-        self._places += 1
+        self._slots += 1
         self._by_subject[subject] += 1
         self._by_address[address] += 1
-        return Place(self, subject, address)
+        return Slot(self, subject, address)
 
-    def release(self, place: Place) -> None:
-        """Takes a place back."""
-        self._places -= 1
-        for counter, key in ((self._by_subject, place.subject), (self._by_address, place.address)):
+    def release(self, slot: Slot) -> None:
+        """Takes a slot back."""
+        self._slots -= 1
+        for counter, key in ((self._by_subject, slot.subject), (self._by_address, slot.address)):
             counter[key] -= 1
             if not counter[key]:
                 del counter[key]
 
-    def add(self, session: Session, place: Place) -> None:
+    def add(self, session: Session, slot: Slot) -> None:
         """A session has started."""
-        self._open[session] = place
+        self._open[session] = slot
         metrics.clients.set(len(self._open))
 
     def remove(self, session: Session) -> None:
         """A session's connection is gone."""
-        place = self._open.pop(session, None)
-        if place is not None:
-            place.release()
+        slot = self._open.pop(session, None)
+        if slot is not None:
+            slot.release()
         metrics.clients.set(len(self._open))
 
     def end_tokens(self, token_ids: set[str]) -> None:

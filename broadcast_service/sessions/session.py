@@ -15,7 +15,7 @@ import structlog
 
 from broadcast_service import metrics
 from broadcast_service.relay.audiences import Client
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
 from broadcast_service.websocket.frames import PULSE, Encoding, text_frame
 from broadcast_service.websocket.protocol import Connection
@@ -40,12 +40,12 @@ from shared.tokens import Claims, TokenError
 MESSAGES_PER_MINUTE: Final = 60
 ERRORS_ALLOWED: Final = 3  # one more refused message within the minute closes
 EXPIRY_WARNING_SECONDS: Final = 60
-OWED_EVENTS: Final = 64  # what may wait for a full socket: a minute's answers, and news of the token
+MAX_PENDING_EVENTS: Final = 64  # what may wait for a full socket: a minute's answers, and news of the token
 
 log = structlog.get_logger()
 
 
-class Terms(msgspec.Struct, frozen=True):
+class SessionTerms(msgspec.Struct, frozen=True):
     """What every session of this process is told in `HELLO`."""
 
     instance: str
@@ -62,14 +62,14 @@ class Session:
         "_budget_since",
         "_connection",
         "_errors",
-        "_fanout",
         "_filter",
         "_hub",
         "_messages",
         "_on_end",
-        "_owed",
+        "_pending",
         "_renew",
         "_report",
+        "_scheduler",
         "_unsent",
         "blocked_since",
         "claims",
@@ -82,7 +82,7 @@ class Session:
     def __init__(
         self,
         hub: Hub,
-        fanout: Fanout,
+        scheduler: FlushScheduler,
         claims: Claims,
         encoding: Encoding,
         *,
@@ -91,7 +91,7 @@ class Session:
         report: Callable[..., None],
     ) -> None:
         self._hub = hub
-        self._fanout = fanout
+        self._scheduler = scheduler
         self.claims = claims
         self.encoding = encoding
         self._renew = renew
@@ -102,11 +102,11 @@ class Session:
         self._budget_since = 0.0
         self.due_at = math.inf
         self._unsent = 0
-        self._owed: tuple[Event, ...] = ()
+        self._pending: tuple[Event, ...] = ()
         self.blocked_since: float | None = None
         self.reason = "client gone"
 
-    def start(self, connection: Connection, scope: Scope, filter_: FilterMessage, since: int | None, terms: Terms) -> None:
+    def start(self, connection: Connection, scope: Scope, filter_: FilterMessage, since: int | None, terms: SessionTerms) -> None:
         """Joins the hub and says hello; the next flush tells the rest."""
         self._connection = connection
         self._filter = filter_
@@ -132,22 +132,22 @@ class Session:
                     time_ms=int(now * 1000),
                 )
             )
-        self._watch_expiry()
-        self._fanout.welcome()
+        self._schedule_expiry()
+        self._scheduler.client_joined()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:
         """Ends the session with a close code, behind whatever its socket has yet to take; one that takes nothing is cut soon after."""
         self.reason = reason or code.reason
-        self._pay()
+        self._send_pending()
         self._connection.close(code, self.reason)
-        self._leave()
+        self._detach()
 
     def drain(self, retry_after_ms: int) -> None:
         """Tells the client when to come back, then closes with 1012."""
         if self.client.audience is None:
             return  # it was closed before, and has not gone yet
         if self.encoding.is_pulse:
-            self._owed += (ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms),)
+            self._pending += (ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms),)
         self.close(CloseCode.RESTART)
 
     def abort(self) -> None:
@@ -179,7 +179,7 @@ class Session:
         try:
             message = decode_client_message(data)
         except UNREADABLE:
-            self._refuse("bad_message", "the message is not one of auth, filter, ping")
+            self._reject("bad_message", "the message is not one of auth, filter, ping")
             return
         if isinstance(message, AuthMessage):
             self._on_auth(message)
@@ -212,12 +212,12 @@ class Session:
         """The socket has taken everything."""
         self.blocked_since = None
         self._hub.writable(self.client)
-        self._pay()
-        self._fanout.wake()
+        self._send_pending()
+        self._scheduler.request_flush()
 
     def on_lost(self) -> None:
         """The connection is gone."""
-        self._leave()
+        self._detach()
         self._on_end(self)
 
     # --- client messages ---
@@ -226,13 +226,13 @@ class Session:
         try:
             claims = self._renew(message.token)
         except TokenError:
-            self._refuse("bad_token", "the token is not valid for this dashboard")
+            self._reject("bad_token", "the token is not valid for this dashboard")
             return
         if claims.subject != self.claims.subject:
-            self._refuse("bad_token", "the token is for another subject")
+            self._reject("bad_token", "the token is for another subject")
             return
         before, self.claims = self.claims, claims
-        self._watch_expiry()
+        self._schedule_expiry()
         self._send(TokenRenewedEvent(timestamp=int(time.time()), expires_at=claims.expires_at))
         if claims.scope != before.scope:
             self._narrow(self._filter)
@@ -241,7 +241,7 @@ class Session:
         try:
             self._narrow(message)
         except ScopeError as error:
-            self._refuse("bad_filter", str(error))
+            self._reject("bad_filter", str(error))
 
     def _narrow(self, message: FilterMessage) -> None:
         """Moves to the asked part of the token's scope. A filter that a renewed token no longer covers is dropped, not obeyed."""
@@ -253,7 +253,7 @@ class Session:
             message, scope = FilterMessage(), self.claims.scope
         self._filter = message
         self._hub.attach(self.client, scope, self.encoding)
-        self._fanout.wake()
+        self._scheduler.request_flush()
 
     def _within_budget(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -265,7 +265,7 @@ class Session:
         self.close(CloseCode.TOO_MANY)
         return False
 
-    def _refuse(self, code: str, detail: str) -> None:
+    def _reject(self, code: str, detail: str) -> None:
         self._errors += 1
         if self._errors > ERRORS_ALLOWED:
             self.close(CloseCode.BAD_MESSAGE)
@@ -274,7 +274,7 @@ class Session:
 
     # --- the end ---
 
-    def _watch_expiry(self) -> None:
+    def _schedule_expiry(self) -> None:
         """Notes when the token is to be spoken of next: ahead of its end where the client understands that, else at its end."""
         ahead = EXPIRY_WARNING_SECONDS if self.encoding.is_pulse else 0
         self.due_at = self.claims.expires_at - ahead
@@ -291,18 +291,18 @@ class Session:
         """Writes one event to this client, in order; while its socket is full they wait. One that asks on and reads nothing is cut."""
         if not self.client.blocked:
             self._connection.write(text_frame(encode(event)))
-        elif len(self._owed) < OWED_EVENTS:
-            self._owed += (event,)
+        elif len(self._pending) < MAX_PENDING_EVENTS:
+            self._pending += (event,)
         else:
             self._cut()
 
-    def _pay(self) -> None:
+    def _send_pending(self) -> None:
         """Writes what waits."""
-        owed, self._owed = self._owed, ()
-        if owed:
-            self._connection.write(b"".join(text_frame(encode(event)) for event in owed))
+        pending, self._pending = self._pending, ()
+        if pending:
+            self._connection.write(b"".join(text_frame(encode(event)) for event in pending))
 
-    def _leave(self) -> None:
+    def _detach(self) -> None:
         self.due_at = math.inf
         if self.client.audience is not None:
             self._hub.detach(self.client)

@@ -9,7 +9,7 @@ from typing import Final
 PING: Final = b"\x89\x00"
 PULSE: Final = "pulse.v1"
 DEFLATE_LEVEL: Final = 1  # numbers between repeated names: higher levels cost more and gain little
-DEFLATE_LEAST_BYTES: Final = 512  # below that a compressor costs more than the bytes it saves
+MIN_DEFLATE_BYTES: Final = 512  # below that a compressor costs more than the bytes it saves
 _TEXT: Final = 0x81
 _DEFLATED_TEXT: Final = 0xC1
 
@@ -59,6 +59,6 @@ def join(events: Iterable[bytes], encoding: Encoding) -> bytes:
     if encoding is Encoding.SINGLE:
         return b"".join(map(text_frame, events))
     lines = b"\n".join(events)
-    if encoding is Encoding.DEFLATED and len(lines) >= DEFLATE_LEAST_BYTES:
+    if encoding is Encoding.DEFLATED and len(lines) >= MIN_DEFLATE_BYTES:
         return deflated_frame(lines)
     return text_frame(lines) if lines else b""

@@ -12,7 +12,7 @@ FRAMES_PER_MINUTE: Final = 600  # of whatever kind: pings and empty fragments co
 STRIDE_BYTES: Final = 4096  # parsed at a stretch; a read may bring tens of thousands of frames
 
 
-class Inbound:
+class MessageReader:
     """The reading half of one socket. The library sees to masks, lengths, order, UTF-8 of close reasons and the size of a message.
 
     `flooded`: more frames came within a minute than anybody needs.
@@ -47,9 +47,9 @@ class Inbound:
             self.flooded = self._frames > FRAMES_PER_MINUTE
             for frame in frames:
                 assert isinstance(frame, Frame)
-                yield from self._whole(frame)
+                yield from self._completed(frame)
 
-    def _whole(self, frame: Frame) -> Iterator[bytes | None]:
+    def _completed(self, frame: Frame) -> Iterator[bytes | None]:
         """The message that ends with this frame, if one does."""
         if frame.opcode in CTRL_OPCODES:
             return

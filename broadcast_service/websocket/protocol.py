@@ -24,11 +24,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from broadcast_service.websocket.frames import close_frame
-from broadcast_service.websocket.handshake_limiter import Turnstile
-from broadcast_service.websocket.message_reader import Inbound
+from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
+from broadcast_service.websocket.message_reader import MessageReader
 from broadcast_service.websocket.opening_handshake import Upgrade, read_upgrade
 from shared.contract.messages import encode
-from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, bug
+from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, internal_error
 from shared.web.http_protocol import HttpProtocol
 
 EXTENSION: Final = "studio_pulse.takeover"
@@ -91,7 +91,7 @@ class Connection:
 class PulseHttpProtocol(HttpProtocol):
     """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
 
-    def __init__(self, *arguments: Any, handshakes: Turnstile, **options: Any) -> None:
+    def __init__(self, *arguments: Any, handshakes: HandshakeLimiter, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._handshakes = handshakes
 
@@ -107,15 +107,15 @@ class PulseHttpProtocol(HttpProtocol):
 class PulseProtocol(asyncio.Protocol):
     """One WebSocket: an ASGI handshake, then a receiver."""
 
-    __slots__ = ("_close_timer", "_early", "_handshakes", "_head", "_inbound", "_receiver", "_state", "_upgrade", "config", "transport")
+    __slots__ = ("_close_timer", "_early", "_handshakes", "_head", "_reader", "_receiver", "_state", "_upgrade", "config", "transport")
 
-    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport, handshakes: Turnstile) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport, handshakes: HandshakeLimiter) -> None:
         self.config = config
         self.transport = transport
         self._state = state
         self._handshakes = handshakes
         self._receiver: Receiver | None = None
-        self._inbound: Inbound | None = None
+        self._reader: MessageReader | None = None
         self._early = b""
         self._upgrade: Upgrade | None = None
         self._head = b""
@@ -148,14 +148,14 @@ class PulseProtocol(asyncio.Protocol):
 
     async def _run(self, scope: MutableMapping[str, Any]) -> None:
         """Runs the application for the handshake; a connection that was taken over outlives it."""
-        await self._handshakes.enter()
+        await self._handshakes.wait_turn()
         if self.transport.is_closing():
             return  # left while it waited
         try:
             await self.config.loaded_app(scope, self._receive, self._send)
         except Exception:
             log.exception("socket.crashed")
-            self._refuse(bug())
+            self._refuse(internal_error())
         if self._receiver is None:
             self.transport.close()
 
@@ -213,16 +213,16 @@ class PulseProtocol(asyncio.Protocol):
             return
         if self._early:
             data, self._early = self._early + data, b""
-        if self._inbound is None:
+        if self._reader is None:
             if len(data) == 6 and data.startswith(EMPTY_PONG):
                 return
-            self._inbound = Inbound(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
-        for message in self._inbound.messages(data, asyncio.get_running_loop().time()):
+            self._reader = MessageReader(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
+        for message in self._reader.messages(data, asyncio.get_running_loop().time()):
             self._deliver(message)
-        if self._inbound.flooded and not self._closing and self._receiver is not None:
+        if self._reader.flooded and not self._closing and self._receiver is not None:
             self._receiver.on_flood()
             self.transport.pause_reading()
-        self._answer(self._inbound)
+        self._answer(self._reader)
 
     def _deliver(self, message: bytes | None) -> None:
         if self._closing or self._receiver is None:
@@ -236,12 +236,12 @@ class PulseProtocol(asyncio.Protocol):
             log.exception("session.crashed")
             self._receiver.on_crash()
 
-    def _answer(self, inbound: Inbound) -> None:
+    def _answer(self, reader: MessageReader) -> None:
         """Pongs, which the bound on frames bounds too; and the end, if it is one."""
-        answers = inbound.answers()
+        answers = reader.answers()
         if answers and not self._closing:
             self.transport.write(answers)
-        if inbound.ended:
+        if reader.ended:
             self.transport.close()
             self._abort_later()
 

@@ -86,14 +86,14 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
     return Problem(status, phrase.lower(), headers=getattr(error, "headers", None)).response()
 
 
-def bug() -> Problem:
+def internal_error() -> Problem:
     """The answer to anything unforeseen: it is logged, and the client learns nothing of the inside."""
     return Problem(500, "an unexpected error; it has been logged")
 
 
-async def answer_bug(_request: Request, _error: Exception) -> Response:
+async def answer_internal_error(_request: Request, _error: Exception) -> Response:
     """Starlette's handler for anything unforeseen; the server logs it."""
-    return bug().response()
+    return internal_error().response()
 
 
 class CloseCode(enum.IntEnum):

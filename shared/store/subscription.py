@@ -22,26 +22,26 @@ BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without givi
 CONFIRMATIONS: Final = (b"subscribe", b"ssubscribe")
 MESSAGES: Final = (b"message", b"smessage")
 
-Hear = Callable[[bytes, bytes, bytes], None]
+OnMessage = Callable[[bytes, bytes, bytes], None]
 
 
 class Subscription(asyncio.Protocol):
-    """Takes a transport over and hands `hear` each message's kind, channel and payload.
+    """Takes a transport over and hands `on_message` each message's kind, channel and payload.
 
-    What `hear` raises ends the subscription, as a lost connection does; nothing is handed over after the end. `busy_seconds` is what it
-    took lately to hand over what had come.
+    An exception of `on_message` ends the subscription, as a lost connection does; no message is dispatched after the end. `busy_seconds` is
+    the time that the last dispatch took.
     """
 
-    def __init__(self, transport: asyncio.Transport, hear: Hear, *, channels: int) -> None:
+    def __init__(self, transport: asyncio.Transport, on_message: OnMessage, *, channels: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._hear = hear
+        self._on_message = on_message
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
         self._unconfirmed = channels
         self._confirmed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        self._held: asyncio.Handle | None = None  # while it waits, for whatever reason, nothing is read
+        self._paused: asyncio.Handle | None = None  # while it waits, for whatever reason, nothing is read
         self.busy_seconds = 0.0
         transport.set_protocol(self)
 
@@ -57,50 +57,50 @@ class Subscription(asyncio.Protocol):
         assert self._error is not None
         raise self._error
 
-    def rest(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Reads nothing for so long; what is published meanwhile waits and is then read at once.
 
         It waits in the socket, costing nothing, or with TLS in the loop's buffer for it.
         """
-        if self._held is None and not self._is_over:
+        if self._paused is None and not self._is_closed:
             self._transport.pause_reading()
-            self._held = self._loop.call_later(seconds, self._go_on)
+            self._paused = self._loop.call_later(seconds, self._continue)
 
     def data_received(self, data: bytes) -> None:
         """Any number of messages, the last one perhaps in part."""
         self._reader.feed(data)
-        if self._held is None:
-            self._hand_over()
+        if self._paused is None:
+            self._dispatch()
 
-    def _hand_over(self) -> None:
+    def _dispatch(self) -> None:
         """Hands over what has come, or as much as may be at a stretch."""
         started = time.perf_counter()
         try:
-            while not self._is_over and (reply := self._reader.gets()) is not False:
-                self._take(reply)
+            while not self._is_closed and (reply := self._reader.gets()) is not False:
+                self._handle_reply(reply)
                 if time.perf_counter() - started > BUSY_SECONDS:
-                    self._yield()
+                    self._yield_to_loop()
                     break
         except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
             self._end(error)
         self.busy_seconds = time.perf_counter() - started
 
-    def _yield(self) -> None:
+    def _yield_to_loop(self) -> None:
         """Gives the loop back, and goes on in its next turn unless there is to be a rest."""
-        if self._held is None and not self._is_over:
+        if self._paused is None and not self._is_closed:
             self._transport.pause_reading()
-            self._held = self._loop.call_soon(self._go_on)
+            self._paused = self._loop.call_soon(self._continue)
 
-    def _go_on(self) -> None:
-        self._held = None
-        self._hand_over()
-        self._resume()
+    def _continue(self) -> None:
+        self._paused = None
+        self._dispatch()
+        self._resume_reading()
 
-    def _resume(self) -> None:
-        if self._held is None and not self._is_over:
+    def _resume_reading(self) -> None:
+        if self._paused is None and not self._is_closed:
             self._transport.resume_reading()
 
-    def _take(self, reply: Any) -> None:
+    def _handle_reply(self, reply: Any) -> None:
         if isinstance(reply, Exception):
             raise reply
         if not isinstance(reply, list) or len(reply) != 3:
@@ -111,12 +111,12 @@ class Subscription(asyncio.Protocol):
             if not self._unconfirmed:
                 self._confirmed.set()
         elif kind in MESSAGES:
-            self._hear(kind, channel, data)
+            self._on_message(kind, channel, data)
         else:
             raise RedisConnectionError("the server ended the subscription")
 
     @property
-    def _is_over(self) -> bool:
+    def _is_closed(self) -> bool:
         return self._ended.is_set() or self._transport.is_closing()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -126,16 +126,16 @@ class Subscription(asyncio.Protocol):
         self._end(error)
 
     def _end(self, error: Exception) -> None:
-        if self._held is not None:
-            self._held.cancel()
-            self._held = None
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
         self._error = self._error or error
         self._confirmed.set()
         self._ended.set()
 
 
 @contextlib.asynccontextmanager
-async def subscription(node: Redis, command: str, channels: list[bytes], hear: Hear) -> AsyncIterator[Subscription]:
+async def subscription(node: Redis, command: str, channels: list[bytes], on_message: OnMessage) -> AsyncIterator[Subscription]:
     """A confirmed subscription on a connection of its own; raises RedisError, OSError or TimeoutError."""
     connection = new_connection(node)
     try:
@@ -143,7 +143,7 @@ async def subscription(node: Redis, command: str, channels: list[bytes], hear: H
             with connection_errors():
                 await connection.connect()  # type: ignore[no-untyped-call]
                 transport = transport_of(connection)
-                found = Subscription(transport, hear, channels=len(channels))
+                found = Subscription(transport, on_message, channels=len(channels))
                 transport.write(pack_command(command, *channels))
             await found.confirmed()
         yield found

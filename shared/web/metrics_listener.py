@@ -24,7 +24,7 @@ from shared.settings import SettingsError
 from shared.web.guard import Guard
 from shared.web.http_protocol import HttpProtocol
 
-KEPT_SECONDS: Final = 1.0
+CACHE_SECONDS: Final = 1.0
 SHUTDOWN_SECONDS: Final = 1
 
 tasks = Gauge("pulse_tasks", "Tasks of the event loop, the one that answers among them")
@@ -53,13 +53,13 @@ class Exposition:
     def __init__(self, clock: Callable[[], float] = time.monotonic, generate: Callable[[], bytes] = generate_latest) -> None:
         self._clock = clock
         self._generate = generate
-        self._made_at = -KEPT_SECONDS
+        self._made_at = -CACHE_SECONDS
         self._text = b""
 
     def text(self) -> bytes:
         """The metrics as they were at most a second ago."""
         now = self._clock()
-        if now - self._made_at >= KEPT_SECONDS:
+        if now - self._made_at >= CACHE_SECONDS:
             self._made_at, self._text = now, self._generate()
         return self._text
 

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from broadcast_service.relay import listener
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
 from broadcast_service.relay.listener import ShardListener
 from tests.contract.committing import TTL, OneNode, at_work, commit, update
@@ -17,10 +17,10 @@ WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 0.4
 
 
-class Paced(Fanout):
+class Paced(FlushScheduler):
     """A fan-out that may not flush for a while, whenever it is asked."""
 
-    def pause_left(self) -> float:
+    def seconds_until_flush(self) -> float:
         """Always the same."""
         return PAUSE_SECONDS
 
@@ -35,13 +35,13 @@ async def until(hub: Hub, rooms: int) -> float:
 
 async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes first is heard at once; what comes during the pause shortly before its end, all together."""
-    monkeypatch.setattr(listener, "LONGEST_REST_SECONDS", 10)
+    monkeypatch.setattr(listener, "MAX_PAUSE_SECONDS", 10)
     hub = Hub(1, TTL)
     paced = Paced(hub, share=0.5, max_pause_seconds=0, heartbeat_seconds=60)
     shard = ShardListener(OneNode(real), 0, hub, paced, "test")
     async with at_work(shard):
         async with asyncio.timeout(WITHIN_SECONDS):
-            while not shard.synced:
+            while not shard.confirmed:
                 await asyncio.sleep(0.01)
         await commit(real, update(room_id="first"))
         first = await until(hub, 1)

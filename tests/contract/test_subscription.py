@@ -95,8 +95,8 @@ async def test_what_is_published_during_a_rest_is_read_after_it(listening: Liste
     """Nothing is handed over meanwhile, and nothing is lost; a second rest does not prolong the first."""
     loop = asyncio.get_running_loop()
     resting_until = loop.time() + 0.3
-    listening.subscription.rest(0.3)
-    listening.subscription.rest(60)
+    listening.subscription.pause(0.3)
+    listening.subscription.pause(60)
     for number in range(10):
         await real.publish("news", b"%d" % number)
     assert loop.time() >= resting_until - 0.002 or not listening.heard  # uvloop counts whole milliseconds
@@ -115,7 +115,7 @@ async def test_a_burst_gives_the_loop_back(listening: Listening, real: Redis) ->
 
     listening.seconds_each = 0.002
     messages = [b"%d" % number for number in range(60)]
-    listening.subscription.rest(0.2)
+    listening.subscription.pause(0.2)
     async with real.pipeline(transaction=False) as pipeline:
         for message in messages:
             pipeline.publish("news", message)
@@ -131,12 +131,12 @@ async def test_ends_with_its_connection(listening: Listening, real: Redis) -> No
     """The server cuts it off; resting then does no harm."""
     await real.client_kill_filter(_type="pubsub")
     assert isinstance(await listening.end(), RedisConnectionError)
-    listening.subscription.rest(1)
+    listening.subscription.pause(1)
 
 
 async def test_ends_while_it_rests(listening: Listening, real: Redis) -> None:
     """Who rests does not see the end, and sees it as soon as it reads again."""
-    listening.subscription.rest(0.05)
+    listening.subscription.pause(0.05)
     await real.client_kill_filter(_type="pubsub")
     assert isinstance(await listening.end(), RedisConnectionError)
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from broadcast_service.relay import flush_scheduler as fanout
+from broadcast_service.relay import flush_scheduler
 from broadcast_service.relay.audiences import Client
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
@@ -21,7 +21,7 @@ class Crowd:
 
     def __init__(self, *, max_pause_seconds: float = 0.04) -> None:
         self.hub = Hub(1, 3600)
-        self.fanout = Fanout(self.hub, share=0.25, max_pause_seconds=max_pause_seconds, heartbeat_seconds=15)
+        self.scheduler = FlushScheduler(self.hub, share=0.25, max_pause_seconds=max_pause_seconds, heartbeat_seconds=15)
         self.told: list[list[bytes]] = []
 
     def join(self) -> list[bytes]:
@@ -29,13 +29,13 @@ class Crowd:
         told: list[bytes] = []
         self.told.append(told)
         self.hub.attach(Client(told.append), EVERYTHING, Encoding.LINES)
-        self.fanout.welcome()
+        self.scheduler.client_joined()
         return told
 
     def change(self, version: int) -> None:
         """A room's value changes."""
         self.hub.apply(StoredReading("room", "p", 1000, version, 0, None, None, None, version, 10**9), now_seconds=1000)
-        self.fanout.wake()
+        self.scheduler.request_flush()
 
 
 async def turns(count: int = 5) -> None:
@@ -49,8 +49,8 @@ async def test_the_first_change_after_a_silence_goes_out_at_once() -> None:
     crowd = Crowd()
     told = crowd.join()
     await turns()
-    crowd.fanout._not_before = 0.0  # a silence
-    assert crowd.fanout.pause_left() == 0
+    crowd.scheduler._not_before = 0.0  # a silence
+    assert crowd.scheduler.seconds_until_flush() == 0
     told.clear()
     crowd.change(1)
     await turns(2)
@@ -66,7 +66,7 @@ async def test_who_joins_alone_is_told_at_once() -> None:
 
 async def test_who_joins_in_a_crowd_shares_a_payload(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who join within a moment are handed the same object."""
-    monkeypatch.setattr(fanout, "WELCOME_SECONDS", 0.05)
+    monkeypatch.setattr(flush_scheduler, "JOIN_SPACING_SECONDS", 0.05)
     crowd = Crowd()
     crowd.join()
     await turns()
@@ -84,13 +84,13 @@ async def test_under_load_the_next_flush_waits_for_its_share() -> None:
     crowd = Crowd(max_pause_seconds=10)
     told = crowd.join()
     await turns()
-    crowd.fanout._not_before = asyncio.get_running_loop().time() + 0.3
+    crowd.scheduler._not_before = asyncio.get_running_loop().time() + 0.3
     told.clear()
     for version in (1, 2, 3):
         crowd.change(version)
         await turns()
     assert not told
-    assert 0 < crowd.fanout.pause_left() <= 0.3
+    assert 0 < crowd.scheduler.seconds_until_flush() <= 0.3
     async with asyncio.timeout(5):
         while not told:
             await asyncio.sleep(0.005)
@@ -99,12 +99,12 @@ async def test_under_load_the_next_flush_waits_for_its_share() -> None:
 
 async def test_a_flush_that_crashes_is_raised_by_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody awaits a callback, so the job that is awaited raises for it."""
-    monkeypatch.setattr(fanout, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(flush_scheduler, "TICK_SECONDS", 0.01)
     crowd = Crowd()
-    job = asyncio.create_task(crowd.fanout.run())
+    job = asyncio.create_task(crowd.scheduler.run())
     client = Client(lambda _: 1 // 0)  # type: ignore[arg-type]
     crowd.hub.attach(client, EVERYTHING, Encoding.LINES)
-    crowd.fanout.welcome()
+    crowd.scheduler.client_joined()
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(job, 5)
 

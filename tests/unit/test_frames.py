@@ -10,7 +10,7 @@ from websockets.uri import parse_uri
 
 from broadcast_service.relay.audiences import Client
 from broadcast_service.relay.hub import Hub
-from broadcast_service.websocket.frames import DEFLATE_LEAST_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
+from broadcast_service.websocket.frames import MIN_DEFLATE_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
 from shared.auth.scope import Scope
 from shared.contract.messages import StoredReading
 
@@ -54,8 +54,8 @@ def test_every_encoding_carries_every_event(events: list[bytes]) -> None:
 
 def test_small_payloads_are_not_compressed() -> None:
     """A compressor costs more than the bytes it would save."""
-    assert join([b"x" * (DEFLATE_LEAST_BYTES - 1)], Encoding.DEFLATED)[0] == 0x81
-    assert join([b"x" * DEFLATE_LEAST_BYTES], Encoding.DEFLATED)[0] == 0xC1
+    assert join([b"x" * (MIN_DEFLATE_BYTES - 1)], Encoding.DEFLATED)[0] == 0x81
+    assert join([b"x" * MIN_DEFLATE_BYTES], Encoding.DEFLATED)[0] == 0xC1
 
 
 def test_an_audience_shares_one_compressed_payload() -> None:

@@ -4,24 +4,24 @@ import asyncio
 
 import pytest
 
-from broadcast_service.websocket.handshake_limiter import Turnstile
+from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_who_comes_alone_does_not_wait() -> None:
     """Not even for a turn of the loop."""
-    entering = Turnstile(2).enter()
+    entering = HandshakeLimiter(2).wait_turn()
     with pytest.raises(StopIteration):
         entering.send(None)
 
 
 async def test_a_crowd_comes_in_turn_by_turn() -> None:
     """So many per turn of the loop, in the order in which they came."""
-    turnstile, inside, counts = Turnstile(3), list[int](), list[int]()
+    limiter, inside, counts = HandshakeLimiter(3), list[int](), list[int]()
 
     async def come(number: int) -> None:
-        await turnstile.enter()
+        await limiter.wait_turn()
         inside.append(number)
 
     comers = [asyncio.create_task(come(number)) for number in range(10)]
@@ -35,8 +35,8 @@ async def test_a_crowd_comes_in_turn_by_turn() -> None:
 
 async def test_who_gives_up_takes_no_turn() -> None:
     """Those behind move up."""
-    turnstile = Turnstile(1)
-    comers = [asyncio.create_task(turnstile.enter()) for _ in range(4)]
+    limiter = HandshakeLimiter(1)
+    comers = [asyncio.create_task(limiter.wait_turn()) for _ in range(4)]
     await asyncio.sleep(0)
     comers[1].cancel()
     comers[2].cancel()

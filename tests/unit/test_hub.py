@@ -52,7 +52,7 @@ def ready_hub(shards: int = 1) -> Hub:
 
 def prove(hub: Hub, shard: int, version: int) -> None:
     """What a listener does once it has read everything."""
-    hub.set_synced(shard, synced=True)
+    hub.set_confirmed(shard, confirmed=True)
     hub.advance(shard, version)
     hub.mark_read(shard)
 
@@ -112,7 +112,7 @@ def test_no_snapshot_is_promised_before_every_shard_has_been_read() -> None:
 def test_an_outage_later_on_does_not_take_the_snapshot_away() -> None:
     """What was read before is still everything that this server knows; `degraded` says that it may be old."""
     hub = ready_hub()
-    hub.set_synced(0, synced=False)
+    hub.set_confirmed(0, confirmed=False)
     assert Listener(hub).syncs() == [True]
 
 
@@ -126,7 +126,7 @@ def test_nobody_resumes_across_a_gap() -> None:
     hub.log.checkpoint()
     hub.apply(stored(since + 1, room="red"), NOW)
     assert Listener(hub, since).resumed
-    hub.set_synced(1, synced=False)
+    hub.set_confirmed(1, confirmed=False)
     hub.advance(0, since + 5_000_000)
     assert not Listener(hub, since).resumed
     prove(hub, 1, since + 6_000_000)

@@ -104,9 +104,9 @@ class Relay(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        """An empty hub on one synced shard, and a model of what Redis holds."""
+        """An empty hub on one confirmed shard, and a model of what Redis holds."""
         self.hub = Hub(1, TTL_SECONDS)
-        self.hub.set_synced(0, synced=True)
+        self.hub.set_confirmed(0, confirmed=True)
         self.hub.mark_read(0)
         self.version = 1_000_000_000
         self.now = 1000.0
@@ -201,10 +201,10 @@ class Relay(RuleBasedStateMachine):
         """It reads again."""
         self._unclog(data.draw(strategies.sampled_from(self.dashboards)))
 
-    @rule(synced=strategies.booleans())
-    def upstream(self, *, synced: bool) -> None:
+    @rule(confirmed=strategies.booleans())
+    def upstream(self, *, confirmed: bool) -> None:
         """The subscription is lost or proven."""
-        self.hub.set_synced(0, synced=synced)
+        self.hub.set_confirmed(0, confirmed=confirmed)
 
     @rule(heartbeat=strategies.booleans(), meanwhile=strategies.lists(HAPPENINGS, max_size=8))
     def flush(self, heartbeat: bool, meanwhile: list[tuple[str, int, int]]) -> None:  # noqa: FBT001 - hypothesis passes by keyword
@@ -219,7 +219,7 @@ class Relay(RuleBasedStateMachine):
         elif kind == "join":
             self.join(SCOPES[one % len(SCOPES)], list(Encoding)[other % 3])
         elif kind in ("lost", "proven"):
-            self.upstream(synced=kind == "proven")
+            self.upstream(confirmed=kind == "proven")
         elif self.dashboards and kind != "nothing":
             self._happen_to(self.dashboards[one % len(self.dashboards)], kind, SCOPES[other % len(SCOPES)])
 
@@ -264,7 +264,7 @@ def test_every_client_ends_on_the_latest_values_it_may_see(monkeypatch: pytest.M
     """Any interleaving of updates, slow clients, reconnects and filters ends right; tiny chunks and slices make every pause happen."""
     monkeypatch.setattr(audience, "CHUNK_BYTES", 200)
     monkeypatch.setattr(audience, "SLICE_CLIENTS", 1)
-    monkeypatch.setattr(frames, "DEFLATE_LEAST_BYTES", 1)
+    monkeypatch.setattr(frames, "MIN_DEFLATE_BYTES", 1)
     run_state_machine_as_test(Relay, settings=settings(max_examples=500, stateful_step_count=80, deadline=None))
 
 
@@ -273,7 +273,7 @@ def test_the_version_told_does_not_show_when_others_are_paid() -> None:
     told = []
     for commits in ([], [10_300_001, 10_499_999, 10_600_000, 10_799_999]):
         relay = Hub(1, TTL_SECONDS)
-        relay.set_synced(0, synced=True)
+        relay.set_confirmed(0, confirmed=True)
         dashboard = Dashboard(Encoding.LINES)
         relay.attach(dashboard.client, Scope.of(["mine"]), Encoding.LINES)
         seen = []

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.settings import SettingsError
-from shared.web.metrics_listener import KEPT_SECONDS, Exposition, address_of
+from shared.web.metrics_listener import CACHE_SECONDS, Exposition, address_of
 
 
 def test_metrics_are_made_at_most_once_a_second() -> None:
@@ -16,7 +16,7 @@ def test_metrics_are_made_at_most_once_a_second() -> None:
 
     exposition = Exposition(lambda: now[0], generate)
     asked = []
-    for now[0] in (0.0, 0.5, 0.99, KEPT_SECONDS, 1.5, 2.0):
+    for now[0] in (0.0, 0.5, 0.99, CACHE_SECONDS, 1.5, 2.0):
         asked.append(exposition.text())
     assert (asked, made) == ([b"1", b"1", b"1", b"2", b"2", b"3"], [0.0, 1.0, 2.0])
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope
 
 from ingest_service.routes import Endpoint
-from shared.contract.problems import CloseCode, Problem, answer_bug, answer_http_exception, answer_problem
+from shared.contract.problems import CloseCode, Problem, answer_http_exception, answer_internal_error, answer_problem
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +32,7 @@ async def refuse(_request: Request) -> Response:
 
 def client() -> httpx.AsyncClient:
     """A client of an application with both."""
-    handlers = {Problem: answer_problem, 404: answer_http_exception, Exception: answer_bug}
+    handlers = {Problem: answer_problem, 404: answer_http_exception, Exception: answer_internal_error}
     app = Starlette(routes=[Route("/bug", Endpoint(bug, {}, unheard)), Route("/refusal", refuse)], exception_handlers=handlers)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://service")
 

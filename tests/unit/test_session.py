@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from broadcast_service.relay.flush_scheduler import Fanout
+from broadcast_service.relay.flush_scheduler import FlushScheduler
 from broadcast_service.relay.hub import Hub
-from broadcast_service.sessions.session import OWED_EVENTS, Session, Terms
+from broadcast_service.sessions.session import MAX_PENDING_EVENTS, Session, SessionTerms
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.messages import FilterMessage
@@ -57,10 +57,10 @@ def started(wire: Wire, encoding: Encoding) -> Session:
     """A session that has said hello."""
     hub = Hub(1, 3600)
     claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
-    fanout = Fanout(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
-    session = Session(hub, fanout, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
-    session.start(wire, claims.scope, FilterMessage(), None, Terms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
-    fanout.flush_now()
+    scheduler = FlushScheduler(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
+    session = Session(hub, scheduler, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
+    session.start(wire, claims.scope, FilterMessage(), None, SessionTerms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
+    scheduler.flush_now()
     wire.events()
     return session
 
@@ -110,7 +110,7 @@ async def test_nothing_follows_a_close(session: Session, wire: Wire) -> None:
 async def test_one_that_asks_on_and_reads_nothing_is_cut(session: Session, wire: Wire) -> None:
     """What waits for a client is bounded, whatever the client does."""
     session.on_pause()
-    for _ in range(OWED_EVENTS + 1):
+    for _ in range(MAX_PENDING_EVENTS + 1):
         session._messages = 0
         session.on_text(b'{"type":"ping"}')
     assert wire.aborted

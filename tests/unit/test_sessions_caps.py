@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcast_service.sessions.registry import Caps, Sessions, counted_as
+from broadcast_service.sessions.registry import ConnectionLimits, Sessions, counted_as
 from shared.contract.problems import Problem
 
 
@@ -27,7 +27,7 @@ def test_a_network_of_ipv6_counts_as_one_address(address: str, counted: str) -> 
 
 def test_the_cap_holds_for_all_addresses_of_a_network() -> None:
     """And is free again when one of them leaves."""
-    sessions = Sessions(Caps(0, 0, 2))
+    sessions = Sessions(ConnectionLimits(0, 0, 2))
     first = sessions.admit("a", "2001:db8::1")
     sessions.admit("b", "2001:db8::2")
     sessions.admit("c", "2001:db8:0:1::3")
