@@ -47,6 +47,7 @@ NEVER_WAIT = [
     "broadcast_service/relay/hub.py",
     "broadcast_service/relay/latest_values.py",
     "broadcast_service/reports/earnings.py",
+    "broadcast_service/reports/income.py",
     "broadcast_service/websocket/frames.py",
     "ingest_service/validation.py",
     "shared/auth/scope.py",

@@ -1,0 +1,239 @@
+"""Income of one account from its balances, by the rules of docs/income.md. Pure: no I/O, and the clock is an argument.
+
+A rise is income at the moment of its later reading. A number is believed once it is confirmed: a fall, or a rise of more than
+is plausible, is pending until the readings of the following `CONFIRM_MS` (or the next reading, if there is none in that time) agree
+with it. Where they return to the balance before it, the odd readings are set aside. `dashboard/income.js` has the same rules; both are
+checked against tests/income_cases.json.
+"""
+
+import enum
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+SMALL_RISE: Final = 250  # tokens; always plausible
+LARGE_RISE: Final = 1000  # never plausible at once
+CONFIRM_MS: Final = 30_000
+HIDDEN_MS: Final = 60_000  # a fall between readings that are further apart may hide income
+SESSION_GAP_MS: Final = 15 * 60_000  # a rise across a longer gap was made between sessions
+
+
+def plausible(balance: int) -> int:
+    """By how many tokens a balance may rise between two readings without a confirmation: up to its own size, within bounds.
+
+    A digit too many makes a number about ten times as large, so a rise that does not double a balance is none.
+    """
+    return max(SMALL_RISE, min(LARGE_RISE, balance))
+
+
+class Reading(NamedTuple):
+    """A balance of an account: when it was read, in milliseconds, and in which room.
+
+    `climbed` is set where every reading since the one before, seen or not, rose by at most `SMALL_RISE`.
+    """
+
+    at_ms: int
+    tokens: int
+    room: str = ""
+    climbed: bool = False
+
+
+class Kind(enum.Enum):
+    """What an entry is about. `INCOME` and `BETWEEN_SESSIONS` together are certain income."""
+
+    INCOME = "income"
+    BETWEEN_SESSIONS = "between_sessions"
+    UNSETTLED = "unsettled"
+    SET_ASIDE = "set_aside"
+    FALL = "fall"
+
+
+class Entry(NamedTuple):
+    """One finding: its moment and room, how many tokens it concerns, and the balance before.
+
+    `tokens` is the gain or the bound; of a reading that was set aside it is the number that was read, of a fall the lower balance.
+    """
+
+    kind: Kind
+    at_ms: int
+    tokens: int
+    room: str
+    before: int
+
+
+class Account:
+    """The readings of one account in order of observation; `read` and `settle` return what became certain.
+
+    `seen_before` is for a reader that joins late: the first balance that it sees is not the first one ever, so a rise beyond what is
+    plausible that follows at once says nothing.
+    """
+
+    def __init__(self, *, seen_before: bool = False) -> None:
+        self._seen_before = seen_before
+        self._base: Reading | None = None  # the last balance that is believed
+        self._first: Reading | None = None
+        self._previous: Reading | None = None
+        self._pending: list[Reading] = []
+
+    @property
+    def base(self) -> Reading | None:
+        """The last balance that is believed."""
+        return self._base
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no reading waits for confirmation."""
+        return not self._pending
+
+    def read(self, reading: Reading) -> list[Entry]:
+        """Takes the next reading."""
+        previous, self._previous = self._previous, reading
+        base = self._base
+        if base is None:
+            self._base = self._first = reading
+            return []
+        if self._pending:
+            return self._judge(reading, base)
+        if reading.climbed and previous is base and reading.tokens >= base.tokens:
+            return self._rise(reading, base)
+        if base.tokens <= reading.tokens <= base.tokens + plausible(base.tokens):
+            return self._rise(reading, base)
+        if reading.tokens > base.tokens and self._first_is_doubtful(reading, base):
+            self._base = reading
+            return [
+                Entry(Kind.SET_ASIDE, base.at_ms, base.tokens, base.room, reading.tokens),
+                Entry(Kind.UNSETTLED, reading.at_ms, reading.tokens - base.tokens, reading.room, base.tokens),
+            ]
+        self._pending.append(reading)
+        return []
+
+    def settle(self, now_ms: int) -> list[Entry]:
+        """Confirms what has waited long enough and was not contradicted."""
+        found: list[Entry] = []
+        while len(self._pending) > 1 and now_ms - self._pending[0].at_ms > CONFIRM_MS:
+            found += self._confirm()
+        return found
+
+    def provisional(self) -> list[Entry]:
+        """What the pending readings would add if they were confirmed: the bound of it, as unsettled."""
+        found: list[Entry] = []
+        copy = Account()
+        copy._base, copy._previous, copy._pending = self._base, self._previous, list(self._pending)
+        while copy._pending:
+            found += copy._confirm()
+        certain = (Kind.INCOME, Kind.BETWEEN_SESSIONS)
+        bounds = (entry._replace(kind=Kind.UNSETTLED) if entry.kind in certain else entry for entry in found)
+        return [entry for entry in bounds if entry.kind is Kind.UNSETTLED and entry.tokens]
+
+    def _first_is_doubtful(self, reading: Reading, base: Reading) -> bool:
+        """Whether the first balance, which a leap follows at once, was a placeholder."""
+        first = self._first
+        if first is None or not (base.tokens == 0 or self._seen_before):
+            return False
+        return base is first or reading.at_ms - first.at_ms <= CONFIRM_MS
+
+    def _judge(self, reading: Reading, base: Reading) -> list[Entry]:
+        """Takes a reading while an odd one is pending."""
+        odd = self._pending[0]
+        if reading.at_ms - odd.at_ms > CONFIRM_MS and len(self._pending) > 1:
+            return self._confirm() + self.read(reading)
+        if _returns(reading, odd, base):
+            self._pending = []
+            self._previous = None
+            return [_set_aside(odd, base), *_doubt(reading, odd, base), *self.read(reading)]
+        self._pending.append(reading)
+        return self.settle(reading.at_ms)
+
+    def _confirm(self) -> list[Entry]:
+        """Takes the first pending reading for true, or sets it aside where the others deny it; then takes the others anew."""
+        base = self._base
+        odd, *others = self._pending
+        self._pending = []
+        found: list[Entry] = []
+        self._previous = odd
+        if base is None or odd.tokens < base.tokens:
+            found = _fall(odd, base)
+            self._base = odd
+        else:
+            top = max((reading.tokens for reading in others), default=odd.tokens)
+            if base.tokens > top or top >= odd.tokens - SMALL_RISE:
+                found = self._rise(odd, base)
+            else:
+                found = [_set_aside(odd, base), Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens - top, odd.room, base.tokens)]
+        for reading in others:
+            found += self.read(reading)
+        return found
+
+    def _rise(self, reading: Reading, base: Reading) -> list[Entry]:
+        self._base = reading
+        gained = reading.tokens - base.tokens
+        if not gained:
+            return []
+        kind = Kind.BETWEEN_SESSIONS if reading.at_ms - base.at_ms > SESSION_GAP_MS else Kind.INCOME
+        return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens)]
+
+
+def _returns(reading: Reading, odd: Reading, base: Reading) -> bool:
+    """Whether a reading shows that the balance never was where the odd reading put it."""
+    if odd.tokens < base.tokens:
+        return reading.tokens >= base.tokens
+    gained = reading.tokens - base.tokens
+    return 0 <= gained <= plausible(base.tokens) and gained <= odd.tokens - reading.tokens
+
+
+def _doubt(reading: Reading, odd: Reading, base: Reading) -> list[Entry]:
+    """What may have been earned if the odd reading was true after all: it was read long ago, or the fall was a small one."""
+    amount = 0
+    if reading.at_ms - odd.at_ms > HIDDEN_MS:
+        amount = base.tokens - odd.tokens if odd.tokens < base.tokens else odd.tokens
+    elif 0 < odd.tokens < base.tokens <= odd.tokens + SMALL_RISE:
+        amount = base.tokens - odd.tokens
+    return [Entry(Kind.UNSETTLED, reading.at_ms, amount, reading.room, base.tokens)] if amount else []
+
+
+def _set_aside(odd: Reading, base: Reading) -> Entry:
+    return Entry(Kind.SET_ASIDE, odd.at_ms, odd.tokens, odd.room, base.tokens)
+
+
+def _fall(odd: Reading, base: Reading | None) -> list[Entry]:
+    """A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it."""
+    if base is None:
+        return []
+    found = [Entry(Kind.FALL, odd.at_ms, odd.tokens, odd.room, base.tokens)]
+    if odd.tokens and odd.at_ms - base.at_ms > HIDDEN_MS:
+        found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens, odd.room, base.tokens))
+    return found
+
+
+def in_order(readings: Iterable[Reading]) -> list[Reading]:
+    """Readings in order of observation, each once, however they arrived."""
+    return sorted(set(readings))
+
+
+def judge(readings: Iterable[Reading], now_ms: int) -> list[Entry]:
+    """All that the readings of one account say by now; what is pending is unsettled."""
+    account, found = Account(), list[Entry]()
+    for reading in in_order(readings):
+        found += account.read(reading)
+    return [*found, *account.settle(now_ms), *account.provisional()]
+
+
+class Sums(NamedTuple):
+    """The entries of a span added up, in tokens; `set_aside` is a number of occasions."""
+
+    income: int = 0
+    between_sessions: int = 0
+    unsettled: int = 0
+    set_aside: int = 0
+
+    @property
+    def earned(self) -> int:
+        """Certain income."""
+        return self.income + self.between_sessions
+
+
+def sums(entries: Iterable[Entry]) -> Sums:
+    """Adds entries up."""
+    totals = dict.fromkeys(Kind, 0)
+    for entry in entries:
+        totals[entry.kind] += 1 if entry.kind is Kind.SET_ASIDE else entry.tokens
+    return Sums(totals[Kind.INCOME], totals[Kind.BETWEEN_SESSIONS], totals[Kind.UNSETTLED], totals[Kind.SET_ASIDE])

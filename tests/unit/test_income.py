@@ -1,0 +1,171 @@
+"""Income by the rules of docs/income.md: one table of cases for Python and JavaScript, and what must hold for any readings."""
+
+import itertools
+import json
+import subprocess
+from collections import Counter, defaultdict
+from random import Random
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast_service.reports.income import CONFIRM_MS, Account, Entry, Kind, Reading, Sums, in_order, judge, sums
+from tests.support import needs
+from tools.stack import ROOT
+
+CASES: Final = json.loads((ROOT / "tests/income_cases.json").read_text())["cases"]
+CERTAIN: Final = (Kind.INCOME, Kind.BETWEEN_SESSIONS)
+
+
+def series_of(case: dict[str, Any]) -> dict[tuple[str, str], list[Reading]]:
+    """The readings of a case by account; what has no account mark is an account of its room."""
+    found: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for second, tokens, *names in case["readings"]:
+        account, room = [*names, "", ""][:2]
+        found[account, "" if account else room].append(Reading(1000 * second, tokens, room))
+    return found
+
+
+def entries_of(case: dict[str, Any]) -> list[tuple[str, Entry]]:
+    """The account of each entry, and the entry."""
+    now = case.get("now", max(second for second, *_ in case["readings"]) + 3600) * 1000
+    return [(name, entry) for (name, _), readings in series_of(case).items() for entry in judge(readings, now)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_case_of_the_table(case: dict[str, Any]) -> None:
+    """Each scenario of known truth, in all, by account and by room."""
+    entries = entries_of(case)
+    found = sums(entry for _, entry in entries)
+    assert (found.earned, found.between_sessions) == (case["earned"], case["between_sessions"])
+    assert (found.unsettled, found.set_aside) == (case["unsettled"], case["set_aside"])
+    accounts, rooms = Counter[str](), Counter[str]()
+    for name, entry in entries:
+        if entry.kind in CERTAIN:
+            accounts[name] += entry.tokens
+            rooms[entry.room] += entry.tokens
+    assert accounts == Counter(case.get("accounts", accounts))
+    assert rooms == Counter(case.get("rooms", rooms))
+
+
+def test_the_table_names_each_case_once() -> None:
+    """A name is how a failure is found."""
+    assert len({case["name"] for case in CASES}) == len(CASES) > 80
+
+
+MOMENTS = st.integers(0, 400_000)
+TOKENS = st.integers(0, 3000) | st.sampled_from([0, 100, 1000, 10_000, 100_000])
+READINGS = st.lists(st.builds(Reading, MOMENTS, TOKENS, st.sampled_from(["a", "b"])), max_size=40, unique_by=lambda reading: reading.at_ms)
+NOW = 10_000_000
+
+
+def rises(readings: list[Reading]) -> int:
+    """The sum of all positive differences: an upper bound of income."""
+    return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(readings))
+
+
+@given(READINGS)
+def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Reading]) -> None:
+    """Whatever is read, in any room."""
+    entries = judge(readings, NOW)
+    assert all(entry.tokens >= 0 for entry in entries)
+    assert 0 <= sums(entries).earned <= rises(in_order(readings))
+
+
+@given(READINGS, st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_the_same(readings: list[Reading], random: Any) -> None:
+    """An outbox may bring the newest first."""
+    shuffled = list(readings)
+    random.shuffle(shuffled)
+    assert judge(shuffled, NOW) == judge(readings, NOW)
+
+
+@given(READINGS, st.lists(st.integers(0, 39)))
+def test_duplicates_change_nothing(readings: list[Reading], again: list[int]) -> None:
+    """A producer that repeats a reading earns nothing by it."""
+    repeated = [readings[number] for number in again if number < len(readings)]
+    assert judge([*readings, *repeated], NOW) == judge(readings, NOW)
+
+
+@given(READINGS, st.lists(MOMENTS, max_size=5))
+def test_any_split_of_a_span_adds_up(readings: list[Reading], cuts: list[int]) -> None:
+    """Each entry has one moment, so a span has what its parts have."""
+    entries = judge(readings, NOW)
+    edges = [-1, *sorted(cuts), 2 * NOW]
+    parts = [sums(e for e in entries if start < e.at_ms <= end) for start, end in itertools.pairwise(edges)]
+    assert Sums(*map(sum, zip(*parts, strict=True))) == sums(entries)
+
+
+@given(READINGS, st.integers(0, 39))
+def test_what_is_certain_stays_certain(readings: list[Reading], number: int) -> None:
+    """A total never falls when newer readings arrive."""
+    ordered = in_order(readings)
+    account = Account()
+    early = [entry for reading in ordered[:number] for entry in account.read(reading)]
+    account = Account()
+    late = [entry for reading in ordered for entry in account.read(reading)]
+    assert late[: len(early)] == early
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=30))
+def test_a_balance_that_is_confirmed_each_time_is_counted_in_full(tokens: list[int]) -> None:
+    """Where each balance stands for longer than the confirmation takes, every rise is income."""
+    readings = [
+        Reading(at, balance) for number, balance in enumerate([1, *tokens]) for at in range(40_000 * number, 40_000 * number + 40_000, 5000)
+    ]
+    entries = judge(readings, NOW + CONFIRM_MS)
+    assert sums(entries) == Sums(income=rises(in_order(readings)))
+
+
+@given(READINGS, TOKENS, TOKENS)
+def test_three_steady_readings_end_all_doubt(readings: list[Reading], first: int, other: int) -> None:
+    """After plain rises for longer than the confirmation takes, earlier readings no longer matter, so a report may begin there."""
+    steady = [Reading(500_000 + 16_000 * number, first + number) for number in range(3)]
+    bases = []
+    for before in (in_order(readings), [Reading(499_000, other)]):
+        account = Account()
+        for reading in [*before, *steady]:
+            account.read(reading)
+        bases.append((account.base, account.is_settled))
+    assert bases[0] == bases[1] == (steady[-1], True)
+
+
+@given(st.integers(0, 3000), st.lists(st.integers(0, 250), min_size=1, max_size=11), st.lists(TOKENS, max_size=4))
+def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[int]) -> None:
+    """History keeps the ends of a run of plain rises: what lies between them changes no total."""
+    run = [Reading(5000 * number, tokens) for number, tokens in enumerate(itertools.accumulate([first, *steps]))]
+    after = [Reading(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
+    ends = [run[0], run[-1]._replace(climbed=True)]
+    assert sums(judge([*ends, *after], NOW)) == sums(judge([*run, *after], NOW))
+
+
+SCRIPT = """
+import { judge } from './broadcast_service/dashboard/income.js';
+let text = '';
+for await (const part of process.stdin) text += part;
+const found = JSON.parse(text).map((readings) => judge(readings.map(([atMs, tokens, room]) => ({ atMs, tokens, room })), 1e7));
+const plain = ({ kind, atMs, tokens, room, before }) => [kind, atMs, tokens, room, before];
+console.log(JSON.stringify(found.map((entries) => entries.map(plain))));
+"""
+
+
+def test_javascript_finds_the_same_in_any_readings() -> None:
+    """Two thousand random series, many with placeholders, slips and cash-outs: entry by entry."""
+    random = Random(7)
+    stories = []
+    for _ in range(2000):
+        at, tokens, readings = 0, random.choice([0, 50, 800, 12_345]), []
+        for _ in range(random.randrange(1, 25)):
+            at += random.choice([1000, 5000, 5000, 5000, 29_000, 31_000, 61_000, 1_000_000])
+            tokens = max(0, tokens + random.choice([0, 0, 5, 100, 249, 300, 2000, -50, -tokens]))
+            shown = random.choice([tokens] * 6 + [0, tokens * 10, tokens // 10])
+            readings.append(Reading(at, shown, random.choice("ab")))
+        stories.append(readings)
+    text = json.dumps([[reading[:3] for reading in readings] for readings in stories])
+    done = subprocess.run(
+        [needs.node(), "--input-type=module", "-e", SCRIPT], cwd=ROOT, input=text, capture_output=True, text=True, check=True
+    )
+    expected = [[[entry.kind.value, *entry[1:]] for entry in judge(readings, NOW)] for readings in stories]
+    assert json.loads(done.stdout) == expected
