@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 # Tests mostly wait, so three processes suit two cores. Browsers fill a core each and run one after the other.
 WORKERS ?= 3
+NODE := node_modules/.bin
 NODE_STAMP := node_modules/installed
+STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 
 .PHONY: help install run test faults bench bench-page check format token room link extension smoke up down logs scale update lock clean
 
@@ -20,7 +22,7 @@ $(STAMP): requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# The page and the extension have no build step and no packages; these are the type checker and the accessibility checker.
+# The page and the extension have no build step and no packages; these are formatters, linters, the type checker and the accessibility checker.
 $(NODE_STAMP): package-lock.json
 	@mkdir -p node_modules
 	@if command -v npm >/dev/null; then npm ci --ignore-scripts --silent --no-audit --no-fund; else echo "npm is missing: JavaScript checks will be skipped"; fi
@@ -42,8 +44,8 @@ check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if [ -x node_modules/.bin/tsc ]; then set -x; node_modules/.bin/tsc -p . && node_modules/.bin/tsc -p extension; \
-	elif [ -n "$$CI" ]; then echo "TypeScript's checker is missing"; exit 1; fi
+	@if [ -x node_modules/.bin/tsc ]; then set -ex; $(NODE)/biome ci; $(NODE)/stylelint $(STYLES); $(NODE)/tsc -p .; $(NODE)/tsc -p extension; \
+	elif [ -n "$$CI" ]; then echo "npm is missing: JavaScript and style sheets were not checked" >&2; exit 1; fi
 
 bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick --only storm')
 	@$(BIN)/python -m tools.bench $(BENCH)
@@ -51,9 +53,10 @@ bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick
 bench-page: $(STAMP) ## Judge how smooth the page is and how long reports hold the loop; let nothing else run
 	JUDGE_SPEED=1 $(BIN)/python -m pytest tests/dashboard/test_smooth.py tests/dashboard/test_first_sight.py tests/dashboard/test_slices.py tests/extension/test_cost.py
 
-format: $(STAMP) ## Format the Python code
+format: $(STAMP) $(NODE_STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@if [ -x node_modules/.bin/tsc ]; then set -ex; $(NODE)/biome check --write; $(NODE)/stylelint --fix $(STYLES); fi
 
 # The keys of the stack of .env, else of the local one; without either nothing can be signed.
 KEYS = value() { sed -n "s/^$$1=//p" .env 2>/dev/null; }; \

@@ -263,8 +263,23 @@ interface StatusBoard {
   pages?: Record<string, { tabId: number; seenAt: number; page: PageState }>;
 }
 
-type Connection = 'storage' | 'setup' | 'paused' | 'access' | 'refused' | 'rejected' | 'foreign' | 'buffering' | 'connected' | 'asleep'
-  | 'unreadable' | 'pending' | 'site' | 'switched_off' | 'unproven' | 'idle';
+type Connection =
+  | 'storage'
+  | 'setup'
+  | 'paused'
+  | 'access'
+  | 'refused'
+  | 'rejected'
+  | 'foreign'
+  | 'buffering'
+  | 'connected'
+  | 'asleep'
+  | 'unreadable'
+  | 'pending'
+  | 'site'
+  | 'switched_off'
+  | 'unproven'
+  | 'idle';
 
 declare var studioPulseAdapters: Adapter[];
 /** Ends the content script that runs in this page; set by main.js. */

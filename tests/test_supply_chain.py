@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -51,6 +52,14 @@ def test_what_is_required_is_locked() -> None:
     for lock, requirements in wanted.items():
         names = {re.split(r"[\[>=;]", requirement)[0] for requirement in requirements}
         assert names - versions(lock).keys() - {entry.split("[")[0] for entry in versions(lock)} == set()
+
+
+def test_development_packages_of_javascript_are_locked_by_hash() -> None:
+    """package-lock.json names a hash for every package, no address, and what package.json asks for."""
+    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    project = lock.pop("")
+    assert [name for name, package in lock.items() if not package.get("integrity") or "resolved" in package] == []
+    assert project["devDependencies"] == json.loads((ROOT / "package.json").read_text())["devDependencies"]
 
 
 def wheel(directory: pathlib.Path) -> str:

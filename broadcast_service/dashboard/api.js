@@ -58,10 +58,19 @@ export class Api {
 
   /** @param {string} path @param {Record<string, string | number>} query */
   async #get(path, query) {
-    const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== '').map(([name, value]) => [name, String(value)]));
+    const parameters = new URLSearchParams(
+      Object.entries(query)
+        .filter(([, value]) => value !== '')
+        .map(([name, value]) => [name, String(value)]),
+    );
     const response = await this.ask(`${path}?${parameters}`, {
-      ...credentials(this.token()), cache: 'no-store', redirect: 'error', signal: timeLimit(PATIENCE_MS),
-    }).catch(() => { throw new RequestFailed(0); });
+      ...credentials(this.token()),
+      cache: 'no-store',
+      redirect: 'error',
+      signal: timeLimit(PATIENCE_MS),
+    }).catch(() => {
+      throw new RequestFailed(0);
+    });
     if (!response.ok) throw new RequestFailed(response.status);
     return response;
   }

@@ -56,13 +56,23 @@ export class Baseline {
       if (round === this.#round) this.store.missHistory(); // totals go on counting from what is known, and say since when
     }
     // a fifth more or less: a thousand walls that came up together do not stay together
-    if (round === this.#round) this.#timer = this.timers.set(() => void this.#settle(round, false), (first ? AGAIN_SOON_MS : AGAIN_MS) * (0.8 + 0.4 * this.random()));
+    if (round === this.#round)
+      this.#timer = this.timers.set(
+        () => void this.#settle(round, false),
+        (first ? AGAIN_SOON_MS : AGAIN_MS) * (0.8 + 0.4 * this.random()),
+      );
   }
 
   /** @param {Report} day @param {Report} hour @param {number} settledMinute @param {number} openMinute */
   #take(day, hour, settledMinute, openMinute) {
     const minutes = new Map([...minutesOf(day.earned, day.from), ...minutesOf(hour.earned, hour.from)]);
-    this.store.settle(minutes, hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })), day.from / 60, settledMinute, openMinute);
+    this.store.settle(
+      minutes,
+      hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })),
+      day.from / 60,
+      settledMinute,
+      openMinute,
+    );
     this.onSettled();
   }
 }

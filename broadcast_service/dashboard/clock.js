@@ -22,7 +22,7 @@ export class ServerClock {
    */
   sample(serverMs, localMs) {
     const difference = serverMs - localMs;
-    if (this.#samples.length && !this.#believable(difference)) return;
+    if (this.#samples.length > 0 && !this.#believable(difference)) return;
     this.#suspect = null;
     const sameClocks = Math.abs(difference - this.#offsetMs) <= JUMP_MS;
     this.#samples = [...(sameClocks ? this.#samples : []), difference].slice(-SAMPLES_KEPT);

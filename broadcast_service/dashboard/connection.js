@@ -60,9 +60,9 @@ const RETRY_BESIDE_POLLING_MS = 15_000;
 /** So many sockets in a row that never brought a SYNC, although HTTP answers, are no accident. */
 const FAILURES_BEFORE_POLLING = 2;
 const OPEN_WITHIN_MS = 10_000;
-const ANSWER_WITHIN_MS = 3_000;
+const ANSWER_WITHIN_MS = 3000;
 /** A heartbeat may be this late before the server is asked whether it is still there. */
-export const HEARTBEAT_GRACE_MS = 2_000;
+export const HEARTBEAT_GRACE_MS = 2000;
 /** No heartbeat is expected to take longer, whatever HELLO says: timers beyond 2^31 ms run out at once. */
 const HEARTBEAT_MOST_MS = 600_000;
 /** A link that lived this long was a good one: the next failure starts again from the shortest pause. */
@@ -87,7 +87,10 @@ export function backoffMs(attempt, random) {
 
 /** @param {unknown} data @returns {ServerEvent[]} */
 export function parseFrame(data) {
-  return String(data).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  return String(data)
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }
 
 /** One socket and the timers that watch it. */
@@ -134,7 +137,15 @@ export class Connection {
   /** @type {any} */
   #pollTimer = null;
   /** @type {Link} */
-  #link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null, via: 'socket', setting: undefined, status: undefined };
+  #link = {
+    phase: 'connecting',
+    reason: 'start',
+    retryAtMs: null,
+    lostAtMs: null,
+    via: 'socket',
+    setting: undefined,
+    status: undefined,
+  };
 
   /** @param {Surroundings} world */
   constructor(world) {
@@ -199,7 +210,9 @@ export class Connection {
     this.#next = session;
     if (!this.#current) this.#report('connecting', this.#link.reason);
     this.#watch(session, OPEN_WITHIN_MS);
-    session.socket.onopen = () => { session.opened = true; };
+    session.socket.onopen = () => {
+      session.opened = true;
+    };
     session.socket.onmessage = ({ data }) => this.#hear(session, data);
     session.socket.onclose = ({ code }) => this.#lose(session, code);
   }
@@ -351,7 +364,10 @@ export class Connection {
     this.#polled = 'events' in answer;
     if (was !== this.#polled) this.#report('waiting', this.#refusal.reason, this.#retryAtMs);
     if ('events' in answer) this.#world.onEvents(answer.events);
-    this.#pollTimer = this.#world.timers.set(() => void this.#poll(), POLL_EVERY_MS * (0.9 + 0.2 * this.#world.random()));
+    this.#pollTimer = this.#world.timers.set(
+      () => void this.#poll(),
+      POLL_EVERY_MS * (0.9 + 0.2 * this.#world.random()),
+    );
   }
 
   /** @param {Reason} reason @param {number} [atLeastMs] */
@@ -400,7 +416,10 @@ export class Connection {
   /** The first missed heartbeat is reason enough to ask. @param {Session} session */
   #expectHeartbeat(session) {
     this.#world.timers.clear(session.watchdog);
-    session.watchdog = this.#world.timers.set(() => this.#demandAnswer(session), session.heartbeatMs + HEARTBEAT_GRACE_MS);
+    session.watchdog = this.#world.timers.set(
+      () => this.#demandAnswer(session),
+      session.heartbeatMs + HEARTBEAT_GRACE_MS,
+    );
   }
 
   /** @param {Session} session */

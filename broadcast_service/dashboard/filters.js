@@ -47,10 +47,12 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  */
 export function arrange(feeds, filters, status, earned, shownStatus = status) {
   const search = filters.search.trim().toLowerCase();
-  const shown = [...feeds].filter((feed) =>
-    feed.room.toLowerCase().includes(search)
-    && (!filters.platform || feed.platform === filters.platform)
-    && (!filters.status || status(feed) === filters.status));
+  const shown = [...feeds].filter(
+    (feed) =>
+      feed.room.toLowerCase().includes(search) &&
+      (!filters.platform || feed.platform === filters.platform) &&
+      (!filters.status || status(feed) === filters.status),
+  );
   const rank = ranking(filters.sort, earned);
   shown.sort((a, b) => rank(b) - rank(a) || byName(a, b));
   return group(shown, filters.group, shownStatus);
@@ -59,13 +61,20 @@ export function arrange(feeds, filters, status, earned, shownStatus = status) {
 /** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
 function ranking(sort, earned) {
   switch (sort) {
-    case 'tokens': return (feed) => feed.tokens ?? -1;
-    case 'earned': return earned;
-    case 'viewers': return (feed) => feed.viewers ?? -1;
-    case 'tips': return (feed) => feed.tips ?? -1;
-    case 'goal': return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
-    case 'age': return (feed) => feed.readAt;
-    default: return () => 0;
+    case 'tokens':
+      return (feed) => feed.tokens ?? -1;
+    case 'earned':
+      return earned;
+    case 'viewers':
+      return (feed) => feed.viewers ?? -1;
+    case 'tips':
+      return (feed) => feed.tips ?? -1;
+    case 'goal':
+      return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
+    case 'age':
+      return (feed) => feed.readAt;
+    default:
+      return () => 0;
   }
 }
 
@@ -78,12 +87,13 @@ function byName(a, b) {
 
 /** @param {Feed[]} feeds sorted @param {string} by @param {(feed: Feed) => Status} status @returns {Group[]} */
 function group(feeds, by, status) {
-  const idOf = {
-    none: () => '',
-    platform: (/** @type {Feed} */ feed) => feed.platform,
-    status,
-    prefix: (/** @type {Feed} */ feed) => feed.room.match(/^(.+?)[ ._-]/)?.[1] ?? '',
-  }[by] ?? (() => '');
+  const idOf =
+    {
+      none: () => '',
+      platform: (/** @type {Feed} */ feed) => feed.platform,
+      status,
+      prefix: (/** @type {Feed} */ feed) => feed.room.match(/^(.+?)[ ._-]/u)?.[1] ?? '',
+    }[by] ?? (() => '');
   /** @type {Map<string, string[]>} */
   const groups = new Map();
   for (const feed of feeds) {

@@ -16,12 +16,12 @@
 
   try {
     takeLink();
-  } catch (_) {
+  } catch {
     location.hash = '';
   }
 
   function takeLink() {
-    if (!/[#&](token|code|pair)=/.test(location.hash)) return;
+    if (!/[#&](token|code|pair)=/u.test(location.hash)) return;
     pulse.link = location.hash;
     history.replaceState(history.state, '', location.pathname + location.search);
     sessionStorage.setItem('studio-pulse.link', pulse.link); // so that the reload below finds it
@@ -29,14 +29,43 @@
 
   /** @type {[any, string][]} */
   var needs = [
-    [Array.prototype, 'at'], [Array.prototype, 'flatMap'], [Array.prototype, 'flat'], [Array.prototype, 'includes'], [Object, 'fromEntries'],
-    [Object, 'entries'], [Object, 'values'], [String.prototype, 'padStart'], [String.prototype, 'replaceAll'], [Element.prototype, 'replaceChildren'],
-    [Element.prototype, 'replaceWith'], [Element.prototype, 'append'], [Element.prototype, 'closest'], [Element.prototype, 'animate'],
-    [Element.prototype, 'getAnimations'], [Element.prototype, 'toggleAttribute'], [page, 'ResizeObserver'], [page, 'IntersectionObserver'],
-    [page, 'WebSocket'], [page, 'fetch'], [page, 'AbortController'], [page, 'URL'], [page, 'URLSearchParams'], [page, 'FormData'], [page, 'matchMedia'],
-    [page, 'requestAnimationFrame'], [page, 'HTMLDialogElement'], [page, 'HTMLTemplateElement'], [page, 'WeakMap'], [page, 'Promise'], [page, 'Intl'],
-    [page.Intl, 'PluralRules'], [page.Intl, 'NumberFormat'], [page.Intl, 'DateTimeFormat'], [page.Intl, 'Collator'],
-    [page.HTMLScriptElement && page.HTMLScriptElement.prototype, 'noModule'], [page.HTMLDialogElement && page.HTMLDialogElement.prototype, 'showModal'],
+    [Array.prototype, 'at'],
+    [Array.prototype, 'flatMap'],
+    [Array.prototype, 'flat'],
+    [Array.prototype, 'includes'],
+    [Object, 'fromEntries'],
+    [Object, 'entries'],
+    [Object, 'values'],
+    [String.prototype, 'padStart'],
+    [String.prototype, 'replaceAll'],
+    [Element.prototype, 'replaceChildren'],
+    [Element.prototype, 'replaceWith'],
+    [Element.prototype, 'append'],
+    [Element.prototype, 'closest'],
+    [Element.prototype, 'animate'],
+    [Element.prototype, 'getAnimations'],
+    [Element.prototype, 'toggleAttribute'],
+    [page, 'ResizeObserver'],
+    [page, 'IntersectionObserver'],
+    [page, 'WebSocket'],
+    [page, 'fetch'],
+    [page, 'AbortController'],
+    [page, 'URL'],
+    [page, 'URLSearchParams'],
+    [page, 'FormData'],
+    [page, 'matchMedia'],
+    [page, 'requestAnimationFrame'],
+    [page, 'HTMLDialogElement'],
+    [page, 'HTMLTemplateElement'],
+    [page, 'WeakMap'],
+    [page, 'Promise'],
+    [page, 'Intl'],
+    [page.Intl, 'PluralRules'],
+    [page.Intl, 'NumberFormat'],
+    [page.Intl, 'DateTimeFormat'],
+    [page.Intl, 'Collator'],
+    [page.HTMLScriptElement && page.HTMLScriptElement.prototype, 'noModule'],
+    [page.HTMLDialogElement && page.HTMLDialogElement.prototype, 'showModal'],
   ];
   for (var i = 0; i < needs.length; i++) {
     var owner = (needs[i] || [])[0];
@@ -44,14 +73,18 @@
     if (!owner || !(name in owner) || (owner === page && !page[name])) pulse.fit = false;
   }
 
-  addEventListener('error', function (event) {
-    var script = event.target instanceof HTMLScriptElement;
-    if (begun || !(script || event instanceof ErrorEvent)) return;
-    if (failed) return;
-    failed = true;
-    if (pulse.fit && !(history.state && history.state.retried)) setTimeout(reload, 1000);
-    else show();
-  }, true);
+  addEventListener(
+    'error',
+    function (event) {
+      var script = event.target instanceof HTMLScriptElement;
+      if (begun || !(script || event instanceof ErrorEvent)) return;
+      if (failed) return;
+      failed = true;
+      if (pulse.fit && !(history.state && history.state.retried)) setTimeout(reload, 1000);
+      else show();
+    },
+    true,
+  );
 
   if (!pulse.fit) {
     if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', show);
@@ -60,14 +93,16 @@
 
   /** One reload, as soon as the server answers: a reload without one would leave the browser's own error page. */
   function reload() {
-    fetch(location.pathname, { cache: 'no-store' }).then(function (answer) {
-      if (!answer.ok) throw new Error('not ready');
-      history.replaceState({ retried: true }, '', location.href);
-      location.reload();
-    }).catch(function () {
-      show();
-      setTimeout(reload, 5000);
-    });
+    fetch(location.pathname, { cache: 'no-store' })
+      .then(function (answer) {
+        if (!answer.ok) throw new Error('not ready');
+        history.replaceState({ retried: true }, '', location.href);
+        location.reload();
+      })
+      .catch(function () {
+        show();
+        setTimeout(reload, 5000);
+      });
   }
 
   function show() {

@@ -11,7 +11,7 @@ const WORDS = { en, es };
 export const LANGUAGES = /** @type {Language[]} */ (Object.keys(WORDS));
 
 /** The language of a tag, however it is spelled: `es-CO`, `es_CO`, `en_US.UTF-8`, `en-US@posix`. @param {string} tag */
-const languageOf = (tag) => tag.toLowerCase().split(/[^a-z]/)[0] ?? '';
+const languageOf = (tag) => tag.toLowerCase().split(/[^a-z]/u)[0] ?? '';
 
 /** The first language of the reader that we speak. @param {readonly string[]} wanted @returns {Language} */
 export function chooseLanguage(wanted) {
@@ -30,8 +30,11 @@ export function chooseLanguage(wanted) {
 export function chooseLocale(language, wanted) {
   for (const tag of strings(wanted)) {
     if (languageOf(tag) !== language) continue;
-    const whole = tag.split(/[.@]/)[0]?.replace(/_/g, '-') ?? '';
-    for (const candidate of [tag, ...whole.split('-').map((_, i, parts) => parts.slice(0, parts.length - i).join('-'))]) {
+    const whole = tag.split(/[.@]/u)[0]?.replace(/_/gu, '-') ?? '';
+    for (const candidate of [
+      tag,
+      ...whole.split('-').map((_, i, parts) => parts.slice(0, parts.length - i).join('-')),
+    ]) {
       if (isLocale(candidate)) return candidate;
     }
   }
@@ -64,7 +67,12 @@ class Times {
 }
 
 /** How Spanish shortens numbers: CLDR writes `1 K` beside `30 k`, nobody in a studio does. @type {[number, string][]} */
-const SPANISH = [[1e12, ' B'], [1e9, ' mil M'], [1e6, ' M'], [1e3, ' mil']];
+const SPANISH = [
+  [1e12, ' B'],
+  [1e9, ' mil M'],
+  [1e6, ' M'],
+  [1e3, ' mil'],
+];
 
 export class Speech {
   /**
@@ -79,16 +87,27 @@ export class Speech {
     this.plural = new Intl.PluralRules(this.locale);
     this.clock = new Times(this.locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
     this.hour = new Times(this.locale, { hour: 'numeric', minute: '2-digit' });
-    this.moment = new Times(this.locale, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
+    this.moment = new Times(this.locale, {
+      weekday: 'short',
+      day: 'numeric',
+      month: 'short',
+      hour: 'numeric',
+      minute: '2-digit',
+    });
     this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
     this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric' });
-    this.units = Object.fromEntries(['second', 'minute', 'hour', 'day'].map((unit) =>
-      [unit, new Intl.NumberFormat(this.locale, { style: 'unit', unit, unitDisplay: 'short' })]));
+    this.units = Object.fromEntries(
+      ['second', 'minute', 'hour', 'day'].map((unit) => [
+        unit,
+        new Intl.NumberFormat(this.locale, { style: 'unit', unit, unitDisplay: 'short' }),
+      ]),
+    );
   }
 
   /** A number in few characters, to two decimals. @param {number} value */
   short(value) {
-    if (this.language !== 'es') return new Intl.NumberFormat(this.locale, { notation: 'compact', maximumFractionDigits: 2 }).format(value);
+    if (this.language !== 'es')
+      return new Intl.NumberFormat(this.locale, { notation: 'compact', maximumFractionDigits: 2 }).format(value);
     const decimal = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 2 });
     const [size, unit] = SPANISH.find(([least]) => Math.abs(value) >= least) ?? [1, ''];
     return `${decimal.format(value / size)}${unit}`;
@@ -104,8 +123,9 @@ export class Speech {
   /** @param {Phrase} phrase @param {Record<string, string | number>} [values] `count` also chooses the plural form */
   say(phrase, values = {}) {
     const entry = WORDS[this.language][phrase];
-    const text = typeof entry === 'string' ? entry : entry[this.plural.select(Number(values['count'])) === 'one' ? 'one' : 'other'];
-    const said = text.replace(/\{(\w+)\}/g, (_, name) => this.#spell(values[name] ?? ''));
+    const text =
+      typeof entry === 'string' ? entry : entry[this.plural.select(Number(values.count)) === 'one' ? 'one' : 'other'];
+    const said = text.replace(/\{(\w+)\}/gu, (_, name) => this.#spell(values[name] ?? ''));
     return said.replace('..', '.'); // "a las 10:52 p. m." has a dot of its own
   }
 
@@ -121,13 +141,25 @@ export class Speech {
 
   /** How long, in the unit a person would use. @param {number} seconds */
   span(seconds) {
-    const [unit, size] = seconds < 60 ? ['second', 1] : seconds < 3600 ? ['minute', 60] : seconds < 86_400 ? ['hour', 3600] : ['day', 86_400];
+    const [unit, size] =
+      seconds < 60
+        ? ['second', 1]
+        : seconds < 3600
+          ? ['minute', 60]
+          : seconds < 86_400
+            ? ['hour', 3600]
+            : ['day', 86_400];
     return /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
   }
 
   /** A number of hours with one decimal. @param {number} hours */
   hours(hours) {
-    return new Intl.NumberFormat(this.locale, { style: 'unit', unit: 'hour', unitDisplay: 'short', maximumFractionDigits: 1 }).format(hours);
+    return new Intl.NumberFormat(this.locale, {
+      style: 'unit',
+      unit: 'hour',
+      unitDisplay: 'short',
+      maximumFractionDigits: 1,
+    }).format(hours);
   }
 
   /** @param {string | number} value */

@@ -23,7 +23,8 @@ const NAMED_SECONDS = 30;
  */
 export function lagOf(before, { timestamp, committedAt, interval }) {
   const seconds = committedAt - timestamp;
-  if (!before || Math.abs(seconds - before.seconds) > TOLERANCE_SECONDS) return { seconds, since: committedAt, steady: false };
+  if (!before || Math.abs(seconds - before.seconds) > TOLERANCE_SECONDS)
+    return { seconds, since: committedAt, steady: false };
   return { ...before, steady: committedAt - before.since >= STEADY_INTERVALS * interval };
 }
 

@@ -4,13 +4,13 @@ import { Api } from './api.js';
 import { Baseline } from './baseline.js';
 import { Connection } from './connection.js';
 import { readFilters, writeFilters } from './filters.js';
-import { LANGUAGES, Speech, chooseLanguage, translate } from './i18n.js';
+import { chooseLanguage, LANGUAGES, Speech, translate } from './i18n.js';
 import { poll } from './poll.js';
 import { probe } from './probe.js';
 import { keepRecent, ownerOf, takeRecent } from './recent.js';
+import { SignIn, SignInFailed } from './signin.js';
 import { storageOf } from './storage.js';
 import { Store } from './store.js';
-import { SignIn, SignInFailed } from './signin.js';
 import { timeLimit } from './timelimit.js';
 import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './token.js';
 import { Watch } from './trust.js';
@@ -19,12 +19,12 @@ import { AnalyticsView } from './views/analytics.js';
 import { Detour, UpdateOffer } from './views/detour.js';
 import { find, html, write } from './views/dom.js';
 import { Gate, Renewal } from './views/gate.js';
-import { Legend } from './views/legend.js';
+import { legend } from './views/legend.js';
 import { LinkView } from './views/link.js';
 import { LiveView } from './views/live.js';
 import { PairingView } from './views/pairing.js';
-import { RoomView } from './views/room.js';
 import { Replacement } from './views/replacement.js';
+import { RoomView } from './views/room.js';
 import { hrefOf, readRoute, writeRoute } from './views/route.js';
 import { ScreensView } from './views/screens.js';
 import { Wall } from './views/wall.js';
@@ -41,7 +41,11 @@ const ASK_AFTER_MS = 5000;
 
 const settings = storageOf(() => localStorage);
 const place = { location, history, storage: storageOf(() => sessionStorage) };
-const timers = { now: Date.now, set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms), clear: (/** @type {any} */ timer) => clearTimeout(timer) };
+const timers = {
+  now: Date.now,
+  set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms),
+  clear: (/** @type {any} */ timer) => clearTimeout(timer),
+};
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const languageSelect = find(document, '#language', HTMLSelectElement);
 const queryNow = () => new URLSearchParams(location.search);
@@ -60,7 +64,7 @@ let waitingLetters = '';
 let mayNarrow = false;
 
 const connection = new Connection({
-  url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/, 'ws').replace(/[?#].*$/, ''), // beside the page, whatever path a proxy gives it
+  url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/u, 'ws').replace(/[?#].*$/u, ''), // beside the page, whatever path a proxy gives it
   openSocket: (url, protocols) => new WebSocket(url, protocols),
   probe: ask,
   poll: (token) => poll('api/tracking/telemetry', token),
@@ -84,11 +88,18 @@ const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, schedule);
 const signIn = new SignIn(() => connection.token);
 const gate = new Gate(enterPasted, () => pairing.start());
-const pairing = new PairingView(signIn, () => enter(''), () => { gate.cover(pairing.active); schedule(); });
+const pairing = new PairingView(
+  signIn,
+  () => enter(''),
+  () => {
+    gate.cover(pairing.active);
+    schedule();
+  },
+);
 const screens = new ScreensView(signIn, () => speech);
 const replacement = new Replacement();
 const renewal = new Renewal(renew);
-new Legend();
+legend();
 const detour = new Detour();
 const update = new Update({
   build: find(document, 'meta[name="studio-pulse-build"]', HTMLMetaElement).content,
@@ -101,15 +112,20 @@ const update = new Update({
 const updateOffer = new UpdateOffer(() => void reload());
 const linkView = new LinkView(() => connection.wake());
 const live = new LiveView(store, readFilters(queryNow()), moment, {
-  onFilters: (filters) => { inQuery((query) => writeFilters(filters, query)); schedule(); },
+  onFilters: (filters) => {
+    inQuery((query) => writeFilters(filters, query));
+    schedule();
+  },
   onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
   onShown: (rooms) => wall.fit(rooms),
 });
-const analytics = new AnalyticsView(api, moment, (period, platform) => inQuery((query) => {
-  query.set('period', period);
-  if (platform) query.set('of', platform);
-  else query.delete('of');
-}));
+const analytics = new AnalyticsView(api, moment, (period, platform) =>
+  inQuery((query) => {
+    query.set('period', period);
+    if (platform) query.set('of', platform);
+    else query.delete('of');
+  }),
+);
 const room = new RoomView(store, api, moment, (period) => inQuery((query) => query.set('period', period)));
 const wall = new Wall((on) => {
   inQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
@@ -124,7 +140,8 @@ function hear(events) {
     store.apply(event, now);
     if (event.event_type === 'HELLO') renewal.begin(now);
     if (event.event_type === 'HELLO') {
-      for (const [minute, amount] of takeRecent(place.storage, ownerOf(connection.token, store), currentMinute())) store.ledger.add(minute, amount);
+      for (const [minute, amount] of takeRecent(place.storage, ownerOf(connection.token, store), currentMinute()))
+        store.ledger.add(minute, amount);
     }
     if (event.event_type === 'HELLO') update.compare(event.build);
     if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(now);
@@ -184,7 +201,12 @@ function enter(token) {
   entered = true;
   connection.start(token);
   show();
-  void signIn.current().then((access) => { html('#screens-open').hidden = !(entered && access?.manages); }, () => undefined);
+  void signIn.current().then(
+    (access) => {
+      html('#screens-open').hidden = !(entered && access?.manages);
+    },
+    () => undefined,
+  );
   if (waitingLetters) screens.open(waitingLetters);
   waitingLetters = '';
 }
@@ -200,16 +222,24 @@ async function enterPasted(token, keep) {
   enter(token); // where the browser keeps no cookie, or the server cannot be reached, the token itself will do
 }
 
-/** The access this browser has, from its tab or its cookie: null when it has none. While nobody can know, it may have one. */
+/**
+ * The access this browser has, from its tab or its cookie: null when it has none. While the server cannot be asked, it may have one.
+ * @returns {Promise<string | null>}
+ */
 async function existingAccess() {
   const token = storedToken(place);
   if (entered || token !== null) return entered ? connection.token : token;
-  return signIn.current().then((access) => (access ? '' : null), () => '');
+  try {
+    return (await signIn.current()) ? '' : null;
+  } catch {
+    return '';
+  }
 }
 
 /** Begins with what a link brought, if anything. A link never replaces a working access unasked. @param {import('./token.js').Link | null} link */
 async function begin(link) {
-  if (link && !link.value) return entered ? undefined : leave(link.kind === 'token' ? 'gate_malformed' : 'gate_link_used');
+  if (link && !link.value)
+    return entered ? undefined : leave(link.kind === 'token' ? 'gate_malformed' : 'gate_link_used');
   const existing = link?.kind === 'token' && storedToken(place) === link.value ? null : await existingAccess();
   if (link?.kind === 'pair') waitingLetters = link.value;
   if (!link || link.kind === 'pair') return existing === null ? leave(link ? 'gate_pair' : null) : resume(existing);
@@ -262,7 +292,12 @@ function show() {
     if (route.view === view) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  document.title = [route.view === 'room' ? route.room : route.view === 'analytics' ? speech.say('nav_analytics') : '', 'Studio Pulse'].filter(Boolean).join(' · ');
+  document.title = [
+    route.view === 'room' ? route.room : route.view === 'analytics' ? speech.say('nav_analytics') : '',
+    'Studio Pulse',
+  ]
+    .filter(Boolean)
+    .join(' · ');
   schedule();
 }
 
@@ -287,11 +322,12 @@ function draw() {
   scheduled = false;
   const now = Date.now();
   const current = moment();
-  document.documentElement.dataset['trust'] = current.trusted ? 'yes' : 'no';
+  document.documentElement.dataset.trust = current.trusted ? 'yes' : 'no';
   if (entered) linkView.paint(health(), current, speech, now);
   if (entered) detour.paint(connection.link, speech);
   updateOffer.paint(update.isDue);
-  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS) connection.ask();
+  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS)
+    connection.ask();
   wall.hold(entered && linkView.visible);
   gate.paint(speech);
   pairing.paint(speech);
@@ -311,7 +347,11 @@ function addressOf(query) {
 /** As soon as the server answers: a reload without it would leave the browser's own error page on the wall. */
 async function reload() {
   try {
-    const answer = await fetch(location.pathname, { cache: 'no-store', credentials: 'same-origin', signal: timeLimit(5000) });
+    const answer = await fetch(location.pathname, {
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal: timeLimit(5000),
+    });
     if (answer.ok) return location.reload();
   } catch {
     // asked again below
@@ -344,17 +384,26 @@ function speak() {
 function switchTheme() {
   const root = document.documentElement;
   const systemDark = matchMedia('(prefers-color-scheme: dark)').matches;
-  const next = (root.dataset['theme'] ?? (systemDark ? 'dark' : 'light')) === 'dark' ? 'light' : 'dark';
-  if ((next === 'dark') === systemDark) delete root.dataset['theme'];
-  else root.dataset['theme'] = next;
-  settings.setItem('studio-pulse.theme', root.dataset['theme'] ?? '');
+  const next = (root.dataset.theme ?? (systemDark ? 'dark' : 'light')) === 'dark' ? 'light' : 'dark';
+  if ((next === 'dark') === systemDark) delete root.dataset.theme;
+  else root.dataset.theme = next;
+  settings.setItem('studio-pulse.theme', root.dataset.theme ?? '');
 }
 
 /** Links between views change the view, not the page; whoever wants a new tab still gets one. @param {MouseEvent} event */
 function followInside(event) {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-  if (!link || !plain || !entered || link.target || link.download || link.hash || new URL(link.href).pathname !== location.pathname) return;
+  if (
+    !link ||
+    !plain ||
+    !entered ||
+    link.target ||
+    link.download ||
+    link.hash ||
+    new URL(link.href).pathname !== location.pathname
+  )
+    return;
   event.preventDefault();
   navigate(readRoute(new URL(link.href).searchParams));
 }
@@ -373,8 +422,16 @@ html('#sign-out').addEventListener('click', () => {
   leave(null);
 });
 document.addEventListener('click', followInside);
-addEventListener('pagehide', () => { if (entered && store.complete) keepRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute()); });
-document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection.wake(); schedule(); } });
+addEventListener('pagehide', () => {
+  if (entered && store.complete)
+    keepRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute());
+});
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) {
+    connection.wake();
+    schedule();
+  }
+});
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
 addEventListener('hashchange', () => {
   const link = takeLink(place);
@@ -387,9 +444,9 @@ addEventListener('popstate', () => {
 });
 setInterval(schedule, 1000);
 
-const link = firstLink(place, first.link);
+const firstGiven = firstLink(place, first.link);
 speak();
 if (queryNow().has('wall')) wall.set(true);
 first.link = '';
-void begin(link);
+void begin(firstGiven);
 first.started();

@@ -20,7 +20,10 @@ export async function probe(url, token, { ask = fetch, origin = '', now = Date.n
     const { headers, credentials: cookies } = credentials(token);
     const response = await ask(url, {
       headers: { ...headers, ...(origin && { 'Pulse-Origin': origin }) },
-      credentials: cookies, cache: 'no-store', redirect: 'manual', signal: timeLimit(5000),
+      credentials: cookies,
+      cache: 'no-store',
+      redirect: 'manual',
+      signal: timeLimit(5000),
     });
     return verdictOf(response, await problemOf(response), now());
   } catch {
@@ -34,10 +37,12 @@ function verdictOf({ status, type, headers }, problem, nowMs) {
   const retryAfterMs = retryAfter(headers.get('Retry-After'), Date.parse(headers.get('Date') ?? '') || nowMs);
   const setting = settingOf(problem);
   if (problem && status === 401) return { verdict: 'token' };
-  if (problem && status === 403) return problem['code'] === 'origin_refused' ? { verdict: 'origin', setting } : { verdict: 'forbidden' };
+  if (problem && status === 403)
+    return problem.code === 'origin_refused' ? { verdict: 'origin', setting } : { verdict: 'forbidden' };
   if (problem && status === 426) return { verdict: 'ok' };
   if (problem && setting && (status === 429 || status === 503)) return { verdict: 'full', retryAfterMs, setting };
-  if (problem && (status === 429 || (status === 503 && retryAfterMs !== undefined))) return { verdict: 'busy', retryAfterMs };
+  if (problem && (status === 429 || (status === 503 && retryAfterMs !== undefined)))
+    return { verdict: 'busy', retryAfterMs };
   if (status === 404 || (status >= 200 && status < 300)) return { verdict: 'path', status };
   if (status >= 500) return { verdict: 'gateway', status, retryAfterMs };
   return { verdict: 'odd', status, retryAfterMs };
@@ -45,15 +50,15 @@ function verdictOf({ status, type, headers }, problem, nowMs) {
 
 /** The server's own refusals are problem documents. @param {Response} response @returns {Promise<Record<string, unknown> | null>} */
 async function problemOf(response) {
-  if (!/^application\/problem\+json\b/i.test(response.headers.get('Content-Type') ?? '')) return null;
+  if (!/^application\/problem\+json\b/iu.test(response.headers.get('Content-Type') ?? '')) return null;
   const problem = await response.json().catch(() => ({}));
   return typeof problem === 'object' && problem !== null ? problem : {};
 }
 
 /** The setting that a refusal names: only what looks like the name of one. @param {Record<string, unknown> | null} problem */
 function settingOf(problem) {
-  const setting = problem?.['setting'];
-  return typeof setting === 'string' && /^[A-Z][A-Z_]{1,60}$/.test(setting) ? setting : undefined;
+  const setting = problem?.setting;
+  return typeof setting === 'string' && /^[A-Z][A-Z_]{1,60}$/u.test(setting) ? setting : undefined;
 }
 
 /**
@@ -62,9 +67,12 @@ function settingOf(problem) {
  */
 export function retryAfter(text, nowMs) {
   const value = text?.trim() ?? '';
-  const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : isHttpDate(value) ? Date.parse(value) - nowMs : NaN;
+  const waitMs = /^\d+$/u.test(value) ? Number(value) * 1000 : isHttpDate(value) ? Date.parse(value) - nowMs : NaN;
   return Number.isNaN(waitMs) || waitMs < 0 ? undefined : Math.min(waitMs, MAX_WAIT_MS);
 }
 
 /** The form that is sent, and the two obsolete ones. @param {string} text */
-const isHttpDate = (text) => /^(\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT|\w{6,9}, \d{2}-\w{3}-\d{2} \d{2}:\d{2}:\d{2} GMT|\w{3} \w{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/.test(text);
+const isHttpDate = (text) =>
+  /^(\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT|\w{6,9}, \d{2}-\w{3}-\d{2} \d{2}:\d{2}:\d{2} GMT|\w{3} \w{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/u.test(
+    text,
+  );

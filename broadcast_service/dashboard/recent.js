@@ -22,9 +22,18 @@ export function keepRecent(storage, owner, ledger, minute) {
 export function takeRecent(storage, owner, minute) {
   const kept = parse(storage.getItem(KEPT_AS));
   storage.removeItem(KEPT_AS);
-  if (kept?.owner !== owner || !Array.isArray(kept.earned) || !Number.isInteger(kept.minute) || Math.abs(minute - kept.minute) > MINUTES) return [];
-  return kept.earned.slice(-MINUTES).flatMap((/** @type {unknown} */ amount, /** @type {number} */ i) =>
-    (typeof amount === 'number' && amount > 0 ? [[kept.minute - MINUTES + 1 + i, amount]] : []));
+  if (
+    kept?.owner !== owner ||
+    !Array.isArray(kept.earned) ||
+    !Number.isInteger(kept.minute) ||
+    Math.abs(minute - kept.minute) > MINUTES
+  )
+    return [];
+  return kept.earned
+    .slice(-MINUTES)
+    .flatMap((/** @type {unknown} */ amount, /** @type {number} */ i) =>
+      typeof amount === 'number' && amount > 0 ? [[kept.minute - MINUTES + 1 + i, amount]] : [],
+    );
 }
 
 /** @param {string | null} text @returns {any} null where it is no JSON */

@@ -4,7 +4,8 @@
 export function valueTicks(least, most, wanted = 4) {
   const rough = Math.max(most - least, 1) / wanted;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * magnitude).find((size) => size >= rough && Number.isInteger(size)) ?? 1;
+  const step =
+    [1, 2, 2.5, 5, 10].map((factor) => factor * magnitude).find((size) => size >= rough && Number.isInteger(size)) ?? 1;
   const first = Math.floor(least / step) * step;
   const count = Math.max(1, Math.ceil((most - first) / step));
   return Array.from({ length: count + 1 }, (_, i) => first + i * step);
@@ -42,7 +43,9 @@ export function measuredMinutes({ measured_minutes: minutes, earned, step }, i) 
 
 /** The steps in which anything was measured: the others are unknown, not zero. @param {Steps} report @returns {{t: number, value: number}[]} */
 export function measuredPoints(report) {
-  return report.earned.flatMap((value, i) => (measuredMinutes(report, i) ? [{ t: (report.from + i * report.step) * 1000, value }] : []));
+  return report.earned.flatMap((value, i) =>
+    measuredMinutes(report, i) ? [{ t: (report.from + i * report.step) * 1000, value }] : [],
+  );
 }
 
 /**
@@ -71,7 +74,9 @@ export function hoursOfWeek(report) {
     cell.total += amount;
     cell.minutes += measuredMinutes(report, i);
   }
-  return sums.map((day) => day.map(({ total, minutes }) => (minutes ? (total * 60) / (minutes < PACE_MINUTES ? 60 : minutes) : null)));
+  return sums.map((day) =>
+    day.map(({ total, minutes }) => (minutes ? (total * 60) / (minutes < PACE_MINUTES ? 60 : minutes) : null)),
+  );
 }
 
 /** Where a moment lies in the reader's week; 0 is Monday. @param {number} ms */

@@ -85,10 +85,16 @@ export class SignIn {
     const { headers } = credentials(token);
     const response = await this.request(`api/signin${path}`, {
       // the cookie always goes along: it is also what an answer sets
-      method, credentials: 'same-origin', cache: 'no-store', redirect: 'error', signal: timeLimit(TIMEOUT_MS),
+      method,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      redirect: 'error',
+      signal: timeLimit(TIMEOUT_MS),
       headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers,
       ...(body ? { body: JSON.stringify(body) } : {}),
-    }).catch(() => { throw new SignInFailed(0); });
+    }).catch(() => {
+      throw new SignInFailed(0);
+    });
     if (!response.ok) throw new SignInFailed(response.status);
     return response;
   }
@@ -96,15 +102,33 @@ export class SignIn {
 
 /** What people type or scan as letters: blanks, dashes and lower case are theirs, the rest must be letters. @param {string} typed */
 export function tidyLetters(typed) {
-  const letters = typed.replace(/^.*#pair=/, '').replace(/[\s-]/g, '').toUpperCase();
-  return /^[A-Z]{6}$/.test(letters) ? letters : '';
+  const letters = typed
+    .replace(/^.*#pair=/u, '')
+    .replace(/[\s-]/gu, '')
+    .toUpperCase();
+  return /^[A-Z]{6}$/u.test(letters) ? letters : '';
 }
 
 /** A browser's name for people: `Chrome · Windows`. It decides nothing. @param {string} agent */
 export function browserName(agent) {
-  const browser = [['Edg/', 'Edge'], ['OPR/', 'Opera'], ['SamsungBrowser', 'Samsung Internet'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']]
-    .find(([mark]) => agent.includes(String(mark)))?.[1];
-  const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['CrOS', 'ChromeOS'], ['Tizen', 'Tizen'], ['Web0S', 'webOS'], ['Linux', 'Linux']]
-    .find(([mark]) => agent.includes(String(mark)))?.[1];
+  const browser = [
+    ['Edg/', 'Edge'],
+    ['OPR/', 'Opera'],
+    ['SamsungBrowser', 'Samsung Internet'],
+    ['Firefox/', 'Firefox'],
+    ['Chrome/', 'Chrome'],
+    ['Safari/', 'Safari'],
+  ].find(([mark]) => agent.includes(String(mark)))?.[1];
+  const system = [
+    ['Android', 'Android'],
+    ['iPhone', 'iPhone'],
+    ['iPad', 'iPad'],
+    ['Windows', 'Windows'],
+    ['Mac OS', 'macOS'],
+    ['CrOS', 'ChromeOS'],
+    ['Tizen', 'Tizen'],
+    ['Web0S', 'webOS'],
+    ['Linux', 'Linux'],
+  ].find(([mark]) => agent.includes(String(mark)))?.[1];
   return [browser, system].filter(Boolean).join(' · ') || agent.slice(0, 40) || '—';
 }

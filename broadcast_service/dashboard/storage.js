@@ -38,6 +38,6 @@ function attempt(run) {
   try {
     return run();
   } catch {
-    return undefined;
+    return;
   }
 }

@@ -195,7 +195,9 @@ export class Store {
 
   /** Looks for a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
   listen(nowMs) {
-    this.silence = silenceOf(this.feeds.values(), (feed) => statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true));
+    this.silence = silenceOf(this.feeds.values(), (feed) =>
+      statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true),
+    );
   }
 
   /** What changed since the last call. */
@@ -219,7 +221,18 @@ export class Store {
     const { tokens, tips, viewers, goal } = data;
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
-    Object.assign(feed, { tokens, tips, viewers, goal, readAt, committedAt, interval, version, expired: false, expiredAtMs: Infinity });
+    Object.assign(feed, {
+      tokens,
+      tips,
+      viewers,
+      goal,
+      readAt,
+      committedAt,
+      interval,
+      version,
+      expired: false,
+      expiredAtMs: Infinity,
+    });
     if (!before) {
       this.feeds.set(key, feed);
       this.#changes.added.add(key);
@@ -257,8 +270,23 @@ export class Store {
 /** @param {string} key @param {string} room @param {string} platform @param {number} generation @returns {Feed} */
 function newFeed(key, room, platform, generation) {
   return {
-    key, room, platform, tokens: null, tips: null, viewers: null, goal: null, readAt: 0, committedAt: 0, interval: DEFAULT_INTERVAL_SECONDS,
-    lag: null, version: 0, expired: false, expiredAtMs: Infinity, accounts: new Map(), generation, ledger: new Ledger(60),
+    key,
+    room,
+    platform,
+    tokens: null,
+    tips: null,
+    viewers: null,
+    goal: null,
+    readAt: 0,
+    committedAt: 0,
+    interval: DEFAULT_INTERVAL_SECONDS,
+    lag: null,
+    version: 0,
+    expired: false,
+    expiredAtMs: Infinity,
+    accounts: new Map(),
+    generation,
+    ledger: new Ledger(60),
   };
 }
 
@@ -287,7 +315,8 @@ export function statusOf(feed, asOfMs, terms, trusted) {
   const age = asOfMs / 1000 - feed.readAt;
   if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
   if (terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed';
-  if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval) return 'off_air';
+  if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval)
+    return 'off_air';
   if (!trusted) return 'unconfirmed';
   return age > STALE_INTERVALS * feed.interval ? 'stale' : 'live';
 }

@@ -17,12 +17,12 @@ const LINK_KEPT_AS = 'studio-pulse.link';
 
 /** What a fragment brings, if anything; the value is empty where it makes no sense. @param {string} fragment @returns {Link | null} */
 export function readLink(fragment) {
-  const given = new URLSearchParams(fragment.replace(/^#/, ''));
+  const given = new URLSearchParams(fragment.replace(/^#/u, ''));
   for (const kind of /** @type {const} */ (['token', 'code', 'pair'])) {
     const value = given.get(kind);
     if (value === null) continue;
-    const text = value.replace(/\s+/g, '');
-    return { kind, value: kind === 'token' ? tidy(text) : /^[\w-]{1,64}$/.test(text) ? text : '' };
+    const text = value.replace(/\s+/gu, '');
+    return { kind, value: kind === 'token' ? tidy(text) : /^[\w-]{1,64}$/u.test(text) ? text : '' };
   }
   return null;
 }
@@ -60,6 +60,9 @@ export function forgetToken({ storage }) {
 
 /** What people paste has line breaks, spaces, or a whole link around the token. @param {string} pasted */
 export function tidy(pasted) {
-  const token = pasted.replace(/\s+/g, '').replace(/^.*#token=/, '').replace(/^Bearer/i, '');
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) ? token : '';
+  const token = pasted
+    .replace(/\s+/gu, '')
+    .replace(/^.*#token=/u, '')
+    .replace(/^Bearer/iu, '');
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/u.test(token) ? token : '';
 }

@@ -60,8 +60,14 @@ function count(store, asOfMs) {
     if (status !== 'live' && status !== 'stale') continue;
     sums.onAir++;
     if (feed.tokens === null) sums.unread++;
-    if (feed.viewers !== null) { sums.viewers += feed.viewers; sums.viewersKnown++; }
-    if (feed.tips !== null) { sums.tips += feed.tips; sums.tipsKnown++; }
+    if (feed.viewers !== null) {
+      sums.viewers += feed.viewers;
+      sums.viewersKnown++;
+    }
+    if (feed.tips !== null) {
+      sums.tips += feed.tips;
+      sums.tipsKnown++;
+    }
   }
   return { feeds, rooms: rooms.size, ...sums };
 }

@@ -57,14 +57,21 @@ export class Watch {
     if (lost === 'source') this.#resuming = { after: 'source', asOfMs: frozenMs ?? nowMs, untilMs: null };
     if (lost !== null) return { nowMs, asOfMs: frozenMs ?? nowMs, trusted: false, trouble: lost, sinceMs: frozenMs };
     const resuming = this.#stillResuming(nowMs);
-    if (resuming) return { nowMs, asOfMs: resuming.asOfMs, trusted: false, trouble: 'resuming', sinceMs: resuming.asOfMs };
+    if (resuming)
+      return { nowMs, asOfMs: resuming.asOfMs, trusted: false, trouble: 'resuming', sinceMs: resuming.asOfMs };
     store.offAirKnownMs = Infinity; // the source is whole again, and rooms have had the time to report
     if (silence?.all) {
       this.#resuming = { after: 'silence', asOfMs: silence.sinceMs, untilMs: null };
       return { nowMs, asOfMs: silence.sinceMs, trusted: false, trouble: 'silence', sinceMs: silence.sinceMs };
     }
     const some = silence ? 'some' : isLate(store, nowMs) ? 'late' : null;
-    return { nowMs, asOfMs: nowMs, trusted: true, trouble: some, sinceMs: some === 'some' ? (silence?.sinceMs ?? null) : some === 'late' ? newestMs(store) : null };
+    return {
+      nowMs,
+      asOfMs: nowMs,
+      trusted: true,
+      trouble: some,
+      sinceMs: some === 'some' ? (silence?.sinceMs ?? null) : some === 'late' ? newestMs(store) : null,
+    };
   }
 
   /** @param {number} nowMs */
@@ -77,7 +84,8 @@ export class Watch {
   /** Whether readings are only just coming back after an outage behind the server. @param {number} nowMs */
   #stillResuming(nowMs) {
     const resuming = this.#resuming;
-    if (!resuming || (resuming.untilMs === null && resuming.after === 'silence' && this.store.silence?.all)) return null;
+    if (!resuming || (resuming.untilMs === null && resuming.after === 'silence' && this.store.silence?.all))
+      return null;
     resuming.untilMs ??= nowMs + RESUMING_MS;
     if (nowMs >= resuming.untilMs || !awaitsReadings(this.store, resuming.asOfMs)) this.#resuming = null;
     return this.#resuming;
@@ -100,7 +108,12 @@ function missedHeartbeat({ heardAtMs, heartbeatSeconds }, nowMs) {
 /** Whether a feed that was on air at that moment has not reported since. @param {Store} store @param {number} asOfMs */
 function awaitsReadings({ feeds, ttlSeconds, offAirKnownMs }, asOfMs) {
   for (const feed of feeds.values()) {
-    if (seenAt(feed) * 1000 <= asOfMs && !feed.expired && statusOf(feed, asOfMs, { ttlSeconds, offAirKnownMs }, false) === 'unconfirmed') return true;
+    if (
+      seenAt(feed) * 1000 <= asOfMs &&
+      !feed.expired &&
+      statusOf(feed, asOfMs, { ttlSeconds, offAirKnownMs }, false) === 'unconfirmed'
+    )
+      return true;
   }
   return false;
 }

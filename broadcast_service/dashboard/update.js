@@ -72,7 +72,10 @@ export class Update {
   /** @param {string} build */
   #remember(build) {
     const recent = Object.entries(this.#reloads()).slice(-8);
-    this.world.storage.setItem(KEPT_AS, JSON.stringify({ ...Object.fromEntries(recent), [build]: this.world.timers.now() }));
+    this.world.storage.setItem(
+      KEPT_AS,
+      JSON.stringify({ ...Object.fromEntries(recent), [build]: this.world.timers.now() }),
+    );
   }
 
   /** @returns {Record<string, unknown>} when this tab reloaded for which build */

@@ -13,9 +13,15 @@
  *   served securely, because Chrome has no cryptography there
  */
 async function accountMark(key, platform, name) {
-  if (key === '' || !globalThis.crypto?.subtle) return undefined;
+  if (key === '' || !globalThis.crypto?.subtle) return;
   const bytes = new TextEncoder();
-  const secret = await crypto.subtle.importKey('raw', bytes.encode(key), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  const mark = await crypto.subtle.sign('HMAC', secret, bytes.encode(`${platform}:${name.normalize('NFC').toLowerCase()}`));
+  const secret = await crypto.subtle.importKey('raw', bytes.encode(key), { name: 'HMAC', hash: 'SHA-256' }, false, [
+    'sign',
+  ]);
+  const mark = await crypto.subtle.sign(
+    'HMAC',
+    secret,
+    bytes.encode(`${platform}:${name.normalize('NFC').toLowerCase()}`),
+  );
   return [...new Uint8Array(mark, 0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -15,7 +15,10 @@
   /** A broadcast page shows whose it is a while after it has loaded. */
   const UNPROVEN_MS = 10_000;
   /** How long a reading waits for a number that is about to settle or to be drawn; then it is sent without. */
-  const WAIT_MS = /** @type {const} */ ({ tokens: { unsettled: 11_500, absent: 6000 }, viewers: { unsettled: 2000, absent: 0 } });
+  const WAIT_MS = /** @type {const} */ ({
+    tokens: { unsettled: 11_500, absent: 6000 },
+    viewers: { unsettled: 2000, absent: 0 },
+  });
   const START_EVERY_MS = 60_000;
   const ANSWER_WITHIN_MS = 5000;
   /** What holds where the worker does not answer. @type {StartAnswer} */
@@ -74,7 +77,9 @@
         answer = { ...DEFAULTS, ...given };
         if (isFirst) lookNow();
       };
-      setTimeout(() => { if (!answer) take(null); }, ANSWER_WITHIN_MS);
+      setTimeout(() => {
+        if (!answer) take(null);
+      }, ANSWER_WITHIN_MS);
       void send({ type: 'start', platform }).then(take, () => take(null));
     };
 
@@ -87,7 +92,8 @@
       }
       if (answer && account.key !== answer.accountKey) {
         const { accountKey, last } = answer;
-        const begun = account = { name, key: accountKey, isReady: false };
+        const begun = { name, key: accountKey, isReady: false };
+        account = begun;
         const known = (/** @type {string | undefined} */ mark) => {
           if (account !== begun) return;
           account = { ...begun, isReady: true, ...(mark !== undefined && { mark }) };
@@ -115,7 +121,10 @@
       for (const name of /** @type {const} */ (['tokens', 'viewers'])) {
         const { status } = settled[name] ?? { status: 'ok' };
         if (status === 'ok') delete absentSince[name];
-        else if (now - (absentSince[name] ??= now) < WAIT_MS[name][status === 'unsettled' ? 'unsettled' : 'absent']) waits = true;
+        else {
+          absentSince[name] ??= now;
+          if (now - absentSince[name] < WAIT_MS[name][status === 'unsettled' ? 'unsettled' : 'absent']) waits = true;
+        }
       }
       return waits;
     };
@@ -147,7 +156,8 @@
       turn(state, now);
       if (state === 'none') return;
       if (now - askedAt >= START_EVERY_MS) start(now);
-      if (adapter.enabledBy && !answer?.[adapter.enabledBy]) return answer ? reportPage('switched_off', now) : undefined;
+      if (adapter.enabledBy && !answer?.[adapter.enabledBy])
+        return answer ? reportPage('switched_off', now) : undefined;
       if (state === 'unproven') return reportPage('unproven', now);
       if (!isAccountKnown()) return;
       const settled = settle(steadiness, readMetrics(adapter, document, now), now);
@@ -157,7 +167,13 @@
       if (waits || !isDue(now)) return;
       lastSentAt = now;
       const { mark } = account;
-      void send({ type: 'reading', platform, readAt: Date.now(), metrics: settled, ...(mark !== undefined && { account: mark }) });
+      void send({
+        type: 'reading',
+        platform,
+        readAt: Date.now(),
+        metrics: settled,
+        ...(mark !== undefined && { account: mark }),
+      });
     };
 
     /** What a look waits for has come. */
@@ -173,9 +189,13 @@
     };
 
     /** @param {{ type?: unknown } | undefined} message */
-    const onMessage = (message) => { if (message?.type === 'read') look(); };
+    const onMessage = (message) => {
+      if (message?.type === 'read') look();
+    };
     /** A page from the browser's cache shows what it showed when it was left. @param {PageTransitionEvent} event */
-    const onShow = ({ persisted }) => { if (persisted) steadiness.seen = {}; };
+    const onShow = ({ persisted }) => {
+      if (persisted) steadiness.seen = {};
+    };
 
     const stop = () => {
       clearInterval(timer);
@@ -200,6 +220,6 @@
 
   // A second injection, as after an installation or an update, takes over from the first.
   globalThis.studioPulseStop?.();
-  const adapter = adapterForHost(location.hostname);
-  globalThis.studioPulseStop = adapter ? watch(adapter) : undefined;
+  const own = adapterForHost(location.hostname);
+  globalThis.studioPulseStop = own ? watch(own) : undefined;
 }

@@ -18,6 +18,7 @@ var SCRIPT_ZEROS = [
   0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040,
   0x17e0, 0x1c50, 0xabf0, 0xff10, 0x11136, 0x1e950,
 ];
+// biome-ignore lint/suspicious/noMisleadingCharacterClass: each of these marks is removed by itself
 var INVISIBLE = /[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202c\u2060-\u2069\ufe0e\ufe0f\ufeff\ue000-\uf8ff]/gu; // with the glyphs of icon fonts
 /** Characters after them are drawn in another order than they are stored. */
 var DRAWN_IN_ANOTHER_ORDER = /[\u202d\u202e]/u;
@@ -36,10 +37,45 @@ var LONGEST_TEXT = 200;
 
 /** Words for people who watch, in the languages of the sites. None of them makes a number larger. */
 var WATCHING = [
-  'viewers?', 'users?', '(?:people )?watching(?: now)?', 'espectador(?:a|es|as)?', 'usuarios?', 'spectateurs?', 'spectatrices?', 'zuschauer',
-  'spettator[ei]', 'kijkers?', 'spectatori?', 'privitori', 'widz(?:ów|owie)?', 'divák(?:ů|y|a)?', 'divákov', 'nézők?', 'tittare', 'seere', 'seer',
-  'katsojaa?', 'izleyici', 'θεατές', 'зрител(?:ь|я|ей|и)', 'глядач(?:ів|і)?', 'penonton', 'người xem', 'مشاهدا?', 'مشاهدين', 'दर्शक', 'ผู้ชม',
-  '人', '人が見ています', '人観看', '人观看', '位观众', '位觀眾', '名の視聴者', '명', '명 시청 중',
+  'viewers?',
+  'users?',
+  '(?:people )?watching(?: now)?',
+  'espectador(?:a|es|as)?',
+  'usuarios?',
+  'spectateurs?',
+  'spectatrices?',
+  'zuschauer',
+  'spettator[ei]',
+  'kijkers?',
+  'spectatori?',
+  'privitori',
+  'widz(?:ów|owie)?',
+  'divák(?:ů|y|a)?',
+  'divákov',
+  'nézők?',
+  'tittare',
+  'seere',
+  'seer',
+  'katsojaa?',
+  'izleyici',
+  'θεατές',
+  'зрител(?:ь|я|ей|и)',
+  'глядач(?:ів|і)?',
+  'penonton',
+  'người xem',
+  'مشاهدا?',
+  'مشاهدين',
+  'दर्शक',
+  'ผู้ชม',
+  '人',
+  '人が見ています',
+  '人観看',
+  '人观看',
+  '位观众',
+  '位觀眾',
+  '名の視聴者',
+  '명',
+  '명 시청 중',
 ].join('|');
 
 /** A number alone; in brackets after a label; with the unit or the people that it counts. */
@@ -53,8 +89,11 @@ var KNOWN_SHAPES = `^N$|^[^N]*[(（]N[)）]$|^N ?(?:tks?|tokens?)$|^N ?(?:${WATC
  * @returns {MetricReading}
  */
 function parseCount(text, part = 'only', { shape = KNOWN_SHAPES, compact = false } = { compact: true }) {
-  if (text.length > LONGEST_TEXT || NO_LABEL.test(text) || DRAWN_IN_ANOTHER_ORDER.test(text)) return { status: 'unparsed' };
-  const plain = toAsciiDigits(text.replace(INVISIBLE, '').replace(HOLDING_SPACES, '\u00a0').replace(APOSTROPHES, "'").replace(COMMAS, ',').trim());
+  if (text.length > LONGEST_TEXT || NO_LABEL.test(text) || DRAWN_IN_ANOTHER_ORDER.test(text))
+    return { status: 'unparsed' };
+  const plain = toAsciiDigits(
+    text.replace(INVISIBLE, '').replace(HOLDING_SPACES, '\u00a0').replace(APOSTROPHES, "'").replace(COMMAS, ',').trim(),
+  );
   if (plain === null) return { status: 'unparsed' };
   const numerals = [...plain.matchAll(NUMERAL)];
   if (part === 'total') return parseTotal(plain, numerals);
@@ -101,7 +140,7 @@ function parseNumeral(plain, numeral, shape, compact) {
  */
 function toInteger(numeral, exponent) {
   const groups = numeral.split(/\D/u);
-  const separators = [...numeral.matchAll(/\D/gu)].map(([mark]) => mark);
+  const separators = [...numeral.matchAll(/\D/gu)].map(([separator]) => separator);
   if (isGrouped(groups, separators)) {
     const either = exponent > 0 && separators.length === 1 && '.,'.includes(separators[0] ?? '');
     return either ? { status: 'ambiguous' } : exact(groups.join(''), '', exponent);
@@ -118,9 +157,11 @@ function isGrouped(groups, separators) {
   if (separators.length === 0) return true;
   const [first = '', ...rest] = groups;
   const last = rest.pop() ?? '';
-  if (new Set(separators).size > 1 || separators[0] === '\u066b' || first.startsWith('0') || last.length !== 3) return false;
+  if (new Set(separators).size > 1 || separators[0] === '\u066b' || first.startsWith('0') || last.length !== 3)
+    return false;
   const threes = first.length <= 3 && rest.every((group) => group.length === 3);
-  const indian = separators[0] === ',' && first.length <= 2 && rest.length > 0 && rest.every((group) => group.length === 2);
+  const indian =
+    separators[0] === ',' && first.length <= 2 && rest.length > 0 && rest.every((group) => group.length === 2);
   return threes || indian;
 }
 

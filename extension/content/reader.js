@@ -51,13 +51,17 @@ function isOwnPage(adapter, page, path) {
 function showsName(owner, name) {
   const shown = seeText(owner);
   const text = shown.text.trim().toLowerCase();
-  return shown.isShown && (text === name || (text.startsWith(name) && /^\s+[\s\d()+.,!•●·]*$/u.test(text.slice(name.length))));
+  return (
+    shown.isShown &&
+    (text === name || (text.startsWith(name) && /^\s+[\s\d()+.,!•●·]*$/u.test(text.slice(name.length))))
+  );
 }
 
 /** @param {Adapter} adapter @param {Document} page @param {number} [now] @returns {Metrics} */
 function readMetrics(adapter, page, now = performance.now()) {
   return Object.fromEntries(
-    Object.entries(adapter.metrics).map(([metric, hypotheses]) => [metric, readMetric(hypotheses, page, now)]));
+    Object.entries(adapter.metrics).map(([metric, hypotheses]) => [metric, readMetric(hypotheses, page, now)]),
+  );
 }
 
 /**
@@ -89,8 +93,11 @@ function readHypothesis(hypothesis, page, now) {
   const visible = found.filter((sight) => sight.isShown);
   if (visible.length === 0) return { status: found.some(({ isHidden }) => isHidden) ? 'hidden' : 'missing' };
   const considered = pick === 'first' ? visible.slice(0, 1) : withNumbers(visible);
-  const reading = agreeing(considered.map(({ text, isDoubtful }) =>
-    (isDoubtful ? /** @type {MetricReading} */ ({ status: 'unparsed' }) : parseCount(text, part, hypothesis))));
+  const reading = agreeing(
+    considered.map(({ text, isDoubtful }) =>
+      isDoubtful ? /** @type {MetricReading} */ ({ status: 'unparsed' }) : parseCount(text, part, hypothesis),
+    ),
+  );
   const outside = reading.value !== undefined && (reading.value < min || reading.value > max);
   return outside ? { status: 'out_of_range' } : reading;
 }
@@ -131,7 +138,9 @@ function matches({ css, built, beside }, page, now) {
 function search(css, page, now) {
   const last = searches.get(css);
   if (last && now >= last.at) {
-    const found = last.found.flatMap((each) => each.deref() ?? []).filter((element) => element.isConnected && element.matches(css));
+    const found = last.found
+      .flatMap((each) => each.deref() ?? [])
+      .filter((element) => element.isConnected && element.matches(css));
     const isSame = found.length === last.found.length;
     const isAbsent = found.length === 0 && now - last.absentSince >= LONG_ABSENT_MS;
     const mayWait = isSame && (found.length > 0 || isAbsent);

@@ -25,11 +25,18 @@ var NUMERIC_START = /^[\p{Nd}.,'’\u066b\u066c\u00a0\u2007-\u200a\u202f]/u;
 
 /** @param {Element} element @returns {Sight} */
 function seeText(element) {
-  const seeing = { text: '', isHidden: false, isDoubtful: false, gap: false, parts: 0, last: /** @type {Box | null} */ (null) };
+  const seeing = {
+    text: '',
+    isHidden: false,
+    isDoubtful: false,
+    gap: false,
+    parts: 0,
+    last: /** @type {Box | null} */ (null),
+  };
   seeNode(element, seeing);
-  const isShown = !BLANK.test(seeing.text);
-  if (isShown && isDrawnInAnotherOrder(element)) seeing.isDoubtful = true;
-  return { text: seeing.text, isShown, isHidden: seeing.isHidden, isDoubtful: seeing.isDoubtful };
+  const hasText = !BLANK.test(seeing.text);
+  if (hasText && isDrawnInAnotherOrder(element)) seeing.isDoubtful = true;
+  return { text: seeing.text, isShown: hasText, isHidden: seeing.isHidden, isDoubtful: seeing.isDoubtful };
 }
 
 /**
@@ -39,7 +46,8 @@ function seeText(element) {
  * @param {Seeing} seeing
  */
 function seeNode(element, seeing) {
-  if ((seeing.parts += 1) > MOST_PARTS) {
+  seeing.parts += 1;
+  if (seeing.parts > MOST_PARTS) {
     seeing.isDoubtful = true;
     return;
   }
@@ -88,10 +96,13 @@ function between({ text: before, last, gap }, text, box, style) {
   if (!last) return '';
   const height = last.bottom - last.top;
   const isGap = gap || /[ \t\n\r\f]$/u.test(before) || /^[ \t\n\r\f]/u.test(text);
-  const isInLine = Math.abs(box.bottom - last.bottom) <= height * 0.15 && Math.abs(box.bottom - box.top - height) <= height * 0.15;
+  const isInLine =
+    Math.abs(box.bottom - last.bottom) <= height * 0.15 && Math.abs(box.bottom - box.top - height) <= height * 0.15;
   const distance = box.left - last.right;
-  const isBeside = isInLine && distance >= -0.2 * height && distance <= 0.3 * height && !/^(?:super|sub)$/u.test(style.verticalAlign);
-  const isNumeric = NUMERIC_END.test(before.replace(/[ \t\n\r\f]+$/u, '')) && NUMERIC_START.test(text.replace(/^[ \t\n\r\f]+/u, ''));
+  const isBeside =
+    isInLine && distance >= -0.2 * height && distance <= 0.3 * height && !/^(?:super|sub)$/u.test(style.verticalAlign);
+  const isNumeric =
+    NUMERIC_END.test(before.replace(/[ \t\n\r\f]+$/u, '')) && NUMERIC_START.test(text.replace(/^[ \t\n\r\f]+/u, ''));
   if (isNumeric) return isBeside && !isGap ? '' : '\n';
   return isGap || !isBeside ? ' ' : '';
 }
@@ -107,8 +118,16 @@ function between({ text: before, last, gap }, text, box, style) {
 function seePseudo(element, which, seeing) {
   const style = getComputedStyle(element, which);
   const { content } = style;
-  if (!content || content === 'none' || content === 'normal' || style.display === 'none' || style.visibility !== 'visible') return;
-  if (Number(style.opacity) < FAINTEST || Number.parseFloat(style.fontSize) < SMALLEST_TEXT_PX || !isOpaque(element)) return;
+  if (
+    !content ||
+    content === 'none' ||
+    content === 'normal' ||
+    style.display === 'none' ||
+    style.visibility !== 'visible'
+  )
+    return;
+  if (Number(style.opacity) < FAINTEST || Number.parseFloat(style.fontSize) < SMALLEST_TEXT_PX || !isOpaque(element))
+    return;
   const strings = [...content.matchAll(/"((?:[^"\\]|\\.)*)"/gu)].map(([, string]) => string ?? '').join('');
   const others = content.replace(/"(?:[^"\\]|\\.)*"/gu, '');
   if (/counter|attr/u.test(others) || /\p{N}/u.test(strings)) seeing.isDoubtful = true;
@@ -120,7 +139,9 @@ function seePseudo(element, which, seeing) {
 function isShown(element) {
   const boxes = [...element.getClientRects()].filter(({ width, height }) => width >= 1 && height >= 1);
   if (boxes.length === 0) return seeText(element).isShown;
-  return isOpaque(element) && shownPart(element.parentElement, around(boxes), getComputedStyle(element).position) !== null;
+  return (
+    isOpaque(element) && shownPart(element.parentElement, around(boxes), getComputedStyle(element).position) !== null
+  );
 }
 
 /** Whether the element and its text are drawn at all. @param {Element} element */
@@ -147,11 +168,15 @@ function shownPart(start, box, position = 'static') {
   let opacity = 1;
   let held = position;
   let part = 1;
-  for (let element = start; element && element.parentElement; element = parentOf(element)) {
+  for (let element = start; element?.parentElement; element = parentOf(element)) {
     const style = getComputedStyle(element);
     opacity *= Number(style.opacity);
     if (opacity < FAINTEST || /opacity\(0(?:\.0\d*)?%?\)/u.test(style.filter) || isCutAway(style)) return null;
-    const isHolder = style.transform !== 'none' || style.filter !== 'none' || style.perspective !== 'none' || /paint|layout|strict|content/u.test(style.contain);
+    const isHolder =
+      style.transform !== 'none' ||
+      style.filter !== 'none' ||
+      style.perspective !== 'none' ||
+      /paint|layout|strict|content/u.test(style.contain);
     const isAround = held === 'fixed' ? isHolder : held !== 'absolute' || isHolder || style.position !== 'static';
     if (!isAround || style.display === 'contents') continue;
     held = style.position;
@@ -186,9 +211,31 @@ function isCutAway({ clip, clipPath, position }) {
 /** @param {Element} element @param {CSSStyleDeclaration} style @param {Box} box @returns {Box & { isCut: boolean }} */
 function cutOff(element, style, box) {
   const frame = element.getBoundingClientRect();
-  const across = axis(style.overflowX, box.left, box.right, frame.left, frame.right, element.scrollLeft, element.scrollWidth);
-  const down = axis(style.overflowY, box.top, box.bottom, frame.top, frame.bottom, element.scrollTop, element.scrollHeight);
-  return { left: across.start, right: across.end, top: down.start, bottom: down.end, isCut: across.isCut || down.isCut };
+  const across = axis(
+    style.overflowX,
+    box.left,
+    box.right,
+    frame.left,
+    frame.right,
+    element.scrollLeft,
+    element.scrollWidth,
+  );
+  const down = axis(
+    style.overflowY,
+    box.top,
+    box.bottom,
+    frame.top,
+    frame.bottom,
+    element.scrollTop,
+    element.scrollHeight,
+  );
+  return {
+    left: across.start,
+    right: across.end,
+    top: down.start,
+    bottom: down.end,
+    isCut: across.isCut || down.isCut,
+  };
 }
 
 /**
@@ -221,13 +268,15 @@ function isInReach(box, needs, isFixed) {
   const reach = isFixed
     ? { left: 0, top: 0, right: width, bottom: innerHeight }
     : {
-      left: (isFromRight ? width - root.scrollWidth : 0) - scrollX,
-      right: (isFromRight ? width : Math.max(root.scrollWidth, width)) - scrollX,
-      top: -scrollY,
-      bottom: Math.max(root.scrollHeight, root.clientHeight) - scrollY,
-    };
-  return Math.min(box.right, reach.right) - Math.max(box.left, reach.left) >= needs.width
-    && Math.min(box.bottom, reach.bottom) - Math.max(box.top, reach.top) >= needs.height;
+        left: (isFromRight ? width - root.scrollWidth : 0) - scrollX,
+        right: (isFromRight ? width : Math.max(root.scrollWidth, width)) - scrollX,
+        top: -scrollY,
+        bottom: Math.max(root.scrollHeight, root.clientHeight) - scrollY,
+      };
+  return (
+    Math.min(box.right, reach.right) - Math.max(box.left, reach.left) >= needs.width &&
+    Math.min(box.bottom, reach.bottom) - Math.max(box.top, reach.top) >= needs.height
+  );
 }
 
 /** `<bdo dir=rtl>4321</bdo>` is seen as 1234. @param {Element} element */
@@ -235,7 +284,9 @@ function isDrawnInAnotherOrder(element) {
   for (let each = /** @type {Element | null} */ (element); each; each = parentOf(each)) {
     if (getComputedStyle(each).unicodeBidi.includes('override')) return true;
   }
-  return [...element.querySelectorAll('*')].slice(0, MOST_PARTS).some((each) => getComputedStyle(each).unicodeBidi.includes('override'));
+  return [...element.querySelectorAll('*')]
+    .slice(0, MOST_PARTS)
+    .some((each) => getComputedStyle(each).unicodeBidi.includes('override'));
 }
 
 /** The element around it as drawn: through slots and out of shadow trees. @param {Element} element @returns {Element | null} */

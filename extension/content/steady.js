@@ -41,7 +41,9 @@ function settle(steadiness, metrics, now) {
   const settled = {};
   for (const [key, reading] of Object.entries(metrics)) {
     const name = /** @type {MetricName} */ (key);
-    settled[name] = isBelieved(steadiness, name, reading, now) ? reading : { status: 'unsettled', ...(reading.via && { via: reading.via }) };
+    settled[name] = isBelieved(steadiness, name, reading, now)
+      ? reading
+      : { status: 'unsettled', ...(reading.via && { via: reading.via }) };
   }
   return settled;
 }
@@ -54,7 +56,9 @@ function isBelieved({ seen, doubts, believed }, name, { value }, now) {
     return true;
   }
   const known = seen[name];
-  const { since } = known?.value === value && known.since <= now ? known : (seen[name] = { value, since: now });
+  const sighting = known?.value === value && known.since <= now ? known : { value, since: now };
+  seen[name] = sighting;
+  const { since } = sighting;
   const doubt = doubtOf(name, value, believed[name]);
   if (doubt) {
     const former = doubts[name];

@@ -1,6 +1,8 @@
 /** The demo page: a name from the path, and buttons that change its numbers. */
 const counts = new Intl.NumberFormat('en');
-const [name, tokens, viewers] = ['name', 'tokens', 'viewers'].map((part) => document.querySelector(`[data-demo="${part}"]`));
+const [name, tokens, viewers] = ['name', 'tokens', 'viewers'].map((part) =>
+  document.querySelector(`[data-demo="${part}"]`),
+);
 const state = { tokens: 1234, viewers: 56, isReadable: true };
 
 const show = () => {

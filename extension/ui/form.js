@@ -2,7 +2,7 @@
  * The settings form of popup and options page. One thing is pasted: the studio's code. The key goes from its field to the
  * extension's own storage and is never shown again; what the studio's policy has set is shown read-only.
  */
-import { UNSET, checkSettings, loadSettings, permissionFor, readPasted } from '../worker/config.js';
+import { checkSettings, loadSettings, permissionFor, readPasted, UNSET } from '../worker/config.js';
 import { roomIdOf } from '../worker/rooms.js';
 import { looksLikeCode } from '../worker/studio-code.js';
 import { element, say } from './page.js';
@@ -20,14 +20,28 @@ const PLACES = ['roomId', 'endpoint', 'token'];
 /** @param {Element} parent */
 export async function showForm(parent) {
   const [room, endpoint, token, goal] = FIELDS.map(fieldFor);
-  const form = element('form', { novalidate: '' },
+  const form = element(
+    'form',
+    { novalidate: '' },
     codeField(),
-    element('details', { id: 'by-hand' }, element('summary', {}, say('byHand')), element('div', { class: 'fields' }, ...fields([room, endpoint, token, goal]))),
-    element('div', { class: 'foot' },
-      element('div', { class: 'actions' },
+    element(
+      'details',
+      { id: 'by-hand' },
+      element('summary', {}, say('byHand')),
+      element('div', { class: 'fields' }, ...fields([room, endpoint, token, goal])),
+    ),
+    element(
+      'div',
+      { class: 'foot' },
+      element(
+        'div',
+        { class: 'actions' },
         element('button', { type: 'submit', class: 'primary' }, say('save')),
-        element('button', { type: 'button', id: 'test' }, say('test'))),
-      element('p', { role: 'status', class: 'outcome', id: 'outcome' })));
+        element('button', { type: 'button', id: 'test' }, say('test')),
+      ),
+      element('p', { role: 'status', class: 'outcome', id: 'outcome' }),
+    ),
+  );
   parent.replaceChildren(form);
   await fill(form);
   input(form, 'code').addEventListener('keydown', (event) => {
@@ -36,10 +50,12 @@ export async function showForm(parent) {
     form.requestSubmit();
   });
   let isEdited = false;
-  form.addEventListener('input', () => { isEdited = true; });
+  form.addEventListener('input', () => {
+    isEdited = true;
+  });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    if (!await save(form)) return;
+    if (!(await save(form))) return;
     isEdited = false;
     await test(form, `${say('saved')} `);
   });
@@ -50,14 +66,24 @@ export async function showForm(parent) {
 const fields = (made) => made.flatMap((each) => (each ? [each] : []));
 
 /** A text area keeps the lines of what is pasted; an input would run them together. */
-const codeField = () => element('div', { class: 'field', id: 'code-field' },
-  element('label', { for: 'code' }, say('field_code')),
-  element('textarea', {
-    id: 'code', name: 'code', rows: '2', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'none', placeholder: 'pulse1_…',
-    'aria-describedby': 'code-problem code-hint',
-  }),
-  element('p', { class: 'problem', id: 'code-problem' }),
-  element('p', { class: 'hint', id: 'code-hint' }, say('hint_code')));
+const codeField = () =>
+  element(
+    'div',
+    { class: 'field', id: 'code-field' },
+    element('label', { for: 'code' }, say('field_code')),
+    element('textarea', {
+      id: 'code',
+      name: 'code',
+      rows: '2',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      autocapitalize: 'none',
+      placeholder: 'pulse1_…',
+      'aria-describedby': 'code-problem code-hint',
+    }),
+    element('p', { class: 'problem', id: 'code-problem' }),
+    element('p', { class: 'hint', id: 'code-hint' }, say('hint_code')),
+  );
 
 /**
  * Asked for inside a click, as Chrome demands. The popup may close under the question: everything is saved by then.
@@ -68,18 +94,29 @@ export const requestAccess = (endpoint) => chrome.permissions.request(permission
 
 /** @param {(typeof FIELDS)[number]} field */
 function fieldFor({ name, attributes }) {
-  return element('div', { class: 'field' },
+  return element(
+    'div',
+    { class: 'field' },
     element('label', { for: name }, say(`field_${name}`)),
     element('input', {
-      id: name, name, autocomplete: 'off', spellcheck: 'false', 'aria-describedby': `${name}-problem ${name}-hint`, ...attributes,
+      id: name,
+      name,
+      autocomplete: 'off',
+      spellcheck: 'false',
+      'aria-describedby': `${name}-problem ${name}-hint`,
+      ...attributes,
     }),
     element('p', { class: 'problem', id: `${name}-problem` }),
-    element('p', { class: 'hint', id: `${name}-hint` }, say(`hint_${name}`)));
+    element('p', { class: 'hint', id: `${name}-hint` }, say(`hint_${name}`)),
+  );
 }
 
 /** @param {HTMLFormElement} form */
 async function fill(form) {
-  const { settings, locked } = await loadSettings().catch(() => ({ settings: UNSET, locked: /** @type {SettingName[]} */ ([]) }));
+  const { settings, locked } = await loadSettings().catch(() => ({
+    settings: UNSET,
+    locked: /** @type {SettingName[]} */ ([]),
+  }));
   input(form, 'code').value = '';
   const isAllSet = PLACES.every((name) => locked.includes(name));
   input(form, 'code-field').hidden = isAllSet;
@@ -91,18 +128,25 @@ async function fill(form) {
     field.readOnly = locked.includes(name);
     if (field.readOnly) tell(form, `${name}-hint`, say('byPolicy'));
     else if (name === 'token' && settings.token !== '') tell(form, 'token-hint', say('tokenSaved'));
-    else if (name === 'roomId' && field.value !== settings.roomId) tell(form, 'roomId-hint', say('hint_roomIdPlain', settings.roomId));
+    else if (name === 'roomId' && field.value !== settings.roomId)
+      tell(form, 'roomId-hint', say('hint_roomIdPlain', settings.roomId));
   }
 }
 
 /** A room is shown as people write it. @param {Settings} settings @param {SettingName} name */
 const shown = (settings, name) =>
-  String((name === 'roomId' && settings.roomName && roomIdOf(settings.roomName) === settings.roomId ? settings.roomName : settings[name]) ?? '');
+  String(
+    (name === 'roomId' && settings.roomName && roomIdOf(settings.roomName) === settings.roomId
+      ? settings.roomName
+      : settings[name]) ?? '',
+  );
 
 /** @param {HTMLFormElement} form @returns {Promise<boolean>} */
 async function save(form) {
-  const [before, { settings: stored = {} }] = await Promise.all(
-    [loadSettings(), /** @type {Promise<{ settings?: Partial<Settings> }>} */ (chrome.storage.local.get('settings'))]);
+  const [before, { settings: stored = {} }] = await Promise.all([
+    loadSettings(),
+    /** @type {Promise<{ settings?: Partial<Settings> }>} */ (chrome.storage.local.get('settings')),
+  ]);
   const pasted = input(form, 'code').value;
   const fromCode = readPasted(pasted) ?? {};
   const isUnread = pasted.trim() !== '' && Object.keys(fromCode).length === 0;
@@ -114,18 +158,23 @@ async function save(form) {
   }
   const typed = { ...typedByHand(form), ...fromCode };
   const { settings, problems } = checkSettings({ ...typed, token: typed.token || before.settings.token }, Date.now());
-  if (!typed.token && !problems.token && isElsewhere(before.settings.endpoint, settings.endpoint)) problems.token = 'problemTokenAnew';
+  if (!typed.token && !problems.token && isElsewhere(before.settings.endpoint, settings.endpoint))
+    problems.token = 'problemTokenAnew';
   showProblems(form, problems);
   if (Object.keys(problems).length > 0) return false;
   const roomName = fromCode.roomName ?? String(typed.roomId ?? '').trim();
-  const own = Object.fromEntries(Object.entries(settings).filter(([name]) => !before.locked.includes(/** @type {SettingName} */ (name))));
+  const own = Object.fromEntries(
+    Object.entries(settings).filter(([name]) => !before.locked.includes(/** @type {SettingName} */ (name))),
+  );
   const { camsodaEnabled, accountKey = fromCode.accountKey } = stored;
-  await chrome.storage.local.set({ settings: {
-    ...own,
-    ...(roomName !== settings.roomId && { roomName }),
-    ...(accountKey !== undefined && { accountKey: fromCode.accountKey ?? accountKey }),
-    ...(camsodaEnabled !== undefined && { camsodaEnabled }),
-  } });
+  await chrome.storage.local.set({
+    settings: {
+      ...own,
+      ...(roomName !== settings.roomId && { roomName }),
+      ...(accountKey !== undefined && { accountKey: fromCode.accountKey ?? accountKey }),
+      ...(camsodaEnabled !== undefined && { camsodaEnabled }),
+    },
+  });
   tell(form, 'outcome', `${say('saved')} ${say('asking')}`);
   await requestAccess(settings.endpoint);
   await fill(form);
@@ -140,13 +189,14 @@ function typedByHand(form) {
   return {
     ...typed,
     roomId: typed.roomId?.trim() || fromToken?.roomId || fromEndpoint?.roomId || '',
-    endpoint: fromEndpoint?.token ? fromEndpoint.endpoint ?? '' : typed.endpoint?.trim() || fromToken?.endpoint || '',
+    endpoint: fromEndpoint?.token ? (fromEndpoint.endpoint ?? '') : typed.endpoint?.trim() || fromToken?.endpoint || '',
     token,
   };
 }
 
 /** A saved key is never sent to a server that it was not given for. @param {string} before @param {string} after */
-const isElsewhere = (before, after) => URL.canParse(before) && URL.canParse(after) && new URL(before).origin !== new URL(after).origin;
+const isElsewhere = (before, after) =>
+  URL.canParse(before) && URL.canParse(after) && new URL(before).origin !== new URL(after).origin;
 
 /** @param {HTMLFormElement} form @param {Partial<Record<SettingName, string>>} problems */
 function showProblems(form, problems) {
@@ -178,4 +228,6 @@ async function test(form, prefix) {
 const input = (form, id) => /** @type {HTMLInputElement} */ (form.querySelector(`#${id}`));
 
 /** @param {HTMLFormElement} form @param {string} id @param {string} text */
-const tell = (form, id, text) => { input(form, id).textContent = text; };
+const tell = (form, id, text) => {
+  input(form, id).textContent = text;
+};

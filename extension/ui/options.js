@@ -2,7 +2,7 @@ import { loadSettings } from '../worker/config.js';
 import { connectionOf, livePlatforms } from '../worker/status.js';
 import { showForm } from './form.js';
 import { at, count, element, moment, say, show, speak } from './page.js';
-import { inOrder, labelOf, reportCodes, showGoalHint, showStatus, valueOf, watch } from './view.js';
+import { inOrder, labelOf, readingNodes, reportCodes, showGoalHint, showStatus, watch } from './view.js';
 
 speak();
 document.title = say('optionsTitle');
@@ -30,54 +30,106 @@ async function showCamsoda() {
   const box = /** @type {HTMLInputElement} */ (at('camsoda'));
   const { settings } = await loadSettings();
   box.checked = settings.camsodaEnabled === true;
-  box.disabled = 'camsodaEnabled' in await chrome.storage.managed.get('camsodaEnabled').catch(() => ({}));
+  box.disabled = 'camsodaEnabled' in (await chrome.storage.managed.get('camsodaEnabled').catch(() => ({})));
   box.addEventListener('change', async () => {
-    const { settings: own = {} } = /** @type {{ settings?: Partial<Settings> }} */ (await chrome.storage.local.get('settings'));
+    const { settings: own = {} } = /** @type {{ settings?: Partial<Settings> }} */ (
+      await chrome.storage.local.get('settings')
+    );
     await chrome.storage.local.set({ settings: { ...own, camsodaEnabled: box.checked } });
   });
 }
 
 /** @param {StatusBoard} board */
 async function showTotals({ buffered, held, dead, dropped }) {
-  const totals = /** @type {{ read: number, delivered: number } | null} */ (await chrome.runtime.sendMessage({ type: 'totals' }).catch(() => null));
-  if (totals) at('totals').textContent = say('totals', ...[totals.read, totals.delivered, buffered + held, dead, dropped].map(count));
+  const totals = /** @type {{ read: number, delivered: number } | null} */ (
+    await chrome.runtime.sendMessage({ type: 'totals' }).catch(() => null)
+  );
+  if (totals)
+    at('totals').textContent = say(
+      'totals',
+      ...[totals.read, totals.delivered, buffered + held, dead, dropped].map(count),
+    );
 }
 
 /** For the studio, without key, address, account and room. @param {import('./view.js').View} view */
 function diagnosis({ board, now }) {
   const { buffered, held, dead, dropped, lost, failure, refusal, offsetMs, withheld, lastOkAt, platforms } = board;
-  const seen = Object.entries(platforms).map(([platform, { metrics, asleep, readAt }]) =>
-    ({ platform, asleep, age_ms: now - readAt, metrics: inOrder(metrics).map(([name, { status, via }]) => `${name} ${status} ${via ?? ''}`.trim()) }));
-  return JSON.stringify({
-    version: chrome.runtime.getManifest().version, browser: navigator.userAgent, at: new Date(now).toISOString(), state: connectionOf(board, now),
-    codes: reportCodes(board, now), last_ok_ms: lastOkAt ? now - lastOkAt : null, buffered, held, dead, dropped, lost, failure, refusal, offset_ms: offsetMs, withheld,
-    pages: seen,
-  }, null, 1);
+  const seen = Object.entries(platforms).map(([platform, { metrics, asleep, readAt }]) => ({
+    platform,
+    asleep,
+    age_ms: now - readAt,
+    metrics: inOrder(metrics).map(([name, { status, via }]) => `${name} ${status} ${via ?? ''}`.trim()),
+  }));
+  return JSON.stringify(
+    {
+      version: chrome.runtime.getManifest().version,
+      browser: navigator.userAgent,
+      at: new Date(now).toISOString(),
+      state: connectionOf(board, now),
+      codes: reportCodes(board, now),
+      last_ok_ms: lastOkAt ? now - lastOkAt : null,
+      buffered,
+      held,
+      dead,
+      dropped,
+      lost,
+      failure,
+      refusal,
+      offset_ms: offsetMs,
+      withheld,
+      pages: seen,
+    },
+    null,
+    1,
+  );
 }
 
 /** @param {import('./view.js').View} view */
 function showReadingsTable({ board, now }) {
   const rows = livePlatforms(board, now).flatMap(([platform, { metrics }]) =>
-    inOrder(metrics).map(([name, reading]) => element('tr', {},
-      element('th', { scope: 'row' }, `${labelOf(platform)}: ${name === 'goal' ? say('goalOnPage') : say(`metric_${name}`)}`),
-      element('td', { class: 'value' }, ...valueOf(reading)),
-      element('td', {}, element('code', {}, reading.via ?? '')))));
-  show(at('readings'), [rows.length === 0
-    ? element('p', { class: 'muted' }, say('readingsNone'))
-    : element('div', { class: 'scroll', tabindex: '0' }, table(['column_metric', 'column_value', 'column_how'], rows))]);
+    inOrder(metrics).map(([name, reading]) =>
+      element(
+        'tr',
+        {},
+        element(
+          'th',
+          { scope: 'row' },
+          `${labelOf(platform)}: ${name === 'goal' ? say('goalOnPage') : say(`metric_${name}`)}`,
+        ),
+        element('td', { class: 'value' }, ...readingNodes(reading)),
+        element('td', {}, element('code', {}, reading.via ?? '')),
+      ),
+    ),
+  );
+  show(at('readings'), [
+    rows.length === 0
+      ? element('p', { class: 'muted' }, say('readingsNone'))
+      : element(
+          'div',
+          { class: 'scroll', tabindex: '0' },
+          table(['column_metric', 'column_value', 'column_how'], rows),
+        ),
+  ]);
 }
 
 /** @param {number} dead how many there are */
 async function showDeadLetters(dead) {
   if (dead === 0) return show(at('dead'), [element('p', { class: 'muted' }, say('deadNone'))]);
   const letters = /** @type {DeadLetter[] | null} */ (await chrome.runtime.sendMessage({ type: 'dead-letters' }));
-  const rows = (letters ?? []).map(({ at: when, status, detail, body }) => element('tr', {},
-    element('td', {}, moment(when)),
-    element('td', {}, `${labelOf(body.platform)}, ${body.room_id}`),
-    element('td', {}, `${status}: ${detail}`)));
-  return show(at('dead'), [element('p', {}, say('deadExplained')),
+  const rows = (letters ?? []).map(({ at: when, status, detail, body }) =>
+    element(
+      'tr',
+      {},
+      element('td', {}, moment(when)),
+      element('td', {}, `${labelOf(body.platform)}, ${body.room_id}`),
+      element('td', {}, `${status}: ${detail}`),
+    ),
+  );
+  return show(at('dead'), [
+    element('p', {}, say('deadExplained')),
     element('div', { class: 'actions' }, button('tryAgain', 'revive'), button('discard', 'discard')),
-    table(['column_when', 'field_roomId', 'column_why'], rows)]);
+    table(['column_when', 'field_roomId', 'column_why'], rows),
+  ]);
 }
 
 /** @param {string} words @param {string} type */

@@ -30,7 +30,9 @@ export function duration(milliseconds) {
   const minutes = Math.floor(milliseconds / 60_000);
   if (minutes < 1) return say('seconds', Math.max(0, Math.ceil(milliseconds / 1000)));
   if (minutes < 60) return say('minutes', minutes);
-  return minutes < 2880 ? say('hours', Math.floor(minutes / 60), minutes % 60) : say('days', count(Math.floor(minutes / 1440)), Math.floor(minutes / 60) % 24);
+  return minutes < 2880
+    ? say('hours', Math.floor(minutes / 60), minutes % 60)
+    : say('days', count(Math.floor(minutes / 1440)), Math.floor(minutes / 60) % 24);
 }
 
 /** @param {number} milliseconds since the epoch */

@@ -1,17 +1,38 @@
 /** The state in words and numbers, kept current while the page is open. */
 import '../content/adapters.js';
-import { UNSET, loadSettings } from '../worker/config.js';
-import { within } from '../worker/patience.js';
 import { clockFault } from '../worker/clock.js';
+import { loadSettings, UNSET } from '../worker/config.js';
+import { within } from '../worker/patience.js';
 import { summaryOf } from '../worker/shift.js';
-import { asleepPlatforms, brokenReadings, connectionOf, endsSoon, freshBoard, livePlatforms } from '../worker/status.js';
+import {
+  asleepPlatforms,
+  brokenReadings,
+  connectionOf,
+  endsSoon,
+  freshBoard,
+  livePlatforms,
+} from '../worker/status.js';
 import { requestAccess } from './form.js';
 import { age, count, day, duration, element, say, show, time } from './page.js';
 
 /** @type {Record<Connection, string>} */
 const TONES = {
-  storage: 'bad', setup: 'quiet', paused: 'quiet', access: 'bad', refused: 'bad', rejected: 'warn', foreign: 'warn', buffering: 'warn',
-  connected: 'good', asleep: 'warn', unreadable: 'warn', pending: 'quiet', site: 'bad', switched_off: 'quiet', unproven: 'warn', idle: 'quiet',
+  storage: 'bad',
+  setup: 'quiet',
+  paused: 'quiet',
+  access: 'bad',
+  refused: 'bad',
+  rejected: 'warn',
+  foreign: 'warn',
+  buffering: 'warn',
+  connected: 'good',
+  asleep: 'warn',
+  unreadable: 'warn',
+  pending: 'quiet',
+  site: 'bad',
+  switched_off: 'quiet',
+  unproven: 'warn',
+  idle: 'quiet',
 };
 const STORAGE_MS = 6000;
 
@@ -33,10 +54,14 @@ export async function watch(draw) {
 async function load() {
   const now = Date.now();
   try {
-    const [{ board }, { settings }, { shifts = {} }] = await within(STORAGE_MS, Promise.all([
-      /** @type {Promise<{ board?: StatusBoard }>} */ (chrome.storage.session.get('board')), loadSettings(),
-      /** @type {Promise<{ shifts?: Record<string, Shift> }>} */ (chrome.storage.local.get('shifts')),
-    ]));
+    const [{ board }, { settings }, { shifts = {} }] = await within(
+      STORAGE_MS,
+      Promise.all([
+        /** @type {Promise<{ board?: StatusBoard }>} */ (chrome.storage.session.get('board')),
+        loadSettings(),
+        /** @type {Promise<{ shifts?: Record<string, Shift> }>} */ (chrome.storage.local.get('shifts')),
+      ]),
+    );
     return { board: { ...freshBoard(), ...board }, settings, shifts, now };
   } catch {
     return { board: { ...freshBoard(), settingsFailed: true }, settings: UNSET, shifts: {}, now };
@@ -55,7 +80,11 @@ export function showStatus(parent, { board, settings, now }) {
       element('span', {}, detailOf(connection, board, settings, now)),
     ]);
   }
-  if (notes) show(notes, notesOn(board, now, connection).map((words) => element('li', {}, ...words)));
+  if (notes)
+    show(
+      notes,
+      notesOn(board, now, connection).map((words) => element('li', {}, ...words)),
+    );
   const action = ACTIONS[connection];
   button?.toggleAttribute('hidden', !action);
   if (button && action) [button.textContent, pressed] = [say(action.words), () => action.run(board)];
@@ -73,8 +102,15 @@ const ACTIONS = {
   foreign: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
   rejected: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
   refused: { words: 'enterCode', run: () => enterCode() },
-  asleep: { words: 'showTab', run: (board) => Promise.all(Object.values(board.platforms).filter(({ asleep }) => asleep)
-    .map(({ tabId }) => chrome.tabs.update(tabId, { active: true }).catch(() => {}))) },
+  asleep: {
+    words: 'showTab',
+    run: (board) =>
+      Promise.all(
+        Object.values(board.platforms)
+          .filter(({ asleep }) => asleep)
+          .map(({ tabId }) => chrome.tabs.update(tabId, { active: true }).catch(() => {})),
+      ),
+  },
   switched_off: { words: 'openSettings', run: () => chrome.runtime.openOptionsPage() },
 };
 
@@ -82,7 +118,6 @@ const ACTIONS = {
 async function requestSites(patterns) {
   const isGiven = await chrome.permissions.request({ origins: patterns }).catch(() => false);
   const [tab] = isGiven ? [] : await chrome.tabs.query({ active: true, lastFocusedWindow: true });
-  // @ts-ignore since Chrome 133
   if (tab?.id !== undefined) await chrome.permissions.addHostAccessRequest?.({ tabId: tab.id }).catch(() => {});
 }
 
@@ -97,7 +132,12 @@ function frame() {
   const button = element('button', { type: 'button', class: 'primary', id: 'action', hidden: '' });
   button.addEventListener('click', () => pressed());
   return [
-    element('div', { class: 'state' }, element('span', { class: 'mark', 'aria-hidden': 'true' }), element('div', { role: 'status' })),
+    element(
+      'div',
+      { class: 'state' },
+      element('span', { class: 'mark', 'aria-hidden': 'true' }),
+      element('div', { role: 'status' }),
+    ),
     element('ul', { class: 'notes' }),
     button,
   ];
@@ -112,12 +152,16 @@ function detailOf(connection, board, { endpoint, roomId, roomName }, now) {
   if (connection === 'paused') return say('detail_paused', time(pausedAt ?? now));
   if (connection === 'access') return say('detail_access', host);
   if (connection === 'rejected') return say('detail_rejected', reasonOf(refusal));
-  if (connection === 'foreign') return [say('detail_foreign', host, failure ?? 0), nextTry(board, now)].join(' ').trim();
+  if (connection === 'foreign')
+    return [say('detail_foreign', host, failure ?? 0), nextTry(board, now)].join(' ').trim();
   if (connection === 'unreadable') return say('detail_unreadable', reportCodes(board, now).join(', '));
   if (connection === 'site') return say('detail_site', board.withheld.map(siteOf).join(', '));
-  if (connection === 'switched_off') return say('detail_switched_off', pagesThat(board, 'switched_off').map(labelOf).join(', '));
+  if (connection === 'switched_off')
+    return say('detail_switched_off', pagesThat(board, 'switched_off').map(labelOf).join(', '));
   if (connection !== 'buffering') return say(`detail_${connection}`);
-  return [say(`detail_buffering${bufferingCause(failure)}`, failure ?? 0), failure === null ? '' : nextTry(board, now)].join(' ').trim();
+  return [say(`detail_buffering${bufferingCause(failure)}`, failure ?? 0), failure === null ? '' : nextTry(board, now)]
+    .join(' ')
+    .trim();
 }
 
 /** @param {number | null} failure */
@@ -137,31 +181,47 @@ const reasonOf = (refusal) => (refusal ? `${refusal.detail || refusal.status}`.s
 const siteOf = (pattern) => pattern.replace(/^[a-z*]+:\/\/(?:\*\.)?/u, '').replace(/\/.*$/u, '');
 
 /** @param {StatusBoard} board @param {PageState} state */
-const pagesThat = ({ pages = {} }, state) => Object.entries(pages).filter(([, { page }]) => page === state).map(([platform]) => platform);
+const pagesThat = ({ pages = {} }, state) =>
+  Object.entries(pages)
+    .filter(([, { page }]) => page === state)
+    .map(([platform]) => platform);
 
 /** What a studio needs to know to find the fault: platform, number and kind. @param {StatusBoard} board @param {number} now */
-export const reportCodes = (board, now) => livePlatforms(board, now).flatMap(([platform, { metrics, health }]) =>
-  inOrder(metrics).filter(([name, { status }]) => (name === 'tokens' && status !== 'ok') || health[name]?.broken)
-    .map(([name, { status }]) => `${platform}-${name}-${status}`));
+export const reportCodes = (board, now) =>
+  livePlatforms(board, now).flatMap(([platform, { metrics, health }]) =>
+    inOrder(metrics)
+      .filter(([name, { status }]) => (name === 'tokens' && status !== 'ok') || health[name]?.broken)
+      .map(([name, { status }]) => `${platform}-${name}-${status}`),
+  );
 
 /** @param {StatusBoard} board @param {number} now @param {Connection} connection @returns {(Node | string)[][]} */
 function notesOn(board, now, connection) {
   const notes = [];
   const broken = brokenReadings(board, now).map(({ metric }) => say(`metric_${metric}`));
   if (broken.length > 0 && connection !== 'unreadable') {
-    notes.push([element('strong', {}, say('readingBroken', broken.join(', '))), ' ', say('readingBrokenDetail', reportCodes(board, now).join(', '))]);
+    notes.push([
+      element('strong', {}, say('readingBroken', broken.join(', '))),
+      ' ',
+      say('readingBrokenDetail', reportCodes(board, now).join(', ')),
+    ]);
   }
   const fault = clockFault(board.offsetMs);
   if (fault) notes.push([say(fault === 'fast' ? 'clockFast' : 'clockSlow', duration(Math.abs(board.offsetMs ?? 0)))]);
   if (endsSoon(board, now)) notes.push([say('endsSoon', day(board.expiresAt ?? now))]);
   if (board.storageFailed) notes.push([say('storageFailed')]);
   if (board.lost > 0) notes.push([say('lost', count(board.lost))]);
-  if (connection !== 'site' && connection !== 'setup') for (const pattern of board.withheld) notes.push([say('withheldNote', siteOf(pattern))]);
-  if (connection !== 'asleep' && asleepPlatforms(board).length > 0) notes.push([`${asleepPlatforms(board).map(labelOf).join(', ')}: ${say('detail_asleep')}`]);
+  if (connection !== 'site' && connection !== 'setup')
+    for (const pattern of board.withheld) notes.push([say('withheldNote', siteOf(pattern))]);
+  if (connection !== 'asleep' && asleepPlatforms(board).length > 0)
+    notes.push([`${asleepPlatforms(board).map(labelOf).join(', ')}: ${say('detail_asleep')}`]);
   if (HOLDING.includes(connection) && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
   if (connection === 'connected' && board.buffered > 1) notes.push([say('catchingUp', count(board.buffered))]);
   if (board.held > 0) notes.push([say('held', count(board.held))]);
-  if (board.dead > 0) notes.push([say('deadCount', count(board.dead)), ...(board.refusal ? [' ', say('newestReason', reasonOf(board.refusal))] : [])]);
+  if (board.dead > 0)
+    notes.push([
+      say('deadCount', count(board.dead)),
+      ...(board.refusal ? [' ', say('newestReason', reasonOf(board.refusal))] : []),
+    ]);
   if (board.dropped > 0) notes.push([say('dropped', count(board.dropped))]);
   return notes;
 }
@@ -177,10 +237,13 @@ const HOLDING = ['access', 'refused', 'rejected', 'foreign', 'paused', 'storage'
  */
 export function showShift(parent, { board, settings, shifts, now }) {
   const live = livePlatforms(board, now);
-  const current = Object.entries(shifts).map(([platform, shift]) => ({ platform, shift, ...summaryOf(shift) }))
-    .filter(({ platform, until, shift }) => until !== null && now - until < 3_600_000 && isOfAccount(board, platform, shift));
+  const current = Object.entries(shifts)
+    .map(([platform, shift]) => ({ platform, shift, ...summaryOf(shift) }))
+    .filter(
+      ({ platform, until, shift }) => until !== null && now - until < 3_600_000 && isOfAccount(board, platform, shift),
+    );
   if (!board.configured || (live.length === 0 && current.length === 0)) return show(parent, []);
-  const known = current.filter(({ earned }) => earned !== null);
+  const known = current.filter(({ earned: amount }) => amount !== null);
   const since = Math.min(...current.map(({ since: start }) => start ?? Infinity));
   const earned = known.length === 0 ? null : known.reduce((sum, each) => sum + Number(each.earned), 0);
   const rows = /** @type {[string, string | null][]} */ ([
@@ -189,14 +252,37 @@ export function showShift(parent, { board, settings, shifts, now }) {
   ]);
   const balances = live.map(([, { metrics }]) => metrics.tokens?.value);
   const balance = balances.length === 1 ? balances[0] : undefined;
-  return show(parent, [element('section', { class: 'platform shift', 'aria-labelledby': 'shift-title' },
-    element('div', { class: 'platform-name' }, element('h2', { id: 'shift-title' }, say('shift')),
-      element('span', {}, Number.isFinite(since) ? say('shiftSince', time(since)) : '')),
-    element('dl', {}, ...rows.map(([name, value]) => element('div', {}, element('dt', {}, say(name)),
-      element('dd', {}, ...(value === null ? [element('span', { class: 'absent' }, say('shiftUnknown'))] : [value]))))),
-    ...(settings.goal !== null && balance !== undefined ? goalBar(balance, settings.goal) : []),
-    ...(board.buffered > 1 ? [element('p', { class: 'hint' }, say('shiftWaiting', count(board.buffered)))] : []),
-    element('p', { class: 'hint' }, say('shiftHint')))]);
+  return show(parent, [
+    element(
+      'section',
+      { class: 'platform shift', 'aria-labelledby': 'shift-title' },
+      element(
+        'div',
+        { class: 'platform-name' },
+        element('h2', { id: 'shift-title' }, say('shift')),
+        element('span', {}, Number.isFinite(since) ? say('shiftSince', time(since)) : ''),
+      ),
+      element(
+        'dl',
+        {},
+        ...rows.map(([name, value]) =>
+          element(
+            'div',
+            {},
+            element('dt', {}, say(name)),
+            element(
+              'dd',
+              {},
+              ...(value === null ? [element('span', { class: 'absent' }, say('shiftUnknown'))] : [value]),
+            ),
+          ),
+        ),
+      ),
+      ...(settings.goal !== null && balance !== undefined ? goalBar(balance, settings.goal) : []),
+      ...(board.buffered > 1 ? [element('p', { class: 'hint' }, say('shiftWaiting', count(board.buffered)))] : []),
+      element('p', { class: 'hint' }, say('shiftHint')),
+    ),
+  ]);
 }
 
 /** A shift of somebody else at this desk is not shown to the one who works now. @param {StatusBoard} board @param {string} platform @param {Shift} shift */
@@ -208,17 +294,36 @@ function isOfAccount({ platforms }, platform, { account }) {
 /** @param {number} balance @param {number} goal */
 function goalBar(balance, goal) {
   const words = say('shiftGoal', count(balance), count(goal));
-  return [element('p', { class: 'goal' }, words),
-    element('progress', { max: String(goal), value: String(Math.min(balance, goal)), 'aria-label': words })];
+  return [
+    element('p', { class: 'goal' }, words),
+    element('progress', { max: String(goal), value: String(Math.min(balance, goal)), 'aria-label': words }),
+  ];
 }
 
 /** @param {Element} parent @param {View} view */
 export function showReadings(parent, { board, settings, now }) {
-  show(parent, livePlatforms(board, now).map(([platform, { metrics, readAt }]) =>
-    element('section', { class: 'platform', 'aria-label': labelOf(platform) },
-      element('p', { class: 'platform-name' }, element('strong', {}, labelOf(platform)), element('span', {}, age(now - readAt))),
-      element('dl', {}, ...inOrder(asSent(metrics, settings)).map(([name, reading]) =>
-        element('div', {}, element('dt', {}, say(`metric_${name}`)), element('dd', {}, ...valueOf(reading))))))));
+  show(
+    parent,
+    livePlatforms(board, now).map(([platform, { metrics, readAt }]) =>
+      element(
+        'section',
+        { class: 'platform', 'aria-label': labelOf(platform) },
+        element(
+          'p',
+          { class: 'platform-name' },
+          element('strong', {}, labelOf(platform)),
+          element('span', {}, age(now - readAt)),
+        ),
+        element(
+          'dl',
+          {},
+          ...inOrder(asSent(metrics, settings)).map(([name, reading]) =>
+            element('div', {}, element('dt', {}, say(`metric_${name}`)), element('dd', {}, ...readingNodes(reading))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 /** @type {MetricName[]} */
@@ -241,15 +346,17 @@ function asSent({ goal: _onPage, ...metrics }, { goal }) {
 
 /** @param {View} view */
 export function showGoalHint({ board, now }) {
-  const onPage = livePlatforms(board, now).map(([, { metrics }]) => metrics.goal?.value).find((goal) => goal !== undefined);
+  const onPage = livePlatforms(board, now)
+    .map(([, { metrics }]) => metrics.goal?.value)
+    .find((goal) => goal !== undefined);
   const hint = document.getElementById('goal-hint');
   const words = onPage === undefined ? say('hint_goal') : say('hint_goalOnPage', count(onPage));
   if (hint && hint.textContent !== words && hint.textContent !== say('byPolicy')) hint.textContent = words;
 }
 
 /** @param {MetricReading} reading @returns {(Node | string)[]} */
-export const valueOf = ({ status, value }) =>
-  (value === undefined ? [element('span', { class: 'absent' }, say(`status_${status}`))] : [count(value)]);
+export const readingNodes = ({ status, value }) =>
+  value === undefined ? [element('span', { class: 'absent' }, say(`status_${status}`))] : [count(value)];
 
 /** @param {string} platform */
 export const labelOf = (platform) =>

@@ -19,13 +19,29 @@ const ACCEPTED = ['accepted', 'duplicate', 'late'];
 
 /** @type {Record<number, Verdict>} */
 const VERDICTS = {
-  400: 'dead', 422: 'dead', 401: 'refused', 403: 'refused', 413: 'too_large', 429: 'later', 503: 'later',
+  400: 'dead',
+  422: 'dead',
+  401: 'refused',
+  403: 'refused',
+  413: 'too_large',
+  429: 'later',
+  503: 'later',
 };
 
 /** @returns {SenderState} */
 export const freshState = () => ({
-  attempt: 0, nextAttemptAt: 0, refused: false, batchLimit: LARGEST_BATCH, failure: null,
-  isForeign: false, isRejecting: false, isStopped: false, refusal: null, deadInARow: 0, acceptedAt: 0, offsetMs: null,
+  attempt: 0,
+  nextAttemptAt: 0,
+  refused: false,
+  batchLimit: LARGEST_BATCH,
+  failure: null,
+  isForeign: false,
+  isRejecting: false,
+  isStopped: false,
+  refusal: null,
+  deadInARow: 0,
+  acceptedAt: 0,
+  offsetMs: null,
 });
 
 /**
@@ -34,7 +50,7 @@ export const freshState = () => ({
  * @param {number} status
  * @returns {Verdict}
  */
-export const verdictOn = (status) => (status >= 200 && status < 300 ? 'delivered' : VERDICTS[status] ?? 'backoff');
+export const verdictOn = (status) => (status >= 200 && status < 300 ? 'delivered' : (VERDICTS[status] ?? 'backoff'));
 
 /**
  * The verdict on a whole answer. A success without a result for each reading, and a refusal without a problem document,
@@ -55,8 +71,14 @@ export function verdictOnAnswer({ status, results, isProblem }, count) {
 /** Each reading has exactly one result that we know. @param {Answer['results']} results @param {number} count */
 function isComplete(results, count) {
   if (results?.length !== count) return false;
-  const known = results.filter((item) => item && Number.isInteger(item.index) && item.index >= 0 && item.index < count
-    && (ACCEPTED.includes(item.result) || (item.result === 'rejected' && Number.isInteger(item.problem?.status))));
+  const known = results.filter(
+    (item) =>
+      item &&
+      Number.isInteger(item.index) &&
+      item.index >= 0 &&
+      item.index < count &&
+      (ACCEPTED.includes(item.result) || (item.result === 'rejected' && Number.isInteger(item.problem?.status))),
+  );
   return new Set(known.map(({ index }) => index)).size === count;
 }
 
@@ -85,8 +107,10 @@ export function retryAfterMs(header, now) {
  * @param {number} attempt
  * @param {() => number} random
  */
-const waitMs = (asked, attempt, random) => (asked === null
-  ? backoffMs(attempt, random) : Math.max(asked, Math.min(MAX_BACKOFF_MS, MIN_RETRY_AFTER_MS * 2 ** attempt)));
+const waitMs = (asked, attempt, random) =>
+  asked === null
+    ? backoffMs(attempt, random)
+    : Math.max(asked, Math.min(MAX_BACKOFF_MS, MIN_RETRY_AFTER_MS * 2 ** attempt));
 
 /**
  * @typedef {object} Plan
@@ -114,11 +138,24 @@ export function planFor(answer, batch, state, now, random, { roomId, isClockCorr
   const isForeign = verdict === 'foreign';
   const { status, detail } = answer;
   /** @type {Plan} */
-  const plan = { state: { ...state, failure: status, isForeign, isRejecting: false, ...(isForeign && { batchLimit: LARGEST_BATCH }) }, remove: [], postpone: [], bury: [] };
+  const plan = {
+    state: {
+      ...state,
+      failure: status,
+      isForeign,
+      isRejecting: false,
+      ...(isForeign && { batchLimit: LARGEST_BATCH }),
+    },
+    remove: [],
+    postpone: [],
+    bury: [],
+  };
   if (verdict === 'refused' && status === 403 && isOfOtherRoom) return { ...plan, state, postpone: batch.map(held) };
   if (verdict === 'refused') return withState(plan, { refused: true, refusal: { at: now, status, detail } });
-  if (names(answer, 'Pulse-Sent-At') && isClockCorrected) return withState(plan, { failure: state.failure, nextAttemptAt: 0 });
-  if (names(answer, 'Pulse-Sent-At')) return withState(plan, { ...paused(state, now, random), isRejecting: true, refusal: { at: now, status, detail } });
+  if (names(answer, 'Pulse-Sent-At') && isClockCorrected)
+    return withState(plan, { failure: state.failure, nextAttemptAt: 0 });
+  if (names(answer, 'Pulse-Sent-At'))
+    return withState(plan, { ...paused(state, now, random), isRejecting: true, refusal: { at: now, status, detail } });
   if (verdict === 'dead' || verdict === 'too_large') return shrink(plan, answer, batch, facts);
   const asked = verdict === 'later' ? answer.retryAfterMs : null;
   return withState(plan, { attempt: state.attempt + 1, nextAttemptAt: now + waitMs(asked, state.attempt, random) });
@@ -141,13 +178,16 @@ const withoutClock = ({ offsetMs: _old, ...entry }) => entry;
  * @param {Facts} facts
  */
 const hasAnotherTime = ({ offsetMs }, state, { isClockCorrected }) =>
-  (offsetMs === undefined ? isClockCorrected : Math.abs(offsetMs - (state.offsetMs ?? 0)) > 2000);
+  offsetMs === undefined ? isClockCorrected : Math.abs(offsetMs - (state.offsetMs ?? 0)) > 2000;
 
 /** @param {Pick<Problem, 'errors'>} problem @param {string} field */
 const names = ({ errors }, field) => Array.isArray(errors) && errors.some((error) => error?.field === field);
 
 /** @param {SenderState} state @param {number} now @param {() => number} random */
-const paused = ({ attempt }, now, random) => ({ attempt: attempt + 1, nextAttemptAt: now + backoffMs(attempt, random) });
+const paused = ({ attempt }, now, random) => ({
+  attempt: attempt + 1,
+  nextAttemptAt: now + backoffMs(attempt, random),
+});
 
 /**
  * One bad reading must not take its neighbours with it: halve until it stands alone.
@@ -160,7 +200,8 @@ const paused = ({ attempt }, now, random) => ({ attempt: attempt + 1, nextAttemp
  */
 function shrink(plan, { status, detail }, batch, facts) {
   const [entry] = batch;
-  if (batch.length > 1 || !entry) return withState(plan, { batchLimit: Math.floor(batch.length / 2), refusal: { at: facts.now, status, detail } });
+  if (batch.length > 1 || !entry)
+    return withState(plan, { batchLimit: Math.floor(batch.length / 2), refusal: { at: facts.now, status, detail } });
   return setAside({ ...plan, bury: [{ entry, problem: { status, detail } }] }, facts);
 }
 
@@ -183,9 +224,17 @@ function setAside(plan, { now, random }) {
     const changes = { attempt: 0, failure: null, isRejecting: plan.remove.length === 0, refusal };
     return withState(plan, { ...changes, deadInARow: plan.remove.length > 0 ? 0 : count });
   }
-  return { ...withState(plan, {
-    ...paused(plan.state, now, random), failure: last.status, isRejecting: true, isStopped: true, refusal, batchLimit: 1,
-  }), bury: [] };
+  return {
+    ...withState(plan, {
+      ...paused(plan.state, now, random),
+      failure: last.status,
+      isRejecting: true,
+      isStopped: true,
+      refusal,
+      batchLimit: 1,
+    }),
+    bury: [],
+  };
 }
 
 /**
@@ -199,32 +248,49 @@ function planForItems(results, batch, state, facts) {
   const byIndex = new Map(results.map((item) => [item.index, item]));
   /** @type {Plan} */
   const plan = {
-    state: { ...state, nextAttemptAt: 0, failure: null, isForeign: false, isRejecting: false }, remove: [], postpone: [], bury: [],
+    state: { ...state, nextAttemptAt: 0, failure: null, isForeign: false, isRejecting: false },
+    remove: [],
+    postpone: [],
+    bury: [],
   };
   /** @type {Problem[]} */
   const problems = [];
   for (const [index, entry] of batch.entries()) {
     const item = byIndex.get(index);
-    if (item?.result !== 'rejected') plan.remove.push(entry);
-    else settleRejected(plan, entry, item.problem ?? { status: 500 }, facts, problems);
+    if (item?.result === 'rejected') settleRejected(plan, entry, item.problem ?? { status: 500 }, facts, problems);
+    else plan.remove.push(entry);
   }
   if (plan.remove.length > 0) plan.state = { ...plan.state, ...resumed(state), acceptedAt: facts.now };
   else if (plan.state.nextAttemptAt > 0) plan.state.attempt += 1;
-  const isRefusedWhole = !facts.isOfOtherRoom && plan.remove.length + plan.bury.length === 0 && plan.postpone.length === batch.length
-    && plan.postpone.every(({ dueAt }) => dueAt === Infinity);
-  if (isRefusedWhole) return { ...withState(plan, { refused: true, failure: 403, refusal: reasonOf(problems[0], facts.now) }), postpone: [] };
+  const isRefusedWhole =
+    !facts.isOfOtherRoom &&
+    plan.remove.length + plan.bury.length === 0 &&
+    plan.postpone.length === batch.length &&
+    plan.postpone.every(({ dueAt }) => dueAt === Infinity);
+  if (isRefusedWhole)
+    return {
+      ...withState(plan, { refused: true, failure: 403, refusal: reasonOf(problems[0], facts.now) }),
+      postpone: [],
+    };
   const settled = setAside(plan, facts);
-  const isNothingAccepted = plan.remove.length === 0 && plan.bury.length === 0 && problems.length > 0 && !facts.isOfOtherRoom;
+  const isNothingAccepted =
+    plan.remove.length === 0 && plan.bury.length === 0 && problems.length > 0 && !facts.isOfOtherRoom;
   return isNothingAccepted && settled.state.failure === null
-    ? withState(settled, { failure: problems[0]?.status ?? null, refusal: reasonOf(problems[0], facts.now) }) : settled;
+    ? withState(settled, { failure: problems[0]?.status ?? null, refusal: reasonOf(problems[0], facts.now) })
+    : settled;
 }
 
 /** After a stop full batches are tried again. @param {SenderState} state */
-const resumed = ({ isStopped, batchLimit }) =>
-  ({ attempt: 0, deadInARow: 0, isStopped: false, batchLimit: isStopped ? LARGEST_BATCH : batchLimit });
+const resumed = ({ isStopped, batchLimit }) => ({
+  attempt: 0,
+  deadInARow: 0,
+  isStopped: false,
+  batchLimit: isStopped ? LARGEST_BATCH : batchLimit,
+});
 
 /** @param {Problem | undefined} problem @param {number} now */
-const reasonOf = (problem, now) => (problem ? { at: now, status: problem.status, detail: String(problem.detail ?? problem.title ?? '') } : null);
+const reasonOf = (problem, now) =>
+  problem ? { at: now, status: problem.status, detail: String(problem.detail ?? problem.title ?? '') } : null;
 
 /** @param {Plan} plan @param {Entry} entry @param {Problem} problem @param {Facts} facts @param {Problem[]} problems */
 function settleRejected(plan, entry, problem, facts, problems) {

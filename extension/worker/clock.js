@@ -16,7 +16,8 @@ export const NAMED_MS = 30_000;
  */
 export function measuredOffset({ sentAt, receivedAt, date, clockOffsetMs, appliedMs }) {
   const tripMs = Math.max(0, receivedAt - sentAt);
-  if (Number.isSafeInteger(clockOffsetMs)) return { offsetMs: appliedMs - Number(clockOffsetMs) + tripMs / 2, uncertaintyMs: tripMs / 2 };
+  if (Number.isSafeInteger(clockOffsetMs))
+    return { offsetMs: appliedMs - Number(clockOffsetMs) + tripMs / 2, uncertaintyMs: tripMs / 2 };
   const server = Date.parse(date ?? '');
   if (Number.isNaN(server)) return null;
   return { offsetMs: (sentAt + receivedAt) / 2 - (server + 500), uncertaintyMs: 500 + tripMs / 2 };
@@ -33,7 +34,7 @@ export function measuredOffset({ sentAt, receivedAt, date, clockOffsetMs, applie
 export function adjustedOffset(known, measured) {
   if (!measured) return known;
   const isContradicted = Math.abs(measured.offsetMs - (known ?? 0)) > TOLERANCE_MS + measured.uncertaintyMs;
-  return isContradicted ? Math.round(measured.offsetMs / 1000) * 1000 : known ?? 0;
+  return isContradicted ? Math.round(measured.offsetMs / 1000) * 1000 : (known ?? 0);
 }
 
 /**
@@ -47,8 +48,13 @@ export function adjustedOffset(known, measured) {
 export function inServerTime({ body, offsetMs: own }, offsetMs) {
   const ahead = own ?? offsetMs ?? 0;
   if (ahead === 0) return body;
-  return { ...body, timestamp: Math.max(0, body.timestamp - ahead / 1000), sequence: Math.max(0, body.sequence - ahead) };
+  return {
+    ...body,
+    timestamp: Math.max(0, body.timestamp - ahead / 1000),
+    sequence: Math.max(0, body.sequence - ahead),
+  };
 }
 
 /** @param {number | null | undefined} offsetMs @returns {'fast' | 'slow' | null} */
-export const clockFault = (offsetMs) => (Math.abs(offsetMs ?? 0) < NAMED_MS ? null : Number(offsetMs) > 0 ? 'fast' : 'slow');
+export const clockFault = (offsetMs) =>
+  Math.abs(offsetMs ?? 0) < NAMED_MS ? null : Number(offsetMs) > 0 ? 'fast' : 'slow';

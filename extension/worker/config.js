@@ -10,7 +10,7 @@ const ROOM_ID = /^(?!\.+$)[\w.-](?:[\w .-]{0,62}[\w.-])?$/u;
 const LETTERS_ONLY = /^(?!\.+$)[\p{L}\p{M}\p{Nd}_.-](?:[\p{L}\p{M}\p{Nd}_ .-]{0,62}[\p{L}\p{M}\p{Nd}_.-])?$/u;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 const INGEST_PATH = /\/api\/tracking\/telemetry(?:\/batch)?$/u;
-const MOST_TOKENS = 4294967294;
+const MOST_TOKENS = 4_294_967_294;
 
 /** @type {Settings} */
 export const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
@@ -19,7 +19,10 @@ export const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
 
 /** A name with accents stands for its plain id. @param {unknown} input @returns {Checked} */
 export function checkRoomId(input) {
-  const roomId = String(input ?? '').normalize('NFC').replaceAll(/[\u00a0\u2000-\u200b\u202f\u3000\ufeff]/gu, ' ').trim();
+  const roomId = String(input ?? '')
+    .normalize('NFC')
+    .replaceAll(/[\u00a0\u2000-\u200b\u202f\u3000\ufeff]/gu, ' ')
+    .trim();
   if (roomId === '') return { problem: 'problemRoomIdMissing' };
   if (ROOM_ID.test(roomId)) return { value: roomId };
   return LETTERS_ONLY.test(roomId) ? { value: roomIdOf(roomId) } : { problem: 'problemRoomId' };
@@ -52,7 +55,8 @@ export function checkToken(input, roomId, now) {
   if (![claims.aud].flat().includes('ingest')) return { problem: 'problemTokenAudience' };
   if (typeof claims.exp === 'number' && claims.exp * 1000 <= now) return { problem: 'problemTokenExpired' };
   return Array.isArray(claims.rooms) && !claims.rooms.some((scope) => covers(scope, roomId))
-    ? { problem: 'problemTokenRoom' } : { value: token };
+    ? { problem: 'problemTokenRoom' }
+    : { value: token };
 }
 
 /** "20.000", "20,000" and "20 000" are twenty thousand: a goal is a whole number. @param {unknown} input @returns {Checked} */
@@ -100,13 +104,17 @@ export function checkSettings(input, now) {
  */
 export function configurationFrom(own, policy) {
   const { studioCode, ...single } = policy;
-  const fromCode = studioCode === undefined ? {} : readStudioCode(studioCode) ?? {};
+  const fromCode = studioCode === undefined ? {} : (readStudioCode(studioCode) ?? {});
   const set = { ...fromCode, ...single };
   const locked = /** @type {SettingName[]} */ (Object.keys(UNSET).filter((name) => name in set));
   const isKeySet = 'token' in set;
   if (isKeySet && !locked.includes('endpoint')) locked.push('endpoint');
   const settings = { ...UNSET, ...own, ...(isKeySet && { endpoint: '' }), ...set };
-  const [roomId, endpoint, goal] = [checkRoomId(settings.roomId), checkEndpoint(settings.endpoint), checkGoal(settings.goal)];
+  const [roomId, endpoint, goal] = [
+    checkRoomId(settings.roomId),
+    checkEndpoint(settings.endpoint),
+    checkGoal(settings.goal),
+  ];
   settings.token = tokenIn(String(settings.token)) ?? String(settings.token).trim();
   const isComplete = 'value' in roomId && 'value' in endpoint && settings.token !== '';
   if ('value' in roomId) settings.roomId = String(roomId.value);
@@ -159,8 +167,10 @@ export function platformFor(token) {
 export const permissionFor = (endpoint) => ({ origins: [`${new URL(endpoint).origin}/*`] });
 
 /** This computer's own address has no certificate. @param {string} text */
-const withScheme = (text) => (/^[a-z][a-z\d+.-]*:\/\//iu.test(text) ? text
-  : `${LOOPBACK.includes(/^[^:/]*/u.exec(text)?.[0] ?? '') ? 'http' : 'https'}://${text}`);
+const withScheme = (text) =>
+  /^[a-z][a-z\d+.-]*:\/\//iu.test(text)
+    ? text
+    : `${LOOPBACK.includes(/^[^:/]*/u.exec(text)?.[0] ?? '') ? 'http' : 'https'}://${text}`;
 
 const TOKEN = /\beyJ[\w-]*\.[\w-]+\.[\w-]+/u;
 /** Letters of a signature in base64url. @type {Record<string, number>} */
@@ -174,11 +184,15 @@ const SIGNATURE_LETTERS = { HS256: 43, ES256: 86, EdDSA: 86, RS256: 342 };
  * @returns {string | null}
  */
 export function tokenIn(text) {
-  const [found, joined] = [text, text.replaceAll(/[\s\u200b\ufeff]+/gu, '')].map((each) => TOKEN.exec(each)?.[0] ?? null);
+  const [found, joined] = [text, text.replaceAll(/[\s\u200b\ufeff]+/gu, '')].map(
+    (each) => TOKEN.exec(each)?.[0] ?? null,
+  );
   const length = SIGNATURE_LETTERS[String(objectIn((joined ?? '').split('.')[0] ?? '')?.alg)] ?? 0;
   const [header = '', payload = '', signature = ''] = (joined ?? '').split('.');
   const isWhole = found !== null && (found.split('.')[2] ?? '').length >= length;
-  return !isWhole && joined && length > 0 && signature.length >= length ? `${header}.${payload}.${signature.slice(0, length)}` : found;
+  return !isWhole && joined && length > 0 && signature.length >= length
+    ? `${header}.${payload}.${signature.slice(0, length)}`
+    : found;
 }
 
 /** The first address within a text, without what follows the server's name. @param {string} text */
@@ -214,5 +228,5 @@ function objectIn(encoded) {
 }
 
 /** @param {unknown} scope @param {string} roomId */
-const covers = (scope, roomId) => typeof scope === 'string'
-  && (scope.endsWith('*') ? roomId.startsWith(scope.slice(0, -1)) : scope === roomId);
+const covers = (scope, roomId) =>
+  typeof scope === 'string' && (scope.endsWith('*') ? roomId.startsWith(scope.slice(0, -1)) : scope === roomId);

@@ -11,7 +11,7 @@ import { probe } from './probe.js';
 import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from './reading.js';
 import { Sender } from './sender.js';
 import { withSamples } from './shift.js';
-import { FRESH_MS, advanceHealth, badgeFor, brokenReadings, connectionOf, freshBoard, mayReport } from './status.js';
+import { advanceHealth, badgeFor, brokenReadings, connectionOf, FRESH_MS, freshBoard, mayReport } from './status.js';
 import { awakenedTabs, keepAwake, readAgain, sleepers, withheldSites } from './tabs.js';
 
 const ALARM = 'every-30-seconds';
@@ -40,9 +40,11 @@ const BULK = ['release', 'revive', 'remove', 'bury', 'postpone'];
 
 /** The outbox that never hangs. @type {Outbox} */
 const patientOutbox = new Proxy(outbox, {
-  get: (target, name) => (/** @type {unknown[]} */ ...rest) =>
-    // @ts-expect-error every method of the outbox returns a promise
-    disk.run(() => target[name](...rest), BULK.includes(name) ? 60_000 : undefined),
+  get:
+    (target, name) =>
+    (/** @type {unknown[]} */ ...rest) =>
+      // @ts-expect-error every method of the outbox returns a promise
+      disk.run(() => target[name](...rest), BULK.includes(name) ? 60_000 : undefined),
 });
 
 const sender = new Sender({
@@ -61,7 +63,9 @@ const sender = new Sender({
 
 // Settings hold the token, and by default content scripts could read both areas.
 const isSealed = Promise.all([
-  within(STORAGE_MS, chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => { remembered.isReadFailing = true; }),
+  within(STORAGE_MS, chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {
+    remembered.isReadFailing = true;
+  }),
   within(STORAGE_MS, chrome.storage.managed.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {}), // not every Chrome can
 ]);
 void wake();
@@ -73,7 +77,8 @@ chrome.alarms.onAlarm.addListener(async () => {
 });
 
 chrome.runtime.onInstalled.addListener(async ({ reason }) => {
-  if (reason === 'install' && !await isSetUpByPolicy() && !(await configuration()).isComplete) await chrome.runtime.openOptionsPage();
+  if (reason === 'install' && !(await isSetUpByPolicy()) && !(await configuration()).isComplete)
+    await chrome.runtime.openOptionsPage();
   await readAgain();
 });
 
@@ -84,7 +89,15 @@ chrome.runtime.onMessage.addListener((message, from, reply) => {
   const page = acceptPage(message, from, chrome.runtime.id, Date.now());
   const started = acceptStart(message, from, chrome.runtime.id);
   const isFromUs = from.id === chrome.runtime.id && from.origin === location.origin;
-  const answer = reading ? keep(reading) : page ? keepPage(page) : started ? answerStart(started) : isFromUs ? obey(message) : undefined;
+  const answer = reading
+    ? keep(reading)
+    : page
+      ? keepPage(page)
+      : started
+        ? answerStart(started)
+        : isFromUs
+          ? obey(message)
+          : undefined;
   answer?.then(reply, () => reply(null));
   return answer !== undefined;
 });
@@ -95,17 +108,24 @@ chrome.storage.onChanged.addListener(async (changes, area) => {
   if (area === 'managed' || own) await reconfigure();
   if (own) await giveBack(/** @type {Partial<Settings> | undefined} */ (own.oldValue)?.endpoint);
 });
-chrome.tabs.onRemoved.addListener((closed) => inTurn(async () => {
-  const board = await readBoard();
-  const open = Object.entries(board.platforms).filter(([, { tabId }]) => tabId !== closed);
-  const pages = Object.entries(board.pages ?? {}).filter(([, { tabId }]) => tabId !== closed);
-  await writeBoard({ ...board, platforms: Object.fromEntries(open), pages: Object.fromEntries(pages) });
-}));
-chrome.tabs.onReplaced.addListener((added, removed) => inTurn(async () => {
-  const board = await readBoard();
-  const platforms = Object.entries(board.platforms).map(([name, status]) => [name, status.tabId === removed ? { ...status, tabId: added } : status]);
-  await writeBoard({ ...board, platforms: Object.fromEntries(platforms) });
-}));
+chrome.tabs.onRemoved.addListener((closed) =>
+  inTurn(async () => {
+    const board = await readBoard();
+    const open = Object.entries(board.platforms).filter(([, { tabId }]) => tabId !== closed);
+    const pages = Object.entries(board.pages ?? {}).filter(([, { tabId }]) => tabId !== closed);
+    await writeBoard({ ...board, platforms: Object.fromEntries(open), pages: Object.fromEntries(pages) });
+  }),
+);
+chrome.tabs.onReplaced.addListener((added, removed) =>
+  inTurn(async () => {
+    const board = await readBoard();
+    const platforms = Object.entries(board.platforms).map(([name, status]) => [
+      name,
+      status.tabId === removed ? { ...status, tabId: added } : status,
+    ]);
+    await writeBoard({ ...board, platforms: Object.fromEntries(platforms) });
+  }),
+);
 chrome.tabs.onUpdated.addListener((_tabId, changes) => {
   if (changes.discarded !== undefined || 'frozen' in changes) void updateBoard({});
 });
@@ -119,7 +139,8 @@ addEventListener('online', () => void hurry());
 /** At every start: an alarm does not survive everything, and what waited may be due. */
 async function wake() {
   await isSealed;
-  if (!(await within(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined))) await chrome.alarms.create(ALARM, { periodInMinutes: 0.5 });
+  if (!(await within(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined)))
+    await chrome.alarms.create(ALARM, { periodInMinutes: 0.5 });
   await updateBoard({});
   await drain();
 }
@@ -173,7 +194,9 @@ const isSameOrigin = (one, other) => new URL(one).origin === new URL(other).orig
 async function configuration() {
   try {
     remembered.configuration = await settingsStore.run(loadSettings);
-    const { pausedAt } = /** @type {{ pausedAt?: number }} */ (await settingsStore.run(() => chrome.storage.local.get('pausedAt')));
+    const { pausedAt } = /** @type {{ pausedAt?: number }} */ (
+      await settingsStore.run(() => chrome.storage.local.get('pausedAt'))
+    );
     remembered.pausedAt = pausedAt ?? null;
     remembered.isReadFailing = false;
   } catch {
@@ -199,18 +222,27 @@ async function loadSender() {
 /** @param {SenderState} state */
 async function saveSender(state) {
   remembered.sender = state;
-  await settingsStore.run(() => chrome.storage.local.set({ sender: state }))
-    .then(() => { remembered.isWriteFailing = false; }, () => { remembered.isWriteFailing = true; });
+  await settingsStore
+    .run(() => chrome.storage.local.set({ sender: state }))
+    .then(
+      () => {
+        remembered.isWriteFailing = false;
+      },
+      () => {
+        remembered.isWriteFailing = true;
+      },
+    );
 }
 
 /** @returns {Promise<Settings | null>} */
 async function destination() {
   const { settings, isComplete } = await configuration();
-  return isComplete && remembered.pausedAt === null && await mayReach(settings) ? settings : null;
+  return isComplete && remembered.pausedAt === null && (await mayReach(settings)) ? settings : null;
 }
 
 /** @param {Settings} settings */
-const mayReach = ({ endpoint }) => within(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
+const mayReach = ({ endpoint }) =>
+  within(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
 
 /** Stored before anything else is done with it. @param {ReadingMessage & { tabId: number }} reading */
 async function keep(reading) {
@@ -224,7 +256,10 @@ async function keep(reading) {
     const { tabId, readAt, metrics, platform } = reading;
     const account = reading.account === undefined ? {} : { account: reading.account };
     const health = current?.readAt === readAt ? current.health : advanceHealth(current?.health ?? {}, metrics);
-    await writeBoard({ ...board, platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } } });
+    await writeBoard({
+      ...board,
+      platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } },
+    });
     if (current?.tabId !== tabId) void keepAwake(tabId);
     return true;
   });
@@ -251,9 +286,12 @@ async function answerStart(platform) {
 function keyOfInstallation() {
   return inTurn(async () => {
     const stored = /** @type {{ installationKey?: string }} */ (
-      await settingsStore.run(() => chrome.storage.local.get('installationKey'))).installationKey;
+      await settingsStore.run(() => chrome.storage.local.get('installationKey'))
+    ).installationKey;
     if (stored) return stored;
-    const made = [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    const made = [...crypto.getRandomValues(new Uint8Array(32))]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('');
     await settingsStore.run(() => chrome.storage.local.set({ installationKey: made }));
     return made;
   });
@@ -269,26 +307,36 @@ async function store(reading) {
     remembered.isDiskFailing = false;
   } catch {
     remembered.isDiskFailing = true;
-    void sender.sendUnkept(body, reading.readAt).catch(() => false).then((isAccepted) => inTurn(async () => {
-      const board = await readBoard();
-      await writeBoard({ ...board, lost: board.lost + (isAccepted ? 0 : 1) });
-    }));
+    void sender
+      .sendUnkept(body, reading.readAt)
+      .catch(() => false)
+      .then((isAccepted) =>
+        inTurn(async () => {
+          const board = await readBoard();
+          await writeBoard({ ...board, lost: board.lost + (isAccepted ? 0 : 1) });
+        }),
+      );
   }
 }
 
 /** @param {Entry[]} accepted */
 async function addToShift(accepted) {
   if (accepted.length === 0) return;
-  await settingsStore.run(async () => {
-    const { shifts = {} } = /** @type {{ shifts?: Record<string, Shift> }} */ (await chrome.storage.local.get('shifts'));
-    const next = { ...shifts };
-    for (const platform of new Set(accepted.map((entry) => entry.platform))) {
-      const samples = accepted.filter((entry) => entry.platform === platform)
-        .map(({ readAt, body }) => ({ account: body.account ?? '', at: readAt, tokens: body.tokens_count }));
-      next[platform] = withSamples(shifts[platform], samples);
-    }
-    await chrome.storage.local.set({ shifts: next });
-  }).catch(() => {});
+  await settingsStore
+    .run(async () => {
+      const { shifts = {} } = /** @type {{ shifts?: Record<string, Shift> }} */ (
+        await chrome.storage.local.get('shifts')
+      );
+      const next = { ...shifts };
+      for (const platform of new Set(accepted.map((entry) => entry.platform))) {
+        const samples = accepted
+          .filter((entry) => entry.platform === platform)
+          .map(({ readAt, body }) => ({ account: body.account ?? '', at: readAt, tokens: body.tokens_count }));
+        next[platform] = withSamples(shifts[platform], samples);
+      }
+      await chrome.storage.local.set({ shifts: next });
+    })
+    .catch(() => {});
 }
 
 /** What the popup and the options page ask for. @param {{ type?: unknown }} message */
@@ -308,9 +356,14 @@ async function obey({ type }) {
 /** A test that succeeds is as good as a new configuration. */
 async function test() {
   const set = await configuration();
-  const isAllowed = set.isComplete && await mayReach(set.settings);
+  const isAllowed = set.isComplete && (await mayReach(set.settings));
   const offsetMs = (await loadSender())?.offsetMs ?? 0;
-  const result = await probe(set, isAllowed ? set.settings : null, { fetch: (...request) => fetch(...request), now: () => Date.now() }, offsetMs);
+  const result = await probe(
+    set,
+    isAllowed ? set.settings : null,
+    { fetch: (...request) => fetch(...request), now: () => Date.now() },
+    offsetMs,
+  );
   if (result.outcome === 'ok') await reconfigure();
   return result;
 }
@@ -318,8 +371,11 @@ async function test() {
 /** Hidden pages run their own timers once a minute at best. */
 async function askPages() {
   const { platforms } = await readBoard();
-  await Promise.all(Object.values(platforms).map(({ tabId }) =>
-    within(STORAGE_MS, chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 })).catch(() => {})));
+  await Promise.all(
+    Object.values(platforms).map(({ tabId }) =>
+      within(STORAGE_MS, chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 })).catch(() => {}),
+    ),
+  );
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -333,7 +389,9 @@ function scheduleLook() {
   clearTimeout(look);
   const { nextAttemptAt = 0 } = remembered.sender ?? {};
   const now = Date.now();
-  const waits = [remembered.board.lastOkAt + FRESH_MS + 500 - now, nextAttemptAt - now].filter((wait) => wait > 0 && wait < 30_000);
+  const waits = [remembered.board.lastOkAt + FRESH_MS + 500 - now, nextAttemptAt - now].filter(
+    (wait) => wait > 0 && wait < 30_000,
+  );
   if (waits.length === 0) return;
   look = setTimeout(() => void drain().then(() => updateBoard({})), Math.min(...waits) + 10);
 }
@@ -349,14 +407,19 @@ let turn = Promise.resolve();
  */
 function inTurn(job) {
   const done = turn.then(job);
-  turn = done.then(() => {}, () => {});
+  turn = done.then(
+    () => {},
+    () => {},
+  );
   return done;
 }
 
 /** @returns {Promise<StatusBoard>} */
 async function readBoard() {
   try {
-    const { board } = /** @type {{ board?: StatusBoard }} */ (await sessionStore.run(() => chrome.storage.session.get('board')));
+    const { board } = /** @type {{ board?: StatusBoard }} */ (
+      await sessionStore.run(() => chrome.storage.session.get('board'))
+    );
     return { ...freshBoard(), ...board };
   } catch {
     return remembered.board;
@@ -365,22 +428,44 @@ async function readBoard() {
 
 /** @param {Partial<StatusBoard>} changes */
 function updateBoard(changes) {
-  return inTurn(async () => writeBoard({ ...await readBoard(), ...changes }));
+  return inTurn(async () => writeBoard({ ...(await readBoard()), ...changes }));
 }
 
 /** @param {StatusBoard} board */
 async function writeBoard(board) {
   const [{ settings, isComplete }, counts, totals, state = freshState(), asleep, withheld] = await Promise.all([
-    configuration(), patientOutbox.counts().catch(() => null), patientOutbox.totals().catch(() => null), loadSender(),
-    sleepers(board.platforms), withheldSites(),
+    configuration(),
+    patientOutbox.counts().catch(() => null),
+    patientOutbox.totals().catch(() => null),
+    loadSender(),
+    sleepers(board.platforms),
+    withheldSites(),
   ]);
-  const access = isComplete && await mayReach(settings);
-  const { refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs } = { ...freshState(), ...state };
+  const access = isComplete && (await mayReach(settings));
+  const { refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs } = {
+    ...freshState(),
+    ...state,
+  };
   const held = totals?.held ?? board.held;
   const next = {
-    ...board, ...counts, buffered: (counts?.buffered ?? board.buffered + board.held) - held, held, configured: isComplete, access,
-    refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs, withheld, pausedAt: remembered.pausedAt,
-    expiresAt: expiryOf(settings.token), settingsFailed: remembered.isReadFailing || remembered.isWriteFailing,
+    ...board,
+    ...counts,
+    buffered: (counts?.buffered ?? board.buffered + board.held) - held,
+    held,
+    configured: isComplete,
+    access,
+    refused,
+    attempt,
+    nextAttemptAt,
+    failure,
+    isForeign,
+    isRejecting,
+    refusal,
+    offsetMs,
+    withheld,
+    pausedAt: remembered.pausedAt,
+    expiresAt: expiryOf(settings.token),
+    settingsFailed: remembered.isReadFailing || remembered.isWriteFailing,
     storageFailed: remembered.isDiskFailing || counts === null,
     platforms: asleep,
   };

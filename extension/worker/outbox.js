@@ -40,7 +40,15 @@ export class Outbox {
     const { readings, meta, finished } = await this.#begin();
     const isNew = (await settled(readings.count([readAt, body.platform]))) === 0;
     const keptAt = await passed(meta, readAt);
-    readings.put({ readAt, platform: body.platform, dueAt: 0, attempts: 0, body, keptAt, ...(offsetMs !== null && { offsetMs }) });
+    readings.put({
+      readAt,
+      platform: body.platform,
+      dueAt: 0,
+      attempts: 0,
+      body,
+      keptAt,
+      ...(offsetMs !== null && { offsetMs }),
+    });
     const surplus = (await settled(readings.count())) - this.#limits.entries;
     const dropped = await dropOldest(readings, surplus, keptAt - LONGEST_STAY_MS);
     await increase(meta, 'read', isNew ? 1 : 0);
@@ -62,7 +70,7 @@ export class Outbox {
     const room = roomId === undefined ? [] : [roomId];
     const fresh = await take(index, IDBKeyRange.bound([...room, 0], [...room, 0, []]), limit);
     const waited = IDBKeyRange.bound([...room, 0, []], [...room, now, []], true);
-    return fresh.length < limit ? [...fresh, ...await take(index, waited, limit - fresh.length)] : fresh;
+    return fresh.length < limit ? [...fresh, ...(await take(index, waited, limit - fresh.length))] : fresh;
   }
 
   /** @returns {Promise<string[]>} the rooms of all readings that are here */
@@ -153,8 +161,11 @@ export class Outbox {
 
   async counts() {
     const { readings, dead, meta } = await this.#begin('readonly');
-    const [buffered, buried, dropped] = await Promise.all(
-      [settled(readings.count()), settled(dead.count()), settled(meta.get('dropped'))]);
+    const [buffered, buried, dropped] = await Promise.all([
+      settled(readings.count()),
+      settled(dead.count()),
+      settled(meta.get('dropped')),
+    ]);
     return { buffered, dead: buried, dropped: dropped ?? 0 };
   }
 
@@ -164,18 +175,23 @@ export class Outbox {
    */
   async totals() {
     const { readings, meta } = await this.#begin('readonly');
-    const [read, delivered, held] = await Promise.all(
-      [settled(meta.get('read')), settled(meta.get('delivered')), settled(readings.index('byDue').count(IDBKeyRange.lowerBound([Infinity])))]);
+    const [read, delivered, held] = await Promise.all([
+      settled(meta.get('read')),
+      settled(meta.get('delivered')),
+      settled(readings.index('byDue').count(IDBKeyRange.lowerBound([Infinity]))),
+    ]);
     return { read: read ?? 0, delivered: delivered ?? 0, held };
   }
 
   /** @param {IDBTransactionMode} [mode] */
   async #begin(mode = 'readwrite') {
-    this.#opening ??= open(this.#factory, () => { this.#opening = null; });
+    this.#opening ??= open(this.#factory, () => {
+      this.#opening = null;
+    });
     const transaction = (await this.#opening).transaction(['readings', 'dead', 'meta'], mode, { durability: 'strict' });
     const [readings, dead, meta] = ['readings', 'dead', 'meta'].map((name) => transaction.objectStore(name));
     const stores = /** @type {Record<'readings' | 'dead' | 'meta', IDBObjectStore>} */ ({ readings, dead, meta });
-    return { ...stores, finished: finished(transaction) };
+    return { ...stores, finished: completion(transaction) };
   }
 }
 
@@ -197,17 +213,21 @@ function open(factory, onLost) {
     readings?.createIndex('byAge', 'keptAt');
     if (oldVersion === 1 && readings) giveAge(readings);
   };
-  return settled(request).then((database) => {
-    database.onclose = onLost;
-    database.onversionchange = () => { // another version of the extension takes over
-      database.close();
+  return settled(request).then(
+    (database) => {
+      database.onclose = onLost;
+      database.onversionchange = () => {
+        // another version of the extension takes over
+        database.close();
+        onLost();
+      };
+      return database;
+    },
+    (error) => {
       onLost();
-    };
-    return database;
-  }, (error) => {
-    onLost();
-    throw error;
-  });
+      throw error;
+    },
+  );
 }
 
 /** Readings of the version before are as old as can be. @param {IDBObjectStore} readings */
@@ -237,7 +257,7 @@ async function passed(meta, now) {
 
 /** @param {IDBObjectStore} meta @param {string} name @param {number} by */
 async function increase(meta, name, by) {
-  if (by > 0) meta.put((await settled(meta.get(name)) ?? 0) + by, name);
+  if (by > 0) meta.put(((await settled(meta.get(name))) ?? 0) + by, name);
 }
 
 /**
@@ -282,7 +302,7 @@ function settled(request) {
 }
 
 /** @param {IDBTransaction} transaction @returns {Promise<void>} */
-function finished(transaction) {
+function completion(transaction) {
   const outcome = new Promise((/** @type {(value: void) => void} */ resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);

@@ -27,11 +27,13 @@ export class Breaker {
   /** @template T @param {() => Promise<T>} job @param {number} [limitMs] @returns {Promise<T>} */
   async run(job, limitMs = this.#limitMs) {
     const now = this.#now();
-    if (now < this.#brokenUntil && this.#brokenUntil - now <= this.#pauseMs) throw new DOMException('it hung a moment ago', 'TimeoutError');
+    if (now < this.#brokenUntil && this.#brokenUntil - now <= this.#pauseMs)
+      throw new DOMException('it hung a moment ago', 'TimeoutError');
     try {
       return await within(limitMs, job());
     } catch (error) {
-      if (error instanceof DOMException && error.name === 'TimeoutError') this.#brokenUntil = this.#now() + this.#pauseMs;
+      if (error instanceof DOMException && error.name === 'TimeoutError')
+        this.#brokenUntil = this.#now() + this.#pauseMs;
       throw error;
     }
   }

@@ -2,9 +2,10 @@
  * "Test connection": the way of a reading, with one that cannot be stored because it is decades old. So the address, the
  * key and the room are tried, and no number appears anywhere.
  */
+
+import { verdictOn, verdictOnAnswer } from './answers.js';
 import { platformFor } from './config.js';
 import { post } from './sender.js';
-import { verdictOn, verdictOnAnswer } from './answers.js';
 
 /** @typedef {'ok' | 'setup' | 'access' | 'refused' | 'room' | 'busy' | 'unreachable' | 'unexpected'} Outcome */
 
@@ -18,7 +19,13 @@ import { verdictOn, verdictOnAnswer } from './answers.js';
 export async function probe({ settings, isComplete }, destination, given, offsetMs = 0) {
   if (!isComplete) return { outcome: 'setup', status: 0 };
   if (!destination) return { outcome: 'access', status: 0 };
-  const body = { room_id: settings.roomId, platform: platformFor(settings.token), tokens_count: 0, timestamp: 0, sequence: 0 };
+  const body = {
+    room_id: settings.roomId,
+    platform: platformFor(settings.token),
+    tokens_count: 0,
+    timestamp: 0,
+    sequence: 0,
+  };
   const first = await post(settings, [body], given, offsetMs);
   const isClockFar = first.errors?.some((error) => error?.field === 'Pulse-Sent-At') && first.clock;
   const answer = isClockFar ? await post(settings, [body], given, Math.round(isClockFar.offsetMs)) : first;

@@ -37,8 +37,15 @@ export function acceptReading(message, sender, extensionId, now) {
  */
 export function acceptPage(message, sender, extensionId, now) {
   const from = adapterOf(message, sender, extensionId);
-  if (!from || message.type !== 'page' || !PAGE_STATES.includes(message.page) || !isRecent(message.seenAt, now)) return null;
-  return { type: 'page', platform: from.adapter.platform, seenAt: message.seenAt, page: message.page, tabId: from.tabId };
+  if (!from || message.type !== 'page' || !PAGE_STATES.includes(message.page) || !isRecent(message.seenAt, now))
+    return null;
+  return {
+    type: 'page',
+    platform: from.adapter.platform,
+    seenAt: message.seenAt,
+    page: message.page,
+    tabId: from.tabId,
+  };
 }
 
 /**
@@ -49,7 +56,7 @@ export function acceptPage(message, sender, extensionId, now) {
  * @param {string} extensionId
  */
 export function acceptStart(message, sender, extensionId) {
-  return message?.type === 'start' ? adapterOf(message, sender, extensionId)?.adapter.platform ?? null : null;
+  return message?.type === 'start' ? (adapterOf(message, sender, extensionId)?.adapter.platform ?? null) : null;
 }
 
 /**

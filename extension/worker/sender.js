@@ -2,7 +2,7 @@
  * Empties the outbox, newest readings first, one request at a time. Knows nothing of Chrome: clock, chance, network and
  * memory are handed in, and everything that must outlive the worker goes through the outbox or the memory.
  */
-import { LARGEST_BATCH, LONGEST_WAIT_MS, freshState, planFor, retryAfterMs } from './answers.js';
+import { freshState, LARGEST_BATCH, LONGEST_WAIT_MS, planFor, retryAfterMs } from './answers.js';
 import { adjustedOffset, inServerTime, measuredOffset } from './clock.js';
 
 const ANSWER_WITHIN_MS = 10_000;
@@ -36,7 +36,9 @@ export class Sender {
   /** Safe to call at any time and from anywhere; a call during a run extends the run. @returns {Promise<void>} */
   drain() {
     this.#isAskedAgain = true;
-    this.#draining ??= this.#drainWhileAsked().finally(() => { this.#draining = null; });
+    this.#draining ??= this.#drainWhileAsked().finally(() => {
+      this.#draining = null;
+    });
     return this.#draining;
   }
 
@@ -44,7 +46,7 @@ export class Sender {
   async restart() {
     this.#configuration += 1;
     const { memory, outbox } = this.#given;
-    const { offsetMs } = { ...freshState(), ...await memory.load() };
+    const { offsetMs } = { ...freshState(), ...(await memory.load()) };
     await memory.save({ ...freshState(), offsetMs });
     await outbox.release();
     await this.drain();
@@ -67,7 +69,7 @@ export class Sender {
    */
   async sendUnkept(body, readAt) {
     const { memory, destination, now, onAnswer } = this.#given;
-    const [state, settings] = [{ ...freshState(), ...await memory.load() }, await destination()];
+    const [state, settings] = [{ ...freshState(), ...(await memory.load()) }, await destination()];
     if (!settings || state.refused || mustWait(state, now())) return false;
     const entry = { readAt, platform: body.platform, dueAt: 0, attempts: 0, body };
     const { plan } = await this.#exchange(settings, [entry], state);
@@ -87,12 +89,13 @@ export class Sender {
   async #sendOneBatch() {
     const { memory, destination, now, onAnswer } = this.#given;
     const configuration = this.#configuration;
-    const state = { ...freshState(), ...await memory.load() };
+    const state = { ...freshState(), ...(await memory.load()) };
     const settings = await destination();
     if (!settings || state.refused || mustWait(state, now())) return false;
     const batch = await this.#nextBatch(settings.roomId, state.batchLimit);
     if (batch.length === 0) {
-      if (state.batchLimit < LARGEST_BATCH && !state.isStopped) await memory.save({ ...state, batchLimit: LARGEST_BATCH });
+      if (state.batchLimit < LARGEST_BATCH && !state.isStopped)
+        await memory.save({ ...state, batchLimit: LARGEST_BATCH });
       return false;
     }
     const { plan, offsetMs } = await this.#exchange(settings, batch, state);
@@ -119,21 +122,38 @@ export class Sender {
   /** @param {Settings} settings @param {Entry[]} batch @param {SenderState} state */
   async #exchange(settings, batch, state) {
     const { now, random } = this.#given;
-    const answer = await post(settings, batch.map((entry) => inServerTime(entry, state.offsetMs)), this.#given, state.offsetMs ?? 0);
+    const answer = await post(
+      settings,
+      batch.map((entry) => inServerTime(entry, state.offsetMs)),
+      this.#given,
+      state.offsetMs ?? 0,
+    );
     const offsetMs = adjustedOffset(state.offsetMs, answer.clock);
     const isClockCorrected = (offsetMs ?? 0) !== (state.offsetMs ?? 0);
-    const plan = planFor(answer, batch, { ...state, offsetMs }, now(), random, { roomId: settings.roomId, isClockCorrected });
+    const plan = planFor(answer, batch, { ...state, offsetMs }, now(), random, {
+      roomId: settings.roomId,
+      isClockCorrected,
+    });
     return { plan, offsetMs };
   }
 
   /** Dying in between sends again what the server will recognise. @param {import('./answers.js').Plan} plan @param {number | null} offsetMs */
   async #carryOut({ remove, postpone, bury }, offsetMs) {
     const { outbox, now } = this.#given;
-    const letters = bury.map(({ entry, problem: { status, detail, title } }) =>
-      ({ at: now(), status, detail: detail ?? title ?? '', body: entry.body, offsetMs: entry.offsetMs ?? offsetMs }));
+    const letters = bury.map(({ entry, problem: { status, detail, title } }) => ({
+      at: now(),
+      status,
+      detail: detail ?? title ?? '',
+      body: entry.body,
+      offsetMs: entry.offsetMs ?? offsetMs,
+    }));
     if (remove.length > 0) await outbox.remove(remove, true);
     if (postpone.length > 0) await outbox.postpone(postpone);
-    if (bury.length > 0) await outbox.bury(bury.map(({ entry }) => entry), letters);
+    if (bury.length > 0)
+      await outbox.bury(
+        bury.map(({ entry }) => entry),
+        letters,
+      );
   }
 }
 
@@ -157,7 +177,11 @@ export async function post({ endpoint, token }, readings, given, offsetMs = 0) {
   try {
     const response = await given.fetch(`${endpoint}/api/tracking/telemetry/batch`, {
       method: 'POST',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', 'Pulse-Sent-At': String(Math.max(0, sentAt - offsetMs)) },
+      headers: {
+        Authorization: `Bearer ${token}`,
+        'Content-Type': 'application/json',
+        'Pulse-Sent-At': String(Math.max(0, sentAt - offsetMs)),
+      },
       body: JSON.stringify(readings),
       credentials: 'omit',
       redirect: 'error',

@@ -86,8 +86,7 @@ function earnedIn(runs) {
   for (const [from, to, balance] of runs.slice(1)) {
     const now = Number(balance);
     if (from - end > SESSION_GAP_MS) [base, doubted] = [now, null];
-    else if (!isDoubtful(base, now)) [sum, base, doubted] = [sum + now - base, now, null];
-    else {
+    else if (isDoubtful(base, now)) {
       /** @type {Doubted} */
       const doubt = doubted ?? { from, first: now, last: now, gained: 0 };
       doubted = { ...doubt, last: now, gained: doubt.gained + Math.max(0, now - doubt.last) };
@@ -95,7 +94,7 @@ function earnedIn(runs) {
         sum += Math.max(0, doubt.first - base) + doubted.gained;
         [base, doubted] = [now, null];
       }
-    }
+    } else [sum, base, doubted] = [sum + now - base, now, null];
     end = to;
   }
   return sum;

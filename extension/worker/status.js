@@ -11,9 +11,29 @@ const SUCCESSES_UNTIL_MENDED = 2;
 
 /** @returns {StatusBoard} */
 export const freshBoard = () => ({
-  configured: false, access: false, refused: false, storageFailed: false, settingsFailed: false, pausedAt: null, isForeign: false,
-  isRejecting: false, refusal: null, offsetMs: null, held: 0, lost: 0, withheld: [], expiresAt: null, attempt: 0, nextAttemptAt: 0,
-  failure: null, buffered: 0, dropped: 0, dead: 0, lastOkAt: 0, platforms: {}, pages: {},
+  configured: false,
+  access: false,
+  refused: false,
+  storageFailed: false,
+  settingsFailed: false,
+  pausedAt: null,
+  isForeign: false,
+  isRejecting: false,
+  refusal: null,
+  offsetMs: null,
+  held: 0,
+  lost: 0,
+  withheld: [],
+  expiresAt: null,
+  attempt: 0,
+  nextAttemptAt: 0,
+  failure: null,
+  buffered: 0,
+  dropped: 0,
+  dead: 0,
+  lastOkAt: 0,
+  platforms: {},
+  pages: {},
 });
 
 /**
@@ -24,13 +44,22 @@ export const freshBoard = () => ({
  * @returns {PlatformStatus['health']}
  */
 export function advanceHealth(health, metrics) {
-  return Object.fromEntries(Object.entries(metrics).map(([name, { status }]) => {
-    const { failures, successes, broken } = health[/** @type {MetricName} */ (name)] ?? { failures: 0, successes: 0, broken: false };
-    if (status === 'unsettled') return [name, { failures, successes, broken }]; // neither read nor broken: it is still changing
-    return [name, status === 'ok' || name === 'goal'
-      ? { failures: 0, successes: successes + 1, broken: broken && successes + 1 < SUCCESSES_UNTIL_MENDED }
-      : { failures: failures + 1, successes: 0, broken: broken || failures + 1 >= FAILURES_UNTIL_BROKEN }];
-  }));
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, { status }]) => {
+      const { failures, successes, broken } = health[/** @type {MetricName} */ (name)] ?? {
+        failures: 0,
+        successes: 0,
+        broken: false,
+      };
+      if (status === 'unsettled') return [name, { failures, successes, broken }]; // neither read nor broken: it is still changing
+      return [
+        name,
+        status === 'ok' || name === 'goal'
+          ? { failures: 0, successes: successes + 1, broken: broken && successes + 1 < SUCCESSES_UNTIL_MENDED }
+          : { failures: failures + 1, successes: 0, broken: broken || failures + 1 >= FAILURES_UNTIL_BROKEN },
+      ];
+    }),
+  );
 }
 
 /**
@@ -71,7 +100,8 @@ export function connectionOf(board, now) {
 /** Nothing to send: what is known of the pages. @param {StatusBoard} board @param {number} now @returns {Connection} */
 function pageState(board, now) {
   const live = livePlatforms(board, now);
-  if (live.length > 0) return live.some(([, { metrics }]) => metrics.tokens?.status !== 'ok') ? 'unreadable' : 'pending';
+  if (live.length > 0)
+    return live.some(([, { metrics }]) => metrics.tokens?.status !== 'ok') ? 'unreadable' : 'pending';
   if (asleepPlatforms(board).length > 0) return 'asleep';
   const pages = Object.values(board.pages ?? {}).filter(({ seenAt }) => Math.abs(now - seenAt) <= FRESH_MS);
   if (pages.some(({ page }) => page === 'unproven')) return 'unproven';
@@ -81,7 +111,9 @@ function pageState(board, now) {
 
 /** @param {StatusBoard} board @returns {string[]} platforms whose tab Chrome has put to sleep */
 export const asleepPlatforms = ({ platforms }) =>
-  Object.entries(platforms).filter(([, { asleep }]) => asleep !== undefined).map(([platform]) => platform);
+  Object.entries(platforms)
+    .filter(([, { asleep }]) => asleep !== undefined)
+    .map(([platform]) => platform);
 
 /**
  * Platforms read within the last intervals.
@@ -94,9 +126,12 @@ export const livePlatforms = ({ platforms }, now) =>
   Object.entries(platforms).filter(([, { readAt }]) => Math.abs(now - readAt) <= FRESH_MS);
 
 /** @param {StatusBoard} board @param {number} now @returns {{ platform: string, metric: MetricName }[]} */
-export const brokenReadings = (board, now) => livePlatforms(board, now).flatMap(([platform, { health }]) =>
-  Object.entries(health).filter(([, { broken }]) => broken)
-    .map(([metric]) => ({ platform, metric: /** @type {MetricName} */ (metric) })));
+export const brokenReadings = (board, now) =>
+  livePlatforms(board, now).flatMap(([platform, { health }]) =>
+    Object.entries(health)
+      .filter(([, { broken }]) => broken)
+      .map(([metric]) => ({ platform, metric: /** @type {MetricName} */ (metric) })),
+  );
 
 /** Studios are told a week ahead. */
 const NOTICE_MS = 7 * 24 * 3600 * 1000;
@@ -109,9 +144,17 @@ const COLOURS = { good: '#086b41', warn: '#7a4f00', bad: '#b3261e', quiet: '#5a6
 
 /** @type {Partial<Record<Connection, [text: string, colour: keyof typeof COLOURS]>>} words are names of messages, in every language its own */
 const BADGES = {
-  setup: ['badge_setup', 'quiet'], refused: ['badge_refused', 'bad'], connected: ['badge_connected', 'good'], paused: ['❚❚', 'quiet'],
-  access: ['!', 'bad'], storage: ['!', 'bad'], rejected: ['!', 'warn'], unreadable: ['!', 'warn'],
-  asleep: ['!', 'warn'], site: ['!', 'bad'], unproven: ['?', 'warn'],
+  setup: ['badge_setup', 'quiet'],
+  refused: ['badge_refused', 'bad'],
+  connected: ['badge_connected', 'good'],
+  paused: ['❚❚', 'quiet'],
+  access: ['!', 'bad'],
+  storage: ['!', 'bad'],
+  rejected: ['!', 'warn'],
+  unreadable: ['!', 'warn'],
+  asleep: ['!', 'warn'],
+  site: ['!', 'bad'],
+  unproven: ['?', 'warn'],
 };
 
 /**
@@ -122,7 +165,8 @@ const BADGES = {
  */
 export function badgeFor(board, now, t = (key) => ENGLISH[key] ?? key) {
   const connection = connectionOf(board, now);
-  if (connection === 'buffering' || connection === 'foreign') return { text: shortCount(board.buffered), colour: COLOURS.warn };
+  if (connection === 'buffering' || connection === 'foreign')
+    return { text: shortCount(board.buffered), colour: COLOURS.warn };
   const isDoubtful = connection === 'connected' && brokenReadings(board, now).length > 0;
   const [text, colour] = (isDoubtful ? BADGES.unreadable : BADGES[connection]) ?? ['', 'quiet'];
   return { text: text.startsWith('badge_') ? t(text) : text, colour: COLOURS[colour] };

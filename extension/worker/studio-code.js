@@ -31,10 +31,18 @@ export const looksLikeCode = (pasted) => /pulse1_/u.test(pasted);
 /** @param {string} encoded @returns {Partial<Settings> | null} */
 function decoded(encoded) {
   try {
-    const bytes = Uint8Array.from(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(encoded.replaceAll('-', '+').replaceAll('_', '/')), (letter) =>
+      letter.charCodeAt(0),
+    );
     const { a, r, k, n, m } = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (![a, r, k].every((value) => typeof value === 'string' && value !== '')) return null;
-    return { endpoint: a, roomId: r, token: k, ...(typeof n === 'string' && { roomName: n }), ...(typeof m === 'string' && { accountKey: m }) };
+    return {
+      endpoint: a,
+      roomId: r,
+      token: k,
+      ...(typeof n === 'string' && { roomName: n }),
+      ...(typeof m === 'string' && { accountKey: m }),
+    };
   } catch {
     return null;
   }

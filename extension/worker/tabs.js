@@ -19,11 +19,13 @@ export const awakenedTabs = (tabIds) =>
  * @returns {Promise<Record<string, PlatformStatus>>}
  */
 export async function sleepers(platforms) {
-  const looked = await Promise.all(Object.entries(platforms).map(async ([name, { asleep: _before, ...status }]) => {
-    const tab = await within(ANSWER_MS, chrome.tabs.get(status.tabId)).catch(() => null);
-    const asleep = tab?.discarded ? 'discarded' : tab && 'frozen' in tab && tab.frozen ? 'frozen' : null;
-    return /** @type {[string, PlatformStatus]} */ ([name, asleep ? { ...status, asleep } : status]);
-  }));
+  const looked = await Promise.all(
+    Object.entries(platforms).map(async ([name, { asleep: _before, ...status }]) => {
+      const tab = await within(ANSWER_MS, chrome.tabs.get(status.tabId)).catch(() => null);
+      const asleep = tab?.discarded ? 'discarded' : tab && 'frozen' in tab && tab.frozen ? 'frozen' : null;
+      return /** @type {[string, PlatformStatus]} */ ([name, asleep ? { ...status, asleep } : status]);
+    }),
+  );
   return Object.fromEntries(looked);
 }
 
@@ -46,11 +48,16 @@ export async function withheldSites() {
 export async function readAgain() {
   const script = chrome.runtime.getManifest().content_scripts?.[0];
   const tabs = await chrome.tabs.query({ url: sites() }).catch(() => []);
-  await Promise.all(tabs.map(async ({ id, discarded }) => {
-    if (id === undefined || discarded || !script?.js) return;
-    const isThere = await within(ANSWER_MS, chrome.tabs.sendMessage(id, { type: 'read' }, { frameId: 0 })).then(() => true, isAnswered);
-    if (!isThere) await chrome.scripting.executeScript({ target: { tabId: id }, files: script.js }).catch(() => {});
-  }));
+  await Promise.all(
+    tabs.map(async ({ id, discarded }) => {
+      if (id === undefined || discarded || !script?.js) return;
+      const isThere = await within(ANSWER_MS, chrome.tabs.sendMessage(id, { type: 'read' }, { frameId: 0 })).then(
+        () => true,
+        isAnswered,
+      );
+      if (!isThere) await chrome.scripting.executeScript({ target: { tabId: id }, files: script.js }).catch(() => {});
+    }),
+  );
 }
 
 /** A script that listens and does not reply closes the port; only a page without one has no receiving end. @param {unknown} error */

@@ -30,9 +30,18 @@ test('a lost socket is reported at once and reopened with since', () => {
 });
 
 test('pauses double with full jitter up to ten seconds', () => {
-  assert.deepEqual([0, 1, 2, 3].map((attempt) => backoffMs(attempt, () => 1)), [500, 1000, 2000, 4000]);
-  assert.equal(backoffMs(30, () => 1), 10_000);
-  assert.equal(backoffMs(30, () => 0), 0);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((attempt) => backoffMs(attempt, () => 1)),
+    [500, 1000, 2000, 4000],
+  );
+  assert.equal(
+    backoffMs(30, () => 1),
+    10_000,
+  );
+  assert.equal(
+    backoffMs(30, () => 0),
+    0,
+  );
 });
 
 test('a link that proved itself starts again from the shortest pause', () => {
@@ -49,7 +58,13 @@ test('a link that proved itself starts again from the shortest pause', () => {
   assert.equal(connection.link.retryAtMs, clock.now() + 500);
 });
 
-for (const [code, reason] of /** @type {[number, string][]} */ ([[1003, 'protocol'], [1009, 'protocol'], [4400, 'protocol'], [4401, 'token'], [4403, 'forbidden']])) {
+for (const [code, reason] of /** @type {[number, string][]} */ ([
+  [1003, 'protocol'],
+  [1009, 'protocol'],
+  [4400, 'protocol'],
+  [4401, 'token'],
+  [4403, 'forbidden'],
+])) {
   test(`close code ${code} ends the link for good, reason ${reason}`, () => {
     const { latest, connection, clock, sockets } = connect();
     latest().greet();
@@ -152,7 +167,7 @@ test('a server that misses one heartbeat is asked, and dropped if it does not an
   assert.deepEqual(latest().sent, []);
   clock.pass(1);
   assert.deepEqual(latest().sent, [{ type: 'ping' }]);
-  clock.pass(2_999);
+  clock.pass(2999);
   assert.equal(connection.link.phase, 'live');
   clock.pass(1);
   assert.equal(connection.link.reason, 'silent');
@@ -287,7 +302,10 @@ test('after stop nothing is opened again', () => {
   assert.equal(latest().closed, true);
 });
 
-const POLLED = () => /** @type {import('../../broadcast_service/dashboard/poll.js').Polled} */ ({ events: [/** @type {any} */ ({ event_type: 'SYNC', version: 1 })] });
+const POLLED = () =>
+  /** @type {import('../../broadcast_service/dashboard/poll.js').Polled} */ ({
+    events: [/** @type {any} */ ({ event_type: 'SYNC', version: 1 })],
+  });
 
 /** Lets sockets fail without ever opening, so many times. @param {ReturnType<typeof connect>} scene @param {number} times */
 async function fail({ latest, clock, sockets, connection }, times) {
@@ -305,7 +323,10 @@ async function fail({ latest, clock, sockets, connection }, times) {
 test('one socket that fails while HTTP answers is an accident, two are something in between: then polling feeds the page', async () => {
   const scene = connect({ probe: { verdict: 'ok' }, poll: POLLED });
   await fail(scene, 1);
-  assert.deepEqual([scene.connection.link.phase, scene.connection.link.reason, scene.polls.length], ['waiting', 'lost', 0]);
+  assert.deepEqual(
+    [scene.connection.link.phase, scene.connection.link.reason, scene.polls.length],
+    ['waiting', 'lost', 0],
+  );
   scene.clock.pass(10_000);
   await fail(scene, 1);
   const { phase, reason, via } = scene.connection.link;
@@ -321,7 +342,10 @@ test('polling asks every five seconds', async () => {
     await settle();
   }
   const [first = 0, ...later] = scene.polls;
-  assert.deepEqual(later.map((at) => at - first), [5000, 10_000]);
+  assert.deepEqual(
+    later.map((at) => at - first),
+    [5000, 10_000],
+  );
   assert.equal(scene.connection.link.setting, 'ALLOWED_ORIGINS');
 });
 
@@ -352,7 +376,10 @@ for (const verdict of /** @type {const} */ (['origin', 'path', 'gateway', 'redir
 test('a reached cap is named, waited for and not polled around', async () => {
   const scene = connect({ probe: { verdict: 'full', setting: 'MAX_CONNECTIONS', retryAfterMs: 5000 }, poll: POLLED });
   await fail(scene, 3);
-  assert.deepEqual([scene.connection.link.reason, scene.connection.link.setting, scene.polls.length], ['full', 'MAX_CONNECTIONS', 0]);
+  assert.deepEqual(
+    [scene.connection.link.reason, scene.connection.link.setting, scene.polls.length],
+    ['full', 'MAX_CONNECTIONS', 0],
+  );
 });
 
 test('sockets that open and bring nothing are found out too', async () => {
@@ -408,12 +435,18 @@ for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
     /** @type {number[]} */
     const delays = [];
     const { set } = scene.clock;
-    scene.clock.set = (run, delayMs) => { delays.push(delayMs); return set(run, delayMs); };
+    scene.clock.set = (run, delayMs) => {
+      delays.push(delayMs);
+      return set(run, delayMs);
+    };
     await fail(scene, 2);
     scene.connection.wake();
     scene.latest().greet();
     scene.latest().say({ event_type: 'RECONNECT', retry_after_ms: asks });
-    assert.ok(delays.every((delay) => delay >= 0 && delay <= 60_000), String(delays));
+    assert.ok(
+      delays.every((delay) => delay >= 0 && delay <= 60_000),
+      String(delays),
+    );
   });
 }
 

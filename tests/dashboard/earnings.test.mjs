@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Account, Ledger, gain } from '../../broadcast_service/dashboard/earnings.js';
+import { Account, gain, Ledger } from '../../broadcast_service/dashboard/earnings.js';
 
 test('a gain is never negative and the first balance is none', () => {
   assert.deepEqual([gain(null, 500), gain(10, 25), gain(25, 10)], [0, 15, 0]);
@@ -16,19 +16,25 @@ const CASES = {
   'a slipped digit': [[35_549, 355_492, 35_550], 1],
   'half a number': [[12_345, 123, 12_350], 5],
   'a large tip': [[100, 5100, 5200], 5100],
-  'spending': [[500, 300, 350], 50],
+  spending: [[500, 300, 350], 50],
   'two cash-outs': [[100, 10, 60, 5, 25], 70],
 };
 for (const [name, [tokens, earned]] of Object.entries(CASES)) {
   test(`a minute is counted as history counts it: ${name}`, () => {
     const account = new Account();
-    assert.equal(tokens.reduce((total, balance, i) => total + account.read(balance, 6000 + 5 * i), 0), earned);
+    assert.equal(
+      tokens.reduce((total, balance, i) => total + account.read(balance, 6000 + 5 * i), 0),
+      earned,
+    );
   });
 }
 
 test('a minute counts on from the last balance of the one before', () => {
   const account = new Account();
-  assert.deepEqual([account.read(100, 6055), account.read(130, 6060), account.read(120, 6120), account.read(150, 6180)], [0, 30, 0, 30]);
+  assert.deepEqual(
+    [account.read(100, 6055), account.read(130, 6060), account.read(120, 6120), account.read(150, 6180)],
+    [0, 30, 0, 30],
+  );
 });
 
 test('what was added can be taken back, and no minute falls below 0', () => {
@@ -44,7 +50,14 @@ test('history replaces the minutes it covers and keeps the later ones', () => {
   const ledger = new Ledger(60);
   ledger.add(10, 5);
   ledger.add(11, 7);
-  ledger.settle(new Map([[9, 100], [10, 50], [11, 999]]), 10);
+  ledger.settle(
+    new Map([
+      [9, 100],
+      [10, 50],
+      [11, 999],
+    ]),
+    10,
+  );
   assert.deepEqual(ledger.series(11, 3), [100, 50, 7]);
 });
 

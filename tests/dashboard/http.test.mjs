@@ -11,10 +11,12 @@ import { Clock, settle } from './scripted.mjs';
 function scripted(answer) {
   /** @type {{url: string, options: RequestInit}[]} */
   const asked = [];
-  const ask = /** @type {typeof fetch} */ (async (url, options) => {
-    asked.push({ url: String(url), options: options ?? {} });
-    return answer(String(url));
-  });
+  const ask = /** @type {typeof fetch} */ (
+    async (url, options) => {
+      asked.push({ url: String(url), options: options ?? {} });
+      return answer(String(url));
+    }
+  );
   return { ask, asked };
 }
 
@@ -27,33 +29,75 @@ test('the token is in a header and in no address', async () => {
 
 test('a refusal keeps its status, and silence is status 0', async () => {
   const refusing = new Api(() => '', scripted(() => new Response('', { status: 403 })).ask);
-  await assert.rejects(refusing.analytics({ from: 1, to: 2, step: 60 }), (error) => error instanceof RequestFailed && error.status === 403);
+  await assert.rejects(
+    refusing.analytics({ from: 1, to: 2, step: 60 }),
+    (error) => error instanceof RequestFailed && error.status === 403,
+  );
   const silent = new Api(() => '', scripted(() => Promise.reject(new TypeError())).ask);
-  await assert.rejects(silent.analytics({ from: 1, to: 2, step: 60 }), (error) => error instanceof RequestFailed && error.status === 0);
+  await assert.rejects(
+    silent.analytics({ from: 1, to: 2, step: 60 }),
+    (error) => error instanceof RequestFailed && error.status === 0,
+  );
 });
 
 /** The server's own refusal. @param {number} status @param {Record<string, unknown>} [members] @param {Record<string, string>} [headers] */
 const problem = (status, members = {}, headers = {}) =>
-  new Response(JSON.stringify({ status, ...members }), { status, headers: { 'Content-Type': 'application/problem+json', ...headers } });
-const asked = (/** @type {Response} */ response) => probe('ws/dashboard', 't', { ask: scripted(() => response).ask, now: () => 0 });
+  new Response(JSON.stringify({ status, ...members }), {
+    status,
+    headers: { 'Content-Type': 'application/problem+json', ...headers },
+  });
+const asked = (/** @type {Response} */ response) =>
+  probe('ws/dashboard', 't', { ask: scripted(() => response).ask, now: () => 0 });
 
 /** @type {[string, Response, import('../../broadcast_service/dashboard/connection.js').Probe][]} */
 const ANSWERS = [
   ['nothing stands against a socket', problem(426, { code: 'upgrade_required' }), { verdict: 'ok' }],
   ['the token', problem(401), { verdict: 'token' }],
   ['the scope', problem(403), { verdict: 'forbidden' }],
-  ['the origin', problem(403, { code: 'origin_refused', setting: 'ALLOWED_ORIGINS' }), { verdict: 'origin', setting: 'ALLOWED_ORIGINS' }],
-  ['a setting that is none', problem(403, { code: 'origin_refused', setting: '<b>x</b>' }), { verdict: 'origin', setting: undefined }],
-  ['a cap', problem(429, { setting: 'MAX_CONNECTIONS_PER_ADDRESS' }, { 'Retry-After': '5' }), { verdict: 'full', retryAfterMs: 5000, setting: 'MAX_CONNECTIONS_PER_ADDRESS' }],
-  ['the cap of the process', problem(503, { setting: 'MAX_CONNECTIONS' }, { 'Retry-After': '5' }), { verdict: 'full', retryAfterMs: 5000, setting: 'MAX_CONNECTIONS' }],
+  [
+    'the origin',
+    problem(403, { code: 'origin_refused', setting: 'ALLOWED_ORIGINS' }),
+    { verdict: 'origin', setting: 'ALLOWED_ORIGINS' },
+  ],
+  [
+    'a setting that is none',
+    problem(403, { code: 'origin_refused', setting: '<b>x</b>' }),
+    { verdict: 'origin', setting: undefined },
+  ],
+  [
+    'a cap',
+    problem(429, { setting: 'MAX_CONNECTIONS_PER_ADDRESS' }, { 'Retry-After': '5' }),
+    { verdict: 'full', retryAfterMs: 5000, setting: 'MAX_CONNECTIONS_PER_ADDRESS' },
+  ],
+  [
+    'the cap of the process',
+    problem(503, { setting: 'MAX_CONNECTIONS' }, { 'Retry-After': '5' }),
+    { verdict: 'full', retryAfterMs: 5000, setting: 'MAX_CONNECTIONS' },
+  ],
   ['a server that drains', problem(503, {}, { 'Retry-After': '1' }), { verdict: 'busy', retryAfterMs: 1000 }],
-  ['a proxy without its server', new Response('<html>', { status: 502 }), { verdict: 'gateway', status: 502, retryAfterMs: undefined }],
-  ['a proxy in maintenance', new Response('', { status: 503, headers: { 'Retry-After': '20' } }), { verdict: 'gateway', status: 503, retryAfterMs: 20_000 }],
+  [
+    'a proxy without its server',
+    new Response('<html>', { status: 502 }),
+    { verdict: 'gateway', status: 502, retryAfterMs: undefined },
+  ],
+  [
+    'a proxy in maintenance',
+    new Response('', { status: 503, headers: { 'Retry-After': '20' } }),
+    { verdict: 'gateway', status: 503, retryAfterMs: 20_000 },
+  ],
   ['a path that leads elsewhere', new Response('', { status: 404 }), { verdict: 'path', status: 404 }],
   ['a page of somebody else', new Response('<html>', { status: 200 }), { verdict: 'path', status: 200 }],
-  ['a proxy that wants a password', new Response('', { status: 401 }), { verdict: 'odd', status: 401, retryAfterMs: undefined }],
+  [
+    'a proxy that wants a password',
+    new Response('', { status: 401 }),
+    { verdict: 'odd', status: 401, retryAfterMs: undefined },
+  ],
   ['a firewall', new Response('', { status: 403 }), { verdict: 'odd', status: 403, retryAfterMs: undefined }],
-  ['a sign-in page', new Response('', { status: 302, headers: { Location: 'https://login.example' } }), { verdict: 'redirect' }],
+  [
+    'a sign-in page',
+    new Response('', { status: 302, headers: { Location: 'https://login.example' } }),
+    { verdict: 'redirect' },
+  ],
 ];
 for (const [what, response, expected] of ANSWERS) {
   test(`a refused handshake: ${what} means ${expected.verdict}`, async () => {
@@ -65,21 +109,53 @@ test('the question names the page, shows the token in a header, and follows no r
   const { ask, asked: seen } = scripted(() => problem(426));
   await probe('ws/dashboard', 'aa.bb.cc', { ask, origin: 'https://wall.example' });
   assert.equal(seen[0]?.url, 'ws/dashboard');
-  assert.deepEqual(seen[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc', 'Pulse-Origin': 'https://wall.example' });
+  assert.deepEqual(seen[0]?.options.headers, {
+    Authorization: 'Bearer aa.bb.cc',
+    'Pulse-Origin': 'https://wall.example',
+  });
   assert.equal(seen[0]?.options.redirect, 'manual');
 });
 
 test('nobody answers', async () => {
-  assert.deepEqual(await probe('x', 't', { ask: scripted(() => Promise.reject(new TypeError())).ask }), { verdict: 'unreachable' });
+  assert.deepEqual(await probe('x', 't', { ask: scripted(() => Promise.reject(new TypeError())).ask }), {
+    verdict: 'unreachable',
+  });
 });
 
 const NOW = Date.parse('Thu, 26 Nov 2026 12:00:00 GMT');
 /** @type {[string | null, number | undefined][]} */
 const WAITS = [
-  ['0', 0], ['7', 7000], [' 7 ', 7000], ['60', 60_000], ['61', 60_000], ['3600', 60_000], ['2147483', 60_000], ['2147484', 60_000], ['9999999999', 60_000], ['9'.repeat(400), 60_000],
-  ['Thu, 26 Nov 2026 12:00:20 GMT', 20_000], ['Fri, 31 Dec 2100 23:59:59 GMT', 60_000], ['Thursday, 26-Nov-26 12:00:20 GMT', 20_000],
-  [null, undefined], ['', undefined], ['-5', undefined], ['+5', undefined], ['1.5', undefined], ['1e9', undefined], ['0x10', undefined], ['0b1', undefined], ['5 s', undefined], ['5, 6', undefined],
-  ['Infinity', undefined], ['NaN', undefined], ['soon', undefined], ['2026', 60_000], ['2026-11-26', undefined], ['26 Nov 2026', undefined], ['Thu, 26 Nov 2020 12:00:00 GMT', undefined], ['٥', undefined],
+  ['0', 0],
+  ['7', 7000],
+  [' 7 ', 7000],
+  ['60', 60_000],
+  ['61', 60_000],
+  ['3600', 60_000],
+  ['2147483', 60_000],
+  ['2147484', 60_000],
+  ['9999999999', 60_000],
+  ['9'.repeat(400), 60_000],
+  ['Thu, 26 Nov 2026 12:00:20 GMT', 20_000],
+  ['Fri, 31 Dec 2100 23:59:59 GMT', 60_000],
+  ['Thursday, 26-Nov-26 12:00:20 GMT', 20_000],
+  [null, undefined],
+  ['', undefined],
+  ['-5', undefined],
+  ['+5', undefined],
+  ['1.5', undefined],
+  ['1e9', undefined],
+  ['0x10', undefined],
+  ['0b1', undefined],
+  ['5 s', undefined],
+  ['5, 6', undefined],
+  ['Infinity', undefined],
+  ['NaN', undefined],
+  ['soon', undefined],
+  ['2026', 60_000],
+  ['2026-11-26', undefined],
+  ['26 Nov 2026', undefined],
+  ['Thu, 26 Nov 2020 12:00:00 GMT', undefined],
+  ['٥', undefined],
 ];
 for (const [text, expected] of WAITS) {
   test(`Retry-After ${text === null ? 'absent' : JSON.stringify(text.slice(0, 40))} asks for ${expected === undefined ? 'nothing' : `${expected} ms`}`, () => {
@@ -92,21 +168,42 @@ test('a date in Retry-After is measured by the clock of whoever sent it', async 
   assert.equal((await asked(problem(503, {}, headers))).retryAfterMs, 20_000);
 });
 
-const SESSION = { stale_seconds: 15, ttl_seconds: 3600, token_expires_at: 9, rooms: ['*'], platforms: null, build: 'b', time_ms: 5000 };
+const SESSION = {
+  stale_seconds: 15,
+  ttl_seconds: 3600,
+  token_expires_at: 9,
+  rooms: ['*'],
+  platforms: null,
+  build: 'b',
+  time_ms: 5000,
+};
 
 test('polled values become the events that a socket would have sent', async () => {
   const update = { event_type: 'TELEMETRY_UPDATE', room_id: 'blue', version: 3 };
-  const { ask, asked: seen } = scripted(() => Response.json({ upstream: 'ok', version: 4, events: [update], session: SESSION }));
+  const { ask, asked: seen } = scripted(() =>
+    Response.json({ upstream: 'ok', version: 4, events: [update], session: SESSION }),
+  );
   const answer = await poll('api/tracking/telemetry', 'aa.bb.cc', ask);
   assert.ok('events' in answer);
-  assert.deepEqual(answer.events.map(({ event_type }) => event_type), ['HELLO', 'UPSTREAM', 'TELEMETRY_UPDATE', 'SYNC']);
+  assert.deepEqual(
+    answer.events.map(({ event_type }) => event_type),
+    ['HELLO', 'UPSTREAM', 'TELEMETRY_UPDATE', 'SYNC'],
+  );
   assert.deepEqual(seen[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc' });
   const store = new Store();
   for (const event of answer.events) if (event.event_type !== 'TELEMETRY_UPDATE') store.apply(event, 0);
-  assert.deepEqual([store.tokenExpiresAt, store.ttlSeconds, store.complete, store.upstream, store.clock.now(0)], [9, 3600, true, 'ok', 5000]);
+  assert.deepEqual(
+    [store.tokenExpiresAt, store.ttlSeconds, store.complete, store.upstream, store.clock.now(0)],
+    [9, 3600, true, 'ok', 5000],
+  );
 });
 
-for (const [status, verdict] of /** @type {const} */ ([[401, 'token'], [403, 'forbidden'], [500, 'unreachable'], [204, 'unreachable']])) {
+for (const [status, verdict] of /** @type {const} */ ([
+  [401, 'token'],
+  [403, 'forbidden'],
+  [500, 'unreachable'],
+  [204, 'unreachable'],
+])) {
   test(`a poll answered with ${status} means ${verdict}`, async () => {
     assert.deepEqual(await poll('x', 't', scripted(() => new Response(null, { status })).ask), { verdict });
   });
@@ -116,7 +213,13 @@ for (const [status, verdict] of /** @type {const} */ ([[401, 'token'], [403, 'fo
 function baselineOf(answer) {
   const { ask, asked } = scripted(answer);
   const [store, clock] = [new Store(), new Clock()];
-  const baseline = new Baseline(new Api(() => '', ask), store, clock, () => 0.5, () => {});
+  const baseline = new Baseline(
+    new Api(() => '', ask),
+    store,
+    clock,
+    () => 0.5,
+    () => {},
+  );
   return { baseline, store, clock, asked };
 }
 /** Each minute of a span earned 2. @param {string} url */

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Speech, chooseLanguage, chooseLocale } from '../../broadcast_service/dashboard/i18n.js';
+import { chooseLanguage, chooseLocale, Speech } from '../../broadcast_service/dashboard/i18n.js';
 import en from '../../broadcast_service/dashboard/locales/en.js';
 import es from '../../broadcast_service/dashboard/locales/es.js';
 
 test('both languages say the same things with the same blanks', () => {
-  const blanks = (/** @type {any} */ words) => Object.fromEntries(Object.entries(words).map(([name, text]) =>
-    [name, [...new Set(JSON.stringify(text).match(/\{\w+\}/g) ?? [])].sort()]));
+  const blanks = (/** @type {any} */ words) =>
+    Object.fromEntries(
+      Object.entries(words).map(([name, text]) => [
+        name,
+        [...new Set(JSON.stringify(text).match(/\{\w+\}/gu) ?? [])].sort(),
+      ]),
+    );
   assert.deepEqual(blanks(es), blanks(en));
 });
 
@@ -16,8 +21,8 @@ test('the first language we speak wins', () => {
 });
 
 test('a regional variant decides how numbers look', () => {
-  assert.equal(new Speech('es', ['es-MX']).number(12345), '12,345');
-  assert.equal(new Speech('es', ['es-CO']).number(12345), '12.345');
+  assert.equal(new Speech('es', ['es-MX']).number(12_345), '12,345');
+  assert.equal(new Speech('es', ['es-CO']).number(12_345), '12.345');
 });
 
 test('plurals and unknown numbers are spelled out', () => {
@@ -33,14 +38,37 @@ test('a time that ends in a dot needs no second one', () => {
 
 test('ages are told in the unit a person would use', () => {
   const speech = new Speech('en');
-  assert.deepEqual([0.4, 3, 90, 7200, 200_000].map((age) => speech.age(age)), ['now', '3 sec ago', '1 min ago', '2 hr ago', '2 days ago']);
+  assert.deepEqual(
+    [0.4, 3, 90, 7200, 200_000].map((age) => speech.age(age)),
+    ['now', '3 sec ago', '1 min ago', '2 hr ago', '2 days ago'],
+  );
 });
 
-const ODD_TAGS = ['en-US@posix', 'en_US.UTF-8', 'en_US', 'en-', 'en-GB-oed', 'en-x', 'en-u', 'en-US-u-ca', 'en--US', 'EN', 'en-US-US-US', 'en.UTF-8', 'C', '', '*', 'x', 'i-klingon', '\u0000', 'de-DE'];
+const ODD_TAGS = [
+  'en-US@posix',
+  'en_US.UTF-8',
+  'en_US',
+  'en-',
+  'en-GB-oed',
+  'en-x',
+  'en-u',
+  'en-US-u-ca',
+  'en--US',
+  'EN',
+  'en-US-US-US',
+  'en.UTF-8',
+  'C',
+  '',
+  '*',
+  'x',
+  'i-klingon',
+  '\u0000',
+  'de-DE',
+];
 for (const tag of ODD_TAGS) {
   test(`a browser whose language is ${JSON.stringify(tag)} gets words and numbers`, () => {
-    assert.equal(new Speech(chooseLanguage([tag]), [tag]).number(12345), '12,345');
-    assert.equal(new Speech('es', [tag, 'es-CO']).number(12345), '12.345');
+    assert.equal(new Speech(chooseLanguage([tag]), [tag]).number(12_345), '12,345');
+    assert.equal(new Speech('es', [tag, 'es-CO']).number(12_345), '12.345');
   });
 }
 
@@ -60,23 +88,36 @@ test('languages that are no list of texts mean English', () => {
 
 test('a time that no clock can show is a dash and not an exception', () => {
   const speech = new Speech('en');
-  for (const { format } of [speech.clock, speech.hour, speech.moment, speech.weekday, speech.hourOfWeek].map((times) => ({ format: (/** @type {number} */ ms) => times.format(ms) }))) {
+  for (const { format } of [speech.clock, speech.hour, speech.moment, speech.weekday, speech.hourOfWeek].map(
+    (times) => ({ format: (/** @type {number} */ ms) => times.format(ms) }),
+  )) {
     for (const ms of [NaN, Infinity, 1e18, -1e18]) assert.equal(format(ms), '—');
   }
 });
 
 test('Spanish shortens numbers in one way at every size', () => {
   const speech = new Speech('es', ['es-CO']);
-  const said = [0, 250, 1000, 2500, 30_000, 1_250_000, 4_295_104_354, 2_147_483_647_000].map((value) => speech.short(value).replace(/\u00a0/g, ' '));
+  const said = [0, 250, 1000, 2500, 30_000, 1_250_000, 4_295_104_354, 2_147_483_647_000].map((value) =>
+    speech.short(value).replace(/\u00a0/gu, ' '),
+  );
   assert.deepEqual(said, ['0', '250', '1 mil', '2,5 mil', '30 mil', '1,25 M', '4,3 mil M', '2,15 B']);
   assert.equal(new Speech('en').short(30_000), '30K');
 });
 
 test('numbers along an axis are short, and never two alike', () => {
   const speech = new Speech('es', ['es-CO']);
-  assert.deepEqual(speech.axis([0, 10_000, 20_000]).map((words) => words.replace(/\u00a0/g, ' ')), ['0', '10 mil', '20 mil']);
+  assert.deepEqual(
+    speech.axis([0, 10_000, 20_000]).map((words) => words.replace(/\u00a0/gu, ' ')),
+    ['0', '10 mil', '20 mil'],
+  );
   assert.deepEqual(speech.axis([4_294_966_000, 4_294_967_000]), ['4.294.966.000', '4.294.967.000']);
-  for (const ticks of [[999_000, 1_000_000, 1_001_000], [1_250_000, 1_500_000], [0, 1, 2], [123_456_000, 123_457_000]]) {
-    for (const language of /** @type {const} */ (['es', 'en'])) assert.equal(new Set(new Speech(language).axis(ticks)).size, ticks.length);
+  for (const ticks of [
+    [999_000, 1_000_000, 1_001_000],
+    [1_250_000, 1_500_000],
+    [0, 1, 2],
+    [123_456_000, 123_457_000],
+  ]) {
+    for (const language of /** @type {const} */ (['es', 'en']))
+      assert.equal(new Set(new Speech(language).axis(ticks)).size, ticks.length);
   }
 });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ledger } from '../../broadcast_service/dashboard/earnings.js';
 import { keepRecent, ownerOf, takeRecent } from '../../broadcast_service/dashboard/recent.js';
-import { Store } from '../../broadcast_service/dashboard/store.js';
 import { storageOf } from '../../broadcast_service/dashboard/storage.js';
+import { Store } from '../../broadcast_service/dashboard/store.js';
 
 const memory = () => storageOf(() => null);
 const ledger = new Ledger(60);
@@ -15,7 +15,10 @@ const OWNER = ownerOf('a.b.signature', store);
 test('the last minutes survive a reload, once', () => {
   const storage = memory();
   keepRecent(storage, OWNER, ledger, 100);
-  assert.deepEqual(takeRecent(storage, OWNER, 101), [[99, 3], [100, 5]]);
+  assert.deepEqual(takeRecent(storage, OWNER, 101), [
+    [99, 3],
+    [100, 5],
+  ]);
   assert.deepEqual(takeRecent(storage, OWNER, 101), []);
 });
 
@@ -37,7 +40,13 @@ test('another token, a later time and a broken value give nothing', () => {
   assert.deepEqual(takeRecent(storage, ownerOf('a.b.different', store), 100), []);
   keepRecent(storage, OWNER, ledger, 100);
   assert.deepEqual(takeRecent(storage, OWNER, 103), []);
-  for (const text of ['{', 'null', '[]', '{"owner":"me","minute":100,"earned":"x"}', '{"owner":"me","minute":100,"earned":[null,"7"]}']) {
+  for (const text of [
+    '{',
+    'null',
+    '[]',
+    '{"owner":"me","minute":100,"earned":"x"}',
+    '{"owner":"me","minute":100,"earned":[null,"7"]}',
+  ]) {
     storage.setItem('studio-pulse.recent', text);
     assert.deepEqual(takeRecent(storage, 'me', 100), []);
   }

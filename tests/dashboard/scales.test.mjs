@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openFrom, spanOf } from '../../broadcast_service/dashboard/periods.js';
-import { hoursOfWeek, meanPerHour, measuredPoints, placeLabels, quantileLevels, timeTicks, valueTicks } from '../../broadcast_service/dashboard/scales.js';
+import {
+  hoursOfWeek,
+  meanPerHour,
+  measuredPoints,
+  placeLabels,
+  quantileLevels,
+  timeTicks,
+  valueTicks,
+} from '../../broadcast_service/dashboard/scales.js';
 
-process.env['TZ'] = 'America/Bogota'; // the reader's clock, five hours behind UTC
+process.env.TZ = 'America/Bogota'; // the reader's clock, five hours behind UTC
 const MONDAY = Date.UTC(2026, 0, 5, 5) / 1000; // midnight there
 
 test('value ticks are round whole numbers that cover the data', () => {
@@ -25,10 +33,17 @@ test('a day is labelled at whole hours of the reader, a week at midnights', () =
 });
 
 /** @param {number[]} earned per hour @param {number[]} [minutes] */
-const hourly = (earned, minutes = earned.map(() => 60)) => ({ from: MONDAY, step: 3600, earned, measured_minutes: minutes });
+const hourly = (earned, minutes = earned.map(() => 60)) => ({
+  from: MONDAY,
+  step: 3600,
+  earned,
+  measured_minutes: minutes,
+});
 
-test('hours of the week are means on the reader\'s own clock, Monday first', () => {
-  const hours = hoursOfWeek(hourly(Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0))));
+test("hours of the week are means on the reader's own clock, Monday first", () => {
+  const hours = hoursOfWeek(
+    hourly(Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0))),
+  );
   assert.equal(hours[0]?.[0], 20);
   assert.equal(hours[6]?.[23], 0);
 });
@@ -51,11 +66,22 @@ test('a gain in a single measured minute of an hour is no pace of sixty times as
 test('a week with a day of data has the same mean as the day', () => {
   const day = Array.from({ length: 24 }, () => 100);
   const week = [...Array.from({ length: 144 }, () => 0), ...day];
-  assert.equal(meanPerHour(hourly(week, week.map((_, i) => (i < 144 ? 0 : 60)))).perHour, meanPerHour(hourly(day)).perHour);
+  assert.equal(
+    meanPerHour(
+      hourly(
+        week,
+        week.map((_, i) => (i < 144 ? 0 : 60)),
+      ),
+    ).perHour,
+    meanPerHour(hourly(day)).perHour,
+  );
 });
 
 test('a step that was not measured is no point of a chart, one that earned nothing is', () => {
-  assert.deepEqual(measuredPoints(hourly([7, 0, 0], [60, 60, 0])).map(({ value }) => value), [7, 0]);
+  assert.deepEqual(
+    measuredPoints(hourly([7, 0, 0], [60, 60, 0])).map(({ value }) => value),
+    [7, 0],
+  );
 });
 
 test('a server that does not report measured minutes has measured what it has earnings for', () => {
@@ -68,13 +94,13 @@ test('colours go by rank: one outlier does not flatten the others, and nothing e
   assert.equal(quantileLevels([5])(5), 4);
 });
 
-test('the step that is not over begins at a whole one of the reader\'s day', () => {
+test("the step that is not over begins at a whole one of the reader's day", () => {
   const now = (MONDAY + 10 * 3600 + 61) * 1000;
   assert.equal(openFrom(3600, now), (MONDAY + 10 * 3600) * 1000);
   assert.equal(openFrom(900, now + 900_000), (MONDAY + 10 * 3600 + 900) * 1000);
 });
 
-test('periods are whole hours, and today begins at the reader\'s midnight', () => {
+test("periods are whole hours, and today begins at the reader's midnight", () => {
   const now = (MONDAY + 10 * 3600 + 61) * 1000;
   assert.deepEqual(spanOf('today', now, 3600), { from: MONDAY, to: MONDAY + 11 * 3600, step: 3600 });
   assert.deepEqual(spanOf('day', now, 3600), { from: MONDAY - 13 * 3600, to: MONDAY + 11 * 3600, step: 3600 });

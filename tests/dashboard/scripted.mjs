@@ -18,12 +18,14 @@ export class Clock {
     return this.#next++;
   };
   /** @param {number} timer */
-  clear = (timer) => { this.#timers.delete(timer); };
+  clear = (timer) => {
+    this.#timers.delete(timer);
+  };
 
   /** @param {number} ms */
   pass(ms) {
     const end = this.nowMs + ms;
-    for (;;) {
+    while (true) {
       const due = [...this.#timers].filter(([, { atMs }]) => atMs <= end).sort((a, b) => a[1].atMs - b[1].atMs)[0];
       if (!due) break;
       this.#timers.delete(due[0]);
@@ -52,11 +54,17 @@ export class ScriptedSocket {
   }
 
   /** @param {string} text */
-  send(text) { this.sent.push(JSON.parse(text)); }
-  close() { this.closed = true; }
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {
+    this.closed = true;
+  }
 
   /** The server accepts and says these events. @param {...Partial<ServerEvent>} events */
-  say(...events) { this.onmessage?.({ data: events.map((event) => JSON.stringify(event)).join('\n') }); }
+  say(...events) {
+    this.onmessage?.({ data: events.map((event) => JSON.stringify(event)).join('\n') });
+  }
 
   /** Handshake, HELLO and an empty snapshot. @param {number} [version] */
   greet(version = 7) {
@@ -65,12 +73,18 @@ export class ScriptedSocket {
   }
 
   /** @param {number} code */
-  end(code) { this.onclose?.({ code }); }
+  end(code) {
+    this.onclose?.({ code });
+  }
 }
 
 /** @typedef {import('../../broadcast_service/dashboard/poll.js').Polled} Polled */
 /** @param {{probe?: Probe, poll?: () => Polled, random?: number}} [script] */
-export function connect({ probe = { verdict: 'unreachable' }, poll = () => ({ verdict: 'unreachable' }), random = 0.5 } = {}) {
+export function connect({
+  probe = { verdict: 'unreachable' },
+  poll = () => ({ verdict: 'unreachable' }),
+  random = 0.5,
+} = {}) {
   const clock = new Clock();
   /** @type {ScriptedSocket[]} */
   const sockets = [];
@@ -84,9 +98,16 @@ export function connect({ probe = { verdict: 'unreachable' }, poll = () => ({ ve
   const renewals = [];
   const connection = new Connection({
     url: 'ws://studio/ws/dashboard',
-    openSocket: (url, protocols) => { const socket = new ScriptedSocket(url, protocols); sockets.push(socket); return socket; },
+    openSocket: (url, protocols) => {
+      const socket = new ScriptedSocket(url, protocols);
+      sockets.push(socket);
+      return socket;
+    },
     probe: async () => probe,
-    poll: async () => { polls.push(clock.now()); return poll(); },
+    poll: async () => {
+      polls.push(clock.now());
+      return poll();
+    },
     timers: clock,
     random: () => random,
     onEvents: (batch) => events.push(...batch),
@@ -94,9 +115,16 @@ export function connect({ probe = { verdict: 'unreachable' }, poll = () => ({ ve
     onRenewal: (token, accepted) => renewals.push([token, accepted]),
   });
   connection.start('aaa.bbb.ccc');
-  const latest = () => { const socket = sockets.at(-1); if (!socket) throw new Error('no socket was opened'); return socket; };
+  const latest = () => {
+    const socket = sockets.at(-1);
+    if (!socket) throw new Error('no socket was opened');
+    return socket;
+  };
   return { polls, connection, clock, sockets, events, phases, renewals, latest };
 }
 
 /** Lets the answer of a probe arrive. */
-export const settle = () => new Promise((resolve) => { setImmediate(resolve); });
+export const settle = () =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });

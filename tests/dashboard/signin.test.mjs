@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { credentials, subprotocols } from '../../broadcast_service/dashboard/credentials.js';
-import { SignIn, SignInFailed, browserName, tidyLetters } from '../../broadcast_service/dashboard/signin.js';
+import { browserName, SignIn, SignInFailed, tidyLetters } from '../../broadcast_service/dashboard/signin.js';
 
 /** @param {number} status @param {unknown} [body] @param {string} [token] */
 function answering(status, body = {}, token = '') {
   /** @type {{url: string, options: RequestInit}[]} */
   const requests = [];
-  const signIn = new SignIn(() => token, (url, options) => {
-    requests.push({ url, options });
-    return Promise.resolve(new Response(status === 204 ? null : JSON.stringify(body), { status }));
-  });
+  const signIn = new SignIn(
+    () => token,
+    (url, options) => {
+      requests.push({ url, options });
+      return Promise.resolve(new Response(status === 204 ? null : JSON.stringify(body), { status }));
+    },
+  );
   return { signIn, requests };
 }
 
@@ -23,8 +26,14 @@ test('a request says who asks with a token or with the cookie, never with both',
 
 test('nobody signed in is an answer, a server that does not answer is not', async () => {
   assert.equal(await answering(401).signIn.current(), null);
-  await assert.rejects(answering(503).signIn.current(), (/** @type {any} */ error) => error instanceof SignInFailed && error.status === 503);
-  const away = new SignIn(() => '', () => Promise.reject(new TypeError('away')));
+  await assert.rejects(
+    answering(503).signIn.current(),
+    (/** @type {any} */ error) => error instanceof SignInFailed && error.status === 503,
+  );
+  const away = new SignIn(
+    () => '',
+    () => Promise.reject(new TypeError('away')),
+  );
   await assert.rejects(away.current(), (/** @type {any} */ error) => error.status === 0);
 });
 
@@ -32,8 +41,14 @@ test('a code and a token never stand in an address', async () => {
   const { signIn, requests } = answering(200);
   await signIn.withCode('secret-code', true);
   await signIn.withToken('aa.bb.cc', true);
-  assert.equal(requests.some(({ url }) => url.includes('secret-code') || url.includes('aa.bb.cc')), false);
-  assert.deepEqual(requests.map(({ options }) => options.method), ['POST', 'POST']);
+  assert.equal(
+    requests.some(({ url }) => url.includes('secret-code') || url.includes('aa.bb.cc')),
+    false,
+  );
+  assert.deepEqual(
+    requests.map(({ options }) => options.method),
+    ['POST', 'POST'],
+  );
   assert.equal(new Headers(requests[1]?.options.headers).get('Authorization'), 'Bearer aa.bb.cc');
 });
 
@@ -41,18 +56,38 @@ test('a pairing waits, is approved, is refused or expires', async () => {
   const pairing = { letters: 'ACDEFG', claim: 'x', expires_at: 0, poll_seconds: 3 };
   assert.equal(await answering(202).signIn.claim(pairing), false);
   assert.equal(await answering(200).signIn.claim(pairing), true);
-  for (const status of [403, 410]) await assert.rejects(answering(status).signIn.claim(pairing), (/** @type {any} */ error) => error.status === status);
+  for (const status of [403, 410])
+    await assert.rejects(
+      answering(status).signIn.claim(pairing),
+      (/** @type {any} */ error) => error.status === status,
+    );
 });
 
 test('letters are taken as people type and scan them', () => {
-  for (const typed of ['acdefg', 'ACD EFG', ' acd-efg ', 'https://wall.example/#pair=ACDEFG']) assert.equal(tidyLetters(typed), 'ACDEFG');
+  for (const typed of ['acdefg', 'ACD EFG', ' acd-efg ', 'https://wall.example/#pair=ACDEFG'])
+    assert.equal(tidyLetters(typed), 'ACDEFG');
   for (const typed of ['', 'ACDEF', 'ACDEFGH', 'ACDEF1', '<b>abc']) assert.equal(tidyLetters(typed), '');
 });
 
 test('a browser is named for people', () => {
-  assert.equal(browserName('Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36'), 'Chrome · Windows');
-  assert.equal(browserName('Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1'), 'Safari · iPhone');
-  assert.equal(browserName('Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/4.0 Chrome/108.0 TV Safari/537.36'), 'Samsung Internet · Tizen');
+  assert.equal(
+    browserName(
+      'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36',
+    ),
+    'Chrome · Windows',
+  );
+  assert.equal(
+    browserName(
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1',
+    ),
+    'Safari · iPhone',
+  );
+  assert.equal(
+    browserName(
+      'Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/4.0 Chrome/108.0 TV Safari/537.36',
+    ),
+    'Samsung Internet · Tizen',
+  );
   assert.equal(browserName(''), '—');
   assert.equal(browserName('curl/8.0'), 'curl/8.0');
 });

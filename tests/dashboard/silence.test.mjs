@@ -10,10 +10,16 @@ function studio(ages, interval = 5) {
   for (const [name, age] of Object.entries(ages)) {
     const [room, platform = 'camsoda'] = name.split(' on ');
     const at = NOW - age;
-    store.apply({
-      event_type: 'TELEMETRY_UPDATE', room_id: /** @type {string} */ (room), version: 1, timestamp: at,
-      data: { platform, tokens: 1, tips: null, viewers: null, goal: null, timestamp: at, interval_seconds: interval },
-    }, NOW * 1000);
+    store.apply(
+      {
+        event_type: 'TELEMETRY_UPDATE',
+        room_id: /** @type {string} */ (room),
+        version: 1,
+        timestamp: at,
+        data: { platform, tokens: 1, tips: null, viewers: null, goal: null, timestamp: at, interval_seconds: interval },
+      },
+      NOW * 1000,
+    );
   }
   store.listen(NOW * 1000);
   return store.silence;
@@ -66,7 +72,13 @@ test('two rooms are a silence only together', () => {
 });
 
 test('producers that report once a minute fall silent within a minute of each other', () => {
-  assert.equal(studio(rooms(5, (i) => 200 + i * 12), 60)?.rooms, 5);
+  assert.equal(
+    studio(
+      rooms(5, (i) => 200 + i * 12),
+      60,
+    )?.rooms,
+    5,
+  );
 });
 
 test('rooms that report are no silence, however late their clocks', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clockError } from '../../broadcast_service/dashboard/lag.js';
-import { Store, feedKey, statusOf } from '../../broadcast_service/dashboard/store.js';
+import { feedKey, Store, statusOf } from '../../broadcast_service/dashboard/store.js';
 import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/messages.js').Numbers} Numbers */
@@ -10,17 +10,33 @@ const NOW = 1_764_000_000;
 const LOCAL = NOW * 1000;
 
 /** @param {string} room @param {number} version @param {Partial<Numbers>} [data] @param {number} [committedAt] */
-const update = (room, version, data = {}, committedAt = NOW) => /** @type {const} */ ({
-  event_type: 'TELEMETRY_UPDATE', room_id: room, version, timestamp: committedAt,
-  data: { platform: 'camsoda', tokens: 10, tips: null, viewers: null, goal: null, timestamp: NOW, ...data },
-});
+const update = (room, version, data = {}, committedAt = NOW) =>
+  /** @type {const} */ ({
+    event_type: 'TELEMETRY_UPDATE',
+    room_id: room,
+    version,
+    timestamp: committedAt,
+    data: { platform: 'camsoda', tokens: 10, tips: null, viewers: null, goal: null, timestamp: NOW, ...data },
+  });
 /** @param {Partial<Hello>} [terms] @returns {Hello} */
 const hello = (terms = {}) => ({
-  event_type: 'HELLO', protocol: 'pulse.v1', instance: 'i', heartbeat_seconds: 10, stale_seconds: 15, ttl_seconds: 3600, token_expires_at: NOW + 60,
-  rooms: ['*'], platforms: null, resumed: false, timestamp: NOW, time_ms: LOCAL, ...terms,
+  event_type: 'HELLO',
+  protocol: 'pulse.v1',
+  instance: 'i',
+  heartbeat_seconds: 10,
+  stale_seconds: 15,
+  ttl_seconds: 3600,
+  token_expires_at: NOW + 60,
+  rooms: ['*'],
+  platforms: null,
+  resumed: false,
+  timestamp: NOW,
+  time_ms: LOCAL,
+  ...terms,
 });
 /** @param {boolean} snapshot */
-const sync = (snapshot) => /** @type {const} */ ({ event_type: 'SYNC', version: 1, snapshot, timestamp: NOW, time_ms: LOCAL });
+const sync = (snapshot) =>
+  /** @type {const} */ ({ event_type: 'SYNC', version: 1, snapshot, timestamp: NOW, time_ms: LOCAL });
 
 /** @param {...import('../../broadcast_service/dashboard/messages.js').ServerEvent} events */
 function storeOf(...events) {
@@ -46,24 +62,61 @@ test('unknown stays null and is never zero', () => {
 });
 
 test('a snapshot forgets rooms it did not mention', () => {
-  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), hello(), update('red', 2), sync(true));
-  assert.deepEqual([...store.feeds.values()].map(({ room }) => room), ['red']);
+  const store = storeOf(
+    hello(),
+    update('blue', 1),
+    update('red', 2),
+    sync(true),
+    hello(),
+    update('red', 2),
+    sync(true),
+  );
+  assert.deepEqual(
+    [...store.feeds.values()].map(({ room }) => room),
+    ['red'],
+  );
   assert.ok(store.takeChanges().removed.has(feedKey('blue', 'camsoda')));
 });
 
 test('a resumed session forgets nothing', () => {
-  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), hello({ resumed: true }), update('red', 3), sync(false));
+  const store = storeOf(
+    hello(),
+    update('blue', 1),
+    update('red', 2),
+    sync(true),
+    hello({ resumed: true }),
+    update('red', 3),
+    sync(false),
+  );
   assert.equal(store.feeds.size, 2);
 });
 
 test('renewing with a narrower scope forgets what it no longer covers', () => {
   const renewed = /** @type {const} */ ({ event_type: 'TOKEN_RENEWED', expires_at: NOW, timestamp: NOW });
-  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), renewed, update('red', 2), sync(true));
-  assert.deepEqual([...store.feeds.values()].map(({ room }) => room), ['red']);
+  const store = storeOf(
+    hello(),
+    update('blue', 1),
+    update('red', 2),
+    sync(true),
+    renewed,
+    update('red', 2),
+    sync(true),
+  );
+  assert.deepEqual(
+    [...store.feeds.values()].map(({ room }) => room),
+    ['red'],
+  );
 });
 
 test('an expiry counts unless a newer value is known', () => {
-  const expired = (/** @type {number} */ version) => /** @type {const} */ ({ event_type: 'TELEMETRY_EXPIRED', room_id: 'blue', data: { platform: 'camsoda' }, timestamp: NOW, version });
+  const expired = (/** @type {number} */ version) =>
+    /** @type {const} */ ({
+      event_type: 'TELEMETRY_EXPIRED',
+      room_id: 'blue',
+      data: { platform: 'camsoda' },
+      timestamp: NOW,
+      version,
+    });
   const store = storeOf(hello(), update('blue', 5), expired(4));
   assert.equal(feedOf(store, 'blue').expired, false);
   store.apply(expired(5), LOCAL);
@@ -84,13 +137,28 @@ test('only a changed number flashes', () => {
 test('status follows the age of the reading', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1)), 'blue');
   const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
-  assert.deepEqual([0, 15, 16, 60, 61, 3600, 3601].map(at), ['live', 'live', 'stale', 'stale', 'off_air', 'off_air', 'expired']);
+  assert.deepEqual([0, 15, 16, 60, 61, 3600, 3601].map(at), [
+    'live',
+    'live',
+    'stale',
+    'stale',
+    'off_air',
+    'off_air',
+    'expired',
+  ]);
 });
 
 test('without a trusted link what was live or stale at the last contact is last known, and nothing else changes', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1)), 'blue');
   const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, false);
-  assert.deepEqual([0, 15, 16, 60, 61, 3601].map(at), ['unconfirmed', 'unconfirmed', 'unconfirmed', 'unconfirmed', 'off_air', 'expired']);
+  assert.deepEqual([0, 15, 16, 60, 61, 3601].map(at), [
+    'unconfirmed',
+    'unconfirmed',
+    'unconfirmed',
+    'unconfirmed',
+    'off_air',
+    'expired',
+  ]);
 });
 
 test('a browser clock that is an hour ahead does not make values old', () => {
@@ -101,37 +169,90 @@ test('a browser clock that is an hour ahead does not make values old', () => {
 });
 
 test('a fall of the balance is a cash-out and earns nothing', () => {
-  const store = storeOf(hello(), update('blue', 1, { tokens: 100 }), sync(true), update('blue', 2, { tokens: 150 }), update('blue', 3, { tokens: 20 }), update('blue', 4, { tokens: 45 }));
+  const store = storeOf(
+    hello(),
+    update('blue', 1, { tokens: 100 }),
+    sync(true),
+    update('blue', 2, { tokens: 150 }),
+    update('blue', 3, { tokens: 20 }),
+    update('blue', 4, { tokens: 45 }),
+  );
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 75);
 });
 
 test('what a new room earns in its first minute is counted at once, and history confirms it', () => {
   const at = (/** @type {number} */ seconds) => ({ timestamp: NOW + seconds });
-  const store = storeOf(hello(), sync(true), update('new', 1, { tokens: 1000, ...at(0) }, NOW), update('new', 2, { tokens: 1500, ...at(3) }, NOW + 3), update('new', 3, { tokens: 2000, ...at(5) }, NOW + 5));
+  const store = storeOf(
+    hello(),
+    sync(true),
+    update('new', 1, { tokens: 1000, ...at(0) }, NOW),
+    update('new', 2, { tokens: 1500, ...at(3) }, NOW + 3),
+    update('new', 3, { tokens: 2000, ...at(5) }, NOW + 5),
+  );
   const today = () => totalsOf(store, LOCAL + 120_000, LOCAL - 1e6).today;
   assert.equal(today(), 1000);
   store.apply(update('new', 4, { tokens: 2040, ...at(65) }, NOW + 65), LOCAL);
   assert.equal(today(), 1040);
-  store.settle(new Map([[NOW / 60, 1000], [NOW / 60 + 1, 40]]), [], NOW / 60 - 600, NOW / 60 + 1, NOW / 60 + 2);
+  store.settle(
+    new Map([
+      [NOW / 60, 1000],
+      [NOW / 60 + 1, 40],
+    ]),
+    [],
+    NOW / 60 - 600,
+    NOW / 60 + 1,
+    NOW / 60 + 2,
+  );
   assert.equal(today(), 1040);
 });
 
 test('accounts that alternate in one room earn each by itself, as history counts them', () => {
-  const readings = /** @type {const} */ ([['ana', 100], ['eva', 9000], ['ana', 110], ['eva', 9000], ['ana', 130], ['eva', 9050], [null, 500], [null, 501]]);
-  const store = storeOf(hello(), sync(true), ...readings.map(([account, tokens], i) => update('blue', i + 1, { tokens, account, timestamp: NOW + i }, NOW + i)));
+  const readings = /** @type {const} */ ([
+    ['ana', 100],
+    ['eva', 9000],
+    ['ana', 110],
+    ['eva', 9000],
+    ['ana', 130],
+    ['eva', 9050],
+    [null, 500],
+    [null, 501],
+  ]);
+  const store = storeOf(
+    hello(),
+    sync(true),
+    ...readings.map(([account, tokens], i) => update('blue', i + 1, { tokens, account, timestamp: NOW + i }, NOW + i)),
+  );
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 30 + 50 + 1);
 });
 
 test('a placeholder of 0 earns nothing, neither live nor in history', () => {
-  const store = storeOf(hello(), sync(true), ...[12_345, 0, 0, 12_400].map((tokens, i) => update('blue', i + 1, { tokens, timestamp: NOW + 5 * i }, NOW + 5 * i)));
-  assert.deepEqual([totalsOf(store, LOCAL, LOCAL - 1e6).today, feedOf(store, 'blue').ledger.sum(NOW / 60, NOW / 60)], [55, 55]);
+  const store = storeOf(
+    hello(),
+    sync(true),
+    ...[12_345, 0, 0, 12_400].map((tokens, i) =>
+      update('blue', i + 1, { tokens, timestamp: NOW + 5 * i }, NOW + 5 * i),
+    ),
+  );
+  assert.deepEqual(
+    [totalsOf(store, LOCAL, LOCAL - 1e6).today, feedOf(store, 'blue').ledger.sum(NOW / 60, NOW / 60)],
+    [55, 55],
+  );
 });
 
 test('totals count viewers and tips only where a room reports them and is on air', () => {
   const old = NOW - 120;
-  const store = storeOf(hello(), update('blue', 1, { viewers: 5, tips: 2 }), update('red', 2), update('gone', 3, { viewers: 100, timestamp: old }), sync(true));
+  const store = storeOf(
+    hello(),
+    update('blue', 1, { viewers: 5, tips: 2 }),
+    update('red', 2),
+    update('gone', 3, { viewers: 100, timestamp: old }),
+    sync(true),
+  );
   const totals = totalsOf(store, LOCAL, LOCAL - 1e6);
-  assert.deepEqual([totals.feeds.live, totals.feeds.off_air, totals.viewers, totals.viewersKnown, totals.tips], [2, 1, 5, 1, 2]);
+  assert.deepEqual(
+    [totals.feeds.live, totals.feeds.off_air, totals.viewers, totals.viewersKnown, totals.tips],
+    [2, 1, 5, 1, 2],
+  );
 });
 
 test('another token starts from nothing', () => {
@@ -143,10 +264,22 @@ test('another token starts from nothing', () => {
 test('a reading stamped ahead of its commit ages from its commit', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1, { timestamp: NOW + 290 })), 'blue');
   const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
-  assert.deepEqual([0, 15, 16, 60, 61, 290, 3601].map(at), ['live', 'live', 'stale', 'stale', 'off_air', 'off_air', 'expired']);
+  assert.deepEqual([0, 15, 16, 60, 61, 290, 3601].map(at), [
+    'live',
+    'live',
+    'stale',
+    'stale',
+    'off_air',
+    'off_air',
+    'expired',
+  ]);
 });
 
-for (const [interval, stale, offAir] of /** @type {const} */ ([[1, 3, 12], [5, 15, 60], [60, 180, 720]])) {
+for (const [interval, stale, offAir] of /** @type {const} */ ([
+  [1, 3, 12],
+  [5, 15, 60],
+  [60, 180, 720],
+])) {
   test(`a producer that reports every ${interval} s is stale after three and off air after twelve of its intervals`, () => {
     const feed = feedOf(storeOf(hello(), update('blue', 1, { interval_seconds: interval })), 'blue');
     const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, true);
@@ -155,11 +288,16 @@ for (const [interval, stale, offAir] of /** @type {const} */ ([[1, 3, 12], [5, 1
 }
 
 /** Readings every five seconds, each committed so many seconds after its stamp. @param {number[]} lags */
-const lagging = (...lags) => feedOf(storeOf(hello(), ...lags.map((lag, i) => update('blue', i + 1, { timestamp: NOW + i * 5 - lag }, NOW + i * 5))), 'blue');
+const lagging = (...lags) =>
+  feedOf(
+    storeOf(hello(), ...lags.map((lag, i) => update('blue', i + 1, { timestamp: NOW + i * 5 - lag }, NOW + i * 5))),
+    'blue',
+  );
 
 test('a desk whose clock is 70 s behind and that keeps reporting is stale, not off air, and its clock is named', () => {
   const feed = lagging(70, 70, 71, 70);
-  const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + (15 + seconds) * 1000, { ttlSeconds: 3600 }, true);
+  const at = (/** @type {number} */ seconds) =>
+    statusOf(feed, LOCAL + (15 + seconds) * 1000, { ttlSeconds: 3600 }, true);
   assert.deepEqual([0, 60, 61].map(at), ['stale', 'stale', 'off_air']);
   assert.equal(clockError(feed.lag), 70);
 });
@@ -187,8 +325,21 @@ test('unknown tokens are no zero: not shown, not counted, and the next balance c
 });
 
 test('an expiry that comes while the source is lost does not change what was known before', () => {
-  const store = storeOf(hello(), update('blue', 1), sync(true), { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW });
-  store.apply({ event_type: 'TELEMETRY_EXPIRED', room_id: 'blue', data: { platform: 'camsoda' }, timestamp: NOW + 40, version: 1 }, LOCAL);
+  const store = storeOf(hello(), update('blue', 1), sync(true), {
+    event_type: 'UPSTREAM',
+    status: 'degraded',
+    timestamp: NOW,
+  });
+  store.apply(
+    {
+      event_type: 'TELEMETRY_EXPIRED',
+      room_id: 'blue',
+      data: { platform: 'camsoda' },
+      timestamp: NOW + 40,
+      version: 1,
+    },
+    LOCAL,
+  );
   assert.equal(statusOf(feedOf(store, 'blue'), store.currentAtMs ?? 0, store, false), 'unconfirmed');
   assert.equal(statusOf(feedOf(store, 'blue'), LOCAL + 41_000, store, true), 'expired');
 });
@@ -196,22 +347,51 @@ test('an expiry that comes while the source is lost does not change what was kno
 test('a snapshot without a room forgets it only if the server has its source', () => {
   const degraded = /** @type {const} */ ({ event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW });
   const ok = /** @type {const} */ ({ event_type: 'UPSTREAM', status: 'ok', timestamp: NOW });
-  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), hello(), degraded, update('red', 2), sync(true));
+  const store = storeOf(
+    hello(),
+    update('blue', 1),
+    update('red', 2),
+    sync(true),
+    hello(),
+    degraded,
+    update('red', 2),
+    sync(true),
+  );
   assert.equal(store.feeds.size, 2);
   for (const event of [hello(), ok, update('red', 2), sync(true)]) store.apply(event, LOCAL);
   assert.equal(store.feeds.size, 1);
 });
 
 test('a token that was renewed to a narrower scope hides rooms even while the source is lost', () => {
-  const store = storeOf(hello(), update('blue', 1), update('red', 2), sync(true), { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW },
-    { event_type: 'TOKEN_RENEWED', expires_at: NOW, timestamp: NOW }, update('red', 2), sync(true));
-  assert.deepEqual([...store.feeds.values()].map(({ room }) => room), ['red']);
+  const store = storeOf(
+    hello(),
+    update('blue', 1),
+    update('red', 2),
+    sync(true),
+    { event_type: 'UPSTREAM', status: 'degraded', timestamp: NOW },
+    { event_type: 'TOKEN_RENEWED', expires_at: NOW, timestamp: NOW },
+    update('red', 2),
+    sync(true),
+  );
+  assert.deepEqual(
+    [...store.feeds.values()].map(({ room }) => room),
+    ['red'],
+  );
 });
 
 test('history that answered before the newest readings takes nothing back of a minute that is not over', () => {
   const store = storeOf(hello(), update('blue', 1, { tokens: 0 }), sync(true), update('blue', 2, { tokens: 50 }));
   const minute = NOW / 60;
-  store.settle(new Map([[minute - 5, 7], [minute, 20]]), [{ room_id: 'blue', platform: 'camsoda', minutes: new Map([[minute, 20]]) }], minute - 600, minute, minute);
+  store.settle(
+    new Map([
+      [minute - 5, 7],
+      [minute, 20],
+    ]),
+    [{ room_id: 'blue', platform: 'camsoda', minutes: new Map([[minute, 20]]) }],
+    minute - 600,
+    minute,
+    minute,
+  );
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 57);
 });
 

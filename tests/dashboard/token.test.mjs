@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storageOf } from '../../broadcast_service/dashboard/storage.js';
-import { firstLink, forgetToken, keepToken, storedToken, takeLink, tidy } from '../../broadcast_service/dashboard/token.js';
+import {
+  firstLink,
+  forgetToken,
+  keepToken,
+  storedToken,
+  takeLink,
+  tidy,
+} from '../../broadcast_service/dashboard/token.js';
 
 /** @param {string} hash @param {string | null} [stored] */
 function placeOf(hash, stored = null) {
@@ -10,11 +17,27 @@ function placeOf(hash, stored = null) {
   const kept = { value: stored };
   const storage = {
     getItem: () => kept.value,
-    setItem: (/** @type {string} */ _, /** @type {string} */ value) => { kept.value = value; },
-    removeItem: () => { kept.value = null; },
+    setItem: (/** @type {string} */ _, /** @type {string} */ value) => {
+      kept.value = value;
+    },
+    removeItem: () => {
+      kept.value = null;
+    },
     survives: () => true,
   };
-  return { place: { location: { hash, pathname: '/', search: '?q=a' }, history: { replaceState: (/** @type {any} */ _, /** @type {string} */ __, /** @type {string} */ url) => { urls.push(url); } }, storage }, urls, kept };
+  return {
+    place: {
+      location: { hash, pathname: '/', search: '?q=a' },
+      history: {
+        replaceState: (/** @type {any} */ _, /** @type {string} */ __, /** @type {string} */ url) => {
+          urls.push(url);
+        },
+      },
+      storage,
+    },
+    urls,
+    kept,
+  };
 }
 
 test('a link in the fragment leaves the address bar, and nothing of it is kept yet', () => {
@@ -70,7 +93,9 @@ test('what people paste is tidied, and what is no token is refused', () => {
   assert.equal(tidy('hello'), '');
 });
 
-const refuse = () => { throw new DOMException('no', 'QuotaExceededError'); };
+const refuse = () => {
+  throw new DOMException('no', 'QuotaExceededError');
+};
 /** Storage as odd browsers have it. @type {Record<string, () => any>} */
 const ODD = {
   'reading the property throws': refuse,
@@ -98,11 +123,17 @@ for (const [name, open] of Object.entries(ODD)) {
 test('a value that the storage stops taking is the new one from then on, and a removal that it refuses holds', () => {
   let isFull = false;
   const values = new Map();
-  const kept = storageOf(() => /** @type {any} */ ({
-    getItem: (/** @type {string} */ key) => values.get(key) ?? null,
-    setItem: (/** @type {string} */ key, /** @type {string} */ value) => { if (isFull) refuse(); values.set(key, value); },
-    removeItem: refuse,
-  }));
+  const kept = storageOf(
+    () =>
+      /** @type {any} */ ({
+        getItem: (/** @type {string} */ key) => values.get(key) ?? null,
+        setItem: (/** @type {string} */ key, /** @type {string} */ value) => {
+          if (isFull) refuse();
+          values.set(key, value);
+        },
+        removeItem: refuse,
+      }),
+  );
   kept.setItem('a', '1');
   assert.equal(kept.survives('a'), true);
   isFull = true;

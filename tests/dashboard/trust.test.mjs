@@ -25,12 +25,25 @@ class Scene {
 
   /** @param {any[]} events */
   hear(...events) {
-    for (const event of events) this.store.apply({ timestamp: this.now, time_ms: this.now * 1000, ...event }, this.now * 1000);
+    for (const event of events)
+      this.store.apply({ timestamp: this.now, time_ms: this.now * 1000, ...event }, this.now * 1000);
     return this;
   }
 
-  hello() { return this.hear({ event_type: 'HELLO', heartbeat_seconds: 10, stale_seconds: 15, ttl_seconds: 3600, token_expires_at: START + 1e6, rooms: ['*'], platforms: null }); }
-  sync(snapshot = false) { return this.hear({ event_type: 'SYNC', version: this.version, snapshot }); }
+  hello() {
+    return this.hear({
+      event_type: 'HELLO',
+      heartbeat_seconds: 10,
+      stale_seconds: 15,
+      ttl_seconds: 3600,
+      token_expires_at: START + 1e6,
+      rooms: ['*'],
+      platforms: null,
+    });
+  }
+  sync(snapshot = false) {
+    return this.hear({ event_type: 'SYNC', version: this.version, snapshot });
+  }
 
   connect() {
     this.connected = true;
@@ -45,13 +58,27 @@ class Scene {
 
   report() {
     this.version++;
-    const numbers = { platform: 'camsoda', tokens: this.version * 10, tips: null, viewers: 7, goal: null, timestamp: this.now };
-    this.hear(...this.rooms.map((room) => ({ event_type: 'TELEMETRY_UPDATE', room_id: room, version: this.version, data: numbers })));
+    const numbers = {
+      platform: 'camsoda',
+      tokens: this.version * 10,
+      tips: null,
+      viewers: 7,
+      goal: null,
+      timestamp: this.now,
+    };
+    this.hear(
+      ...this.rooms.map((room) => ({
+        event_type: 'TELEMETRY_UPDATE',
+        room_id: room,
+        version: this.version,
+        data: numbers,
+      })),
+    );
   }
 
   /** @param {number} seconds */
   pass(seconds) {
-    for (const end = this.now + seconds; this.now < end;) {
+    for (const end = this.now + seconds; this.now < end; ) {
       this.now++;
       if (this.connected && this.reporting && this.now % 5 === 0) this.report();
       if (this.connected && this.now % 10 === 0) this.sync();
@@ -63,8 +90,17 @@ class Scene {
   see() {
     const sight = this.watch.sight(this.link, this.now * 1000);
     const totals = totalsOf(this.store, sight.asOfMs, START * 1000 - 3_600_000);
-    const statuses = [...this.store.feeds.values()].map((feed) => statusOf(feed, sight.asOfMs, this.store, sight.trusted));
-    return { ...sight, statuses: [...new Set(statuses)].sort().join(), live: totals.feeds.live, viewers: totals.viewers, hour: totals.hour, today: totals.today };
+    const statuses = [...this.store.feeds.values()].map((feed) =>
+      statusOf(feed, sight.asOfMs, this.store, sight.trusted),
+    );
+    return {
+      ...sight,
+      statuses: [...new Set(statuses)].sort().join(),
+      live: totals.feeds.live,
+      viewers: totals.viewers,
+      hour: totals.hour,
+      today: totals.today,
+    };
   }
 }
 
@@ -85,14 +121,22 @@ for (const outage of [5, 20, 80, 4000, 90_000]) {
     scene.lose();
     const after = scene.pass(outage);
     assert.deepEqual([after.trusted, after.trouble, after.statuses], [false, 'link', 'unconfirmed']);
-    assert.deepEqual([after.live, after.viewers, after.hour, after.today], [before.live, before.viewers, before.hour, before.today]);
+    assert.deepEqual(
+      [after.live, after.viewers, after.hour, after.today],
+      [before.live, before.viewers, before.hour, before.today],
+    );
     assert.ok(after.nowMs - after.asOfMs >= outage * 1000);
   });
 }
 
 test('what was off air at the last contact stays off air, what was live stays last known', () => {
   const scene = running();
-  scene.hear({ event_type: 'TELEMETRY_UPDATE', room_id: 'gone', version: 9, data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 } });
+  scene.hear({
+    event_type: 'TELEMETRY_UPDATE',
+    room_id: 'gone',
+    version: 9,
+    data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 },
+  });
   assert.equal(scene.see().statuses, 'live,off_air');
   scene.lose();
   assert.equal(scene.pass(7200).statuses, 'off_air,unconfirmed');
@@ -105,7 +149,10 @@ test('a lost source freezes the page although the link goes on', () => {
   scene.pass(4);
   scene.hear({ event_type: 'UPSTREAM', status: 'degraded' });
   const after = scene.pass(600);
-  assert.deepEqual([after.trouble, after.statuses, after.live, after.viewers, after.hour], ['source', 'unconfirmed', 3, 21, before.hour]);
+  assert.deepEqual(
+    [after.trouble, after.statuses, after.live, after.viewers, after.hour],
+    ['source', 'unconfirmed', 3, 21, before.hour],
+  );
 });
 
 test('after a lost source the last known numbers stay until the rooms have reported again', () => {
@@ -133,10 +180,16 @@ test('a room that ended during the outage keeps nobody waiting for long', () => 
 test('a page opened while the source is lost calls every room last known, and dates itself by the newest reading', () => {
   const scene = new Scene([]);
   const reading = (/** @type {string} */ room, /** @type {number} */ age) => ({
-    event_type: 'TELEMETRY_UPDATE', room_id: room, version: 1, timestamp: START - age,
+    event_type: 'TELEMETRY_UPDATE',
+    room_id: room,
+    version: 1,
+    timestamp: START - age,
     data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 5, goal: null, timestamp: START - age },
   });
-  scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 600), reading('b', 603), reading('ended', 900)).sync(true);
+  scene
+    .connect()
+    .hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 600), reading('b', 603), reading('ended', 900))
+    .sync(true);
   const seen = scene.pass(300);
   assert.deepEqual([seen.trusted, seen.statuses, seen.asOfMs], [false, 'unconfirmed', (START - 600) * 1000]);
 });
@@ -144,12 +197,18 @@ test('a page opened while the source is lost calls every room last known, and da
 /** One of two shards is lost: `a` goes on, `b` was last read a while ago. @param {Scene} scene @param {number} age */
 function halfLost(scene, age) {
   const reading = (/** @type {string} */ room, /** @type {number} */ ago) => ({
-    event_type: 'TELEMETRY_UPDATE', room_id: room, version: scene.version - ago, timestamp: scene.now - ago,
+    event_type: 'TELEMETRY_UPDATE',
+    room_id: room,
+    version: scene.version - ago,
+    timestamp: scene.now - ago,
     data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 5, goal: null, timestamp: scene.now - ago },
   });
   scene.rooms = ['a'];
   scene.version += 1000;
-  return scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 0), reading('b', age)).sync(true);
+  return scene
+    .connect()
+    .hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 0), reading('b', age))
+    .sync(true);
 }
 
 test('a page opened while one shard is lost calls none of its rooms off air, until the shard is back and they are silent', () => {
@@ -164,12 +223,20 @@ test('a page opened while one shard is lost calls none of its rooms off air, unt
 
 test('a page that reconnects while one shard is lost keeps what was off air before and calls nothing else so', () => {
   const scene = running(['a', 'b']);
-  scene.hear({ event_type: 'TELEMETRY_UPDATE', room_id: 'gone', version: 9, data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 } });
+  scene.hear({
+    event_type: 'TELEMETRY_UPDATE',
+    room_id: 'gone',
+    version: 9,
+    data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 },
+  });
   scene.lose();
   scene.pass(300);
   halfLost(scene, 290);
   assert.deepEqual([scene.see().statuses, scene.pass(120).statuses], ['off_air,unconfirmed', 'off_air,unconfirmed']);
-  const statusIn = (/** @type {string} */ room) => [...scene.store.feeds.values()].filter((feed) => feed.room === room).map((feed) => statusOf(feed, scene.see().asOfMs, scene.store, false));
+  const statusIn = (/** @type {string} */ room) =>
+    [...scene.store.feeds.values()]
+      .filter((feed) => feed.room === room)
+      .map((feed) => statusOf(feed, scene.see().asOfMs, scene.store, false));
   assert.deepEqual(['a', 'b', 'gone'].flatMap(statusIn), ['unconfirmed', 'unconfirmed', 'off_air']);
 });
 
@@ -186,7 +253,10 @@ test('a computer that slept wakes up with the numbers of then, not with rooms of
   const before = scene.see();
   scene.now += 7200; // no timer ran, no message came, the link still says live
   const after = scene.see();
-  assert.deepEqual([after.trusted, after.trouble, after.statuses, after.live, after.hour], [false, 'quiet', 'unconfirmed', 3, before.hour]);
+  assert.deepEqual(
+    [after.trusted, after.trouble, after.statuses, after.live, after.hour],
+    [false, 'quiet', 'unconfirmed', 3, before.hour],
+  );
 });
 
 test('a heartbeat that waited in a sleeping computer does not make old numbers current', () => {
@@ -226,7 +296,10 @@ test('when all rooms fall silent the link is fine and nothing is said about the 
   scene.reporting = false;
   assert.equal(scene.pass(12).trouble, null);
   const after = scene.pass(200);
-  assert.deepEqual([after.trouble, after.trusted, after.statuses, after.live, after.hour], ['silence', false, 'unconfirmed', 3, before.hour]);
+  assert.deepEqual(
+    [after.trouble, after.trusted, after.statuses, after.live, after.hour],
+    ['silence', false, 'unconfirmed', 3, before.hour],
+  );
   assert.equal(after.sinceMs, START * 1000 + 60_000);
   scene.reporting = true;
   const back = scene.pass(5);

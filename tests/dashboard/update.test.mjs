@@ -7,7 +7,16 @@ import { Clock } from './scripted.mjs';
 /** @param {{build?: string, storage?: import('../../broadcast_service/dashboard/storage.js').Kept, clock?: Clock, isFree?: boolean}} [script] */
 function pageOf({ build = 'a', storage = storageOf(() => null), clock = new Clock(), isFree = true } = {}) {
   let reloads = 0;
-  const update = new Update({ build, storage, mayReload: () => isFree, reload: async () => { reloads++; }, timers: clock, random: () => 0.5 });
+  const update = new Update({
+    build,
+    storage,
+    mayReload: () => isFree,
+    reload: async () => {
+      reloads++;
+    },
+    timers: clock,
+    random: () => 0.5,
+  });
   return { update, clock, storage, reloads: () => reloads };
 }
 
@@ -23,7 +32,13 @@ test('a wall reloads once for a build that is not its own', () => {
 });
 
 test('the same build, or none, is no reason', () => {
-  for (const [own, theirs] of [['a', 'a'], ['', 'b'], ['a', ''], ['a', undefined], ['a', 3]]) {
+  for (const [own, theirs] of [
+    ['a', 'a'],
+    ['', 'b'],
+    ['a', ''],
+    ['a', undefined],
+    ['a', 3],
+  ]) {
     const { update, clock, reloads } = pageOf({ build: String(own) });
     update.compare(theirs);
     clock.pass(60_000);

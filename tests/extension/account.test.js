@@ -13,7 +13,12 @@ test('the mark is the keyed hash of platform and name, cut to 16 digits', async 
 });
 
 test('another key, platform or name is another mark', async () => {
-  const marks = [['k', 'chaturbate', 'alice'], ['l', 'chaturbate', 'alice'], ['k', 'stripchat', 'alice'], ['k', 'chaturbate', 'bob']];
+  const marks = [
+    ['k', 'chaturbate', 'alice'],
+    ['l', 'chaturbate', 'alice'],
+    ['k', 'stripchat', 'alice'],
+    ['k', 'chaturbate', 'bob'],
+  ];
   assert.equal(new Set(await Promise.all(marks.map((each) => accountMark(...each)))).size, 4);
 });
 

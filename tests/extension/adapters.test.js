@@ -15,7 +15,9 @@ test('every platform has a slug the wire contract takes, and a balance to read',
 
 test('the manifest runs on the hosts of the adapters and on no other', () => {
   const domains = adapters.flatMap(({ hosts }) => hosts);
-  const matched = manifest.content_scripts[0].matches.map((pattern) => /^https:\/\/(?:\*\.)?([a-z.]+)\/\*$/u.exec(pattern)[1]);
+  const matched = manifest.content_scripts[0].matches.map(
+    (pattern) => /^https:\/\/(?:\*\.)?([a-z.]+)\/\*$/u.exec(pattern)[1],
+  );
   assert.deepEqual(matched, domains);
 });
 
@@ -37,12 +39,16 @@ test('every hypothesis names its public source and when that was written, and ea
       if (evidence.startsWith('none')) assert.ok(enabledBy, `${platform} ${id} is read without any evidence`);
     }
   }
-  assert.deepEqual(adapters.filter(({ enabledBy }) => enabledBy).map(({ platform }) => platform), ['camsoda']);
+  assert.deepEqual(
+    adapters.filter(({ enabledBy }) => enabledBy).map(({ platform }) => platform),
+    ['camsoda'],
+  );
 });
 
 test('a balance has a shape of its own and is never a rounded number; tips are not read', () => {
   for (const { metrics } of adapters) {
-    for (const { shape, compact } of metrics.tokens) assert.ok(shape.startsWith('^N') && shape.endsWith('$') && !compact);
+    for (const { shape, compact } of metrics.tokens)
+      assert.ok(shape.startsWith('^N') && shape.endsWith('$') && !compact);
     assert.ok(!('tips' in metrics));
   }
 });
@@ -52,12 +58,18 @@ test('no selector leans on words or on attributes that a build makes', () => {
 });
 
 for (const [host, platform] of [
-  ['chaturbate.com', 'chaturbate'], ['www.chaturbate.com', 'chaturbate'], ['testbed.cb.dev', 'chaturbate'],
-  ['es.stripchat.com', 'stripchat'], ['www.mywebcamroom.com', 'stripchat'], ['notmywebcamroom.com', undefined], ['www.camsoda.com', 'camsoda'], ['evilchaturbate.com', undefined],
-  ['chaturbate.com.evil.example', undefined], ['', undefined],
+  ['chaturbate.com', 'chaturbate'],
+  ['www.chaturbate.com', 'chaturbate'],
+  ['testbed.cb.dev', 'chaturbate'],
+  ['es.stripchat.com', 'stripchat'],
+  ['www.mywebcamroom.com', 'stripchat'],
+  ['notmywebcamroom.com', undefined],
+  ['www.camsoda.com', 'camsoda'],
+  ['evilchaturbate.com', undefined],
+  ['chaturbate.com.evil.example', undefined],
+  ['', undefined],
 ]) {
   test(`${host || 'no host'} belongs to ${platform ?? 'no platform'}`, () => {
     assert.equal(content.adapterForHost(host)?.platform, platform);
   });
 }
-

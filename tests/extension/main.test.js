@@ -50,7 +50,9 @@ class OpenPage {
       chrome: { runtime: this.runtime },
       location: this.location,
       document: this.document,
-      addEventListener: (type, job) => { if (type === 'pageshow') this.onShow = job; },
+      addEventListener: (type, job) => {
+        if (type === 'pageshow') this.onShow = job;
+      },
       removeEventListener: () => {},
       ownership: () => this.owned,
       readMetrics: () => ({ tokens: this.reading(this.tokens), viewers: this.reading(this.viewers) }),
@@ -62,9 +64,15 @@ class OpenPage {
       clearInterval: (timer) => this.timers.delete(timer),
       clearTimeout: (timer) => this.timers.delete(timer),
       MutationObserver: class {
-        constructor(job) { this.job = job; }
-        observe() { page.observers.add(this.job); }
-        disconnect() { page.observers.delete(this.job); }
+        constructor(job) {
+          this.job = job;
+        }
+        observe() {
+          page.observers.add(this.job);
+        }
+        disconnect() {
+          page.observers.delete(this.job);
+        }
       },
     });
     this.inject();
@@ -111,7 +119,9 @@ class OpenPage {
   }
 }
 
-const settled = async () => { for (let round = 0; round < 4; round += 1) await Promise.resolve(); };
+const settled = async () => {
+  for (let round = 0; round < 4; round += 1) await Promise.resolve();
+};
 
 test('a quiet page is read after its second look and then every five seconds', async () => {
   const page = new OpenPage();
@@ -121,10 +131,15 @@ test('a quiet page is read after its second look and then every five seconds', a
 });
 
 test('whenever a page stops to change, the next reading is five seconds after the last', async () => {
-  for (let busyMs = 0; busyMs < 40_000; busyMs += 3_100) {
+  for (let busyMs = 0; busyMs < 40_000; busyMs += 3100) {
     const page = new OpenPage();
-    await page.pass(60_000, (passed) => { if (passed < busyMs) page.change(); });
-    assert.ok(page.gaps.length > 8 && page.gaps.every((gap) => gap >= 4750 && gap < 6100), `busy for ${busyMs}: ${page.gaps}`);
+    await page.pass(60_000, (passed) => {
+      if (passed < busyMs) page.change();
+    });
+    assert.ok(
+      page.gaps.length > 8 && page.gaps.every((gap) => gap >= 4750 && gap < 6100),
+      `busy for ${busyMs}: ${page.gaps}`,
+    );
   }
 });
 
@@ -174,14 +189,22 @@ test('a broadcast page that is not known to be the own one is reported as that, 
   assert.equal(page.pages.length, 0);
   await page.pass(12_000);
   assert.ok(page.pages.length >= 2 && page.pages.length <= 3);
-  assert.ok(page.pages.every(({ type, platform, page: state }) => type === 'page' && platform === 'chaturbate' && state === 'unproven'));
+  assert.ok(
+    page.pages.every(
+      ({ type, platform, page: state }) => type === 'page' && platform === 'chaturbate' && state === 'unproven',
+    ),
+  );
   assert.equal(page.attempts.length, 0);
 });
 
 test('CamSoda is not read until it is switched on, and says that it is off', async () => {
   const page = new OpenPage({ location: { hostname: 'www.camsoda.com', pathname: '/broadcast' } });
   await page.pass(20_000);
-  assert.ok(page.attempts.length === 0 && page.pages.length >= 2 && page.pages.every(({ page: state }) => state === 'switched_off'));
+  assert.ok(
+    page.attempts.length === 0 &&
+      page.pages.length >= 2 &&
+      page.pages.every(({ page: state }) => state === 'switched_off'),
+  );
   page.answer = { ...ANSWER, camsodaEnabled: true };
   await page.pass(62_000);
   assert.ok(page.attempts.length > 0);
@@ -197,7 +220,9 @@ test('a worker that does not answer costs five seconds and switches nothing on',
 
 test('a number that still counts up is not sent, and the reading goes out when it stands', async () => {
   const page = new OpenPage({ tokens: 0 });
-  await page.pass(4000, (passed) => { page.tokens = Math.min(1234, Math.floor(passed / 2)); });
+  await page.pass(4000, (passed) => {
+    page.tokens = Math.min(1234, Math.floor(passed / 2));
+  });
   assert.deepEqual(page.balances, [1234]);
 });
 
@@ -210,11 +235,11 @@ test('a zero for a while after a load is never sent', async () => {
 });
 
 test('a reload does not make a false low balance true: the last one is known to the worker', async () => {
-  const page = new OpenPage({ tokens: 1, answer: { ...ANSWER, last: { tokens: 12345, readAt: START - 9000 } } });
+  const page = new OpenPage({ tokens: 1, answer: { ...ANSWER, last: { tokens: 12_345, readAt: START - 9000 } } });
   await page.pass(6000);
-  page.tokens = 12345;
+  page.tokens = 12_345;
   await page.pass(3000);
-  assert.deepEqual(page.balances, [12345]);
+  assert.deepEqual(page.balances, [12_345]);
 });
 
 test('a fall of the balance is sent once it has stood, within three intervals of the reading before', async () => {
@@ -228,7 +253,9 @@ test('a fall of the balance is sent once it has stood, within three intervals of
 
 test('a balance that never stands still is sent as not known beside the viewers', async () => {
   const page = new OpenPage();
-  await page.pass(30_000, (passed) => { page.tokens = 5000 + Math.floor(passed / 100); });
+  await page.pass(30_000, (passed) => {
+    page.tokens = 5000 + Math.floor(passed / 100);
+  });
   assert.ok(page.attempts.length >= 2);
   assert.deepEqual([...new Set(page.balances)], ['unsettled']);
   assert.ok(page.attempts.every(({ metrics }) => metrics.viewers.value === 552));
@@ -270,21 +297,34 @@ test('each reading names its account, and the first of another account is no fal
   page.location.pathname = '/b/bob/';
   page.tokens = 200;
   await page.pass(8000);
-  assert.deepEqual(page.attempts.map(({ account, metrics }) => [account, metrics.tokens.value]),
-    [['k-chaturbate-alice', 15_000], ['k-chaturbate-bob', 200]]);
+  assert.deepEqual(
+    page.attempts.map(({ account, metrics }) => [account, metrics.tokens.value]),
+    [
+      ['k-chaturbate-alice', 15_000],
+      ['k-chaturbate-bob', 200],
+    ],
+  );
 });
 
 test('no reading goes out before its account is known', async () => {
   const page = new OpenPage({ answer: { ...ANSWER, accountKey: 'k' } });
   const mark = page.context.accountMark;
   let isAllowed = false;
-  page.context.accountMark = async (...named) => { while (!isAllowed) await new Promise((resolve) => { setImmediate(resolve); }); return mark(...named); };
+  page.context.accountMark = async (...named) => {
+    while (!isAllowed)
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    return mark(...named);
+  };
   const late = new OpenPage({ answer: { ...ANSWER, accountKey: 'k' } });
   late.context.accountMark = page.context.accountMark;
   await late.pass(8000);
   assert.equal(late.attempts.length, 0);
   isAllowed = true;
-  await new Promise((resolve) => { setTimeout(resolve, 20); });
+  await new Promise((resolve) => {
+    setTimeout(resolve, 20);
+  });
   await late.pass(3000);
   assert.equal(late.attempts[0].account, 'k-chaturbate-alice');
 });
@@ -301,7 +341,10 @@ test('a second injection takes over: one script reads, at the same pace', async 
   await page.pass(7500);
   page.inject();
   await page.pass(30_000);
-  assert.ok(page.gaps.every((gap) => gap > 1000 && gap < 6100), `${page.gaps}`);
+  assert.ok(
+    page.gaps.every((gap) => gap > 1000 && gap < 6100),
+    `${page.gaps}`,
+  );
   assert.deepEqual([page.observers.size, page.listeners.size], [1, 1]);
   assert.ok(page.timers.size <= 3);
 });
@@ -324,7 +367,9 @@ test('a script that its extension left behind stops timers and observer, and sen
   const page = new OpenPage();
   await page.pass(2500);
   delete page.runtime.id;
-  page.runtime.sendMessage = () => { throw new Error('Extension context invalidated.'); };
+  page.runtime.sendMessage = () => {
+    throw new Error('Extension context invalidated.');
+  };
   await page.pass(20_000, () => page.change());
   assert.deepEqual([page.observers.size, page.attempts.length], [0, 1]);
   assert.equal([...page.timers.values()].filter(({ isRepeated }) => isRepeated).length, 0);

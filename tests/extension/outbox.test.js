@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IDBFactory } from 'fake-indexeddb';
 import { Outbox } from '../../extension/worker/outbox.js';
-import { START, Studio, bodyAt } from './studio.js';
+import { bodyAt, START, Studio } from './studio.js';
 
 const sequences = (entries) => entries.map(({ readAt }) => readAt - START);
 
@@ -79,14 +79,22 @@ test('the outbox of the version before is taken over', async () => {
   const database = new IDBFactory();
   const old = database.open('studio-pulse', 1);
   old.onupgradeneeded = () => {
-    old.result.createObjectStore('readings', { keyPath: ['readAt', 'platform'] }).createIndex('byDue', ['dueAt', 'readAt']);
+    old.result
+      .createObjectStore('readings', { keyPath: ['readAt', 'platform'] })
+      .createIndex('byDue', ['dueAt', 'readAt']);
     old.result.createObjectStore('dead', { keyPath: 'id', autoIncrement: true });
     old.result.createObjectStore('meta');
   };
-  await new Promise((resolve) => { old.onsuccess = resolve; });
+  await new Promise((resolve) => {
+    old.onsuccess = resolve;
+  });
   const write = old.result.transaction('readings', 'readwrite');
-  write.objectStore('readings').put({ readAt: START, platform: 'chaturbate', dueAt: 0, attempts: 0, body: bodyAt(START) });
-  await new Promise((resolve) => { write.oncomplete = resolve; });
+  write
+    .objectStore('readings')
+    .put({ readAt: START, platform: 'chaturbate', dueAt: 0, attempts: 0, body: bodyAt(START) });
+  await new Promise((resolve) => {
+    write.oncomplete = resolve;
+  });
   old.result.close();
   const outbox = new Outbox(database);
   assert.deepEqual(sequences(await outbox.newest(9, START, 'blue')), [0]);
@@ -114,9 +122,21 @@ test('release frees what was held back for good', async () => {
 test('the counts start anew when a person has discarded what was lost', async () => {
   const studio = new Studio({ entries: 1, dead: 2 });
   await studio.read(3);
-  assert.deepEqual([await studio.outbox.counts(), await studio.outbox.totals()], [{ buffered: 1, dead: 0, dropped: 2 }, { read: 3, delivered: 0, held: 0 }]);
+  assert.deepEqual(
+    [await studio.outbox.counts(), await studio.outbox.totals()],
+    [
+      { buffered: 1, dead: 0, dropped: 2 },
+      { read: 3, delivered: 0, held: 0 },
+    ],
+  );
   await studio.outbox.discardDead();
-  assert.deepEqual([await studio.outbox.counts(), await studio.outbox.totals()], [{ buffered: 1, dead: 0, dropped: 0 }, { read: 1, delivered: 0, held: 0 }]);
+  assert.deepEqual(
+    [await studio.outbox.counts(), await studio.outbox.totals()],
+    [
+      { buffered: 1, dead: 0, dropped: 0 },
+      { read: 1, delivered: 0, held: 0 },
+    ],
+  );
 });
 
 test('dead letters are capped, the oldest go and are counted', async () => {
@@ -125,7 +145,10 @@ test('dead letters are capped, the oldest go and are counted', async () => {
   for (const entry of (await studio.outbox.newest(3, START)).reverse()) {
     await studio.outbox.bury([entry], [{ at: START, status: 422, detail: '', body: entry.body }]);
   }
-  assert.deepEqual((await studio.outbox.deadLetters()).map(({ body }) => body.sequence - START), [0, -5000]);
+  assert.deepEqual(
+    (await studio.outbox.deadLetters()).map(({ body }) => body.sequence - START),
+    [0, -5000],
+  );
   assert.deepEqual(await studio.outbox.counts(), { buffered: 0, dead: 2, dropped: 1 });
 });
 
@@ -135,7 +158,10 @@ test('dead letters can be tried again or discarded', async () => {
   const [newest, oldest] = await studio.outbox.newest(2, START);
   await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
   await studio.outbox.revive();
-  assert.deepEqual((await studio.outbox.newest(9, START)).map(({ body }) => body), [newest.body, oldest.body]);
+  assert.deepEqual(
+    (await studio.outbox.newest(9, START)).map(({ body }) => body),
+    [newest.body, oldest.body],
+  );
   await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
   await studio.outbox.discardDead();
   assert.deepEqual(await studio.outbox.counts(), { buffered: 1, dead: 0, dropped: 0 });

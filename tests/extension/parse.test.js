@@ -16,18 +16,18 @@ const CASES = [
   ['1\u2009234', 1234],
   ["1'234", 1234],
   ['1\u2019234', 1234],
-  ['1,234,567', 1234567],
-  ['1.234.567', 1234567],
-  ['12 345 678', 12345678],
-  ['1,23,456', 123456],
+  ['1,234,567', 1_234_567],
+  ['1.234.567', 1_234_567],
+  ['12 345 678', 12_345_678],
+  ['1,23,456', 123_456],
   ['1.2k', 1200],
   ['1,2K', 1200],
   ['1.2 k', 1200],
   ['4.35k', 4350],
-  ['3M', 3000000],
-  ['1,234.5k', 1234500],
-  ['0.5M', 500000],
-  ['12k viewers', 12000],
+  ['3M', 3_000_000],
+  ['1,234.5k', 1_234_500],
+  ['0.5M', 500_000],
+  ['12k viewers', 12_000],
   ['USERS (552)', 552],
   ['USERS (1,552)', 1552],
   ['553 tk', 553],
@@ -97,8 +97,8 @@ const CASES = [
   ['12 тыс.', 'unparsed'],
   ['3万', 'unparsed'],
   ['2 lakh', 'unparsed'],
-  ['4294967295', 4294967295],
-  ['9007199254740991', 9007199254740991],
+  ['4294967295', 4_294_967_295],
+  ['9007199254740991', 9_007_199_254_740_991],
   ['9007199254740993', 'out_of_range'],
   ['9'.repeat(60), 'out_of_range'],
   ['9'.repeat(500), 'unparsed'],
@@ -128,7 +128,7 @@ const CASES = [
   ['USERS (12', 'unparsed'],
   ['USERS 12', 'unparsed'],
   ['USERS (1.2k)', 1200],
-  ['USERS (12K)', 12000],
+  ['USERS (12K)', 12_000],
   ['USERS (-5)', 'out_of_range'],
   ['ユーザー（552）', 552],
   ['USUARIOS (1.552)', 1552],
@@ -141,7 +141,7 @@ const CASES = [
   ['1,234 tokens', 1234],
   ['\u202e4321', 'unparsed'],
   ['\u202d4321', 'unparsed'],
-  ['12\u00ad345', 12345],
+  ['12\u00ad345', 12_345],
   ['\ue801 1,234', 1234],
   ['\u{1e951}\u{1e952}', 12],
 ];
@@ -180,28 +180,48 @@ const BALANCE = studioPulseAdapters.flatMap(({ metrics }) => metrics.tokens);
 test('a balance is never read from a rounded number, nor from words that are not its unit', () => {
   assert.ok(BALANCE.length > 3);
   for (const { shape, compact } of BALANCE) {
-    for (const text of ['12.3k', '12k', '3M', '12 mil', '12 viewers', '58 espectadores', 'Balance (12)', '12人', '12 tokens left', '12 / 500']) {
+    for (const text of [
+      '12.3k',
+      '12k',
+      '3M',
+      '12 mil',
+      '12 viewers',
+      '58 espectadores',
+      'Balance (12)',
+      '12人',
+      '12 tokens left',
+      '12 / 500',
+    ]) {
       assert.equal(parseCount(text, 'only', { shape, compact }).value, undefined, text);
     }
-    for (const text of ['12,345', '12345', '12 345']) assert.equal(parseCount(text, 'only', { shape, compact }).value, 12345, text);
+    for (const text of ['12,345', '12345', '12 345'])
+      assert.equal(parseCount(text, 'only', { shape, compact }).value, 12_345, text);
   }
 });
 
 /** The languages of CLDR's modern coverage, with the regions that write numbers in a way of their own. */
-const LOCALES = `af am ar ar-EG as az be bg bn bs ca ceb chr cs cv cy da de de-AT de-CH dsb dz el en en-IN en-ZA es es-MX et eu fa ff-Adlm fi fil fo fr fr-CA
+const LOCALES =
+  `af am ar ar-EG as az be bg bn bs ca ceb chr cs cv cy da de de-AT de-CH dsb dz el en en-IN en-ZA es es-MX et eu fa ff-Adlm fi fil fo fr fr-CA
   fr-CH ga gd gl gsw gu ha he hi hr hsb hu hy ia id ig is it it-CH ja jv ka kk km kn ko kok ks ky lb lo lt lv mai mi mk ml mn mni mr ms my ne nl nn no or pa
-  pcm pl ps pt pt-PT qu rm ro ru sat sc sd si sk sl so sq sr sr-Latn su sv sw ta te tg th ti tk to tr tt ug uk ur uz vi wo xh yo yue zh zh-Hant zu ckb`
-  .split(/\s+/u);
-const AROUND = [(number) => number, (number) => `USERS (${number})`, (number) => `${number} tk`, (number) => `${number} espectadores`];
+  pcm pl ps pt pt-PT qu rm ro ru sat sc sd si sk sl so sq sr sr-Latn su sv sw ta te tg th ti tk to tr tt ug uk ur uz vi wo xh yo yue zh zh-Hant zu ckb`.split(
+    /\s+/u,
+  );
+const AROUND = [
+  (number) => number,
+  (number) => `USERS (${number})`,
+  (number) => `${number} tk`,
+  (number) => `${number} espectadores`,
+];
 
 test('the ordinary form of a number reads right in every language', () => {
   const wrong = [];
   for (const locale of LOCALES) {
     const { format } = new Intl.NumberFormat(locale);
-    for (const value of [0, 7, 552, 1234, 12345, 123456, 1234567]) {
+    for (const value of [0, 7, 552, 1234, 12_345, 123_456, 1_234_567]) {
       for (const around of AROUND) {
         const text = around(format(value));
-        if (parseCount(text).value !== value) wrong.push(`${locale}: ${text} reads as ${JSON.stringify(parseCount(text))}`);
+        if (parseCount(text).value !== value)
+          wrong.push(`${locale}: ${text} reads as ${JSON.stringify(parseCount(text))}`);
       }
     }
   }
@@ -218,7 +238,8 @@ test('the rounded form of a number reads right, or as unreadable, in every langu
         for (const around of AROUND) {
           const text = around(format(value));
           const read = parseCount(text).value;
-          if (read !== undefined && Math.abs(read - value) > value * 0.05) wrong.push(`${locale}: ${text} for ${value} reads as ${read}`);
+          if (read !== undefined && Math.abs(read - value) > value * 0.05)
+            wrong.push(`${locale}: ${text} for ${value} reads as ${read}`);
         }
       }
     }
@@ -229,8 +250,8 @@ test('the rounded form of a number reads right, or as unreadable, in every langu
 test('no count is ever invented: whatever reads ok is a safe whole number, not negative', () => {
   const alphabet = [..."0123459.,' kKmM%-/()٥۵\u202f\u00a0٫٬x"];
   let seed = 42;
-  const next = () => (seed = (seed * 1103515245 + 12345) % 2147483648);
-  for (let round = 0; round < 20000; round += 1) {
+  const next = () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648);
+  for (let round = 0; round < 20_000; round += 1) {
     const text = Array.from({ length: next() % 9 }, () => alphabet[next() % alphabet.length]).join('');
     const { status, value } = parseCount(text);
     assert.equal(value !== undefined, status === 'ok', text);

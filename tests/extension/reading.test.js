@@ -11,13 +11,22 @@ const SETTINGS = { roomId: 'blue', endpoint: 'https://pulse.example', token: 't'
 
 test('a reading of our own content script is taken, with its tab', () => {
   const reading = acceptReading(MESSAGE, SENDER, ID, NOW);
-  assert.deepEqual(reading, { ...MESSAGE, metrics: { tokens: TOKENS, viewers: { status: 'missing' }, goal: { status: 'missing' } }, tabId: 7 });
+  assert.deepEqual(reading, {
+    ...MESSAGE,
+    metrics: { tokens: TOKENS, viewers: { status: 'missing' }, goal: { status: 'missing' } },
+    tabId: 7,
+  });
 });
 
 for (const [what, sender] of [
-  ['another extension', { id: 'b'.repeat(32) }], ['a frame within the page', { frameId: 3 }], ['no tab', { tab: undefined }],
-  ['another platform’s page', { origin: 'https://stripchat.com' }], ['a look-alike', { origin: 'https://evilchaturbate.com' }],
-  ['a page without TLS', { origin: 'http://chaturbate.com' }], ['no origin', { origin: undefined }], ['an opaque origin', { origin: 'null' }],
+  ['another extension', { id: 'b'.repeat(32) }],
+  ['a frame within the page', { frameId: 3 }],
+  ['no tab', { tab: undefined }],
+  ['another platform’s page', { origin: 'https://stripchat.com' }],
+  ['a look-alike', { origin: 'https://evilchaturbate.com' }],
+  ['a page without TLS', { origin: 'http://chaturbate.com' }],
+  ['no origin', { origin: undefined }],
+  ['an opaque origin', { origin: 'null' }],
 ]) {
   test(`a message from ${what} is refused`, () => {
     assert.equal(acceptReading(MESSAGE, { ...SENDER, ...sender }, ID, NOW), null);
@@ -25,20 +34,31 @@ for (const [what, sender] of [
 }
 
 for (const [what, message] of [
-  ['no object', null], ['an unknown platform', { ...MESSAGE, platform: 'example' }], ['no moment', { ...MESSAGE, readAt: 'now' }],
-  ['a moment of an hour ago', { ...MESSAGE, readAt: NOW - 3_600_000 }], ['a moment to come', { ...MESSAGE, readAt: NOW + 120_000 }],
+  ['no object', null],
+  ['an unknown platform', { ...MESSAGE, platform: 'example' }],
+  ['no moment', { ...MESSAGE, readAt: 'now' }],
+  ['a moment of an hour ago', { ...MESSAGE, readAt: NOW - 3_600_000 }],
+  ['a moment to come', { ...MESSAGE, readAt: NOW + 120_000 }],
 ]) {
   test(`a message with ${what} is refused`, () => assert.equal(acceptReading(message, SENDER, ID, NOW), null));
 }
 
 test('unknown keys do not get through', () => {
-  const reading = acceptReading({ ...MESSAGE, token: 'x', metrics: { tokens: { ...TOKENS, html: '<b>' }, secret: TOKENS } }, SENDER, ID, NOW);
+  const reading = acceptReading(
+    { ...MESSAGE, token: 'x', metrics: { tokens: { ...TOKENS, html: '<b>' }, secret: TOKENS } },
+    SENDER,
+    ID,
+    NOW,
+  );
   assert.deepEqual(reading, acceptReading(MESSAGE, SENDER, ID, NOW));
 });
 
 for (const [what, tokens] of [
-  ['beyond the bounds', { ...TOKENS, value: 2 ** 32 }], ['negative', { ...TOKENS, value: -1 }], ['a fraction', { ...TOKENS, value: 1.5 }],
-  ['a text', { ...TOKENS, value: '12' }], ['of an unknown hypothesis', { ...TOKENS, via: 'x' }],
+  ['beyond the bounds', { ...TOKENS, value: 2 ** 32 }],
+  ['negative', { ...TOKENS, value: -1 }],
+  ['a fraction', { ...TOKENS, value: 1.5 }],
+  ['a text', { ...TOKENS, value: '12' }],
+  ['of an unknown hypothesis', { ...TOKENS, via: 'x' }],
 ]) {
   test(`a value that is ${what} does not become a number`, () => {
     const { metrics } = acceptReading({ ...MESSAGE, metrics: { tokens } }, SENDER, ID, NOW);
@@ -48,12 +68,21 @@ for (const [what, tokens] of [
 }
 
 test('a status that is none of ours counts as missing', () => {
-  assert.deepEqual(acceptReading({ ...MESSAGE, metrics: { tokens: { status: 'fine', value: 3 } } }, SENDER, ID, NOW).metrics.tokens, { status: 'missing' });
+  assert.deepEqual(
+    acceptReading({ ...MESSAGE, metrics: { tokens: { status: 'fine', value: 3 } } }, SENDER, ID, NOW).metrics.tokens,
+    { status: 'missing' },
+  );
 });
 
 test('what is missing is absent from the body, never zero or null', () => {
   const body = toTelemetry({ ...MESSAGE, metrics: { tokens: TOKENS, viewers: { status: 'hidden' } } }, SETTINGS);
-  assert.deepEqual(body, { room_id: 'blue', platform: 'chaturbate', tokens_count: 1234, timestamp: 1_764_000_000, sequence: NOW });
+  assert.deepEqual(body, {
+    room_id: 'blue',
+    platform: 'chaturbate',
+    tokens_count: 1234,
+    timestamp: 1_764_000_000,
+    sequence: NOW,
+  });
 });
 
 test('the second of a reading is the one it began in', () => {
@@ -68,9 +97,15 @@ test('a balance of zero is sent as zero', () => {
 });
 
 test('a balance that was not read is sent as null beside the viewers, and nothing is sent where neither was read', () => {
-  const body = toTelemetry({ ...MESSAGE, metrics: { tokens: { status: 'unparsed' }, viewers: { status: 'ok', value: 5 } } }, SETTINGS);
+  const body = toTelemetry(
+    { ...MESSAGE, metrics: { tokens: { status: 'unparsed' }, viewers: { status: 'ok', value: 5 } } },
+    SETTINGS,
+  );
   assert.deepEqual([body.tokens_count, body.viewers_count], [null, 5]);
-  assert.equal(toTelemetry({ ...MESSAGE, metrics: { tokens: { status: 'missing' }, viewers: { status: 'hidden' } } }, SETTINGS), null);
+  assert.equal(
+    toTelemetry({ ...MESSAGE, metrics: { tokens: { status: 'missing' }, viewers: { status: 'hidden' } } }, SETTINGS),
+    null,
+  );
 });
 
 test('the account mark is sent where it is known', () => {
@@ -87,12 +122,19 @@ test('the goal is the one that was set; the tip goal on the page is another thin
 test('the account mark gets through, and nothing that has not its form', () => {
   const accountOf = (account) => acceptReading({ ...MESSAGE, account }, SENDER, ID, NOW).account;
   assert.equal(accountOf('3fa9c2e1d07b55aa'), '3fa9c2e1d07b55aa');
-  for (const account of ['alice', '3FA9C2E1D07B55AA', '3fa9c2e1d07b55aa\n', '', null, 5, {}, ['3fa9c2e1d07b55aa0']]) assert.equal(accountOf(account), undefined);
+  for (const account of ['alice', '3FA9C2E1D07B55AA', '3fa9c2e1d07b55aa\n', '', null, 5, {}, ['3fa9c2e1d07b55aa0']])
+    assert.equal(accountOf(account), undefined);
 });
 
 test('a page that is not read is taken with its state, and is no reading', () => {
   const message = { type: 'page', platform: 'chaturbate', seenAt: NOW, page: 'unproven', name: 'alice' };
-  assert.deepEqual(acceptPage(message, SENDER, ID, NOW), { type: 'page', platform: 'chaturbate', seenAt: NOW, page: 'unproven', tabId: 7 });
+  assert.deepEqual(acceptPage(message, SENDER, ID, NOW), {
+    type: 'page',
+    platform: 'chaturbate',
+    seenAt: NOW,
+    page: 'unproven',
+    tabId: 7,
+  });
   assert.equal(acceptReading({ ...MESSAGE, ...message }, SENDER, ID, NOW), null);
   for (const change of [{ page: 'own' }, { seenAt: NOW - 120_000 }, { platform: 'example' }, { type: 'reading' }]) {
     assert.equal(acceptPage({ ...message, ...change }, SENDER, ID, NOW), null);
@@ -109,8 +151,11 @@ test('only a content script on a page of its platform is answered when it starts
 
 test('a page learns the account key, the switch and its last balance, and neither token nor address', () => {
   const newest = { tabId: 7, readAt: NOW, account: 'ab', metrics: { tokens: TOKENS }, health: {} };
-  assert.deepEqual(startAnswer({ ...SETTINGS, accountKey: 'k', camsodaEnabled: true }, 'own', newest),
-    { accountKey: 'k', camsodaEnabled: true, last: { account: 'ab', tokens: 1234, readAt: NOW } });
+  assert.deepEqual(startAnswer({ ...SETTINGS, accountKey: 'k', camsodaEnabled: true }, 'own', newest), {
+    accountKey: 'k',
+    camsodaEnabled: true,
+    last: { account: 'ab', tokens: 1234, readAt: NOW },
+  });
   assert.deepEqual(startAnswer(SETTINGS, 'own', undefined), { accountKey: 'own', camsodaEnabled: false, last: null });
   assert.equal(startAnswer(SETTINGS, 'own', { ...newest, metrics: { tokens: { status: 'missing' } } }).last, null);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LARGEST_BATCH, backoffMs, freshState, retryAfterMs } from '../../extension/worker/answers.js';
-import { START, Studio, accepted, bodyAt, refused, rejected, respond } from './studio.js';
+import { backoffMs, freshState, LARGEST_BATCH, retryAfterMs } from '../../extension/worker/answers.js';
+import { accepted, bodyAt, refused, rejected, respond, START, Studio } from './studio.js';
 
 /** @param {Studio} studio */
 const left = async (studio) => studio.outbox.counts();
@@ -19,7 +19,11 @@ test('a reading goes out as the contract says, and is deleted when confirmed', a
   const studio = await studioAnswering(accepted);
   const [{ url, method, headers, credentials, redirect, cache, referrerPolicy, readings }] = studio.requests;
   assert.equal(`${method} ${url}`, 'POST https://pulse.example/api/tracking/telemetry/batch');
-  assert.deepEqual(headers, { Authorization: 'Bearer secret', 'Content-Type': 'application/json', 'Pulse-Sent-At': String(START) });
+  assert.deepEqual(headers, {
+    Authorization: 'Bearer secret',
+    'Content-Type': 'application/json',
+    'Pulse-Sent-At': String(START),
+  });
   assert.deepEqual([credentials, redirect, cache, referrerPolicy], ['omit', 'error', 'no-store', 'no-referrer']);
   assert.deepEqual(readings, [bodyAt(START)]);
   assert.deepEqual(await left(studio), { buffered: 0, dead: 0, dropped: 0 });
@@ -34,7 +38,11 @@ for (const result of ['accepted', 'duplicate', 'late']) {
 }
 
 test('a 2xx that says nothing about the readings confirms nothing', async () => {
-  for (const answer of [() => new Response('<html>Welcome to our hotel</html>'), () => new Response(null, { status: 204 }), () => respond(200, { results: [] })]) {
+  for (const answer of [
+    () => new Response('<html>Welcome to our hotel</html>'),
+    () => new Response(null, { status: 204 }),
+    () => respond(200, { results: [] }),
+  ]) {
     assert.equal((await left(await studioAnswering(answer))).buffered, 1);
   }
 });
@@ -75,7 +83,10 @@ for (const status of [401, 403]) {
 
 test('413 halves the batch until it fits, and the next full batch is tried anew', async () => {
   const studio = await studioAnswering((readings) => (readings.length > 3 ? respond(413) : accepted(readings)), 8);
-  assert.deepEqual(studio.requests.map(({ readings }) => readings.length), [8, 4, 2, 2, 2, 2]);
+  assert.deepEqual(
+    studio.requests.map(({ readings }) => readings.length),
+    [8, 4, 2, 2, 2, 2],
+  );
   assert.equal(studio.state.batchLimit, LARGEST_BATCH);
 });
 
@@ -84,14 +95,17 @@ test('413 for a single reading makes a dead letter', async () => {
 });
 
 for (const status of [429, 503]) {
-  for (const [form, header] of [['seconds', '120'], ['a date', new Date(START + 120_000).toUTCString()]]) {
+  for (const [form, header] of [
+    ['seconds', '120'],
+    ['a date', new Date(START + 120_000).toUTCString()],
+  ]) {
     test(`${status} waits as long as Retry-After says in ${form}, also after the worker died`, async () => {
       const studio = await studioAnswering(() => respond(status, {}, { 'Retry-After': header }));
       studio.answer = accepted;
       studio.startWorker();
       await studio.after(119_000);
       assert.equal(studio.requests.length, 1);
-      await studio.after(1_000);
+      await studio.after(1000);
       assert.deepEqual([studio.requests.length, (await left(studio)).buffered], [2, 0]);
     });
   }
@@ -102,14 +116,18 @@ for (const status of [429, 503]) {
 }
 
 test('Retry-After means nothing beside another status', async () => {
-  assert.equal((await studioAnswering(() => respond(500, {}, { 'Retry-After': '120' }))).state.nextAttemptAt, START + 2000);
+  assert.equal(
+    (await studioAnswering(() => respond(500, {}, { 'Retry-After': '120' }))).state.nextAttemptAt,
+    START + 2000,
+  );
 });
 
 test('Retry-After is never obeyed beyond an hour, and nonsense is ignored', () => {
   assert.equal(retryAfterMs('99999999', START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START + 1e10).toUTCString(), START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START - 1e6).toUTCString(), START), 0);
-  for (const header of [null, '', 'soon', '-5', '1.5', '0x10', '1e3', '+7', 'Thursday']) assert.equal(retryAfterMs(header, START), null, header);
+  for (const header of [null, '', 'soon', '-5', '1.5', '0x10', '1e3', '+7', 'Thursday'])
+    assert.equal(retryAfterMs(header, START), null, header);
 });
 
 for (const status of [429, 503]) {
@@ -123,15 +141,32 @@ for (const status of [429, 503]) {
 }
 
 test('items that are refused with a wait of 0 s are not sent again at once', async () => {
-  const studio = await studioAnswering((readings) => respond(200, { results: readings.map((_, index) => ({ index, ...rejected(429, { retry_after_seconds: 0 }) })) }), 3);
+  const studio = await studioAnswering(
+    (readings) =>
+      respond(200, { results: readings.map((_, index) => ({ index, ...rejected(429, { retry_after_seconds: 0 }) })) }),
+    3,
+  );
   for (let second = 0; second < 60; second += 1) await studio.after(1000);
   assert.ok(studio.requests.length <= 9, `${studio.requests.length}`);
 });
 
 for (const [what, answer] of [
-  ['408', () => respond(408)], ['500', () => respond(500)], ['502', () => respond(502)], ['404', () => respond(404)],
-  ['a lost connection', () => { throw new TypeError('Failed to fetch'); }],
-  ['a redirect', () => { throw new TypeError('unexpected redirect'); }],
+  ['408', () => respond(408)],
+  ['500', () => respond(500)],
+  ['502', () => respond(502)],
+  ['404', () => respond(404)],
+  [
+    'a lost connection',
+    () => {
+      throw new TypeError('Failed to fetch');
+    },
+  ],
+  [
+    'a redirect',
+    () => {
+      throw new TypeError('unexpected redirect');
+    },
+  ],
 ]) {
   test(`${what} backs off, longer each time, and loses nothing`, async () => {
     const studio = await studioAnswering(answer);
@@ -148,12 +183,18 @@ for (const [what, answer] of [
 }
 
 test('the wait is anything up to the bound, so that a studio does not come back all at once', () => {
-  assert.deepEqual([0, 0.25, 1].map((chance) => backoffMs(3, () => chance)), [0, 4000, 16_000]);
+  assert.deepEqual(
+    [0, 0.25, 1].map((chance) => backoffMs(3, () => chance)),
+    [0, 4000, 16_000],
+  );
 });
 
 test('a request that hangs is given up after ten seconds', async () => {
   let signal;
-  await studioAnswering((_, request) => { ({ signal } = request); return respond(500); });
+  await studioAnswering((_, request) => {
+    ({ signal } = request);
+    return respond(500);
+  });
   assert.ok(signal instanceof AbortSignal);
 });
 
@@ -172,11 +213,21 @@ test('a success ends the backoff', async () => {
 });
 
 test('items of a batch are settled each by the same table', async () => {
-  const outcomes = [{ result: 'accepted' }, rejected(422), rejected(403), rejected(500), { result: 'late' }, rejected(413)];
+  const outcomes = [
+    { result: 'accepted' },
+    rejected(422),
+    rejected(403),
+    rejected(500),
+    { result: 'late' },
+    rejected(413),
+  ];
   const studio = new Studio();
   studio.answer = () => respond(200, { results: outcomes.map((outcome, index) => ({ index, ...outcome })) });
   await studio.read(outcomes.length);
-  studio.answer = ((first) => (readings) => { studio.answer = accepted; return first(readings); })(studio.answer);
+  studio.answer = ((first) => (readings) => {
+    studio.answer = accepted;
+    return first(readings);
+  })(studio.answer);
   await studio.sender.drain();
   assert.deepEqual(await left(studio), { buffered: 2, dead: 2, dropped: 0 });
   assert.equal(studio.state?.refused ?? false, false);
@@ -188,8 +239,16 @@ test('items of a batch are settled each by the same table', async () => {
 
 for (const status of [429, 503]) {
   test(`an item refused with ${status} stays, and nothing is sent until its wait is over`, async () => {
-    const studio = await studioAnswering(() => respond(200, { results: [
-      { index: 0, ...rejected(status, { retry_after_seconds: 7 }) }, { index: 1, result: 'late' }] }), 2);
+    const studio = await studioAnswering(
+      () =>
+        respond(200, {
+          results: [
+            { index: 0, ...rejected(status, { retry_after_seconds: 7 }) },
+            { index: 1, result: 'late' },
+          ],
+        }),
+      2,
+    );
     studio.answer = accepted;
     await studio.after(6999);
     assert.deepEqual([studio.requests.length, (await left(studio)).buffered], [1, 1]);
@@ -199,8 +258,16 @@ for (const status of [429, 503]) {
 }
 
 test('of several waits within one answer the longest counts', async () => {
-  const studio = await studioAnswering(() => respond(200, { results: [
-    { index: 0, ...rejected(429, { retry_after_seconds: 7 }) }, { index: 1, ...rejected(429, { retry_after_seconds: 3 }) }] }), 2);
+  const studio = await studioAnswering(
+    () =>
+      respond(200, {
+        results: [
+          { index: 0, ...rejected(429, { retry_after_seconds: 7 }) },
+          { index: 1, ...rejected(429, { retry_after_seconds: 3 }) },
+        ],
+      }),
+    2,
+  );
   assert.equal(studio.state.nextAttemptAt, START + 7000);
 });
 
@@ -216,13 +283,28 @@ test('an item that fails again and again is tried less and less often', async ()
 });
 
 test('when every item is outside the key’s rooms, the key is refused', async () => {
-  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, ...rejected(403) }, { index: 1, ...rejected(403) }] }), 2);
+  const studio = await studioAnswering(
+    () =>
+      respond(200, {
+        results: [
+          { index: 0, ...rejected(403) },
+          { index: 1, ...rejected(403) },
+        ],
+      }),
+    2,
+  );
   assert.deepEqual([studio.state.refused, (await left(studio)).buffered], [true, 2]);
 });
 
 test('a poisoned reading does not slow the others', async () => {
   const studio = new Studio();
-  studio.answer = (readings) => respond(200, { results: readings.map(({ sequence }, index) => ({ index, ...(sequence === START ? rejected(500) : { result: 'accepted' }) })) });
+  studio.answer = (readings) =>
+    respond(200, {
+      results: readings.map(({ sequence }, index) => ({
+        index,
+        ...(sequence === START ? rejected(500) : { result: 'accepted' }),
+      })),
+    });
   await studio.read(1);
   for (let round = 0; round < 60; round += 1) {
     await studio.after(5000);
@@ -238,7 +320,10 @@ test('after an outage the newest reading is the very first to be sent', async ()
   await studio.after(10_000);
   const sent = studio.requests.slice(1).flatMap(({ readings }) => readings.map(({ sequence }) => sequence));
   assert.equal(sent[0], START);
-  assert.deepEqual(sent, sent.toSorted((a, b) => b - a));
+  assert.deepEqual(
+    sent,
+    sent.toSorted((a, b) => b - a),
+  );
   assert.deepEqual([new Set(sent).size, (await left(studio)).buffered], [720, 0]);
 });
 
@@ -248,7 +333,9 @@ test('only one request is ever in flight', async () => {
   studio.answer = async (readings) => {
     open += 1;
     assert.equal(open, 1);
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     open -= 1;
     return accepted(readings);
   };
@@ -267,7 +354,10 @@ test('a reading written during a request goes out right after it', async () => {
   };
   await studio.read(1);
   await studio.sender.drain();
-  assert.deepEqual(studio.requests.map(({ readings }) => readings.length), [1, 1]);
+  assert.deepEqual(
+    studio.requests.map(({ readings }) => readings.length),
+    [1, 1],
+  );
 });
 
 test('an answer to the old configuration does not refuse the new one', async () => {
@@ -276,7 +366,9 @@ test('an answer to the old configuration does not refuse the new one', async () 
   studio.answer = async () => {
     studio.answer = accepted;
     void studio.sender.restart();
-    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
     return refused(401);
   };
   await studio.sender.drain();
@@ -289,8 +381,15 @@ test('an answer to the old configuration holds nothing back from the new one', a
   studio.answer = async () => {
     studio.answer = accepted;
     void studio.sender.restart();
-    await new Promise((resolve) => { setTimeout(resolve, 5); });
-    return respond(200, { results: [{ index: 0, ...rejected(403) }, { index: 1, result: 'accepted' }] });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+    return respond(200, {
+      results: [
+        { index: 0, ...rejected(403) },
+        { index: 1, result: 'accepted' },
+      ],
+    });
   };
   await studio.sender.drain();
   assert.equal((await left(studio)).buffered, 0);
@@ -309,7 +408,10 @@ test('dying after the answer and before the deletion sends the same reading agai
   await studio.read(1);
   studio.outbox.remove = () => new Promise(() => {}); // the worker never gets there
   void studio.sender.drain();
-  while (studio.requests.length < 1) await new Promise((resolve) => { setImmediate(resolve); });
+  while (studio.requests.length === 0)
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   studio.startWorker();
   await studio.sender.drain();
   assert.equal(studio.requests[1].body, studio.requests[0].body);
@@ -330,14 +432,21 @@ test('dead letters hold no token', async () => {
 });
 
 for (const status of [400, 401, 403, 404, 405, 407, 409, 410, 413, 422, 451]) {
-  for (const [what, body] of [['a page', '<html>Blocked by your administrator</html>'], ['nothing', ''], ['somebody else’s JSON', '{"error":"bad request","code":17}']]) {
+  for (const [what, body] of [
+    ['a page', '<html>Blocked by your administrator</html>'],
+    ['nothing', ''],
+    ['somebody else’s JSON', '{"error":"bad request","code":17}'],
+  ]) {
     test(`${status} with ${what} is not the studio’s server: nothing is lost, and not everything is tried`, async () => {
       const studio = new Studio();
       studio.answer = () => new Response(body, { status });
       await studio.read(200);
       for (let minute = 0; minute < 10; minute += 1) await studio.after(60_000);
       assert.deepEqual(await left(studio), { buffered: 200, dead: 0, dropped: 0 });
-      assert.deepEqual([studio.state.isForeign, studio.state.refused, studio.requests.length <= 11 || status === 413], [true, false, true]);
+      assert.deepEqual(
+        [studio.state.isForeign, studio.state.refused, studio.requests.length <= 11 || status === 413],
+        [true, false, true],
+      );
       studio.answer = accepted;
       await studio.after(30_000);
       assert.deepEqual([await left(studio), studio.state.isForeign], [{ buffered: 0, dead: 0, dropped: 0 }, false]);
@@ -346,20 +455,38 @@ for (const status of [400, 401, 403, 404, 405, 407, 409, 410, 413, 422, 451]) {
 }
 
 for (const [what, results] of [
-  ['[null]', [null]], ['[]', []], ['an unknown result', [{ index: 0, result: 'merged' }]], ['no index', [{ result: 'accepted' }]],
-  ['another index', [{ index: 7, result: 'accepted' }]], ['one result too many', [{ index: 0, result: 'accepted' }, { index: 1, result: 'accepted' }]],
-  ['a rejection without a problem', [{ index: 0, result: 'rejected' }]], ['a problem without a status', [{ index: 0, result: 'rejected', problem: { title: 'no' } }]],
-  ['a number', 5], ['numbers', [5]], ['null', null],
+  ['[null]', [null]],
+  ['[]', []],
+  ['an unknown result', [{ index: 0, result: 'merged' }]],
+  ['no index', [{ result: 'accepted' }]],
+  ['another index', [{ index: 7, result: 'accepted' }]],
+  [
+    'one result too many',
+    [
+      { index: 0, result: 'accepted' },
+      { index: 1, result: 'accepted' },
+    ],
+  ],
+  ['a rejection without a problem', [{ index: 0, result: 'rejected' }]],
+  ['a problem without a status', [{ index: 0, result: 'rejected', problem: { title: 'no' } }]],
+  ['a number', 5],
+  ['numbers', [5]],
+  ['null', null],
 ]) {
   test(`a 200 whose results are ${what} is not ours: nothing is confirmed, and it backs off`, async () => {
     const studio = await studioAnswering(() => respond(200, { results }));
-    assert.deepEqual([await left(studio), studio.state.nextAttemptAt, studio.state.isForeign], [{ buffered: 1, dead: 0, dropped: 0 }, START + 2000, true]);
+    assert.deepEqual(
+      [await left(studio), studio.state.nextAttemptAt, studio.state.isForeign],
+      [{ buffered: 1, dead: 0, dropped: 0 }, START + 2000, true],
+    );
     assert.deepEqual(studio.deliveries, [null]);
   });
 }
 
 test('an answer that accepts nothing is no delivery, and its reason is known', async () => {
-  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, ...rejected(422, { detail: 'timestamp lies more than 300 s ahead' }) }] }));
+  const studio = await studioAnswering(() =>
+    respond(200, { results: [{ index: 0, ...rejected(422, { detail: 'timestamp lies more than 300 s ahead' }) }] }),
+  );
   assert.deepEqual([studio.deliveries, studio.state.isRejecting], [[null], true]);
   assert.deepEqual(studio.state.refusal, { at: START, status: 422, detail: 'timestamp lies more than 300 s ahead' });
   studio.answer = accepted;
@@ -369,7 +496,16 @@ test('an answer that accepts nothing is no delivery, and its reason is known', a
 });
 
 test('an answer that accepts one of two readings is a delivery', async () => {
-  const studio = await studioAnswering(() => respond(200, { results: [{ index: 0, result: 'accepted' }, { index: 1, ...rejected(422) }] }), 2);
+  const studio = await studioAnswering(
+    () =>
+      respond(200, {
+        results: [
+          { index: 0, result: 'accepted' },
+          { index: 1, ...rejected(422) },
+        ],
+      }),
+    2,
+  );
   assert.deepEqual([studio.deliveries, studio.state.isRejecting, (await left(studio)).dead], [[START], false, 1]);
 });
 
@@ -399,17 +535,28 @@ test('whatever a server answers, every reading is delivered, waits, is a dead le
     return seed / 2 ** 31;
   };
   const pick = (choices) => choices[Math.floor(chance() * choices.length)];
-  const item = (index) => pick([
-    () => ({ index, result: 'accepted' }), () => ({ index, result: 'late' }), () => ({ index, ...rejected(pick([400, 403, 413, 422, 500, 503])) }),
-    () => ({ index, ...rejected(429, { retry_after_seconds: pick([0, 1, 90]) }) }),
-  ])();
+  const item = (index) =>
+    pick([
+      () => ({ index, result: 'accepted' }),
+      () => ({ index, result: 'late' }),
+      () => ({ index, ...rejected(pick([400, 403, 413, 422, 500, 503])) }),
+      () => ({ index, ...rejected(429, { retry_after_seconds: pick([0, 1, 90]) }) }),
+    ])();
   for (let run = 0; run < 25; run += 1) {
     const studio = new Studio({ entries: 40, dead: 5 });
     studio.random = chance();
-    studio.answer = (readings) => pick([
-      () => accepted(readings), () => respond(200, { results: readings.map((_, index) => item(index)) }), () => refused(pick([400, 401, 403, 413, 422, 429, 503])),
-      () => respond(pick([400, 404, 413, 500, 502])), () => { throw new TypeError('Failed to fetch'); }, () => respond(200, { results: [null] }), () => new Response('hotel'),
-    ])();
+    studio.answer = (readings) =>
+      pick([
+        () => accepted(readings),
+        () => respond(200, { results: readings.map((_, index) => item(index)) }),
+        () => refused(pick([400, 401, 403, 413, 422, 429, 503])),
+        () => respond(pick([400, 404, 413, 500, 502])),
+        () => {
+          throw new TypeError('Failed to fetch');
+        },
+        () => respond(200, { results: [null] }),
+        () => new Response('hotel'),
+      ])();
     for (let step = 0; step < 60; step += 1) {
       await studio.read(1, { room_id: pick(['blue', 'blue', 'red']) });
       await studio.after(pick([0, 5000, 5001, 90_000, -7000]));
@@ -417,7 +564,11 @@ test('whatever a server answers, every reading is delivered, waits, is a dead le
       if (chance() < 0.1) await studio.sender.restart();
       if (chance() < 0.05) await studio.outbox.revive();
       const [{ buffered, dead, dropped }, { read, delivered }] = [await left(studio), await studio.outbox.totals()];
-      assert.equal(buffered + dead + dropped + delivered, read, `run ${run}, step ${step}: ${JSON.stringify({ buffered, dead, dropped, delivered, read })}`);
+      assert.equal(
+        buffered + dead + dropped + delivered,
+        read,
+        `run ${run}, step ${step}: ${JSON.stringify({ buffered, dead, dropped, delivered, read })}`,
+      );
     }
   }
 });
@@ -426,11 +577,20 @@ test('readings of another room never block those of the room that is set, and ar
   const studio = new Studio();
   await studio.read(5, { room_id: 'old' });
   studio.settings = { ...studio.settings, roomId: 'new' };
-  studio.answer = (readings) => respond(200, { results: readings.map(({ room_id: room }, index) => ({ index, ...(room === 'new' ? { result: 'accepted' } : rejected(403)) })) });
+  studio.answer = (readings) =>
+    respond(200, {
+      results: readings.map(({ room_id: room }, index) => ({
+        index,
+        ...(room === 'new' ? { result: 'accepted' } : rejected(403)),
+      })),
+    });
   await studio.after(1000);
   await studio.read(3, { room_id: 'new' });
   await studio.sender.drain();
-  assert.deepEqual([studio.state.refused, await left(studio), (await studio.outbox.totals()).held], [false, { buffered: 5, dead: 0, dropped: 0 }, 5]);
+  assert.deepEqual(
+    [studio.state.refused, await left(studio), (await studio.outbox.totals()).held],
+    [false, { buffered: 5, dead: 0, dropped: 0 }, 5],
+  );
   assert.ok(studio.requests.every(({ readings }) => new Set(readings.map(({ room_id: room }) => room)).size === 1));
   const count = studio.requests.length;
   await studio.after(3_600_000);

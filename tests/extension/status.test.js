@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { advanceHealth, badgeFor, brokenReadings, connectionOf, endsSoon, freshBoard, mayReport } from '../../extension/worker/status.js';
+import {
+  advanceHealth,
+  badgeFor,
+  brokenReadings,
+  connectionOf,
+  endsSoon,
+  freshBoard,
+  mayReport,
+} from '../../extension/worker/status.js';
 
 const NOW = 1_764_000_000_000;
 const READY = { ...freshBoard(), configured: true, access: true };
@@ -10,7 +18,7 @@ const healthAfter = (statuses, metric = 'viewers') =>
   statuses.reduce((health, status) => advanceHealth(health, { [metric]: { status } }), {})[metric];
 
 /** @param {number} count @param {string} status */
-const times = (count, status) => Array(count).fill(status);
+const times = (count, status) => new Array(count).fill(status);
 
 test('five failures in a row are not yet broken, the sixth is', () => {
   assert.equal(healthAfter(times(5, 'missing')).broken, false);
@@ -38,8 +46,15 @@ test('a goal on the page is a suggestion and cannot break', () => {
 
 test('of two tabs the first speaks until it has been silent for three intervals', () => {
   const current = { tabId: 1, readAt: NOW };
-  assert.deepEqual([mayReport(undefined, 2, NOW), mayReport(current, 1, NOW + 1), mayReport(current, 2, NOW + 15_000), mayReport(current, 2, NOW + 15_001)],
-    [true, true, false, true]);
+  assert.deepEqual(
+    [
+      mayReport(undefined, 2, NOW),
+      mayReport(current, 1, NOW + 1),
+      mayReport(current, 2, NOW + 15_000),
+      mayReport(current, 2, NOW + 15_001),
+    ],
+    [true, true, false, true],
+  );
 });
 
 test('a tab that cannot read its balance gives way to one that can, and gets the lead back from nobody', () => {
@@ -53,7 +68,10 @@ test('a tab that cannot read its balance gives way to one that can, and gets the
 
 test('a key that ends within a week is named', () => {
   const DAY = 86_400_000;
-  assert.deepEqual([8, 7, 1, -1].map((days) => endsSoon({ ...READY, expiresAt: NOW + days * DAY }, NOW)), [false, true, true, false]);
+  assert.deepEqual(
+    [8, 7, 1, -1].map((days) => endsSoon({ ...READY, expiresAt: NOW + days * DAY }, NOW)),
+    [false, true, true, false],
+  );
   assert.equal(endsSoon(READY, NOW), false);
 });
 
@@ -77,22 +95,72 @@ for (const [what, board, connection, text] of [
   ['a backlog being sent', { ...READY, lastOkAt: NOW, buffered: 300 }, 'connected', 'ON'],
   ['readings held back', { ...READY, buffered: 2 }, 'buffering', '2'],
   ['a broken reading', { ...READY, lastOkAt: NOW, platforms: { chaturbate: PAGE } }, 'connected', '!'],
-  ['a broken reading and an outage', { ...READY, failure: 0, buffered: 7, platforms: { chaturbate: PAGE } }, 'buffering', '7'],
+  [
+    'a broken reading and an outage',
+    { ...READY, failure: 0, buffered: 7, platforms: { chaturbate: PAGE } },
+    'buffering',
+    '7',
+  ],
   ['a disk that takes nothing', { ...READY, lastOkAt: NOW, storageFailed: true }, 'storage', '!'],
   ['settings that cannot be read', { ...freshBoard(), settingsFailed: true, lastOkAt: NOW }, 'storage', '!'],
   ['a pause', { ...READY, pausedAt: NOW, lastOkAt: NOW, buffered: 3 }, 'paused', '❚❚'],
   ['readings that the server refuses', { ...READY, lastOkAt: NOW, isRejecting: true }, 'rejected', '!'],
-  ['an answer that is not the server’s', { ...READY, lastOkAt: NOW, isForeign: true, failure: 400, buffered: 3 }, 'foreign', '3'],
-  ['a page that sleeps', { ...READY, platforms: { chaturbate: { ...SEEN, readAt: NOW - 60_000, asleep: 'discarded' } } }, 'asleep', '!'],
-  ['a page that is not known to be one’s own', { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW, page: 'unproven' } } }, 'unproven', '?'],
-  ['such a page a while ago', { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW - 15_001, page: 'unproven' } } }, 'idle', ''],
-  ['a platform that is switched off', { ...READY, pages: { camsoda: { tabId: 1, seenAt: NOW, page: 'switched_off' } } }, 'switched_off', ''],
+  [
+    'an answer that is not the server’s',
+    { ...READY, lastOkAt: NOW, isForeign: true, failure: 400, buffered: 3 },
+    'foreign',
+    '3',
+  ],
+  [
+    'a page that sleeps',
+    { ...READY, platforms: { chaturbate: { ...SEEN, readAt: NOW - 60_000, asleep: 'discarded' } } },
+    'asleep',
+    '!',
+  ],
+  [
+    'a page that is not known to be one’s own',
+    { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW, page: 'unproven' } } },
+    'unproven',
+    '?',
+  ],
+  [
+    'such a page a while ago',
+    { ...READY, pages: { chaturbate: { tabId: 1, seenAt: NOW - 15_001, page: 'unproven' } } },
+    'idle',
+    '',
+  ],
+  [
+    'a platform that is switched off',
+    { ...READY, pages: { camsoda: { tabId: 1, seenAt: NOW, page: 'switched_off' } } },
+    'switched_off',
+    '',
+  ],
   ['sites that Chrome withholds', { ...READY, withheld: ['https://*.chaturbate.com/*'] }, 'site', '!'],
-  ['sites that Chrome withholds while another is read', { ...READY, lastOkAt: NOW, withheld: ['https://*.chaturbate.com/*'] }, 'connected', 'ON'],
-  ['a page whose balance cannot be read', { ...READY, lastOkAt: NOW - 15_001, platforms: { chaturbate: BLIND } }, 'unreadable', '!'],
-  ['such a page, and readings from before', { ...READY, buffered: 2, platforms: { chaturbate: BLIND } }, 'buffering', '2'],
+  [
+    'sites that Chrome withholds while another is read',
+    { ...READY, lastOkAt: NOW, withheld: ['https://*.chaturbate.com/*'] },
+    'connected',
+    'ON',
+  ],
+  [
+    'a page whose balance cannot be read',
+    { ...READY, lastOkAt: NOW - 15_001, platforms: { chaturbate: BLIND } },
+    'unreadable',
+    '!',
+  ],
+  [
+    'such a page, and readings from before',
+    { ...READY, buffered: 2, platforms: { chaturbate: BLIND } },
+    'buffering',
+    '2',
+  ],
   ['a page that is read and nothing sent yet', { ...READY, platforms: { chaturbate: SEEN } }, 'pending', ''],
-  ['such a page, closed a while ago', { ...READY, platforms: { chaturbate: { ...BLIND, readAt: NOW - 15_001 } } }, 'idle', ''],
+  [
+    'such a page, closed a while ago',
+    { ...READY, platforms: { chaturbate: { ...BLIND, readAt: NOW - 15_001 } } },
+    'idle',
+    '',
+  ],
 ]) {
   test(`with ${what} the state is ${connection} and the badge "${text}"`, () => {
     assert.equal(connectionOf(board, NOW), connection);
@@ -108,13 +176,19 @@ test('a page that was closed is not called broken', () => {
 
 /** Relative luminance as WCAG defines it. @param {string} colour */
 function luminance(colour) {
-  const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16) / 255)
-    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  const [red, green, blue] = [1, 3, 5]
+    .map((start) => Number.parseInt(colour.slice(start, start + 2), 16) / 255)
+    .map((part) => (part <= 0.040_45 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 test('white text is legible on every badge', () => {
-  const boards = [freshBoard(), { ...READY, refused: true }, { ...READY, lastOkAt: NOW }, { ...READY, failure: 0, buffered: 1 }];
+  const boards = [
+    freshBoard(),
+    { ...READY, refused: true },
+    { ...READY, lastOkAt: NOW },
+    { ...READY, failure: 0, buffered: 1 },
+  ];
   for (const board of boards) assert.ok(1.05 / (luminance(badgeFor(board, NOW).colour) + 0.05) >= 4.5);
 });
 

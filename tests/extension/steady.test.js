@@ -17,7 +17,7 @@ function believe(numbers, believed, metric = 'tokens') {
   return numbers.map((number, second) => {
     const reading = typeof number === 'number' ? { status: 'ok', value: number, via: 'x' } : { status: number };
     const { status, value } = plain(settle(steadiness, { [metric]: reading }, second * 1000))[metric];
-    return status === 'unsettled' ? '…' : value ?? status;
+    return status === 'unsettled' ? '…' : (value ?? status);
   });
 }
 
@@ -26,20 +26,43 @@ const times = (count, value) => Array.from({ length: count }, () => value);
 for (const [what, numbers, expected, believed] of [
   ['a number is believed at the second look', [1234, 1234, 1234], ['…', 1234, 1234]],
   ['a number that changes needs two looks again', [5, 5, 6, 6], ['…', 5, '…', 6]],
-  ['a number that runs up is believed when it stands', [0, 400, 800, 1100, 1234, 1234], ['…', '…', '…', '…', '…', 1234]],
+  [
+    'a number that runs up is believed when it stands',
+    [0, 400, 800, 1100, 1234, 1234],
+    ['…', '…', '…', '…', '…', 1234],
+  ],
   ['the same number before and after another was not still', [5, 6, 5, 6, 5], times(5, '…')],
   ['a zero before the number is never believed', [0, 0, 0, 0, 1234, 1234], ['…', '…', '…', '…', '…', 1234]],
   ['a zero that stands for ten seconds is true', times(12, 0), [...times(10, '…'), 0, 0]],
   ['a believed zero stays believed', [0, 0], ['…', 0], 0],
   ['a zero in between does not last', [5000, 5000, 0, 0, 5000, 5000], ['…', 5000, '…', '…', '…', 5000]],
   ['a fall is believed after ten seconds', [5000, ...times(12, 40)], ['…', ...times(10, '…'), 40, 40], 5000],
-  ['a fall with tips in it is believed after ten seconds', [40, 40, 40, 40, 40, 60, 60, 60, 90, 90, 90, 90], [...times(10, '…'), 90, 90], 5000],
-  ['a fall that returns is never believed', [1, 1, 1, 1, 1, 1, 12345, 12345], [...times(6, '…'), '…', 12345], 12345],
+  [
+    'a fall with tips in it is believed after ten seconds',
+    [40, 40, 40, 40, 40, 60, 60, 60, 90, 90, 90, 90],
+    [...times(10, '…'), 90, 90],
+    5000,
+  ],
+  [
+    'a fall that returns is never believed',
+    [1, 1, 1, 1, 1, 1, 12_345, 12_345],
+    [...times(6, '…'), '…', 12_345],
+    12_345,
+  ],
   ['a small rise is believed at the second look', [150, 150], ['…', 150], 100],
-  ['a leap is believed after three and a half seconds', times(6, 41001), [...times(4, '…'), 41001, 41001], 1234],
-  ['a doubled digit that goes again is never believed', [355492, 355492, 355492, 35550, 35550], ['…', '…', '…', '…', 35550], 35549],
-  ['a rise of less than half is no leap, however large', [12000, 12000], ['…', 12000], 10000],
-  ['what is no number is passed on at once', ['missing', 'unparsed', 5, 'hidden', 5, 5], ['missing', 'unparsed', '…', 'hidden', '…', 5]],
+  ['a leap is believed after three and a half seconds', times(6, 41_001), [...times(4, '…'), 41_001, 41_001], 1234],
+  [
+    'a doubled digit that goes again is never believed',
+    [355_492, 355_492, 355_492, 35_550, 35_550],
+    ['…', '…', '…', '…', 35_550],
+    35_549,
+  ],
+  ['a rise of less than half is no leap, however large', [12_000, 12_000], ['…', 12_000], 10_000],
+  [
+    'what is no number is passed on at once',
+    ['missing', 'unparsed', 5, 'hidden', 5, 5],
+    ['missing', 'unparsed', '…', 'hidden', '…', 5],
+  ],
 ]) {
   test(what, () => assert.deepEqual(believe(numbers, believed), expected));
 }
@@ -57,7 +80,18 @@ test('a clock that goes back believes nothing early and gets over it', () => {
 
 test('each number settles for itself, and keeps the hypothesis that found it', () => {
   const steadiness = freshSteadiness();
-  settle(steadiness, { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 1, via: 'b' } }, 0);
-  const settled = settle(steadiness, { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 2, via: 'b' } }, 1000);
-  assert.deepEqual(plain(settled), { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'unsettled', via: 'b' } });
+  settle(
+    steadiness,
+    { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 1, via: 'b' } },
+    0,
+  );
+  const settled = settle(
+    steadiness,
+    { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 2, via: 'b' } },
+    1000,
+  );
+  assert.deepEqual(plain(settled), {
+    tokens: { status: 'ok', value: 5, via: 'a' },
+    viewers: { status: 'unsettled', via: 'b' },
+  });
 });

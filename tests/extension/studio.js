@@ -9,17 +9,24 @@ export const START = 1_764_000_000_000;
 
 /** @param {number} readAt @param {object} [changes] */
 export const bodyAt = (readAt, changes = {}) => ({
-  room_id: 'blue', platform: 'chaturbate', tokens_count: 100, timestamp: Math.floor(readAt / 1000), sequence: readAt, ...changes,
+  room_id: 'blue',
+  platform: 'chaturbate',
+  tokens_count: 100,
+  timestamp: Math.floor(readAt / 1000),
+  sequence: readAt,
+  ...changes,
 });
 
 /** A response as the ingest service gives it. @param {number} status @param {unknown} [body] @param {Record<string, string>} [headers] */
 export const respond = (status, body = {}, headers = {}) => new Response(JSON.stringify(body), { status, headers });
 
 /** A refusal as the ingest service words it. @param {number} status @param {object} [more] @param {Record<string, string>} [headers] */
-export const refused = (status, more = {}, headers = {}) => respond(status, { type: 'about:blank', title: 'No', status, ...more }, headers);
+export const refused = (status, more = {}, headers = {}) =>
+  respond(status, { type: 'about:blank', title: 'No', status, ...more }, headers);
 
 /** @param {object[]} readings */
-export const accepted = (readings) => respond(200, { results: readings.map((_, index) => ({ index, result: 'accepted', version: 1 })) });
+export const accepted = (readings) =>
+  respond(200, { results: readings.map((_, index) => ({ index, result: 'accepted', version: 1 })) });
 
 /** @param {number} status @param {object} [more] */
 export const rejected = (status, more = {}) => ({ result: 'rejected', problem: { status, title: 'no', ...more } });
@@ -45,9 +52,16 @@ export class Studio {
     this.outbox = new Outbox(this.database, this.limits);
     this.sender = new Sender({
       outbox: this.outbox,
-      memory: { load: async () => this.state && structuredClone(this.state), save: async (state) => { this.state = structuredClone(state); } },
+      memory: {
+        load: async () => this.state && structuredClone(this.state),
+        save: async (state) => {
+          this.state = structuredClone(state);
+        },
+      },
       destination: async () => this.settings,
-      onAnswer: async (at) => { this.deliveries.push(at); },
+      onAnswer: async (at) => {
+        this.deliveries.push(at);
+      },
       fetch: async (url, request) => {
         const readings = JSON.parse(request.body);
         this.requests.push({ url, ...request, readings });

@@ -21,9 +21,11 @@ export default {
   say_moving: 'Moving to another server.',
   say_restart: 'The server is restarting.',
   say_offline: 'This device is offline.',
-  say_origin: 'This server does not accept connections from {origin}. Setting to change: {setting}; or the proxy must pass on the Host header.',
+  say_origin:
+    'This server does not accept connections from {origin}. Setting to change: {setting}; or the proxy must pass on the Host header.',
   say_full: 'The server accepts no more connections. Setting to change: {setting}.',
-  say_blocked: 'Something between this page and the server does not let WebSockets through; a proxy must pass on Upgrade and Connection.',
+  say_blocked:
+    'Something between this page and the server does not let WebSockets through; a proxy must pass on Upgrade and Connection.',
   say_path: 'The proxy does not pass {path} on to the server.',
   say_gateway: 'A proxy answers with an error ({status}): the server behind it does not answer.',
   say_redirect: 'Something on the way asks to sign in first. Reload the page.',
@@ -38,7 +40,10 @@ export default {
   say_resuming: 'Connected again. Waiting for the rooms’ next readings; the numbers are from {time}.',
   no_news_since: 'No new data since {time}. Reconnecting; the numbers are from then.',
   numbers_from: 'The numbers are from {time}.',
-  silence_all: { one: 'No reading from the room since {time}.', other: 'No reading from any of {count} rooms since {time}.' },
+  silence_all: {
+    one: 'No reading from the room since {time}.',
+    other: 'No reading from any of {count} rooms since {time}.',
+  },
   silence_some: 'No reading from {count} of {total} rooms since {time}.',
   silence_why: 'Collecting has stopped or the studio is offline; the shows may be on air.',
   say_recovered: 'Connected. Numbers are live.',
@@ -63,7 +68,8 @@ export default {
   gate_link_used: 'This link was used before or has expired. Ask for a new one.',
   gate_link_failed: 'The server could not be reached to use this link. Reload the page, or ask for a new link.',
   pairing_title: 'Pair this screen',
-  pairing_lead: 'On a phone or computer that is already signed in: scan the code, or open the address, choose Screens and type the letters.',
+  pairing_lead:
+    'On a phone or computer that is already signed in: scan the code, or open the address, choose Screens and type the letters.',
   pairing_waiting: 'Waiting for approval…',
   pairing_refused: 'Somebody answered that this screen is not theirs. New letters follow.',
   pairing_unreachable: 'The server cannot be reached. Trying again…',
@@ -94,7 +100,8 @@ export default {
   pair_approved: 'The screen is signed in.',
   pair_refused: 'The screen was refused.',
   replace_title: 'Use the access of this link?',
-  replace_text: 'This browser is signed in already. The link would replace that access, perhaps by one that sees other rooms.',
+  replace_text:
+    'This browser is signed in already. The link would replace that access, perhaps by one that sees other rooms.',
   replace_keep: 'Stay as I am',
   replace_use: 'Use the link',
   gate_label: 'Access token',
@@ -121,7 +128,10 @@ export default {
   kpi_live_unconfirmed: '{count} last known',
   kpi_nothing_known: 'nothing known yet',
   kpi_past_unknown: 'history does not answer',
-  kpi_unread: { one: 'without {count} room whose balance is unknown', other: 'without {count} rooms whose balance is unknown' },
+  kpi_unread: {
+    one: 'without {count} room whose balance is unknown',
+    other: 'without {count} rooms whose balance is unknown',
+  },
   kpi_unknown: 'no room reports this',
   last_known: 'last known',
   heat_title: 'All rooms',
@@ -157,7 +167,8 @@ export default {
   nothing_in_scope: 'Your access covers: {rooms}. None of these has reported yet. What to do next:',
   nothing_known: 'No room is known: there is no data at the moment.',
   first_install: 'Install the extension in Chrome on the computer of the room.',
-  first_settings: 'In its settings enter the room, the server’s address and the key that the studio issued for the room.',
+  first_settings:
+    'In its settings enter the room, the server’s address and the key that the studio issued for the room.',
   first_open: 'Open the broadcast page there, or reload it. The room appears here by itself within seconds.',
   nothing_found: 'No room matches.',
   clear_filters: 'Clear filters',
@@ -215,26 +226,36 @@ export default {
   show_all: { one: 'Show {count} room', other: 'Show all {count} rooms' },
   room_gone: 'This room has no current value. Its history is below.',
   clock_ahead: 'The clock of this room’s computer is {span} ahead.',
-  clock_behind: 'Readings arrive {span} late: the clock of this room’s computer is behind, or its connection is that slow.',
+  clock_behind:
+    'Readings arrive {span} late: the clock of this room’s computer is behind, or its connection is that slow.',
   age_label: 'last reading',
   legend_title: 'What the numbers mean',
   legend_status: 'How fresh a room is',
   legend_room: 'A room',
   close: 'Close',
   legend_lately: '+120 in 30 min, and the bars',
-  explain_live: 'The last reading is at most three reporting intervals old: 15 seconds, unless the room reports less often.',
-  explain_stale: 'The last reading is older than three reporting intervals, mostly 15 seconds. The number may have changed since.',
-  explain_off_air: 'Nothing was read for more than a minute (12 reporting intervals): the broadcast has ended, its browser is closed, or its computer is offline.',
-  explain_expired: 'Nothing was read for so long that the server no longer keeps the value. The last one is shown for memory.',
-  explain_unconfirmed: 'Contact was lost, here, behind the server or in the studio. The number was right then and may not be now.',
+  explain_live:
+    'The last reading is at most three reporting intervals old: 15 seconds, unless the room reports less often.',
+  explain_stale:
+    'The last reading is older than three reporting intervals, mostly 15 seconds. The number may have changed since.',
+  explain_off_air:
+    'Nothing was read for more than a minute (12 reporting intervals): the broadcast has ended, its browser is closed, or its computer is offline.',
+  explain_expired:
+    'Nothing was read for so long that the server no longer keeps the value. The last one is shown for memory.',
+  explain_unconfirmed:
+    'Contact was lost, here, behind the server or in the studio. The number was right then and may not be now.',
   explain_tokens: 'The balance as the broadcaster’s own page shows it.',
   explain_earned: 'Every rise of a balance, added up. A balance that falls was cashed out and takes nothing away.',
   explain_lately: 'Tokens earned in the last half hour, one bar a minute.',
   explain_viewers: 'People watching now. The total adds up rooms on air; a dash means that no page tells.',
-  explain_tips: 'Tips as the broadcaster’s page counts them. The total adds up rooms on air; a dash means that no page tells.',
+  explain_tips:
+    'Tips as the broadcaster’s page counts them. The total adds up rooms on air; a dash means that no page tells.',
   explain_goal: 'The target set for this room, and how much of it the balance has reached.',
-  explain_rooms: 'Rooms whose last reading is at most three reporting intervals old, mostly 15 seconds. A room on two platforms counts twice.',
-  explain_hour: 'Tokens earned in the last 60 minutes by all rooms. Only rises of a balance count; a cash-out takes nothing away.',
+  explain_rooms:
+    'Rooms whose last reading is at most three reporting intervals old, mostly 15 seconds. A room on two platforms counts twice.',
+  explain_hour:
+    'Tokens earned in the last 60 minutes by all rooms. Only rises of a balance count; a cash-out takes nothing away.',
   explain_today: 'Tokens earned by all rooms since midnight on your clock.',
-  explain_heat: 'One square a room. The greener, the more it earned in the last 30 minutes; a hollow one has no current value.',
+  explain_heat:
+    'One square a room. The greener, the more it earned in the last 30 minutes; a hollow one has no current value.',
 };

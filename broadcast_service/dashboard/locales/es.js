@@ -21,9 +21,11 @@ export default {
   say_moving: 'Cambiando a otro servidor.',
   say_restart: 'El servidor se está reiniciando.',
   say_offline: 'Este dispositivo no tiene red.',
-  say_origin: 'Este servidor no acepta conexiones desde {origin}. Ajuste que hay que cambiar: {setting}; o el proxy debe transmitir la cabecera Host.',
+  say_origin:
+    'Este servidor no acepta conexiones desde {origin}. Ajuste que hay que cambiar: {setting}; o el proxy debe transmitir la cabecera Host.',
   say_full: 'El servidor no acepta más conexiones. Ajuste que hay que cambiar: {setting}.',
-  say_blocked: 'Algo entre esta página y el servidor no deja pasar WebSockets; un proxy debe transmitir Upgrade y Connection.',
+  say_blocked:
+    'Algo entre esta página y el servidor no deja pasar WebSockets; un proxy debe transmitir Upgrade y Connection.',
   say_path: 'El proxy no pasa {path} al servidor.',
   say_gateway: 'Un proxy responde con un error ({status}): el servidor detrás no contesta.',
   say_redirect: 'Algo en el camino pide iniciar sesión primero. Recarga la página.',
@@ -38,7 +40,10 @@ export default {
   say_resuming: 'Conectado otra vez. Esperando las próximas lecturas de las salas; las cifras son de las {time}.',
   no_news_since: 'Sin datos nuevos desde las {time}. Se está reconectando; las cifras son de esa hora.',
   numbers_from: 'Las cifras son de las {time}.',
-  silence_all: { one: 'Sin lecturas de la sala desde las {time}.', other: 'Sin lecturas de ninguna de las {count} salas desde las {time}.' },
+  silence_all: {
+    one: 'Sin lecturas de la sala desde las {time}.',
+    other: 'Sin lecturas de ninguna de las {count} salas desde las {time}.',
+  },
   silence_some: 'Sin lecturas de {count} de {total} salas desde las {time}.',
   silence_why: 'Se detuvo la recolección o el estudio no tiene red; las transmisiones pueden seguir al aire.',
   say_recovered: 'Conectado. Las cifras son en vivo.',
@@ -63,7 +68,8 @@ export default {
   gate_link_used: 'Este enlace ya se usó o venció. Pide uno nuevo.',
   gate_link_failed: 'No se pudo llegar al servidor para usar este enlace. Recarga la página o pide otro enlace.',
   pairing_title: 'Vincula esta pantalla',
-  pairing_lead: 'En un celular o computador que ya tenga sesión: escanea el código, o abre la dirección, entra a Pantallas y escribe las letras.',
+  pairing_lead:
+    'En un celular o computador que ya tenga sesión: escanea el código, o abre la dirección, entra a Pantallas y escribe las letras.',
   pairing_waiting: 'Esperando la aprobación…',
   pairing_refused: 'Alguien respondió que esta pantalla no es suya. En un momento salen letras nuevas.',
   pairing_unreachable: 'No se puede llegar al servidor. Intentando de nuevo…',
@@ -157,7 +163,8 @@ export default {
   nothing_in_scope: 'Tu acceso cubre: {rooms}. Ninguna ha informado todavía. Qué hacer ahora:',
   nothing_known: 'No se conoce ninguna sala: en este momento no hay datos.',
   first_install: 'Instala la extensión en el Chrome del computador de la sala.',
-  first_settings: 'En sus ajustes escribe la sala, la dirección del servidor y la clave que el estudio emitió para la sala.',
+  first_settings:
+    'En sus ajustes escribe la sala, la dirección del servidor y la clave que el estudio emitió para la sala.',
   first_open: 'Abre allí la página de la transmisión, o recárgala. La sala aparece aquí sola en pocos segundos.',
   nothing_found: 'Ninguna sala coincide.',
   clear_filters: 'Quitar filtros',
@@ -215,26 +222,37 @@ export default {
   show_all: { one: 'Ver {count} sala', other: 'Ver las {count} salas' },
   room_gone: 'Esta sala no tiene un dato actual. Abajo está su historia.',
   clock_ahead: 'El reloj del computador de esta sala está {span} adelantado.',
-  clock_behind: 'Las lecturas llegan {span} tarde: el reloj del computador de esta sala está atrasado o su conexión es así de lenta.',
+  clock_behind:
+    'Las lecturas llegan {span} tarde: el reloj del computador de esta sala está atrasado o su conexión es así de lenta.',
   age_label: 'última lectura',
   legend_title: 'Qué significan las cifras',
   legend_status: 'Qué tan reciente es una sala',
   legend_room: 'Una sala',
   close: 'Cerrar',
   legend_lately: '+120 en 30 min, y las barras',
-  explain_live: 'La última lectura tiene como mucho tres intervalos de envío: 15 segundos, salvo que la sala informe con menos frecuencia.',
-  explain_stale: 'La última lectura tiene más de tres intervalos de envío, casi siempre 15 segundos. La cifra puede haber cambiado desde entonces.',
-  explain_off_air: 'No se lee nada desde hace más de un minuto (12 intervalos de envío): la transmisión terminó, su navegador está cerrado o su computador no tiene red.',
-  explain_expired: 'No se lee nada desde hace tanto que el servidor ya no guarda el valor. El último queda como recuerdo.',
-  explain_unconfirmed: 'Se perdió el contacto, aquí, detrás del servidor o en el estudio. La cifra era correcta entonces y quizá ya no.',
+  explain_live:
+    'La última lectura tiene como mucho tres intervalos de envío: 15 segundos, salvo que la sala informe con menos frecuencia.',
+  explain_stale:
+    'La última lectura tiene más de tres intervalos de envío, casi siempre 15 segundos. La cifra puede haber cambiado desde entonces.',
+  explain_off_air:
+    'No se lee nada desde hace más de un minuto (12 intervalos de envío): la transmisión terminó, su navegador está cerrado o su computador no tiene red.',
+  explain_expired:
+    'No se lee nada desde hace tanto que el servidor ya no guarda el valor. El último queda como recuerdo.',
+  explain_unconfirmed:
+    'Se perdió el contacto, aquí, detrás del servidor o en el estudio. La cifra era correcta entonces y quizá ya no.',
   explain_tokens: 'El saldo tal como lo muestra la propia página de quien transmite.',
   explain_earned: 'Todas las subidas de un saldo, sumadas. Un saldo que baja fue cobrado y no resta nada.',
   explain_lately: 'Tokens ganados en la última media hora, una barra por minuto.',
-  explain_viewers: 'Personas mirando ahora. El total suma las salas al aire; una raya significa que ninguna página lo dice.',
-  explain_tips: 'Propinas según las cuenta la página de quien transmite. El total suma las salas al aire; una raya significa que ninguna página lo dice.',
+  explain_viewers:
+    'Personas mirando ahora. El total suma las salas al aire; una raya significa que ninguna página lo dice.',
+  explain_tips:
+    'Propinas según las cuenta la página de quien transmite. El total suma las salas al aire; una raya significa que ninguna página lo dice.',
   explain_goal: 'La meta fijada para esta sala, y cuánto de ella alcanzó el saldo.',
-  explain_rooms: 'Salas cuya última lectura tiene como mucho tres intervalos de envío, casi siempre 15 segundos. Una sala en dos plataformas cuenta dos veces.',
-  explain_hour: 'Tokens ganados en los últimos 60 minutos por todas las salas. Solo cuentan las subidas de un saldo; un cobro no resta nada.',
+  explain_rooms:
+    'Salas cuya última lectura tiene como mucho tres intervalos de envío, casi siempre 15 segundos. Una sala en dos plataformas cuenta dos veces.',
+  explain_hour:
+    'Tokens ganados en los últimos 60 minutos por todas las salas. Solo cuentan las subidas de un saldo; un cobro no resta nada.',
   explain_today: 'Tokens ganados por todas las salas desde medianoche en tu reloj.',
-  explain_heat: 'Un cuadro por sala. Cuanto más verde, más ganó en los últimos 30 minutos; uno hueco no tiene un dato actual.',
+  explain_heat:
+    'Un cuadro por sala. Cuanto más verde, más ganó en los últimos 30 minutos; uno hueco no tiene un dato actual.',
 };

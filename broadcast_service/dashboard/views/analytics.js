@@ -1,7 +1,7 @@
 /** The studio page: what was earned, when, by whom and on which platform. */
 
 import { RequestFailed } from '../api.js';
-import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
+import { openFrom, PERIODS, periodNamed, spanOf } from '../periods.js';
 import { meanPerHour, measuredPoints } from '../scales.js';
 import { Chart } from './chart.js';
 import { find, html, write, writeFigure } from './dom.js';
@@ -60,7 +60,10 @@ export class AnalyticsView {
       void this.#load();
     });
     html('#analytics-csv').addEventListener('click', () => void this.#export());
-    html('#analytics-all').addEventListener('click', () => { this.#allRooms = true; this.#paint(); });
+    html('#analytics-all').addEventListener('click', () => {
+      this.#allRooms = true;
+      this.#paint();
+    });
     this.#retry.addEventListener('click', () => void this.#load());
   }
 
@@ -109,30 +112,47 @@ export class AnalyticsView {
       this.#say(null);
       this.#paint();
     } catch (error) {
-      if (asked === key()) this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
+      if (asked === key())
+        this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
     }
   }
 
   async #export() {
     const span = spanOf(this.#period, this.moment().nowMs, HOUR);
     const narrow = this.#platform ? { platforms: this.#platform } : {};
-    await this.api.analyticsCsv(span, narrow).then((blob) => download(blob, `studio-pulse-${this.#period}.csv`), () => this.#say('failed'));
+    await this.api.analyticsCsv(span, narrow).then(
+      (blob) => download(blob, `studio-pulse-${this.#period}.csv`),
+      () => this.#say('failed'),
+    );
   }
 
   /** @param {import('../i18n.js').Phrase | null} phrase */
   #say(phrase) {
     const failed = phrase !== null && phrase !== 'loading';
     this.#retry.hidden = !failed;
-    write(this.#state, phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase));
+    write(
+      this.#state,
+      phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase),
+    );
     this.#body.hidden = !this.#shown;
     this.#body.classList.toggle('dimmed', failed);
   }
 
   #offer() {
     const { speech } = this.moment();
-    offer(this.#periods, 'period', PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })), this.#period);
+    offer(
+      this.#periods,
+      'period',
+      PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })),
+      this.#period,
+    );
     const platforms = [...new Set([...this.#known, ...(this.#platform ? [this.#platform] : [])])];
-    offer(this.#platforms, 'of', [{ value: '', words: speech.say('all_platforms') }, ...platforms.map((value) => ({ value, words: value }))], this.#platform);
+    offer(
+      this.#platforms,
+      'of',
+      [{ value: '', words: speech.say('all_platforms') }, ...platforms.map((value) => ({ value, words: value }))],
+      this.#platform,
+    );
     this.#platforms.hidden = platforms.length < 2;
   }
 
@@ -142,10 +162,19 @@ export class AnalyticsView {
     const { report, week } = this.#shown;
     this.#offer();
     this.#paintFacts(report, speech, nowMs);
-    this.#chart.show({
-      kind: 'bars', fromMs: report.from * 1000, toMs: report.to * 1000, stepMs: report.step * 1000, name: speech.say('earned_hour'), unit: speech.say('tokens'),
-      points: measuredPoints(report), openFromMs: openFrom(report.step, nowMs),
-    }, speech);
+    this.#chart.show(
+      {
+        kind: 'bars',
+        fromMs: report.from * 1000,
+        toMs: report.to * 1000,
+        stepMs: report.step * 1000,
+        name: speech.say('earned_hour'),
+        unit: speech.say('tokens'),
+        points: measuredPoints(report),
+        openFromMs: openFrom(report.step, nowMs),
+      },
+      speech,
+    );
     this.#paintPlatforms(report, speech);
     this.#paintTopHours(report, speech);
     this.#paintRooms(report, speech);
@@ -164,7 +193,10 @@ export class AnalyticsView {
     /** @type {Record<string, [number | null, string]>} */
     const figures = {
       total: [report.total, speech.say('rooms_earning', { count: earning })],
-      rate: [perHour === null ? null : Math.round(perHour), minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured')],
+      rate: [
+        perHour === null ? null : Math.round(perHour),
+        minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured'),
+      ],
       hour: report.total ? [report.earned[best] ?? 0, speech.moment.format(bestMs) + open] : [null, none],
     };
     for (const [name, [value, sub]] of Object.entries(figures)) {
@@ -178,22 +210,41 @@ export class AnalyticsView {
 
   /** @param {Report} report @param {Speech} speech */
   #paintPlatforms({ platforms, total }, speech) {
-    this.#byPlatform.paint(platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })), total, speech);
+    this.#byPlatform.paint(
+      platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })),
+      total,
+      speech,
+    );
   }
 
   /** @param {Report} report @param {Speech} speech */
   #paintTopHours({ earned, from, step, total }, speech) {
-    const ranked = earned.map((amount, i) => ({ amount, at: (from + i * step) * 1000 })).sort((a, b) => b.amount - a.amount);
+    const ranked = earned
+      .map((amount, i) => ({ amount, at: (from + i * step) * 1000 }))
+      .sort((a, b) => b.amount - a.amount);
     const shown = ranked.filter(({ amount }) => amount > 0).slice(0, TOP_HOURS);
-    this.#topHours.paint(shown.map(({ amount, at }) => ({ key: String(at), words: speech.hourOfWeek.format(at), earned: amount })), total, speech);
+    this.#topHours.paint(
+      shown.map(({ amount, at }) => ({ key: String(at), words: speech.hourOfWeek.format(at), earned: amount })),
+      total,
+      speech,
+    );
   }
 
   /** @param {Report} report @param {Speech} speech */
   #paintRooms({ feeds, total }, speech) {
     const shown = this.#allRooms ? feeds : feeds.slice(0, ROOMS_AT_FIRST);
-    this.#byRoom.paint(shown.map(({ room_id: room, platform, earned }) => ({
-      key: `${room}\n${platform}`, words: room, isName: true, sub: platform, href: hrefOf({ view: 'room', room, platform }, location.search), earned,
-    })), total, speech);
+    this.#byRoom.paint(
+      shown.map(({ room_id: room, platform, earned }) => ({
+        key: `${room}\n${platform}`,
+        words: room,
+        isName: true,
+        sub: platform,
+        href: hrefOf({ view: 'room', room, platform }, location.search),
+        earned,
+      })),
+      total,
+      speech,
+    );
     const more = html('#analytics-all');
     more.hidden = shown.length === feeds.length;
     write(more, speech.say('show_all', { count: feeds.length }));

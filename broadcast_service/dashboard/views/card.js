@@ -1,7 +1,7 @@
 /** One room card: a feed drawn, touching only what differs from what is already there. */
 
-import { SPARK_MINUTES, statusOf } from '../store.js';
 import { translate } from '../i18n.js';
+import { SPARK_MINUTES, statusOf } from '../store.js';
 import { find, mark, stamp, write, writeFigure } from './dom.js';
 import { hrefOf } from './route.js';
 import { bars } from './spark.js';
@@ -19,14 +19,24 @@ export class Card {
   /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
   constructor(feed, speech) {
     this.element = stamp('card-template');
-    this.element.dataset['room'] = feed.room;
-    this.element.dataset['platform'] = feed.platform;
+    this.element.dataset.room = feed.room;
+    this.element.dataset.platform = feed.platform;
     translate(this.element, speech);
     const part = (/** @type {string} */ name) => find(this.element, `.${name}`, HTMLElement);
     this.parts = {
-      badge: part('badge-word'), age: part('age'), tokens: part('tokens'), lately: part('lately'), flash: part('flash'),
-      goal: part('goal'), track: part('goal-track'), fill: part('goal-fill'), goalOf: part('goal-of'), goalShare: part('goal-share'),
-      viewers: part('viewers'), tips: part('tips'), spark: find(this.element, '.spark path', SVGPathElement),
+      badge: part('badge-word'),
+      age: part('age'),
+      tokens: part('tokens'),
+      lately: part('lately'),
+      flash: part('flash'),
+      goal: part('goal'),
+      track: part('goal-track'),
+      fill: part('goal-fill'),
+      goalOf: part('goal-of'),
+      goalShare: part('goal-share'),
+      viewers: part('viewers'),
+      tips: part('tips'),
+      spark: find(this.element, '.spark path', SVGPathElement),
     };
     const link = find(this.element, '.room a', HTMLAnchorElement);
     write(link, feed.room);
@@ -83,6 +93,9 @@ export class Card {
     track.setAttribute('aria-valuenow', percent);
     track.setAttribute('aria-label', speech.say('goal_label'));
     write(goalOf, goal === null ? speech.say('no_goal') : `${speech.say('goal_label')} ${speech.number(goal)}`);
-    write(goalShare, goal === null ? '' : tokens === null ? '—' : speech.percentage.format(Math.floor(share * 100) / 100));
+    write(
+      goalShare,
+      goal === null ? '' : tokens === null ? '—' : speech.percentage.format(Math.floor(share * 100) / 100),
+    );
   }
 }

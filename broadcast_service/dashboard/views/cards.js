@@ -4,8 +4,8 @@
  */
 
 import { Card } from './card.js';
-import { reconcile } from './reconcile.js';
 import { write } from './dom.js';
+import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
@@ -32,12 +32,15 @@ export class Cards {
     this.root = root;
     this.store = store;
     this.nameGroup = nameGroup;
-    this.observer = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        const card = this.#ofElement.get(entry.target);
-        if (card) card.near = entry.isIntersecting;
-      }
-    }, { rootMargin: '300px' });
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) {
+          const card = this.#ofElement.get(entry.target);
+          if (card) card.near = entry.isIntersecting;
+        }
+      },
+      { rootMargin: '300px' },
+    );
   }
 
   /** Whether there is still something to draw. */
@@ -61,7 +64,10 @@ export class Cards {
     this.#built = 0;
     for (const { keys } of groups) {
       for (const key of keys) {
-        if (!this.#cards.has(key) && room > 0) { this.#create(key, moment); room--; }
+        if (!this.#cards.has(key) && room > 0) {
+          this.#create(key, moment);
+          room--;
+        }
         if (this.#cards.has(key)) this.#built++;
       }
     }
@@ -130,13 +136,18 @@ export class Cards {
     parts.title.hidden = !named;
     write(parts.name, this.nameGroup(id));
     write(parts.count, String(keys.length));
-    reconcile(parts.list, keys.flatMap((key) => this.#cards.get(key)?.element ?? []));
+    reconcile(
+      parts.list,
+      keys.flatMap((key) => this.#cards.get(key)?.element ?? []),
+    );
     return parts.section;
   }
 
   /** @param {string} id */
   #section(id) {
-    const [section, title, name, count, list] = ['section', 'h3', 'span', 'span', 'ul'].map((tag) => document.createElement(tag));
+    const [section, title, name, count, list] = ['section', 'h3', 'span', 'span', 'ul'].map((tag) =>
+      document.createElement(tag),
+    );
     if (!section || !title || !name || !count || !list) throw new Error('unreachable');
     section.className = 'group';
     title.className = 'group-title';

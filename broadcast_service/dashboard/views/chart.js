@@ -44,8 +44,11 @@ export class Chart {
     this.#svg.setAttribute('role', 'img');
     root.append(this.#readout, this.#svg);
     new ResizeObserver(() => this.#draw()).observe(root);
-    for (const type of /** @type {const} */ (['pointermove', 'pointerdown'])) this.#svg.addEventListener(type, (event) => this.#point(this.#nearest(event.offsetX)));
-    this.#svg.addEventListener('pointerleave', (event) => { if (event.pointerType === 'mouse') this.#point(null); }); // a finger leaves with every tap
+    for (const type of /** @type {const} */ (['pointermove', 'pointerdown']))
+      this.#svg.addEventListener(type, (event) => this.#point(this.#nearest(event.offsetX)));
+    this.#svg.addEventListener('pointerleave', (event) => {
+      if (event.pointerType === 'mouse') this.#point(null);
+    }); // a finger leaves with every tap
     this.#svg.addEventListener('blur', () => this.#point(null));
     this.#svg.addEventListener('keydown', (event) => this.#walk(event));
   }
@@ -72,18 +75,32 @@ export class Chart {
     if (!this.#shown || width < 40 || height < 40) return;
     const { series, speech } = this.#shown;
     const values = series.points.map(({ value }) => value);
-    const ticks = valueTicks(series.fromZero === false && values.length ? Math.min(...values) : 0, Math.max(0, ...values));
+    const ticks = valueTicks(
+      series.fromZero === false && values.length > 0 ? Math.min(...values) : 0,
+      Math.max(0, ...values),
+    );
     const [least, most] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
-    const type = parseFloat(getComputedStyle(this.root).getPropertyValue('font-size')) * 0.8;
+    const type = Number.parseFloat(getComputedStyle(this.root).getPropertyValue('font-size')) * 0.8;
     this.#left = Math.max(36, ...speech.axis(ticks).map((words) => words.length * type * 0.64 + 12));
     this.#bottom = type * 2.1;
-    this.x = (/** @type {number} */ t) => this.#left + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - this.#left - RIGHT);
-    this.y = (/** @type {number} */ value) => height - this.#bottom - ((value - least) / (most - least)) * (height - TOP - this.#bottom);
+    this.x = (/** @type {number} */ t) =>
+      this.#left + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - this.#left - RIGHT);
+    this.y = (/** @type {number} */ value) =>
+      height - this.#bottom - ((value - least) / (most - least)) * (height - TOP - this.#bottom);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('aria-label', summary(series, speech));
     const times = this.#times(series, width, height, type, speech);
-    this.#svg.replaceChildren(...this.#grid(ticks, width, type, speech), ...times.map(({ text }) => text), ...this.#marks(series, height), this.#cursor(series, height));
-    const places = placeLabels(times.map(({ text, x }) => ({ x, width: text.getComputedTextLength() })), this.#left - 12, width);
+    this.#svg.replaceChildren(
+      ...this.#grid(ticks, width, type, speech),
+      ...times.map(({ text }) => text),
+      ...this.#marks(series, height),
+      this.#cursor(series, height),
+    );
+    const places = placeLabels(
+      times.map(({ text, x }) => ({ x, width: text.getComputedTextLength() })),
+      this.#left - 12,
+      width,
+    );
     for (const [i, { text }] of times.entries()) {
       const place = places[i] ?? null;
       if (place === null) text.remove();
@@ -97,7 +114,10 @@ export class Chart {
     const words = speech.axis(ticks);
     return ticks.flatMap((tick, i) => {
       const y = Math.round(this.#y(tick)) + 0.5;
-      return [shape('line', { class: 'chart-grid', x1: this.#left, x2: width - RIGHT, y1: y, y2: y }), label(words[i] ?? '', this.#left - 8, y + type * 0.35, 'end')];
+      return [
+        shape('line', { class: 'chart-grid', x1: this.#left, x2: width - RIGHT, y1: y, y2: y }),
+        label(words[i] ?? '', this.#left - 8, y + type * 0.35, 'end'),
+      ];
     });
   }
 
@@ -106,7 +126,10 @@ export class Chart {
     const week = toMs - fromMs > 2 * 86_400_000;
     const format = week ? speech.weekday : speech.hour;
     const ticks = timeTicks(fromMs, toMs, Math.max(2, width / (type * (week ? 5.5 : 8.5))));
-    return ticks.map((tick) => ({ x: this.#x(tick), text: label(format.format(tick), this.#x(tick), height - type * 0.5, 'middle') }));
+    return ticks.map((tick) => ({
+      x: this.#x(tick),
+      text: label(format.format(tick), this.#x(tick), height - type * 0.5, 'middle'),
+    }));
   }
 
   /** @param {Series} series @param {number} height */
@@ -121,16 +144,25 @@ export class Chart {
       return `M${(this.#x(t) + gap / 2).toFixed(1)} ${base}v${(round - tall).toFixed(1)}q0 ${-round} ${round} ${-round}h${(slot - gap - 2 * round).toFixed(1)}q${round} 0 ${round} ${round}v${(tall - round).toFixed(1)}z`;
     };
     const earning = points.filter(({ value }) => value > 0);
-    const path = (/** @type {boolean} */ open) => earning.filter(({ t }) => t >= openFromMs === open).map(bar).join('');
-    return [shape('path', { class: 'chart-bars', d: path(false) }), shape('path', { class: 'chart-bars chart-open', d: path(true) })];
+    const path = (/** @type {boolean} */ open) =>
+      earning
+        .filter(({ t }) => t >= openFromMs === open)
+        .map(bar)
+        .join('');
+    return [
+      shape('path', { class: 'chart-bars', d: path(false) }),
+      shape('path', { class: 'chart-bars chart-open', d: path(true) }),
+    ];
   }
 
   /** A gap in the readings is a gap in the line. @param {{t: number, value: number}[]} points @param {number} stepMs */
   #path(points, stepMs) {
-    return points.map(({ t, value }, i) => {
-      const before = points[i - 1];
-      return `${before && t - before.t <= 3 * stepMs ? 'L' : 'M'}${this.#x(t).toFixed(1)} ${this.#y(value).toFixed(1)}`;
-    }).join('');
+    return points
+      .map(({ t, value }, i) => {
+        const before = points[i - 1];
+        return `${before && t - before.t <= 3 * stepMs ? 'L' : 'M'}${this.#x(t).toFixed(1)} ${this.#y(value).toFixed(1)}`;
+      })
+      .join('');
   }
 
   /** @param {Series} series @param {number} height */
@@ -139,7 +171,10 @@ export class Chart {
     const point = this.#at === null ? undefined : points[this.#at];
     if (!point) return group;
     const x = this.#x(point.t + (kind === 'bars' ? stepMs / 2 : 0));
-    group.append(shape('line', { x1: x, x2: x, y1: TOP, y2: height - this.#bottom }), shape('circle', { cx: x, cy: this.#y(point.value), r: 4 }));
+    group.append(
+      shape('line', { x1: x, x2: x, y1: TOP, y2: height - this.#bottom }),
+      shape('circle', { cx: x, cy: this.#y(point.value), r: 4 }),
+    );
     return group;
   }
 
@@ -147,7 +182,9 @@ export class Chart {
   #point(index) {
     if (index === this.#at || !this.#shown) return;
     this.#at = index;
-    this.#svg.lastElementChild?.replaceWith(this.#cursor(this.#shown.series, this.root.clientHeight - this.#readout.offsetHeight));
+    this.#svg.lastElementChild?.replaceWith(
+      this.#cursor(this.#shown.series, this.root.clientHeight - this.#readout.offsetHeight),
+    );
     this.#say();
   }
 
@@ -177,19 +214,25 @@ export class Chart {
     if (!this.#shown) return;
     const { series, speech } = this.#shown;
     const point = this.#at === null ? undefined : series.points[this.#at];
-    const words = point ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}${point.t >= (series.openFromMs ?? Infinity) ? ` · ${speech.say('so_far')}` : ''}` : '\u00a0';
+    const words = point
+      ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}${point.t >= (series.openFromMs ?? Infinity) ? ` · ${speech.say('so_far')}` : ''}`
+      : '\u00a0';
     if (this.#readout.textContent !== words) this.#readout.textContent = words;
   }
 
   /** @param {number} t */
-  #x(t) { return this.x?.(t) ?? 0; }
+  #x(t) {
+    return this.x?.(t) ?? 0;
+  }
   /** @param {number} value */
-  #y(value) { return this.y?.(value) ?? 0; }
+  #y(value) {
+    return this.y?.(value) ?? 0;
+  }
 }
 
 /** @param {Series} series @param {Speech} speech */
 function summary({ name, points, unit }, speech) {
-  if (!points.length) return `${name}: ${speech.say('chart_empty')}`;
+  if (points.length === 0) return `${name}: ${speech.say('chart_empty')}`;
   const most = points.reduce((best, point) => (point.value > best.value ? point : best));
   return `${name}. ${speech.say('chart_most', { value: Math.round(most.value), time: speech.moment.format(most.t) })} ${unit ?? ''}`.trim();
 }

@@ -8,14 +8,25 @@ import { find, html, write } from './dom.js';
 
 /** @type {Partial<Record<import('../connection.js').Reason, Phrase>>} */
 const OBSTACLES = {
-  blocked: 'say_blocked', origin: 'say_origin', path: 'say_path', gateway: 'say_gateway', redirect: 'say_redirect', odd: 'say_odd', full: 'say_full',
+  blocked: 'say_blocked',
+  origin: 'say_origin',
+  path: 'say_path',
+  gateway: 'say_gateway',
+  redirect: 'say_redirect',
+  odd: 'say_odd',
+  full: 'say_full',
 };
 
 /** What refuses the socket, with the setting to change; null where nothing was found. @param {Link} link @param {Speech} speech */
 export function obstacleWords({ reason, setting, status }, speech) {
   const phrase = OBSTACLES[reason];
   if (!phrase) return null;
-  const values = { setting: setting ?? 'ALLOWED_ORIGINS', origin: location.origin, status: String(status ?? ''), path: new URL('ws/dashboard', document.baseURI).pathname };
+  const values = {
+    setting: setting ?? 'ALLOWED_ORIGINS',
+    origin: location.origin,
+    status: String(status ?? ''),
+    path: new URL('ws/dashboard', document.baseURI).pathname,
+  };
   return speech.say(phrase, values);
 }
 

@@ -78,14 +78,21 @@ export class Renewal {
 
   /** @param {(token: string) => void} onToken */
   constructor(onToken) {
-    const offer = (/** @type {string} */ token) => { this.#answer = token ? 'renewing' : 'gate_malformed'; this.#doneUntilMs = null; if (token) onToken(token); };
+    const offer = (/** @type {string} */ token) => {
+      this.#answer = token ? 'renewing' : 'gate_malformed';
+      this.#doneUntilMs = null;
+      if (token) onToken(token);
+    };
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       if (this.#input.value.trim()) offer(tidy(this.#input.value));
       this.#input.focus();
     });
     onPaste(this.#input, offer);
-    this.#later.addEventListener('click', () => { this.#snoozed = true; this.#form.hidden = true; });
+    this.#later.addEventListener('click', () => {
+      this.#snoozed = true;
+      this.#form.hidden = true;
+    });
   }
 
   /** A token is being tried. */
@@ -124,10 +131,22 @@ export class Renewal {
     if (expiresAt === null || this.#form.hidden) return;
     this.#controls.hidden = done;
     this.#later.hidden = leftMs < LAST_MS;
-    this.#form.dataset['tone'] = done ? 'good' : leftMs < LAST_MS ? 'warn' : 'calm';
+    this.#form.dataset.tone = done ? 'good' : leftMs < LAST_MS ? 'warn' : 'calm';
     const time = speech.hour.format(expiresAt * 1000);
-    write(this.#words, done ? speech.say('renewed', { time }) : this.#answer ? speech.say(this.#answer) : speech.say('expiring', { time }));
-    write(this.#detail, done ? '' : `${speech.say('expiring_in', { left: speech.span(Math.max(0, leftMs / 1000)) })} ${speech.say('expiring_how')}`);
+    write(
+      this.#words,
+      done
+        ? speech.say('renewed', { time })
+        : this.#answer
+          ? speech.say(this.#answer)
+          : speech.say('expiring', { time }),
+    );
+    write(
+      this.#detail,
+      done
+        ? ''
+        : `${speech.say('expiring_in', { left: speech.span(Math.max(0, leftMs / 1000)) })} ${speech.say('expiring_how')}`,
+    );
   }
 }
 

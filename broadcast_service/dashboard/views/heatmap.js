@@ -6,8 +6,8 @@
 import { clockError } from '../lag.js';
 import { SPARK_MINUTES, statusOf } from '../store.js';
 import { mark } from './dom.js';
-import { clockWords } from './room.js';
 import { reconcile } from './reconcile.js';
+import { clockWords } from './room.js';
 
 /** @typedef {import('../store.js').Store} Store */
 /** @typedef {import('../store.js').Feed} Feed */
@@ -39,14 +39,17 @@ export class HeatMap {
       if (feed) onChoose(feed);
     });
     root.addEventListener('keydown', (event) => this.#walk(event));
-    for (const type of ['pointerover', 'focusin']) root.addEventListener(type, (event) => this.#point(keyAt(event.target)));
+    for (const type of ['pointerover', 'focusin'])
+      root.addEventListener(type, (event) => this.#point(keyAt(event.target)));
     for (const type of ['pointerleave', 'focusout']) root.addEventListener(type, () => this.#point(null));
   }
 
   /** Adds and removes squares, in the order of names. @param {Moment} moment */
   arrange(moment) {
     for (const key of this.#cells.keys()) if (!this.store.feeds.has(key)) this.#cells.delete(key);
-    const feeds = [...this.store.feeds.values()].sort((a, b) => collator.compare(a.room, b.room) || collator.compare(a.platform, b.platform));
+    const feeds = [...this.store.feeds.values()].sort(
+      (a, b) => collator.compare(a.room, b.room) || collator.compare(a.platform, b.platform),
+    );
     const items = feeds.map((feed) => (this.#cells.get(feed.key) ?? this.#create(feed)).item);
     reconcile(this.root, items);
     mark(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
@@ -94,7 +97,7 @@ export class HeatMap {
     button.type = 'button';
     button.className = 'cell';
     button.tabIndex = -1;
-    button.dataset['key'] = feed.key;
+    button.dataset.key = feed.key;
     button.setAttribute('aria-label', `${feed.room}, ${feed.platform}`);
     item.append(button);
     const cell = { item, button, earned: 0 };
@@ -116,7 +119,14 @@ export class HeatMap {
     const from = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
     const top = buttons[0]?.offsetTop;
     const columns = buttons.findIndex((button) => button.offsetTop !== top);
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -from, End: buttons.length - 1 - from };
+    const steps = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: columns,
+      ArrowUp: -columns,
+      Home: -from,
+      End: buttons.length - 1 - from,
+    };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
     const to = step === undefined ? undefined : buttons[from + step];
     if (!to) return;
@@ -129,7 +139,7 @@ export class HeatMap {
 
 /** @param {EventTarget | null} target */
 function keyAt(target) {
-  return target instanceof HTMLElement ? (target.dataset['key'] ?? null) : null;
+  return target instanceof HTMLElement ? (target.dataset.key ?? null) : null;
 }
 
 /** What a square stands for. @param {Feed} feed @param {Store} store @param {Moment} moment */

@@ -22,7 +22,7 @@ export class Hours {
 
   /** @param {import('../api.js').Report} week @param {number} nowMs @param {Speech} speech */
   paint(week, nowMs, speech) {
-    if (!this.#rows.length) this.#build();
+    if (this.#rows.length === 0) this.#build();
     const hours = hoursOfWeek(week);
     const level = quantileLevels(hours.flat().filter((value) => value !== null));
     const now = hourOfWeek(nowMs);
@@ -31,14 +31,24 @@ export class Hours {
       const words = name.format(new Date(2024, 0, 1 + i)); // 1 January 2024 was a Monday
       write(day, words);
       for (const [hour, cell] of cells.entries()) {
-        paintCell(cell, hours[i]?.[hour] ?? null, level, now.day === i && now.hour === hour, { day: words, hour: `${twoDigits(hour)}:00` }, speech);
+        paintCell(
+          cell,
+          hours[i]?.[hour] ?? null,
+          level,
+          now.day === i && now.hour === hour,
+          { day: words, hour: `${twoDigits(hour)}:00` },
+          speech,
+        );
       }
     }
   }
 
   #build() {
     const head = document.createElement('tr');
-    head.append(document.createElement('td'), ...Array.from({ length: 24 }, (_, hour) => headCell('col', twoDigits(hour))));
+    head.append(
+      document.createElement('td'),
+      ...Array.from({ length: 24 }, (_, hour) => headCell('col', twoDigits(hour))),
+    );
     this.#rows = Array.from({ length: 7 }, () => ({
       day: headCell('row', ''),
       cells: Array.from({ length: 24 }, () => {
@@ -48,11 +58,14 @@ export class Hours {
         return { cell, words };
       }),
     }));
-    this.body.replaceChildren(head, ...this.#rows.map(({ day, cells }) => {
-      const row = document.createElement('tr');
-      row.append(day, ...cells.map(({ cell }) => cell));
-      return row;
-    }));
+    this.body.replaceChildren(
+      head,
+      ...this.#rows.map(({ day, cells }) => {
+        const row = document.createElement('tr');
+        row.append(day, ...cells.map(({ cell }) => cell));
+        return row;
+      }),
+    );
   }
 }
 
@@ -72,7 +85,10 @@ function paintCell({ cell, words }, value, level, isNow, at, speech) {
   write(words, value === null ? speech.say('not_measured') : speech.number(Math.round(value)));
   mark(cell, 'level', value === null ? 'none' : String(level(value)));
   cell.toggleAttribute('data-now', isNow);
-  const meaning = value === null ? speech.say('best_hours_unknown', at) : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
+  const meaning =
+    value === null
+      ? speech.say('best_hours_unknown', at)
+      : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
   const title = isNow ? `${meaning} · ${speech.say('so_far')}` : meaning;
   if (cell.title !== title) cell.title = title;
 }

@@ -26,9 +26,9 @@ export class Kpis {
   constructor(root) {
     for (const { id, explain } of TILES) {
       const tile = stamp('kpi-template');
-      tile.dataset['kpi'] = id;
+      tile.dataset.kpi = id;
       const part = (/** @type {string} */ selector) => find(tile, selector, HTMLElement);
-      part('.term').dataset['explain'] = explain;
+      part('.term').dataset.explain = explain;
       this.#tiles.set(id, { title: part('.term'), value: part('.kpi-value'), sub: part('.kpi-sub') });
       if (id === 'hour') tile.append(this.#chart());
       root.append(tile);
@@ -42,7 +42,7 @@ export class Kpis {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
       write(tile.title, old ? `${speech.say(title)} · ${speech.say('last_known')}` : speech.say(title));
-      writeFigure(tile.value, valueOf(id, totals, trusted), speech);
+      writeFigure(tile.value, valueFor(id, totals, trusted), speech);
       write(tile.sub, captionOf(id, totals, trusted, speech));
     }
     const path = bars(totals.pulse, 240, 60);
@@ -61,15 +61,20 @@ export class Kpis {
 }
 
 /** @param {string} id @param {Totals} totals @param {boolean} trusted @returns {number | null} null where it is unknown */
-function valueOf(id, totals, trusted) {
+function valueFor(id, totals, trusted) {
   const unknownPast = totals.past === 'pending' || (totals.past === 'failed' && !trusted);
   if (!totals.known || (unknownPast && (id === 'hour' || id === 'today'))) return null;
   switch (id) {
-    case 'live': return totals.feeds.live;
-    case 'viewers': return totals.viewersKnown ? totals.viewers : null;
-    case 'hour': return Math.round((totals.hour * 60) / totals.hourMinutes);
-    case 'today': return totals.today;
-    default: return totals.tipsKnown ? totals.tips : null;
+    case 'live':
+      return totals.feeds.live;
+    case 'viewers':
+      return totals.viewersKnown ? totals.viewers : null;
+    case 'hour':
+      return Math.round((totals.hour * 60) / totals.hourMinutes);
+    case 'today':
+      return totals.today;
+    default:
+      return totals.tipsKnown ? totals.tips : null;
   }
 }
 
@@ -83,17 +88,29 @@ function captionOf(id, totals, trusted, speech) {
   const unread = totals.unread ? ` · ${speech.say('kpi_unread', { count: totals.unread })}` : '';
   const all = Object.values(feeds).reduce((sum, count) => sum + count, 0);
   const off = feeds.off_air + feeds.expired;
-  const troubles = [feeds.unconfirmed && speech.say('kpi_live_unconfirmed', { count: feeds.unconfirmed }), feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }), off && speech.say('kpi_live_off', { count: off })];
+  const troubles = [
+    feeds.unconfirmed && speech.say('kpi_live_unconfirmed', { count: feeds.unconfirmed }),
+    feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }),
+    off && speech.say('kpi_live_off', { count: off }),
+  ];
   const since = () => speech.hour.format(totals.todaySinceMinute * 60_000);
   switch (id) {
     case 'live':
       return [speech.say('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
     case 'viewers':
-      return totals.viewersKnown ? speech.say('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) }) : speech.say('kpi_unknown');
+      return totals.viewersKnown
+        ? speech.say('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) })
+        : speech.say('kpi_unknown');
     case 'hour':
-      return (totals.hourMinutes === 60 ? speech.say('kpi_hour_full') : speech.say('kpi_hour_part', { count: totals.hourMinutes })) + unread;
+      return (
+        (totals.hourMinutes === 60
+          ? speech.say('kpi_hour_full')
+          : speech.say('kpi_hour_part', { count: totals.hourMinutes })) + unread
+      );
     case 'today':
-      return (totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() })) + unread;
+      return (
+        (totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() })) + unread
+      );
     default:
       return totals.tipsKnown ? speech.say('kpi_tips_sub') : speech.say('kpi_unknown');
   }

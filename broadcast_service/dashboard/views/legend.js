@@ -2,16 +2,16 @@
 
 import { find, html } from './dom.js';
 
-export class Legend {
-  #box = find(document, '#legend', HTMLDialogElement);
-
-  constructor() {
-    html('#explain').addEventListener('click', () => this.#box.showModal());
-    html('#legend-close').addEventListener('click', () => this.#box.close());
-    this.#box.addEventListener('click', (event) => { if (event.target === this.#box) this.#box.close(); });
-    document.addEventListener('keydown', (event) => {
-      const typing = event.target instanceof HTMLElement && event.target.matches('input, select, textarea');
-      if (event.key === '?' && !typing && !this.#box.open) this.#box.showModal();
-    });
-  }
+/** Connects the dialog with what opens and closes it. */
+export function legend() {
+  const box = find(document, '#legend', HTMLDialogElement);
+  html('#explain').addEventListener('click', () => box.showModal());
+  html('#legend-close').addEventListener('click', () => box.close());
+  box.addEventListener('click', (event) => {
+    if (event.target === box) box.close();
+  });
+  document.addEventListener('keydown', (event) => {
+    const typing = event.target instanceof HTMLElement && event.target.matches('input, select, textarea');
+    if (event.key === '?' && !typing && !box.open) box.showModal();
+  });
 }

@@ -33,7 +33,7 @@ export class LinkView {
 
   /** Whether the notice names an outage. */
   get alarmed() {
-    return this.visible && this.#notice.dataset['tone'] !== 'good';
+    return this.visible && this.#notice.dataset.tone !== 'good';
   }
 
   /** @param {Health} health @param {Sight} sight @param {Speech} speech @param {number} localMs */
@@ -67,7 +67,10 @@ export class LinkView {
     mark(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > GRAVE_MS ? 'bad' : 'warn');
     write(this.#words, words);
     const lasted = sinceMs === null ? '' : `(${speech.age(Math.max(0, lastedMs / 1000))})`;
-    const next = link.retryAtMs === null ? '' : speech.say('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
+    const next =
+      link.retryAtMs === null
+        ? ''
+        : speech.say('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
     write(this.#detail, `${lasted} ${next}`.trim());
     this.#retry.hidden = link.phase !== 'waiting';
   }
@@ -75,8 +78,16 @@ export class LinkView {
 
 /** @type {Partial<Record<import('../connection.js').Reason, Phrase>>} what `obstacleWords` does not name */
 const REASONS = {
-  start: 'say_connecting', lost: 'say_lost', silent: 'say_silent', refused: 'say_refused', busy: 'say_busy',
-  moving: 'say_moving', restart: 'say_restart', token: 'gate_token', forbidden: 'say_forbidden', protocol: 'say_protocol',
+  start: 'say_connecting',
+  lost: 'say_lost',
+  silent: 'say_silent',
+  refused: 'say_refused',
+  busy: 'say_busy',
+  moving: 'say_moving',
+  restart: 'say_restart',
+  token: 'gate_token',
+  forbidden: 'say_forbidden',
+  protocol: 'say_protocol',
 };
 
 /** What the notice says, without what changes every second; null where there is nothing to say. @param {Health} health @param {Sight} sight @param {Speech} speech */
@@ -85,8 +96,14 @@ function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
   switch (trouble) {
     case 'start':
     case 'link': {
-      if ((link.phase === 'connecting' && link.reason === 'start') || (link.phase === 'stopped' && link.reason === 'token')) return null;
-      const reason = offline ? speech.say('say_offline') : (obstacleWords(link, speech) ?? speech.say(REASONS[link.reason] ?? 'say_refused'));
+      if (
+        (link.phase === 'connecting' && link.reason === 'start') ||
+        (link.phase === 'stopped' && link.reason === 'token')
+      )
+        return null;
+      const reason = offline
+        ? speech.say('say_offline')
+        : (obstacleWords(link, speech) ?? speech.say(REASONS[link.reason] ?? 'say_refused'));
       if (time === null) return reason;
       return `${reason} ${speech.say(link.phase === 'stopped' ? 'numbers_from' : 'no_news_since', { time })}`;
     }
@@ -107,13 +124,19 @@ function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
 function pillWords({ link, offline }, { trouble, nowMs, sinceMs }, speech) {
   const left = speech.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
   switch (trouble) {
-    case null: return speech.say(link.via === 'polling' ? 'link_polling' : 'link_live');
-    case 'source': return speech.say('link_degraded');
-    case 'resuming': return speech.say('link_resuming');
-    case 'quiet': return speech.say('link_quiet', { age: left });
+    case null:
+      return speech.say(link.via === 'polling' ? 'link_polling' : 'link_live');
+    case 'source':
+      return speech.say('link_degraded');
+    case 'resuming':
+      return speech.say('link_resuming');
+    case 'quiet':
+      return speech.say('link_quiet', { age: left });
     case 'late':
     case 'some':
-    case 'silence': return speech.say('link_no_readings', { age: left });
-    default: return speech.say(offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`);
+    case 'silence':
+      return speech.say('link_no_readings', { age: left });
+    default:
+      return speech.say(offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`);
   }
 }

@@ -5,7 +5,7 @@ import { statusOf } from '../store.js';
 import { totalsOf } from '../totals.js';
 import { Cards } from './cards.js';
 import { find, html, write } from './dom.js';
-import { HeatMap, earnedLately } from './heatmap.js';
+import { earnedLately, HeatMap } from './heatmap.js';
 import { Kpis } from './kpis.js';
 import { Tip } from './tip.js';
 import { Toolbar } from './toolbar.js';
@@ -45,7 +45,9 @@ export class LiveView {
     this.onShown = onShown;
     this.store = store;
     this.moment = moment;
-    this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) => this.#filter(next, onFilters));
+    this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) =>
+      this.#filter(next, onFilters),
+    );
     this.cards = new Cards(html('#groups'), store, (id) => this.#nameGroup(id));
     this.heat = new HeatMap(html('#heat'), store, new Tip(html('#tip'), () => moment().speech), moment, onRoom);
     this.#clear.addEventListener('click', () => {
@@ -86,8 +88,8 @@ export class LiveView {
   /** One animation frame. @param {Moment} moment @param {number} localMs @returns {boolean} whether another one is needed */
   paint(moment, localMs) {
     const { updated, flashed, added, removed } = this.store.takeChanges();
-    if (removed.size) this.cards.remove(removed);
-    if (added.size || removed.size || this.#saidOf !== this.#wholeOf(moment)) this.#arrangeDue = true;
+    if (removed.size > 0) this.cards.remove(removed);
+    if (added.size > 0 || removed.size > 0 || this.#saidOf !== this.#wholeOf(moment)) this.#arrangeDue = true;
     if (this.#orderMoves() && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
     if (this.#arrangeDue) this.#arrange(moment, localMs);
     else this.cards.continueArranging(moment);
@@ -131,8 +133,15 @@ export class LiveView {
     const { filters } = this.toolbar;
     this.#arrangeDue = false;
     this.#arrangedMs = localMs;
-    const status = (/** @type {boolean} */ trusted) => (/** @type {import('../store.js').Feed} */ feed) => statusOf(feed, moment.asOfMs, this.store, trusted);
-    const groups = arrange(feeds.values(), filters, status(true), (feed) => earnedLately(feed, moment.asOfMs), status(moment.trusted));
+    const status = (/** @type {boolean} */ trusted) => (/** @type {import('../store.js').Feed} */ feed) =>
+      statusOf(feed, moment.asOfMs, this.store, trusted);
+    const groups = arrange(
+      feeds.values(),
+      filters,
+      status(true),
+      (feed) => earnedLately(feed, moment.asOfMs),
+      status(moment.trusted),
+    );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
     this.toolbar.offerPlatforms(feeds.values(), moment.speech);
     this.cards.arrange(groups, moment);
@@ -179,6 +188,8 @@ export class LiveView {
   #nameGroup(id) {
     const { speech } = this.moment();
     if (id === '') return speech.say('group_other');
-    return this.toolbar.filters.group === 'status' ? speech.say(`status_${/** @type {import('../store.js').Status} */ (id)}`) : id;
+    return this.toolbar.filters.group === 'status'
+      ? speech.say(`status_${/** @type {import('../store.js').Status} */ (id)}`)
+      : id;
   }
 }

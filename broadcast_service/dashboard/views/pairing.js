@@ -8,7 +8,7 @@ import { find, html, write } from './dom.js';
 /** @typedef {import('../signin.js').Pairing} Pairing */
 /** @typedef {import('../signin.js').SignIn} SignIn */
 
-const RETRY_MS = 5_000;
+const RETRY_MS = 5000;
 
 export class PairingView {
   #section = html('#pairing');
@@ -96,7 +96,9 @@ export class PairingView {
   /** @param {number} run @param {number} afterMs @param {() => void} then */
   #next(run, afterMs, then) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => { if (run === this.#run) then(); }, afterMs);
+    this.#timer = setTimeout(() => {
+      if (run === this.#run) then();
+    }, afterMs);
   }
 
   /** @param {Speech} speech */

@@ -36,7 +36,10 @@ export class Ranking {
       write(row.amount, speech.number(rank.earned));
       write(row.share, total ? speech.percentage.format(rank.earned / total) : '—');
     }
-    reconcile(this.body, [...rows.values()].map(({ element }) => element));
+    reconcile(
+      this.body,
+      [...rows.values()].map(({ element }) => element),
+    );
   }
 }
 
@@ -47,7 +50,12 @@ function rowOf({ href, isName }) {
   head.scope = 'row';
   head.translate = !isName;
   const name = document.createElement(href === undefined ? 'span' : 'a');
-  const [sub, bar, amount, share] = [document.createElement('small'), document.createElement('div'), document.createElement('td'), document.createElement('td')];
+  const [sub, bar, amount, share] = [
+    document.createElement('small'),
+    document.createElement('div'),
+    document.createElement('td'),
+    document.createElement('td'),
+  ];
   head.append(name, ' ', sub);
   bar.className = 'rank-bar';
   const barCell = document.createElement('td');

@@ -27,7 +27,7 @@ export function longestIncreasing(values) {
   for (const [i, value] of values.entries()) {
     if (value < 0) continue;
     let low = 0;
-    for (let high = tails.length; low < high;) {
+    for (let high = tails.length; low < high; ) {
       const middle = (low + high) >> 1;
       if (/** @type {number} */ (values[/** @type {number} */ (tails[middle])]) < value) low = middle + 1;
       else high = middle;

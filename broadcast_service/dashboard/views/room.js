@@ -2,7 +2,7 @@
 
 import { RequestFailed } from '../api.js';
 import { clockError } from '../lag.js';
-import { PERIODS, openFrom, periodNamed, spanOf } from '../periods.js';
+import { openFrom, PERIODS, periodNamed, spanOf } from '../periods.js';
 import { measuredPoints } from '../scales.js';
 import { feedKey, statusOf } from '../store.js';
 import { Chart } from './chart.js';
@@ -99,7 +99,14 @@ export class RoomView {
     writeFigure(html('#room-viewers-now'), feed?.viewers ?? null, speech);
     writeFigure(html('#room-tips'), feed?.tips ?? null, speech);
     writeFigure(html('#room-goal'), feed?.goal ?? null, speech);
-    write(html('#room-goal-share'), feed?.goal ? (feed.tokens === null ? '—' : speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)) : speech.say('no_goal'));
+    write(
+      html('#room-goal-share'),
+      feed?.goal
+        ? feed.tokens === null
+          ? '—'
+          : speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)
+        : speech.say('no_goal'),
+    );
     write(html('#room-age'), feed ? speech.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
   }
 
@@ -122,7 +129,8 @@ export class RoomView {
       this.#say(null);
       this.#draw();
     } catch (error) {
-      if (period === this.#period && round === this.#round) this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
+      if (period === this.#period && round === this.#round)
+        this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
     }
   }
 
@@ -130,21 +138,32 @@ export class RoomView {
     if (!this.#feed) return;
     const { room, platform } = this.#feed;
     const span = spanOf(this.#period, this.moment().nowMs, 60);
-    await this.api.historyCsv(room, platform, span).then((blob) => download(blob, `${room}-${platform}.csv`), () => this.#say('failed'));
+    await this.api.historyCsv(room, platform, span).then(
+      (blob) => download(blob, `${room}-${platform}.csv`),
+      () => this.#say('failed'),
+    );
   }
 
   /** @param {import('../i18n.js').Phrase | null} phrase */
   #say(phrase) {
     const failed = phrase !== null && phrase !== 'loading';
     this.#retry.hidden = !failed;
-    write(this.#state, phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase));
+    write(
+      this.#state,
+      phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase),
+    );
     this.#charts.hidden = !this.#shown;
     this.#charts.classList.toggle('dimmed', failed);
   }
 
   #offer() {
     const { speech } = this.moment();
-    offer(this.#periods, 'room-period', PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })), this.#period);
+    offer(
+      this.#periods,
+      'room-period',
+      PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })),
+      this.#period,
+    );
   }
 
   #draw() {
@@ -156,13 +175,44 @@ export class RoomView {
     const earned = speech.say(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
     write(html('#room-earned-title'), earned);
     write(html('#room-earned-total'), speech.number(report.total));
-    this.#earned.show({
-      kind: 'bars', fromMs: from * 1000, toMs: to * 1000, stepMs: report.step * 1000, name: earned, unit: speech.say('tokens'),
-      points: measuredPoints(report), openFromMs: openFrom(report.step, this.moment().nowMs),
-    }, speech);
-    const line = /** @type {const} */ ({ kind: 'line', fromMs: from * 1000, toMs: to * 1000, stepMs: Math.max(step, 300) * 1000 });
-    this.#viewers.show({ ...line, name: speech.say('viewers'), unit: speech.say('viewers'), points: series(points, ({ viewers }) => viewers) }, speech);
-    this.#balance.show({ ...line, fromZero: false, name: speech.say('balance'), unit: speech.say('tokens'), points: series(points, ({ tokens }) => tokens) }, speech);
+    this.#earned.show(
+      {
+        kind: 'bars',
+        fromMs: from * 1000,
+        toMs: to * 1000,
+        stepMs: report.step * 1000,
+        name: earned,
+        unit: speech.say('tokens'),
+        points: measuredPoints(report),
+        openFromMs: openFrom(report.step, this.moment().nowMs),
+      },
+      speech,
+    );
+    const line = /** @type {const} */ ({
+      kind: 'line',
+      fromMs: from * 1000,
+      toMs: to * 1000,
+      stepMs: Math.max(step, 300) * 1000,
+    });
+    this.#viewers.show(
+      {
+        ...line,
+        name: speech.say('viewers'),
+        unit: speech.say('viewers'),
+        points: series(points, ({ viewers }) => viewers),
+      },
+      speech,
+    );
+    this.#balance.show(
+      {
+        ...line,
+        fromZero: false,
+        name: speech.say('balance'),
+        unit: speech.say('tokens'),
+        points: series(points, ({ tokens }) => tokens),
+      },
+      speech,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** Signed-in screens: approve one that shows letters, see which there are, sign one out. */
 
-import { SignInFailed, browserName, tidyLetters } from '../signin.js';
+import { browserName, SignInFailed, tidyLetters } from '../signin.js';
 import { find, html, write } from './dom.js';
 
 /** @typedef {import('../i18n.js').Speech} Speech */
@@ -33,7 +33,10 @@ export class ScreensView {
     this.#signIn = signIn;
     this.#speech = speech;
     html('#screens-close').addEventListener('click', () => this.#dialog.close());
-    this.#form.addEventListener('submit', (event) => { event.preventDefault(); void this.#look(this.#input.value); });
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#look(this.#input.value);
+    });
     this.#approval.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#decide(!(event.submitter instanceof HTMLButtonElement && event.submitter.value === 'refuse'));
@@ -89,7 +92,9 @@ export class ScreensView {
       screen.subject,
       screen.address,
       speech.say('screens_until', { date: speech.moment.format(screen.expires_at * 1000) }),
-    ].filter(Boolean).join(' · ');
+    ]
+      .filter(Boolean)
+      .join(' · ');
     text.append(title, facts);
     row.append(text);
     if (screen.this) {
@@ -102,7 +107,10 @@ export class ScreensView {
     button.type = 'button';
     button.textContent = speech.say('screens_end');
     button.setAttribute('aria-label', `${speech.say('screens_end')}: ${title.textContent}`);
-    button.addEventListener('click', () => { button.disabled = true; void this.#end(screen.screen_id); });
+    button.addEventListener('click', () => {
+      button.disabled = true;
+      void this.#end(screen.screen_id);
+    });
     row.append(button);
     return row;
   }

@@ -10,13 +10,16 @@ import { reconcile } from './reconcile.js';
  */
 export function offer(root, name, choices, chosen) {
   const known = new Map([...root.children].map((label) => [find(label, 'input', HTMLInputElement).value, label]));
-  reconcile(root, choices.map(({ value, words }) => {
-    const label = known.get(value) ?? create(name, value);
-    const input = find(label, 'input', HTMLInputElement);
-    if (input.checked !== (value === chosen)) input.checked = value === chosen;
-    write(find(label, 'span', HTMLElement), words);
-    return label;
-  }));
+  reconcile(
+    root,
+    choices.map(({ value, words }) => {
+      const label = known.get(value) ?? create(name, value);
+      const input = find(label, 'input', HTMLInputElement);
+      if (input.checked !== (value === chosen)) input.checked = value === chosen;
+      write(find(label, 'span', HTMLElement), words);
+      return label;
+    }),
+  );
 }
 
 /** @param {string} name @param {string} value */

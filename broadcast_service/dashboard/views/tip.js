@@ -12,15 +12,19 @@ export class Tip {
   constructor(box, speech) {
     this.box = box;
     this.speech = speech;
-    for (const type of ['pointerover', 'focusin', 'click']) document.addEventListener(type, (event) => this.#explain(event.target));
-    document.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.hide(); });
+    for (const type of ['pointerover', 'focusin', 'click'])
+      document.addEventListener(type, (event) => this.#explain(event.target));
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.hide();
+    });
     document.addEventListener('scroll', () => this.hide(), { passive: true });
   }
 
   /** @param {HTMLElement} anchor @param {string[]} lines the first one is the title */
   show(anchor, lines) {
     this.#anchor = anchor;
-    while (this.box.children.length < lines.length) this.box.append(document.createElement(this.box.children.length ? 'span' : 'b'));
+    while (this.box.children.length < lines.length)
+      this.box.append(document.createElement(this.box.children.length > 0 ? 'span' : 'b'));
     for (const [i, line] of [...this.box.children].entries()) write(line, lines[i] ?? '');
     this.box.firstElementChild?.setAttribute('translate', 'key' in anchor.dataset ? 'no' : 'yes'); // a room's name is no word
     anchor.setAttribute('aria-describedby', this.box.id);
@@ -38,7 +42,7 @@ export class Tip {
   #explain(target) {
     const anchor = target instanceof Element ? target.closest('[data-explain]') : null;
     if (anchor instanceof HTMLElement && anchor !== this.#anchor) {
-      this.show(anchor, [anchor.textContent ?? '', this.speech().say(/** @type {Phrase} */ (anchor.dataset['explain']))]);
+      this.show(anchor, [anchor.textContent ?? '', this.speech().say(/** @type {Phrase} */ (anchor.dataset.explain))]);
     } else if (!anchor && this.#anchor?.hasAttribute('data-explain')) this.hide();
   }
 

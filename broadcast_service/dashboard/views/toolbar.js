@@ -16,7 +16,10 @@ export class Toolbar {
     this.platforms = find(form, '#platforms', HTMLFieldSetElement);
     this.set(filters);
     form.addEventListener('submit', (event) => event.preventDefault());
-    form.addEventListener('input', () => { this.filters = this.#read(); onChange(this.filters); });
+    form.addEventListener('input', () => {
+      this.filters = this.#read();
+      onChange(this.filters);
+    });
   }
 
   /** @param {Filters} filters */
@@ -36,13 +39,24 @@ export class Toolbar {
     const chips = JSON.stringify([all, platforms]);
     if (chips === this.#chips) return;
     this.#chips = chips;
-    offer(this.platforms, 'platform', [{ value: '', words: all }, ...platforms.map((value) => ({ value, words: value }))], this.filters.platform);
+    offer(
+      this.platforms,
+      'platform',
+      [{ value: '', words: all }, ...platforms.map((value) => ({ value, words: value }))],
+      this.filters.platform,
+    );
   }
 
   /** @returns {Filters} */
   #read() {
     const data = new FormData(this.form);
     const text = (/** @type {string} */ name) => String(data.get(name) ?? '');
-    return { search: text('search'), platform: text('platform'), status: text('status'), group: text('group'), sort: text('sort') };
+    return {
+      search: text('search'),
+      platform: text('platform'),
+      status: text('status'),
+      group: text('group'),
+      sort: text('sort'),
+    };
   }
 }

@@ -27,16 +27,29 @@ export class Wall {
   constructor(onChange) {
     this.onChange = onChange;
     this.#button.addEventListener('click', () => this.set(!this.on, true));
-    document.addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) this.set(false); });
-    document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && this.on) this.set(false); });
-    document.addEventListener('visibilitychange', () => { if (this.on && !document.hidden) void this.#stayAwake(); });
+    document.addEventListener('fullscreenchange', () => {
+      if (!document.fullscreenElement) this.set(false);
+    });
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && this.on) this.set(false);
+    });
+    document.addEventListener('visibilitychange', () => {
+      if (this.on && !document.hidden) void this.#stayAwake();
+    });
     addEventListener('resize', () => this.fit(this.#rooms));
     const top = html('.top');
     new ResizeObserver(() => {
       document.documentElement.style.setProperty('--top-height', `${top.offsetHeight}px`); // the toolbar sticks below it
       this.fit(this.#rooms);
     }).observe(top);
-    for (const type of ['pointerdown', 'wheel', 'keydown']) addEventListener(type, () => { this.#touchedMs = Date.now(); }, { passive: true });
+    for (const type of ['pointerdown', 'wheel', 'keydown'])
+      addEventListener(
+        type,
+        () => {
+          this.#touchedMs = Date.now();
+        },
+        { passive: true },
+      );
   }
 
   /** Chooses the type; called when the rooms shown or the screen change. @param {number} rooms */
@@ -71,8 +84,8 @@ export class Wall {
   /** @param {boolean} on @param {boolean} [fullScreen] only possible right after a click */
   set(on, fullScreen = false) {
     if (on === this.on) return;
-    if (on) document.documentElement.dataset['wall'] = '';
-    else delete document.documentElement.dataset['wall'];
+    if (on) document.documentElement.dataset.wall = '';
+    else delete document.documentElement.dataset.wall;
     this.#button.setAttribute('aria-pressed', String(on));
     clearInterval(this.#turning);
     if (on) this.#turning = setInterval(() => this.#turn(), TURN_EVERY_MS);
