@@ -57,10 +57,14 @@ export class Account {
       return [];
     }
     if (this.#pending.length > 0) return this.#judge(reading, base);
-    if (reading.tokens >= base.tokens && reading.tokens <= base.tokens + plausible(base.tokens)) return this.#rise(reading, base);
+    if (reading.tokens >= base.tokens && reading.tokens <= base.tokens + plausible(base.tokens))
+      return this.#rise(reading, base);
     if (reading.tokens > base.tokens && this.#firstIsDoubtful(reading, base)) {
       this.base = reading;
-      return [setAside(base, reading), { ...entryOf(reading, base), kind: 'unsettled', tokens: reading.tokens - base.tokens }];
+      return [
+        setAside(base, reading),
+        { ...entryOf(reading, base), kind: 'unsettled', tokens: reading.tokens - base.tokens },
+      ];
     }
     this.#pending.push(reading);
     return [];
@@ -70,7 +74,8 @@ export class Account {
   settle(nowMs) {
     /** @type {Entry[]} */
     const found = [];
-    while (this.#pending.length > 1 && nowMs - (this.#pending[0]?.atMs ?? nowMs) > CONFIRM_MS) found.push(...this.#confirm());
+    while (this.#pending.length > 1 && nowMs - (this.#pending[0]?.atMs ?? nowMs) > CONFIRM_MS)
+      found.push(...this.#confirm());
     return found;
   }
 
@@ -97,7 +102,8 @@ export class Account {
   /** Takes a reading while an odd one is pending. @param {Reading} reading @param {Reading} base @returns {Entry[]} */
   #judge(reading, base) {
     const odd = /** @type {Reading} */ (this.#pending[0]);
-    if (reading.atMs - odd.atMs > CONFIRM_MS && this.#pending.length > 1) return [...this.#confirm(), ...this.read(reading)];
+    if (reading.atMs - odd.atMs > CONFIRM_MS && this.#pending.length > 1)
+      return [...this.#confirm(), ...this.read(reading)];
     if (returns(reading, odd, base)) {
       this.#pending = [];
       return [setAside(odd, base), ...doubt(reading, odd, base), ...this.read(reading)];
@@ -152,7 +158,8 @@ function returns(reading, odd, base) {
 function doubt(reading, odd, base) {
   let tokens = 0;
   if (reading.atMs - odd.atMs > HIDDEN_MS) tokens = odd.tokens < base.tokens ? base.tokens - odd.tokens : odd.tokens;
-  else if (odd.tokens > 0 && odd.tokens < base.tokens && base.tokens <= odd.tokens + SMALL_RISE) tokens = base.tokens - odd.tokens;
+  else if (odd.tokens > 0 && odd.tokens < base.tokens && base.tokens <= odd.tokens + SMALL_RISE)
+    tokens = base.tokens - odd.tokens;
   return tokens > 0 ? [{ ...entryOf(reading, base), kind: 'unsettled', tokens }] : [];
 }
 
@@ -161,7 +168,8 @@ function fall(odd, base) {
   const entry = entryOf(odd, base);
   /** @type {Entry[]} */
   const found = [{ ...entry, kind: 'fall', tokens: odd.tokens }];
-  if (odd.tokens > 0 && odd.atMs - base.atMs > HIDDEN_MS) found.push({ ...entry, kind: 'unsettled', tokens: odd.tokens });
+  if (odd.tokens > 0 && odd.atMs - base.atMs > HIDDEN_MS)
+    found.push({ ...entry, kind: 'unsettled', tokens: odd.tokens });
   return found;
 }
 
@@ -173,7 +181,9 @@ const entryOf = (reading, base) => ({ atMs: reading.atMs, room: reading.room, be
 
 /** Readings in order of observation, each once, however they arrived. @param {Iterable<Reading>} readings @returns {Reading[]} */
 export function inOrder(readings) {
-  const sorted = [...readings].sort((a, b) => a.atMs - b.atMs || a.tokens - b.tokens || (a.room < b.room ? -1 : Number(a.room > b.room)));
+  const sorted = [...readings].sort(
+    (a, b) => a.atMs - b.atMs || a.tokens - b.tokens || (a.room < b.room ? -1 : Number(a.room > b.room)),
+  );
   return sorted.filter((reading, i) => {
     const before = sorted[i - 1];
     return !before || before.atMs !== reading.atMs || before.tokens !== reading.tokens || before.room !== reading.room;

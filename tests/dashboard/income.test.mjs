@@ -27,7 +27,8 @@ function seriesOf({ readings }) {
 }
 
 /** @param {Entry[]} entries @param {string} kind */
-const total = (entries, kind) => entries.filter((entry) => entry.kind === kind).reduce((sum, { tokens }) => sum + tokens, 0);
+const total = (entries, kind) =>
+  entries.filter((entry) => entry.kind === kind).reduce((sum, { tokens }) => sum + tokens, 0);
 
 /** @param {[string, number][]} amounts */
 function byName(amounts) {
@@ -50,9 +51,18 @@ for (const story of cases) {
         unsettled: total(entries, 'unsettled'),
         set_aside: entries.filter(({ kind }) => kind === 'set_aside').length,
       },
-      { earned: story.earned, between_sessions: story.between_sessions, unsettled: story.unsettled, set_aside: story.set_aside },
+      {
+        earned: story.earned,
+        between_sessions: story.between_sessions,
+        unsettled: story.unsettled,
+        set_aside: story.set_aside,
+      },
     );
-    const accounts = byName(judged.flatMap((one) => one.entries.filter(isCertain).map(({ tokens }) => /** @type {[string, number]} */ ([one.account, tokens]))));
+    const accounts = byName(
+      judged.flatMap((one) =>
+        one.entries.filter(isCertain).map(({ tokens }) => /** @type {[string, number]} */ ([one.account, tokens])),
+      ),
+    );
     const rooms = byName(certain.map(({ room, tokens }) => [room, tokens]));
     if (story.accounts) assert.deepEqual(accounts, byName(Object.entries(story.accounts)));
     if (story.rooms) assert.deepEqual(rooms, byName(Object.entries(story.rooms)));
@@ -62,7 +72,14 @@ for (const story of cases) {
 test('a reader that joins late takes no leap from its first balance for income', () => {
   const account = new Account({ seenBefore: true });
   const found = [123, 12_345, 12_400].flatMap((tokens, i) => account.read({ atMs: 5000 * i, tokens, room: '' }));
-  assert.deepEqual(found.map(({ kind, tokens }) => [kind, tokens]), [['set_aside', 123], ['unsettled', 12_222], ['income', 55]]);
+  assert.deepEqual(
+    found.map(({ kind, tokens }) => [kind, tokens]),
+    [
+      ['set_aside', 123],
+      ['unsettled', 12_222],
+      ['income', 55],
+    ],
+  );
 });
 
 test('what is pending is in no total until the clock confirms it', () => {
@@ -70,11 +87,17 @@ test('what is pending is in no total until the clock confirms it', () => {
   const found = [500, 5000, 5000].flatMap((tokens, i) => account.read({ atMs: 5000 * i, tokens, room: '' }));
   assert.deepEqual([found, account.isSettled, account.provisional().map(({ tokens }) => tokens)], [[], false, [4500]]);
   assert.deepEqual(account.settle(35_000), []);
-  assert.deepEqual(account.settle(35_001).map(({ kind, tokens, atMs }) => [kind, tokens, atMs]), [['income', 4500, 5000]]);
+  assert.deepEqual(
+    account.settle(35_001).map(({ kind, tokens, atMs }) => [kind, tokens, atMs]),
+    [['income', 4500, 5000]],
+  );
   assert.deepEqual([account.isSettled, account.provisional()], [true, []]);
 });
 
 test('readings are put in order, each once', () => {
-  const [a, b] = [{ atMs: 5, tokens: 1, room: '' }, { atMs: 1, tokens: 2, room: '' }];
+  const [a, b] = [
+    { atMs: 5, tokens: 1, room: '' },
+    { atMs: 1, tokens: 2, room: '' },
+  ];
   assert.deepEqual(inOrder([a, b, { ...a }]), [b, a]);
 });
