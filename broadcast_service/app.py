@@ -15,9 +15,7 @@ from broadcast_service.http.budget import Budget
 from broadcast_service.http.openapi import openapi
 from broadcast_service.http.routes import Dashboards
 from broadcast_service.http.static import pages, read_files
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
-from broadcast_service.relay.listener import ShardListener, mostly_confirmed
+from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
@@ -30,6 +28,7 @@ from broadcast_service.signin.endpoints import SignIn
 from shared.auth.audit import Audit
 from shared.auth.revocations import Revocations
 from shared.contract.problems import Problem, answer_http_exception, answer_internal_error
+from shared.store.listener import ShardListener, mostly_confirmed
 from shared.store.redis import Store
 from shared.tokens import Verifier
 from shared.web.guard import Guard
@@ -44,17 +43,11 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
     shards = settings.telemetry_shards
     instance = f"broadcast-{secrets.token_hex(3)}"
-    hub = Hub(shards, settings.telemetry_ttl_seconds)
-    scheduler = FlushScheduler(
-        hub,
-        share=settings.flush_share,
-        max_pause_seconds=settings.flush_max_pause_ms / 1000,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        spans=spans,
-    )
-    sessions.before_drain = scheduler.flush_now
+    pacing = Pacing(settings.flush_share, settings.flush_max_pause_ms / 1000, settings.heartbeat_seconds)
+    relay = Relay(shards, settings.telemetry_ttl_seconds, pacing, spans)
+    sessions.before_drain = relay.flush_now
     tolerance = settings.telemetry_ttl_seconds / 2
-    listeners = [ShardListener(store, shard, hub, scheduler, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
+    listeners = [ShardListener(store, shard, relay, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
     audit, jobs = Audit(), Jobs(on_crash)
 
     def on_revoked(token_ids: set[str]) -> None:
@@ -70,8 +63,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     dashboards = Dashboards(
         store=store,
         shards=shards,
-        hub=hub,
-        scheduler=scheduler,
+        relay=relay,
         sessions=sessions,
         verifier=Verifier(settings.keyring, "dashboard"),
         revocations=ended,
@@ -98,7 +90,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         work = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
         work |= {
             "store": store.run(),
-            "fanout": scheduler.run(),
+            "relay": relay.run(),
             "sessions": sessions.run(),
             "revocations": revocations.run(),
             "ended-screens": ended.run(),

@@ -19,7 +19,7 @@ KNOW_REDIS = {
     "shared/store/redis.py",
     "shared/store/connection.py",
     "ingest_service/writer.py",
-    "broadcast_service/relay/listener.py",
+    "shared/store/listener.py",
     "shared/store/subscription.py",
 }
 KNOW_THE_STORE = KNOW_REDIS | {
@@ -44,6 +44,7 @@ NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",
     "broadcast_service/http/access.py",
     "broadcast_service/http/budget.py",
+    "broadcast_service/relay/audiences.py",
     "broadcast_service/relay/hub.py",
     "broadcast_service/relay/latest_values.py",
     "broadcast_service/reports/earnings.py",
@@ -53,6 +54,7 @@ NEVER_WAIT = [
     "shared/auth/scope.py",
     "shared/contract/history_record.py",
     "shared/contract/messages.py",
+    "shared/store/reading_sink.py",
     "shared/tokens/__init__.py",
 ]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -113,6 +115,15 @@ def test_few_modules_know_redis() -> None:
     """The client library has one door for each direction, and what asks the store for something is on a list."""
     assert {name(path) for path in MODULES if "redis" in packages(path)} == KNOW_REDIS
     assert {name(path) for path in MODULES if "shared.store.redis" in imports(path)} | KNOW_REDIS == KNOW_THE_STORE
+
+
+def test_only_the_relay_knows_hub_and_flush_scheduler() -> None:
+    """Others change the hub through the relay, which requests the flush."""
+    behind_the_relay = {"broadcast_service.relay.hub", "broadcast_service.relay.flush_scheduler"}
+    assert {name(path) for path in MODULES if imports(path) & behind_the_relay} == {
+        "broadcast_service/relay/flush_scheduler.py",
+        "broadcast_service/relay/relay.py",
+    }
 
 
 @pytest.mark.parametrize("module", NEVER_WAIT)

@@ -15,8 +15,7 @@ from broadcast_service import metrics
 from broadcast_service.http.access import Agreement, agree, authenticate, check_origin, filter_of, narrowed, no_socket
 from broadcast_service.http.answers import Outgoing, Sliced, in_slices, sliced, store_answers, while_connected
 from broadcast_service.http.budget import EVENT, LINES_PRICE, REQUEST, Budget
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.relay import Relay
 from broadcast_service.reports.analytics import Pace, parse_wanted
 from broadcast_service.reports.history import History, invalid_parameter, parse_span, points_as_csv
 from broadcast_service.reports.report_queue import Reports
@@ -47,8 +46,7 @@ class Dashboards:
         *,
         store: Store,
         shards: int,
-        hub: Hub,
-        scheduler: FlushScheduler,
+        relay: Relay,
         sessions: Sessions,
         verifier: Verifier,
         revocations: Container[str],
@@ -61,8 +59,7 @@ class Dashboards:
     ) -> None:
         self._store = store
         self._shards = shards
-        self._hub = hub
-        self._scheduler = scheduler
+        self._relay = relay
         self._sessions = sessions
         self._verifier = verifier
         self._revocations = revocations
@@ -140,8 +137,7 @@ class Dashboards:
 
     def _start(self, websocket: WebSocket, agreement: Agreement, slot: Slot) -> None:
         session = Session(
-            self._hub,
-            self._scheduler,
+            self._relay,
             agreement.claims,
             agreement.encoding,
             renew=functools.partial(self._renew, agreement.claims),
@@ -168,7 +164,7 @@ class Dashboards:
         claims = self._reader(request)
         scope = narrowed(claims, filter_of(request.query_params))
         pace, events = Pace(), {}
-        for entry in self._hub.latest(scope):
+        for entry in self._relay.latest(scope):
             events[entry.room_id, entry.platform] = entry.event  # once each, whatever changes meanwhile
             await pace.rest()
         self._charge(claims, EVENT * len(events))
@@ -181,7 +177,7 @@ class Dashboards:
             "build": self._terms.build,
             "time_ms": time.time_ns() // 1_000_000,
         }
-        head = encode({"upstream": self._hub.upstream, "version": self._hub.resume_version(), "session": session})
+        head = encode({"upstream": self._relay.upstream, "version": self._relay.resume_version(), "session": session})
         body = b"".join((head[:-1], b',"events":[', b",".join(events.values()), b"]}"))
         return sliced(body, claims.subject, self._outgoing)
 

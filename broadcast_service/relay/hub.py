@@ -27,7 +27,7 @@ class Hub:
         self.clients = 0
         self._ttl_seconds = ttl_seconds
         self._confirmed = [False] * shards
-        self._read = [False] * shards
+        self._reconciled = [False] * shards
         self._watermarks = [0] * shards
         self._resume_versions = [0] * shards
         self._complete_from = 0
@@ -44,7 +44,7 @@ class Hub:
     @property
     def is_complete(self) -> bool:
         """Whether the stored values of every shard have been read at least once: before that nobody knows all rooms."""
-        return all(self._read)
+        return all(self._reconciled)
 
     @property
     def dirty(self) -> bool:
@@ -96,9 +96,9 @@ class Hub:
         if not self._complete_from and all(self._confirmed) and min(self._watermarks):
             self._complete_from = max(self._watermarks)
 
-    def mark_read(self, shard: int) -> None:
+    def mark_reconciled(self, shard: int) -> None:
         """All stored values of a shard have been applied. Clients that were promised a snapshot get it once that is so of every shard."""
-        before, self._read[shard] = self.is_complete, True
+        before, self._reconciled[shard] = self.is_complete, True
         if self.is_complete and not before:
             for audience in self._audiences.values():
                 audience.restart_snapshots()

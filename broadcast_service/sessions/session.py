@@ -15,8 +15,7 @@ import structlog
 
 from broadcast_service import metrics
 from broadcast_service.relay.audiences import Client
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.relay import Relay
 from broadcast_service.websocket.frames import PULSE, Encoding, text_frame
 from broadcast_service.websocket.protocol import Connection
 from shared.auth.scope import Scope, ScopeError
@@ -63,13 +62,12 @@ class Session:
         "_connection",
         "_errors",
         "_filter",
-        "_hub",
         "_messages",
         "_on_end",
         "_pending",
+        "_relay",
         "_renew",
         "_report",
-        "_scheduler",
         "_unsent",
         "blocked_since",
         "claims",
@@ -81,8 +79,7 @@ class Session:
 
     def __init__(
         self,
-        hub: Hub,
-        scheduler: FlushScheduler,
+        relay: Relay,
         claims: Claims,
         encoding: Encoding,
         *,
@@ -90,8 +87,7 @@ class Session:
         on_end: Callable[["Session"], None],
         report: Callable[..., None],
     ) -> None:
-        self._hub = hub
-        self._scheduler = scheduler
+        self._relay = relay
         self.claims = claims
         self.encoding = encoding
         self._renew = renew
@@ -113,7 +109,7 @@ class Session:
         if connection.deflates and self.encoding is Encoding.LINES:
             self.encoding = Encoding.DEFLATED
         self.client = Client(connection.write)
-        resumed = self._hub.attach(self.client, scope, self.encoding, since)
+        resumed = self._relay.attach(self.client, scope, self.encoding, since)
         if self.encoding.is_pulse:
             now = time.time()
             self._send(
@@ -133,7 +129,6 @@ class Session:
                 )
             )
         self._schedule_expiry()
-        self._scheduler.client_joined()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:
         """Ends the session with a close code, behind whatever its socket has yet to take; one that takes nothing is cut soon after."""
@@ -211,9 +206,8 @@ class Session:
     def on_resume(self) -> None:
         """The socket has taken everything."""
         self.blocked_since = None
-        self._hub.writable(self.client)
+        self._relay.writable(self.client)
         self._send_pending()
-        self._scheduler.request_flush()
 
     def on_lost(self) -> None:
         """The connection is gone."""
@@ -252,8 +246,7 @@ class Session:
                 raise
             message, scope = FilterMessage(), self.claims.scope
         self._filter = message
-        self._hub.attach(self.client, scope, self.encoding)
-        self._scheduler.request_flush()
+        self._relay.attach(self.client, scope, self.encoding)
 
     def _within_budget(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -305,6 +298,6 @@ class Session:
     def _detach(self) -> None:
         self.due_at = math.inf
         if self.client.audience is not None:
-            self._hub.detach(self.client)
+            self._relay.detach(self.client)
             metrics.closes.labels(self.reason).inc()
             self._report("session.ended", subject=self.claims.subject, reason=self.reason)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
-from broadcast_service.relay.listener import ShardListener
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, Result, ShardWriter, Writer
 from shared.contract import keys
@@ -26,6 +25,7 @@ from shared.contract.history_record import (
     unpack,
 )
 from shared.contract.messages import StoredReading, TelemetryUpdate, decode_stored
+from shared.store.listener import ShardListener
 from shared.store.redis import RedisUrl, Store
 
 W = TypeVar("W", ShardWriter, Writer, ShardListener)

@@ -6,10 +6,9 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from broadcast_service.relay import listener
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
-from broadcast_service.relay.listener import ShardListener
+from broadcast_service.relay.relay import Pacing, Relay
+from shared.store import listener
+from shared.store.listener import ShardListener
 from tests.contract.committing import TTL, OneNode, at_work, commit, update
 
 pytestmark = pytest.mark.anyio
@@ -17,18 +16,18 @@ WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 0.4
 
 
-class Paced(FlushScheduler):
-    """A fan-out that may not flush for a while, whenever it is asked."""
+class Paced(Relay):
+    """A relay whose next flush is always some time away."""
 
-    def seconds_until_flush(self) -> float:
+    def read_delay_seconds(self) -> float:
         """Always the same."""
         return PAUSE_SECONDS
 
 
-async def until(hub: Hub, rooms: int) -> float:
+async def until(relay: Relay, rooms: int) -> float:
     """The moment at which so many rooms are known."""
     async with asyncio.timeout(WITHIN_SECONDS):
-        while len(hub.log) < rooms:
+        while len(relay) < rooms:
             await asyncio.sleep(0.001)
     return time.monotonic()
 
@@ -36,17 +35,16 @@ async def until(hub: Hub, rooms: int) -> float:
 async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes first is heard at once; what comes during the pause shortly before its end, all together."""
     monkeypatch.setattr(listener, "MAX_PAUSE_SECONDS", 10)
-    hub = Hub(1, TTL)
-    paced = Paced(hub, share=0.5, max_pause_seconds=0, heartbeat_seconds=60)
-    shard = ShardListener(OneNode(real), 0, hub, paced, "test")
+    relay = Paced(1, TTL, Pacing(share=0.5, max_pause_seconds=0, heartbeat_seconds=60))
+    shard = ShardListener(OneNode(real), 0, relay, "test")
     async with at_work(shard):
         async with asyncio.timeout(WITHIN_SECONDS):
             while not shard.confirmed:
                 await asyncio.sleep(0.01)
         await commit(real, update(room_id="first"))
-        first = await until(hub, 1)
+        first = await until(relay, 1)
         for number in range(5):
             await commit(real, update(room_id=f"later-{number}"))
         if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
-            assert len(hub.log) == 1
-        assert await until(hub, 6) - first > PAUSE_SECONDS / 2
+            assert len(relay) == 1
+        assert await until(relay, 6) - first > PAUSE_SECONDS / 2

@@ -364,7 +364,7 @@ async def _clock_beyond_the_ttl(world: World, service: Service, dice: Dice) -> A
 
 JOBS: Final = {
     "ingest": ("store", "revocations", "watch", "writer-0"),
-    "broadcast": ("store", "revocations", "watch", "fanout", "listener-0"),
+    "broadcast": ("store", "revocations", "watch", "relay", "listener-0"),
 }
 
 

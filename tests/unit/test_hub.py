@@ -54,7 +54,7 @@ def prove(hub: Hub, shard: int, version: int) -> None:
     """What a listener does once it has read everything."""
     hub.set_confirmed(shard, confirmed=True)
     hub.advance(shard, version)
-    hub.mark_read(shard)
+    hub.mark_reconciled(shard)
 
 
 def test_a_value_that_expired_too_early_is_taken_again_and_told() -> None:

@@ -107,7 +107,7 @@ class Relay(RuleBasedStateMachine):
         """An empty hub on one confirmed shard, and a model of what Redis holds."""
         self.hub = Hub(1, TTL_SECONDS)
         self.hub.set_confirmed(0, confirmed=True)
-        self.hub.mark_read(0)
+        self.hub.mark_reconciled(0)
         self.version = 1_000_000_000
         self.now = 1000.0
         self.truth: dict[tuple[str, str], tuple[int, float]] = {}

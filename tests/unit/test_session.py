@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.sessions.session import MAX_PENDING_EVENTS, Session, SessionTerms
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
@@ -55,12 +54,11 @@ async def wire() -> Wire:
 
 def started(wire: Wire, encoding: Encoding) -> Session:
     """A session that has said hello."""
-    hub = Hub(1, 3600)
+    relay = Relay(1, 3600, Pacing(share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25))
     claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
-    scheduler = FlushScheduler(hub, share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25)
-    session = Session(hub, scheduler, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
+    session = Session(relay, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
     session.start(wire, claims.scope, FilterMessage(), None, SessionTerms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
-    scheduler.flush_now()
+    relay.flush_now()
     wire.events()
     return session
 

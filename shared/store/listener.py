@@ -1,9 +1,10 @@
-"""Redis to hub: one listener per shard, each on a connection of its own.
+"""Delivers the readings that are committed to Redis to a `ReadingSink`: one listener per shard, each on its own connection.
 
-Pub/sub is a hint, the stored value is the truth. On every subscription, and every so often, the listener reads the shard's index
-and applies what the hub lacks. A probe travels through Redis on the very connection that is listened on; while none comes back the
-subscription is dead, whatever the socket says: clients are told, the connection is dropped and rebuilt, to the node that then owns the
-shard. The connection never reconnects by itself, so no gap passes unseen. This is the one owner of the subscription and of its retries.
+Pub/sub does not guarantee delivery, and the stored values are authoritative. After each subscription, and then periodically, the listener
+reads the shard's index and delivers the stored readings that the sink lacks. It also publishes probes to itself through Redis and receives
+them on the connection that it listens on. When no probe comes back in time the subscription is dead, whatever state the socket is in: the
+listener reports the loss to the sink, drops the connection and opens a new one to the node that owns the shard by then. The connection
+never reconnects by itself, so no gap goes unnoticed. The listener is the only owner of the subscription and of its retries.
 """
 
 import asyncio
@@ -17,11 +18,10 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from broadcast_service import metrics
-from broadcast_service.relay.flush_scheduler import FlushScheduler
-from broadcast_service.relay.hub import Hub
 from shared.contract import keys
-from shared.contract.messages import UNREADABLE, decode_stored
+from shared.contract.messages import UNREADABLE, StoredReading, decode_stored
+from shared.store import listener_metrics as metrics
+from shared.store.reading_sink import ReadingSink, Source
 from shared.store.reasons import reason_of
 from shared.store.redis import RedisError, Store
 from shared.store.subscription import Subscription, subscription
@@ -33,11 +33,11 @@ RECONCILE_SECONDS: Final = 30.0
 RECONCILE_OVERLAP_US: Final = 60_000_000
 MAX_PAGE: Final = 500
 INITIAL_PAGE: Final = 64
-QUICK_PAGE_SECONDS: Final = 0.1  # a page that took less may be followed by a larger one
+QUICK_PAGE_SECONDS: Final = 0.1  # after a page that took less, the next one is larger
 SLOW_PAGE_SECONDS: Final = 0.3
 MIN_PAUSE_SECONDS: Final = 0.002
 MAX_PAUSE_SECONDS: Final = 0.025
-FLUSH_LEAD_SECONDS: Final = 0.002  # of a flush, at least, to read what it shall tell
+READ_LEAD_SECONDS: Final = 0.002  # reading resumes at least this long before the sink uses what is read
 INITIAL_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -45,9 +45,9 @@ MAX_VERSION: Final = 2**53
 MAX_VERSION_AHEAD_US: Final = 3_600_000_000
 MIN_CLOCK_TOLERANCE_SECONDS: Final = 10.0
 
-# A version that no reading has, and that every later reading exceeds, also after Redis has lost its data: the newest version that this
-# process knows lifts the counter. A version that is no number, or lies more than an hour ahead of the clock, is damage and is not believed.
-# The script works when memory is short, too. It returns Redis' clock in microseconds.
+# Takes and publishes a version that no reading has and that every later reading exceeds, even after Redis has lost its data: the newest
+# version that this process knows is a lower bound. A version that is not a number, or is more than an hour ahead of the clock, is damaged
+# and ignored. The script also runs when Redis is out of memory. It returns Redis' clock in microseconds.
 PROBE: Final = f"""#!lua flags=allow-oom
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -67,35 +67,33 @@ redis.call(ARGV[2], ARGV[1], version)
 return string.format('%.0f', now)
 """
 
-RECEIVED: Final = {source: metrics.relayed.labels(source) for source in ("live", "stored")}
+RECEIVED: Final = {source: metrics.relayed.labels(source.value) for source in Source}
 
 log = structlog.get_logger()
 
 
 class SubscriptionDead(RedisError):
-    """No probe came back in time, or the shard has moved to another node."""
+    """No probe came back in time, or another node owns the shard now."""
 
 
 class ShardListener:
-    """Keeps one shard of the hub equal to Redis; `run` is the task that does it. `confirmed` while its subscription is proven.
+    """Delivers one shard's readings to a sink; `run` is its task. `confirmed`: the subscription works and all stored values were read.
 
-    `clock_tolerance_seconds` is how far Redis' clock and ours may differ: more would let values expire at a wrong time.
+    `instance` names the probe channel, so every process and sink needs its own. `clock_tolerance_seconds` is the accepted difference
+    between Redis' clock and the clock of this process: values would expire too early or too late if it were larger.
     """
 
-    def __init__(
-        self, store: Store, shard: int, hub: Hub, scheduler: FlushScheduler, instance: str, *, clock_tolerance_seconds: float = 1800.0
-    ) -> None:
+    def __init__(self, store: Store, shard: int, sink: ReadingSink, instance: str, *, clock_tolerance_seconds: float = 1800.0) -> None:
         self._store = store
         self._shard = shard
-        self._hub = hub
-        self._scheduler = scheduler
+        self._sink = sink
         self._events = keys.events_channel(shard).encode()
         self._probes = keys.probe_channel(shard, instance).encode()
         self._index = keys.index(shard)
         self._last_version = keys.last_version(shard)
         self._clock_tolerance_seconds = max(clock_tolerance_seconds, MIN_CLOCK_TOLERANCE_SECONDS)
         self._clocks_agree = True
-        self._redis_clock: tuple[float, float] | None = None  # in microseconds, and when it was read by the monotonic clock
+        self._redis_clock: tuple[float, float] | None = None  # microseconds, and the monotonic time of reading it
         self._full_reconcile_due = asyncio.Event()
         self._newest_version = 0
         self._page_size = INITIAL_PAGE
@@ -107,7 +105,7 @@ class ShardListener:
         self.confirmed = False
 
     async def run(self) -> None:
-        """Listens for ever; a lost subscription is rebuilt after a jittered pause."""
+        """Listens until cancelled; a lost subscription is rebuilt after a pause with jitter."""
         while True:
             report_alive()
             try:
@@ -133,20 +131,20 @@ class ShardListener:
             await until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
 
     def _receive(self, _kind: bytes, channel: bytes, data: bytes) -> None:
-        """Applies what was published; a probe of ours proves that the subscription is alive."""
+        """Handles a published message: readings are delivered, a probe confirms that the subscription works."""
         if channel == self._events:
-            self._apply(data.split(b"\n"), "live")
-            self._pause_until_flush()
+            self._deliver(data.split(b"\n"), Source.LIVE)
+            self._pause_reading()
         elif channel == self._probes and data.isdigit() and len(data) <= len(str(MAX_VERSION)):
             self._probed_at = asyncio.get_running_loop().time()
             self._probed.set()
             self._advance(int(data))
 
-    def _pause_until_flush(self) -> None:
-        """Until shortly before the next flush nobody waits for what comes, and much read at once costs a fraction of one by one."""
+    def _pause_reading(self) -> None:
+        """Leaves messages in the socket until shortly before the sink uses them: many read together cost a fraction of one by one."""
         if self._subscription is not None:
-            ahead = max(FLUSH_LEAD_SECONDS, 2 * self._subscription.busy_seconds)
-            seconds = min(self._scheduler.seconds_until_flush() - ahead, MAX_PAUSE_SECONDS)
+            lead = max(READ_LEAD_SECONDS, 2 * self._subscription.busy_seconds)
+            seconds = min(self._sink.read_delay_seconds() - lead, MAX_PAUSE_SECONDS)
             if seconds > MIN_PAUSE_SECONDS:
                 self._subscription.pause(seconds)
 
@@ -157,9 +155,9 @@ class ShardListener:
         raise SubscriptionDead
 
     async def _probe(self, redis: Redis) -> None:
-        """Takes a version and publishes it to ourselves: what has a lower one precedes it on the channel, whatever clocks do."""
+        """Takes a version and publishes it: every reading with a lower version precedes it on the channel, whatever the clocks show."""
         while self._store.health(self._index) is redis:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` notices when none comes back
+            with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` detects that no probe comes back
                 sent_at = time.time()
                 answer: Any = await redis.eval(PROBE, 1, self._last_version, self._probes, self._store.publish, self._newest_version)
                 self._compare_clocks(int(answer), sent_at * 1e6, time.time() * 1e6)
@@ -167,7 +165,7 @@ class ShardListener:
         raise SubscriptionDead
 
     def _compare_clocks(self, redis_us: float, sent_us: float, received_us: float) -> None:
-        """Redis read its clock between our two readings of ours. While they differ by much, values expire too early, or too late."""
+        """Redis read its clock between `sent_us` and `received_us`. While the clocks differ too much, the shard is not confirmed."""
         self._redis_clock = redis_us, time.monotonic()
         ahead_seconds = (redis_us - min(max(redis_us, sent_us), received_us)) / 1e6
         agree = abs(ahead_seconds) <= self._clock_tolerance_seconds
@@ -178,15 +176,15 @@ class ShardListener:
         elif agree and not self._clocks_agree:
             log.info("clock.agrees", shard=self._shard)
             self._clocks_agree = True
-            self._full_reconcile_due.set()  # what was dropped or expired by the wrong clock is put again, and then all is well
+            self._full_reconcile_due.set()  # restores what was dropped or expired by the wrong clock
 
     async def _reconcile(self, redis: Redis) -> None:
-        """Reads what is stored: all of it at first, then, every so often, what changed lately."""
+        """Delivers all stored readings once, then periodically those that changed recently."""
         await self._probed.wait()
-        await self._reconcile_all(redis)
+        rooms = await self._reconcile_all(redis)
         self._failures = 0
-        self._hub.mark_read(self._shard)
-        log.info("subscription.ok", shard=self._shard, rooms=len(self._hub.log))
+        self._sink.mark_reconciled(self._shard)
+        log.info("subscription.ok", shard=self._shard, rooms=rooms)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONCILE_SECONDS * random.uniform(0.8, 1.2)):
@@ -198,36 +196,37 @@ class ShardListener:
                     await self._reconcile_since(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
                     metrics.resyncs.labels("partial").inc()
             except (RedisError, OSError, TimeoutError):
-                # The probe decides whether Redis is away; the next round reads what this one did not.
+                # The probe decides whether Redis is down; the next round reads what this one did not.
                 await asyncio.sleep(INITIAL_BACKOFF_SECONDS)
 
-    async def _reconcile_all(self, redis: Redis) -> None:
-        """Applies all stored values that the hub lacks; what a wrong clock did before is undone by that."""
+    async def _reconcile_all(self, redis: Redis) -> int:
+        """Delivers all stored readings that the sink lacks, also those that a wrong clock had dropped; returns how many are stored."""
         self._full_reconcile_due.clear()
         try:
-            await self._reconcile_since(redis, since=0)
+            stored = await self._reconcile_since(redis, since=0)
         except BaseException:
             self._full_reconcile_due.set()
             raise
         metrics.resyncs.labels("full").inc()
         self._set_confirmed(confirmed=True)
         self._advance(self._reconciled_to)
+        return stored
 
-    async def _reconcile_since(self, redis: Redis, since: int) -> None:
-        """Pages through the index by version and applies the values that the hub lacks.
+    async def _reconcile_since(self, redis: Redis, since: int) -> int:
+        """Pages through the index by version and delivers the readings that the sink lacks; returns how many members it read.
 
-        Pages are as large as the line to Redis carries in a fraction of the timeout. A page that fails is tried again smaller, and what was
-        applied stays, so that over any line each try gets further.
+        The page size adapts to what the connection transfers in a fraction of the timeout. A page that times out is read again with a
+        smaller size, and what was delivered is kept, so each attempt makes progress on any connection.
         """
-        position = max(since, 0)
+        position, members = max(since, 0), 0
         while True:
             started = time.monotonic()
             try:
                 page = await self._page(redis, position)
-                lacking = [member for member, version in page if self._hub.lacks(*_feed(member), version)]
+                lacking = [member for member, version in page if self._sink.lacks(*_feed(member), version)]
                 if lacking:
                     values: list[bytes | None] = await redis.mget([keys.latest_prefix(self._shard) + m for m in lacking])  # type: ignore[assignment]
-                    self._apply([value for value in values if value is not None], "stored")
+                    self._deliver([value for value in values if value is not None], Source.STORED)
             except (TimeoutError, RedisTimeoutError):
                 if self._page_size == 1:
                     raise
@@ -237,70 +236,74 @@ class ShardListener:
                 break
             self._adapt_page_size(time.monotonic() - started)
             position = page[-1][1]
+            members += len(page)
         self._reconciled_to = max(self._reconciled_to, position)
+        return members
 
     def _adapt_page_size(self, seconds: float) -> None:
-        """Chooses the size of the next page by how long one took."""
+        """Sets the size of the next page from the duration of the last one."""
         if seconds < QUICK_PAGE_SECONDS:
             self._page_size = min(MAX_PAGE, 2 * self._page_size)
         elif seconds > SLOW_PAGE_SECONDS:
             self._page_size = max(1, self._page_size // 2)
 
     async def _page(self, redis: Redis, after: int) -> list[tuple[str, int]]:
-        """The next members of the index after a version, with theirs."""
+        """The next members of the index after a version, each with its version."""
         page: list[tuple[bytes, float]] = await redis.zrangebyscore(  # type: ignore[assignment]
             self._index, f"({after}", self._max_version(), start=0, num=self._page_size, withscores=True
         )
         return [(member.decode(errors="replace"), int(version)) for member, version in page]
 
     def _max_version(self) -> int:
-        """A version above this is damage: clients that took it would drop everything that follows."""
+        """A version above this is damaged: clients that accepted it would drop all later readings."""
         if self._redis_clock is None:
             return MAX_VERSION
         redis_us, read_at = self._redis_clock
         return int(redis_us + (time.monotonic() - read_at) * 1e6) + MAX_VERSION_AHEAD_US
 
-    def _apply(self, values: Sequence[bytes], source: str) -> None:
-        now = time.time()
-        stored, taken, max_version = None, 0, self._max_version()
+    def _deliver(self, values: Sequence[bytes], source: Source) -> None:
+        """Decodes readings and hands them to the sink; a damaged one is counted and skipped."""
+        readings: list[StoredReading] = []
+        max_version = self._max_version()
         for value in values:
             try:
-                stored = decode_stored(value)
+                reading = decode_stored(value)
             except UNREADABLE:
                 metrics.malformed.inc()
                 continue
-            if stored.version > max_version:
+            if reading.version > max_version:
                 metrics.malformed.inc()
                 continue
-            taken += self._hub.apply(stored, now)
-            self._advance(stored.version, of_commit=True)
-        if stored is not None and taken:
+            readings.append(reading)
+        if not readings:
+            return
+        now = time.time()
+        taken = self._sink.receive(readings, source, now)
+        self._advance(max([reading.version for reading in readings]), of_commit=True)
+        if taken:
             RECEIVED[source].inc(taken)
-            if source == "live":  # a message is one commit, so its readings share the moment
-                metrics.commit_to_relay_seconds.observe(max(0.0, now - stored.committed_at / 1e6))
-        self._scheduler.request_flush()
+            if source is Source.LIVE:  # a message is one commit, so its readings have the same commit time
+                metrics.commit_to_relay_seconds.observe(max(0.0, now - readings[-1].committed_at / 1e6))
 
     def _advance(self, version: int, *, of_commit: bool = False) -> None:
-        """Until the stored values are read, what arrives live says nothing about what was missed before."""
+        """Reports progress. Before the stored values are read, live readings do not show what was missed earlier."""
         if version > self._max_version():
             return
         self._newest_version = max(self._newest_version, version)
         if self.confirmed:
-            self._hub.advance(self._shard, version, of_commit=of_commit)
+            self._sink.advance(self._shard, version, of_commit=of_commit)
 
     def _set_confirmed(self, *, confirmed: bool) -> None:
         self.confirmed = confirmed
-        self._hub.set_confirmed(self._shard, confirmed=confirmed and self._clocks_agree and not self._full_reconcile_due.is_set())
-        metrics.upstream_ok.set(self._hub.upstream == "ok")
-        self._scheduler.request_flush()
+        self._sink.set_confirmed(self._shard, confirmed=confirmed and self._clocks_agree and not self._full_reconcile_due.is_set())
 
 
 def _feed(member: str) -> tuple[str, str]:
-    """The room and the platform of an index' member."""
+    """The room and the platform of a member of the index."""
     room_id, _, platform = member.partition(":")
     return room_id, platform
 
 
 def mostly_confirmed(listeners: Sequence[ShardListener]) -> bool:
-    """Whether more than half of the shards have a proven subscription: what one sick node of many leaves."""
+    """Whether more than half of the shards are confirmed, which remains true when one of several nodes fails."""
     return 2 * sum(listener.confirmed for listener in listeners) > len(listeners)

@@ -1,0 +1,140 @@
+"""The relay: the hub with its flush scheduler. Every change of the hub requests the flush that it needs, so no caller can forget to.
+
+The listeners deliver readings to it as a `ReadingSink`, sessions attach their clients, and the HTTP endpoints read its latest values.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from broadcast_service import metrics
+from broadcast_service.relay.audiences import Client
+from broadcast_service.relay.flush_scheduler import FlushScheduler
+from broadcast_service.relay.hub import Hub
+from broadcast_service.relay.latest_values import Entry
+from broadcast_service.websocket.frames import Encoding
+from shared.auth.scope import Scope
+from shared.contract.messages import StoredReading
+from shared.store.reading_sink import Source
+from shared.web.jobs import sleep
+from shared.web.tracing import Spans
+
+TICK_SECONDS: Final = 1.0
+
+
+class Pacing(NamedTuple):
+    """When a relay writes: `share` is the part of the loop's time that flushes may take, `max_pause_seconds` the longest pause for it."""
+
+    share: float
+    max_pause_seconds: float
+    heartbeat_seconds: float
+
+
+class Relay:
+    """The latest reading of every feed, and the clients that receive it. Implements `ReadingSink`."""
+
+    def __init__(self, shards: int, ttl_seconds: int, pacing: Pacing, spans: Spans | None = None) -> None:
+        self._hub = Hub(shards, ttl_seconds)
+        self._heartbeat_seconds = pacing.heartbeat_seconds
+        self._scheduler = FlushScheduler(self._hub, share=pacing.share, max_pause_seconds=pacing.max_pause_seconds, spans=spans)
+
+    def __len__(self) -> int:
+        """The number of feeds, live or recently expired."""
+        return len(self._hub.log)
+
+    # --- for the listeners (ReadingSink) ---
+
+    def receive(self, readings: Sequence[StoredReading], source: Source, now_seconds: float) -> int:  # noqa: ARG002 - as every sink
+        """Takes committed readings, live or stored alike; returns how many replaced what the hub had."""
+        taken = 0
+        for reading in readings:
+            taken += self._hub.apply(reading, now_seconds)
+        self._scheduler.request_flush()
+        return taken
+
+    def lacks(self, room_id: str, platform: str, version: int) -> bool:
+        """Whether a stored reading of this version may be newer than what the hub has."""
+        return self._hub.lacks(room_id, platform, version)
+
+    def advance(self, shard: int, version: int, *, of_commit: bool) -> None:
+        """Every reading of a shard up to `version` has been received; clients can resume from there."""
+        self._hub.advance(shard, version, of_commit=of_commit)
+        self._scheduler.request_flush()
+
+    def mark_reconciled(self, shard: int) -> None:
+        """All stored values of a shard have been received; when that is so of every shard, snapshots are complete."""
+        self._hub.mark_reconciled(shard)
+        self._scheduler.request_flush()
+
+    def set_confirmed(self, shard: int, *, confirmed: bool) -> None:
+        """A shard's subscription was confirmed or lost; clients receive the status of the whole when it changes."""
+        self._hub.set_confirmed(shard, confirmed=confirmed)
+        metrics.upstream_ok.set(self._hub.upstream == "ok")
+        self._scheduler.request_flush()
+
+    def read_delay_seconds(self) -> float:
+        """The seconds before the next flush can start: what is published until then can be read shortly before it."""
+        return self._scheduler.seconds_until_flush()
+
+    # --- for sessions ---
+
+    def attach(self, client: Client, scope: Scope, encoding: Encoding, since: int | None = None) -> bool:
+        """Adds a client, or moves it to another scope; returns whether it resumes from version `since`."""
+        joins = client.audience is None
+        resumed = self._hub.attach(client, scope, encoding, since)
+        if joins:
+            self._scheduler.client_joined()
+        else:
+            self._scheduler.request_flush()
+        return resumed
+
+    def detach(self, client: Client) -> None:
+        """Removes a client."""
+        self._hub.detach(client)
+
+    def writable(self, client: Client) -> None:
+        """A client's socket has taken all that was written; it receives what it missed."""
+        self._hub.writable(client)
+        self._scheduler.request_flush()
+
+    # --- for the HTTP endpoints ---
+
+    @property
+    def upstream(self) -> str:
+        """`ok` while the subscriptions of all shards are confirmed, else `degraded`."""
+        return self._hub.upstream
+
+    def resume_version(self) -> int:
+        """The version that a client which has the latest values can resume from."""
+        return self._hub.resume_version()
+
+    def latest(self, scope: Scope) -> Iterator[Entry]:
+        """The live entries inside a scope."""
+        return self._hub.latest(scope)
+
+    # --- the process ---
+
+    def flush_now(self) -> None:
+        """Sends everything that is pending, whatever the pacing: the process is about to stop."""
+        self._scheduler.flush_now()
+
+    def expire(self, now_seconds: float) -> int:
+        """Turns values that outlived their TTL into expiries; returns how many."""
+        expired = self._hub.expire(now_seconds)
+        self._scheduler.request_flush()
+        return expired
+
+    async def run(self) -> None:
+        """Every second: expiries, checkpoints, and when it is due a heartbeat. Raises the exception of a flush that failed."""
+        loop = asyncio.get_running_loop()
+        next_heartbeat = loop.time() + self._heartbeat_seconds
+        while True:
+            await sleep(TICK_SECONDS)
+            self._scheduler.raise_failure()
+            metrics.expired.inc(self.expire(time.time()))
+            self._hub.log.checkpoint()
+            metrics.rooms.set(len(self))
+            if loop.time() >= next_heartbeat:
+                next_heartbeat = loop.time() + self._heartbeat_seconds
+                self._scheduler.request_heartbeat()
