@@ -18,6 +18,7 @@ from broadcast_service.settings import BroadcastSettings
 from ingest_service import metrics as ingest
 from ingest_service.settings import IngestSettings
 from shared.settings import CommonSettings
+from shared.store import listener_metrics
 from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
 from tests.deploy.store import Store
@@ -85,7 +86,8 @@ def told(production: Chain) -> dict[str, set[str]]:
 
 def declared() -> dict[str, set[str]]:
     """The labels of our own metrics, as the services declare them."""
-    metrics = [metric for module in (ingest, broadcast) for metric in vars(module).values() if hasattr(metric, "_labelnames")]
+    modules = (ingest, broadcast, listener_metrics)
+    metrics = [metric for module in modules for metric in vars(module).values() if hasattr(metric, "_labelnames")]
     return {metric._name: set(metric._labelnames) for metric in metrics}
 
 
