@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ServerClock } from '../../broadcast_service/dashboard/clock.js';
+import { ServerClock } from '../../broadcast_service/dashboard/state/server_clock.js';
 
 test('the sample that travelled least decides', () => {
   const clock = new ServerClock();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs, parseFrame } from '../../broadcast_service/dashboard/connection.js';
+import { backoffMs, parseFrame } from '../../broadcast_service/dashboard/link/connection.js';
 import { connect, settle } from './scripted.mjs';
 
 test('the token travels as a subprotocol and never in the URL', () => {
@@ -303,7 +303,7 @@ test('after stop nothing is opened again', () => {
 });
 
 const POLLED = () =>
-  /** @type {import('../../broadcast_service/dashboard/poll.js').Polled} */ ({
+  /** @type {import('../../broadcast_service/dashboard/link/poll.js').Polled} */ ({
     events: [/** @type {any} */ ({ event_type: 'SYNC', version: 1 })],
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Account, gain, Ledger } from '../../broadcast_service/dashboard/earnings.js';
+import { Account, gain, Ledger } from '../../broadcast_service/dashboard/state/earnings.js';
 
 test('a gain is never negative and the first balance is none', () => {
   assert.deepEqual([gain(null, 500), gain(10, 25), gain(25, 10)], [0, 15, 0]);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arrange, readFilters, writeFilters } from '../../broadcast_service/dashboard/filters.js';
-import { longestIncreasing } from '../../broadcast_service/dashboard/views/reconcile.js';
+import { arrange, readFilters, writeFilters } from '../../broadcast_service/dashboard/state/filters.js';
+import { longestIncreasing } from '../../broadcast_service/dashboard/ui/reconcile.js';
 
-const feeds = /** @type {import('../../broadcast_service/dashboard/store.js').Feed[]} */ (
+const feeds = /** @type {import('../../broadcast_service/dashboard/state/store.js').Feed[]} */ (
   /** @type {unknown} */ ([
     { key: 'a', room: 'vip-10', platform: 'camsoda', tokens: 5, viewers: null },
     { key: 'b', room: 'vip-9', platform: 'stripchat', tokens: 9, viewers: 3 },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api, RequestFailed } from '../../broadcast_service/dashboard/api.js';
-import { Baseline } from '../../broadcast_service/dashboard/baseline.js';
-import { poll } from '../../broadcast_service/dashboard/poll.js';
-import { probe, retryAfter } from '../../broadcast_service/dashboard/probe.js';
-import { Store } from '../../broadcast_service/dashboard/store.js';
+import { Api, RequestFailed } from '../../broadcast_service/dashboard/link/api.js';
+import { poll } from '../../broadcast_service/dashboard/link/poll.js';
+import { probe, retryAfter } from '../../broadcast_service/dashboard/link/probe.js';
+import { Baseline } from '../../broadcast_service/dashboard/state/baseline.js';
+import { Store } from '../../broadcast_service/dashboard/state/store.js';
 import { Clock, settle } from './scripted.mjs';
 
 /** A fetch that answers by script and remembers what it was asked. @param {(url: string) => Response | Promise<never>} answer */
@@ -49,7 +49,7 @@ const problem = (status, members = {}, headers = {}) =>
 const asked = (/** @type {Response} */ response) =>
   probe('ws/dashboard', 't', { ask: scripted(() => response).ask, now: () => 0 });
 
-/** @type {[string, Response, import('../../broadcast_service/dashboard/connection.js').Probe][]} */
+/** @type {[string, Response, import('../../broadcast_service/dashboard/link/connection.js').Probe][]} */
 const ANSWERS = [
   ['nothing stands against a socket', problem(426, { code: 'upgrade_required' }), { verdict: 'ok' }],
   ['the token', problem(401), { verdict: 'token' }],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseLanguage, chooseLocale, Speech } from '../../broadcast_service/dashboard/i18n.js';
-import en from '../../broadcast_service/dashboard/locales/en.js';
-import es from '../../broadcast_service/dashboard/locales/es.js';
+import en from '../../broadcast_service/dashboard/i18n/en.js';
+import es from '../../broadcast_service/dashboard/i18n/es.js';
+import { chooseLanguage, chooseLocale, Speech } from '../../broadcast_service/dashboard/i18n/i18n.js';
 
 test('both languages say the same things with the same blanks', () => {
   const blanks = (/** @type {any} */ words) =>

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Account, inOrder, isCertain, judge } from '../../broadcast_service/dashboard/income.js';
+import { Account, inOrder, isCertain, judge } from '../../broadcast_service/dashboard/state/income.js';
 
-/** @typedef {import('../../broadcast_service/dashboard/income.js').Reading} Reading */
-/** @typedef {import('../../broadcast_service/dashboard/income.js').Entry} Entry */
+/** @typedef {import('../../broadcast_service/dashboard/state/income.js').Reading} Reading */
+/** @typedef {import('../../broadcast_service/dashboard/state/income.js').Entry} Entry */
 /**
  * @typedef {{name: string, readings: [number, number, string?, string?][], now?: number, earned: number, between_sessions: number, unsettled: number,
  *   set_aside: number, accounts?: Record<string, number>, rooms?: Record<string, number>}} Case

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Ledger } from '../../broadcast_service/dashboard/earnings.js';
-import { keepRecent, ownerOf, takeRecent } from '../../broadcast_service/dashboard/recent.js';
-import { storageOf } from '../../broadcast_service/dashboard/storage.js';
-import { Store } from '../../broadcast_service/dashboard/store.js';
+import { Ledger } from '../../broadcast_service/dashboard/state/earnings.js';
+import { keepRecent, ownerOf, takeRecent } from '../../broadcast_service/dashboard/state/recent_earnings.js';
+import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
+import { Store } from '../../broadcast_service/dashboard/state/store.js';
 
 const memory = () => storageOf(() => null);
 const ledger = new Ledger(60);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hrefOf, readRoute } from '../../broadcast_service/dashboard/views/route.js';
+import { hrefOf, readRoute } from '../../broadcast_service/dashboard/router.js';
 
 test('a link to a room reads back as that room', () => {
   const route = /** @type {const} */ ({ view: 'room', room: 'vip 1', platform: 'camsoda' });

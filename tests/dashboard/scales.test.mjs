@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openFrom, spanOf } from '../../broadcast_service/dashboard/periods.js';
+import { openFrom, spanOf } from '../../broadcast_service/dashboard/state/periods.js';
 import {
   hoursOfWeek,
   meanPerHour,
@@ -9,7 +9,7 @@ import {
   quantileLevels,
   timeTicks,
   valueTicks,
-} from '../../broadcast_service/dashboard/scales.js';
+} from '../../broadcast_service/dashboard/ui/scales.js';
 
 process.env.TZ = 'America/Bogota'; // the reader's clock, five hours behind UTC
 const MONDAY = Date.UTC(2026, 0, 5, 5) / 1000; // midnight there

@@ -1,9 +1,9 @@
 /** What the connection is given in place of a browser: sockets that follow a script, and a clock that the test turns. */
 
-import { Connection } from '../../broadcast_service/dashboard/connection.js';
+import { Connection } from '../../broadcast_service/dashboard/link/connection.js';
 
-/** @typedef {import('../../broadcast_service/dashboard/messages.js').ServerEvent} ServerEvent */
-/** @typedef {import('../../broadcast_service/dashboard/connection.js').Probe} Probe */
+/** @typedef {import('../../broadcast_service/dashboard/link/messages.js').ServerEvent} ServerEvent */
+/** @typedef {import('../../broadcast_service/dashboard/link/connection.js').Probe} Probe */
 
 export class Clock {
   nowMs = 1_764_000_000_000;
@@ -78,7 +78,7 @@ export class ScriptedSocket {
   }
 }
 
-/** @typedef {import('../../broadcast_service/dashboard/poll.js').Polled} Polled */
+/** @typedef {import('../../broadcast_service/dashboard/link/poll.js').Polled} Polled */
 /** @param {{probe?: Probe, poll?: () => Polled, random?: number}} [script] */
 export function connect({
   probe = { verdict: 'unreachable' },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { credentials, subprotocols } from '../../broadcast_service/dashboard/credentials.js';
-import { browserName, SignIn, SignInFailed, tidyLetters } from '../../broadcast_service/dashboard/signin.js';
+import { credentials, subprotocols } from '../../broadcast_service/dashboard/link/credentials.js';
+import { browserName, SignIn, SignInFailed, tidyLetters } from '../../broadcast_service/dashboard/link/signin.js';
 
 /** @param {number} status @param {unknown} [body] @param {string} [token] */
 function answering(status, body = {}, token = '') {

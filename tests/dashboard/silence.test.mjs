@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Store } from '../../broadcast_service/dashboard/store.js';
+import { Store } from '../../broadcast_service/dashboard/state/store.js';
 
 const NOW = 1_764_000_000;
 

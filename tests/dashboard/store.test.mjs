@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clockError } from '../../broadcast_service/dashboard/lag.js';
-import { feedKey, Store, statusOf } from '../../broadcast_service/dashboard/store.js';
-import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
+import { clockError } from '../../broadcast_service/dashboard/state/lag.js';
+import { feedKey, Store, statusOf } from '../../broadcast_service/dashboard/state/store.js';
+import { totalsOf } from '../../broadcast_service/dashboard/state/totals.js';
 
-/** @typedef {import('../../broadcast_service/dashboard/messages.js').Numbers} Numbers */
-/** @typedef {import('../../broadcast_service/dashboard/messages.js').Hello} Hello */
+/** @typedef {import('../../broadcast_service/dashboard/link/messages.js').Numbers} Numbers */
+/** @typedef {import('../../broadcast_service/dashboard/link/messages.js').Hello} Hello */
 const NOW = 1_764_000_000;
 const LOCAL = NOW * 1000;
 
@@ -38,7 +38,7 @@ const hello = (terms = {}) => ({
 const sync = (snapshot) =>
   /** @type {const} */ ({ event_type: 'SYNC', version: 1, snapshot, timestamp: NOW, time_ms: LOCAL });
 
-/** @param {...import('../../broadcast_service/dashboard/messages.js').ServerEvent} events */
+/** @param {...import('../../broadcast_service/dashboard/link/messages.js').ServerEvent} events */
 function storeOf(...events) {
   const store = new Store();
   for (const event of events) store.apply(event, LOCAL);

@@ -114,8 +114,8 @@ def test_without_a_feature_the_page_works_or_names_the_browser_needed(odd: Dashb
 
 
 def test_the_token_leaves_the_address_before_anything_can_fail(odd: Dashboard) -> None:
-    """Even when main.js does not run at all."""
-    odd.page.route("**/main.js", lambda route: route.fulfill(body="throw new Error('broken')", content_type="text/javascript"))
+    """Even when app.js does not run at all."""
+    odd.page.route("**/app.js", lambda route: route.fulfill(body="throw new Error('broken')", content_type="text/javascript"))
     odd.open()
     expect(odd.page.locator("#boot")).to_be_visible()
     assert odd.page.url == f"{odd.studio.broadcast.url}/"
@@ -140,10 +140,10 @@ def test_a_page_that_stays_mixed_reloads_once_and_then_says_so(odd: Dashboard) -
     odd.page.route("**/store.js", other_version)
     odd.open()
     expect(odd.page.locator("#boot")).to_be_visible(timeout=15_000)
-    documents = [url for url in odd.urls if urllib.parse.urlsplit(url).path == "/main.js"]
+    documents = [url for url in odd.urls if urllib.parse.urlsplit(url).path == "/app.js"]
     assert len(documents) == 2
     odd.page.wait_for_timeout(2500)  # longer than the pause before a reload
-    assert len([url for url in odd.urls if urllib.parse.urlsplit(url).path == "/main.js"]) == 2
+    assert len([url for url in odd.urls if urllib.parse.urlsplit(url).path == "/app.js"]) == 2
     assert odd.page.url == f"{odd.studio.broadcast.url}/"
 
 

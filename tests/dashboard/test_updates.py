@@ -18,7 +18,7 @@ def older(route: Route) -> None:
 
 def loads(urls: list[str]) -> int:
     """How often the page's code was loaded."""
-    return len([url for url in urls if url.endswith("/main.js")])
+    return len([url for url in urls if url.endswith("/app.js")])
 
 
 def test_the_page_and_the_server_name_the_same_build(studio: Studio, visit: Opener) -> None:

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { storageOf } from '../../broadcast_service/dashboard/storage.js';
 import {
   firstLink,
   forgetToken,
@@ -8,7 +7,8 @@ import {
   storedToken,
   takeLink,
   tidy,
-} from '../../broadcast_service/dashboard/token.js';
+} from '../../broadcast_service/dashboard/link/token.js';
+import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
 
 /** @param {string} hash @param {string | null} [stored] */
 function placeOf(hash, stored = null) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Store, statusOf } from '../../broadcast_service/dashboard/store.js';
-import { totalsOf } from '../../broadcast_service/dashboard/totals.js';
-import { Watch } from '../../broadcast_service/dashboard/trust.js';
+import { Store, statusOf } from '../../broadcast_service/dashboard/state/store.js';
+import { totalsOf } from '../../broadcast_service/dashboard/state/totals.js';
+import { Watch } from '../../broadcast_service/dashboard/state/trust.js';
 
-/** @typedef {import('../../broadcast_service/dashboard/connection.js').Link} Link */
+/** @typedef {import('../../broadcast_service/dashboard/link/connection.js').Link} Link */
 const START = 1_764_000_000; // a whole minute
 
 /** A studio whose clock the test turns: rooms report every five seconds, the server sends a heartbeat every ten. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { storageOf } from '../../broadcast_service/dashboard/storage.js';
-import { Update } from '../../broadcast_service/dashboard/update.js';
+import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
+import { Update } from '../../broadcast_service/dashboard/state/update.js';
 import { Clock } from './scripted.mjs';
 
-/** @param {{build?: string, storage?: import('../../broadcast_service/dashboard/storage.js').Kept, clock?: Clock, isFree?: boolean}} [script] */
+/** @param {{build?: string, storage?: import('../../broadcast_service/dashboard/state/storage.js').Kept, clock?: Clock, isFree?: boolean}} [script] */
 function pageOf({ build = 'a', storage = storageOf(() => null), clock = new Clock(), isFree = true } = {}) {
   let reloads = 0;
   const update = new Update({

@@ -95,7 +95,7 @@ class Studio:
         self.budget.charge("wall", REQUEST + price, now)
 
     def load_baseline(self, now: float) -> None:
-        """`baseline.js`: today by the minute, and the last hour of each feed."""
+        """`state/baseline.js`: today by the minute, and the last hour of each feed."""
         over = (now - 10) // 60 * 60
         self.report(now, now // DAY * DAY, over, 60)
         self.report(now, over - HOUR, over, 60, Detail.JSON)

@@ -142,7 +142,7 @@ def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[i
 
 
 SCRIPT = """
-import { judge } from './broadcast_service/dashboard/income.js';
+import { judge } from './broadcast_service/dashboard/state/income.js';
 let text = '';
 for await (const part of process.stdin) text += part;
 const found = JSON.parse(text).map((readings) => judge(readings.map(([atMs, tokens, room]) => ({ atMs, tokens, room })), 1e7));

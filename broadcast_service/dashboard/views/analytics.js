@@ -1,19 +1,19 @@
 /** The studio page: what was earned, when, by whom and on which platform. */
 
-import { RequestFailed } from '../api.js';
-import { openFrom, PERIODS, periodNamed, spanOf } from '../periods.js';
-import { meanPerHour, measuredPoints } from '../scales.js';
-import { Chart } from './chart.js';
-import { find, html, write, writeFigure } from './dom.js';
-import { download } from './download.js';
-import { Hours } from './hours.js';
-import { Ranking } from './ranking.js';
-import { hrefOf } from './route.js';
-import { offer } from './segmented.js';
+import { RequestFailed } from '../link/api.js';
+import { hrefOf } from '../router.js';
+import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
+import { Chart } from '../ui/chart.js';
+import { find, html, write, writeFigure } from '../ui/dom.js';
+import { download } from '../ui/download.js';
+import { Hours } from '../ui/hours.js';
+import { Ranking } from '../ui/ranking.js';
+import { meanPerHour, measuredPoints } from '../ui/scales.js';
+import { offer } from '../ui/segmented.js';
 
-/** @typedef {import('../api.js').Report} Report */
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../periods.js').Period} Period */
+/** @typedef {import('../link/api.js').Report} Report */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../state/periods.js').Period} Period */
 
 const HOUR = 3600;
 const ROOMS_AT_FIRST = 12;
@@ -46,7 +46,7 @@ export class AnalyticsView {
   #timer = null;
 
   /**
-   * @param {import('../api.js').Api} api @param {() => import('./moment.js').Moment} moment
+   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
    * @param {(period: Period, platform: string) => void} onChoice
    */
   constructor(api, moment, onChoice) {
@@ -126,7 +126,7 @@ export class AnalyticsView {
     );
   }
 
-  /** @param {import('../i18n.js').Phrase | null} phrase */
+  /** @param {import('../i18n/i18n.js').Phrase | null} phrase */
   #say(phrase) {
     const failed = phrase !== null && phrase !== 'loading';
     this.#retry.hidden = !failed;

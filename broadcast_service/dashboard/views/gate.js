@@ -1,10 +1,10 @@
 /** Where a token is pasted: the form before anything is shown, and the line that renews access while everything is shown. */
 
-import { tidy } from '../token.js';
-import { find, html, write } from './dom.js';
+import { tidy } from '../link/token.js';
+import { find, html, write } from '../ui/dom.js';
 
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
 
 export class Gate {
   #section = html('#gate');

@@ -1,6 +1,6 @@
 /** What every number means, in one place: opened by its button or by `?`, closed by Escape, its button, or a click beside it. */
 
-import { find, html } from './dom.js';
+import { find, html } from '../ui/dom.js';
 
 /** Connects the dialog with what opens and closes it. */
 export function legend() {

@@ -1,18 +1,18 @@
 /** The live view: decides what to redraw when, so that a frame costs what changed and not what exists. */
 
-import { areDefault, arrange } from '../filters.js';
-import { statusOf } from '../store.js';
-import { totalsOf } from '../totals.js';
-import { Cards } from './cards.js';
-import { find, html, write } from './dom.js';
-import { earnedLately, HeatMap } from './heatmap.js';
-import { Kpis } from './kpis.js';
-import { Tip } from './tip.js';
-import { Toolbar } from './toolbar.js';
+import { areDefault, arrange } from '../state/filters.js';
+import { statusOf } from '../state/store.js';
+import { totalsOf } from '../state/totals.js';
+import { Cards } from '../ui/cards.js';
+import { find, html, write } from '../ui/dom.js';
+import { earnedLately, HeatMap } from '../ui/heatmap.js';
+import { Kpis } from '../ui/kpis.js';
+import { Tip } from '../ui/tip.js';
+import { Toolbar } from '../ui/toolbar.js';
 
-/** @typedef {import('../store.js').Store} Store */
-/** @typedef {import('../filters.js').Filters} Filters */
-/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {import('../state/filters.js').Filters} Filters */
+/** @typedef {import('../ui/moment.js').Moment} Moment */
 
 const TOTALS_EVERY_MS = 250;
 /** Cards that trade places at every update cannot be read. */
@@ -39,7 +39,7 @@ export class LiveView {
   /**
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
-   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../store.js').Feed) => void, onShown: (rooms: number) => void}} choices
+   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onShown: (rooms: number) => void}} choices
    */
   constructor(store, filters, moment, { onFilters, onRoom, onShown }) {
     this.onShown = onShown;
@@ -133,7 +133,7 @@ export class LiveView {
     const { filters } = this.toolbar;
     this.#arrangeDue = false;
     this.#arrangedMs = localMs;
-    const status = (/** @type {boolean} */ trusted) => (/** @type {import('../store.js').Feed} */ feed) =>
+    const status = (/** @type {boolean} */ trusted) => (/** @type {import('../state/store.js').Feed} */ feed) =>
       statusOf(feed, moment.asOfMs, this.store, trusted);
     const groups = arrange(
       feeds.values(),
@@ -170,7 +170,7 @@ export class LiveView {
     html('#heat-section').hidden = total === 0;
   }
 
-  /** @param {import('../i18n.js').Speech} speech */
+  /** @param {import('../i18n/i18n.js').Speech} speech */
   #scopeWords(speech) {
     const { rooms, platforms } = this.store.scope ?? { rooms: ['*'], platforms: null };
     if (rooms.includes('*') && platforms === null) return speech.say('nothing_yet_why');
@@ -189,7 +189,7 @@ export class LiveView {
     const { speech } = this.moment();
     if (id === '') return speech.say('group_other');
     return this.toolbar.filters.group === 'status'
-      ? speech.say(`status_${/** @type {import('../store.js').Status} */ (id)}`)
+      ? speech.say(`status_${/** @type {import('../state/store.js').Status} */ (id)}`)
       : id;
   }
 }

@@ -1,12 +1,12 @@
 /** A screen that asks to be signed in: six letters and a QR code, and the wait for somebody's approval. */
 
-import { SignInFailed } from '../signin.js';
-import { find, html, write } from './dom.js';
+import { SignInFailed } from '../link/signin.js';
+import { find, html, write } from '../ui/dom.js';
 
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
-/** @typedef {import('../signin.js').Pairing} Pairing */
-/** @typedef {import('../signin.js').SignIn} SignIn */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../link/signin.js').Pairing} Pairing */
+/** @typedef {import('../link/signin.js').SignIn} SignIn */
 
 const RETRY_MS = 5000;
 

@@ -1,6 +1,6 @@
 /** Asks before a link replaces what this browser is signed in as: a link can come from anybody. */
 
-import { find, html } from './dom.js';
+import { find, html } from '../ui/dom.js';
 
 export class Replacement {
   #dialog = find(document, '#replacement', HTMLDialogElement);

@@ -1,18 +1,18 @@
 /** The page of one room on one platform: its numbers now, and its day or week. */
 
-import { RequestFailed } from '../api.js';
-import { clockError } from '../lag.js';
-import { openFrom, PERIODS, periodNamed, spanOf } from '../periods.js';
-import { measuredPoints } from '../scales.js';
-import { feedKey, statusOf } from '../store.js';
-import { Chart } from './chart.js';
-import { find, html, mark, write, writeFigure } from './dom.js';
-import { download } from './download.js';
-import { offer } from './segmented.js';
+import { RequestFailed } from '../link/api.js';
+import { clockError } from '../state/lag.js';
+import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
+import { feedKey, statusOf } from '../state/store.js';
+import { Chart } from '../ui/chart.js';
+import { find, html, mark, write, writeFigure } from '../ui/dom.js';
+import { download } from '../ui/download.js';
+import { measuredPoints } from '../ui/scales.js';
+import { offer } from '../ui/segmented.js';
 
-/** @typedef {import('../periods.js').Period} Period */
-/** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {import('../api.js').Point} Point */
+/** @typedef {import('../state/periods.js').Period} Period */
+/** @typedef {import('../ui/moment.js').Moment} Moment */
+/** @typedef {import('../link/api.js').Point} Point */
 
 const QUARTER = 900;
 const HOUR = 3600;
@@ -31,7 +31,7 @@ export class RoomView {
   #period = 'day';
   /** @type {{room: string, platform: string} | null} */
   #feed = null;
-  /** @type {{history: import('../api.js').RoomHistory, report: import('../api.js').Report} | null} */
+  /** @type {{history: import('../link/api.js').RoomHistory, report: import('../link/api.js').Report} | null} */
   #shown = null;
   /** Answers that were asked for before the last `clear` belong to another room or token. */
   #round = 0;
@@ -39,7 +39,7 @@ export class RoomView {
   #timer = null;
 
   /**
-   * @param {import('../store.js').Store} store @param {import('../api.js').Api} api @param {() => Moment} moment
+   * @param {import('../state/store.js').Store} store @param {import('../link/api.js').Api} api @param {() => Moment} moment
    * @param {(period: Period) => void} onChoice
    */
   constructor(store, api, moment, onChoice) {
@@ -144,7 +144,7 @@ export class RoomView {
     );
   }
 
-  /** @param {import('../i18n.js').Phrase | null} phrase */
+  /** @param {import('../i18n/i18n.js').Phrase | null} phrase */
   #say(phrase) {
     const failed = phrase !== null && phrase !== 'loading';
     this.#retry.hidden = !failed;
@@ -224,7 +224,7 @@ function series(points, pick) {
   });
 }
 
-/** @param {number} seconds positive: behind @param {import('../i18n.js').Speech} speech */
+/** @param {number} seconds positive: behind @param {import('../i18n/i18n.js').Speech} speech */
 export function clockWords(seconds, speech) {
   return speech.say(seconds > 0 ? 'clock_behind' : 'clock_ahead', { span: speech.span(Math.abs(seconds)) });
 }

@@ -1,13 +1,13 @@
 /** Signed-in screens: approve one that shows letters, see which there are, sign one out. */
 
-import { browserName, SignInFailed, tidyLetters } from '../signin.js';
-import { find, html, write } from './dom.js';
+import { browserName, SignInFailed, tidyLetters } from '../link/signin.js';
+import { find, html, write } from '../ui/dom.js';
 
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
-/** @typedef {import('../signin.js').Screen} Screen */
-/** @typedef {import('../signin.js').SignIn} SignIn */
-/** @typedef {import('../signin.js').WaitingScreen} WaitingScreen */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../link/signin.js').Screen} Screen */
+/** @typedef {import('../link/signin.js').SignIn} SignIn */
+/** @typedef {import('../link/signin.js').WaitingScreen} WaitingScreen */
 
 export class ScreensView {
   #dialog = find(document, '#screens', HTMLDialogElement);

@@ -3,7 +3,7 @@
  * turns by itself.
  */
 
-import { find, html } from './dom.js';
+import { find, html } from '../ui/dom.js';
 
 const TURN_EVERY_MS = 15_000;
 const LEAVE_ALONE_MS = 30_000;

@@ -1,9 +1,9 @@
 /** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. Cells are made once and updated in place. */
 
-import { hourOfWeek, hoursOfWeek, quantileLevels } from '../scales.js';
 import { mark, write } from './dom.js';
+import { hourOfWeek, hoursOfWeek, quantileLevels } from './scales.js';
 
-/** @typedef {import('../i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
 /** @typedef {{cell: HTMLElement, words: HTMLElement}} Cell */
 
 export class Hours {
@@ -20,7 +20,7 @@ export class Hours {
     this.body.replaceChildren();
   }
 
-  /** @param {import('../api.js').Report} week @param {number} nowMs @param {Speech} speech */
+  /** @param {import('../link/api.js').Report} week @param {number} nowMs @param {Speech} speech */
   paint(week, nowMs, speech) {
     if (this.#rows.length === 0) this.#build();
     const hours = hoursOfWeek(week);

@@ -1,13 +1,13 @@
 /** The state of the connection, in words: a pill in the bar and a line under it. Said once per change, so a screen reader is not flooded. */
 
-import { obstacleWords } from './detour.js';
-import { find, html, mark, write } from './dom.js';
+import { find, html, mark, write } from '../ui/dom.js';
+import { obstacleWords } from './polling_notice.js';
 
-/** @typedef {import('../connection.js').Link} Link */
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
-/** @typedef {import('../trust.js').Sight} Sight */
-/** @typedef {{link: Link, offline: boolean, silence: import('../silence.js').Silence | null}} Health */
+/** @typedef {import('../link/connection.js').Link} Link */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../state/trust.js').Sight} Sight */
+/** @typedef {{link: Link, offline: boolean, silence: import('../state/silence.js').Silence | null}} Health */
 
 const RECOVERED_SHOWN_MS = 4000;
 /** From here on an outage is no hiccup. */
@@ -76,7 +76,7 @@ export class LinkView {
   }
 }
 
-/** @type {Partial<Record<import('../connection.js').Reason, Phrase>>} what `obstacleWords` does not name */
+/** @type {Partial<Record<import('../link/connection.js').Reason, Phrase>>} what `obstacleWords` does not name */
 const REASONS = {
   start: 'say_connecting',
   lost: 'say_lost',

@@ -1,6 +1,6 @@
 /** The spans that pages offer, on the reader's own clock: a day begins at the reader's midnight. */
 
-/** @typedef {import('./api.js').Span} Span */
+/** @typedef {import('../link/api.js').Span} Span */
 /** @typedef {'today' | 'day' | 'week'} Period */
 
 export const PERIODS = /** @type {Period[]} */ (['today', 'day', 'week']);

@@ -2,9 +2,9 @@
  * Bars or a line over time as SVG, drawn to the size it is given, with a crosshair that says the value under the pointer or the arrow keys.
  */
 
-import { placeLabels, timeTicks, valueTicks } from '../scales.js';
+import { placeLabels, timeTicks, valueTicks } from './scales.js';
 
-/** @typedef {import('../i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
 /**
  * @typedef {object} Series
  * @property {'bars' | 'line'} kind

@@ -34,7 +34,7 @@ export function timeTicks(fromMs, toMs, wanted) {
 /** Fewer measured minutes than these say nothing about the pace of an hour: a gain in them may have been made long before. */
 const PACE_MINUTES = 15;
 
-/** @typedef {Pick<import('./api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
+/** @typedef {Pick<import('../link/api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
 
 /** Minutes of a step with a reading; a server that does not report them is taken to have measured what it has earnings for. @param {Steps} report @param {number} i */
 export function measuredMinutes({ measured_minutes: minutes, earned, step }, i) {

@@ -3,14 +3,14 @@
  * Arrow keys walk the squares (one tab stop for all of them); what a square means is said when it is pointed at or focused.
  */
 
-import { clockError } from '../lag.js';
-import { SPARK_MINUTES, statusOf } from '../store.js';
+import { clockError } from '../state/lag.js';
+import { SPARK_MINUTES, statusOf } from '../state/store.js';
+import { clockWords } from '../views/room.js';
 import { mark } from './dom.js';
 import { reconcile } from './reconcile.js';
-import { clockWords } from './room.js';
 
-/** @typedef {import('../store.js').Store} Store */
-/** @typedef {import('../store.js').Feed} Feed */
+/** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
 /** @typedef {{item: HTMLElement, button: HTMLButtonElement, earned: number}} Cell */
 

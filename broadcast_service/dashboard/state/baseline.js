@@ -4,7 +4,7 @@
  * earned in it before this page was opened is not missing; later only minutes that are over, which many dashboards may then share.
  */
 
-/** @typedef {import('./api.js').Report} Report */
+/** @typedef {import('../link/api.js').Report} Report */
 /** @typedef {import('./store.js').Store} Store */
 
 const AGAIN_SOON_MS = 75_000;
@@ -19,8 +19,8 @@ export class Baseline {
   #timer = null;
 
   /**
-   * @param {import('./api.js').Api} api @param {Store} store
-   * @param {import('./connection.js').Timers} timers @param {() => number} random
+   * @param {import('../link/api.js').Api} api @param {Store} store
+   * @param {import('../link/connection.js').Timers} timers @param {() => number} random
    * @param {() => void} onSettled
    */
   constructor(api, store, timers, random, onSettled) {

@@ -7,9 +7,9 @@ import { Card } from './card.js';
 import { write } from './dom.js';
 import { reconcile } from './reconcile.js';
 
-/** @typedef {import('../store.js').Store} Store */
+/** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {import('../filters.js').Group} Group */
+/** @typedef {import('../state/filters.js').Group} Group */
 
 const FAR_PER_FRAME = 15;
 const NEW_PER_FRAME = 60;

@@ -4,13 +4,13 @@
  * Invariant: a feed (one room on one platform) never goes back to an older version, whatever order or however often events arrive.
  */
 
-import { ServerClock } from './clock.js';
 import { Account, Ledger } from './earnings.js';
 import { lagOf, seenAt } from './lag.js';
+import { ServerClock } from './server_clock.js';
 import { silenceOf } from './silence.js';
 
-/** @typedef {import('./messages.js').ServerEvent} ServerEvent */
-/** @typedef {import('./messages.js').TelemetryUpdate} TelemetryUpdate */
+/** @typedef {import('../link/messages.js').ServerEvent} ServerEvent */
+/** @typedef {import('../link/messages.js').TelemetryUpdate} TelemetryUpdate */
 /** @typedef {'live' | 'unconfirmed' | 'stale' | 'off_air' | 'expired'} Status */
 /**
  * @typedef {object} Feed
@@ -120,7 +120,7 @@ export class Store {
     }
   }
 
-  /** @param {import('./messages.js').Sync} event */
+  /** @param {import('../link/messages.js').Sync} event */
   #sync(event) {
     this.knownSinceMinute ??= Math.floor(event.time_ms / 60_000);
     this.complete ||= event.snapshot; // a heartbeat may come before a server that is starting has read everything
@@ -247,7 +247,7 @@ export class Store {
     this.ledger.add(minute, earned);
   }
 
-  /** @param {string} key @param {import('./messages.js').TelemetryExpired} event */
+  /** @param {string} key @param {import('../link/messages.js').TelemetryExpired} event */
   #expire(key, { version, timestamp }) {
     const feed = this.feeds.get(key);
     if (!feed || feed.version > version) return;
@@ -297,7 +297,7 @@ function accountOf({ accounts }, name) {
   return account;
 }
 
-/** @param {Feed} feed @param {import('./messages.js').Numbers} data */
+/** @param {Feed} feed @param {import('../link/messages.js').Numbers} data */
 function differs(feed, data) {
   return feed.tokens !== data.tokens || feed.tips !== data.tips || feed.viewers !== data.viewers;
 }

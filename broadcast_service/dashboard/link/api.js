@@ -1,7 +1,7 @@
 /** Reading over HTTP: history and analytics, with the token in a header and never in a URL. */
 
 import { credentials } from './credentials.js';
-import { timeLimit } from './timelimit.js';
+import { timeoutSignal } from './timeout.js';
 
 /** @typedef {{t: number, tokens: number | null, tips: number | null, viewers: number | null, goal: number | null}} Point */
 /** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
@@ -67,7 +67,7 @@ export class Api {
       ...credentials(this.token()),
       cache: 'no-store',
       redirect: 'error',
-      signal: timeLimit(PATIENCE_MS),
+      signal: timeoutSignal(PATIENCE_MS),
     }).catch(() => {
       throw new RequestFailed(0);
     });

@@ -1,11 +1,11 @@
 /** The row of totals. */
 
 import { find, stamp, write, writeFigure } from './dom.js';
-import { bars } from './spark.js';
+import { bars } from './sparkline.js';
 
-/** @typedef {import('../totals.js').Totals} Totals */
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
+/** @typedef {import('../state/totals.js').Totals} Totals */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
 
 /** @type {{id: string, title: Phrase, explain: Phrase}[]} */
 const TILES = [

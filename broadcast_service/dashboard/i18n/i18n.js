@@ -1,8 +1,8 @@
 /** Words and numbers in the reader's language. */
 
-import en from './locales/en.js';
-import es from './locales/es.js';
-import { write } from './views/dom.js';
+import { write } from '../ui/dom.js';
+import en from './en.js';
+import es from './es.js';
 
 /** @typedef {keyof typeof en} Phrase */
 

@@ -1,7 +1,7 @@
 /** The latest values by HTTP, as the events that a socket would have sent: for where no socket gets through. */
 
 import { credentials } from './credentials.js';
-import { timeLimit } from './timelimit.js';
+import { timeoutSignal } from './timeout.js';
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
 /** @typedef {{events: ServerEvent[]} | {verdict: 'token' | 'forbidden' | 'unreachable'}} Polled */
@@ -15,7 +15,7 @@ export async function poll(url, token, ask = fetch) {
       ...credentials(token),
       cache: 'no-store',
       redirect: 'error',
-      signal: timeLimit(8000),
+      signal: timeoutSignal(8000),
     });
     if (response.status === 401) return { verdict: 'token' };
     if (response.status === 403) return { verdict: 'forbidden' };

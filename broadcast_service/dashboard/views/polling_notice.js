@@ -1,12 +1,12 @@
 /** Two calm lines under the bar: numbers that come by polling because no socket gets through, and a newer version of the page. */
 
-import { find, html, write } from './dom.js';
+import { find, html, write } from '../ui/dom.js';
 
-/** @typedef {import('../connection.js').Link} Link */
-/** @typedef {import('../i18n.js').Speech} Speech */
-/** @typedef {import('../i18n.js').Phrase} Phrase */
+/** @typedef {import('../link/connection.js').Link} Link */
+/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
 
-/** @type {Partial<Record<import('../connection.js').Reason, Phrase>>} */
+/** @type {Partial<Record<import('../link/connection.js').Reason, Phrase>>} */
 const OBSTACLES = {
   blocked: 'say_blocked',
   origin: 'say_origin',

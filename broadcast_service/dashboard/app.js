@@ -1,42 +1,42 @@
 /** Where the page is put together: token, connection, store and views, and the one loop that draws. */
 
-import { Api } from './api.js';
-import { Baseline } from './baseline.js';
-import { Connection } from './connection.js';
-import { readFilters, writeFilters } from './filters.js';
-import { chooseLanguage, LANGUAGES, Speech, translate } from './i18n.js';
-import { poll } from './poll.js';
-import { probe } from './probe.js';
-import { keepRecent, ownerOf, takeRecent } from './recent.js';
-import { SignIn, SignInFailed } from './signin.js';
-import { storageOf } from './storage.js';
-import { Store } from './store.js';
-import { timeLimit } from './timelimit.js';
-import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './token.js';
-import { Watch } from './trust.js';
-import { Update } from './update.js';
+import { chooseLanguage, LANGUAGES, Speech, translate } from './i18n/i18n.js';
+import { Api } from './link/api.js';
+import { Connection } from './link/connection.js';
+import { poll } from './link/poll.js';
+import { probe } from './link/probe.js';
+import { SignIn, SignInFailed } from './link/signin.js';
+import { timeoutSignal } from './link/timeout.js';
+import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './link/token.js';
+import { hrefOf, readRoute, writeRoute } from './router.js';
+import { Baseline } from './state/baseline.js';
+import { readFilters, writeFilters } from './state/filters.js';
+import { keepRecent, ownerOf, takeRecent } from './state/recent_earnings.js';
+import { storageOf } from './state/storage.js';
+import { Store } from './state/store.js';
+import { Watch } from './state/trust.js';
+import { Update } from './state/update.js';
+import { find, html, write } from './ui/dom.js';
 import { AnalyticsView } from './views/analytics.js';
-import { Detour, UpdateOffer } from './views/detour.js';
-import { find, html, write } from './views/dom.js';
 import { Gate, Renewal } from './views/gate.js';
 import { legend } from './views/legend.js';
-import { LinkView } from './views/link.js';
+import { LinkView } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
 import { PairingView } from './views/pairing.js';
+import { Detour, UpdateOffer } from './views/polling_notice.js';
 import { Replacement } from './views/replacement.js';
 import { RoomView } from './views/room.js';
-import { hrefOf, readRoute, writeRoute } from './views/route.js';
 import { ScreensView } from './views/screens.js';
 import { Wall } from './views/wall.js';
 
-/** @typedef {import('./views/route.js').Route} Route */
+/** @typedef {import('./router.js').Route} Route */
 
 /** @type {{link: string, fit: boolean, started: () => void}} what first.js found */
 const first = /** @type {any} */ (window).studioPulse;
 if (!first.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
 
 /** Where readings are missing the link is asked instead of waited for, once nothing was heard for so long. */
-const DOUBTS = /** @type {import('./trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
+const DOUBTS = /** @type {import('./state/trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
 const ASK_AFTER_MS = 5000;
 
 const settings = storageOf(() => localStorage);
@@ -132,7 +132,7 @@ const wall = new Wall((on) => {
   nameWallButton();
 });
 
-/** @param {import('./messages.js').ServerEvent[]} events */
+/** @param {import('./link/messages.js').ServerEvent[]} events */
 function hear(events) {
   const now = Date.now();
   const upstream = store.upstream;
@@ -153,7 +153,7 @@ function hear(events) {
   schedule();
 }
 
-/** @param {import('./connection.js').Link} link */
+/** @param {import('./link/connection.js').Link} link */
 function followLink({ phase, reason, via }) {
   live.retrust();
   const state = `${phase} ${via}`;
@@ -236,7 +236,7 @@ async function existingAccess() {
   }
 }
 
-/** Begins with what a link brought, if anything. A link never replaces a working access unasked. @param {import('./token.js').Link | null} link */
+/** Begins with what a link brought, if anything. A link never replaces a working access unasked. @param {import('./link/token.js').Link | null} link */
 async function begin(link) {
   if (link && !link.value)
     return entered ? undefined : leave(link.kind === 'token' ? 'gate_malformed' : 'gate_link_used');
@@ -262,7 +262,7 @@ function resume(token) {
   waitingLetters = '';
 }
 
-/** @param {import('./i18n.js').Phrase | null} problem */
+/** @param {import('./i18n/i18n.js').Phrase | null} problem */
 function leave(problem) {
   forgetToken(place);
   forgetRooms();
@@ -350,7 +350,7 @@ async function reload() {
     const answer = await fetch(location.pathname, {
       cache: 'no-store',
       credentials: 'same-origin',
-      signal: timeLimit(5000),
+      signal: timeoutSignal(5000),
     });
     if (answer.ok) return location.reload();
   } catch {

@@ -1,14 +1,14 @@
 /** One room card: a feed drawn, touching only what differs from what is already there. */
 
-import { translate } from '../i18n.js';
-import { SPARK_MINUTES, statusOf } from '../store.js';
+import { translate } from '../i18n/i18n.js';
+import { hrefOf } from '../router.js';
+import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { find, mark, stamp, write, writeFigure } from './dom.js';
-import { hrefOf } from './route.js';
-import { bars } from './spark.js';
+import { bars } from './sparkline.js';
 
-/** @typedef {import('../store.js').Feed} Feed */
+/** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {{ttlSeconds: number, silence: import('../silence.js').Silence | null}} Terms */
+/** @typedef {{ttlSeconds: number, silence: import('../state/silence.js').Silence | null}} Terms */
 
 const FLASH_MS = 600;
 
@@ -16,7 +16,7 @@ export class Card {
   /** Whether it is near the screen; elsewhere drawing can wait. */
   near = false;
 
-  /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').Speech} speech */
   constructor(feed, speech) {
     this.element = stamp('card-template');
     this.element.dataset.room = feed.room;
@@ -83,7 +83,7 @@ export class Card {
     mark(this.parts.lately, 'earned', amount ? 'yes' : 'no');
   }
 
-  /** @param {Feed} feed @param {import('../i18n.js').Speech} speech */
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').Speech} speech */
   #paintGoal({ tokens, goal }, speech) {
     const { track, fill, goalOf, goalShare } = this.parts;
     const share = goal && tokens !== null ? Math.min(1, tokens / goal) : 0;

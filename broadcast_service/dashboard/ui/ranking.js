@@ -20,7 +20,7 @@ export class Ranking {
     this.body.replaceChildren();
   }
 
-  /** @param {Rank[]} ranks the first one earned most @param {number} total @param {import('../i18n.js').Speech} speech */
+  /** @param {Rank[]} ranks the first one earned most @param {number} total @param {import('../i18n/i18n.js').Speech} speech */
   paint(ranks, total, speech) {
     const most = ranks[0]?.earned ?? 0;
     const longest = Math.max(6, ...ranks.map(({ earned }) => speech.number(earned).length));

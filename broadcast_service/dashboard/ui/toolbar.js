@@ -3,7 +3,7 @@
 import { find } from './dom.js';
 import { offer } from './segmented.js';
 
-/** @typedef {import('../filters.js').Filters} Filters */
+/** @typedef {import('../state/filters.js').Filters} Filters */
 
 export class Toolbar {
   /** @type {string} what the chips were built from */
@@ -31,7 +31,7 @@ export class Toolbar {
     for (const input of this.platforms.querySelectorAll('input')) input.checked = input.value === filters.platform;
   }
 
-  /** @param {Iterable<{platform: string}>} feeds @param {import('../i18n.js').Speech} speech */
+  /** @param {Iterable<{platform: string}>} feeds @param {import('../i18n/i18n.js').Speech} speech */
   offerPlatforms(feeds, speech) {
     const platforms = [...new Set([...feeds].map(({ platform }) => platform))].sort();
     if (this.filters.platform && !platforms.includes(this.filters.platform)) platforms.push(this.filters.platform);

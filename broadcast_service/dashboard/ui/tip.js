@@ -2,13 +2,13 @@
 
 import { write } from './dom.js';
 
-/** @typedef {import('../i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
 
 export class Tip {
   /** @type {Element | null} */
   #anchor = null;
 
-  /** @param {HTMLElement} box @param {() => import('../i18n.js').Speech} speech */
+  /** @param {HTMLElement} box @param {() => import('../i18n/i18n.js').Speech} speech */
   constructor(box, speech) {
     this.box = box;
     this.speech = speech;

@@ -4,7 +4,7 @@
  */
 
 import { credentials } from './credentials.js';
-import { timeLimit } from './timelimit.js';
+import { timeoutSignal } from './timeout.js';
 
 /** @typedef {import('./connection.js').Probe} Probe */
 
@@ -23,7 +23,7 @@ export async function probe(url, token, { ask = fetch, origin = '', now = Date.n
       credentials: cookies,
       cache: 'no-store',
       redirect: 'manual',
-      signal: timeLimit(5000),
+      signal: timeoutSignal(5000),
     });
     return verdictOf(response, await problemOf(response), now());
   } catch {

@@ -3,7 +3,7 @@
  *
  * 1. It takes a link's token or code out of the address before anything can fail.
  * 2. It checks that the browser has what the modules need.
- * 3. Until main.js has started, a script that fails (files of two versions, an interrupted load) causes one reload; if that does not help,
+ * 3. Until app.js has started, a script that fails (files of two versions, an interrupted load) causes one reload; if that does not help,
  *    the line in #boot stays in view.
  */
 (function () {
@@ -110,7 +110,7 @@
     if (line) line.className = 'boot boot-shown';
   }
 
-  /** main.js has started. */
+  /** app.js has started. */
   function start() {
     begun = true;
     var line = document.getElementById('boot');

@@ -31,7 +31,7 @@ export function write(element, text) {
 /**
  * Writes a number that is never cut off: the style sheet makes its type smaller with its length. What is too long even so is shortened,
  * with the whole number in its title.
- * @param {HTMLElement} element @param {number | null} value @param {import('../i18n.js').Speech} speech
+ * @param {HTMLElement} element @param {number | null} value @param {import('../i18n/i18n.js').Speech} speech
  */
 export function writeFigure(element, value, speech) {
   const whole = speech.number(value);

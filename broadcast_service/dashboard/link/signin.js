@@ -1,7 +1,7 @@
 /** Signing this browser in and out, and other screens, over HTTP. No DOM. The session cookie is never visible here: no script can read it. */
 
 import { credentials } from './credentials.js';
-import { timeLimit } from './timelimit.js';
+import { timeoutSignal } from './timeout.js';
 
 /** @typedef {{subject: string, rooms: string[], platforms: string[] | null, expires_at: number, screen_id: string | null, name: string, manages: boolean}} Access */
 /** @typedef {{letters: string, claim: string, expires_at: number, poll_seconds: number}} Pairing */
@@ -89,7 +89,7 @@ export class SignIn {
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'error',
-      signal: timeLimit(TIMEOUT_MS),
+      signal: timeoutSignal(TIMEOUT_MS),
       headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers,
       ...(body ? { body: JSON.stringify(body) } : {}),
     }).catch(() => {

@@ -12,7 +12,7 @@ const LINK_KEPT_AS = 'studio-pulse.link';
  * @typedef {object} Place
  * @property {{hash: string, pathname: string, search: string}} location
  * @property {{replaceState: (state: any, title: string, url: string) => void}} history
- * @property {import('./storage.js').Kept} storage
+ * @property {import('../state/storage.js').Kept} storage
  */
 
 /** What a fragment brings, if anything; the value is empty where it makes no sense. @param {string} fragment @returns {Link | null} */
