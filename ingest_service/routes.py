@@ -41,7 +41,7 @@ NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Resu
 
 TOO_MANY_FEEDS: Final = "this would begin another feed (a platform or an account of a room), and too many were begun already"
 
-ANSWERED: Final = metrics.requests.labels("200")  # bound to its label once: looking it up costs more than counting
+ANSWERED: Final = metrics.responses.labels("200")  # bound to its label once: looking it up costs more than counting
 
 JSON_TYPES: Final = (b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"')
 
@@ -252,10 +252,10 @@ class Endpoint:
         try:
             status, body = await self._handler(scope, receive)
         except ClientGone:
-            metrics.requests.labels("gone").inc()
+            metrics.responses.labels("disconnected").inc()
             return
         except Problem as problem:
-            metrics.requests.labels(str(problem.status)).inc()
+            metrics.responses.labels(str(problem.status)).inc()
             if problem.status >= 500:
                 scope[CHARGED] = True
             await self._refused(scope, problem)
@@ -264,12 +264,12 @@ class Endpoint:
             await response(scope, receive, send)
             return
         except Exception:
-            metrics.requests.labels("500").inc()
+            metrics.responses.labels("500").inc()
             log.exception("request.crashed")
             await internal_error().response()(scope, receive, send)
             return
         scope[CHARGED] = True
-        (ANSWERED if status == 200 else metrics.requests.labels(str(status))).inc()
+        (ANSWERED if status == 200 else metrics.responses.labels(str(status))).inc()
         headers = [*self._fixed, (b"content-length", str(len(body)).encode())]
         if status == 503:
             headers.append((b"retry-after", b"1"))

@@ -168,7 +168,7 @@ class ShardWriter:
                 arguments += self._arguments(update, now_ms)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
-                with metrics.commit_seconds.time(), self._span(batch):
+                with metrics.commit_duration_seconds.time(), self._span(batch):
                     reply = await self._run_script(arguments)
         except (RedisError, OSError, TimeoutError) as error:
             self._record_outage(error)
@@ -219,7 +219,7 @@ def _fail(batch: list[_Submission]) -> None:
 
 def _count(batch: list[_Submission], codes: list[int]) -> None:
     """Counts a commit as a whole, and times one of its readings: to do that with each would cost as much as to check it."""
-    metrics.batch_updates.observe(len(codes))
+    metrics.commit_batch_readings.observe(len(codes))
     for code in set(codes):
         READINGS[code].inc(codes.count(code))
     taken = [update for update, code in zip(batch[0].updates, codes, strict=False) if code == Result.ACCEPTED]

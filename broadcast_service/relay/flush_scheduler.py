@@ -102,7 +102,7 @@ class FlushScheduler:
 
     def _finish(self) -> None:
         now = asyncio.get_running_loop().time()
-        metrics.flush_seconds.observe(self._spent)
+        metrics.flush_duration_seconds.observe(self._spent)
         metrics.relay_to_socket_seconds.observe(now - self._pending_since)
         if self._spans is not None:
             self._spans.flushed(now - self._pending_since, self._spent)

@@ -132,9 +132,9 @@ class Relay:
         while True:
             await sleep(TICK_SECONDS)
             self._scheduler.raise_failure()
-            metrics.expired.inc(self.expire(time.time()))
+            metrics.readings_expired.inc(self.expire(time.time()))
             self._hub.log.checkpoint()
-            metrics.rooms.set(len(self))
+            metrics.feeds.set(len(self))
             if loop.time() >= next_heartbeat:
                 next_heartbeat = loop.time() + self._heartbeat_seconds
                 self._scheduler.request_heartbeat()

@@ -67,7 +67,7 @@ redis.call(ARGV[2], ARGV[1], version)
 return string.format('%.0f', now)
 """
 
-RECEIVED: Final = {source: metrics.relayed.labels(source.value) for source in Source}
+RECEIVED: Final = {source: metrics.readings_received.labels(source.value) for source in Source}
 
 log = structlog.get_logger()
 
@@ -194,7 +194,7 @@ class ShardListener:
                     await self._reconcile_all(redis)
                 else:
                     await self._reconcile_since(redis, since=self._reconciled_to - RECONCILE_OVERLAP_US)
-                    metrics.resyncs.labels("partial").inc()
+                    metrics.reconciliations.labels("partial").inc()
             except (RedisError, OSError, TimeoutError):
                 # The probe decides whether Redis is down; the next round reads what this one did not.
                 await asyncio.sleep(INITIAL_BACKOFF_SECONDS)
@@ -207,7 +207,7 @@ class ShardListener:
         except BaseException:
             self._full_reconcile_due.set()
             raise
-        metrics.resyncs.labels("full").inc()
+        metrics.reconciliations.labels("full").inc()
         self._set_confirmed(confirmed=True)
         self._advance(self._reconciled_to)
         return stored
@@ -269,10 +269,10 @@ class ShardListener:
             try:
                 reading = decode_stored(value)
             except UNREADABLE:
-                metrics.malformed.inc()
+                metrics.readings_malformed.inc()
                 continue
             if reading.version > max_version:
-                metrics.malformed.inc()
+                metrics.readings_malformed.inc()
                 continue
             readings.append(reading)
         if not readings:

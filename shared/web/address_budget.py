@@ -43,7 +43,7 @@ ANSWER: Final = b"\r\n".join(
     )
 )
 
-refused = Counter("pulse_address_refused", "Requests that were not read because their address had used up its budget")
+refused = Counter("pulse_address_budget_refusals", "Requests refused unread because the budget of their address was exhausted")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -27,7 +27,7 @@ from shared.web.http_protocol import HttpProtocol
 CACHE_SECONDS: Final = 1.0
 SHUTDOWN_SECONDS: Final = 1
 
-tasks = Gauge("pulse_tasks", "Tasks of the event loop, the one that answers among them")
+tasks = Gauge("pulse_event_loop_tasks", "Tasks on the event loop, including the one that serves this request")
 
 
 def address_of(host: str) -> str:

@@ -19,7 +19,7 @@ from shared.web.openapi import version
 
 FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
 
-build = Info("pulse_build", "What runs: during an update two versions do")
+build = Info("pulse_build", "Version of the running service")
 build.info({"version": version()})
 
 Readiness = Callable[[], list[str]]

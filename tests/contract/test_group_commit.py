@@ -45,7 +45,7 @@ async def test_a_commit_is_counted_by_what_became_of_its_readings(redis: Redis) 
 
     def counted() -> list[float]:
         results = ("accepted", "duplicate")
-        of_each = [REGISTRY.get_sample_value("pulse_readings_total", {"result": result}) or 0 for result in results]
+        of_each = [REGISTRY.get_sample_value("pulse_ingest_readings_total", {"result": result}) or 0 for result in results]
         return [*of_each, REGISTRY.get_sample_value("pulse_observation_to_commit_seconds_sum") or 0]
 
     old, fresh = update(milliseconds_ago=30_000, room_id="old"), update(room_id="fresh")

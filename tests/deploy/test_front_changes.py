@@ -64,7 +64,7 @@ def test_a_replica_that_is_added_is_found(own_chain: Callable[..., Chain]) -> No
 
         wait_until(has_some, what="a socket on the third replica")
         assert producer.post("added", 1).status_code == 200
-        wait_until(lambda: metric(third.url, 'pulse_relayed_total{way="live"}') > 0, what="the reading")
+        wait_until(lambda: metric(third.url, 'pulse_readings_received_total{source="live"}') > 0, what="the reading")
     assert "Strict-Transport-Security" not in httpx.get(front.url).headers
 
 

@@ -68,7 +68,7 @@ def test_every_kind_of_request_without_a_token_has_an_end(stack: Stack, name: st
                     break
             assert answer.is_problem, name
             assert (answer.status, answer.headers["Retry-After"], answer.headers["Connection"]) == (429, "5", "close")
-            counted = re.search(r"^pulse_address_refused_total (\S+)$", httpx.get(service.metrics_url).text, re.MULTILINE)
+            counted = re.search(r"^pulse_address_budget_refusals_total (\S+)$", httpx.get(service.metrics_url).text, re.MULTILINE)
             assert counted is not None
             assert float(counted[1]) >= 1
 

@@ -257,7 +257,7 @@ def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[...
         readers = thread.submit(lambda: asyncio.run(_read_until(broadcast.url, token, clients=80, room="the-end")))
         wait_until(lambda: metric(broadcast.url, "pulse_clients") == 100, what="a hundred clients")
         rounds = 0
-        while metric(broadcast.url, 'pulse_closes_total{reason="too slow"}') < 20:
+        while metric(broadcast.url, 'pulse_websocket_closes_total{reason="too slow"}') < 20:
             assert rounds < 400, "the stuck clients were not cut"
             _post_batch(ingest.url, stack.token("ingest"), rounds)
             rounds += 1

@@ -112,7 +112,7 @@ def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, sta
 
 def taken(service: Service) -> dict[str, int]:
     """How many readings the service took since it started, by result."""
-    lines = [line for line in fetched(service.metrics_url).splitlines() if line.startswith("pulse_readings_total{")]
+    lines = [line for line in fetched(service.metrics_url).splitlines() if line.startswith("pulse_ingest_readings_total{")]
     counts = {line.split('"')[1]: int(float(line.rsplit(" ", 1)[1])) for line in lines}
     return {result: count for result, count in counts.items() if count}
 

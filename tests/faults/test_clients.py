@@ -25,7 +25,7 @@ pytestmark = pytest.mark.faults
 DEAF_SECONDS = float(os.environ.get("DEAF_SECONDS", "10"))
 CLIENTS = 100
 CUT_SECONDS = 30.0
-CUT = 'pulse_closes_total{reason="too slow"}'
+CUT = 'pulse_websocket_closes_total{reason="too slow"}'
 
 
 async def burden(scene: Scene, rooms: int = 1000) -> None:
@@ -117,7 +117,7 @@ def test_a_trickle_reader_sees_the_latest_value(tmp_path: pathlib.Path) -> None:
             while {room: slow.tokens.get(room) for room in ROOMS} != wanted:
                 assert await slow.take(1 << 20)
         updates = slow.updates
-        relayed = await scene.metric(scene.broadcasts[0], 'pulse_relayed_total{way="live"}')
+        relayed = await scene.metric(scene.broadcasts[0], 'pulse_readings_received_total{source="live"}')
         assert updates < relayed
         slow.close()
         note(17, "A trickle reader", f"{updates} of {relayed:.0f} values, the last ones among them", None)

@@ -93,7 +93,7 @@ def test_a_server_that_starts_while_a_shard_is_away_promises_no_snapshot(tmp_pat
         with away.frozen():
             await asyncio.to_thread(broadcast.start, until="/livez")
             async with asyncio.timeout(8):
-                while not await scene.metric(broadcast, 'pulse_resyncs_total{kind="full"}'):
+                while not await scene.metric(broadcast, 'pulse_reconciliations_total{kind="full"}'):
                     await asyncio.sleep(0.05)
             connection = await visit(scene, broadcast)
             visitor = Visitor(connection)

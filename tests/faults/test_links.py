@@ -93,7 +93,7 @@ def test_a_thin_line_catches_up(tmp_path: pathlib.Path) -> None:
             assert time.monotonic() - started < THIN_SECONDS
             await asyncio.sleep(0.1)
         seconds = time.monotonic() - started
-        await scene.counted(broadcast, "pulse_rooms", MANY_ROOMS)
+        await scene.counted(broadcast, "pulse_feeds", MANY_ROOMS)
         note(40, f"{MANY_ROOMS} rooms over 100 kB/s", f"all held after {seconds:.1f} s", await scene.mended(within=20))
 
     play(tmp_path, story, cut="broadcast", rooms=frozenset(ROOMS[:1]))

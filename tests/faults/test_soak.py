@@ -102,13 +102,13 @@ async def cut(scene: Scene) -> float:
 async def sample(scene: Scene, started: float) -> Sample:
     """Looks at everything."""
     broadcast, ingest = [await footprint(scene, service) for service in (*scene.broadcasts, *scene.ingests)]
-    rooms = int(await scene.metric(scene.broadcasts[0], "pulse_rooms"))
+    rooms = int(await scene.metric(scene.broadcasts[0], "pulse_feeds"))
     return Sample(time.monotonic() - started, broadcast, ingest, rooms, int(scene.redis.admin.zcard(keys.index(0))))
 
 
 async def footprint(scene: Scene, service: Service) -> Footprint:
     """Looks at one process, a few times: what belongs to a request under way is gone at the next look."""
-    looks = [(descriptors(service.pid), int(await scene.metric(service, "pulse_tasks"))) for _ in range(10)]
+    looks = [(descriptors(service.pid), int(await scene.metric(service, "pulse_event_loop_tasks"))) for _ in range(10)]
     return Footprint(memory_kilobytes(service.pid) / 1000, *map(min, zip(*looks, strict=True)))
 
 

@@ -171,10 +171,10 @@ def test_killed_connections(tmp_path: pathlib.Path) -> None:
     """CLIENT KILL of the subscriptions is noticed at once and healed by a resynchronisation."""
 
     async def story(scene: Scene) -> None:
-        before = await scene.metric(scene.broadcasts[0], 'pulse_resyncs_total{kind="full"}')
+        before = await scene.metric(scene.broadcasts[0], 'pulse_reconciliations_total{kind="full"}')
         scene.redis.admin.client_kill_filter(_type="pubsub")
         healed = await scene.mended()
-        await scene.counted(scene.broadcasts[0], 'pulse_resyncs_total{kind="full"}', before + 1)
+        await scene.counted(scene.broadcasts[0], 'pulse_reconciliations_total{kind="full"}', before + 1)
         note(11, "CLIENT KILL on the subscription", "`degraded`, then `ok`", healed)
 
     play(tmp_path, story)
