@@ -13,7 +13,7 @@ from tools.stack import ROOT
 
 def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit: Opener) -> None:
     """Neither the address bar nor any request or socket URL holds it; a reload still knows it."""
-    token = studio.stack.token("dashboard")
+    token = studio.token()
     dashboard = visit(studio).open(token=token).live()
     dashboard.page.reload()
     dashboard.live()
@@ -30,7 +30,7 @@ def test_without_a_token_a_form_asks_for_one(studio: Studio, visit: Opener) -> N
     field.fill("hello")
     field.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("does not look like an access token")
-    field.fill(studio.stack.token("dashboard"))
+    field.fill(studio.token())
     field.press("Enter")
     expect(page.locator("#link")).to_have_attribute("data-phase", "live")
 
@@ -47,10 +47,10 @@ def test_a_pasted_link_needs_no_click(studio: Studio, visit: Opener) -> None:
     dashboard = visit(studio)
     page, link = dashboard.page, f"{studio.broadcast.url}/#token="
     page.goto(studio.broadcast.url)
-    page.evaluate(PASTE, ["#gate-token", link + studio.stack.token("dashboard", ttl_seconds=60)])
+    page.evaluate(PASTE, ["#gate-token", link + studio.token(ttl_seconds=60)])
     dashboard.live()
     expect(page.locator("#renew-words")).to_contain_text("Your access ends at")
-    page.evaluate(PASTE, ["#renew-token", link + studio.stack.token("dashboard")])
+    page.evaluate(PASTE, ["#renew-token", link + studio.token()])
     expect(page.locator("#renew-words")).to_contain_text("Access renewed")
 
 
@@ -99,7 +99,7 @@ def sockets(dashboard: Dashboard) -> int:
 def test_access_is_renewed_in_place(studio: Studio, visit: Opener) -> None:
     """The new token goes over the open socket: no second one, no gap; a reload uses it."""
     dashboard = visit(studio).open(ttl_seconds=20).live()
-    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard"))
+    dashboard.page.locator("#renew-token").fill(studio.token())
     dashboard.page.get_by_role("button", name="Renew").click()
     expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
     assert sockets(dashboard) == 1
@@ -111,7 +111,7 @@ def test_access_is_renewed_in_place(studio: Studio, visit: Opener) -> None:
 def test_a_new_link_in_the_address_bar_renews_in_place(studio: Studio, visit: Opener) -> None:
     """Whoever gets a new link opens it where the old one was; the token leaves the address again."""
     dashboard = visit(studio).open("?wall=1", ttl_seconds=20).live()
-    dashboard.page.evaluate("(token) => { location.hash = `token=${token}`; }", studio.stack.token("dashboard"))
+    dashboard.page.evaluate("(token) => { location.hash = `token=${token}`; }", studio.token())
     dashboard.page.get_by_role("button", name="Use the link").click()
     expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
     assert sockets(dashboard) == 1
@@ -135,7 +135,7 @@ def test_a_token_of_another_subject_begins_anew(studio: Studio, visit: Opener) -
     studio.post({"room_id": "sub-a"}, {"room_id": "sub-b"})
     dashboard = visit(studio).open(ttl_seconds=60, rooms=("sub-a",)).live()
     expect(dashboard.card("sub-a")).to_be_visible()
-    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard", subject="another", rooms=("sub-b",)))
+    dashboard.page.locator("#renew-token").fill(studio.token(subject="another", rooms=("sub-b",)))
     dashboard.page.get_by_role("button", name="Renew").click()
     expect(dashboard.page.locator(".card .room")).to_have_text(["sub-b"])
     expect(dashboard.page.locator("#renew-words")).to_contain_text("Access renewed")
@@ -147,7 +147,7 @@ def test_a_narrower_renewal_takes_its_rooms_out_of_every_number(studio: Studio, 
     studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 90 - ago} for room in ("less-a", "less-b") for ago in (70, 10)))
     dashboard = visit(studio).open(ttl_seconds=60, rooms=("less-a", "less-b")).live()
     expect(dashboard.page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("120")
-    dashboard.page.locator("#renew-token").fill(studio.stack.token("dashboard", rooms=("less-a",)))
+    dashboard.page.locator("#renew-token").fill(studio.token(rooms=("less-a",)))
     dashboard.page.get_by_role("button", name="Renew").click()
     expect(dashboard.page.locator(".card .room")).to_have_text(["less-a"])
     expect(dashboard.page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("60")
@@ -188,7 +188,7 @@ def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Open
 def test_a_revoked_token_hides_the_rooms_within_seconds(studio: Studio, visit: Opener) -> None:
     """Whoever holds it sees nothing any more, and is told why."""
     studio.post({"room_id": "revoked"})
-    token = studio.stack.token("dashboard", rooms=("revoked",))
+    token = studio.token(rooms=("revoked",))
     dashboard = visit(studio).open(token=token).live()
     expect(dashboard.card("revoked")).to_be_visible()
     command = [sys.executable, "-m", "shared.tokens", "revoke", token]

@@ -6,14 +6,13 @@ import re
 import socket
 import socketserver
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
-from tests.support.studio import Studio, running_studio
+from tests.support.studio import OnAir, Studio, running_studio
 
 NOT_RELOADED = "() => window.sameDocument === true"
 
@@ -25,24 +24,16 @@ def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
         yield running
 
 
-def keep(studio: Studio, room: str, seconds: float) -> threading.Thread:
-    """Posts a reading of a room every second for a while, whatever becomes of it."""
-
-    def post() -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(AssertionError, OSError):
-                studio.post({"room_id": room, "tokens_count": 7, "sequence": int(time.time() * 1000)})
-            time.sleep(1)
-
-    thread = threading.Thread(target=post)
-    thread.start()
-    return thread
+@pytest.fixture
+def on_air(fragile: Studio) -> Iterator[Callable[..., OnAir]]:
+    """Puts rooms of the test's own stack on air until the test ends; they report every second while it can commit."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *readings: stack.enter_context(OnAir(fragile, *readings, every_seconds=1))
 
 
-def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studio, visit: Opener) -> None:
+def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
     """The server behind both services is killed and restarted while the page is open."""
-    fragile.post({"room_id": "blue", "tokens_count": 5})
+    blue = on_air({"room_id": "blue", "tokens_count": 5})
     dashboard = visit(fragile).open().live()
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
     dashboard.page.evaluate("window.sameDocument = true")
@@ -56,12 +47,11 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     expect(room.locator("#room-badge")).to_have_text("Last known")
     assert dashboard.violations() == []
     fragile.stack.redis.start()
-    posting = keep(fragile, "blue", 6)
+    blue.report({"room_id": "blue", "tokens_count": 7})
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
     expect(room.locator("#room-badge")).to_have_text("Live")
     expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
     assert dashboard.page.evaluate(NOT_RELOADED)
-    posting.join()
 
 
 def test_a_restarted_relay_is_resumed_without_a_reload(fragile: Studio, visit: Opener) -> None:
@@ -109,9 +99,9 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def test_a_draining_relay_is_left_without_a_visible_gap(fragile: Studio, visit: Opener) -> None:
+def test_a_draining_relay_is_left_without_a_visible_gap(fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
     """Behind a front proxy the page moves to the next server; no notice appears and no room stops being live."""
-    fragile.post({"room_id": "blue", "tokens_count": 5})
+    blue = on_air({"room_id": "blue", "tokens_count": 5})
     target = [fragile.broadcast.port]
     with front(target) as port:
         dashboard = visit(fragile)
@@ -123,18 +113,17 @@ def test_a_draining_relay_is_left_without_a_visible_gap(fragile: Studio, visit: 
             "new MutationObserver(note).observe(document.documentElement, {attributes: true, subtree: true})"
         )
         target[0] = fragile.stack.broadcast().port
-        posting = keep(fragile, "blue", 6)
+        blue.report({"room_id": "blue", "tokens_count": 7})
         fragile.broadcast.stop()
         expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
         dashboard.live()
         assert len([url for url in dashboard.urls if url.startswith("ws")]) == 2
         assert dashboard.page.evaluate("window.gaps") == []
-        posting.join()
 
 
-def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit: Opener) -> None:
+def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
     """While nothing answers no room is called live, and a person may try at once."""
-    fragile.post({"room_id": "blue"})
+    on_air({"room_id": "blue"})
     dashboard = visit(fragile).open().live()
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
     fragile.broadcast.signal(9)

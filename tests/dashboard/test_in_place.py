@@ -1,30 +1,43 @@
-"""What a refresh, a choice or a finger does to what somebody is using: nothing is thrown away, nothing is hidden."""
+"""A refresh, a choice or a finger changes nothing that a person is using: nothing is thrown away, nothing is hidden."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Dashboard, Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
 FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def rooms(studio: Studio) -> None:
-    """Two rooms with two hours of earnings."""
-    now = int(time.time())
-    for at in range(7200, 0, -300):
-        studio.post(
-            *({"room_id": f"place-{n}", "timestamp": now - at, "tokens_count": 90_000 - at * n, "viewers_count": 10} for n in (1, 2))
+@pytest.fixture(scope="module")
+def rooms(shared_studio: Studio) -> Iterator[set[str]]:
+    """The names of two rooms with two hours of earnings, which report as long as the module's tests run."""
+    own, now = shared_studio.for_one_test(), int(time.time())
+    rooms = [{"room_id": f"place-{n}", "viewers_count": 10} for n in (1, 2)]
+    own.post(
+        *(
+            {**room, "timestamp": now - at, "tokens_count": 90_000 - at * n}
+            for at in range(7200, 0, -300)
+            for n, room in enumerate(rooms, start=1)
         )
+    )
+    with OnAir(own, *({**room, "tokens_count": 89_800} for room in rooms)):
+        yield {"place-1", "place-2"}
+
+
+@pytest.fixture
+def studio(shared_studio: Studio, rooms: set[str]) -> Studio:
+    """The shared stack, of which a token sees these two rooms."""
+    return shared_studio.for_one_test(rooms)
 
 
 def opened(studio: Studio, visit: Opener, query: str, **context: object) -> Dashboard:
     """The page with its reports loaded."""
-    dashboard = visit(studio, **context).open(query, rooms=("place-1", "place-2")).live()
+    dashboard = visit(studio, **context).open(query).live()
     expect(dashboard.page.locator(".chart-bars").first).to_be_attached()
     return dashboard
 
@@ -49,7 +62,7 @@ def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio
     dashboard = visit(studio)
     page = dashboard.page
     page.clock.install()
-    dashboard.open("?view=analytics", rooms=("place-1", "place-2")).live()
+    dashboard.open("?view=analytics").live()
     link = page.locator("#analytics-rooms a").nth(1)
     link.focus()
     page.locator("#analytics-chart svg").hover(position={"x": 300, "y": 80})
@@ -119,7 +132,7 @@ COLOURS = """([selector, property]) => [...document.querySelectorAll(selector)].
 
 def test_high_contrast_shows_what_colour_shows_elsewhere(studio: Studio, visit: Opener) -> None:
     """Heat map, its legend, best hours and rankings are filled with the system's colours."""
-    dashboard = visit(studio, forced_colors="active").open("?q=place", rooms=("place-1", "place-2")).live()
+    dashboard = visit(studio, forced_colors="active").open("?q=place").live()
     page = dashboard.page
     expect(page.locator("#heat .cell")).to_have_count(2)
     levels = [
@@ -157,7 +170,7 @@ CONTRAST = """(selectors) => {
 def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit: Opener, scheme: str) -> None:
     """WCAG 1.4.11: 3:1 against what is around it, for fields, choices, buttons and hollow squares."""
     studio.post({"room_id": "place-off", "timestamp": int(time.time()) - 600})
-    dashboard = visit(studio, color_scheme=scheme).open("", rooms=("place-1", "place-2", "place-off"), ttl_seconds=200).live()
+    dashboard = visit(studio, color_scheme=scheme).open("", ttl_seconds=200).live()
     expect(dashboard.page.locator('.cell[data-status="off_air"][data-key]').first).to_be_visible()
     selectors = ["#search", ".field select", ".chips", '.cell[data-status="off_air"]', "#renew-token", ".notice button"]
     measured = dashboard.page.evaluate(CONTRAST, selectors)

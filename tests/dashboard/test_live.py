@@ -2,11 +2,12 @@
 
 import re
 import time
+from collections.abc import Callable
 
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 RECORD_FLASHES = """() => {
   window.flashes = [];
@@ -18,9 +19,9 @@ RECORD_FLASHES = """() => {
 }"""
 
 
-def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener) -> None:
+def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
     """What was posted is on the card, and what is unknown is a dash, never a zero."""
-    studio.post({"room_id": "numbers", "tokens_count": 12345, "viewers_count": 67, "goal_tokens": 24690})
+    on_air({"room_id": "numbers", "tokens_count": 12345, "viewers_count": 67, "goal_tokens": 24690})
     card = visit(studio).open("?q=numbers").live().card("numbers")
     expect(card.locator(".tokens")).to_have_text("12,345")
     expect(card.locator(".viewers")).to_have_text("67")
@@ -53,7 +54,7 @@ def test_nothing_flashes_for_who_prefers_reduced_motion(studio: Studio, visit: O
 
 def test_a_value_grows_old_before_ones_eyes(studio: Studio, visit: Opener) -> None:
     """A reading that passes 15 s turns stale on time, without any message."""
-    card = visit(studio).open("?q=ageing").live().card("ageing")
+    card = visit(studio).open(rooms=("ageing",)).live().card("ageing")
     studio.post({"room_id": "ageing", "timestamp": int(time.time()) - 11})
     expect(card).to_have_attribute("data-status", "live")
     expect(card).to_have_attribute("data-status", "stale")
@@ -69,9 +70,9 @@ def test_older_than_a_minute_is_off_air(studio: Studio, visit: Opener) -> None:
     expect(dashboard.page.locator('[data-kpi="viewers"] .kpi-value')).to_have_text("—")
 
 
-def test_a_wrong_browser_clock_changes_no_age(studio: Studio, visit: Opener) -> None:
+def test_a_wrong_browser_clock_changes_no_age(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
     """A browser an hour ahead still sees a fresh value as fresh."""
-    studio.post({"room_id": "skewed"})
+    on_air({"room_id": "skewed"})
     dashboard = visit(studio)
     dashboard.context.add_init_script("const now = Date.now; Date.now = () => now() + 3600000;")
     expect(dashboard.open("?q=skewed").live().card("skewed")).to_have_attribute("data-status", "live")

@@ -1,12 +1,13 @@
 """Sizes, languages, themes and assistive technology."""
 
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 VIEWS = {
     "live": "?q=look-",
@@ -19,16 +20,34 @@ SIZES = {"phone": (390, 844), "laptop": (1280, 800), "television": (1920, 1080),
 UNBROKEN = "W" * 64
 
 
-@pytest.fixture(scope="module", autouse=True)
-def rooms(studio: Studio) -> None:
-    """A few rooms with a past, one of each status."""
-    now = int(time.time())
-    for at in range(7200, 0, -60):
-        studio.post({"room_id": "look-1", "timestamp": now - at, "tokens_count": 90_000 - at * 3, "viewers_count": at % 700})
-    studio.post({"room_id": "look-1", "timestamp": now + 60, "tokens_count": 90_500, "goal_tokens": 120_000})
-    studio.post({"room_id": UNBROKEN, "timestamp": now, "tokens_count": 9_007_199_254, "viewers_count": 123_456, "tips_count": 1_234_567})
-    for name, age in (("look-stale", 30), ("look-off", 600), ("look-with-a-name-so-long-that-no-card-could-hold-it-0123456789", 0)):
-        studio.post({"room_id": name, "timestamp": now - age, "tokens_count": 4_294_967_294, "platform": "a-platform-of-the-longest-name-"})
+LONG = {"tokens_count": 4_294_967_294, "platform": "a-platform-of-the-longest-name-"}
+LIVE = (
+    {"room_id": "look-1", "tokens_count": 90_500, "goal_tokens": 120_000},
+    {"room_id": UNBROKEN, "tokens_count": 9_007_199_254, "viewers_count": 123_456, "tips_count": 1_234_567},
+    {"room_id": "look-with-a-name-so-long-that-no-card-could-hold-it-0123456789", **LONG},
+)
+
+
+@pytest.fixture(scope="module")
+def rooms(shared_studio: Studio) -> Iterator[set[str]]:
+    """The names of a few rooms, of which one has a past; those that are live report as long as the module's tests run."""
+    own, now = shared_studio.for_one_test(), int(time.time())
+    own.post(
+        *(
+            {"room_id": "look-1", "timestamp": now - at, "tokens_count": 90_000 - at * 3, "viewers_count": at % 700}
+            for at in range(7200, 0, -60)
+        )
+    )
+    with OnAir(own, *LIVE):
+        yield {*(own.own_rooms or ()), "look-stale", "look-off"}
+
+
+@pytest.fixture
+def studio(shared_studio: Studio, rooms: set[str]) -> Studio:
+    """One room of each status at the beginning of each test, however long those before it took."""
+    own, now = shared_studio.for_one_test(rooms), int(time.time())
+    own.post(*({"room_id": name, "timestamp": now - age, **LONG} for name, age in (("look-stale", 20), ("look-off", 600))))
+    return own
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -98,18 +117,18 @@ def test_the_page_can_be_used_without_a_mouse(studio: Studio, visit: Opener) -> 
     expect(page.locator(".card")).to_have_count(1)
 
 
-def test_live_regions_do_not_chatter(studio: Studio, visit: Opener) -> None:
-    """Twenty updates change numbers, and no live region says anything."""
-    studio.post({"room_id": "quiet"})
-    page = visit(studio).open("?q=quiet").live().page
-    expect(page.locator("#count")).to_contain_text("1 of")
+def test_live_regions_do_not_chatter(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """Twenty updates change numbers, and no live region changes."""
+    rooms = on_air({"room_id": "quiet"}, {"room_id": "quiet-other"})
+    page = visit(studio).open("?q=quiet", rooms=("quiet", "quiet-other", "look-1")).live().page
+    expect(page.locator("#count")).to_contain_text("2 of 3")
     page.evaluate(
         "window.said = 0; for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]'))"
         " new MutationObserver(() => window.said++).observe(region, {childList: true, characterData: true, subtree: true})"
     )
     for tokens in range(1, 21):
-        studio.post({"room_id": "quiet", "tokens_count": tokens, "sequence": tokens})
-    expect(page.locator(".card .tokens")).to_have_text("20")
+        rooms.report({"room_id": "quiet", "tokens_count": tokens})
+    expect(page.locator('.card[data-room="quiet"] .tokens')).to_have_text("20")
     assert page.evaluate("window.said") == 0
 
 

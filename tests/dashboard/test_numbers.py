@@ -1,12 +1,13 @@
 """Numbers of any size are whole on every screen: made smaller or shortened, never cut off, never over their neighbour."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Dashboard, Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 ROOMS = {
     "big-usual": {"tokens_count": 34_567, "viewers_count": 1234, "tips_count": 100, "goal_tokens": 50_000},
@@ -45,17 +46,18 @@ NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rooms(studio: Studio) -> None:
-    """Rooms with an ordinary good night, a very good one, and the largest numbers that are taken."""
-    now = int(time.time())
-    for at in (7000, 3600, 200, 0):
-        studio.post(
-            *(
-                {"room_id": room, "timestamp": now - at, **numbers, "tokens_count": numbers["tokens_count"] - at}
-                for room, numbers in ROOMS.items()
-            )
+def rooms(shared_studio: Studio) -> Iterator[None]:
+    """Rooms with an ordinary good night, a very good one, and the largest numbers that are accepted; they report while the tests run."""
+    own, now = shared_studio.for_one_test(), int(time.time())
+    own.post(
+        *(
+            {"room_id": room, "timestamp": now - at, **numbers, "tokens_count": numbers["tokens_count"] - at}
+            for at in (7000, 3600, 200, 1)
+            for room, numbers in ROOMS.items()
         )
-    studio.post(*({"room_id": room, "timestamp": now + 100, **numbers} for room, numbers in ROOMS.items()))
+    )
+    with OnAir(own, *({"room_id": room, **numbers} for room, numbers in ROOMS.items())):
+        yield
 
 
 def shown(studio: Studio, visit: Opener, query: str, size: str, locale: str) -> Dashboard:

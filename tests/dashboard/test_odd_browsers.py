@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.support.browser import Dashboard, Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 THROW = "{ throw new DOMException('no', 'QuotaExceededError') }"
 STORAGES = {
@@ -57,12 +57,19 @@ MISSING = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def room(studio: Studio) -> None:
-    """A room that earned 599,900 tokens within the last minutes."""
-    now = int(time.time())
-    studio.post({"room_id": "odd", "timestamp": now - 130, "tokens_count": 100})
-    studio.post({"room_id": "odd", "timestamp": now, "tokens_count": 600_000})
+@pytest.fixture(scope="module")
+def room(shared_studio: Studio) -> Iterator[str]:
+    """The name of a room that earned 599,900 tokens within the last minutes and reports as long as the module's tests run."""
+    own = shared_studio.for_one_test()
+    own.post({"room_id": "odd", "timestamp": int(time.time()) - 130, "tokens_count": 100})
+    with OnAir(own, {"room_id": "odd", "tokens_count": 600_000}):
+        yield "odd"
+
+
+@pytest.fixture
+def studio(shared_studio: Studio, room: str) -> Studio:
+    """The shared stack, of which a token sees this room."""
+    return shared_studio.for_one_test([room])
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 import pathlib
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.support.browser import Dashboard, Opener
-from tests.support.studio import Studio, running_studio
+from tests.support.studio import OnAir, Studio, running_studio
 
 ROOMS = ("one", "two", "three")
 TILES = ("live", "viewers", "hour", "today")
@@ -28,41 +28,17 @@ def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
         yield running
 
 
-class Reporting:
-    """Rooms that report every second until they are stopped, whatever becomes of their readings."""
-
-    def __init__(self, studio: Studio, rooms: tuple[str, ...] = ROOMS) -> None:
-        self._studio, self._rooms = studio, rooms
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._studio.post(
-                    *(
-                        {"room_id": room, "tokens_count": 500, "viewers_count": 7, "sequence": time.time_ns() // 10**6}
-                        for room in self._rooms
-                    )
-                )
-            except (AssertionError, OSError):
-                self._stopped.wait(0.2)
-            self._stopped.wait(1)
-
-    def stop(self) -> None:
-        """Returns when the last reading has been answered."""
-        self._stopped.set()
-        self._thread.join()
+def readings(rooms: Iterable[str]) -> list[dict[str, Any]]:
+    """The same numbers of each room."""
+    return [{"room_id": room, "tokens_count": 500, "viewers_count": 7} for room in rooms]
 
 
 @pytest.fixture
-def reporting(fragile: Studio) -> Iterator[Reporting]:
-    """Three rooms that earned 500 tokens each and go on reporting."""
+def reporting(fragile: Studio) -> Iterator[OnAir]:
+    """Three rooms that earned 500 tokens each and report every second."""
     fragile.post(*({"room_id": room, "timestamp": int(time.time()) - 120, "tokens_count": 0} for room in ROOMS))
-    rooms = Reporting(fragile)
-    yield rooms
-    rooms.stop()
+    with OnAir(fragile, *readings(ROOMS), every_seconds=1) as rooms:
+        yield rooms
 
 
 def tiles(page: Page) -> list[str]:
@@ -141,7 +117,7 @@ def test_a_server_that_misses_a_heartbeat_is_named_at_once(fragile: Studio, visi
     expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
 
 
-def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragile: Studio, visit: Opener, reporting: Reporting) -> None:
+def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragile: Studio, visit: Opener, reporting: OnAir) -> None:
     """The link is fine and nothing comes: no room is called off air, and the first readings end it."""
     page = opened(visit(fragile))
     reporting.stop()
@@ -153,13 +129,12 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
     expect(page.locator("#link-word")).to_have_text(re.compile("No readings for 1\\d sec"))
     expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
-    again = Reporting(fragile)
-    expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
-    expect(page.locator("#link-word")).to_have_text("Live")
-    again.stop()
+    with OnAir(fragile, *readings(ROOMS)):
+        expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
+        expect(page.locator("#link-word")).to_have_text("Live")
 
 
-def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Studio, visit: Opener, reporting: Reporting) -> None:
+def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Studio, visit: Opener, reporting: OnAir) -> None:
     """The server knows the last values: they are last known, and what history cannot answer is a dash."""
     assert fragile.stack.redis is not None
     until(lambda: [event["data"]["viewers"] for event in fragile.get("/api/tracking/telemetry")[1]["events"]] == [7] * len(ROOMS))
@@ -218,32 +193,29 @@ def test_the_notice_is_in_view_wherever_the_page_is_scrolled(fragile: Studio, vi
         page.clock.run_for(47_000)
         assert abs(page.evaluate(place) - before) <= 2
         before = page.evaluate("scrollY")
-        again = Reporting(fragile, rooms)
-        fragile.broadcast.start()
-        expect(page.locator("#notice")).to_be_hidden(timeout=30_000)
-        page.clock.run_for(16_000)
-        dashboard.wait("(before) => scrollY !== before", before)
-        again.stop()
+        with OnAir(fragile, *readings(rooms)):
+            fragile.broadcast.start()
+            expect(page.locator("#notice")).to_be_hidden(timeout=30_000)
+            page.clock.run_for(16_000)
+            dashboard.wait("(before) => scrollY !== before", before)
 
 
 def test_a_wall_that_fits_its_rooms_does_not_turn_into_pages_when_the_band_comes(fragile: Studio, visit: Opener) -> None:
     """The type becomes smaller at most, and the rooms stay where they were."""
-    rooms = tuple(f"w-{n}" for n in range(31))
-    again = Reporting(fragile, rooms)
-    dashboard = visit(fragile, viewport={"width": 1920, "height": 1080}, color_scheme="dark", reduced_motion="reduce")
-    page = dashboard.open("?wall=1").live().page
-    expect(page.locator(".card")).to_have_count(31)
-    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
-    dashboard.wait("document.documentElement.scrollHeight <= innerHeight")
-    before = page.evaluate(size)
-    fragile.broadcast.kill()
-    expect(page.locator("#notice")).to_be_visible()
-    dashboard.wait(SEEN, ["#notice"])
-    assert page.evaluate(size) <= before
-    assert dashboard.violations() == []
-    columns = "new Set([...document.querySelectorAll('.card')].map((card) => card.offsetLeft)).size"
-    assert page.evaluate(columns) >= 7
-    again.stop()
+    with OnAir(fragile, *readings(f"w-{n}" for n in range(31))):
+        dashboard = visit(fragile, viewport={"width": 1920, "height": 1080}, color_scheme="dark", reduced_motion="reduce")
+        page = dashboard.open("?wall=1").live().page
+        expect(page.locator(".card")).to_have_count(31)
+        size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+        dashboard.wait("document.documentElement.scrollHeight <= innerHeight")
+        before = page.evaluate(size)
+        fragile.broadcast.kill()
+        expect(page.locator("#notice")).to_be_visible()
+        dashboard.wait(SEEN, ["#notice"])
+        assert page.evaluate(size) <= before
+        assert dashboard.violations() == []
+        columns = "new Set([...document.querySelectorAll('.card')].map((card) => card.offsetLeft)).size"
+        assert page.evaluate(columns) >= 7
 
 
 def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:

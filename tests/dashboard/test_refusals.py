@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, WebSocketRoute, expect
 from tests.support import proxies
 from tests.support.browser import Dashboard
 from tests.support.proxies import HOST, UPGRADE, Proxy
-from tests.support.studio import Studio, running_studio
+from tests.support.studio import OnAir, Studio, running_studio
 
 PLAIN = "location / { proxy_pass http://{to}; " + HOST + " }"
 LANGUAGES = ["en-US", "es-CO"]
@@ -22,7 +22,7 @@ LANGUAGES = ["en-US", "es-CO"]
 def page_at(browser: Browser, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
     """The page as a proxy serves it."""
     dashboard = Dashboard(browser, studio, **context)
-    dashboard.page.goto(f"{url}/{query}#token={studio.stack.token('dashboard')}")
+    dashboard.page.goto(f"{url}/{query}#token={studio.token()}")
     yield dashboard
     dashboard.context.close()
 
@@ -57,14 +57,14 @@ SERVERS = {
 }
 
 
-@pytest.mark.parametrize("locale", LANGUAGES)
-@pytest.mark.parametrize("why", WORDS)
+@pytest.mark.parametrize("case", [(why, locale) for why in WORDS for locale in LANGUAGES], ids="-".join)
 def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
-    browser: Browser, studio: Studio, tmp_path: pathlib.Path, why: str, locale: str
+    browser: Browser, studio: Studio, on_air: Callable[..., OnAir], tmp_path: pathlib.Path, case: tuple[str, str]
 ) -> None:
     """Behind nginx: without Upgrade, with a rewritten Host, with another path for the socket."""
+    why, locale = case
     room = f"poll-{why}-{locale.lower()}"
-    studio.post({"room_id": room, "tokens_count": 5})
+    rooms = on_air({"room_id": room, "tokens_count": 5}, {"room_id": f"{room}-other"})
     with (
         running(proxies.nginx(tmp_path, studio, SERVERS[why])) as proxy,
         page_at(browser, studio, proxy.url, f"?q={room}", locale=locale) as dashboard,
@@ -72,7 +72,7 @@ def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
         words = dashboard.page.locator("#detour-words")
         expect(words).to_contain_text(WORDS[why][locale].format(url=proxy.url), timeout=15_000)
         expect(dashboard.card(room).locator(".tokens")).to_have_text("5")
-        studio.post({"room_id": room, "tokens_count": 6, "sequence": 1})
+        rooms.report({"room_id": room, "tokens_count": 6})
         expect(dashboard.card(room).locator(".tokens")).to_have_text("6")
         expect(dashboard.card(room)).to_have_attribute("data-status", "live")
         expect(dashboard.page.locator("#link-word")).to_have_text("Every 5 s" if locale == "en-US" else "Cada 5 s")

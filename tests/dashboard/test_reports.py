@@ -14,13 +14,15 @@ ROOMS = ("report-a", "report-b")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def past(studio: Studio) -> None:
+def past(shared_studio: Studio) -> None:
     """Two rooms with three hours of past, one with a cash-out in between."""
     hour = int(time.time()) // HOUR * HOUR
     balances = {"report-a": ((3, 1000), (2, 1400), (1, 200), (0.5, 450)), "report-b": ((3, 10), (1, 60))}
     for room, found in balances.items():
         for hours, tokens in found:
-            studio.post({"room_id": room, "timestamp": hour - int(hours * HOUR), "tokens_count": tokens, "viewers_count": tokens % 97})
+            shared_studio.post(
+                {"room_id": room, "timestamp": hour - int(hours * HOUR), "tokens_count": tokens, "viewers_count": tokens % 97}
+            )
 
 
 def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:

@@ -7,21 +7,22 @@ import sys
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
-from tests.support.studio import Studio
+from tests.support.studio import NO_ROOM, Studio
 from tools.stack import ROOT
 
 
-def link(studio: Studio, *, rooms: str = "*") -> str:
-    """A sign-in link as an operator prints it."""
+def link(studio: Studio) -> str:
+    """A sign-in link to the rooms of this test, as an operator prints it."""
+    rooms = ",".join(studio.own_rooms or (NO_ROOM,))
     command = [sys.executable, "-m", "shared.tokens", "link", "--url", studio.broadcast.url, "--subject", "owner", "--rooms", rooms]
     done = subprocess.run(command, cwd=ROOT, env=studio.stack.environment(), capture_output=True, text=True, timeout=30, check=True)
     return done.stdout.strip()
 
 
-def signed_in(studio: Studio, visit: Opener, rooms: str = "*") -> Dashboard:
+def signed_in(studio: Studio, visit: Opener) -> Dashboard:
     """A browser that a link signed in."""
     dashboard = visit(studio)
-    dashboard.page.goto(link(studio, rooms=rooms))
+    dashboard.page.goto(link(studio))
     return dashboard.live()
 
 
@@ -67,7 +68,7 @@ def test_a_kept_screen_needs_its_token_once(studio: Studio, visit: Opener) -> No
     dashboard = visit(studio)
     dashboard.page.goto(studio.broadcast.url)
     expect(dashboard.page.get_by_label("Keep this screen signed in")).to_be_checked()
-    dashboard.page.get_by_label("Access token").fill(studio.stack.token("dashboard"))
+    dashboard.page.get_by_label("Access token").fill(studio.token())
     dashboard.page.get_by_role("button", name="Open").click()
     dashboard.live()
     assert dashboard.page.evaluate("sessionStorage.length") == 0
@@ -78,7 +79,7 @@ def test_a_screen_that_is_not_kept_opens_this_tab_alone(studio: Studio, visit: O
     dashboard = visit(studio)
     dashboard.page.goto(studio.broadcast.url)
     dashboard.page.get_by_label("Keep this screen signed in").uncheck()
-    dashboard.page.get_by_label("Access token").fill(studio.stack.token("dashboard"))
+    dashboard.page.get_by_label("Access token").fill(studio.token())
     dashboard.page.get_by_role("button", name="Open").click()
     dashboard.live()
     expect(another_tab(dashboard).get_by_label("Access token")).to_be_visible()
@@ -134,20 +135,21 @@ def test_a_scanned_code_opens_the_approval(studio: Studio, visit: Opener) -> Non
     phone = visit(studio, viewport={"width": 390, "height": 844})
     phone.page.goto(f"{studio.broadcast.url}/#pair={letters}")
     expect(phone.page.get_by_role("alert").filter(has_text="Sign in on this device first")).to_be_visible()
-    phone.page.get_by_label("Access token").fill(studio.stack.token("dashboard"))
+    phone.page.get_by_label("Access token").fill(studio.token())
     phone.page.keyboard.press("Enter")
     expect(phone.page.locator("#pair-about")).to_be_visible()
     phone.page.get_by_role("button", name="It is not mine").click()
     expect(tv.page.locator("#pairing-state")).to_contain_text("not theirs")
 
 
-def test_a_link_never_replaces_a_working_access_unasked(studio: Studio, visit: Opener) -> None:
-    studio.post({"room_id": "mine-1"}, {"room_id": "other-1"})
-    dashboard = signed_in(studio, visit, rooms="mine-1")
+def test_a_link_never_replaces_a_working_access_unasked(shared_studio: Studio, studio: Studio, visit: Opener) -> None:
+    studio.post({"room_id": "mine-1"})
+    shared_studio.post({"room_id": "other-1"})
+    dashboard = signed_in(studio, visit)
     page = dashboard.page
     expect(page.locator(".card .room")).to_have_text(["mine-1"])
-    other = studio.stack.token("dashboard", subject="stranger", rooms=("other-1",))
-    for given in (f"token={other}", link(studio, rooms="other-1").partition("#")[2], "token=x.y.z"):
+    other = studio.token(subject="stranger", rooms=("other-1",))
+    for given in (f"token={other}", link(shared_studio.for_one_test(["other-1"])).partition("#")[2], "token=x.y.z"):
         page.evaluate("(given) => { location.hash = given; }", given)
         page.get_by_role("button", name="Stay as I am").click()
         expect(page.locator(".card .room")).to_have_text(["mine-1"])

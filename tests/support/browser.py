@@ -34,8 +34,8 @@ class Dashboard:
             self.complaints.append(message.text)
 
     def open(self, query: str = "", *, token: str | None = None, **scope: Any) -> Self:
-        """Opens the page as a link with a token in its fragment does."""
-        token = token or self.studio.stack.token("dashboard", **scope)
+        """Opens the page as a link with a token in its fragment does, by default with the studio's default token."""
+        token = token or self.studio.token(**scope)
         self.page.goto(f"{self.studio.broadcast.url}/{query}#token={token}")
         return self
 

@@ -3,26 +3,49 @@
 import contextlib
 import json
 import pathlib
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from tools.stack import Service, Stack
+
+NO_ROOM: Final = "no-room-reports-under-this-name"
+REPORT_SECONDS: Final = 3.0  # a value is live for 15 s, so some reports may be late on a busy machine
+RETRY_SECONDS: Final = 0.2
+COMMITTED_WITHIN_SECONDS: Final = 15.0
 
 
 @dataclass
 class Studio:
-    """A running stack with one service of each kind, and the requests that tests make of it."""
+    """A running stack with one service of each kind, and the requests that tests make of it.
+
+    Where several tests share the stack, `own_rooms` holds the rooms that this test has posted; None means that the stack is the test's own.
+    """
 
     stack: Stack
     ingest: Service
     broadcast: Service
+    own_rooms: set[str] | None = None
+
+    def for_one_test(self, rooms: Iterable[str] = ()) -> Self:
+        """The same stack, on which tokens cover by default only these rooms and those that are posted through the returned studio."""
+        return replace(self, own_rooms=set(rooms))
+
+    def token(self, **scope: Any) -> str:
+        """A dashboard token. On a shared stack it covers by default the rooms that this test has posted so far, and no others:
+        what a page says depends on every room that it sees, and on how long ago each reported."""
+        if self.own_rooms is not None:
+            scope.setdefault("rooms", tuple(sorted(self.own_rooms)) or (NO_ROOM,))
+        return self.stack.token("dashboard", **scope)
 
     def post(self, *readings: dict[str, Any]) -> list[str]:
-        """Posts readings in one batch; returns what became of each."""
+        """Posts readings in one batch; returns the result of each."""
+        if self.own_rooms is not None:
+            self.own_rooms |= {reading["room_id"] for reading in readings}
         token = self.stack.token("ingest", subject="producer")
         body = [{"timestamp": int(time.time()), "tokens_count": 0, "platform": "camsoda", **reading} for reading in readings]
         status, answer = request(f"{self.ingest.url}/api/tracking/telemetry/batch", token, body)
@@ -31,8 +54,61 @@ class Studio:
 
     def get(self, path: str, **scope: Any) -> tuple[int, Any]:
         """Reads from the broadcast service with a token of this scope."""
-        status, answer = request(self.broadcast.url + path, self.stack.token("dashboard", **scope))
+        status, answer = request(self.broadcast.url + path, self.token(**scope))
         return status, json.loads(answer) if answer[:1] in b"{[" else answer.decode()
+
+
+class OnAir:
+    """Rooms that report the same numbers again every few seconds, as producers do, until the block ends.
+
+    A page that shows them says the same however long a test takes. Failed posts are repeated, so the stack may be broken meanwhile.
+    """
+
+    def __init__(self, studio: Studio, *readings: dict[str, Any], every_seconds: float = REPORT_SECONDS) -> None:
+        self._studio = studio
+        self._every_seconds = every_seconds
+        self._readings: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.report(*readings)
+
+    def report(self, *readings: dict[str, Any]) -> None:
+        """Posts these readings and repeats them from now on, instead of the rooms' previous ones. Returns when they are committed."""
+        with self._lock:
+            self._readings |= {reading["room_id"]: reading for reading in readings}
+        deadline = time.monotonic() + COMMITTED_WITHIN_SECONDS
+        while not self._is_posted():
+            assert time.monotonic() < deadline, "the stack commits no readings"
+            time.sleep(RETRY_SECONDS)
+
+    def _is_posted(self) -> bool:
+        with self._lock:
+            now_ms = time.time_ns() // 10**6
+            try:
+                self._studio.post(*({**reading, "timestamp": now_ms // 1000, "sequence": now_ms} for reading in self._readings.values()))
+            except (AssertionError, OSError):
+                return False
+            return True
+
+    def _run(self) -> None:
+        pause = self._every_seconds
+        while not self._stopped.wait(pause):
+            pause = self._every_seconds if self._is_posted() else RETRY_SECONDS
+
+    def __enter__(self) -> Self:
+        """Begins to repeat."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Returns when the last report has been answered. The rooms are silent from then on."""
+        self._stopped.set()
+        self._thread.join()
+
+    def __exit__(self, *_raised: object) -> None:
+        """Stops, unless the test has done so."""
+        self.stop()
 
 
 def request(url: str, token: str, body: Any = None) -> tuple[int, bytes]:
