@@ -6,7 +6,7 @@ import { Connection } from './link/connection.js';
 import { poll } from './link/poll.js';
 import { probe } from './link/probe.js';
 import { SignIn, SignInFailed } from './link/signin.js';
-import { timeoutSignal } from './link/timeout.js';
+import { discard, timeoutSignal } from './link/timeout.js';
 import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './link/token.js';
 import { hrefOf, readRoute, writeRoute } from './router.js';
 import { Baseline } from './state/baseline.js';
@@ -352,6 +352,7 @@ async function reload() {
       credentials: 'same-origin',
       signal: timeoutSignal(5000),
     });
+    discard(answer);
     if (answer.ok) return location.reload();
   } catch {
     // asked again below

@@ -27,6 +27,36 @@ test('the token is in a header and in no address', async () => {
   assert.deepEqual(asked[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc' });
 });
 
+test('no refusal leaves its request open', async () => {
+  const span = { from: 1, to: 2, step: 60 };
+  for (const status of [200, 301, 401, 403, 404, 426, 429, 503]) {
+    for (const type of ['application/problem+json', 'text/html']) {
+      /** @type {Response[]} */
+      const answers = [];
+      const { ask } = scripted(() => {
+        answers.push(new Response('{}', { status, headers: { 'Content-Type': type } }));
+        return /** @type {Response} */ (answers.at(-1));
+      });
+      const api = new Api(() => '', ask);
+      const calls = [
+        api.history('a', 'b', span),
+        api.analytics(span),
+        api.analyticsCsv(span),
+        api.historyCsv('a', 'b', span),
+        poll('', '', ask),
+        probe('', '', { ask }),
+      ];
+      await Promise.allSettled(calls);
+      assert.equal(answers.length, calls.length);
+      assert.deepEqual(
+        answers.filter(({ bodyUsed }) => !bodyUsed),
+        [],
+        `${status} ${type}`,
+      );
+    }
+  }
+});
+
 test('a refusal keeps its status, and silence is status 0', async () => {
   const refusing = new Api(() => '', scripted(() => new Response('', { status: 403 })).ask);
   await assert.rejects(

@@ -63,6 +63,40 @@ test('a pairing waits, is approved, is refused or expires', async () => {
     );
 });
 
+test('no answer leaves its request open, whatever its status and whoever reads it', async () => {
+  const pairing = { letters: 'ACDEFG', claim: 'x', expires_at: 0, poll_seconds: 3 };
+  for (const status of [200, 202, 401, 403, 410, 429, 503]) {
+    /** @type {Response[]} */
+    const answers = [];
+    const signIn = new SignIn(
+      () => '',
+      () => {
+        answers.push(new Response('{"screens": []}', { status }));
+        return Promise.resolve(/** @type {Response} */ (answers.at(-1)));
+      },
+    );
+    const calls = [
+      signIn.current(),
+      signIn.withCode('code', true),
+      signIn.withToken('aa.bb.cc', true),
+      signIn.signOut(),
+      signIn.startPairing(),
+      signIn.claim(pairing),
+      signIn.waiting('ACDEFG'),
+      signIn.decide('ACDEFG', { approve: false }),
+      signIn.screens(),
+      signIn.end('screen'),
+    ];
+    await Promise.allSettled(calls);
+    assert.equal(answers.length, calls.length);
+    assert.deepEqual(
+      answers.filter(({ bodyUsed }) => !bodyUsed),
+      [],
+      String(status),
+    );
+  }
+});
+
 test('letters are taken as people type and scan them', () => {
   for (const typed of ['acdefg', 'ACD EFG', ' acd-efg ', 'https://wall.example/#pair=ACDEFG'])
     assert.equal(tidyLetters(typed), 'ACDEFG');

@@ -203,6 +203,24 @@ def test_a_room_outside_the_scope_says_so(studio: Studio, visit: Opener) -> None
     expect(page.locator("#room-state")).to_have_text("Your token does not cover this.")
 
 
+def test_no_request_stays_open(studio: Studio, visit: Opener) -> None:
+    """Opening with a refused and with a valid token, reports and signing out leave no connection to the server in use."""
+    dashboard = visit(studio)
+    page, unfinished = dashboard.page, set[str]()
+    page.on("request", lambda request: unfinished.add(request.url))
+    page.on("requestfinished", lambda request: unfinished.discard(request.url))
+    page.on("requestfailed", lambda request: unfinished.discard(request.url))
+    dashboard.open(token=studio.stack.token("ingest"))
+    expect(page.get_by_role("alert")).to_contain_text("expired or was revoked")
+    page.wait_for_load_state("networkidle", timeout=5000)
+    dashboard.open("?view=analytics").live()
+    page.wait_for_load_state("networkidle", timeout=5000)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Access token")).to_be_visible()
+    page.wait_for_timeout(1000)  # an open request would be ended after ten
+    assert unfinished == set()
+
+
 def test_signing_out_forgets_everything(studio: Studio, visit: Opener) -> None:
     """No room stays on the page and a reload asks for a token."""
     studio.post({"room_id": "bye"})

@@ -1,7 +1,7 @@
 /** Reading over HTTP: history and analytics, with the token in a header and never in a URL. */
 
 import { credentials } from './credentials.js';
-import { timeoutSignal } from './timeout.js';
+import { discard, timeoutSignal } from './timeout.js';
 
 /** @typedef {{t: number, tokens: number | null, tips: number | null, viewers: number | null, goal: number | null}} Point */
 /** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
@@ -71,7 +71,10 @@ export class Api {
     }).catch(() => {
       throw new RequestFailed(0);
     });
-    if (!response.ok) throw new RequestFailed(response.status);
+    if (!response.ok) {
+      discard(response);
+      throw new RequestFailed(response.status);
+    }
     return response;
   }
 }

@@ -1,7 +1,7 @@
 /** The latest values by HTTP, as the events that a socket would have sent: for where no socket gets through. */
 
 import { credentials } from './credentials.js';
-import { timeoutSignal } from './timeout.js';
+import { discard, timeoutSignal } from './timeout.js';
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
 /** @typedef {{events: ServerEvent[]} | {verdict: 'token' | 'forbidden' | 'unreachable'}} Polled */
@@ -17,6 +17,7 @@ export async function poll(url, token, ask = fetch) {
       redirect: 'error',
       signal: timeoutSignal(8000),
     });
+    if (!response.ok) discard(response);
     if (response.status === 401) return { verdict: 'token' };
     if (response.status === 403) return { verdict: 'forbidden' };
     if (!response.ok) return { verdict: 'unreachable' };

@@ -4,7 +4,7 @@
  */
 
 import { credentials } from './credentials.js';
-import { timeoutSignal } from './timeout.js';
+import { discard, timeoutSignal } from './timeout.js';
 
 /** @typedef {import('./connection.js').Probe} Probe */
 
@@ -50,7 +50,10 @@ function verdictOf({ status, type, headers }, problem, nowMs) {
 
 /** The server's own refusals are problem documents. @param {Response} response @returns {Promise<Record<string, unknown> | null>} */
 async function problemOf(response) {
-  if (!/^application\/problem\+json\b/iu.test(response.headers.get('Content-Type') ?? '')) return null;
+  if (!/^application\/problem\+json\b/iu.test(response.headers.get('Content-Type') ?? '')) {
+    discard(response);
+    return null;
+  }
   const problem = await response.json().catch(() => ({}));
   return typeof problem === 'object' && problem !== null ? problem : {};
 }

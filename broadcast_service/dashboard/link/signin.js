@@ -1,7 +1,7 @@
 /** Signing this browser in and out, and other screens, over HTTP. No DOM. The session cookie is never visible here: no script can read it. */
 
 import { credentials } from './credentials.js';
-import { timeoutSignal } from './timeout.js';
+import { discard, timeoutSignal } from './timeout.js';
 
 /** @typedef {{subject: string, rooms: string[], platforms: string[] | null, expires_at: number, screen_id: string | null, name: string, manages: boolean}} Access */
 /** @typedef {{letters: string, claim: string, expires_at: number, poll_seconds: number}} Pairing */
@@ -38,16 +38,16 @@ export class SignIn {
 
   /** Exchanges the single-use code of a link. @param {string} code @param {boolean} keep */
   async withCode(code, keep) {
-    await this.#send('POST', '/code', { code, keep }, '');
+    discard(await this.#send('POST', '/code', { code, keep }, ''));
   }
 
   /** Keeps this screen signed in for as long as the token is valid. @param {string} token @param {boolean} keep */
   async withToken(token, keep) {
-    await this.#send('POST', '/token', { keep }, token);
+    discard(await this.#send('POST', '/token', { keep }, token));
   }
 
   async signOut() {
-    await this.#send('POST', '/out', {});
+    discard(await this.#send('POST', '/out', {}));
   }
 
   /** @returns {Promise<Pairing>} */
@@ -57,7 +57,9 @@ export class SignIn {
 
   /** Whether somebody has approved this screen; throws SignInFailed 403 when refused, 410 when the letters have expired. @param {Pairing} pairing */
   async claim({ letters, claim }) {
-    return (await this.#send('POST', '/pairings/claim', { letters, claim })).status === 200;
+    const response = await this.#send('POST', '/pairings/claim', { letters, claim });
+    discard(response);
+    return response.status === 200;
   }
 
   /** The screen that waits with these letters. @param {string} letters @returns {Promise<WaitingScreen>} */
@@ -67,7 +69,7 @@ export class SignIn {
 
   /** @param {string} letters @param {Decision} decision */
   async decide(letters, decision) {
-    await this.#send('POST', `/pairings/${encodeURIComponent(letters)}`, decision);
+    discard(await this.#send('POST', `/pairings/${encodeURIComponent(letters)}`, decision));
   }
 
   /** @returns {Promise<Screen[]>} */
@@ -77,7 +79,7 @@ export class SignIn {
 
   /** @param {string} screenId */
   async end(screenId) {
-    await this.#send('DELETE', `/screens/${encodeURIComponent(screenId)}`);
+    discard(await this.#send('DELETE', `/screens/${encodeURIComponent(screenId)}`));
   }
 
   /** @param {string} method @param {string} path @param {object} [body] @param {string} [token] */
@@ -95,7 +97,10 @@ export class SignIn {
     }).catch(() => {
       throw new SignInFailed(0);
     });
-    if (!response.ok) throw new SignInFailed(response.status);
+    if (!response.ok) {
+      discard(response);
+      throw new SignInFailed(response.status);
+    }
     return response;
   }
 }

@@ -5,3 +5,11 @@ export function timeoutSignal(ms) {
   setTimeout(() => controller.abort(), ms);
   return controller.signal;
 }
+
+/**
+ * Ends a request whose body is not read. Without it the browser keeps the request open until its time limit, and a body that is larger than
+ * the browser's buffer keeps its connection. @param {Response} response
+ */
+export function discard(response) {
+  response.body?.cancel().catch(() => {}); // the connection may be gone already
+}
