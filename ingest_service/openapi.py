@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from ingest_service.validation import SENT_AT
-from shared.contract.messages import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, TelemetryUpdate
+from shared.contract.readings import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, Reading
 from shared.web.openapi import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
 
 POLICY = {"RateLimit-Policy": header("Readings that may come at once, and the seconds in which they come back", required=False)}
@@ -29,10 +29,10 @@ def openapi() -> dict[str, Any]:
         "operationId": "postTelemetry",
         "parameters": [SENT],
         "security": BEARER,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(TelemetryUpdate)}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(Reading)}}},
         "responses": {"200": response("Stored and published, or known before, or kept in history", ref(IngestAnswer), POLICY), **refusals},
     }
-    items = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": {"anyOf": [ref(TelemetryUpdate), {}]}}
+    items = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": {"anyOf": [ref(Reading), {}]}}
     batch = {
         "summary": "Post up to 1,000 readings",
         "description": "Items are readings; one that is not is rejected alone.",
@@ -47,4 +47,4 @@ def openapi() -> dict[str, Any]:
         },
     }
     paths = {"/api/tracking/telemetry": {"post": one}, "/api/tracking/telemetry/batch": {"post": batch}}
-    return document("Studio Pulse ingest", paths, components(TelemetryUpdate, IngestAnswer, BatchAnswer))
+    return document("Studio Pulse ingest", paths, components(Reading, IngestAnswer, BatchAnswer))

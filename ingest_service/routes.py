@@ -19,12 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest_service import metrics
 from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
 from ingest_service.ratelimit_headers import exhausted
-from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_update, shift_seconds, shifted
+from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_reading, shift_seconds, shifted
 from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
 from shared.auth.audit import CLAIMS
 from shared.auth.revocations import Revocations
-from shared.contract.messages import BatchAnswer, BatchItem, IngestAnswer, TelemetryUpdate, encode
+from shared.contract.codec import encode
 from shared.contract.problems import API_HEADERS, Problem, internal_error, unauthorized
+from shared.contract.readings import BatchAnswer, BatchItem, IngestAnswer, Reading
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
 from shared.web.server import ClientGone, read_body
@@ -80,7 +81,7 @@ class Telemetry:
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take its time
         with self._charging(claims, len(body) // BYTES_PER_ITEM):
-            update = parse_update(body)
+            update = parse_reading(body)
         if seconds := shift_seconds(offset_ms):
             update = shifted(update, seconds)
         check(update, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
@@ -110,7 +111,7 @@ class Telemetry:
             raw_items = parse_batch(body)
         self._budget.charge(claims.token_id, len(raw_items), time.monotonic())
         items = await self._judged(raw_items, claims, shift_seconds(offset_ms), now)
-        good = [item for item in items if isinstance(item, TelemetryUpdate)]
+        good = [item for item in items if isinstance(item, Reading)]
         written = await self._writer.write(good, claims.token_id)
         outcomes = iter(written)
         results, unavailable = [], 0
@@ -155,11 +156,11 @@ class Telemetry:
             raise unauthorized()
 
     async def _judged(
-        self, raw_items: Sequence[TelemetryUpdate | msgspec.Raw], claims: Claims, shift: int, now_seconds: float
-    ) -> list[TelemetryUpdate | Problem]:
+        self, raw_items: Sequence[Reading | msgspec.Raw], claims: Claims, shift: int, now_seconds: float
+    ) -> list[Reading | Problem]:
         """The items of a batch, judged; other requests get a turn now and then."""
         judging = judge(raw_items, claims.scope, shift_seconds=shift, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
-        items: list[TelemetryUpdate | Problem] = []
+        items: list[Reading | Problem] = []
         while slice_ := list(itertools.islice(judging, ITEMS_PER_SLICE)):
             items += slice_
             if len(items) < len(raw_items):

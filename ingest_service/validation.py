@@ -11,16 +11,9 @@ from typing import Final
 import msgspec
 
 from shared.auth.scope import Scope
-from shared.contract.messages import (
-    MAX_BATCH_ITEMS,
-    MAX_SEQUENCE,
-    UNREADABLE,
-    TelemetryUpdate,
-    decode_raw_items,
-    decode_update,
-    decode_updates,
-)
+from shared.contract.codec import UNREADABLE
 from shared.contract.problems import Problem
+from shared.contract.readings import MAX_BATCH_ITEMS, MAX_SEQUENCE, Reading, decode_raw_items, decode_reading, decode_readings
 
 MAX_AHEAD_SECONDS: Final = 300
 MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at
@@ -36,15 +29,15 @@ _MILLISECONDS = re.compile(rb"\A[0-9]{1,16}\Z")
 _EXPECTED = re.compile(r"Expected `[a-z0-9 |]+`(, got `[a-z]+`| [<>]=? \d+)?")
 
 
-def parse_update(body: bytes | msgspec.Raw, *, is_json: bool = False) -> TelemetryUpdate:
+def parse_reading(body: bytes | msgspec.Raw, *, is_json: bool = False) -> Reading:
     """One reading; raises a 400 or 422 Problem. `is_json` where the body is known to be JSON."""
     try:
-        return decode_update(body)
+        return decode_reading(body)
     except UNREADABLE as error:
         if "got `float`" not in str(error):
             raise _problem(body, error) from None
     try:
-        return decode_update(_with_integers(body))
+        return decode_reading(_with_integers(body))
     except UNREADABLE as error:
         raise _problem(body, error, is_json=is_json) from None
 
@@ -57,18 +50,18 @@ def _with_integers(body: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode({k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in fields.items()})
 
 
-def parse_batch(body: bytes) -> Sequence[TelemetryUpdate | msgspec.Raw]:
+def parse_batch(body: bytes) -> Sequence[Reading | msgspec.Raw]:
     """The items of a batch: readings, or raw JSON where one of them is none. Raises a Problem when the body as a whole is no batch."""
     try:
-        updates: list[TelemetryUpdate] = decode_updates(body)
+        updates: list[Reading] = decode_readings(body)
     except UNREADABLE:
         return _items(body)
     return updates
 
 
 def judge(
-    items: Iterable[TelemetryUpdate | msgspec.Raw], scope: Scope, *, shift_seconds: int, now_seconds: float, retention_seconds: int
-) -> Iterator[TelemetryUpdate | Problem]:
+    items: Iterable[Reading | msgspec.Raw], scope: Scope, *, shift_seconds: int, now_seconds: float, retention_seconds: int
+) -> Iterator[Reading | Problem]:
     """Each item as a reading that may be written, or the Problem it has.
 
     After `MAX_REFUSED` refusals the rest is not looked at: judging costs much more than sending, and a producer sends what is left again.
@@ -79,7 +72,7 @@ def judge(
             yield NOT_JUDGED
             continue
         try:
-            update = item if isinstance(item, TelemetryUpdate) else parse_update(item, is_json=True)
+            update = item if isinstance(item, Reading) else parse_reading(item, is_json=True)
             if shift_seconds:
                 update = shifted(update, shift_seconds)
             check(update, scope, now_seconds=now_seconds, retention_seconds=retention_seconds)
@@ -123,7 +116,7 @@ def shift_seconds(offset_ms: int | None) -> int:
     return 0 if offset_ms is None or abs(offset_ms) <= TOLERATED_OFFSET_MS else round(offset_ms / 1000)
 
 
-def shifted(update: TelemetryUpdate, seconds: int) -> TelemetryUpdate:
+def shifted(update: Reading, seconds: int) -> Reading:
     """The reading as a clock shows it that is so many seconds later.
 
     A sequence in Unix milliseconds moves along. Which one is, is decided by its size alone: so any two readings stay in their order.
@@ -134,7 +127,7 @@ def shifted(update: TelemetryUpdate, seconds: int) -> TelemetryUpdate:
     return msgspec.structs.replace(update, timestamp=update.timestamp + seconds, sequence=sequence)
 
 
-def check(update: TelemetryUpdate, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
+def check(update: Reading, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
     """Raises a Problem unless a number is known, the token covers the room and the observation is of a believable time."""
     if update.tokens_count is None and update.viewers_count is None and update.tips_count is None and update.goal_tokens is None:
         raise _unprocessable("tokens_count", "is unknown, and so is every other number")
@@ -160,7 +153,7 @@ def _problem(body: bytes | msgspec.Raw, error: Exception, *, is_json: bool = Fal
     if missing := _MISSING.search(text):
         return _unprocessable(missing[1], "is missing")
     path = _FIELD_PATH.search(text)
-    if path and path[1] in TelemetryUpdate.__struct_fields__:
+    if path and path[1] in Reading.__struct_fields__:
         return _unprocessable(path[1], _rule(path[1], text))
     return Problem(422, "the body is not an object with the fields of a reading")
 

@@ -22,8 +22,9 @@ from redis.exceptions import NoScriptError
 from ingest_service import metrics
 from ingest_service.limits import Limits
 from shared.contract import keys
+from shared.contract.codec import encode
 from shared.contract.history_record import DAY_SECONDS, MAX_RISE, account_of, slot_of
-from shared.contract.messages import MAX_BATCH_ITEMS, TelemetryUpdate, encode
+from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from shared.store.redis import RedisError, Store
 from shared.web.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
 from shared.web.tracing import Spans
@@ -71,7 +72,7 @@ class Outcome(NamedTuple):
 
 
 class _Submission(NamedTuple):
-    updates: Sequence[TelemetryUpdate]
+    updates: Sequence[Reading]
     token_id: str
     deadline: float
     done: asyncio.Future[list[Outcome]]
@@ -115,7 +116,7 @@ class ShardWriter:
         self._arrived = asyncio.Event()
         self._away = False
 
-    def submit(self, updates: Sequence[TelemetryUpdate], token_id: str) -> asyncio.Future[list[Outcome]]:
+    def submit(self, updates: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]]:
         """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable. Raises Overloaded."""
         if self._waiting_updates + len(updates) > MAX_WAITING:
             raise Overloaded
@@ -192,7 +193,7 @@ class ShardWriter:
         except NoScriptError:
             return await redis.eval(SCRIPT, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
 
-    def _arguments(self, update: TelemetryUpdate, now_ms: int) -> tuple[Any, ...]:
+    def _arguments(self, update: Reading, now_ms: int) -> tuple[Any, ...]:
         """What the script is told about a reading; what is stored is its JSON, with version and time of commit in front."""
         return (
             update.room_id,
@@ -227,7 +228,7 @@ def _count(batch: list[_Submission], codes: list[int]) -> None:
         _observe_delay(max(taken, key=lambda update: update.sequence))
 
 
-def _observe_delay(update: TelemetryUpdate) -> None:
+def _observe_delay(update: Reading) -> None:
     """From observation to commit, where the sequence says the millisecond."""
     if update.sequence // 1000 == update.timestamp:
         metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
@@ -276,7 +277,7 @@ class Writer:
         """Runs every shard's writer until cancelled, or one fails."""
         await until_one_ends(*(shard.run() for shard in self._shards))
 
-    async def write_one(self, update: TelemetryUpdate, token_id: str) -> Outcome:
+    async def write_one(self, update: Reading, token_id: str) -> Outcome:
         """Commits one reading; raises StoreUnavailable or Overloaded."""
         shard = self._shards[keys.shard_of(update.room_id, len(self._shards))]
         outcome = (await _confirmed(shard.submit((update,), token_id)))[0]
@@ -284,7 +285,7 @@ class Writer:
             raise StoreUnavailable
         return outcome
 
-    async def write(self, updates: Sequence[TelemetryUpdate], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
+    async def write(self, updates: Sequence[Reading], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
         """Commits many readings; a shard that fails does not fail the others."""
         by_shard: dict[int, list[int]] = {}
         for position, update in enumerate(updates):
@@ -299,7 +300,7 @@ class Writer:
         self,
         shard: int,
         positions: list[int],
-        updates: Sequence[TelemetryUpdate],
+        updates: Sequence[Reading],
         token_id: str,
         outcomes: list[Outcome | StoreUnavailable | Overloaded],
     ) -> None:

@@ -53,7 +53,9 @@ NEVER_WAIT = [
     "ingest_service/validation.py",
     "shared/auth/scope.py",
     "shared/contract/history_record.py",
-    "shared/contract/messages.py",
+    "shared/contract/codec.py",
+    "shared/contract/events.py",
+    "shared/contract/readings.py",
     "shared/store/reading_sink.py",
     "shared/tokens/__init__.py",
 ]

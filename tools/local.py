@@ -24,7 +24,7 @@ from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
 from shared.auth.screens import CODE_SECONDS, Grant, add_code, extend_code
 from shared.auth.studio_code import account_key, room_id, studio_code
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens import ED25519, SecretKeys
 from tools.demo import DemoPage
@@ -175,7 +175,7 @@ def _has_past(stack: Stack, broadcast: Service) -> bool:
         return bool(json.load(response)["feeds"])
 
 
-def _live(count: int) -> tuple[list[Room], list[TelemetryUpdate]]:
+def _live(count: int) -> tuple[list[Room], list[Reading]]:
     """The simulated studio as it is now, and its past."""
     now = int(time.time())
     minutes = min(1440, PAST_READINGS // max(count, 1))

@@ -12,7 +12,7 @@ from broadcast_service.websocket.frames import PULSE, Encoding
 from shared.auth.origins import is_own, normalised, shown
 from shared.auth.scope import Scope, ScopeError
 from shared.auth.screens import Screen
-from shared.contract.messages import MAX_PATTERNS, FilterMessage
+from shared.contract.events import MAX_PATTERNS, FilterMessage
 from shared.contract.problems import Problem, unauthorized
 from shared.tokens import Claims, TokenError, bearer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contract.messages import (
+from shared.contract.events import (
     ClientMessage,
     ErrorEvent,
     ExpiredEvent,

@@ -5,7 +5,8 @@ from typing import Any
 
 from broadcast_service.reports.earnings import Report
 from broadcast_service.reports.history import Point
-from shared.contract.messages import StoredReading, TelemetryEvent
+from shared.contract.events import TelemetryEvent
+from shared.contract.readings import StoredReading
 from shared.web.openapi import BEARER, components, document, problem_responses, ref, response
 
 

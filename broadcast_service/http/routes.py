@@ -26,8 +26,9 @@ from broadcast_service.websocket.protocol import EXTENSION
 from shared.auth.audit import CLAIMS, Audit
 from shared.auth.scope import is_room
 from shared.contract import keys
-from shared.contract.messages import UNREADABLE, decode_stored, encode
+from shared.contract.codec import UNREADABLE, encode
 from shared.contract.problems import Problem, unauthorized
+from shared.contract.readings import decode_stored
 from shared.store.redis import Store
 from shared.tokens import Claims, TokenError, Verifier
 from shared.web.address_budget import CHARGED

@@ -10,7 +10,8 @@ from typing import Final
 from broadcast_service.relay.latest_values import Entry, LatestValues
 from broadcast_service.websocket.frames import PING, Encoding, join
 from shared.auth.scope import Scope
-from shared.contract.messages import SyncEvent, UpstreamEvent, encode
+from shared.contract.codec import encode
+from shared.contract.events import SyncEvent, UpstreamEvent
 
 CHUNK_BYTES: Final = 64 * 1024  # one write of a catch-up; what a stuck client can hold in our memory
 SHARED_CHUNKS: Final = 64  # payloads of stragglers kept at once while they are told

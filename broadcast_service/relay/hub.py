@@ -13,7 +13,9 @@ from broadcast_service.relay.audiences import Audience, Client, Flush
 from broadcast_service.relay.latest_values import RESUME_OVERLAP_US, Entry, LatestValues
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
-from shared.contract.messages import ExpiredData, ExpiredEvent, StoredReading, encode, telemetry_event
+from shared.contract.codec import encode
+from shared.contract.events import ExpiredData, ExpiredEvent, telemetry_event
+from shared.contract.readings import StoredReading
 
 RESUME_VERSION_STEP_US: Final = 500_000
 AHEAD_SECONDS: Final = 2  # a reading stamped after its commit is not known to be newer than one made so shortly before

@@ -15,7 +15,7 @@ from broadcast_service.relay.hub import Hub
 from broadcast_service.relay.latest_values import Entry
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 from shared.store.reading_sink import Source
 from shared.web.jobs import sleep
 from shared.web.tracing import Spans

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 
 SMALL_GROUP: Final = 8
 ITEMS_PER_PART: Final = 500

@@ -19,8 +19,8 @@ from broadcast_service.relay.relay import Relay
 from broadcast_service.websocket.frames import PULSE, Encoding, text_frame
 from broadcast_service.websocket.protocol import Connection
 from shared.auth.scope import Scope, ScopeError
-from shared.contract.messages import (
-    UNREADABLE,
+from shared.contract.codec import UNREADABLE, encode
+from shared.contract.events import (
     AuthMessage,
     ErrorEvent,
     Event,
@@ -31,7 +31,6 @@ from shared.contract.messages import (
     TokenExpiringEvent,
     TokenRenewedEvent,
     decode_client_message,
-    encode,
 )
 from shared.contract.problems import CloseCode
 from shared.tokens import Claims, TokenError

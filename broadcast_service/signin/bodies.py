@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 
 from shared.auth.screens import PAIRING_ALPHABET, PAIRING_LETTERS
-from shared.contract.messages import UNREADABLE
+from shared.contract.codec import UNREADABLE
 from shared.contract.problems import Problem
 from shared.web.server import ClientGone, read_body
 

@@ -27,7 +27,7 @@ from broadcast_service.websocket.frames import close_frame
 from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.message_reader import MessageReader
 from broadcast_service.websocket.opening_handshake import Upgrade, read_upgrade
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, internal_error
 from shared.web.http_protocol import HttpProtocol
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from shared.contract.messages import PLATFORM_PATTERN, ROOM_PATTERN
+from shared.contract.readings import PLATFORM_PATTERN, ROOM_PATTERN
 
 _ROOM = re.compile(ROOM_PATTERN)
 _PREFIX = re.compile(r"\A[A-Za-z0-9 ._-]{0,64}\*\Z")

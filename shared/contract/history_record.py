@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 
 from shared.contract.keys import day_of
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 
 DAY_SECONDS: Final = 86400
 CHUNK_SLOTS: Final = 60
@@ -67,7 +67,7 @@ def _key_end(day_start: int, step_seconds: int, chunk: int) -> str:
     return f"{day_of(day_start)}:{step_seconds}:{chunk}"
 
 
-def slot_of(update: TelemetryUpdate, step_seconds: int, now_ms: int | None = None) -> Slot:
+def slot_of(update: Reading, step_seconds: int, now_ms: int | None = None) -> Slot:
     """The slot of a reading; one stamped ahead of now counts as made now."""
     second, millisecond = update.timestamp, _millisecond(update)
     if now_ms is not None and second > now_ms // 1000:
@@ -92,12 +92,12 @@ def slot_of(update: TelemetryUpdate, step_seconds: int, now_ms: int | None = Non
     return Slot(key_end, slot * RECORD_BYTES, record, moment, "" if update.tokens_count is None else update.tokens_count)
 
 
-def account_of(update: TelemetryUpdate) -> str:
+def account_of(update: Reading) -> str:
     """The account as keys spell it: empty for the nameless one."""
     return "" if update.account is UNSET else str(update.account)
 
 
-def _millisecond(update: TelemetryUpdate) -> int:
+def _millisecond(update: Reading) -> int:
     """The moment within its second: exact where `sequence` is Unix milliseconds, else its order, which is all we know."""
     second, millisecond = divmod(update.sequence, 1000)
     return millisecond if second == update.timestamp else min(update.sequence, 999)
@@ -138,7 +138,7 @@ def _known(stored: int) -> int | None:
     return stored - 1 if stored else None
 
 
-class Reading(NamedTuple):
+class Balance(NamedTuple):
     """A balance that is kept: when it was read, in milliseconds since midnight, and its value."""
 
     moment_ms: int
@@ -191,9 +191,9 @@ def _numbers(data: bytes, record_bytes: int) -> "array[int]":
     return numbers
 
 
-def _broken(chunks: Sequence[bytes | None], trail: bytes, step_seconds: int) -> dict[int, list[Reading]]:
+def _broken(chunks: Sequence[bytes | None], trail: bytes, step_seconds: int) -> dict[int, list[Balance]]:
     """The readings of every step that has more than one run, in order."""
-    found: dict[int, list[Reading]] = {}
+    found: dict[int, list[Balance]] = {}
     for entry in _RUN.iter_unpack(trail[: len(trail) - len(trail) % TRAIL_BYTES]):
         found.setdefault(entry[0], []).extend(_ends(entry, step_seconds))
     for slot, readings in found.items():
@@ -205,19 +205,19 @@ def _broken(chunks: Sequence[bytes | None], trail: bytes, step_seconds: int) -> 
     return {slot: readings for slot, readings in found.items() if readings}
 
 
-def _ends(run: Sequence[int], step_seconds: int) -> Iterator[Reading]:
+def _ends(run: Sequence[int], step_seconds: int) -> Iterator[Balance]:
     """The readings at the ends of a run: the number of its step, then the numbers of a record."""
     slot, first, first_moment, _, last, last_moment = run[:6]
     start, unit = slot * step_seconds * 1000, unit_ms(step_seconds)
     if first:
-        yield Reading(start + first_moment * unit, first - 1)
+        yield Balance(start + first_moment * unit, first - 1)
     if last and (last, last_moment) != (first, first_moment):
-        yield Reading(start + last_moment * unit, last - 1)
+        yield Balance(start + last_moment * unit, last - 1)
 
 
-def readings_of_day(chunks: Sequence[bytes | None], trail: bytes | None, step_seconds: int) -> list[Reading]:
+def readings_of_day(chunks: Sequence[bytes | None], trail: bytes | None, step_seconds: int) -> list[Balance]:
     """Every balance that is kept of a series' day, in order of observation: both ends of every run."""
-    found: list[Reading] = []
+    found: list[Balance] = []
     for number, data in enumerate(chunks):
         usable = (data or b"")[: len(data or b"") - len(data or b"") % RECORD_BYTES]
         for slot, record in enumerate(_RECORD.iter_unpack(usable), number * CHUNK_SLOTS):
@@ -228,13 +228,13 @@ def readings_of_day(chunks: Sequence[bytes | None], trail: bytes | None, step_se
     return sorted(found, key=lambda reading: reading.moment_ms)
 
 
-def set_aside(readings: Iterable[Reading]) -> list[Reading]:
+def set_aside(readings: Iterable[Balance]) -> list[Balance]:
     """The readings without those that their neighbours contradict.
 
     After a fall, or a rise beyond `MAX_RISE`, a balance that is back within half a minute at or a little above where it was shows that what
     lay between was no balance: a placeholder, a slipped digit, a number read half-drawn.
     """
-    kept: list[Reading] = []
+    kept: list[Balance] = []
     for reading in readings:
         end = len(kept)
         for at in range(len(kept) - 2, -1, -1):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
 

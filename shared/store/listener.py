@@ -19,7 +19,8 @@ from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contract import keys
-from shared.contract.messages import UNREADABLE, StoredReading, decode_stored
+from shared.contract.codec import UNREADABLE
+from shared.contract.readings import StoredReading, decode_stored
 from shared.store import listener_metrics as metrics
 from shared.store.reading_sink import ReadingSink, Source
 from shared.store.reasons import reason_of

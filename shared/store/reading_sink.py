@@ -17,7 +17,7 @@ import enum
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 
 
 class Source(enum.Enum):

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 from shared.contract.problems import API_HEADERS, Problem
 from shared.web.http_protocol import HttpProtocol
 from shared.web.openapi import version

@@ -14,8 +14,8 @@ from ingest_service.writer import Outcome, Result, ShardWriter, Writer
 from shared.contract import keys
 from shared.contract.history_record import (
     RECORD_BYTES,
+    Balance,
     DayBalances,
-    Reading,
     Record,
     account_of,
     chunks_of_day,
@@ -24,7 +24,7 @@ from shared.contract.history_record import (
     slot_of,
     unpack,
 )
-from shared.contract.messages import StoredReading, TelemetryUpdate, decode_stored
+from shared.contract.readings import Reading, StoredReading, decode_stored
 from shared.store.listener import ShardListener
 from shared.store.redis import RedisUrl, Store
 
@@ -35,11 +35,11 @@ STEP = 60
 NO_LIMITS = Limits(0, 0)
 
 
-def update(milliseconds_ago: int = 0, **changed: Any) -> TelemetryUpdate:
+def update(milliseconds_ago: int = 0, **changed: Any) -> Reading:
     """A reading of some moment ago."""
     at = time.time_ns() // 1_000_000 - milliseconds_ago
     good: dict[str, Any] = {"room_id": "blue", "platform": "camsoda", "timestamp": at // 1000, "tokens_count": 1, "sequence": at}
-    return TelemetryUpdate(**(good | changed))
+    return Reading(**(good | changed))
 
 
 class Double(fakeredis.FakeAsyncRedis):
@@ -95,13 +95,13 @@ async def at_work(writer: W) -> AsyncIterator[W]:
             await asyncio.wait([task], timeout=0.2)
 
 
-async def commit(redis: Redis, *updates: TelemetryUpdate, token: str = "token", limits: Limits = NO_LIMITS) -> list[Outcome]:
+async def commit(redis: Redis, *updates: Reading, token: str = "token", limits: Limits = NO_LIMITS) -> list[Outcome]:
     """Commits readings as one submission."""
     async with at_work(shard_writer(redis, limits)) as writer:
         return await writer.submit(updates, token)
 
 
-async def results(redis: Redis, *updates: TelemetryUpdate, **options: Any) -> list[Result]:
+async def results(redis: Redis, *updates: Reading, **options: Any) -> list[Result]:
     """The same, without the versions."""
     return [outcome.result for outcome in await commit(redis, *updates, **options)]
 
@@ -128,17 +128,17 @@ async def latest(redis: Redis, room_id: str = "blue", platform: str = "camsoda")
     return None if value is None else decode_stored(value)
 
 
-def history_key(reading: TelemetryUpdate) -> str:
+def history_key(reading: Reading) -> str:
     """The chunk that a reading belongs in."""
     return f"{keys.history_prefix(0)}2:{':'.join(series_of(reading))}:{slot_of(reading, STEP).key_end}"
 
 
-def series_of(reading: TelemetryUpdate) -> tuple[str, str, str]:
+def series_of(reading: Reading) -> tuple[str, str, str]:
     """Room, platform and account."""
     return reading.room_id, reading.platform, account_of(reading)
 
 
-async def day_of(redis: Redis, reading: TelemetryUpdate) -> tuple[list[bytes | None], bytes | None]:
+async def day_of(redis: Redis, reading: Reading) -> tuple[list[bytes | None], bytes | None]:
     """All that is kept of the day of a reading: chunks and trail."""
     series, day = series_of(reading), keys.day_of(reading.timestamp)
     chunks: Any = await redis.mget(keys.history_chunks(0, series, day, STEP, range(chunks_of_day(STEP))))
@@ -146,17 +146,17 @@ async def day_of(redis: Redis, reading: TelemetryUpdate) -> tuple[list[bytes | N
     return chunks, trail
 
 
-async def kept_readings(redis: Redis, reading: TelemetryUpdate) -> list[Reading]:
+async def kept_readings(redis: Redis, reading: Reading) -> list[Balance]:
     """Every balance that is kept of the day of a reading."""
     return readings_of_day(*await day_of(redis, reading), STEP)
 
 
-async def balances(redis: Redis, reading: TelemetryUpdate) -> DayBalances:
+async def balances(redis: Redis, reading: Reading) -> DayBalances:
     """The balances of the day of a reading."""
     return day_balances(*await day_of(redis, reading), None, STEP)
 
 
-async def record_of(redis: Redis, reading: TelemetryUpdate) -> Record | None:
+async def record_of(redis: Redis, reading: Reading) -> Record | None:
     """What history holds of a reading's minute."""
     offset = slot_of(reading, STEP).offset
     data: Any = await redis.getrange(history_key(reading), offset, offset + RECORD_BYTES - 1)

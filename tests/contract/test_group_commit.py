@@ -11,14 +11,14 @@ from redis.asyncio import Redis
 
 from ingest_service import writer as module
 from ingest_service.writer import MAX_WAITING, Overloaded, Result, ShardWriter, StoreUnavailable
-from shared.contract.messages import MAX_BATCH_ITEMS, TelemetryUpdate
+from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from tests.contract.committing import at_work, latest, listening, results, shard_writer, update
 from tests.contract.servers import Server
 
 pytestmark = pytest.mark.anyio
 
 
-def rooms(count: int, prefix: str = "room") -> list[TelemetryUpdate]:
+def rooms(count: int, prefix: str = "room") -> list[Reading]:
     """A reading of each of many rooms."""
     return [update(room_id=f"{prefix}-{number}") for number in range(count)]
 

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from ingest_service.limits import Limits
 from ingest_service.writer import Result
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Reading, set_aside
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Balance, set_aside
+from shared.contract.readings import Reading
 from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, update
 
 pytestmark = pytest.mark.anyio
@@ -20,19 +20,19 @@ pytestmark = pytest.mark.anyio
 ACCEPTED, LATE, TOO_MANY = Result.ACCEPTED, Result.LATE, Result.TOO_MANY_FEEDS
 
 
-def minute(*tokens: int | None, step_ms: int = 5000, **changed: Any) -> list[TelemetryUpdate]:
+def minute(*tokens: int | None, step_ms: int = 5000, **changed: Any) -> list[Reading]:
     """Readings of one minute that is over, every few seconds."""
     start = update().timestamp // 60 * 60_000 - 120_000
     moments = [start + step_ms * number for number in range(len(tokens))]
     return [update(timestamp=at // 1000, sequence=at, tokens_count=n, **changed) for at, n in zip(moments, tokens, strict=True)]
 
 
-def gain(readings: list[Reading]) -> int:
+def gain(readings: list[Balance]) -> int:
     """The sum of the rises."""
     return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(readings))
 
 
-async def earned(redis: Redis, reading: TelemetryUpdate) -> int:
+async def earned(redis: Redis, reading: Reading) -> int:
     """What the reading's series gained within its minute."""
     day = await balances(redis, reading)
     slot = reading.timestamp % DAY_SECONDS // 60
@@ -105,7 +105,7 @@ def test_what_arrives_in_order_is_exact(url: str, tokens: list[int]) -> None:
             readings = minute(*tokens)
             await commit(redis, *readings)
             kept = await kept_readings(redis, readings[0])
-            assert gain(kept) == gain([Reading(5000 * number, balance) for number, balance in enumerate(tokens)])
+            assert gain(kept) == gain([Balance(5000 * number, balance) for number, balance in enumerate(tokens)])
             assert await earned(redis, readings[0]) == gain(set_aside(kept))
 
     run_async(story())

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
 from ingest_service.writer import Result
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from tests.contract.committing import commit, last_version, results, update
 
 pytestmark = pytest.mark.anyio
@@ -14,10 +14,10 @@ ACCEPTED, LATE = Result.ACCEPTED, Result.LATE
 ROOM, TOKEN = Limits(5, 0), Limits(0, 10)  # each lets 20 come at once
 
 
-def rising(count: int, room_id: str = "blue") -> list[TelemetryUpdate]:
+def rising(count: int, room_id: str = "blue") -> list[Reading]:
     """Readings that are each newer than the one before."""
     first = update(count * 10).sequence
-    return [TelemetryUpdate(room_id, "camsoda", at // 1000, 1, at) for at in range(first, first + count)]
+    return [Reading(room_id, "camsoda", at // 1000, 1, at) for at in range(first, first + count)]
 
 
 async def test_a_room_may_burst_and_no_further(redis: Redis) -> None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from ingest_service.writer import Result
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from tests.contract.committing import TTL, commit, empty_store, history_key, last_version, latest, listening, record_of, results, update
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def test_an_identical_reading_is_a_duplicate(redis: Redis) -> None:
 async def test_another_body_of_equal_order_replaces(redis: Redis) -> None:
     """A correction of the same moment is accepted, in the latest value and in history."""
     first = update(tokens_count=1)
-    second = TelemetryUpdate("blue", "camsoda", first.timestamp, 2, first.sequence)
+    second = Reading("blue", "camsoda", first.timestamp, 2, first.sequence)
     assert await results(redis, first, second, second, first) == [ACCEPTED, ACCEPTED, DUPLICATE, ACCEPTED]
     record = await record_of(redis, first)
     assert record is not None
@@ -65,14 +65,14 @@ async def test_an_older_reading_is_late(redis: Redis) -> None:
 async def test_sequence_orders_within_a_second(redis: Redis) -> None:
     """Readings of one second are ordered by number, not by text."""
     second = update().timestamp
-    tenth, ninth = (TelemetryUpdate("blue", "camsoda", second, n, n) for n in (10, 9))
+    tenth, ninth = (Reading("blue", "camsoda", second, n, n) for n in (10, 9))
     assert await results(redis, tenth, ninth) == [ACCEPTED, LATE]
 
 
 async def test_the_largest_sequence_is_exact(redis: Redis) -> None:
     """Lua's numbers hold the whole range of a sequence."""
     second, most = update().timestamp, 2**53 - 1
-    readings = [TelemetryUpdate("blue", "camsoda", second, 1, most - 1), TelemetryUpdate("blue", "camsoda", second, 1, most)]
+    readings = [Reading("blue", "camsoda", second, 1, most - 1), Reading("blue", "camsoda", second, 1, most)]
     assert await results(redis, *readings, readings[0]) == [ACCEPTED, ACCEPTED, LATE]
 
 
@@ -113,8 +113,8 @@ async def test_rooms_and_platforms_do_not_meet(redis: Redis) -> None:
     """Each pair of room and platform has its own order."""
     new, old = update(), update(5000)
     pairs = [("blue", "camsoda"), ("blue", "stripchat"), ("red", "camsoda")]
-    assert await results(redis, *[TelemetryUpdate(r, p, new.timestamp, 1, new.sequence) for r, p in pairs]) == [ACCEPTED] * 3
-    assert await results(redis, *[TelemetryUpdate(r, p, old.timestamp, 1, old.sequence) for r, p in pairs]) == [LATE] * 3
+    assert await results(redis, *[Reading(r, p, new.timestamp, 1, new.sequence) for r, p in pairs]) == [ACCEPTED] * 3
+    assert await results(redis, *[Reading(r, p, old.timestamp, 1, old.sequence) for r, p in pairs]) == [LATE] * 3
 
 
 async def test_an_expired_room_leaves_the_index(redis: Redis) -> None:
@@ -183,7 +183,7 @@ async def test_account_and_interval_are_stored_and_published(redis: Redis) -> No
     """Both lie beside the numbers, and a reading that differs in them alone is another reading."""
     reading = update(account="Ana.7-x_", interval_seconds=60)
     async with listening(redis) as published:
-        assert await results(redis, reading, reading, TelemetryUpdate("blue", "camsoda", reading.timestamp, 1, reading.sequence)) == [
+        assert await results(redis, reading, reading, Reading("blue", "camsoda", reading.timestamp, 1, reading.sequence)) == [
             ACCEPTED,
             DUPLICATE,
             ACCEPTED,
@@ -214,7 +214,7 @@ def deliveries(draw: st.DrawFn) -> list[list[int]]:
 def test_any_order_of_arrival_ends_alike(url: str, batches: list[list[int]]) -> None:
     """Shuffled, batched and repeated as may be: the newest reading is the latest value, the last of each minute its history."""
     start = update(400_000).sequence
-    readings = {m: TelemetryUpdate("blue", "camsoda", (start + m) // 1000, m, start + m) for batch in batches for m in batch}
+    readings = {m: Reading("blue", "camsoda", (start + m) // 1000, m, start + m) for batch in batches for m in batch}
     last_of_minute = {reading.timestamp // 60: reading for _, reading in sorted(readings.items())}
 
     async def deliver() -> None:

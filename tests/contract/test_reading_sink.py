@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from broadcast_service.relay.relay import Pacing, Relay
 from ingest_service.writer import Result
 from shared.auth.scope import Scope
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 from shared.store import listener
 from shared.store.listener import ShardListener
 from shared.store.reading_sink import ReadingSink, Source

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
-from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.codec import encode
+from shared.contract.readings import Reading
 from tests.support import needs
 from tests.support.browser import Dashboard
 from tests.support.studio import Studio, request, running_studio
@@ -51,7 +52,7 @@ PICTURES = (
 def post_week(place: Studio, rooms: list[Room]) -> None:
     """Posts the week in batches."""
     token = place.stack.token("ingest")
-    batch: list[TelemetryUpdate] = []
+    batch: list[Reading] = []
     for reading in lived(rooms, int(time.time()), WEEK_MINUTES):
         batch.append(reading)
         if len(batch) == 1000:

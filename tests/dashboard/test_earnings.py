@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast_service.reports.earnings import Coverage, Detail, Feed, Report, Steps, Tally, earned, last_known
-from shared.contract.messages import ROOM_PATTERN, encode
+from shared.contract.codec import encode
+from shared.contract.readings import ROOM_PATTERN
 
 balances = st.integers(0, 2**32 - 2).map(lambda value: value + 1)
 stored_days = st.lists(st.just(0) | balances | st.integers(1, 50), max_size=120)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcast_service.reports.history import Point, thinned
-from shared.contract.history_record import Reading, set_aside
+from shared.contract.history_record import Balance, set_aside
 from tests.support.studio import Studio
 
 HOUR = 3600
@@ -51,7 +51,7 @@ def per_minute(posted: list[tuple[int, int]]) -> dict[int, tuple[int, int]]:
 def rises(posted: list[tuple[int, int]], step: int) -> list[int]:
     """What was gained in each step of the hour, but for readings that others of their minute contradict."""
     minutes = itertools.groupby(sorted(posted), lambda reading: reading[0] // MINUTE)
-    kept = [reading for _, group in minutes for reading in set_aside(Reading(1000 * second, tokens) for second, tokens in group)]
+    kept = [reading for _, group in minutes for reading in set_aside(Balance(1000 * second, tokens) for second, tokens in group)]
     gains = [0] * (HOUR // step)
     for before, after in itertools.pairwise(kept):
         gains[after.moment_ms // 1000 // step] += max(0, after.tokens - before.tokens)

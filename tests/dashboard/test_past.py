@@ -4,7 +4,7 @@ import asyncio
 import pathlib
 import time
 
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from tests.support.studio import running_studio
 from tools.simulator.past import lived, post_past
 from tools.simulator.studio import Room, studio
@@ -13,7 +13,7 @@ MINUTES = 45
 NOW = 1_764_000_030
 
 
-def lives(now: int, count: int = 6) -> tuple[list[Room], list[TelemetryUpdate]]:
+def lives(now: int, count: int = 6) -> tuple[list[Room], list[Reading]]:
     """A small studio and its last minutes."""
     rooms = studio(count, seed=5, now_seconds=now - MINUTES * 60)
     return rooms, list(lived(rooms, now, MINUTES))

@@ -120,7 +120,7 @@ def test_every_refusal_of_a_reading_is_described_and_seen(stack: Stack) -> None:
 def test_what_the_schema_takes_is_taken(ingest: Service) -> None:
     """A reading fits the published schema; a stranger to it does not."""
     described = document(ingest)
-    schema = {"$ref": "#/components/schemas/TelemetryUpdate", "components": described["components"]}
+    schema = {"$ref": "#/components/schemas/Reading", "components": described["components"]}
     jsonschema.validate(reading(), schema, jsonschema.Draft202012Validator)
     for wrong in ({"room_id": "a*"}, {"tokens_count": -1}, {"platform": ""}, {"typo": 1}):
         with pytest.raises(jsonschema.ValidationError):

@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
-from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.codec import encode
+from shared.contract.readings import Reading
 from tests.faults.checker import Checker
 
 PLATFORM: Final = "camsoda"
@@ -24,11 +25,11 @@ STARTED_MS: Final = int(time.time() * 1000)
 SILENCE_SECONDS: Final = 4.0  # four of the tests' heartbeats
 
 
-def reading(room_id: str, clock_offset_seconds: int = 0) -> TelemetryUpdate:
+def reading(room_id: str, clock_offset_seconds: int = 0) -> Reading:
     """A reading of now by some clock; balances in these tests grow with time, so that an older value is a smaller one."""
     tokens = int((time.monotonic() - STARTED) * 1000)
     milliseconds = STARTED_MS + tokens + clock_offset_seconds * 1000
-    return TelemetryUpdate(room_id=room_id, platform=PLATFORM, timestamp=milliseconds // 1000, tokens_count=tokens, sequence=milliseconds)
+    return Reading(room_id=room_id, platform=PLATFORM, timestamp=milliseconds // 1000, tokens_count=tokens, sequence=milliseconds)
 
 
 class Producer:
@@ -69,7 +70,7 @@ class Producer:
                 raise
             await asyncio.sleep(self._interval_seconds)
 
-    async def _post_and_retry(self, client: httpx.AsyncClient, update: TelemetryUpdate) -> None:
+    async def _post_and_retry(self, client: httpx.AsyncClient, update: Reading) -> None:
         """A reading of which nothing is known is sent once more; it must not be published twice for that."""
         if await self.post(client, update) in (0, 503):
             await asyncio.sleep(0.05)
@@ -82,7 +83,7 @@ class Producer:
             response = await client.post(next(self._urls) + "/api/tracking/telemetry/batch", content=body, headers=self._headers)
             response.raise_for_status()
 
-    async def post(self, client: httpx.AsyncClient, update: TelemetryUpdate) -> int:
+    async def post(self, client: httpx.AsyncClient, update: Reading) -> int:
         """Posts one reading once; returns the status, 0 for no answer."""
         self._checker.posting(update)
         started = time.monotonic()

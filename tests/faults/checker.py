@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 
 FRESH_SECONDS: Final = 5.0  # how long a dashboard may show an outdated value without saying so
 FORGOTTEN: Final = -1  # what a dashboard shows of a feed that a later snapshot lacks
@@ -82,11 +82,11 @@ class Checker:
 
     # --- the record ---
 
-    def posting(self, update: TelemetryUpdate) -> None:
+    def posting(self, update: Reading) -> None:
         """A POST is sent; its value may be shown before its answer is back."""
         self._sent[update.room_id, update.platform].add((update.tokens_count or 0, update.timestamp))
 
-    def posted(self, update: TelemetryUpdate, *, stored: bool | None, at: float) -> None:
+    def posted(self, update: Reading, *, stored: bool | None, at: float) -> None:
         """A POST was answered, or was not."""
         self.posts[update.room_id, update.platform].append(Posted(update.tokens_count or 0, update.timestamp, stored, at))
 

@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from shared.contract import keys
-from shared.contract.messages import StoredReading, decode_stored
+from shared.contract.readings import StoredReading, decode_stored
 from tests.faults.actors import PLATFORM, reading
 from tests.faults.checker import FRESH_SECONDS, Key
 from tests.faults.nemesis import Fault, Round, dice_of

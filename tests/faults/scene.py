@@ -18,7 +18,7 @@ import httpx
 import redis.asyncio as redis
 
 from shared.contract import keys
-from shared.contract.messages import StoredReading, decode_stored
+from shared.contract.readings import StoredReading, decode_stored
 from tests.faults.actors import Dashboard, Producer
 from tests.faults.checker import Checker, Key
 from tests.faults.link import Link

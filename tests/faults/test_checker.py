@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from tests.faults.checker import FRESH_SECONDS, Checker
 
 KEY = ("blue", "camsoda")
 
 
-def reading(tokens: int, room_id: str = "blue") -> TelemetryUpdate:
-    return TelemetryUpdate(room_id=room_id, platform="camsoda", timestamp=1000 + tokens, tokens_count=tokens)
+def reading(tokens: int, room_id: str = "blue") -> Reading:
+    return Reading(room_id=room_id, platform="camsoda", timestamp=1000 + tokens, tokens_count=tokens)
 
 
 def event(tokens: int, *, version: int | None = None, room_id: str = "blue") -> dict[str, Any]:

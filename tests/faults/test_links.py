@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 import pytest
 
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 from tests.faults.actors import PLATFORM, reading
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from shared.contract import keys
-from shared.contract.messages import decode_stored
+from shared.contract.readings import decode_stored
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 from shared.store.reading_sink import Source
 
 

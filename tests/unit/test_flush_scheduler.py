@@ -10,7 +10,7 @@ from broadcast_service.relay.audiences import Client
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 from shared.store.reading_sink import Source
 
 pytestmark = pytest.mark.anyio

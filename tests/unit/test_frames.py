@@ -12,7 +12,7 @@ from broadcast_service.relay.audiences import Client
 from broadcast_service.relay.hub import Hub
 from broadcast_service.websocket.frames import MIN_DEFLATE_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
 from shared.auth.scope import Scope
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 
 
 def read(data: bytes) -> list[Frame]:

@@ -12,7 +12,7 @@ from shared.contract.history_record import (
     DAY_SECONDS,
     RECORD_BYTES,
     RETURN_MS,
-    Reading,
+    Balance,
     chunks_of_day,
     day_balances,
     readings_of_day,
@@ -23,17 +23,17 @@ from shared.contract.history_record import (
     unpack_old,
 )
 from shared.contract.keys import day_of
-from shared.contract.messages import MAX_COUNT, TelemetryUpdate
+from shared.contract.readings import MAX_COUNT, Reading
 
 STEPS = st.sampled_from([1, 5, 60, 3600])
 MOMENTS = st.integers(1_600_000_000_000, 2_000_000_000_000)
 COUNTS = st.none() | st.integers(0, MAX_COUNT)
 
 
-def at(milliseconds: int, tokens: int | None = 0, *others: int | None) -> TelemetryUpdate:
+def at(milliseconds: int, tokens: int | None = 0, *others: int | None) -> Reading:
     """A reading of a moment."""
     tips, viewers, goal = others or (None, None, None)
-    return TelemetryUpdate("a", "p", milliseconds // 1000, tokens, milliseconds, tips, viewers, goal)
+    return Reading("a", "p", milliseconds // 1000, tokens, milliseconds, tips, viewers, goal)
 
 
 @given(MOMENTS, STEPS, st.tuples(COUNTS, COUNTS, COUNTS, COUNTS))
@@ -111,29 +111,29 @@ def test_a_minute_with_a_cash_out_is_exact() -> None:
 def test_a_placeholder_is_set_aside(odd: int, times: int) -> None:
     """A balance that is back within half a minute was there all along."""
     moments = itertools.count(0, 5000)
-    readings = [Reading(next(moments), tokens) for tokens in [12_345, *[odd] * times, 12_345, 12_400]]
+    readings = [Balance(next(moments), tokens) for tokens in [12_345, *[odd] * times, 12_345, 12_400]]
     assert [reading.tokens for reading in set_aside(readings)] == [12_345, 12_345, 12_400]
 
 
 @pytest.mark.parametrize("tokens", [[12_345, 0, 40, 90], [100, 5000, 5100], [100, 150, 90, 120], [0, 12_345, 12_400], [50, 300, 550, 800]])
 def test_what_is_confirmed_is_kept(tokens: list[int]) -> None:
     """A cash-out, a large tip, spending, a first balance: nothing returns to where it was."""
-    readings = [Reading(5000 * number, balance) for number, balance in enumerate(tokens)]
+    readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
     assert set_aside(readings) == readings
 
 
 def test_a_return_after_half_a_minute_is_a_rise() -> None:
     """By then the lower balance has been confirmed."""
-    readings = [Reading(0, 500), Reading(5000, 0), Reading(5001 + RETURN_MS, 500)]
+    readings = [Balance(0, 500), Balance(5000, 0), Balance(5001 + RETURN_MS, 500)]
     assert set_aside(readings) == readings
 
 
 @given(st.lists(st.integers(0, 3000), max_size=20))
 def test_setting_aside_never_adds_income(tokens: list[int]) -> None:
     """What is kept rises no more than what was read, and a second pass changes nothing."""
-    readings = [Reading(5000 * number, balance) for number, balance in enumerate(tokens)]
+    readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
 
-    def rises(found: list[Reading]) -> int:
+    def rises(found: list[Balance]) -> int:
         return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(found))
 
     kept = set_aside(readings)

@@ -14,7 +14,7 @@ from broadcast_service.relay.hub import Hub
 from broadcast_service.websocket import frames
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
-from shared.contract.messages import StoredReading
+from shared.contract.readings import StoredReading
 
 TTL_SECONDS = 100
 ROOMS = ("a", "b", "vip-1", "vip-2")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from shared.contract import keys
-from shared.contract.messages import PLATFORM_PATTERN, ROOM_PATTERN
+from shared.contract.readings import PLATFORM_PATTERN, ROOM_PATTERN
 
 rooms = st.from_regex(ROOM_PATTERN)
 platforms = st.from_regex(PLATFORM_PATTERN)

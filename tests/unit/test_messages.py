@@ -9,54 +9,59 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract import messages
-from shared.contract.messages import (
+from shared.contract.codec import UNREADABLE, encode
+from shared.contract.events import ClientMessage, decode_client_message, telemetry_event
+from shared.contract.readings import (
+    ACCOUNT_PATTERN,
     MAX_COUNT,
+    MAX_INTERVAL_SECONDS,
     MAX_SEQUENCE,
-    UNREADABLE,
-    ClientMessage,
+    PLATFORM_PATTERN,
+    ROOM_PATTERN,
+    Reading,
     StoredReading,
-    TelemetryUpdate,
-    decode_client_message,
+    decode_raw_items,
+    decode_reading,
+    decode_readings,
     decode_stored,
 )
 
 counts = st.integers(0, MAX_COUNT)
-updates: st.SearchStrategy[TelemetryUpdate] = st.builds(
-    TelemetryUpdate,
-    room_id=st.from_regex(messages.ROOM_PATTERN),
-    platform=st.from_regex(messages.PLATFORM_PATTERN),
+updates: st.SearchStrategy[Reading] = st.builds(
+    Reading,
+    room_id=st.from_regex(ROOM_PATTERN),
+    platform=st.from_regex(PLATFORM_PATTERN),
     timestamp=st.integers(0, 2**40),
     tokens_count=counts,
     sequence=st.integers(0, MAX_SEQUENCE),
     tips_count=st.none() | counts,
     viewers_count=st.none() | counts,
     goal_tokens=st.none() | counts,
-    account=st.just(msgspec.UNSET) | st.from_regex(messages.ACCOUNT_PATTERN),
-    interval_seconds=st.just(msgspec.UNSET) | st.integers(1, messages.MAX_INTERVAL_SECONDS),
+    account=st.just(msgspec.UNSET) | st.from_regex(ACCOUNT_PATTERN),
+    interval_seconds=st.just(msgspec.UNSET) | st.integers(1, MAX_INTERVAL_SECONDS),
 )
 
 
 @given(updates)
-def test_a_reading_survives_its_encoding(update: TelemetryUpdate) -> None:
+def test_a_reading_survives_its_encoding(update: Reading) -> None:
     """Every reading that can be built can be posted."""
-    assert messages.decode_update(messages.encode(update)) == update
+    assert decode_reading(encode(update)) == update
 
 
 @given(updates, st.integers(1, 2**53), st.integers(1, 2**53))
-def test_a_stored_reading_is_a_reading_and_its_stamp(update: TelemetryUpdate, version: int, committed_at: int) -> None:
+def test_a_stored_reading_is_a_reading_and_its_stamp(update: Reading, version: int, committed_at: int) -> None:
     """The script appends the stamp to the reading's own bytes, and the result decodes."""
-    line = b'{"version":%d,"committed_at":%d,' % (version, committed_at) + messages.encode(update)[1:]
+    line = b'{"version":%d,"committed_at":%d,' % (version, committed_at) + encode(update)[1:]
     sent = {name: value for name, value in msgspec.structs.asdict(update).items() if value is not msgspec.UNSET}
     assert decode_stored(line) == StoredReading(**sent, version=version, committed_at=committed_at)
 
 
 def test_a_reading_without_account_and_interval_is_stored_as_before() -> None:
     """Servers of the version before read what producers of the version before send."""
-    update = TelemetryUpdate("a", "p", 1, 2, 3)
+    update = Reading("a", "p", 1, 2, 3)
     numbers = b'"timestamp":1,"tokens_count":2,"sequence":3,"tips_count":null,"viewers_count":null,"goal_tokens":null'
     stored = b'{"room_id":"a","platform":"p",' + numbers + b"}"
-    assert messages.encode(update) == stored
+    assert encode(update) == stored
 
 
 def test_an_event_names_account_and_interval() -> None:
@@ -64,7 +69,7 @@ def test_an_event_names_account_and_interval() -> None:
     line = {"room_id": "a", "platform": "p", "timestamp": 1, "tokens_count": None, "sequence": 3, "version": 1, "committed_at": 1}
     line |= {"tips_count": None, "viewers_count": 4, "goal_tokens": None}
     said = line | {"account": "ana", "interval_seconds": 60}
-    events = [json.loads(messages.encode(messages.telemetry_event(decode_stored(json.dumps(each).encode())).data)) for each in (line, said)]
+    events = [json.loads(encode(telemetry_event(decode_stored(json.dumps(each).encode())).data)) for each in (line, said)]
     old = {"platform": "p", "tokens": None, "tips": None, "viewers": 4, "goal": None, "timestamp": 1}
     assert events == [old, old | {"account": "ana", "interval_seconds": 60}]
 
@@ -92,7 +97,7 @@ def test_no_bytes_raise_what_a_listener_does_not_expect(data: bytes) -> None:
         decode_stored(data)
 
 
-DECODERS = [messages.decode_update, messages.decode_updates, messages.decode_raw_items, decode_stored, decode_client_message]
+DECODERS = [decode_reading, decode_readings, decode_raw_items, decode_stored, decode_client_message]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -106,7 +111,7 @@ TYPES = st.sampled_from(["auth", "filter", "ping"])
 def test_no_json_raises_what_its_reader_does_not_expect(fields: dict[str, Any], decode: Any, listed: bool) -> None:  # noqa: FBT001 - drawn
     """Known fields with values of every kind, alone or in a list: decoded or refused, and what is decoded can be sent on."""
     with contextlib.suppress(*UNREADABLE):
-        messages.encode(decode(json.dumps([fields] if listed else fields).encode()))
+        encode(decode(json.dumps([fields] if listed else fields).encode()))
 
 
 DEEP = [
@@ -146,5 +151,5 @@ def test_a_stored_number_is_one_that_everybody_can_hold(field: str, value: Any) 
 @pytest.mark.parametrize("room_id", ["a", "A.b_c-9", "a b", "-", ".a", "x" * 64])
 def test_a_room_name(room_id: str) -> None:
     """What may name a room."""
-    body = messages.encode({"room_id": room_id, "platform": "p", "timestamp": 1, "tokens_count": 1})
-    assert messages.decode_update(body).room_id == room_id
+    body = encode({"room_id": room_id, "platform": "p", "timestamp": 1, "tokens_count": 1})
+    assert decode_reading(body).room_id == room_id

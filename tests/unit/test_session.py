@@ -10,7 +10,7 @@ from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.sessions.session import MAX_PENDING_EVENTS, Session, SessionTerms
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
-from shared.contract.messages import FilterMessage
+from shared.contract.events import FilterMessage
 from shared.contract.problems import CloseCode
 from shared.tokens import Claims
 from tests.unit.test_hub_properties import payloads

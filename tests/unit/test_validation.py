@@ -13,17 +13,18 @@ from ingest_service.validation import (
     clock_offset_ms,
     judge,
     parse_batch,
-    parse_update,
+    parse_reading,
     shift_seconds,
     shifted,
 )
 from shared.auth.scope import Scope
-from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.codec import encode
 from shared.contract.problems import Problem
+from shared.contract.readings import Reading
 
 NOW = 1_764_000_000
 GOOD = {"room_id": "blue", "platform": "camsoda", "timestamp": NOW, "tokens_count": 1}
-FIELDS = list(TelemetryUpdate.__struct_fields__)
+FIELDS = list(Reading.__struct_fields__)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5
 )
@@ -33,13 +34,13 @@ WEEK = 7 * 86400
 def problem_of(body: bytes) -> Problem | None:
     """What is wrong with a body, if anything."""
     try:
-        parse_update(body)
+        parse_reading(body)
     except Problem as problem:
         return problem
     return None
 
 
-def items_of(body: bytes) -> list[TelemetryUpdate | Problem]:
+def items_of(body: bytes) -> list[Reading | Problem]:
     """A batch's items, or the one problem that it has as a whole."""
     try:
         raw_items = parse_batch(body)
@@ -64,7 +65,7 @@ def test_no_values_raise_anything_but_a_problem(changes: dict[str, object]) -> N
     if problem := problem_of(body):
         assert problem.status in (400, 422)
     else:
-        assert parse_update(encode(parse_update(body))) == parse_update(body)
+        assert parse_reading(encode(parse_reading(body))) == parse_reading(body)
 
 
 @given(st.text(min_size=4, alphabet="canary `$.:<>"), st.booleans())
@@ -81,27 +82,27 @@ def test_a_problem_repeats_nothing(marker: str, as_name: bool) -> None:  # noqa:
 def test_items_keep_their_places(goods: list[bool]) -> None:
     """The good items of a batch are readings, the others problems, in order."""
     body = json.dumps([GOOD if good else {"room_id": 1} for good in goods]).encode()
-    assert [isinstance(item, TelemetryUpdate) for item in items_of(body)] == goods
+    assert [isinstance(item, Reading) for item in items_of(body)] == goods
 
 
 @pytest.mark.parametrize("seconds", [0, 300, -WEEK])
 def test_a_reading_of_our_time_passes(seconds: int) -> None:
     """The edges themselves are inside."""
-    check(TelemetryUpdate("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
+    check(Reading("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
 
 
 @pytest.mark.parametrize("seconds", [301, -WEEK - 1])
 def test_a_reading_of_another_time_is_refused(seconds: int) -> None:
     """One second beyond is beyond."""
     with pytest.raises(Problem) as refusal:
-        check(TelemetryUpdate("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
+        check(Reading("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
     assert refusal.value.errors == [{"field": "timestamp", "detail": refusal.value.detail.removeprefix("timestamp ")}]
 
 
 def test_scope_comes_before_time() -> None:
     """Whoever may not post for a room learns nothing else."""
     with pytest.raises(Problem) as refusal:
-        check(TelemetryUpdate("red", "camsoda", 0, 1), Scope.of(["blue"]), now_seconds=NOW, retention_seconds=WEEK)
+        check(Reading("red", "camsoda", 0, 1), Scope.of(["blue"]), now_seconds=NOW, retention_seconds=WEEK)
     assert refusal.value.status == 403
 
 
@@ -111,13 +112,13 @@ COUNTED = ("tokens_count", "tips_count", "viewers_count", "goal_tokens")
 @pytest.mark.parametrize("known", COUNTED)
 def test_one_known_number_is_enough(known: str) -> None:
     """A page may show an audience and hide the balance."""
-    update = parse_update(json.dumps(GOOD | dict.fromkeys(COUNTED) | {known: 0}).encode())
+    update = parse_reading(json.dumps(GOOD | dict.fromkeys(COUNTED) | {known: 0}).encode())
     check(update, Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
 
 
 def test_a_reading_without_any_number_is_refused() -> None:
     """It says nothing."""
-    update = parse_update(json.dumps(GOOD | dict.fromkeys(COUNTED)).encode())
+    update = parse_reading(json.dumps(GOOD | dict.fromkeys(COUNTED)).encode())
     with pytest.raises(Problem) as refusal:
         check(update, Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
     assert (refusal.value.status, [error["field"] for error in refusal.value.errors or []]) == (422, ["tokens_count"])
@@ -139,8 +140,8 @@ INTEGERS = {
 def test_every_integer_may_be_written_as_a_whole_float(name: str, spelling: str) -> None:
     """JSON has one kind of number: 5000.0 is an integer to its schemas, and is stored as one."""
     text = json.dumps(GOOD | INTEGERS | {name: "VALUE"}).replace('"VALUE"', spelling.format(INTEGERS[name]))
-    plain = parse_update(json.dumps(GOOD | INTEGERS).encode())
-    assert encode(parse_update(text.encode())) == encode(plain)
+    plain = parse_reading(json.dumps(GOOD | INTEGERS).encode())
+    assert encode(parse_reading(text.encode())) == encode(plain)
     assert [encode(item) for item in items_of(f"[{text}]".encode())] == [encode(plain)]
 
 
@@ -219,9 +220,9 @@ def test_a_clock_is_corrected_beyond_two_seconds(offset_ms: int | None, seconds:
 )
 def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -> None:
     """Whatever a producer's sequences are, its readings stay in their order."""
-    updates = [TelemetryUpdate("a", "p", timestamp, 1, sequence) for timestamp, sequence in moments]
+    updates = [Reading("a", "p", timestamp, 1, sequence) for timestamp, sequence in moments]
 
-    def order(readings: list[TelemetryUpdate]) -> list[int]:
+    def order(readings: list[Reading]) -> list[int]:
         return sorted(range(len(readings)), key=lambda at: (readings[at].timestamp, readings[at].sequence))
 
     assert order([shifted(update, seconds) for update in updates]) == order(updates)
@@ -230,7 +231,7 @@ def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -
 def test_a_sequence_in_milliseconds_is_shifted_along() -> None:
     """It stays the millisecond of the observation; any other number stays what it is."""
     sequences = (NOW_MS + 250, 7, 100_250, 10**12 - 1)
-    assert [shifted(TelemetryUpdate("a", "p", NOW, 1, sequence), -90).sequence for sequence in sequences] == [
+    assert [shifted(Reading("a", "p", NOW, 1, sequence), -90).sequence for sequence in sequences] == [
         NOW_MS - 89_750,
         7,
         100_250,
@@ -257,7 +258,7 @@ def test_judging_a_batch_ends_after_so_many_refusals(bad: bytes, good_in_front: 
     items = list(judge(parse_batch(body), Scope.of(["blue"]), shift_seconds=0, now_seconds=NOW, retention_seconds=WEEK))
     assert len(items) == good_in_front + 61
     judged = items[good_in_front : good_in_front + MAX_REFUSED]
-    assert all(isinstance(item, TelemetryUpdate) for item in items[:good_in_front])
+    assert all(isinstance(item, Reading) for item in items[:good_in_front])
     assert all(isinstance(item, Problem) and item.status in (403, 422) for item in judged)
     assert all(item is NOT_JUDGED for item in items[good_in_front + MAX_REFUSED :])
     assert (NOT_JUDGED.status, NOT_JUDGED.retry_after_seconds) == (429, 1)
@@ -266,4 +267,4 @@ def test_judging_a_batch_ends_after_so_many_refusals(bad: bytes, good_in_front: 
 def test_good_items_never_end_the_judging() -> None:
     """A full batch is judged whole, with fewer refusals than the bound anywhere in it."""
     body = json.dumps([GOOD if at % 25 else {"room_id": 1} for at in range(1000)]).encode()
-    assert sum(isinstance(item, TelemetryUpdate) for item in items_of(body)) == 960
+    assert sum(isinstance(item, Reading) for item in items_of(body)) == 960

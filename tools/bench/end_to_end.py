@@ -10,7 +10,8 @@ import urllib.parse
 
 from websockets.sync.client import ClientConnection, connect
 
-from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.codec import encode
+from shared.contract.readings import Reading
 
 EVERY_SECONDS = 0.05
 
@@ -26,7 +27,7 @@ def post_to_socket_ms(ingest_url: str, broadcast_url: str, producer: str, dashbo
 def _one(ingest: http.client.HTTPConnection, socket: ClientConnection, token: str, number: int) -> float:
     time.sleep(EVERY_SECONDS)
     now_ms = int(time.time() * 1000)
-    body = encode(TelemetryUpdate("end-to-end", "chaturbate", now_ms // 1000, number, now_ms))
+    body = encode(Reading("end-to-end", "chaturbate", now_ms // 1000, number, now_ms))
     start = time.perf_counter()
     ingest.request("POST", "/api/tracking/telemetry", body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
     while json.loads(socket.recv(timeout=5))["data"]["tokens"] != number:

@@ -11,13 +11,13 @@ import time
 
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, Result, Writer
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 from shared.store.redis import RedisUrl, Store
 
 
-def _reading(number: int, rooms: int) -> TelemetryUpdate:
+def _reading(number: int, rooms: int) -> Reading:
     now_ms = int(time.time() * 1000)
-    return TelemetryUpdate(f"room-{number % rooms:05d}", "chaturbate", now_ms // 1000, number % 100_000, now_ms, 250, 45, None)
+    return Reading(f"room-{number % rooms:05d}", "chaturbate", now_ms // 1000, number % 100_000, now_ms, 250, 45, None)
 
 
 async def _at_pace(writer: Writer, rate: float, count: int, rooms: int) -> list[Outcome]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from shared.contract.messages import TelemetryUpdate, encode
+from shared.contract.codec import encode
+from shared.contract.readings import Reading
 from tools.simulator.studio import Room
 
 BATCH = 1000
@@ -18,7 +19,7 @@ STEP_SECONDS = 5
 PAUSE_SECONDS = 0.6  # a token may post 2,000 readings a second
 
 
-def lived(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[TelemetryUpdate]:
+def lived(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[Reading]:
     """Lives so many minutes up to now; the last reading of each, earliest first."""
     for start in range((now_seconds // 60 - minutes) * 60, now_seconds, 60):
         moments = range(start, min(start + 60, now_seconds), STEP_SECONDS)
@@ -37,7 +38,7 @@ def _steps(start: int, now_seconds: int) -> int:
     return 2 + round(3 * (1 + math.cos((start // 60 % 1440 - 1320) / 1440 * 2 * math.pi)))
 
 
-async def post_past(past: list[TelemetryUpdate], *, url: str, token: str) -> None:
+async def post_past(past: list[Reading], *, url: str, token: str) -> None:
     """Posts the newest readings first, as an outbox does: what is on the screen comes before what is in the charts. Gives up if refused."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with contextlib.suppress(httpx.HTTPError):

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from shared.contract.messages import encode
+from shared.contract.codec import encode
 from tools.simulator.studio import Room
 
 INTERVAL_SECONDS = 5.0

@@ -7,7 +7,7 @@ tips, a goal that is reached is followed by a larger one, and rarely the balance
 import random
 from dataclasses import dataclass, field
 
-from shared.contract.messages import TelemetryUpdate
+from shared.contract.readings import Reading
 
 PLATFORMS = ("chaturbate", "stripchat", "camsoda")
 NAMES = (
@@ -32,7 +32,7 @@ class Room:
     burst_left: int = 0
     rng: random.Random = field(default_factory=random.Random, repr=False)
 
-    def step(self, now_seconds: float) -> TelemetryUpdate | None:
+    def step(self, now_seconds: float) -> Reading | None:
         """Lives five seconds; the reading its page would show, or None while it is off air."""
         if now_seconds >= self.until:
             self._change_air(now_seconds)
@@ -41,7 +41,7 @@ class Room:
         self._drift()
         self._tip()
         milliseconds = int(now_seconds * 1000)
-        return TelemetryUpdate(
+        return Reading(
             room_id=self.room_id,
             platform=self.platform,
             timestamp=milliseconds // 1000,

@@ -1,0 +1,112 @@
+"""What a producer posts, what is stored of it, and what the producer is answered: frozen structs with the codec that reads them.
+
+A reading is refused for a wrong type, an unknown field or a value out of bounds, and is never corrected: a typo must not become a zero.
+The order of the fields of `Reading` is part of the contract. Readings are stored in Redis in that order, so that the commit script finds
+the order of a stored reading, and recognizes an identical one by comparing bytes.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+MAX_COUNT: Final = 2**32 - 2  # history keeps value + 1 in 32 bits, and 0 for unknown
+MAX_SEQUENCE: Final = 2**53 - 1  # every JSON reader, and Lua, holds it exactly
+MAX_BATCH_ITEMS: Final = 1000
+MAX_INTERVAL_SECONDS: Final = 3600
+
+ROOM_PATTERN: Final = r"\A(?!\.+$)[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
+PLATFORM_PATTERN: Final = r"\A[a-z0-9][a-z0-9_-]{0,31}\Z"
+ACCOUNT_PATTERN: Final = r"\A[A-Za-z0-9._-]{1,64}\Z"
+
+RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, description="1-64 of A-Z a-z 0-9 space . _ -; no space at either end, not dots alone")]
+Platform = Annotated[str, Meta(pattern=PLATFORM_PATTERN, description="1-32 of a-z 0-9 - _; starts with a letter or digit")]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT, description="a whole number from 0 to 4294967294")]
+Seconds = Annotated[int, Meta(ge=0, le=2**40, description="Unix time in whole seconds")]
+Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE, description="a whole number from 0 to 9007199254740991")]
+Account = Annotated[str, Meta(pattern=ACCOUNT_PATTERN, description="1-64 of A-Z a-z 0-9 . _ -; whose balance it is; absent: not known")]
+Interval = Annotated[
+    int, Meta(ge=1, le=MAX_INTERVAL_SECONDS, description="seconds between two readings of this producer, 1 to 3600; absent: 5")
+]
+
+Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON reader holds exactly")]
+
+
+class Reading(Struct, frozen=True, forbid_unknown_fields=True):
+    """One reading of one room on one platform, as a producer posts it. None means unknown, never zero.
+
+    `account` and `interval_seconds` are left out of the encoding where they were not sent, so that the reading of a producer that does not
+    know them is stored byte for byte as before they existed.
+    """
+
+    room_id: RoomId
+    platform: Platform
+    timestamp: Seconds
+    tokens_count: Count | None
+    sequence: Sequence = 0
+    tips_count: Count | None = None
+    viewers_count: Count | None = None
+    goal_tokens: Count | None = None
+    account: Account | UnsetType = UNSET
+    interval_seconds: Interval | UnsetType = UNSET
+
+
+class StoredReading(Struct, frozen=True):
+    """A committed reading: what lies in Redis under the latest-value key and travels on the events channel.
+
+    `version` orders the readings of a shard; `committed_at` is Redis' clock in Unix microseconds.
+    """
+
+    room_id: str
+    platform: str
+    timestamp: Seconds
+    tokens_count: Count | None
+    sequence: Sequence
+    tips_count: Count | None
+    viewers_count: Count | None
+    goal_tokens: Count | None
+    version: Stamp
+    committed_at: Stamp
+    account: str | UnsetType = UNSET
+    interval_seconds: Interval | UnsetType = UNSET
+
+    @property
+    def made_at(self) -> int:
+        """When the reading was made, in Unix seconds by the server's clock: no reading is younger than its commit."""
+        return min(self.timestamp, self.committed_at // 1_000_000)
+
+
+ClockOffset = Annotated[int, Meta(description="milliseconds that the producer's clock is behind; only with Pulse-Sent-At")]
+
+
+class IngestAnswer(Struct, frozen=True, kw_only=True):
+    """The answer to one accepted, duplicate or late reading."""
+
+    status: str = "success"
+    message: str
+    processed_at: int
+    result: str
+    version: int
+    clock_offset_ms: ClockOffset | UnsetType = UNSET
+
+
+class BatchItem(Struct, frozen=True, omit_defaults=True):
+    """The outcome of one item of a batch; `problem` only where it was rejected."""
+
+    index: int
+    result: str
+    version: int | UnsetType = UNSET
+    problem: dict[str, Any] | UnsetType = UNSET
+
+
+class BatchAnswer(Struct, frozen=True):
+    """The outcomes of a batch, in the order of its items."""
+
+    results: list[BatchItem]
+    clock_offset_ms: ClockOffset | UnsetType = UNSET
+
+
+decode_reading: Final = msgspec.json.Decoder(Reading).decode
+decode_readings: Final = msgspec.json.Decoder(Annotated[list[Reading], Meta(min_length=1, max_length=MAX_BATCH_ITEMS)]).decode
+decode_raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+decode_stored: Final = msgspec.json.Decoder(StoredReading).decode
