@@ -1,8 +1,9 @@
-"""The composition root of the broadcast service: everything is made here, once, and passed to whoever needs it."""
+"""The composition root of the broadcast service: it creates each object once and passes it to the objects that use it."""
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,11 +11,16 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from broadcast_service.http.analytics import AnalyticsEndpoint
 from broadcast_service.http.answers import answer_client_gone
+from broadcast_service.http.authentication import Authenticator
 from broadcast_service.http.budget import Budget
+from broadcast_service.http.history import HistoryEndpoint
 from broadcast_service.http.openapi import openapi
-from broadcast_service.http.routes import Dashboards
+from broadcast_service.http.reads import Reads
+from broadcast_service.http.socket import SocketEndpoint
 from broadcast_service.http.static import pages, read_files
+from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.history import History
@@ -36,46 +42,21 @@ from shared.web.jobs import Jobs
 from shared.web.server import FRESH_SECONDS, common_routes
 from shared.web.tracing import Spans, closing
 
-STALE_SECONDS = 15  # three intervals of a producer
+STALE_SECONDS: Final = 15  # three intervals of a producer
 
 
 def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
-    """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
-    shards = settings.telemetry_shards
+    """The service as an ASGI application; `on_crash` is called when a background job ends by an exception."""
     instance = f"broadcast-{secrets.token_hex(3)}"
-    pacing = Pacing(settings.flush_share, settings.flush_max_pause_ms / 1000, settings.heartbeat_seconds)
-    relay = Relay(shards, settings.telemetry_ttl_seconds, pacing, spans)
+    audit, jobs, files = Audit(), Jobs(on_crash), read_files()
+    relay, listeners = _relay(settings, store, instance, spans)
     sessions.before_drain = relay.flush_now
-    tolerance = settings.telemetry_ttl_seconds / 2
-    listeners = [ShardListener(store, shard, relay, instance, clock_tolerance_seconds=tolerance) for shard in range(shards)]
-    audit, jobs = Audit(), Jobs(on_crash)
-
-    def on_revoked(token_ids: set[str]) -> None:
-        sessions.end_tokens(token_ids)
-        ended.end_derived(token_ids)
-
-    revocations = Revocations(store, audit, on_revoked)
-    ended = EndedScreens(store, revocations, sessions.end_tokens)
+    revocations, ended = _revocations(store, audit, sessions)
     screens = Screens(store, ended)
-    analytics = Analytics(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days)
-    reports = Reports(analytics)
-    files = read_files()
-    dashboards = Dashboards(
-        store=store,
-        shards=shards,
-        relay=relay,
-        sessions=sessions,
-        verifier=Verifier(settings.keyring, "dashboard"),
-        revocations=ended,
-        audit=audit,
-        origins=settings.allowed_origins.values,
-        terms=SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build),
-        history=History(store, shards, step_seconds=settings.history_step_seconds, retention_days=settings.history_retention_days),
-        reports=reports,
-        budget=Budget(settings.read_share),
-    )
-
-    signin = SignIn(store=store, screens=screens, claims_of=dashboards.claims_of, audit=audit)
+    authenticator = Authenticator(Verifier(settings.keyring, "dashboard"), ended, audit)
+    history, reports = _reports(settings, store)
+    reads = Reads(authenticator, Budget(settings.read_share))
+    terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
 
     def unready() -> list[str]:
         reasons = ["draining"] if sessions.draining else []
@@ -85,10 +66,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             reasons.append("too few subscriptions are proven")
         return reasons + jobs.unready()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        work = {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)}
-        work |= {
+    def work() -> dict[str, Coroutine[Any, Any, None]]:
+        return {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)} | {
             "store": store.run(),
             "relay": relay.run(),
             "sessions": sessions.run(),
@@ -97,24 +76,59 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             "reports": reports.run(),
             "audit": audit.run(),
         }
-        async with closing(spans), store, jobs.running(work):
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with closing(spans), store, jobs.running(work()):
             yield
 
-    return Guard(
-        Starlette(
-            routes=[*dashboards.routes(), *signin.routes(), *common_routes(openapi, unready), pages(files.pages)],
-            lifespan=lifespan,
-            middleware=[Middleware(CookieAccess, screens=screens)],
-            exception_handlers={
-                Problem: audit.answer_problem,
-                ClientDisconnect: answer_client_gone,
-                HTTPException: answer_http_exception,
-                Exception: answer_internal_error,
-            },
-        )
-    )
+    routes = [
+        *SocketEndpoint(relay, sessions, authenticator, audit, origins=settings.allowed_origins.values, terms=terms).routes(),
+        *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
+        *HistoryEndpoint(reads, history).routes(),
+        *AnalyticsEndpoint(reads, reports, settings.history_step_seconds).routes(),
+        *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
+        *common_routes(openapi, unready),
+        pages(files.pages),
+    ]
+    handlers: dict[Any, Any] = {
+        Problem: audit.answer_problem,
+        ClientDisconnect: answer_client_gone,
+        HTTPException: answer_http_exception,
+        Exception: answer_internal_error,
+    }
+    middleware = [Middleware(CookieAccess, screens=screens)]
+    return Guard(Starlette(routes=routes, lifespan=lifespan, middleware=middleware, exception_handlers=handlers))
+
+
+def _relay(settings: BroadcastSettings, store: Store, instance: str, spans: Spans | None) -> tuple[Relay, list[ShardListener]]:
+    """The relay, and the listeners that deliver the readings of each shard to it."""
+    pacing = Pacing(settings.flush_share, settings.flush_max_pause_ms / 1000, settings.heartbeat_seconds)
+    relay = Relay(settings.telemetry_shards, settings.telemetry_ttl_seconds, pacing, spans)
+    tolerance = settings.telemetry_ttl_seconds / 2
+    shards = range(settings.telemetry_shards)
+    return relay, [ShardListener(store, shard, relay, instance, clock_tolerance_seconds=tolerance) for shard in shards]
+
+
+def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revocations, EndedScreens]:
+    """The lists of revoked tokens and of ended screens; the sessions of either are closed."""
+
+    def on_revoked(token_ids: set[str]) -> None:
+        sessions.end_tokens(token_ids)
+        ended.end_derived(token_ids)
+
+    revocations = Revocations(store, audit, on_revoked)
+    ended = EndedScreens(store, revocations, sessions.end_tokens)
+    return revocations, ended
+
+
+def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports]:
+    """The history of single rooms, and the reports over all feeds in scope."""
+    shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
+    history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
+    return history, Reports(Analytics(store, shards, step_seconds=step_seconds, retention_days=retention_days))
 
 
 def connection_limits(settings: BroadcastSettings) -> ConnectionLimits:
-    """The connection connection_limits of the settings."""
+    """The limits on connections from the settings."""
     return ConnectionLimits(settings.max_connections, settings.max_connections_per_subject, settings.max_connections_per_address)

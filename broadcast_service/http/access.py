@@ -1,6 +1,6 @@
-"""Decides whether an upgrade request becomes a session. Pure: a request's parts in, an `Agreement` or a Problem out.
+"""Decides whether an upgrade request becomes a session. Pure: takes the parts of a request, returns an `Agreement` or raises a Problem.
 
-Everything is decided before the upgrade, so that every refusal is a real HTTP status.
+Everything is decided before the upgrade, so that each refusal has an HTTP status.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,11 +8,12 @@ from typing import Final, NamedTuple
 
 from starlette.datastructures import Headers, QueryParams
 
+from broadcast_service.http.parameters import filter_of, since_of
 from broadcast_service.websocket.frames import PULSE, Encoding
 from shared.auth.origins import is_own, normalised, shown
 from shared.auth.scope import Scope, ScopeError
 from shared.auth.screens import Screen
-from shared.contract.events import MAX_PATTERNS, FilterMessage
+from shared.contract.events import FilterMessage
 from shared.contract.problems import Problem, unauthorized
 from shared.tokens import Claims, TokenError, bearer
 
@@ -22,7 +23,7 @@ TOKEN_PARAMETERS: Final = ("token", "access_token", "jwt", "authorization")
 
 
 class Agreement(NamedTuple):
-    """The terms under which a socket may open."""
+    """What a handshake that is accepted agreed on."""
 
     claims: Claims
     encoding: Encoding
@@ -32,7 +33,7 @@ class Agreement(NamedTuple):
 
     @property
     def subprotocol(self) -> str | None:
-        """What to echo."""
+        """The subprotocol that the server selects."""
         return PULSE if self.encoding.is_pulse else None
 
 
@@ -45,11 +46,11 @@ def agree(
     verify: Callable[[str], Claims],
     screen: Screen | Problem | None = None,
 ) -> Agreement:
-    """Checks origin, then credential, then protocol and scope; raises a Problem."""
+    """Checks origin, credential, subprotocol and scope, in this order; raises a Problem."""
     check_origin(headers, origins)
     claims = authenticate(headers, query, offered, verify, screen)
     filter_ = filter_of(query)
-    return Agreement(claims, _encoding(offered), narrowed(claims, filter_), filter_, _since(query))
+    return Agreement(claims, _encoding(offered), narrowed(claims, filter_), filter_, since_of(query))
 
 
 def authenticate(
@@ -59,7 +60,7 @@ def authenticate(
     verify: Callable[[str], Claims],
     screen: Screen | Problem | None = None,
 ) -> Claims:
-    """The claims of the one token, or without one those of the signed-in screen; raises a 400 or 401 Problem, or the screen's own."""
+    """The claims of the only token, or of the signed-in screen when there is no token; raises a 400 or 401 Problem, or `screen`."""
     if any(name.lower() in TOKEN_PARAMETERS for name in query):
         raise Problem(400, "a token does not belong in a URL")
     authorization = headers.getlist("authorization")
@@ -80,13 +81,8 @@ def authenticate(
     raise unauthorized()
 
 
-def filter_of(query: QueryParams) -> FilterMessage:
-    """The narrowing that `rooms=` and `platforms=` ask for; empty means none."""
-    return FilterMessage(_list(query, "rooms"), _list(query, "platforms"))
-
-
 def narrowed(claims: Claims, filter_: FilterMessage) -> Scope:
-    """The part of the token's scope that was asked for; raises a 403 Problem when it is not wholly inside."""
+    """The part of the token's scope that a filter names; raises a 403 Problem when the scope does not cover all of it."""
     try:
         return claims.scope.narrow(filter_.rooms, filter_.platforms)
     except ScopeError as error:
@@ -94,10 +90,10 @@ def narrowed(claims: Claims, filter_: FilterMessage) -> Scope:
 
 
 def check_origin(headers: Headers, origins: frozenset[str]) -> None:
-    """Compares a browser's `Origin` with the request's own host and with ALLOWED_ORIGINS, as browsers write them; raises a 403 Problem.
+    """Compares a browser's `Origin` with the request's host and with ALLOWED_ORIGINS; raises a 403 Problem.
 
-    A page cannot set `Origin`, and a browser leaves it out of a plain GET of the page's own server. Such a request may name the page's
-    origin in `Pulse-Origin` instead, to learn what would become of its socket; it decides nothing else.
+    A page cannot set `Origin`, and a browser omits it from a plain GET of the page's own server. Such a request can name the page's origin
+    in `Pulse-Origin` instead, to learn whether its socket would be refused; the header has no other effect.
     """
     given = headers.getlist("origin") or headers.getlist(PAGE_ORIGIN)
     if not given:
@@ -115,7 +111,7 @@ def check_origin(headers: Headers, origins: frozenset[str]) -> None:
 
 
 def no_socket(headers: Headers, http_version: str) -> Problem:
-    """Why a request for the socket's path opens none: it is a plain one, or a proxy in between made it one."""
+    """The 426 Problem of a request that is not an upgrade: a plain GET, or a handshake from which a proxy removed the upgrade."""
     members, detail = {"code": "upgrade_required"}, "this path speaks WebSocket"
     if "sec-websocket-key" in headers:
         members = {"code": "upgrade_dropped"}
@@ -132,16 +128,3 @@ def _encoding(offered: Sequence[str]) -> Encoding:
     if offered:
         raise Problem(400, f"none of the offered subprotocols is known; this server speaks {PULSE}")
     return Encoding.SINGLE
-
-
-def _list(query: QueryParams, name: str) -> list[str] | None:
-    values = [part.strip() for value in query.getlist(name) for part in value.split(",") if part.strip()]
-    if len(values) > MAX_PATTERNS:
-        raise Problem(400, f"{name} holds more than {MAX_PATTERNS} names")
-    return values or None
-
-
-def _since(query: QueryParams) -> int | None:
-    """The version to resume from; anything that is none means a full snapshot."""
-    text = query.get("since", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else None

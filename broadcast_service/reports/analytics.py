@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import FEED, SLOT, STEP
+from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.earnings import Coverage, Detail, Feed, Steps, Tally, earned, last_known
 from broadcast_service.reports.feeds import FeedIndex
-from broadcast_service.reports.history import MAX_POINTS, int_parameter, invalid_parameter
+from broadcast_service.reports.history import MAX_POINTS
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, DayBalances, chunks_of_day, day_balances

@@ -13,10 +13,10 @@ from msgspec import Struct
 from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import POINT
+from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.earnings import Feed
 from shared.contract import keys
 from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS, OLD_RECORD_BYTES, RECORD_BYTES, Record, unpack, unpack_old
-from shared.contract.problems import Problem
 from shared.store.redis import Store
 
 MAX_POINTS: Final = 11_000  # a week at one a minute, and some
@@ -55,21 +55,6 @@ def parse_span(query: QueryParams, step_seconds: int, *, now_seconds: int) -> Sp
     if (end - start) // step > MAX_POINTS:
         raise invalid_parameter("step", f"gives more than {MAX_POINTS} points")
     return Span(start, end, step)
-
-
-def int_parameter(query: QueryParams, name: str, default: int) -> int:
-    """A parameter that is a whole number; raises a 422 Problem."""
-    text = query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 11):  # beyond the year 5138 a day has no name
-        raise invalid_parameter(name, "should be a whole number of seconds")
-    return int(text)
-
-
-def invalid_parameter(name: str, detail: str) -> Problem:
-    """The refusal of a parameter."""
-    return Problem(422, f"{name} {detail}", errors=[{"field": name, "detail": detail}])
 
 
 def thinned(points: Iterable[Point], step: int) -> dict[int, Point]:

@@ -1,0 +1,88 @@
+"""`/ws/dashboard`: the handshake that starts a session, and the answer to a plain GET of the same path."""
+
+import functools
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from broadcast_service import metrics
+from broadcast_service.http.access import Agreement, agree, check_origin, narrowed, no_socket
+from broadcast_service.http.authentication import Authenticator
+from broadcast_service.http.parameters import filter_of
+from broadcast_service.relay.relay import Relay
+from broadcast_service.sessions.registry import Sessions, Slot
+from broadcast_service.sessions.session import Session, SessionTerms
+from broadcast_service.signin.access import SCREEN
+from broadcast_service.websocket.protocol import EXTENSION
+from shared.auth.audit import Audit
+from shared.contract.problems import Problem
+
+
+class SocketEndpoint:
+    """Decides over a handshake and hands the connection to a session. `origins` are the browser origins of ALLOWED_ORIGINS."""
+
+    def __init__(
+        self, relay: Relay, sessions: Sessions, authenticator: Authenticator, audit: Audit, *, origins: frozenset[str], terms: SessionTerms
+    ) -> None:
+        self._relay = relay
+        self._sessions = sessions
+        self._authenticator = authenticator
+        self._audit = audit
+        self._report = audit.session  # one bound method for all sessions
+        self._origins = origins
+        self._terms = terms
+
+    def routes(self) -> list[BaseRoute]:
+        """Starlette's routes to the methods below."""
+        return [WebSocketRoute("/ws/dashboard", self.open), Route("/ws/dashboard", self.upgrade_required)]
+
+    async def open(self, websocket: WebSocket) -> None:
+        """Accepts a handshake and starts its session, or refuses it with an HTTP status."""
+        slot: Slot | None = None
+        try:
+            agreement = agree(
+                websocket.headers,
+                websocket.query_params,
+                websocket.scope["subprotocols"],
+                origins=self._origins,
+                verify=self._authenticator.verify_for(websocket),
+                screen=websocket.scope.get(SCREEN),
+            )
+            address = websocket.client.host if websocket.client else ""
+            slot = self._sessions.admit(agreement.claims.subject, address)
+            await websocket.accept(agreement.subprotocol)
+            self._start(websocket, agreement, slot)
+            slot = None
+        except Problem as problem:
+            metrics.handshakes.labels(str(problem.status)).inc()
+            self._audit.refusal(websocket, problem)
+            await websocket.send_denial_response(problem.response())
+        finally:
+            if slot is not None:
+                slot.release()
+
+    def _start(self, websocket: WebSocket, agreement: Agreement, slot: Slot) -> None:
+        session = Session(
+            self._relay,
+            agreement.claims,
+            agreement.encoding,
+            renew=functools.partial(self._authenticator.renew, agreement.claims),
+            on_end=self._sessions.remove,
+            report=self._report,
+        )
+        connection = websocket.scope["extensions"][EXTENSION](session)
+        self._sessions.add(session, slot)
+        session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
+        metrics.handshakes.labels("101").inc()
+        self._audit.session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
+
+    async def upgrade_required(self, request: Request) -> Response:
+        """A plain GET: raises the Problem that would refuse a handshake of the same page and credential, else a 426 Problem."""
+        check_origin(request.headers, self._origins)
+        if "authorization" in request.headers or SCREEN in request.scope:
+            claims = self._authenticator.claims_of(request)
+            narrowed(claims, filter_of(request.query_params))
+            self._sessions.admit(claims.subject, request.client.host if request.client else "").release()
+        raise no_socket(request.headers, request.scope["http_version"])
