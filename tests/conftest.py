@@ -7,7 +7,8 @@ from hypothesis import settings
 from playwright.sync_api import Playwright, sync_playwright
 
 from tests.support import needs
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 ORIGIN = "https://studio.example"
 

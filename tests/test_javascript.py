@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.support import needs
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 
 @pytest.mark.parametrize("folder", ["dashboard", "extension"])

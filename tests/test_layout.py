@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 PACKAGES = ("shared", "ingest_service", "broadcast_service")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -15,7 +15,7 @@ from shared.auth import audit
 from shared.settings import CommonSettings, Origins, Proxies, describe
 from shared.tokens import Keyring
 from tests.test_layout import MODULES, tree
-from tools.stack import ROOT, Service
+from tools.processes import ROOT, Service
 
 TEXT = (ROOT / "docs/operations.md").read_text()
 HEADINGS = {"Both services": CommonSettings, "Ingest": IngestSettings, "Broadcast": BroadcastSettings}

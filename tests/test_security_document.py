@@ -4,7 +4,7 @@ import ast
 import re
 
 from tests.test_layout import FUNCTIONS, tree
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 ROWS = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ") and not line.startswith("| threat")]
 

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 LOCKS = ["requirements.txt", "requirements-otel.txt", "requirements-dev.txt"]
 PINNED = re.compile(r"\A[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+\Z")

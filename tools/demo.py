@@ -6,7 +6,7 @@ import re
 import threading
 from typing import Final, Self
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 DIRECTORY: Final = ROOT / "extension" / "demo"
 PAGE_PATH: Final = re.compile(r"/demo/[\w-]{1,64}/?\Z")

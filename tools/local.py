@@ -28,10 +28,11 @@ from shared.contract.readings import Reading
 from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens import ED25519, SecretKeys
 from tools.demo import DemoPage
+from tools.processes import ROOT, Service, StackError
 from tools.simulator.past import lived, post_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
-from tools.stack import ROOT, Service, Stack, StackError
+from tools.stack import Stack
 
 DIRECTORY = ROOT / ".local"
 DEFAULT_ROOMS = 36

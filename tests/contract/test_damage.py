@@ -27,7 +27,7 @@ from tests.contract.committing import (
     shard_writer,
     update,
 )
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 

@@ -14,6 +14,7 @@ from ingest_service.writer import MAX_WAITING, Overloaded, Result, ShardWriter, 
 from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from tests.contract.committing import at_work, latest, listening, results, shard_writer, update
 from tests.contract.servers import Server
+from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +26,7 @@ def rooms(count: int, prefix: str = "room") -> list[Reading]:
 
 async def until_sent(writer: ShardWriter) -> None:
     """Waits until what was submitted is on its way."""
-    async with asyncio.timeout(5):
-        while writer._waiting:
-            await asyncio.sleep(0)
+    await wait_until_async(lambda: not writer._waiting, "the submission is sent", poll_seconds=0)
 
 
 async def test_what_arrives_together_is_one_commit(redis: Redis) -> None:

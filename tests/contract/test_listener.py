@@ -1,6 +1,5 @@
 """A shard's listener on each real server: when it reads, and how it ends what it does."""
 
-import asyncio
 import time
 
 import pytest
@@ -10,9 +9,9 @@ from broadcast_service.relay.relay import Pacing, Relay
 from shared.store import listener
 from shared.store.listener import ShardListener
 from tests.contract.committing import TTL, OneNode, at_work, commit, update
+from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
-WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 0.4
 
 
@@ -26,9 +25,7 @@ class Paced(Relay):
 
 async def until(relay: Relay, rooms: int) -> float:
     """The moment at which so many rooms are known."""
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while len(relay) < rooms:
-            await asyncio.sleep(0.001)
+    await wait_until_async(lambda: len(relay) >= rooms, f"{rooms} rooms", poll_seconds=0.001)
     return time.monotonic()
 
 
@@ -38,9 +35,7 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
     relay = Paced(1, TTL, Pacing(share=0.5, max_pause_seconds=0, heartbeat_seconds=60))
     shard = ShardListener(OneNode(real), 0, relay, "test")
     async with at_work(shard):
-        async with asyncio.timeout(WITHIN_SECONDS):
-            while not shard.confirmed:
-                await asyncio.sleep(0.01)
+        await wait_until_async(lambda: shard.confirmed, "the shard is confirmed")
         await commit(real, update(room_id="first"))
         first = await until(relay, 1)
         for number in range(5):

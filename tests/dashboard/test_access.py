@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import Studio
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 
 def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit: Opener) -> None:

@@ -3,7 +3,7 @@
 import pathlib
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tools.waiting import wait_until
 
 ROOMS = ("one", "two", "three")
 TILES = ("live", "viewers", "hour", "today")
@@ -56,14 +57,6 @@ def opened(dashboard: Dashboard, query: str = "") -> Page:
     return page
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Asks again and again until the condition holds; fails after ten seconds."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def stays_known(page: Page) -> None:
     """More than a minute passes: every room is last known, every total as it was, and only ages have grown."""
     page.clock.fast_forward(80_000)
@@ -95,7 +88,7 @@ def test_a_lost_source_keeps_what_was_known(fragile: Studio, visit: Opener) -> N
     """The same while the link goes on and the server has nothing to say."""
     page = opened(visit(fragile))
     assert fragile.stack.redis is not None
-    with fragile.stack.redis.stopped():
+    with fragile.stack.redis.frozen():
         expect(page.locator("#link-word")).to_have_text("Degraded", timeout=RECOVERED_WITHIN_MS)
         expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
         assert tiles(page) == ["3", "21", "1,500", "1,500"]
@@ -137,7 +130,10 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
 def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Studio, visit: Opener, reporting: OnAir) -> None:
     """The server knows the last values: they are last known, and what history cannot answer is a dash."""
     assert fragile.stack.redis is not None
-    until(lambda: [event["data"]["viewers"] for event in fragile.get("/api/tracking/telemetry")[1]["events"]] == [7] * len(ROOMS))
+    wait_until(
+        lambda: [event["data"]["viewers"] for event in fragile.get("/api/tracking/telemetry")[1]["events"]] == [7] * len(ROOMS),
+        "the values after the restart",
+    )
     fragile.stack.redis.kill()
     reporting.stop()
     page = visit(fragile).open().page

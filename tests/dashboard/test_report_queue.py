@@ -17,7 +17,7 @@ from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
 from shared.store.redis import RedisUrl, Store
-from tools.stack import RedisServer
+from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import NO_ROOM, Studio
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 
 def link(studio: Studio) -> str:

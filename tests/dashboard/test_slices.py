@@ -21,7 +21,7 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import RedisUrl, Store
 from shared.web.server import json_response
 from tests.support import speed
-from tools.stack import RedisServer
+from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 

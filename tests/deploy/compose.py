@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from deploy.make_env import fill
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 FILE: Final = (ROOT / "compose.yaml").read_text()
 PORTS: Final = {name: (ROOT / "deploy" / "caddy" / name).read_text() for name in ("ports.yaml", "ports.domain.yaml")}

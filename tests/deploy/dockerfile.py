@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 TEXT: Final = (ROOT / "Dockerfile").read_text()
 

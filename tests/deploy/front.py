@@ -10,7 +10,8 @@ from typing import Final
 from tests.deploy.names import Names
 from tests.deploy.store import Store
 from tests.support import needs
-from tools.stack import ROOT, Service, Stack, free_port
+from tools.processes import ROOT, Service, free_port
+from tools.stack import Stack
 
 CADDYFILE: Final = ROOT / "deploy" / "caddy" / "Caddyfile"
 ADDRESSES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # loopback has room for a replica each, all on the same port
@@ -63,7 +64,7 @@ class Front(Service):
     def reload(self) -> None:
         """Loads the configuration again, as an operator does after a change."""
         command = [needs.caddy(), "reload", "--force", "--address", self.admin, "--config", str(CADDYFILE), "--adapter", "caddyfile"]
-        subprocess.run(command, env=dict(self._environment), capture_output=True, check=True, timeout=30)
+        subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=30)
 
 
 class Replicas:

@@ -11,8 +11,7 @@ from typing import Final
 import redis
 
 from tests.support import needs
-from tests.support.clients import wait_until
-from tools.stack import ROOT, free_port
+from tools.processes import ROOT, Process, free_port
 
 SCRIPT: Final = ROOT / "deploy" / "redis" / "start.sh"
 SERVICES: Final = ("ingest", "broadcast", "tokens", "monitor")  # who may do no more than they need
@@ -45,15 +44,13 @@ class Store:
         passwords = {f"REDIS_{user.upper()}_PASSWORD": password for user, password in self.passwords.items()}
         path = f"{pathlib.Path(needs.redis_server()).parent}:{os.environ['PATH']}"
         environment = {"PATH": path, "TMPDIR": str(self.directory), **passwords}
-        with (self.directory / "redis.log").open("w") as log:
-            command = ["sh", str(SCRIPT), "--port", str(self.port), "--bind", "127.0.0.1"]
-            process = subprocess.Popen(command, cwd=self.directory, env=environment, stdout=log, stderr=log)
+        command = ["sh", str(SCRIPT), "--port", str(self.port), "--bind", "127.0.0.1"]
+        process = Process(command, log=self.directory / "redis.log", environment=environment, cwd=self.directory)
         try:
-            wait_until(self._answers, what="an answer of the server")
+            process.launch_until(self._answers)
             yield self
         finally:
-            process.terminate()
-            process.wait(10)
+            process.stop()
 
     def _answers(self) -> bool:
         """Asks as the health check of compose.yaml does."""

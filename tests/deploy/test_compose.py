@@ -21,7 +21,7 @@ from shared.settings import CommonSettings, SettingsError, for_audience, load
 from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
 from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 SERVICES = services()
 SETTINGS: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "tokens": CommonSettings}

@@ -21,8 +21,9 @@ from broadcast_service.http.static import DIRECTORY, HEADERS
 from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
-from tests.support.clients import Dashboard, OldClient, Producer, metric, wait_until
-from tools.stack import ROOT
+from tests.support.clients import Dashboard, OldClient, Producer, metric
+from tools.processes import ROOT
+from tools.waiting import wait_until
 
 TELEMETRY = "/api/tracking/telemetry"
 
@@ -38,7 +39,7 @@ def test_a_reading_goes_all_the_way_over_tls(production: Chain) -> None:
     ):
         assert p.post("through", 7).json()["result"] == "accepted"
         dashboard.wait_for_tokens("through", 7)
-        wait_until(lambda: old.next()["room_id"] == "through", what="the event of old")
+        wait_until(lambda: old.next()["room_id"] == "through", "the event of old")
     with Dashboard(front.url, token) as late:
         late.wait_for_tokens("through", 7)
 
@@ -56,7 +57,7 @@ def test_batches_and_reads_go_to_their_services(production: Chain) -> None:
         results = client.post(f"{TELEMETRY}/batch", json=readings, headers=posting).json()["results"]
         assert [result["result"] for result in results] == ["accepted"] * 5
         assert client.get(f"{TELEMETRY}/batch-3/camsoda", headers=reading).json()["tokens_count"] == 3
-        known = wait_until(lambda: client.get(TELEMETRY, headers=reading).json()["events"], what="the latest values")
+        known = wait_until(lambda: client.get(TELEMETRY, headers=reading).json()["events"], "the latest values")
         assert {event["event_type"] for event in known} == {"TELEMETRY_UPDATE"}
         assert client.get("/api/tracking/analytics", headers=reading).status_code == 200
         assert client.get(f"{TELEMETRY}/batch-3/camsoda/history", headers=reading).status_code == 200
@@ -243,7 +244,7 @@ def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         dashboards = list(threads.map(lambda _: come_in(front.url, token), range(8)))
     try:
-        wait_until(lambda: all(metric(b.url, "pulse_clients") >= 3 for b in replicas.broadcasts), what="a share for each")
+        wait_until(lambda: all(metric(b.url, "pulse_clients") >= 3 for b in replicas.broadcasts), "a share for each")
     finally:
         for dashboard in dashboards:
             dashboard.__exit__()
@@ -275,7 +276,7 @@ def test_sockets_survive_a_reload(production: Chain) -> None:
         Dashboard(front.url, replicas.stack.token("dashboard")) as dashboard,
         Producer(front.url, replicas.stack.token("ingest")) as producer,
     ):
-        dashboard.wait_for(lambda d: d.of("SYNC"), what="the snapshot")
+        dashboard.wait_for(lambda d: d.of("SYNC"), "the snapshot")
         front.reload()
         producer.post("reloaded", 3)
         dashboard.wait_for_tokens("reloaded", 3)

@@ -14,7 +14,8 @@ from tests.deploy.conftest import Chain
 from tests.deploy.front import Front, Replicas, is_debians
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, acting
-from tests.support.clients import Dashboard, Producer, metric, wait_until
+from tests.support.clients import Dashboard, Producer, metric
+from tools.waiting import wait_until
 
 KILLED_WITHIN = 8.0
 
@@ -62,9 +63,9 @@ def test_a_replica_that_is_added_is_found(own_chain: Callable[..., Chain]) -> No
             dashboards.enter_context(Dashboard(front.url, token))
             return metric(third.url, "pulse_clients") > 0
 
-        wait_until(has_some, what="a socket on the third replica")
+        wait_until(has_some, "a socket on the third replica")
         assert producer.post("added", 1).status_code == 200
-        wait_until(lambda: metric(third.url, 'pulse_readings_received_total{source="live"}') > 0, what="the reading")
+        wait_until(lambda: metric(third.url, 'pulse_readings_received_total{source="live"}') > 0, "the reading")
     assert "Strict-Transport-Security" not in httpx.get(front.url).headers
 
 
@@ -86,7 +87,7 @@ def test_each_client_has_its_own_address_behind_the_front(own_chain: Callable[..
         def each_has_one() -> bool:
             return status("127.0.0.9") > 0 and all(metric(broadcast.url, "pulse_clients") == 1 for broadcast in replicas.broadcasts)
 
-        wait_until(each_has_one, what="a socket of the first address on each replica")
+        wait_until(each_has_one, "a socket of the first address on each replica")
         assert status("127.0.0.10") == 101
         assert status("127.0.0.9", **{"X-Forwarded-For": "192.0.2.1"}) == 429
         straight = replicas.broadcasts[0].url.replace("http", "ws") + "/ws/dashboard"

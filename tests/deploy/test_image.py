@@ -14,8 +14,9 @@ import pytest
 
 from tests.deploy import dockerfile
 from tests.support import needs
-from tests.support.clients import wait_until
-from tools.stack import ROOT, Service, Stack, free_port
+from tools.processes import ROOT, Service, free_port
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 SERVICES = ("ingest", "broadcast")
 UID = "10001"
@@ -55,7 +56,7 @@ class Contained(Service):
 
     def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         """Runs another command beside it."""
-        environment = dict(self._environment)
+        environment = self.environment
         return subprocess.run(self.inside(command), env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -125,7 +126,7 @@ def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venv: pathlib.Path,
             assert "<title>" in httpx.get(service.url).text
         assert stack.redis is not None
         stack.redis.kill()
-        wait_until(lambda: service.run(health).returncode, what="the health check's refusal")
+        wait_until(lambda: service.run(health).returncode, "the health check's refusal")
         service.signal(signal.SIGTERM)
         assert service.wait(10) in (0, -signal.SIGTERM)
 

@@ -17,7 +17,8 @@ from shared.store.redis import RedisUrl, Store
 from shared.tokens import PublicKeys, verify
 from tests.deploy import dockerfile
 from tests.deploy.compose import parse_env, services
-from tools.stack import ROOT, Stack
+from tools.processes import ROOT
+from tools.stack import Stack
 
 DOCKER = f"""#!/bin/sh
 echo "$*" >>docker.log

@@ -11,7 +11,8 @@ from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
 from tests.e2e.dashboards import UPGRADE, carried
 from tests.e2e.raw import head
-from tests.support.clients import metric, wait_until
+from tests.support.clients import metric
+from tools.waiting import wait_until
 
 MIB: Final = 1024 * 1024
 UNITS: Final = {"k": 1024, "m": MIB, "g": 1024 * MIB}
@@ -73,11 +74,11 @@ def test_a_socket_costs_the_front_no_more_than_is_reckoned(production: Chain) ->
             before = sum(metric(broadcast.url, "pulse_clients") for broadcast in replicas.broadcasts)
             wait_until(
                 lambda: sum(metric(broadcast.url, "pulse_clients") for broadcast in replicas.broadcasts) >= min(before, count),
-                what="the sockets",
+                "the sockets",
             )
 
         opened(20)
         before = resident(front.pid)
         opened(SOCKETS)
-        wait_until(lambda: sum(metric(b.url, "pulse_clients") for b in replicas.broadcasts) >= SOCKETS, what="all sockets")
+        wait_until(lambda: sum(metric(b.url, "pulse_clients") for b in replicas.broadcasts) >= SOCKETS, "all sockets")
         assert (resident(front.pid) - before) / SOCKETS < FRONT_SOCKET_BYTES

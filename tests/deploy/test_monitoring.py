@@ -24,7 +24,7 @@ from tests.deploy.conftest import Chain
 from tests.deploy.store import Store
 from tests.support import needs
 from tests.support.clients import Dashboard, Producer
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 SERVICES: Final = services()

@@ -15,8 +15,9 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.support import needs
-from tests.support.clients import wait_until
-from tools.stack import ROOT, Service, Stack, free_port
+from tools.processes import ROOT, Service, free_port
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 CONFIGURATION = """
 daemon off; pid {directory}/nginx.pid; error_log {directory}/error.log; worker_processes 1;
@@ -58,7 +59,7 @@ def nginx(tmp_path: pathlib.Path) -> Iterator[Start]:
                     return httpx.get(f"http://127.0.0.1:{port}/").status_code > 0
                 return False
 
-            wait_until(answers, what="an answer of nginx")
+            wait_until(answers, "an answer of nginx")
             return port
 
         yield start

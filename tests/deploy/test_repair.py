@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from tests.support import needs
-from tests.support.clients import wait_until
-from tools.stack import ROOT, free_port
+from tools.processes import ROOT, Process, free_port
+from tools.waiting import wait_until
 
 KEYS = {f"key-{number}": str(number) for number in range(5)}
 
@@ -31,8 +31,8 @@ def server(directory: pathlib.Path) -> Iterator["redis.Redis | None"]:
         "--dir",
         str(directory),
     ]
-    with (directory / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+    process = Process(command, log=directory / "log")
+    process.launch()
     client = redis.Redis(port=port, decode_responses=True, protocol=2, driver_info=None)
 
     def state() -> str:
@@ -41,11 +41,10 @@ def server(directory: pathlib.Path) -> Iterator["redis.Redis | None"]:
         return "ended" if process.poll() is not None else ""
 
     try:
-        yield client if wait_until(state, what="a start or an end") == "answers" else None
+        yield client if wait_until(state, "a start or an end") == "answers" else None
     finally:
         client.close()
         process.kill()
-        process.wait()
 
 
 def newest(directory: pathlib.Path) -> pathlib.Path:
@@ -114,7 +113,7 @@ def test_the_runbook_brings_back_what_was_written(tmp_path: pathlib.Path, damage
             client.set(key, value)
             if rewritten and key == "key-2":
                 client.bgrewriteaof()
-                wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], what="the rewrite")
+                wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "the rewrite")
     damage(tmp_path)
     with server(tmp_path) as client:
         refused = client is None or client.dbsize() < len(KEYS)

@@ -11,8 +11,10 @@ import redis
 from shared.contract import keys
 from shared.contract.keys import REVOKED_TOKENS
 from tests.deploy.store import SCRIPT, SERVICES, Store
-from tests.support.clients import Dashboard, Producer, wait_until
-from tools.stack import ROOT, Stack
+from tests.support.clients import Dashboard, Producer
+from tools.processes import ROOT
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 ROOM = (0, "room", "stripchat")
 HISTORY = keys.history(*ROOM, "2026-01-01", 60)
@@ -123,7 +125,7 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
         with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, token) as dashboard:
             assert producer.post("room", 1).json()["result"] == "accepted"
             dashboard.wait_for_tokens("room", 1)
-            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", what="a proven subscription")
+            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", "a proven subscription")
             with Producer(broadcast.url, token) as reader:
                 for path in ("", "/room/stripchat", "/room/stripchat/history"):
                     assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
@@ -132,7 +134,7 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
             subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
             assert dashboard.wait_for_close() == 4401
         with store.client(store.credential("monitor")) as monitor:
-            errors = wait_until(lambda: monitor.info("errorstats"), what="the record")
+            errors = wait_until(lambda: monitor.info("errorstats"), "the record")
             assert [name for name in errors if "NOPERM" in name] == []
             assert monitor.info("persistence")["aof_enabled"] == 1
 

@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.nodes import Cluster, Sentinels, slot_of
-from tools.stack import Service, Stack
+from tests.support.redis_topologies import Cluster, Sentinels, slot_of
+from tools.processes import Service
+from tools.stack import Stack
 
 Pair = tuple[Stack, Service, Service]
 

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.e2e.raw import Answer, Headers, exchange, head
-from tools.stack import Service
+from tools.processes import Service
 
 PATH = "/ws/dashboard"
 WAIT_SECONDS = 10.0

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from tests.e2e.raw import Answer, Headers, exchange, request
-from tools.stack import Service
+from tools.processes import Service
 
 ONE = "/api/tracking/telemetry"
 BATCH = ONE + "/batch"

@@ -13,7 +13,8 @@ import pytest
 from shared.web.address_budget import BURST_SECONDS, REQUEST
 from tests.e2e.posting import JSON, ONE, authorization, reading
 from tests.e2e.raw import TIMEOUT_SECONDS, Headers, exchange, head, request
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 SHARE = 0.001
 MOST = int(SHARE * 1000 * BURST_SECONDS / REQUEST) + 50  # what a burst of that share may be, with what comes back meanwhile

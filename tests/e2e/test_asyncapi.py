@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 
 from broadcast_service.http.asyncapi import EVENTS, MESSAGES, asyncapi
 from tests.support.clients import Dashboard, Producer
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 
 def test_the_document_is_what_the_message_types_say() -> None:
@@ -25,7 +26,7 @@ def test_every_event_a_dashboard_hears_fits_its_schema(stack: Stack) -> None:
         producer.post("described", 1)
         for message in ({"type": "ping"}, {"type": "auth", "token": token}, {"type": "nonsense"}):
             dashboard.send(**message)
-        dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED") and d.of("ERROR") and d.of("PONG"), what="the events")
+        dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED") and d.of("ERROR") and d.of("PONG"), "the events")
         broadcast.signal(signal.SIGTERM)
         dashboard.wait_for_close()
     broadcast.wait(12)
@@ -67,5 +68,5 @@ def test_the_service_takes_what_the_document_describes_and_nothing_else(broadcas
     with Dashboard(broadcast.url, token) as dashboard:
         dashboard.send(**message)
         dashboard.send(type="ping")
-        dashboard.wait_for(lambda d: d.of("PONG"), what="the answer")
+        dashboard.wait_for(lambda d: d.of("PONG"), "the answer")
         assert [event["code"] for event in dashboard.of("ERROR")] == ([] if name in FITTING else ["bad_message"])

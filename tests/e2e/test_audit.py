@@ -14,8 +14,9 @@ from shared.contract.keys import REVOKED_TOKENS
 from tests.e2e.dashboards import PATH, dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import exchange, request
-from tests.support.clients import wait_until
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 
 def audited(service: Service, event: str, **who: Any) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], st
     [ordered] = [json.loads(line) for line in done.stderr.splitlines()]
     assert (ordered["event"], ordered["audit"], done.stdout) == ("token.revoked", True, "")
     for service in quiet:
-        wait_until(functools.partial(audited, service, "token.revoked", jti=ordered["jti"]), what="the record")
+        wait_until(functools.partial(audited, service, "token.revoked", jti=ordered["jti"]), "the record")
     upgrade(broadcast, (authorization(token),))
     assert audited(broadcast, "token.refused", subject="leaver", jti=ordered["jti"], reason="revoked")
     assert token not in done.stderr + ingest.log.read_text() + broadcast.log.read_text()
@@ -115,4 +116,4 @@ def test_every_one_of_many_revocations_is_on_record_in_both_services(quiet: tupl
         return {jti for line in lines for jti in [line.get("jti"), *line.get("jtis", [])]} >= ended.keys()
 
     for service in quiet:
-        wait_until(functools.partial(recorded, service), what="the record")
+        wait_until(functools.partial(recorded, service), "the record")

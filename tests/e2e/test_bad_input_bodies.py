@@ -9,7 +9,8 @@ import redis
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Headers
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 LEVELS = 100_000
 DIGITS = b"9" * 5000

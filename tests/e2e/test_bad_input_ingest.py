@@ -13,7 +13,8 @@ import redis
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Headers, connect, exchange, hang_up, head, read_answer, request
 from tests.support.forgery import corpus
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 

@@ -10,7 +10,8 @@ from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, frame
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import connect, exchange, head, read_answer, request
 from tests.support.forgery import corpus
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 PING = '{"type":"ping"}'
 

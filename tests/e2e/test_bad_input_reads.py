@@ -8,7 +8,8 @@ import redis
 from tests.e2e.posting import authorization
 from tests.e2e.raw import Answer, Headers, exchange, request
 from tests.support.forgery import corpus
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 ALL = "/api/tracking/telemetry"
 ROOM = ALL + "/reads/camsoda"

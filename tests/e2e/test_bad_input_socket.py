@@ -13,7 +13,8 @@ from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
 from tests.e2e.posting import authorization
 from tests.e2e.raw import Answer, Headers, connect, exchange, hang_up, head, read_answer, request
 from tests.support.forgery import corpus
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 HEADER_TOKEN = re.compile(r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 

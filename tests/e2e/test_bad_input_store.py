@@ -11,7 +11,9 @@ import redis
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer
-from tools.stack import RedisServer, Service, Stack, free_port
+from tools.processes import Service, free_port
+from tools.redis_server import RedisServer
+from tools.stack import Stack
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 

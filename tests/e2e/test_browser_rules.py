@@ -9,7 +9,8 @@ from tests.conftest import ORIGIN
 from tests.e2e.dashboards import PATH, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer, exchange, request
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
 

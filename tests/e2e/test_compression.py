@@ -10,7 +10,8 @@ from tests.e2e.dashboards import PATH, UPGRADE, WAIT_SECONDS, carried, dashboard
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import connect as connect_raw
 from tests.e2e.raw import head
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 AS_BROWSERS = ClientPerMessageDeflateFactory(client_max_window_bits=True)
 

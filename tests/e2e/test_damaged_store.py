@@ -7,8 +7,9 @@ import redis
 from shared.contract import keys
 from tests.e2e.posting import authorization
 from tests.e2e.raw import exchange, request
-from tests.support.clients import Dashboard, Producer, metric, wait_until
+from tests.support.clients import Dashboard, Producer, metric
 from tools.stack import Stack
+from tools.waiting import wait_until
 
 DEEP = b'{"x":' + b"[" * 100_000
 GOOD = (
@@ -40,7 +41,7 @@ def test_nothing_that_is_published_or_stored_stops_the_relay(stack: Stack) -> No
         for channel in server.pubsub_channels("telemetry:*:probe:*"):
             for poison in (b"", b"-1", b"x", b"1.5", "\u0661".encode(), b"1e9"):
                 server.publish(channel, poison)
-        wait_until(lambda: metric(broadcast.url, "pulse_readings_malformed_total") >= len(POISON), what="the count")
+        wait_until(lambda: metric(broadcast.url, "pulse_readings_malformed_total") >= len(POISON), "the count")
         with Producer(ingest.url, stack.token("ingest")) as producer:
             producer.post("sound", 7)
             client.wait_for_tokens("sound", 7)

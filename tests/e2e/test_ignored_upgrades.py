@@ -13,7 +13,8 @@ from tests.e2e.dashboards import PATH, UPGRADE, carried
 from tests.e2e.posting import JSON, ONE, authorization, body_of
 from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.support import needs
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 ROOMS = itertools.count()
 H2C: Headers = (("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"))

@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import exchange, request
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 
 def tokens(*arguments: str, given: str = "", **environment: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import Answer, exchange, head, request
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e.posting import BATCH, JSON, authorization, post, reading
 from tests.e2e.raw import Answer, connect, exchange, request
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 ANALYTICS = "/api/tracking/analytics"
 DAY = 86400

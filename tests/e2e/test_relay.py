@@ -17,8 +17,9 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
-from tests.support.clients import Dashboard, NeverReader, OldClient, Producer, metric, wait_until
-from tools.stack import ROOT
+from tests.support.clients import Dashboard, NeverReader, OldClient, Producer, metric
+from tools.processes import ROOT
+from tools.waiting import wait_until
 
 
 def synced(dashboard: Dashboard) -> bool:
@@ -32,7 +33,7 @@ def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
     """What is posted is what is shown, within a moment."""
     stack, ingest, broadcast = pair
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
-        dashboard.wait_for(synced, what="the snapshot")
+        dashboard.wait_for(synced, "the snapshot")
         answer = producer.deliver("relay", 41, tips_count=3, viewers_count=None, goal_tokens=100).json()
         dashboard.wait_for_tokens("relay", 41)
     event = dashboard.of("TELEMETRY_UPDATE")[-1]
@@ -53,7 +54,7 @@ def test_the_first_events_are_hello_and_upstream_and_the_snapshot_ends_with_sync
     with Producer(ingest.url, stack.token("ingest")) as producer:
         producer.post("order", 1)
     with Dashboard(broadcast.url, stack.token("dashboard"), "?rooms=order") as dashboard:
-        dashboard.wait_for(synced, what="the snapshot")
+        dashboard.wait_for(synced, "the snapshot")
     assert [event["event_type"] for event in dashboard.events] == ["HELLO", "UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
     assert dashboard.events[-1]["snapshot"] is True
 
@@ -80,7 +81,7 @@ def test_a_token_limited_to_two_rooms_sees_two_rooms(pair: Pair) -> None:
         for room in ("mine", "vip-1", "other"):
             producer.post(room, 1)
         with Dashboard(broadcast.url, token) as dashboard:
-            dashboard.wait_for(synced, what="the snapshot")
+            dashboard.wait_for(synced, "the snapshot")
             for room in ("other", "mine"):
                 producer.post(room, 2)
             dashboard.wait_for_tokens("mine", 2)
@@ -101,7 +102,7 @@ def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pai
         with Dashboard(broadcast.url, token) as dashboard:
             # The relay answers with an overlap of ten seconds, so what it may leave out is at least that old.
             dashboard.wait_for(
-                lambda d: d.since > d.values[("early", "stripchat")][0] + 11_000_000 if synced(d) else 0, what="heartbeats", seconds=40
+                lambda d: d.since > d.values[("early", "stripchat")][0] + 11_000_000 if synced(d) else 0, "heartbeats", seconds=40
             )
         producer.post("late", 2)
         with Dashboard(broadcast.url, token, f"?since={dashboard.since}") as resumed:
@@ -121,12 +122,12 @@ def test_a_filter_narrows_and_a_forbidden_one_is_refused(pair: Pair) -> None:
     ):
         producer.deliver("f-1", 1)
         producer.deliver("f-2", 1)
-        dashboard.wait_for(lambda d: len(d.values) == 2, what="both rooms")
+        dashboard.wait_for(lambda d: len(d.values) == 2, "both rooms")
         dashboard.send(type="filter", rooms=["f-2"])
-        dashboard.wait_for(lambda d: len([s for s in d.of("SYNC") if s["snapshot"]]) == 2, what="the narrowed snapshot")
+        dashboard.wait_for(lambda d: len([s for s in d.of("SYNC") if s["snapshot"]]) == 2, "the narrowed snapshot")
         producer.deliver("f-1", 2)
         dashboard.send(type="filter", rooms=["elsewhere"])
-        dashboard.wait_for(lambda d: d.of("ERROR"), what="the refusal")
+        dashboard.wait_for(lambda d: d.of("ERROR"), "the refusal")
         producer.deliver("f-2", 2)
         dashboard.wait_for_tokens("f-2", 2)
     assert not [e for e in dashboard.of("TELEMETRY_UPDATE") if e["room_id"] == "f-1" and e["data"]["tokens"] == 2]
@@ -150,10 +151,10 @@ def test_a_session_renewed_in_place_outlives_its_first_token(pair: Pair) -> None
         Dashboard(broadcast.url, stack.token("dashboard", ttl_seconds=2)) as dashboard,
     ):
         dashboard.send(type="auth", token=stack.token("dashboard", subject="stranger"))
-        dashboard.wait_for(lambda d: d.of("ERROR"), what="the refusal of a stranger's token")
+        dashboard.wait_for(lambda d: d.of("ERROR"), "the refusal of a stranger's token")
         dashboard.send(type="auth", token=stack.token("dashboard", ttl_seconds=60))
-        renewed = dashboard.wait_for(lambda d: d.of("TOKEN_RENEWED"), what="the renewal")[0]
-        wait_until(lambda: time.time() > renewed["expires_at"] - 57, what="the end of the first token")
+        renewed = dashboard.wait_for(lambda d: d.of("TOKEN_RENEWED"), "the renewal")[0]
+        wait_until(lambda: time.time() > renewed["expires_at"] - 57, "the end of the first token")
         producer.post("renewed", 5)
         dashboard.wait_for_tokens("renewed", 5)
 
@@ -163,12 +164,12 @@ def test_a_revoked_token_is_ended_everywhere_within_seconds(pair: Pair) -> None:
     stack, ingest, broadcast = pair
     token, producer_token = stack.token("dashboard"), stack.token("ingest")
     with Dashboard(broadcast.url, token) as dashboard, Producer(ingest.url, producer_token) as producer:
-        dashboard.wait_for(synced, what="the snapshot")
+        dashboard.wait_for(synced, "the snapshot")
         for ended in (token, producer_token):
             command = [sys.executable, "-m", "shared.tokens", "revoke", ended]
             subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
         assert dashboard.wait_for_close(5) == 4401
-        wait_until(lambda: producer.post("revoked", 1).status_code == 401, what="the producer's refusal", seconds=5)
+        wait_until(lambda: producer.post("revoked", 1).status_code == 401, "the producer's refusal", seconds=5)
     assert httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
@@ -181,7 +182,7 @@ def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..
     ):
         version = producer.post("brief", 1).json()["version"]
         dashboard.wait_for_tokens("brief", 1)
-        expired = dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED"), what="the expiry")[0]
+        expired = dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED"), "the expiry")[0]
     assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "stripchat"}, version)
 
 
@@ -216,11 +217,11 @@ def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pa
         assert refused.status_code == 503
         assert refused.headers["Retry-After"]
         assert time.monotonic() - started < 2
-        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "degraded", what="degraded", seconds=5)
+        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "degraded", "degraded", seconds=5)
         stack.redis.start()
-        wait_until(lambda: producer.post("steady", 3).status_code == 200, what="an accepted reading")
+        wait_until(lambda: producer.post("steady", 3).status_code == 200, "an accepted reading")
         dashboard.wait_for_tokens("steady", 3)
-        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "ok", what="ok again")
+        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "ok", "ok again")
         versions = [event["version"] for event in dashboard.of("TELEMETRY_UPDATE")]
     assert versions == sorted(set(versions))
     assert len(dashboard.of("HELLO")) == 1
@@ -235,13 +236,13 @@ def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: C
         producer.post("frozen", 1)
         dashboard.wait_for_tokens("frozen", 1)
         body = {"tokens": 2, "timestamp": int(time.time()), "sequence": time.time_ns() // 1_000_000}
-        with stack.redis.stopped():
+        with stack.redis.frozen():
             assert producer.post("frozen", **body).status_code == 503
-            dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "degraded", what="degraded", seconds=5)
+            dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "degraded", "degraded", seconds=5)
             assert httpx.get(f"{broadcast.url}/readyz").status_code == 503
-        answer = wait_until(lambda: (r := producer.post("frozen", **body)).status_code == 200 and r.json(), what="an answer")
+        answer = wait_until(lambda: (r := producer.post("frozen", **body)).status_code == 200 and r.json(), "an answer")
         dashboard.wait_for_tokens("frozen", 2)
-        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "ok", what="ok again")
+        dashboard.wait_for(lambda d: d.of("UPSTREAM")[-1]["status"] == "ok", "ok again")
     assert answer["result"] in ("accepted", "duplicate")
     versions = [e["version"] for e in dashboard.of("TELEMETRY_UPDATE") if e["data"]["tokens"] == 2]
     assert versions == [answer["version"]]
@@ -255,7 +256,7 @@ def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[...
     stuck = [NeverReader(broadcast.port, token) for _ in range(20)]
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         readers = thread.submit(lambda: asyncio.run(_read_until(broadcast.url, token, clients=80, room="the-end")))
-        wait_until(lambda: metric(broadcast.url, "pulse_clients") == 100, what="a hundred clients")
+        wait_until(lambda: metric(broadcast.url, "pulse_clients") == 100, "a hundred clients")
         rounds = 0
         while metric(broadcast.url, 'pulse_websocket_closes_total{reason="too slow"}') < 20:
             assert rounds < 400, "the stuck clients were not cut"
@@ -304,7 +305,7 @@ def test_a_draining_server_says_goodbye_and_exits_in_time_despite_a_stuck_reader
     stack, ingest, broadcast = own_stack()
     stuck = NeverReader(broadcast.port, stack.token("dashboard"))
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
-        dashboard.wait_for(synced, what="the snapshot")
+        dashboard.wait_for(synced, "the snapshot")
         producer.post("goodbye", 9)
         broadcast.signal(signal.SIGTERM)
         assert dashboard.wait_for_close() == 1012
@@ -329,9 +330,9 @@ def test_account_interval_and_an_unknown_balance_reach_a_dashboard(pair: Pair) -
     stack, ingest, broadcast = pair
     sent = {"account": "Ana.7", "interval_seconds": 60, "viewers_count": 3}
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
-        dashboard.wait_for(synced, what="the snapshot")
+        dashboard.wait_for(synced, "the snapshot")
         producer.deliver("accounted", 0, tokens_count=None, **sent)
-        dashboard.wait_for(lambda d: any(e["room_id"] == "accounted" for e in d.of("TELEMETRY_UPDATE")), what="the reading")
+        dashboard.wait_for(lambda d: any(e["room_id"] == "accounted" for e in d.of("TELEMETRY_UPDATE")), "the reading")
     event = next(event for event in dashboard.of("TELEMETRY_UPDATE") if event["room_id"] == "accounted")
     assert [event["data"][name] for name in ("tokens", "viewers", "account", "interval_seconds")] == [None, 3, "Ana.7", 60]
     headers = {"Authorization": f"Bearer {stack.token('dashboard')}"}

@@ -8,37 +8,38 @@ from typing import Any
 from tests.e2e.dashboards import dashboard
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import exchange, request
-from tests.support.clients import wait_until
-from tests.support.nodes import Node
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.redis_server import RedisServer
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 
-def persistence(node: Node) -> dict[str, Any]:
+def persistence(node: RedisServer) -> dict[str, Any]:
     """What the server says of its persistence."""
     with node.admin as admin:
         return dict(admin.info("persistence"))
 
 
-def backup(node: Node, to: pathlib.Path) -> None:
+def backup(node: RedisServer, to: pathlib.Path) -> None:
     """Takes one while the server goes on."""
     with node.admin as admin:
         admin.bgsave()
     done = {"rdb_bgsave_in_progress": 0, "rdb_last_bgsave_status": "ok"}
-    wait_until(lambda: done.items() <= persistence(node).items() and (node.directory / "dump.rdb").exists(), what="the backup")
+    wait_until(lambda: done.items() <= persistence(node).items() and (node.directory / "dump.rdb").exists(), "the backup")
     shutil.copy(node.directory / "dump.rdb", to)
 
 
-def restore(directory: pathlib.Path, saved: pathlib.Path, port: int) -> Node:
+def restore(directory: pathlib.Path, saved: pathlib.Path, port: int) -> RedisServer:
     """Starts a server on the backup, has it write its append-only file, and starts it again as usual."""
-    first = Node(directory, port=port, appendonly="no")
+    first = RedisServer(directory, port=port, appendonly="no")
     shutil.copy(saved, directory / "dump.rdb")
     first.start()
     with first.admin as admin:
         admin.config_set("appendonly", "yes")
     done = {"aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0, "aof_last_bgrewrite_status": "ok", "aof_enabled": 1}
-    wait_until(lambda: done.items() <= persistence(first).items(), what="the append-only file")
+    wait_until(lambda: done.items() <= persistence(first).items(), "the append-only file")
     first.kill()
-    usual = Node(directory, port=port, appendonly="yes")
+    usual = RedisServer(directory, port=port, appendonly="yes")
     usual.start()
     return usual
 
@@ -51,7 +52,7 @@ def posted(ingest: Service, headers: Any, tokens: int) -> int:
 
 def test_a_backup_brings_everything_back(tmp_path: pathlib.Path) -> None:
     """History, latest values and revocations are there again, and the services go on by themselves with versions that grow."""
-    node = Node(tmp_path / "before", appendonly="yes")
+    node = RedisServer(tmp_path / "before", appendonly="yes")
     node.start()
     try:
         with Stack(tmp_path / "stack", redis_url=node.url) as stack:
@@ -67,11 +68,11 @@ def test_a_backup_brings_everything_back(tmp_path: pathlib.Path) -> None:
             node = restore(tmp_path / "after", tmp_path / "saved.rdb", node.port)
             with node.admin as admin:
                 assert admin.zscore("tokens:revoked", "ended")
-            later = wait_until(lambda: posted(ingest, writer, 12), what="a commit after the restore")
+            later = wait_until(lambda: posted(ingest, writer, 12), "a commit after the restore")
             assert later > version
             points = exchange(broadcast.port, request("GET", f"{ONE}/earlier/camsoda/history", reader)).json()["points"]
             assert [point["tokens"] for point in points] == [7]
-            wait_until(lambda: exchange(broadcast.port, request("GET", "/readyz", ())).status == 200, what="readiness")
+            wait_until(lambda: exchange(broadcast.port, request("GET", "/readyz", ())).status == 200, "readiness")
             with dashboard(broadcast, stack.token("dashboard", rooms=("kept",))) as client:
                 assert client.until("TELEMETRY_UPDATE")["data"]["tokens"] == 12
     finally:
@@ -80,13 +81,13 @@ def test_a_backup_brings_everything_back(tmp_path: pathlib.Path) -> None:
 
 def test_the_backup_alone_beside_an_append_only_server_is_ignored(tmp_path: pathlib.Path) -> None:
     """That is why the document starts the server once without: else it would begin empty and look well."""
-    source = Node(tmp_path / "source")
+    source = RedisServer(tmp_path / "source")
     source.start()
     with source.admin as admin:
         admin.set("kept", "1")
     backup(source, tmp_path / "saved.rdb")
     source.kill()
-    hasty = Node(tmp_path / "hasty", appendonly="yes")
+    hasty = RedisServer(tmp_path / "hasty", appendonly="yes")
     shutil.copy(tmp_path / "saved.rdb", hasty.directory / "dump.rdb")
     hasty.start()
     with hasty.admin as admin:

@@ -14,9 +14,10 @@ from shared.store.redis import RedisUrl, Store
 from tests.e2e.dashboards import dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import connect, exchange, head, read_answer, request
-from tests.support.clients import wait_until
 from tests.support.forgery import genuine
-from tools.stack import ROOT, Service, Stack, free_port
+from tools.processes import ROOT, Service, free_port
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 ANALYTICS = "/api/tracking/analytics"
 
@@ -51,7 +52,7 @@ def status_of(service: Service, token: str) -> int:
 
 def until_refused(service: Service, token: str) -> None:
     """Waits until a service knows that a token has ended."""
-    wait_until(lambda: status_of(service, token) == 401, what="the refusal")
+    wait_until(lambda: status_of(service, token) == 401, "the refusal")
 
 
 def test_a_service_that_has_not_read_the_list_refuses_every_token(stack: Stack) -> None:
@@ -60,14 +61,14 @@ def test_a_service_that_has_not_read_the_list_refuses_every_token(stack: Stack) 
     good, ended = ({kind: stack.token(kind) for kind in ("ingest", "dashboard")} for _ in range(2))
     for token in ended.values():
         assert end(stack, token) == 0
-    with stack.redis.stopped():
+    with stack.redis.frozen():
         ingest, broadcast = unstarted(stack, "ingest"), unstarted(stack, "broadcast")
         for tokens in (good, ended):
             answer = exchange(broadcast.port, request("GET", ONE, (authorization(tokens["dashboard"]),)))
             assert (answer.status, answer.is_problem, answer.headers["Retry-After"]) == (503, True, "1")
             assert upgrade(broadcast, (authorization(tokens["dashboard"]),)).status == 503
             assert post(ingest, ONE, (*JSON, authorization(tokens["ingest"])), b"{").status == 503
-    wait_until(lambda: status_of(ingest, good["ingest"]) == status_of(broadcast, good["dashboard"]) == 200, what="the list")
+    wait_until(lambda: status_of(ingest, good["ingest"]) == status_of(broadcast, good["dashboard"]) == 200, "the list")
     assert [status_of(ingest, ended["ingest"]), status_of(broadcast, ended["dashboard"])] == [401, 401]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.dashboards import upgrade
 from tests.e2e.posting import JSON, ONE, authorization, body_of, post
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 OLD, NEW = "old:" + "o" * 32, "new:" + "n" * 32
 

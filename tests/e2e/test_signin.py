@@ -15,8 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.support.clients import Producer, wait_until
-from tools.stack import ROOT, Service, Stack
+from tests.support.clients import Producer
+from tools.processes import ROOT, Service
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 LATEST = "/api/tracking/telemetry"
 
@@ -134,7 +136,7 @@ def test_a_code_is_over_after_its_minute(stack: Stack, browser: Browser) -> None
         assert all(code.encode() not in key for key in client.scan_iter("*"))
         for key in keys:
             client.pexpire(key, 1)
-        wait_until(lambda: not client.exists(*keys), what="the end of the code")
+        wait_until(lambda: not client.exists(*keys), "the end of the code")
     assert browser.post("/api/signin/code", {"code": code}).status_code == 410
 
 
@@ -182,7 +184,7 @@ def test_signing_out_ends_the_screen_and_clears_the_cookie(stack: Stack, broadca
     answer = browser.post("/api/signin/out")
     assert (answer.status_code, "Max-Age=0" in answer.headers["set-cookie"]) == (204, True)
     browser.cookie = cookie
-    wait_until(lambda: browser.get(LATEST).status_code == 401, what="the end of the screen")
+    wait_until(lambda: browser.get(LATEST).status_code == 401, "the end of the screen")
 
 
 def test_a_token_keeps_a_screen_signed_in_until_it_expires_or_is_revoked(stack: Stack, browser: Browser) -> None:
@@ -285,7 +287,7 @@ def test_what_an_ended_screen_approved_ends_with_it(stack: Stack, broadcast: Ser
     wall, _ = paired(owner)
     assert wall.get(LATEST).status_code == 200
     owner.post("/api/signin/out")
-    wait_until(lambda: wall.get(LATEST).status_code == 401, what="the end of the wall")
+    wait_until(lambda: wall.get(LATEST).status_code == 401, "the end of the wall")
 
 
 def test_letters_are_shown_as_a_qr_code(browser: Browser) -> None:
@@ -338,8 +340,8 @@ def test_a_known_screen_goes_on_while_redis_is_away_and_an_unknown_one_is_told_t
         assert known.get(LATEST).status_code == 200
         unknown = signed_in(stack, service)
         assert stack.redis is not None
-        with stack.redis.stopped():
-            wait_until(lambda: unknown.get(LATEST).status_code == 503, what="a 503 for a screen never seen")
+        with stack.redis.frozen():
+            wait_until(lambda: unknown.get(LATEST).status_code == 503, "a 503 for a screen never seen")
             assert known.get(LATEST).status_code == 200
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 
 def smoke(stack: Stack, ingest: Service, broadcast: Service, **environment: str) -> subprocess.CompletedProcess[str]:

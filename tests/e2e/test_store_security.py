@@ -11,9 +11,11 @@ import pytest
 
 from tests.support import needs
 from tests.support.certificates import self_signed
-from tests.support.clients import Dashboard, Producer, wait_until
-from tests.support.nodes import Node, eventually
-from tools.stack import Service, Stack, StackError, free_port
+from tests.support.clients import Dashboard, Producer
+from tools.processes import Service, StackError, free_port
+from tools.redis_server import RedisServer
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 SLOTS: Final = 16384
 ACL: Final = "user pulse on >sentinel-secret resetchannels -@all +sentinel|master +ping"
@@ -25,35 +27,39 @@ class TlsCluster:
     def __init__(self, directory: pathlib.Path, *, announce: bool = True) -> None:
         self.certificate = self_signed(directory, "localhost")
         self.ports = [free_port(), free_port()]
-        self._directory = directory
-        self._announce = ["--cluster-announce-hostname", "localhost"] if announce else []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        tls = {"tls_cluster": "yes", "tls_auth_clients": "no", "tls_replication": "yes"}
+        files = {f"tls_{name}_file": self.certificate for name in ("cert", "key", "ca_cert")}
+        names = {"cluster_announce_hostname": "localhost"} if announce else {}
+        self._servers = [
+            RedisServer(
+                directory / str(port),
+                program=needs.redis_server(),
+                tls_port=port,
+                cluster_enabled="yes",
+                cluster_port=free_port(),
+                **tls,
+                **files,
+                **names,
+            )
+            for port in self.ports
+        ]
 
     def __enter__(self) -> Self:
-        for port in self.ports:
-            home = self._directory / str(port)
-            home.mkdir()
-            tls = ["--tls-port", str(port), "--port", "0", "--tls-cluster", "yes", "--tls-auth-clients", "no", "--tls-replication", "yes"]
-            files = [word for name in ("cert-file", "key-file", "ca-cert-file") for word in (f"--tls-{name}", str(self.certificate))]
-            cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), *self._announce]
-            command = [needs.redis_server(), "--bind", "127.0.0.1", "--dir", str(home), "--save", "", *tls, *files, *cluster]
-            with (home / "log").open("wb") as log:
-                self._processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        for server in self._servers:
+            server.start()
         for number, port in enumerate(self.ports):
-            eventually(functools.partial(self._says, "PONG", port, "PING"), f"{port} answers")
             first = number * SLOTS // 2
             assert self.cli(port, "CLUSTER", "ADDSLOTSRANGE", str(first), str(first + SLOTS // 2 - 1)) == "OK"
             self.cli(port, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
         bus = self.cli(self.ports[1], "CONFIG", "GET", "cluster-port").split()[-1]
         self.cli(self.ports[0], "CLUSTER", "MEET", "127.0.0.1", str(self.ports[1]), bus)
         for port in self.ports:
-            eventually(functools.partial(self._says, "cluster_state:ok", port, "CLUSTER", "INFO"), "the cluster is well")
+            wait_until(functools.partial(self._says, "cluster_state:ok", port, "CLUSTER", "INFO"), "the cluster is healthy")
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
+        for server in self._servers:
+            server.kill()
 
     def _says(self, words: str, port: int, *command: str) -> bool:
         return words in self.cli(port, *command)
@@ -92,7 +98,7 @@ def log_of_a_start_that_fails(stack: Stack) -> pathlib.Path:
     )
     stack.services.append(service)
     service.start(until="/livez")
-    wait_until(lambda: lines(service.log, "redis.unanswered"), what="the reason")
+    wait_until(lambda: lines(service.log, "redis.unanswered"), "the reason")
     return service.log
 
 
@@ -117,10 +123,10 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: pathlib.Path) -> 
 
 
 @pytest.fixture(params=["password", "user"])
-def guarded(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[tuple[Node, str]]:
+def guarded(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[tuple[RedisServer, str]]:
     """A primary with a password behind a Sentinel that wants a credential; gives the Sentinel and the options that have it."""
-    primary = Node(tmp_path / "primary", requirepass="data-secret")
-    sentinel = Node(tmp_path / "sentinel", "--sentinel")
+    primary = RedisServer(tmp_path / "primary", requirepass="data-secret")
+    sentinel = RedisServer(tmp_path / "sentinel", "--sentinel")
     with sentinel.config.open("a") as config:
         config.write(f"sentinel monitor pulse 127.0.0.1 {primary.port} 1\nsentinel auth-pass pulse data-secret\n")
         config.write("requirepass sentinel-secret\n" if request.param == "password" else f"{ACL}\nuser default off\n")
@@ -134,7 +140,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[
         primary.kill()
 
 
-def test_sentinels_with_a_credential_of_their_own(guarded: tuple[Node, str], tmp_path: pathlib.Path) -> None:
+def test_sentinels_with_a_credential_of_their_own(guarded: tuple[RedisServer, str], tmp_path: pathlib.Path) -> None:
     """A password, or a user with the one command that is needed; the data's own password is another."""
     sentinel, options = guarded
     with Stack(tmp_path / "stack", redis_url=f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}") as stack:
@@ -142,7 +148,7 @@ def test_sentinels_with_a_credential_of_their_own(guarded: tuple[Node, str], tmp
 
 
 @pytest.mark.parametrize("options", ["", "?sentinel_password=wrong"])
-def test_a_sentinel_that_refuses_is_named(guarded: tuple[Node, str], tmp_path: pathlib.Path, options: str) -> None:
+def test_a_sentinel_that_refuses_is_named(guarded: tuple[RedisServer, str], tmp_path: pathlib.Path, options: str) -> None:
     """Its address and what is wrong, and neither password."""
     sentinel, _ = guarded
     url = f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}"
@@ -154,7 +160,7 @@ def test_a_sentinel_that_refuses_is_named(guarded: tuple[Node, str], tmp_path: p
     assert lines(log, "redis.away")[0]["reason"] == "no node is known to own the key"
 
 
-def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[Node, str], tmp_path: pathlib.Path) -> None:
+def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[RedisServer, str], tmp_path: pathlib.Path) -> None:
     """A slip in the name looks like an outage otherwise."""
     sentinel, options = guarded
     with Stack(tmp_path / "stack", redis_url=f"redis+sentinel://127.0.0.1:{sentinel.port}/other{options}") as stack:
@@ -164,7 +170,7 @@ def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[Node, str], tmp
 
 def test_a_server_that_wants_a_password_is_named(tmp_path: pathlib.Path) -> None:
     """One node alone says it in the events that it always had."""
-    node = Node(tmp_path / "node", requirepass="data-secret")
+    node = RedisServer(tmp_path / "node", requirepass="data-secret")
     try:
         node.start()
         with Stack(tmp_path / "stack", redis_url=node.url) as stack, pytest.raises(StackError):

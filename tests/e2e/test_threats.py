@@ -16,7 +16,8 @@ from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.support.forgery import genuine
-from tools.stack import ROOT, Service, Stack
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 CANARY = "canary-7c1f0e9b"
 

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.tokens import SecretKeys, verify
 from tests.support.forgery import claims, genuine
-from tools.stack import ROOT, Stack
+from tools.processes import ROOT
+from tools.stack import Stack
 
 KEYS = "first:" + "a" * 32
 ISSUE = ("issue", "--audience", "dashboard", "--subject", "ada", "--rooms", "a, vip-*")

@@ -14,8 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.e2e.dashboards import dashboard
 from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
 from tests.e2e.raw import exchange, request
-from tests.support.clients import wait_until
-from tools.stack import ROOT, Stack
+from tools.processes import ROOT
+from tools.stack import Stack
+from tools.waiting import wait_until
 
 CANARY = "canary-room"
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -87,7 +88,7 @@ def test_a_reading_is_followed_from_post_to_flush(stack: Stack, collector: Colle
         client.until("TELEMETRY_UPDATE")
     assert post(ingest, ONE, headers, b"{canary-room").status == 400
     assert exchange(ingest.port, request("BREW", ONE, ())).status == 400
-    wait_until(lambda: len(collector.spans(f"POST {ONE}")) == 2 and collector.spans("relay flush"), what="the spans")
+    wait_until(lambda: len(collector.spans(f"POST {ONE}")) == 2 and collector.spans("relay flush"), "the spans")
     [(service, good), (_, bad)] = collector.spans(f"POST {ONE}")
     assert (service, good.parent_span_id.hex()) == ("studio-pulse-ingest", "")
     assert [(link.trace_id.hex(), link.span_id.hex()) for link in good.links] == [(TRACE, CALLER)]

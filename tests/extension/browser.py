@@ -1,17 +1,19 @@
 """A real Chromium with the extension in it."""
 
 import base64
+import functools
 import json
 import os
 import pathlib
 import shutil
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Playwright, Worker
 
 from tests.support import needs
+from tools.waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "extension"
@@ -26,17 +28,7 @@ QUIET = (
     "--disable-sync",
 )
 
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str = "") -> T:
-    """The condition's first true value; fails after a while."""
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.05)
-    return value
+wait_in_browser = functools.partial(wait_until, seconds=WITHIN_SECONDS, poll_seconds=0.05)
 
 
 def token(rooms: tuple[str, ...] = ("*",), **claims: Any) -> str:
@@ -111,7 +103,7 @@ class Browser:
         self.id = self.worker.url.split("/")[2]
         self.console = self.context.new_page()
         self.console.goto(f"chrome-extension://{self.id}/managed_schema.json")
-        until(self.board, "the first start")
+        wait_in_browser(self.board, "the first start")
 
     @property
     def worker(self) -> Worker:
@@ -125,7 +117,7 @@ class Browser:
         """Saves settings as the form does; CamSoda, which is off by default, is on unless a test wants it off."""
         settings = {"roomId": room, "endpoint": endpoint, "token": key or token(), "goal": goal, "camsodaEnabled": camsoda, **more}
         self.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
-        until(lambda: self.board()["configured"], "the new settings")
+        wait_in_browser(lambda: self.board()["configured"], "the new settings")
 
     def board(self) -> dict[str, Any]:
         """What badge and popup are made from."""
@@ -146,7 +138,7 @@ class Browser:
             self.poke()
             return condition()
 
-        until(attempt, what)
+        wait_in_browser(attempt, what)
 
     def store(
         self, *moments_ms: int, room: str = "blue", platform: str = "chaturbate", tokens: Callable[[int], int] = lambda _: 100

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import Browser, until
+from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import Sites
 
@@ -48,7 +48,7 @@ def ready(chromium: Browser, ingest: ScriptedIngest) -> Iterator[Browser]:
             await outbox.discardDead();
         }"""
     )
-    until(lambda: not chromium.board()["configured"], "the end of the settings")
+    wait_in_browser(lambda: not chromium.board()["configured"], "the end of the settings")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import PICTURES, Browser, studio_code, token, until
+from tests.extension.browser import PICTURES, Browser, studio_code, token, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.test_pack import pack
 from tools.demo import DemoPage
@@ -63,7 +63,7 @@ def test_a_development_build_reads_the_demo_page(
     page.get_by_role("button", name="A tip of 500").click()
     ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
     popup = browser.open_ui("popup")
-    until(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
+    wait_in_browser(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
     page.get_by_role("button", name="Make the balance unreadable").click()
     ingest.wait_for(lambda _: any(reading["tokens_count"] is None for reading in ingest.readings))
     assert browser.logs == []
@@ -88,7 +88,7 @@ def test_the_stores_pictures_are_1280_by_800_and_name_no_site(
     page.locator("[data-tip='500']").click()
     ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
     popup = browser.open_ui("popup")
-    until(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
+    wait_in_browser(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
     text = popup.locator("body").inner_text().lower()
     assert not [site for site in SITES if site in text]
     height = popup.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")

@@ -14,9 +14,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from shared.contract import keys
-from tests.extension.browser import PICTURES, Browser, until
+from tests.extension.browser import PICTURES, Browser, wait_in_browser
 from tests.extension.sites import OWN
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 NUMBER = ".tokencount, .tokens-amount, .token-balance-Ab12"
 
@@ -55,7 +56,7 @@ def watching(broadcast: Service, token: str) -> Iterator[ClientConnection]:
     """A dashboard's socket, past its greeting."""
     protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{token}")]
     with connect(broadcast.url.replace("http", "ws") + "/ws/dashboard", subprotocols=protocols) as socket:
-        until(lambda: '"SYNC"' in str(socket.recv(timeout=5)), "the snapshot")
+        wait_in_browser(lambda: '"SYNC"' in str(socket.recv(timeout=5)), "the snapshot")
         yield socket
 
 
@@ -77,7 +78,7 @@ def test_a_change_on_the_page_is_on_the_dashboard_within_six_seconds(
     chromium.configure(ingest.url, room="Studio 7", key=stack.token("ingest", rooms=("Studio 7",)))
     dashboard = chromium.open(f"{broadcast.url}/#token={stack.token('dashboard')}")
     page = chromium.open(OWN[platform])
-    until(lambda: stored(stack, "Studio 7", platform), "the first reading")
+    wait_in_browser(lambda: stored(stack, "Studio 7", platform), "the first reading")
     page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
     dashboard.get_by_text(f"{balance:,}").first.wait_for(timeout=6000)
     assert stored(stack, "Studio 7", platform)["tokens_count"] == balance
@@ -140,7 +141,7 @@ def test_a_key_for_another_room_is_refused_by_the_real_service(chromium: Browser
     assert (chromium.badge(), chromium.outbox()["buffered"]) == ("KEY", 1)
     assert chromium.console.evaluate("() => chrome.runtime.sendMessage({ type: 'test' })") == {"outcome": "room", "status": 200}
     chromium.configure(ingest.url, room="attic", key=stack.token("ingest", rooms=("attic",)))
-    until(lambda: stored(stack, "attic", "chaturbate"), "the reading")
+    wait_in_browser(lambda: stored(stack, "attic", "chaturbate"), "the reading")
     assert chromium.console.evaluate("() => chrome.runtime.sendMessage({ type: 'test' })") == {"outcome": "ok", "status": 200}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.extension.browser import Browser, by_hand, picture, studio_code, token, until, violations
+from tests.extension.browser import Browser, by_hand, picture, studio_code, token, violations, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -175,7 +175,7 @@ def paint(chromium: Browser, page: Page, **changes: Any) -> None:
     """Puts a state on the screen, as if the worker had written it; the worker writes none of its own meanwhile."""
     settings = {"roomId": "Room 12", "endpoint": "https://pulse.example.com", "token": token(), "goal": 25000}
     chromium.console.evaluate("settings => chrome.storage.local.set({ settings })", settings)
-    until(lambda: chromium.board()["configured"], "the settings")
+    wait_in_browser(lambda: chromium.board()["configured"], "the settings")
     chromium.worker.evaluate("() => { chrome.storage.session.set = async () => {}; }")
     now_ms = page.evaluate("() => Date.now()")
     board = live_board(now_ms, **changes)
@@ -355,7 +355,7 @@ def test_other_languages(playwright: Playwright, sites: Sites, tmp_path: pathlib
     assert popup.locator(".state strong").inner_text() == state
     assert popup.get_by_label(label).is_visible()
     assert popup.evaluate("() => document.documentElement.lang") == language
-    assert until(browser.badge, "the badge") == badge
+    assert wait_in_browser(browser.badge, "the badge") == badge
     assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert violations(popup) == []
     picture(popup, {"es": "spanish", "ro": "romanian", "pt-BR": "portuguese"}[language])

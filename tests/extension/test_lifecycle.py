@@ -10,11 +10,12 @@ import redis
 from playwright.sync_api import Page, expect
 
 from shared.contract import keys
-from tests.extension.browser import Browser, until
+from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN
 from tests.extension.test_worker import FILL_DISK
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 NOW = int(time.time() * 1000) - 60_000
 REJECT = """() => {
@@ -34,7 +35,7 @@ def reading(ready: Browser, ingest: ScriptedIngest) -> Iterator[Page]:
     """An own page that is read and whose readings arrive."""
     page = ready.open(OWN["chaturbate"])
     ingest.wait_for(lambda _: ingest.moments)
-    until(lambda: ready.badge() == "ON", "the badge")
+    wait_in_browser(lambda: ready.badge() == "ON", "the badge")
     yield page
     ready.console.evaluate("() => chrome.storage.local.remove('pausedAt')")
     ready.kill_worker()
@@ -46,7 +47,7 @@ def test_storage_that_fails_in_the_running_worker_is_said(ready: Browser, fault:
     """The badge does not go on to say ON, and the popup says what to do."""
     popup = ready.open_ui("popup")
     ready.worker.evaluate(fault)
-    until(lambda: ready.badge() == "!", "the badge")
+    wait_in_browser(lambda: ready.badge() == "!", "the badge")
     expect(popup.locator(".state")).to_contain_text("Restart Chrome.", timeout=20_000)
     assert headline(popup) == "Cannot keep readings"
 
@@ -57,10 +58,10 @@ def test_a_disk_that_fails_is_said_and_the_newest_reading_still_arrives(ready: B
     """Better once than never: what cannot be written down is sent at once."""
     popup = ready.open_ui("popup")
     ready.worker.evaluate(fault)
-    until(lambda: ready.badge() == "!", "the badge")
+    wait_in_browser(lambda: ready.badge() == "!", "the badge")
     count = len(set(ingest.moments))
     ingest.wait_for(lambda _: len(set(ingest.moments)) >= count + 2)
-    until(lambda: headline(popup) == "Cannot keep readings", "the headline")
+    wait_in_browser(lambda: headline(popup) == "Cannot keep readings", "the headline")
 
 
 @pytest.mark.usefixtures("reading")
@@ -68,19 +69,19 @@ def test_a_badge_does_not_stay_on_when_nothing_is_taken(ready: Browser, ingest: 
     """Every item rejected in a 200: the badge leaves ON with the first such answer, and the popup names the reason."""
     ahead = {"status": 422, "title": "Unprocessable Content", "detail": "timestamp lies more than 300 s ahead"}
     ingest.answers.extend([Answer(body={"results": [{"index": 0, "result": "rejected", "problem": ahead}]})] * 50)
-    until(lambda: ready.badge() == "!", "the badge")
+    wait_in_browser(lambda: ready.badge() == "!", "the badge")
     popup = ready.open_ui("popup")
     assert headline(popup) == "Readings refused"
     popup.get_by_text("timestamp lies more than 300 s ahead").first.wait_for()
     ingest.answers.clear()
-    until(lambda: ready.badge() == "ON", "the recovery")
+    wait_in_browser(lambda: ready.badge() == "ON", "the recovery")
 
 
 def test_a_badge_ages_when_the_page_falls_silent(ready: Browser, ingest: ScriptedIngest, reading: Page) -> None:
     """Three intervals after the newest delivery it is no longer ON, without the alarm's help."""
     assert ingest.moments
     ready.isolated(reading, "studioPulseStop()")
-    until(lambda: ready.badge() != "ON", "the badge's age")
+    wait_in_browser(lambda: ready.badge() != "ON", "the badge's age")
 
 
 def test_a_proxy_that_refuses_everything_destroys_nothing(ready: Browser, ingest: ScriptedIngest) -> None:
@@ -95,7 +96,7 @@ def test_a_proxy_that_refuses_everything_destroys_nothing(ready: Browser, ingest
     assert headline(popup) == "Not your studio's server"
     ingest.answers.clear()
     popup.get_by_role("button", name="Try now").click()
-    until(lambda: ready.outbox()["buffered"] == 0, "the recovery")
+    wait_in_browser(lambda: ready.outbox()["buffered"] == 0, "the recovery")
     assert len(set(ingest.moments)) == 200
 
 
@@ -111,7 +112,7 @@ def test_the_waiting_ends_when_the_network_is_back_and_when_the_popup_opens(read
         ready.poke()
         assert ready.outbox()["buffered"] == 1
         hurry()
-        until(lambda: ready.outbox()["buffered"] == 0, "the delivery")
+        wait_in_browser(lambda: ready.outbox()["buffered"] == 0, "the delivery")
 
 
 def test_a_pause_stops_reading_and_sending_until_it_is_over(ready: Browser, ingest: ScriptedIngest, reading: Page) -> None:
@@ -120,7 +121,7 @@ def test_a_pause_stops_reading_and_sending_until_it_is_over(ready: Browser, inge
     popup = ready.open_ui("popup")
     popup.get_by_role("button", name="Pause").click()
     popup.get_by_text("Nothing is read and nothing is sent until you resume.").wait_for()
-    until(lambda: ready.badge() == "❚❚", "the badge")
+    wait_in_browser(lambda: ready.badge() == "❚❚", "the badge")
     ready.poke()
     count = len(ingest.moments)
     reading.locator(".tokencount").first.evaluate("element => { element.textContent = '4321'; }")
@@ -128,7 +129,7 @@ def test_a_pause_stops_reading_and_sending_until_it_is_over(ready: Browser, inge
     assert (len(ingest.moments), ready.outbox()["buffered"]) == (count, 0)
     popup.get_by_role("button", name="Resume").click()
     ingest.wait_for(lambda _: len(ingest.moments) > count)
-    until(lambda: ready.badge() == "ON", "the badge")
+    wait_in_browser(lambda: ready.badge() == "ON", "the badge")
 
 
 def test_a_tab_that_can_read_its_balance_takes_the_lead(ready: Browser, ingest: ScriptedIngest, reading: Page) -> None:
@@ -161,12 +162,12 @@ def tab_of(browser: Browser) -> dict[str, Any]:
 @pytest.mark.usefixtures("reading")
 def test_a_tab_that_reports_is_not_discarded_and_one_that_sleeps_is_named(ready: Browser) -> None:
     """Chrome's Memory Saver leaves it alone; a person who discards it is told."""
-    until(lambda: tab_of(ready)["autoDiscardable"] is False, "the protection")
+    wait_in_browser(lambda: tab_of(ready)["autoDiscardable"] is False, "the protection")
     ready.console.bring_to_front()
     ready.console.evaluate("id => chrome.tabs.discard(id)", tab_of(ready)["id"])
     popup = ready.open_ui("popup")
-    until(lambda: headline(popup) == "Your page sleeps", "the headline")
-    until(lambda: ready.badge() == "!", "the badge")
+    wait_in_browser(lambda: headline(popup) == "Your page sleeps", "the headline")
+    wait_in_browser(lambda: ready.badge() == "!", "the badge")
 
 
 def configure_access(browser: Browser, access: str) -> None:
@@ -183,7 +184,7 @@ def test_sites_that_chrome_withholds_are_named(ready: Browser) -> None:
     """Access on click: the popup names the sites and offers to allow them."""
     configure_access(ready, "ON_SPECIFIC_SITES")
     try:
-        until(lambda: ready.board()["withheld"], "the withheld sites")
+        wait_in_browser(lambda: ready.board()["withheld"], "the withheld sites")
         popup = ready.open_ui("popup")
         assert "chaturbate.com" in popup.locator("#status").inner_text()
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Playwright
 
-from tests.extension.browser import Browser, until
+from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -136,7 +136,7 @@ def test_a_balance_that_cannot_be_read_does_not_silence_the_viewers(chromium: Br
 def test_camsoda_is_off_until_it_is_switched_on(chromium: Browser, server: ScriptedIngest) -> None:
     """The page is named as switched off and nothing of it is posted."""
     chromium.open(OWN["camsoda"])
-    until(lambda: chromium.board().get("pages", {}).get("camsoda", {}).get("page") == "switched_off", "the state of the page")
+    wait_in_browser(lambda: chromium.board().get("pages", {}).get("camsoda", {}).get("page") == "switched_off", "the state of the page")
     chromium.open(OWN["chaturbate"])
     server.wait_for(lambda _: balances(server))
     assert {reading["platform"] for reading in server.readings} == {"chaturbate"}
@@ -146,7 +146,7 @@ def test_settings_that_are_hidden_prove_nothing(chromium: Browser, server: Scrip
     """Stripchat's page for somebody who is no model yet is named as not known to be the own one; showing the settings mends it."""
     page = chromium.open(OWN["stripchat"])
     page.evaluate("() => { document.querySelector('#broadcast-settings').hidden = true; }")
-    until(lambda: chromium.board().get("pages", {}).get("stripchat", {}).get("page") == "unproven", "the state of the page")
+    wait_in_browser(lambda: chromium.board().get("pages", {}).get("stripchat", {}).get("page") == "unproven", "the state of the page")
     assert not balances(server)
     page.evaluate("() => { document.querySelector('#broadcast-settings').hidden = false; }")
     server.wait_for(lambda _: 12345 in balances(server))

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import EXTENSION, ROOT, Browser, by_hand, token, until
+from tests.extension.browser import EXTENSION, ROOT, Browser, by_hand, token, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -108,8 +108,8 @@ def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib
     zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
     browser = Browser(playwright, tmp_path, "")
     assert browser.open_ui("popup").locator(".state strong").inner_text() == "Not set up yet"
-    assert (until(browser.badge), browser.logs) == ("SET", [])
-    until(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
+    assert (wait_in_browser(browser.badge, "the badge"), browser.logs) == ("SET", [])
+    wait_in_browser(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
     browser.close()
 
 
@@ -139,7 +139,7 @@ def test_nothing_is_sent_before_chrome_was_allowed_to(
     popup.get_by_text("Chrome was not allowed to send to this address, so nothing was tried.").wait_for()
     assert popup.evaluate("() => globalThis.asked") == {"origins": [f"{ingest.url}/*"]}
     browser.open(OWN["chaturbate"])
-    until(lambda: browser.outbox()["buffered"], "a kept reading")
+    wait_in_browser(lambda: browser.outbox()["buffered"], "a kept reading")
     assert popup.locator(".state strong").inner_text() == "Permission needed"
     popup.get_by_text("Readings kept: ").wait_for()
     assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])

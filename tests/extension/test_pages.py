@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.extension.browser import Browser, until
+from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.sites import OWN, VIEWED, Sites
 
@@ -137,7 +137,7 @@ def test_numbers_that_come_late_are_absent_until_they_are_there(chromium: Browse
     """A dash is not a zero: until the viewer count is drawn, the reading has none."""
     page = chromium.open(OWN["chaturbate"])
     page.locator("#users-tab-default").evaluate("element => { element.textContent = '—' }")
-    until(lambda: any("viewers_count" not in r for r in server.readings), "a reading without viewers")
+    wait_in_browser(lambda: any("viewers_count" not in r for r in server.readings), "a reading without viewers")
     page.locator("#users-tab-default").evaluate("element => { element.textContent = 'USERS (0)' }")
     received(server, viewers_count=0)
 
@@ -159,7 +159,7 @@ def test_hostile_text_stays_text(chromium: Browser, server: ScriptedIngest) -> N
     page = chromium.open(OWN["chaturbate"])
     received(server, viewers_count=552)
     page.locator("#users-tab-default").evaluate("element => { element.textContent = '<img src=x onerror=alert(1)>' }")
-    until(lambda: chromium.board()["platforms"]["chaturbate"]["metrics"]["viewers"]["status"] == "unparsed", "the status")
+    wait_in_browser(lambda: chromium.board()["platforms"]["chaturbate"]["metrics"]["viewers"]["status"] == "unparsed", "the status")
     popup = chromium.open_ui("popup")
     assert popup.locator(".absent").inner_text() == "Not readable"
     assert popup.locator("img").count() == 1  # the icon
@@ -177,13 +177,13 @@ def test_a_reading_breaks_after_six_failures_and_mends_after_two_successes(chrom
             await chrome.storage.session.set({ board });
         }"""
     )
-    until(lambda: chromium.badge() == "!", "the badge")
+    wait_in_browser(lambda: chromium.badge() == "!", "the badge")
     popup = chromium.open_ui("popup")
     assert popup.locator(".notes").inner_text().startswith("Reading broken: Viewers")
     assert "Reading broken: Viewers" in chromium.console.evaluate("() => chrome.action.getTitle({})")
     assert popup.locator(".state strong").inner_text() == "Connected"
     page.evaluate("() => { document.body.insertAdjacentHTML('beforeend', '<p id=\"users-tab-default\">USERS (3)</p>'); }")
-    until(lambda: chromium.badge() == "ON", "the mended badge")
+    wait_in_browser(lambda: chromium.badge() == "ON", "the mended badge")
 
 
 def test_an_own_page_without_a_balance_is_named(chromium: Browser, server: ScriptedIngest) -> None:
@@ -196,7 +196,7 @@ def test_an_own_page_without_a_balance_is_named(chromium: Browser, server: Scrip
             for (const icon of document.querySelectorAll('svg')) icon.parentElement.remove(); // viewers alone would be sent
         }"""
     )
-    until(lambda: chromium.board()["platforms"]["camsoda"]["metrics"]["tokens"]["status"] == "missing", "the status")
+    wait_in_browser(lambda: chromium.board()["platforms"]["camsoda"]["metrics"]["tokens"]["status"] == "missing", "the status")
     chromium.console.evaluate(
         """async () => {
             const { board } = await chrome.storage.session.get('board');
@@ -216,7 +216,7 @@ def test_a_page_without_timers_is_read_when_it_changes(chromium: Browser, server
     page = chromium.open(OWN["camsoda"])
     first = int(received(server, platform="camsoda")["sequence"])  # type: ignore[call-overload]
     page.evaluate(CLEAR_TIMERS)
-    until(lambda: time.time() * 1000 > first + 5000, "the end of the interval")
+    wait_in_browser(lambda: time.time() * 1000 > first + 5000, "the end of the interval")
     page.locator(".token-balance-Ab12").evaluate("element => { element.textContent = '8901' }")
     received(server, tokens_count=8901)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.extension.browser import Browser, by_hand, token, until
+from tests.extension.browser import Browser, by_hand, token, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN
 
@@ -34,7 +34,7 @@ def test_a_closed_tab_is_forgotten(ready: Browser, ingest: ScriptedIngest) -> No
     page = ready.open(OWN["chaturbate"])
     ingest.wait_for(lambda _: ingest.moments)
     page.close()
-    until(lambda: "chaturbate" not in ready.board()["platforms"], "the closed tab to be forgotten")
+    wait_in_browser(lambda: "chaturbate" not in ready.board()["platforms"], "the closed tab to be forgotten")
 
 
 def asked(browser: Browser, url: str, expression: str) -> Any:
@@ -117,7 +117,7 @@ def test_the_token_is_nowhere_but_in_storage_and_the_header(ready: Browser, inge
     ingest.wait_for(lambda _: len(ingest.moments) >= 3)
     places: dict[str, Any] = {page.url: page.evaluate(CONTENT) for page in pages}
     ready.console.evaluate("() => chrome.alarms.create('every-30-seconds', { when: Date.now(), periodInMinutes: 0.5 })")
-    until(lambda: ready.worker.evaluate("() => globalThis.messages.length"), "the worker's question to the page")
+    wait_in_browser(lambda: ready.worker.evaluate("() => globalThis.messages.length"), "the worker's question to the page")
     places["messages"] = ready.console.evaluate("() => globalThis.messages")
     places["questions"] = ready.worker.evaluate("() => globalThis.messages")
     places["storage"] = ready.console.evaluate(OTHER_STORAGE)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, Page, Playwright
 
-from tests.extension.browser import Browser, token, until
+from tests.extension.browser import Browser, token, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
 
@@ -40,7 +40,7 @@ def test_a_refused_key_pauses_until_the_configuration_changes(ready: Browser, in
     assert (ready.badge(), ready.outbox()["buffered"], ingest.moments) == ("KEY", 2, [NOW])
     ready.configure(ingest.url, key=token(("blue",)))
     ingest.wait_for(lambda _: ingest.moments == [NOW, NOW + 5000, NOW])
-    until(lambda: ready.badge() == "ON", "the badge")
+    wait_in_browser(lambda: ready.badge() == "ON", "the badge")
 
 
 def test_too_large_batches_are_halved(ready: Browser, ingest: ScriptedIngest) -> None:
@@ -139,7 +139,7 @@ def test_killed_with_a_reading_in_its_hands_the_page_tells_it_again(ready: Brows
     ready.console.evaluate(LOCK)
     ready.worker.evaluate(LISTEN)
     page = ready.open(OWN["chaturbate"])
-    heard = until(lambda: ready.worker.evaluate("() => globalThis.heard"), "the reading, heard by the worker")
+    heard = wait_in_browser(lambda: ready.worker.evaluate("() => globalThis.heard"), "the reading, heard by the worker")
     ready.kill_worker()
     ready.console.evaluate("() => { globalThis.isReleased = true; }")
     ingest.wait_for(lambda _: heard in ingest.moments)
@@ -181,7 +181,7 @@ def test_a_restarted_browser_goes_on(playwright: Playwright, sites: Sites, inges
     assert ingest.moments == []
     second = Browser(playwright, tmp_path, sites.resolver_rules)
     ingest.wait_for(lambda _: ingest.moments == [NOW])
-    until(lambda: second.outbox()["buffered"] == 0, "the deletion")
+    wait_in_browser(lambda: second.outbox()["buffered"] == 0, "the deletion")
     second.close()
 
 
@@ -190,7 +190,7 @@ def test_the_alarm_is_there_at_every_start(ready: Browser) -> None:
     ready.console.evaluate("() => chrome.alarms.clearAll()")
     ready.kill_worker()
     ready.poke()
-    alarms = until(lambda: ready.console.evaluate("() => chrome.alarms.getAll()"), "the alarm")
+    alarms = wait_in_browser(lambda: ready.console.evaluate("() => chrome.alarms.getAll()"), "the alarm")
     assert [alarm["periodInMinutes"] for alarm in alarms] == [0.5]
 
 
@@ -200,7 +200,7 @@ def pass_time(browser: Browser, page: Page, milliseconds: int) -> None:
     over = threading.Event()
     session.on("Emulation.virtualTimeBudgetExpired", lambda _: over.set())
     session.send("Emulation.setVirtualTimePolicy", {"policy": "advance", "budget": milliseconds})
-    until(lambda: page.evaluate("() => true") and over.is_set(), "the end of the time given")
+    wait_in_browser(lambda: page.evaluate("() => true") and over.is_set(), "the end of the time given")
 
 
 def test_a_script_left_behind_by_a_reload_is_quiet(browser: Browser, ingest: ScriptedIngest) -> None:
@@ -231,11 +231,11 @@ def test_a_disk_that_takes_nothing_is_said(ready: Browser) -> None:
     """A reading that cannot be written is not lost in silence: badge and popup say so, until a write succeeds again."""
     ready.worker.evaluate(FILL_DISK)
     page = ready.open(OWN["chaturbate"])
-    until(lambda: ready.badge() == "!", "the badge")
+    wait_in_browser(lambda: ready.badge() == "!", "the badge")
     popup = ready.open_ui("popup")
     assert "Readings cannot be kept" in popup.locator(".notes").inner_text()
     ready.kill_worker()
-    until(lambda: ready.badge() == "ON", "the next worker's success")
+    wait_in_browser(lambda: ready.badge() == "ON", "the next worker's success")
     page.close()
     popup.close()
 
@@ -249,9 +249,9 @@ def test_a_permission_for_an_address_no_longer_used_is_given_back(ready: Browser
     """Also when the popup closed under Chrome's question; a new path under the same origin changes nothing."""
     ready.worker.evaluate("() => { globalThis.given = []; chrome.permissions.remove = async (back) => { globalThis.given.push(back); }; }")
     ready.configure("https://old.example/a")
-    until(lambda: given(ready), "the permission of the address before")
+    wait_in_browser(lambda: given(ready), "the permission of the address before")
     ready.configure("https://old.example/b")
     ready.poke()
     assert "https://old.example/*" not in given(ready)
     ready.configure("https://new.example")
-    until(lambda: "https://old.example/*" in given(ready), "the permission of the old address")
+    wait_in_browser(lambda: "https://old.example/*" in given(ready), "the permission of the old address")

@@ -6,7 +6,7 @@ tests.faults.catalogue` puts it into docs/reliability.md, and with it the sample
 
 from typing import Final
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 FAULTS: Final = range(1, 45)  # the numbers of docs/reliability.md
 PAGE: Final = ROOT / "docs" / "reliability.md"

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from tools.stack import free_port
+from tools.processes import free_port
 
 CHUNK: Final = 65536
 THIN_CHUNK: Final = 2048

@@ -24,8 +24,9 @@ import redis
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS
 from tests.faults.worlds import SHARDS, World, set_clock
-from tests.support.nodes import Node, Sentinels, eventually, slot_of
-from tools.stack import Service
+from tests.support.redis_topologies import Sentinels, slot_of, wait_for_redis
+from tools.processes import Service
+from tools.redis_server import RedisServer
 
 ONE: Final = ("single", "shards")
 ALL: Final = tuple(SHARDS)
@@ -116,7 +117,7 @@ def _breaks(function: Callable[[World, Dice], AsyncIterator[None]]) -> Break:
     return functools.wraps(function)(contextlib.asynccontextmanager(function))
 
 
-async def _on_all(nodes: Sequence[Node], action: Callable[[redis.Redis], Any]) -> None:
+async def _on_all(nodes: Sequence[RedisServer], action: Callable[[redis.Redis], Any]) -> None:
     """Runs the same on several servers; one that does not answer is left out."""
     for node in nodes:
         with contextlib.suppress(redis.RedisError, OSError):
@@ -222,9 +223,9 @@ async def sentinel_fails_over(world: World, dice: Dice) -> AsyncIterator[None]:
     assert world.redis.sentinels
     before = world.redis.primaries()
     sentinel = dice.choice(world.redis.sentinels.sentinels)
-    await asyncio.to_thread(eventually, lambda: sentinel.admin.sentinel_failover(Sentinels.NAME), "Sentinel obeys")
+    await asyncio.to_thread(wait_for_redis, lambda: sentinel.admin.sentinel_failover(Sentinels.NAME), "Sentinel obeys")
     yield
-    await asyncio.to_thread(eventually, lambda: world.redis.primaries() not in ([], before), "the roles have changed", within_seconds=30)
+    await asyncio.to_thread(wait_for_redis, lambda: world.redis.primaries() not in ([], before), "the roles have changed", seconds=30)
 
 
 @_breaks
@@ -234,7 +235,7 @@ async def primary_killed(world: World, dice: Dice) -> AsyncIterator[None]:
     victim = dice.choice(before)
     victim.kill()
     yield
-    await asyncio.to_thread(eventually, lambda: set(world.redis.primaries()) - set(before), "a replica is promoted", within_seconds=30)
+    await asyncio.to_thread(wait_for_redis, lambda: set(world.redis.primaries()) - set(before), "a replica is promoted", seconds=30)
     await asyncio.to_thread(victim.start)
 
 

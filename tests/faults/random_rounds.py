@@ -24,8 +24,8 @@ from tests.faults.checker import FRESH_SECONDS, Key
 from tests.faults.nemesis import Fault, Round, dice_of
 from tests.faults.scene import ROOMS, Scene, acting
 from tests.faults.worlds import World
-from tests.support.nodes import Node
-from tools.stack import Service
+from tools.processes import Service
+from tools.redis_server import RedisServer
 
 HEAL_SECONDS: Final = 25.0
 LONGEST_ROUND_SECONDS: Final = 90.0
@@ -36,7 +36,7 @@ SCOPE: Final = frozenset(ROOMS[:3])
 class Tap:
     """Reads the events channels of one server, and connects again whenever it is cut."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: RedisServer) -> None:
         self._node = node
         self.published: list[tuple[float, str, StoredReading]] = []
 

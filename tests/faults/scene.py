@@ -22,8 +22,10 @@ from shared.contract.readings import StoredReading, decode_stored
 from tests.faults.actors import Dashboard, Producer
 from tests.faults.checker import Checker, Key
 from tests.faults.link import Link
-from tests.support.nodes import Node
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.redis_server import RedisServer
+from tools.stack import Stack
+from tools.waiting import DeadlineExceeded, wait_until_async
 
 ROOMS: Final = tuple(f"room-{number}" for number in range(6))
 INTERVAL_SECONDS: Final = 0.25
@@ -35,7 +37,7 @@ TOKEN_AGE_SECONDS: Final = 600  # more than any clock is off
 class Wiretap:
     """Reads along on the events channel: each reading must be published once, under versions that only grow."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: RedisServer) -> None:
         self._client = redis.Redis(port=node.port, password=node.password, protocol=2)
         self._pubsub = self._client.pubsub()
         self.published: list[StoredReading] = []
@@ -59,7 +61,14 @@ class Wiretap:
 class Scene:
     """Everything a story needs at hand."""
 
-    def __init__(self, stack: Stack, ingests: Sequence[Service], broadcasts: Sequence[Service], redis: Node | None, link: Link) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        ingests: Sequence[Service],
+        broadcasts: Sequence[Service],
+        redis: RedisServer | None,
+        link: Link,
+    ) -> None:
         self.stack = stack
         self.link = link
         self.ingests = ingests
@@ -74,7 +83,7 @@ class Scene:
         self.quiet: set[Key] = set()  # feeds that do not post again
 
     @property
-    def redis(self) -> Node:
+    def redis(self) -> RedisServer:
         """The one Redis of this scene."""
         assert self._redis is not None
         return self._redis
@@ -137,13 +146,17 @@ class Scene:
     async def until(self, condition: Callable[[], Any], what: str, *, within: float = SETTLE_SECONDS) -> float:
         """Waits until something is true; returns how long that took. A failure says who is behind."""
         started = time.monotonic()
-        while not condition():
+
+        def holds() -> Any:
             for actor, task in self._tasks.items():
                 if task.done():
                     raise AssertionError(f"{actor} ended") from task.exception()
-            if time.monotonic() - started > within:
-                raise AssertionError(f"not within {within} s: {what}; behind: {self.checker.behind()[:9]}")
-            await asyncio.sleep(0.02)
+            return condition()
+
+        try:
+            await wait_until_async(holds, what, seconds=within)
+        except DeadlineExceeded as error:
+            raise DeadlineExceeded(f"{error}; behind: {self.checker.behind()[:9]}") from None
         return time.monotonic() - started
 
     async def all_know_of_it(self, since: float, *, within: float = 5.0) -> float:
@@ -270,7 +283,7 @@ def play(
 
     `rooms` limits what the dashboards see; `cut` names the service whose way to Redis leads over the scene's link.
     """
-    node = Node(directory / "redis", **(redis or {}))
+    node = RedisServer(directory / "redis", **(redis or {}))
     link = Link(node.port)
     with contextlib.ExitStack() as open_now:
         if not url:

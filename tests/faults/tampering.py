@@ -14,7 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from tools.stack import free_port
+from tools.processes import free_port
 
 Event = dict[str, Any]
 Tamper = Callable[[Event], list[Event]]

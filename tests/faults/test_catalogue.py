@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.faults.catalogue import FAULTS, PAGE
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 ROWS = {int(number): row for number, row in re.findall(r"^\| (\d+) \|(.*`test_.*)$", PAGE.read_text(), re.MULTILINE)}
 SOURCES = "\n".join(path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.*")) if path.suffix in (".py", ".mjs"))

@@ -18,7 +18,7 @@ from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
-from tools.stack import Service
+from tools.processes import Service
 
 pytestmark = pytest.mark.faults
 

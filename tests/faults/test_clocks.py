@@ -11,7 +11,7 @@ from shared.contract import keys
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 pytestmark = pytest.mark.faults
 

@@ -12,7 +12,7 @@ from tests.faults.actors import PLATFORM, reading
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support import needs
-from tests.support.nodes import Cluster, slot_of
+from tests.support.redis_topologies import Cluster, slot_of
 
 pytestmark = pytest.mark.faults
 

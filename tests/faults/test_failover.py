@@ -9,7 +9,7 @@ import pytest
 from tests.faults.catalogue import note
 from tests.faults.link import Link
 from tests.faults.scene import Scene, Wiretap, play
-from tests.support.nodes import Node
+from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.faults
 
@@ -33,9 +33,9 @@ def test_a_primary_turned_replica(tmp_path: pathlib.Path) -> None:
 
 def test_a_failover_to_a_replica_that_lags(tmp_path: pathlib.Path) -> None:
     """The old primary refuses with READONLY, its replica lacks the last seconds, and yet nobody sees anything go back."""
-    primary = Node(tmp_path / "primary")
+    primary = RedisServer(tmp_path / "primary")
     replication, address = Link(primary.port), Link(primary.port)
-    replica = Node(tmp_path / "replica", replicaof=f"127.0.0.1 {replication.port}")
+    replica = RedisServer(tmp_path / "replica", replicaof=f"127.0.0.1 {replication.port}")
 
     async def story(scene: Scene) -> None:
         old, new = Wiretap(primary), Wiretap(replica)

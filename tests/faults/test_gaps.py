@@ -15,8 +15,8 @@ from websockets.typing import Subprotocol
 from shared.contract import keys
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.support.nodes import Cluster, slot_of
-from tools.stack import Service
+from tests.support.redis_topologies import Cluster, slot_of
+from tools.processes import Service
 
 pytestmark = pytest.mark.faults
 

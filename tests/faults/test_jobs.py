@@ -10,8 +10,9 @@ from typing import Final
 import pytest
 
 from tests.faults.catalogue import note
-from tests.support.nodes import eventually
-from tools.stack import ROOT, Service, Stack
+from tests.support.redis_topologies import wait_for_redis
+from tools.processes import ROOT, Service
+from tools.stack import Stack
 
 pytestmark = pytest.mark.faults
 
@@ -82,4 +83,4 @@ def test_the_jobs_that_are_killed_are_all_there_are(tmp_path: pathlib.Path, kind
     with Stack(tmp_path) as stack:
         start(stack, kind, order)
         write(order, "list nothing")
-        assert set(eventually(lambda: order.with_suffix(".jobs").read_text().split(), "the jobs are listed")) == JOBS[kind]
+        assert set(wait_for_redis(lambda: order.with_suffix(".jobs").read_text().split(), "the jobs are listed")) == JOBS[kind]

@@ -14,7 +14,7 @@ from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import burden
-from tools.stack import Service
+from tools.processes import Service
 
 pytestmark = pytest.mark.faults
 

@@ -17,7 +17,8 @@ from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, play
-from tests.support.nodes import Cluster, Node, Sentinels
+from tests.support.redis_topologies import Cluster, Sentinels
+from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.faults
 
@@ -30,7 +31,7 @@ Way = tuple[str, list[Link]]
 @contextlib.contextmanager
 def one_node(directory: pathlib.Path) -> Iterator[Way]:
     """One server behind one link."""
-    node = Node(directory / "node")
+    node = RedisServer(directory / "node")
     link = Link(node.port)
     try:
         node.start()

@@ -18,7 +18,7 @@ from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import memory_kilobytes
 from tests.faults.test_processes import descriptors
-from tools.stack import Service
+from tools.processes import Service
 
 pytestmark = pytest.mark.faults
 

@@ -13,7 +13,8 @@ from tests.faults.actors import PLATFORM, Dashboard, Producer
 from tests.faults.catalogue import after, note
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import p99
-from tests.support.nodes import Cluster, Node, Sentinels, slot_of
+from tests.support.redis_topologies import Cluster, Sentinels, slot_of
+from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.faults
 
@@ -135,7 +136,7 @@ def test_an_orderly_failover_is_followed(tmp_path: pathlib.Path) -> None:
         play(tmp_path, story, url=sentinels.url)
 
 
-def _role(node: Node) -> str:
+def _role(node: RedisServer) -> str:
     """What a node is; one that changes its role hangs up on everyone."""
     try:
         return str(node.admin.info("replication")["role"])

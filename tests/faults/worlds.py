@@ -14,8 +14,10 @@ import redis
 
 from tests.faults.link import Link
 from tests.support import needs
-from tests.support.nodes import Cluster, Node, Sentinels, eventually
-from tools.stack import ROOT, Service, Stack
+from tests.support.redis_topologies import Cluster, Sentinels, wait_for_redis
+from tools.processes import ROOT, Service
+from tools.redis_server import RedisServer
+from tools.stack import Stack
 
 SHARDS: Final = {"single": 1, "shards": 4, "sentinel": 1, "cluster": 16}
 HISTORY_STEP_SECONDS: Final = 1
@@ -27,13 +29,13 @@ class Redis:
     """The servers of a topology, the links that lead to them, and how to find out that all is well."""
 
     urls: dict[str, str]
-    nodes: list[Node]
+    nodes: list[RedisServer]
     lines: dict[str, list[Link]]
     settle: Callable[[], None] = lambda: None
     sentinels: Sentinels | None = None
     cluster: "LinkedCluster | None" = None
 
-    def primaries(self) -> list[Node]:
+    def primaries(self) -> list[RedisServer]:
         """The nodes that are primaries now and answer."""
         found = []
         for node in self.nodes:
@@ -61,7 +63,7 @@ class World:
         return SHARDS[self.topology]
 
     @property
-    def node(self) -> Node:
+    def node(self) -> RedisServer:
         """The one server of a topology that has one."""
         return self.redis.nodes[0]
 
@@ -90,37 +92,31 @@ class LinkedCluster(Cluster):
         self.links = [Link(node.port) for node in self.nodes]
         self._announced = {node.port: link.port for node, link in zip(self.nodes, self.links, strict=True)}
         for node, link in zip(self.nodes, self.links, strict=True):
-            append(node, f"cluster-announce-port {link.port}", "appendonly yes")
+            node.configure(f"cluster-announce-port {link.port}", "appendonly yes")
 
-    def _serves(self, node: Node, slot: int) -> bool:
+    def _serves(self, node: RedisServer, slot: int) -> bool:
         ranges: list[Any] = self.command(node, "SLOTS")
         return any(first <= slot <= last and int(primary[1]) == self._announced[node.port] for first, last, primary, *_ in ranges)
 
-    def other_primary(self, node: Node) -> Node:
+    def other_primary(self, node: RedisServer) -> RedisServer:
         """A primary besides a given one."""
         return next(other for other in self._primaries() if other is not node)
 
     def settle(self) -> None:
         """Waits until three primaries each have a replica and the Cluster is well."""
-        eventually(lambda: all(self._is_well(node) for node in self.nodes), "the cluster is well again", within_seconds=30)
+        wait_for_redis(lambda: all(self._is_healthy(node) for node in self.nodes), "the cluster is well again", seconds=30)
 
-    def start_moving(self, slot: int, source: Node, target: Node) -> None:
+    def start_moving(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Begins to move a slot."""
         self.command(target, "SETSLOT", slot, "IMPORTING", self.id(source))
         self.command(source, "SETSLOT", slot, "MIGRATING", self.id(target))
 
-    def finish_moving(self, slot: int, source: Node, target: Node) -> None:
+    def finish_moving(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Moves all that is left in it, and the slot."""
         while keys := self.command(source, "GETKEYSINSLOT", slot, 100):
             source.admin.migrate("127.0.0.1", target.port, keys, 0, 2000)
         for node in (target, source):
             self.command(node, "SETSLOT", slot, "NODE", self.id(target))
-
-
-def append(node: Node, *lines: str) -> None:
-    """Adds lines to a server's configuration."""
-    with node.config.open("a") as config:
-        config.write("".join(f"{line}\n" for line in lines))
 
 
 def linked_sentinels(directory: pathlib.Path) -> tuple[Sentinels, list[Link], list[Link]]:
@@ -129,7 +125,7 @@ def linked_sentinels(directory: pathlib.Path) -> tuple[Sentinels, list[Link], li
     data = [sentinels.primary, sentinels.replica]
     links, watchers = [Link(node.port) for node in data], [Link(node.port) for node in sentinels.sentinels]
     for node, link in zip(data, links, strict=True):
-        append(node, f"replica-announce-port {link.port}", "replica-announce-ip 127.0.0.1", "appendonly yes")
+        node.configure(f"replica-announce-port {link.port}", "replica-announce-ip 127.0.0.1", "appendonly yes")
     for node in [sentinels.replica, *sentinels.sentinels]:
         node.config.write_text(node.config.read_text().replace(f"127.0.0.1 {sentinels.primary.port}", f"127.0.0.1 {links[0].port}"))
     return sentinels, links, watchers
@@ -138,10 +134,10 @@ def linked_sentinels(directory: pathlib.Path) -> tuple[Sentinels, list[Link], li
 @contextlib.contextmanager
 def one_server(directory: pathlib.Path) -> Iterator[Redis]:
     """One server with an append-only file and a clock of its own, and a link for each kind of service."""
-    node = Node(directory / "node", appendonly="yes", enable_debug_command="yes")
+    node = RedisServer(directory / "node", appendonly="yes", enable_debug_command="yes")
     clock = directory / "clock"
     set_clock(clock, 0)
-    node.environment = needs.faketime(clock)
+    node.environment |= needs.faketime(clock)
     links = {kind: Link(node.port) for kind in ("ingest", "broadcast")}
     with contextlib.ExitStack() as open_now:
         open_now.callback(node.kill)
@@ -157,7 +153,7 @@ def behind_sentinels(directory: pathlib.Path) -> Iterator[Redis]:
     sentinels, data, watchers = linked_sentinels(directory)
 
     def settle() -> None:
-        eventually(lambda: well(sentinels), "a primary has a replica, and the Sentinels know it", within_seconds=40)
+        wait_for_redis(lambda: well(sentinels), "a primary has a replica, and the Sentinels know it", seconds=40)
 
     with contextlib.ExitStack() as open_now:
         for link in (*data, *watchers):
@@ -202,8 +198,8 @@ def world(topology: str, directory: pathlib.Path) -> Iterator[World]:
         settings = {"TELEMETRY_SHARDS": str(SHARDS[topology]), "HISTORY_STEP_SECONDS": str(HISTORY_STEP_SECONDS)}
         stack = open_now.enter_context(Stack(directory, redis_url="unused", **settings))
         here = World(topology, servers, stack)
-        if servers.nodes[0].environment:
-            here.clocks[servers.nodes[0].port] = pathlib.Path(servers.nodes[0].environment["FAKETIME_TIMESTAMP_FILE"])
+        if clock := servers.nodes[0].environment.get("FAKETIME_TIMESTAMP_FILE"):
+            here.clocks[servers.nodes[0].port] = pathlib.Path(clock)
         with concurrent.futures.ThreadPoolExecutor() as threads:
             ingests = [threads.submit(_start, here, "ingest", number) for number in range(EACH)]
             broadcasts = [threads.submit(_start, here, "broadcast", number) for number in range(EACH)]

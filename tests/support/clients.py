@@ -12,23 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tools.stack import metrics_url
-
-WAIT_SECONDS = 10.0
-
-
-class Deadline(AssertionError):
-    """What a test waited for did not happen in time."""
-
-
-def wait_until(condition: Callable[[], Any], *, what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """Asks again and again until a condition holds; returns its value. Raises Deadline."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise Deadline(f"{what} did not happen within {seconds} s")
-        time.sleep(0.02)
-    return value
+from tools.processes import metrics_url
+from tools.waiting import WAIT_SECONDS, DeadlineExceeded, wait_until
 
 
 class Producer:
@@ -52,7 +37,7 @@ class Producer:
     def deliver(self, room_id: str, tokens: int, **fields: Any) -> httpx.Response:
         """Posts a reading until it is taken, as producers do: 503 means to come back."""
         response: httpx.Response = wait_until(
-            lambda: (r := self.post(room_id, tokens, **fields)).status_code != 503 and r, what=f"an answer for {room_id}"
+            lambda: (r := self.post(room_id, tokens, **fields)).status_code != 503 and r, f"an answer for {room_id}"
         )
         assert response.status_code == 200
         return response
@@ -83,26 +68,26 @@ class Dashboard:
         """The events of one kind, in order."""
         return [event for event in self.events if event["event_type"] == kind]
 
-    def wait_for(self, condition: Callable[["Dashboard"], Any], *, what: str, seconds: float = WAIT_SECONDS) -> Any:
-        """Reads until a condition holds; raises Deadline."""
+    def wait_for(self, condition: Callable[["Dashboard"], Any], what: str, *, seconds: float = WAIT_SECONDS) -> Any:
+        """Reads until a condition holds; raises DeadlineExceeded."""
         end = time.monotonic() + seconds
         while not (value := condition(self)):
             left = end - time.monotonic()
             if left <= 0:
-                raise Deadline(f"{what} did not happen within {seconds} s; last events: {self.events[-3:]}")
+                raise DeadlineExceeded(f"{what} did not happen within {seconds} s; last events: {self.events[-3:]}")
             self._read(left)
         return value
 
     def wait_for_close(self, seconds: float = WAIT_SECONDS) -> int:
         """Reads until the socket is closed; returns the close code."""
-        self.wait_for(lambda d: d.close_code is not None, what="the close", seconds=seconds)
+        self.wait_for(lambda d: d.close_code is not None, "the close", seconds=seconds)
         assert self.close_code is not None
         return self.close_code
 
     def wait_for_tokens(self, room_id: str, tokens: int, *, seconds: float = WAIT_SECONDS) -> None:
         """Reads until a room shows a balance."""
         key = (room_id, "stripchat")
-        self.wait_for(lambda d: d.values.get(key, (0, -1))[1] == tokens, what=f"{room_id} = {tokens}", seconds=seconds)
+        self.wait_for(lambda d: d.values.get(key, (0, -1))[1] == tokens, f"{room_id} = {tokens}", seconds=seconds)
 
     def send(self, **message: Any) -> None:
         """Sends a message of the protocol."""
@@ -110,7 +95,7 @@ class Dashboard:
 
     def _read(self, seconds: float) -> None:
         if self.close_code is not None:
-            raise Deadline(f"the socket was closed with {self.close_code}")
+            raise DeadlineExceeded(f"the socket was closed with {self.close_code}")
         try:
             for line in str(self.socket.recv(timeout=seconds)).split("\n"):
                 self._apply(json.loads(line))

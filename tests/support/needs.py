@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 NODE = shutil.which("node") or ""

@@ -4,7 +4,7 @@ import pathlib
 
 from tests.support import needs
 from tests.support.studio import Studio
-from tools.stack import Service, free_port
+from tools.processes import Service, free_port
 
 NGINX = """
 daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/error.log;

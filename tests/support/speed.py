@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, Final
 
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 RESULTS: Final = ROOT / "test-results"
 JUDGES: Final = bool(os.environ.get("JUDGE_SPEED"))

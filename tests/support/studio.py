@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from tools.stack import Service, Stack
+from tools.processes import Service
+from tools.stack import Stack
 
 NO_ROOM: Final = "no-room-reports-under-this-name"
 REPORT_SECONDS: Final = 3.0  # a value is live for 15 s, so some reports may be late on a busy machine

@@ -22,7 +22,7 @@ from shared.web.address_budget import (
     account_of,
 )
 from shared.web.http_protocol import HttpProtocol
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 SHARE = 0.05
 PEER = "192.0.2.1"

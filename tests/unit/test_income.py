@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from broadcast_service.reports.income import CONFIRM_MS, Account, Entry, Kind, Reading, Sums, in_order, judge, sums
 from tests.support import needs
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 CASES: Final = json.loads((ROOT / "tests/income_cases.json").read_text())["cases"]
 CERTAIN: Final = (Kind.INCOME, Kind.BETWEEN_SESSIONS)

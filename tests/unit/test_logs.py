@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.tokens import SecretKeys, issue
 from shared.web.logging import MAX_FIELD, TRACEBACK, clean
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 RING = SecretKeys.parse("a:" + "k" * 32)
 TOKEN = issue(RING, audience="ingest", subject="x", rooms=["*"], platforms=None, ttl_seconds=60, now_seconds=2**31)

@@ -9,7 +9,7 @@ import pytest
 from shared.auth.studio_code import PREFIX, StudioCodeError, account_key, room_id, studio_code
 from shared.tokens.__main__ import main
 from tests.support import needs
-from tools.stack import ROOT
+from tools.processes import ROOT
 
 NAMES = [
     "Room 12",

@@ -16,7 +16,7 @@ from tools.bench.lab import Figures, Lab
 from tools.bench.processes import BenchError, check_machine
 from tools.bench.report import medians, table
 from tools.bench.scenarios import NOT_QUICK, SCENARIOS
-from tools.stack import ROOT, StackError
+from tools.processes import ROOT, StackError
 
 DIRECTORY = ROOT / ".local" / "bench"
 RESULTS = ROOT / ".local" / "bench.json"

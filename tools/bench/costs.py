@@ -20,7 +20,7 @@ import msgspec
 from tools.bench.hostile import Plan
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import LOAD_CORE, pinned
-from tools.stack import ROOT, Service
+from tools.processes import ROOT, Service
 
 BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
 MEASURE_SECONDS: Final = 1.5

@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import resource
-import subprocess
 import sys
 import time
 import types
@@ -13,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from shared.contract import keys
-from tools.bench.processes import LOAD_CORE, SERVER_CORE, BenchError, Load, compiled, cpu_seconds, pinned, wait_until
-from tools.stack import Service, Stack, free_port
+from tools.bench.processes import LOAD_CORE, SERVER_CORE, BenchError, Load, compiled, cpu_seconds, pinned
+from tools.processes import Process, Service, free_port
+from tools.stack import Stack
 
 PATH = "/ws/dashboard"
 SNAPSHOT_END = '"SYNC"'
@@ -85,14 +85,14 @@ class Lab:
     def floor(self, rate: float, events_per_write: int) -> Iterator[tuple[int, int]]:
         """The bare C server; gives its port and process id."""
         port = free_port()
-        with pinned(SERVER_CORE):
-            process = subprocess.Popen([compiled("wslimit", self._bin), str(port), str(rate), str(events_per_write)])
+        command = [str(compiled("wslimit", self._bin)), str(port), str(rate), str(events_per_write)]
+        process = Process(command, log=self._stack.directory / "floor.log")
         try:
-            wait_until("the floor's start", lambda: port in _listening(), 5)
+            with pinned(SERVER_CORE):
+                process.launch_until(lambda: port in _listening(), seconds=5)
             yield port, process.pid
         finally:
             process.kill()
-            process.wait()
 
     def fan(self, port: int, clients: int, *options: object, tokens: Sequence[str] = (), path: str = PATH) -> Load:
         """So many dashboards; `pulse.v1` unless the options say otherwise."""

@@ -7,7 +7,6 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import time
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -61,15 +60,6 @@ def memory_kb(pid: int) -> int:
     """The proportional resident memory."""
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-
-
-def wait_until(what: str, condition: Any, seconds: float) -> None:
-    """Polls for something that another process brings about; raises BenchError when it does not."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise BenchError(f"{what} did not happen within {seconds:.0f} s")
-        time.sleep(0.02)
 
 
 class Load:

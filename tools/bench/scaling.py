@@ -9,7 +9,7 @@ from typing import Final
 
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import memory_kb
-from tools.stack import Service
+from tools.processes import Service
 
 CLIENTS: Final = 400
 

@@ -14,7 +14,7 @@ from tools.bench.end_to_end import post_to_socket_ms
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import Load, memory_kb
 from tools.bench.scaling import broadcasts, ingests, listening
-from tools.stack import Service
+from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
