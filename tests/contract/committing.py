@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
@@ -33,13 +32,6 @@ W = TypeVar("W", ShardWriter, Writer, ShardListener)
 TTL = 3600
 STEP = 60
 NO_LIMITS = Limits(0, 0)
-
-
-def update(milliseconds_ago: int = 0, **changed: Any) -> Reading:
-    """A reading of some moment ago."""
-    at = time.time_ns() // 1_000_000 - milliseconds_ago
-    good: dict[str, Any] = {"room_id": "blue", "platform": "camsoda", "timestamp": at // 1000, "tokens_count": 1, "sequence": at}
-    return Reading(**(good | changed))
 
 
 class Double(fakeredis.FakeAsyncRedis):

@@ -25,8 +25,8 @@ from tests.contract.committing import (
     listening,
     results,
     shard_writer,
-    update,
 )
+from tests.support.readings import make_reading
 from tools.processes import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -43,15 +43,19 @@ async def test_a_latest_value_of_the_wrong_type_fails_alone(redis: Redis) -> Non
     """Its reading is not written anywhere, its neighbours are."""
     await redis.rpush(keys.latest(0, "blue", "camsoda"), "x")
     async with listening(redis) as published:
-        assert await results(redis, update(room_id="red"), update(), update(room_id="green")) == [ACCEPTED, DAMAGED, ACCEPTED]
+        assert await results(redis, make_reading(room_id="red"), make_reading(), make_reading(room_id="green")) == [
+            ACCEPTED,
+            DAMAGED,
+            ACCEPTED,
+        ]
     assert [[reading.room_id for reading in batch] for batch in published] == [["red", "green"]]
-    assert await redis.exists(history_key(update())) == 0
+    assert await redis.exists(history_key(make_reading())) == 0
 
 
 async def test_a_history_of_the_wrong_type_fails_alone(redis: Redis) -> None:
     """A reading whose history cannot be written is not stored at all."""
-    await redis.rpush(history_key(update()), "x")
-    assert await results(redis, update(), update(room_id="red")) == [DAMAGED, ACCEPTED]
+    await redis.rpush(history_key(make_reading()), "x")
+    assert await results(redis, make_reading(), make_reading(room_id="red")) == [DAMAGED, ACCEPTED]
     assert await latest(redis) is None
     assert await redis.zrange(keys.index(0), 0, -1) == [b"red:camsoda"]
 
@@ -60,13 +64,13 @@ async def test_a_history_of_the_wrong_type_fails_alone(redis: Redis) -> None:
 async def test_a_latest_value_without_sense_is_replaced(redis: Redis, content: str) -> None:
     """Whatever text stands there is older than any reading."""
     await redis.set(keys.latest(0, "blue", "camsoda"), content)
-    assert await results(redis, update()) == [ACCEPTED]
+    assert await results(redis, make_reading()) == [ACCEPTED]
 
 
 async def test_a_short_history_is_written_past_its_end(redis: Redis) -> None:
     """A torn array counts as empty where it ends."""
-    await redis.set(history_key(update()), b"\1\2\3")
-    assert await results(redis, update()) == [ACCEPTED]
+    await redis.set(history_key(make_reading()), b"\1\2\3")
+    assert await results(redis, make_reading()) == [ACCEPTED]
 
 
 SHARED_KEYS = {
@@ -81,7 +85,7 @@ async def test_a_shared_key_of_the_wrong_type_fails_the_batch_cleanly(redis: Red
     await redis.rpush(key(), "x")
     before = await everything(redis)
     with pytest.raises(StoreUnavailable):
-        await commit(redis, update(), update(room_id="red"), limits=Limits(5, 5))
+        await commit(redis, make_reading(), make_reading(room_id="red"), limits=Limits(5, 5))
     assert await everything(redis) == before
 
 
@@ -93,7 +97,7 @@ async def test_a_damaged_last_version_is_replaced_by_the_clock(redis: Redis, ver
     """No number, or one more than an hour ahead: to count on from there would hide every reading from dashboards."""
     await redis.set(keys.last_version(0), version)
     before = int(time.time() * 1_000_000)
-    [(result, given)] = await commit(redis, update())
+    [(result, given)] = await commit(redis, make_reading())
     assert result is ACCEPTED
     assert before <= given < before + 60_000_000
     assert await last_version(redis) == given
@@ -103,9 +107,9 @@ async def test_a_version_just_beyond_an_hour_is_damage(redis: Redis) -> None:
     """Up to an hour it is what a clock that was ahead left, and versions count on from it."""
     now = int(time.time() * 1_000_000)
     await redis.set(keys.last_version(0), now + HOUR_US + 60_000_000)
-    [(_, first)] = await commit(redis, update(1000))
+    [(_, first)] = await commit(redis, make_reading(1000))
     await redis.set(keys.last_version(0), now + HOUR_US - 60_000_000)
-    [(_, second)] = await commit(redis, update())
+    [(_, second)] = await commit(redis, make_reading())
     assert (first < now + HOUR_US // 2, second) == (True, now + HOUR_US - 60_000_000 + 1)
 
 
@@ -114,9 +118,9 @@ async def test_versions_go_on_from_what_the_writer_was_answered(redis: Redis) ->
     async with at_work(shard_writer(redis)) as writer:
         ahead = int(time.time() * 1_000_000) + 120_000_000
         await redis.set(keys.last_version(0), ahead)
-        [(_, before)] = await writer.submit([update(1000)], "token")
+        [(_, before)] = await writer.submit([make_reading(1000)], "token")
         await redis.flushall()
-        [(_, after)] = await writer.submit([update()], "token")
+        [(_, after)] = await writer.submit([make_reading()], "token")
     assert (before, after) == (ahead + 1, ahead + 2)
 
 
@@ -157,7 +161,7 @@ LACKING = [*[f"-{command}" for command in RIGHTS], "resetchannels", "resetchanne
 @pytest.mark.parametrize("rules", LACKING)
 async def test_a_commit_that_is_not_permitted_leaves_nothing_and_is_taken_when_it_is(real: Redis, rules: str) -> None:
     """Whichever right is missing: refused before the first write, and the same reading is accepted and published after the mend."""
-    readings, limits = [update(10), update(room_id="red"), update(90_000)], Limits(5, 100)
+    readings, limits = [make_reading(10), make_reading(room_id="red"), make_reading(90_000)], Limits(5, 100)
     async with limited_user(real, *rules.split()) as client:
         with pytest.raises(StoreUnavailable):
             await commit(client, *readings, limits=limits)
@@ -170,7 +174,7 @@ async def test_a_commit_that_is_not_permitted_leaves_nothing_and_is_taken_when_i
 @pytest.mark.parametrize("lost", ["index", "score"])
 async def test_a_reading_that_was_stored_and_not_indexed_is_taken_again(redis: Redis, lost: str) -> None:
     """However a commit came to be cut short: the repeated reading is published, not called a duplicate."""
-    reading = update()
+    reading = make_reading()
     await commit(redis, reading)
     if lost == "index":
         await redis.delete(keys.index(0))
@@ -188,7 +192,7 @@ async def test_a_rate_of_the_wrong_type_fails_the_batch_cleanly(redis: Redis) ->
         await redis.rpush(f"rate:{{0}}:room:{minute}", "x")
     before = await everything(redis)
     with pytest.raises(StoreUnavailable):
-        await commit(redis, update(), limits=Limits(5, 0))
+        await commit(redis, make_reading(), limits=Limits(5, 0))
     assert await everything(redis) == before
 
 
@@ -198,7 +202,7 @@ async def test_a_damaged_shard_fails_alone(real: Redis) -> None:
     rooms = sorted("abcdefgh", key=lambda room: keys.shard_of(room, 2))
     await real.rpush(keys.index(0), "x")
     async with at_work(writer):
-        outcomes = await writer.write([update(room_id=room) for room in rooms], "token")
+        outcomes = await writer.write([make_reading(room_id=room) for room in rooms], "token")
     failed = [room for room, outcome in zip(rooms, outcomes, strict=True) if isinstance(outcome, StoreUnavailable)]
     assert failed == [room for room in rooms if keys.shard_of(room, 2) == 0]
     assert 0 < len(failed) < len(rooms)
@@ -206,7 +210,7 @@ async def test_a_damaged_shard_fails_alone(real: Redis) -> None:
 
 async def test_out_of_memory_nothing_is_written_or_published(real: Redis) -> None:
     """The header of the script makes the server refuse it up front; with memory again it heals by itself."""
-    reading = update()
+    reading = make_reading()
     async with listening(real) as published:
         await real.config_set("maxmemory", 1)
         with pytest.raises(StoreUnavailable):
@@ -221,14 +225,14 @@ async def test_a_replica_refuses_and_nothing_is_written(real: Redis) -> None:
     await real.replicaof("127.0.0.1", 1)
     try:
         with pytest.raises(StoreUnavailable):
-            await commit(real, update())
+            await commit(real, make_reading())
     finally:
         await real.replicaof("NO", "ONE")
-    assert await results(real, update()) == [ACCEPTED]
+    assert await results(real, make_reading()) == [ACCEPTED]
 
 
 async def test_a_flushed_script_is_loaded_again(redis: Redis) -> None:
     """Nobody has to restart anything after SCRIPT FLUSH."""
-    await commit(redis, update(1000))
+    await commit(redis, make_reading(1000))
     await redis.script_flush()
-    assert await results(redis, update()) == [ACCEPTED]
+    assert await results(redis, make_reading()) == [ACCEPTED]

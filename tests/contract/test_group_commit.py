@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from ingest_service import writer as module
 from ingest_service.writer import MAX_WAITING, Overloaded, Result, ShardWriter, StoreUnavailable
 from shared.contract.readings import MAX_BATCH_ITEMS, Reading
-from tests.contract.committing import at_work, latest, listening, results, shard_writer, update
+from tests.contract.committing import at_work, latest, listening, results, shard_writer
 from tests.contract.servers import Server
+from tests.support.readings import make_reading
 from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 def rooms(count: int, prefix: str = "room") -> list[Reading]:
     """A reading of each of many rooms."""
-    return [update(room_id=f"{prefix}-{number}") for number in range(count)]
+    return [make_reading(room_id=f"{prefix}-{number}") for number in range(count)]
 
 
 async def until_sent(writer: ShardWriter) -> None:
@@ -47,7 +48,7 @@ async def test_a_commit_is_counted_by_what_became_of_its_readings(redis: Redis) 
         of_each = [REGISTRY.get_sample_value("pulse_ingest_readings_total", {"result": result}) or 0 for result in results]
         return [*of_each, REGISTRY.get_sample_value("pulse_observation_to_commit_seconds_sum") or 0]
 
-    old, fresh = update(milliseconds_ago=30_000, room_id="old"), update(room_id="fresh")
+    old, fresh = make_reading(milliseconds_ago=30_000, room_id="old"), make_reading(room_id="fresh")
     assert await results(redis, old) == [Result.ACCEPTED]
     before = counted()
     assert await results(redis, old, fresh) == [Result.DUPLICATE, Result.ACCEPTED]
@@ -81,15 +82,15 @@ async def test_a_commit_is_bounded(redis: Redis, monkeypatch: pytest.MonkeyPatch
 async def test_too_much_waiting_is_refused_at_once(real: Redis) -> None:
     """Beyond the bound nothing is taken; what waits is not harmed."""
     writer = shard_writer(real)
-    readings = [update()] * 1000
+    readings = [make_reading()] * 1000
     waiting = [writer.submit(readings, "token") for _ in range(MAX_WAITING // 1000)]
     with pytest.raises(Overloaded):
-        writer.submit([update()], "token")
+        writer.submit([make_reading()], "token")
     for submission in waiting[2:]:
         submission.cancel()
     async with at_work(writer):
         assert [len(outcomes) for outcomes in await asyncio.gather(*waiting[:2])] == [1000, 1000]
-        assert len(await writer.submit([update()], "token")) == 1
+        assert len(await writer.submit([make_reading()], "token")) == 1
 
 
 async def test_a_submission_out_of_time_is_not_started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +98,14 @@ async def test_a_submission_out_of_time_is_not_started(redis: Redis, monkeypatch
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable):
         async with asyncio.timeout(5), at_work(shard_writer(redis)) as writer:
-            await writer.submit([update()], "token")
+            await writer.submit([make_reading()], "token")
     assert await latest(redis) is None
 
 
 async def test_a_cancelled_submission_is_not_sent(redis: Redis) -> None:
     """Whose producer has gone is left out, the others are not."""
     writer = shard_writer(redis)
-    gone, stays = writer.submit([update(room_id="gone")], "token"), writer.submit([update()], "token")
+    gone, stays = writer.submit([make_reading(room_id="gone")], "token"), writer.submit([make_reading()], "token")
     gone.cancel()
     async with at_work(writer):
         await stays
@@ -113,7 +114,7 @@ async def test_a_cancelled_submission_is_not_sent(redis: Redis) -> None:
 
 async def test_a_paused_server_is_unavailable_within_a_second(real: Redis) -> None:
     """The producer hears in time; its retry, and the try that nobody heard of, make one commit together."""
-    reading = update()
+    reading = make_reading()
     async with listening(real) as published:
         await real.client_pause(1500)
         started = time.monotonic()
@@ -128,7 +129,7 @@ async def test_a_paused_server_is_unavailable_within_a_second(real: Redis) -> No
 
 async def test_a_stopped_server_is_unavailable_within_a_second(real: Redis, server: Server) -> None:
     """The same for a process that is stopped, which has the command in its socket when it goes on."""
-    reading = update()
+    reading = make_reading()
     async with listening(real) as published:
         os.kill(server.pid, signal.SIGSTOP)
         try:

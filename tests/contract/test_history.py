@@ -13,7 +13,8 @@ from ingest_service.writer import Result
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Balance, set_aside
 from shared.contract.readings import Reading
-from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, update
+from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async
+from tests.support.readings import make_reading
 
 pytestmark = pytest.mark.anyio
 
@@ -22,9 +23,9 @@ ACCEPTED, LATE, TOO_MANY = Result.ACCEPTED, Result.LATE, Result.TOO_MANY_FEEDS
 
 def minute(*tokens: int | None, step_ms: int = 5000, **changed: Any) -> list[Reading]:
     """Readings of one minute that is over, every few seconds."""
-    start = update().timestamp // 60 * 60_000 - 120_000
+    start = make_reading().timestamp // 60 * 60_000 - 120_000
     moments = [start + step_ms * number for number in range(len(tokens))]
-    return [update(timestamp=at // 1000, sequence=at, tokens_count=n, **changed) for at, n in zip(moments, tokens, strict=True)]
+    return [make_reading(timestamp=at // 1000, sequence=at, tokens_count=n, **changed) for at, n in zip(moments, tokens, strict=True)]
 
 
 def gain(readings: list[Balance]) -> int:
@@ -72,14 +73,14 @@ async def test_a_minute_is_exact_at_five_seconds(redis: Redis, tokens: list[int 
 async def test_the_newest_first_is_exact_too_where_balances_rise(redis: Redis) -> None:
     """An outbox after an outage."""
     readings = minute(10, 20, 20, 45, 60)
-    assert await results(redis, update(), *readings[::-1]) == [ACCEPTED, *[LATE] * 5]
+    assert await results(redis, make_reading(), *readings[::-1]) == [ACCEPTED, *[LATE] * 5]
     assert await earned(redis, readings[0]) == 50
 
 
 async def test_accounts_that_alternate_in_a_minute_are_two_series(redis: Redis) -> None:
     """Two desks with one room: each account's gain is its own, and neither is the difference of both."""
     ana, eva = minute(100, 110, 130, account="ana"), minute(9000, 9000, 9050, account="eva")
-    later = [update(timestamp=r.timestamp + 2, sequence=r.sequence + 2000, tokens_count=r.tokens_count, account="eva") for r in eva]
+    later = [make_reading(timestamp=r.timestamp + 2, sequence=r.sequence + 2000, tokens_count=r.tokens_count, account="eva") for r in eva]
     both = [reading for pair in zip(ana, later, strict=True) for reading in pair]
     assert await results(redis, *both) == [ACCEPTED] * 6
     assert [await earned(redis, reading) for reading in (ana[0], later[0])] == [30, 50]
@@ -90,7 +91,7 @@ async def test_accounts_that_alternate_in_a_minute_are_two_series(redis: Redis) 
 
 async def test_a_nameless_account_is_listed_as_before(redis: Redis) -> None:
     """Servers of the version before list its feed."""
-    reading = update()
+    reading = make_reading()
     await commit(redis, reading)
     assert await redis.smembers(keys.history_feeds(0, keys.day_of(reading.timestamp))) == {b"blue:camsoda"}
 
@@ -127,8 +128,8 @@ def test_rising_readings_in_any_order_end_alike(url: str, order: list[int], rise
 
 async def test_memory_follows_what_is_written(redis: Redis) -> None:
     """A reading at the end of a day allocates one hour, not the day."""
-    start = (update().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
-    reading = update(timestamp=start + DAY_SECONDS - 1, sequence=0)
+    start = (make_reading().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
+    reading = make_reading(timestamp=start + DAY_SECONDS - 1, sequence=0)
     assert await results(redis, reading) == [LATE]
     assert await redis.strlen(history_key(reading)) == 60 * 28
     names = [key async for key in redis.scan_iter("history:*")]
@@ -159,19 +160,19 @@ async def test_a_damaged_trail_costs_no_reading(redis: Redis) -> None:
 async def test_a_room_has_so_many_feeds_a_day(redis: Redis) -> None:
     """Invented platforms and accounts end at the bound; feeds that the room has go on, and other rooms are not concerned."""
     limits = Limits(0, 0, feeds_per_room=3)
-    names = [update(platform=f"p{n}") for n in range(2)] + [update(account=f"a{n}") for n in range(3)]
+    names = [make_reading(platform=f"p{n}") for n in range(2)] + [make_reading(account=f"a{n}") for n in range(3)]
     assert await results(redis, *names, limits=limits) == [ACCEPTED] * 3 + [TOO_MANY] * 2
-    again = [update(0, tokens_count=2, **name) for name in ({"platform": "p0"}, {"account": "a0"}, {"account": "a1"})]
-    again += [update(room_id="red"), update(room_id="red", account="a1")]
+    again = [make_reading(0, tokens_count=2, **name) for name in ({"platform": "p0"}, {"account": "a0"}, {"account": "a1"})]
+    again += [make_reading(room_id="red"), make_reading(room_id="red", account="a1")]
     assert await results(redis, *again, limits=limits) == [ACCEPTED, ACCEPTED, TOO_MANY, ACCEPTED, ACCEPTED]
-    old = [update(90_000_000 + n, platform=f"late{n}") for n in range(5)]
+    old = [make_reading(90_000_000 + n, platform=f"late{n}") for n in range(5)]
     assert await results(redis, *old, limits=limits) == [LATE] * 3 + [TOO_MANY] * 2
 
 
 async def test_a_shard_has_so_many_feeds_a_day(redis: Redis) -> None:
     """Invented rooms end at the bound, and nothing of what is refused is stored."""
     limits = Limits(0, 0, feeds_per_day=3)
-    rooms = [update(room_id=f"room-{n}") for n in range(5)]
+    rooms = [make_reading(room_id=f"room-{n}") for n in range(5)]
     assert await results(redis, *rooms, *rooms[:2], limits=limits) == [ACCEPTED] * 3 + [TOO_MANY] * 2 + [Result.DUPLICATE] * 2
     assert await redis.zcard(keys.index(0)) == 3
 
@@ -179,22 +180,24 @@ async def test_a_shard_has_so_many_feeds_a_day(redis: Redis) -> None:
 async def test_a_token_begins_so_many_feeds(redis: Redis) -> None:
     """New ones only: what lives, or had history the day before, costs nothing, so no midnight refuses anybody."""
     limits = Limits(0, 0, new_feeds_per_second=1, new_feeds_burst=4)
-    yesterday = [update(DAY_SECONDS * 1000, room_id=f"room-{n}") for n in range(8)]
+    yesterday = [make_reading(DAY_SECONDS * 1000, room_id=f"room-{n}") for n in range(8)]
     assert await results(redis, *yesterday) == [LATE] * 8
-    outcomes = await commit(redis, *[update(room_id=f"room-{n}") for n in range(13)], limits=limits)
+    outcomes = await commit(redis, *[make_reading(room_id=f"room-{n}") for n in range(13)], limits=limits)
     assert [outcome.result for outcome in outcomes] == [ACCEPTED] * 12 + [TOO_MANY]
     assert 0 < outcomes[-1].value <= 1_000_000
-    assert await results(redis, update(room_id="other"), limits=limits, token="another") == [ACCEPTED]
+    assert await results(redis, make_reading(room_id="other"), limits=limits, token="another") == [ACCEPTED]
 
 
 async def test_a_day_of_one_feed_fits_its_budget(real: Redis) -> None:
     """Every five seconds for a day, with tips, a cash-out each hour and a placeholder each quarter: below 60 kB."""
-    start = (update().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
+    start = (make_reading().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
     tokens, batch = 1000, []
     for second in range(0, DAY_SECONDS, 5):
         tokens = 100 if second % 3600 == 1800 else tokens + second % 7
         balance = 0 if second % 900 == 450 else tokens
-        batch.append(update(timestamp=start + second, sequence=(start + second) * 1000, tokens_count=balance, viewers_count=second % 99))
+        batch.append(
+            make_reading(timestamp=start + second, sequence=(start + second) * 1000, tokens_count=balance, viewers_count=second % 99)
+        )
         if len(batch) == 1000:
             await commit(real, *batch)
             batch.clear()
@@ -206,8 +209,8 @@ async def test_a_day_of_one_feed_fits_its_budget(real: Redis) -> None:
 async def test_a_hostile_token_of_one_room_cannot_fill_the_store(real: Redis) -> None:
     """A simulated day at full pace: every platform, account and hour of every retained day that it can think of."""
     limits = Limits(0, 0, new_feeds_per_second=1, new_feeds_burst=5000, feeds_per_room=16)
-    today = update().timestamp // DAY_SECONDS * DAY_SECONDS
-    await commit(real, update(room_id="other"))
+    today = make_reading().timestamp // DAY_SECONDS * DAY_SECONDS
+    await commit(real, make_reading(room_id="other"))
     before = (await real.info("memory"))["used_memory"]
     refused = 0
     for day, hour in itertools.product(range(1, 8), range(24)):
@@ -215,7 +218,7 @@ async def test_a_hostile_token_of_one_room_cannot_fill_the_store(real: Redis) ->
         names: list[dict[str, Any]] = [{"platform": f"p{hour}-{n}", "account": f"a{n}"} for n in range(40)] + [
             {"platform": f"p0-{n}", "account": f"a{n}"} for n in range(16)
         ]
-        readings = [update(0, timestamp=moment, sequence=n, tokens_count=n * 999, **name) for n, name in enumerate(names)]
+        readings = [make_reading(0, timestamp=moment, sequence=n, tokens_count=n * 999, **name) for n, name in enumerate(names)]
         refused += (await results(real, *readings, limits=limits)).count(TOO_MANY)
     used = (await real.info("memory"))["used_memory"] - before
     assert refused > 5000

@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 from ingest_service.limits import Limits
 from ingest_service.writer import Result
 from shared.contract.readings import Reading
-from tests.contract.committing import commit, last_version, results, update
+from tests.contract.committing import commit, last_version, results
+from tests.support.readings import make_reading
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +17,7 @@ ROOM, TOKEN = Limits(5, 0), Limits(0, 10)  # each lets 20 come at once
 
 def rising(count: int, room_id: str = "blue") -> list[Reading]:
     """Readings that are each newer than the one before."""
-    first = update(count * 10).sequence
+    first = make_reading(count * 10).sequence
     return [Reading(room_id, "camsoda", at // 1000, 1, at) for at in range(first, first + count)]
 
 
@@ -70,16 +71,16 @@ async def test_another_token_has_its_own_rate(redis: Redis) -> None:
 
 async def test_late_readings_do_not_count_against_the_room(redis: Redis) -> None:
     """An outbox may catch up while the room goes on."""
-    assert await results(redis, update(), limits=ROOM) == [ACCEPTED]
-    old = [update(10_000 + number) for number in range(40)]
+    assert await results(redis, make_reading(), limits=ROOM) == [ACCEPTED]
+    old = [make_reading(10_000 + number) for number in range(40)]
     assert await results(redis, *old, limits=ROOM) == [LATE] * 40
-    assert await results(redis, update(), limits=ROOM) == [ACCEPTED]
+    assert await results(redis, make_reading(), limits=ROOM) == [ACCEPTED]
 
 
 async def test_late_readings_count_against_the_token(redis: Redis) -> None:
     """But not without any bound."""
-    await commit(redis, update(), token="first")
-    old = [update(10_000 + number) for number in range(25)]
+    await commit(redis, make_reading(), token="first")
+    old = [make_reading(10_000 + number) for number in range(25)]
     assert await results(redis, *old, limits=TOKEN) == [LATE] * 20 + [Result.TOKEN_LIMITED] * 5
 
 
@@ -93,14 +94,14 @@ async def test_a_limit_outlives_its_minute(redis: Redis) -> None:
     """The state of the minute before is carried over, so a burst at its end is not forgotten at once."""
     seconds, microseconds = await redis.time()
     await redis.hset(f"rate:{{0}}:room:{seconds // 60 - 1}", "blue", str(seconds * 1_000_000 + microseconds + 4_000_000))
-    [(result, wait)] = await commit(redis, update(), limits=ROOM)
+    [(result, wait)] = await commit(redis, make_reading(), limits=ROOM)
     assert result is Result.ROOM_LIMITED
     assert 0 < wait <= 200_000
 
 
 async def test_limits_expire(redis: Redis) -> None:
     """Rooms and tokens that fall silent leave nothing behind."""
-    await commit(redis, update(), limits=Limits(5, 10))
+    await commit(redis, make_reading(), limits=Limits(5, 10))
     rates = [key async for key in redis.scan_iter("rate:*")]
     assert len(rates) == 2
     assert all([0 < await redis.ttl(key) <= 120 for key in rates])

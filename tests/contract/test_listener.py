@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from broadcast_service.relay.relay import Pacing, Relay
 from shared.store import listener
 from shared.store.listener import ShardListener
-from tests.contract.committing import TTL, OneNode, at_work, commit, update
+from tests.contract.committing import TTL, OneNode, at_work, commit
+from tests.support.readings import make_reading
 from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -36,10 +37,10 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
     shard = ShardListener(OneNode(real), 0, relay, "test")
     async with at_work(shard):
         await wait_until_async(lambda: shard.confirmed, "the shard is confirmed")
-        await commit(real, update(room_id="first"))
+        await commit(real, make_reading(room_id="first"))
         first = await until(relay, 1)
         for number in range(5):
-            await commit(real, update(room_id=f"later-{number}"))
+            await commit(real, make_reading(room_id=f"later-{number}"))
         if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
             assert len(relay) == 1
         assert await until(relay, 6) - first > PAUSE_SECONDS / 2

@@ -16,9 +16,11 @@ from shared.contract.readings import StoredReading
 from shared.store import listener
 from shared.store.listener import ShardListener
 from shared.store.reading_sink import ReadingSink, Source
-from tests.contract.committing import TTL, OneNode, at_work, commit, update
+from tests.contract.committing import TTL, OneNode, at_work, commit
 from tests.support.archive import Archive
-from tools.stack import ROOT
+from tests.support.readings import make_reading
+from tools.processes import ROOT
+from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
 WITHIN_SECONDS = 8.0
@@ -26,16 +28,14 @@ WITHIN_SECONDS = 8.0
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for a condition."""
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.005)
+    await wait_until_async(condition, "the condition", seconds=WITHIN_SECONDS, poll_seconds=0.005)
 
 
 async def committed(redis: Redis, room_id: str, tokens: Sequence[int], **changed: Any) -> list[tuple[str, str, int]]:
     """Commits readings of a feed one after the other; returns their feed and version."""
     keys = []
     for count in tokens:
-        reading = update(room_id=room_id, tokens_count=count, **changed)
+        reading = make_reading(room_id=room_id, tokens_count=count, **changed)
         (outcome,) = await commit(redis, reading)
         assert outcome.result is Result.ACCEPTED
         keys.append((room_id, reading.platform, outcome.value))
@@ -48,7 +48,7 @@ async def test_an_archive_receives_every_live_reading_in_the_order_of_versions(r
     archive = Archive()
     async with at_work(ShardListener(OneNode(real), 0, archive, "archive")):
         await until(lambda: archive.is_confirmed)
-        batch = [update(milliseconds_ago=50 - n, room_id=f"room-{n % 3}", tokens_count=n) for n in range(30)]
+        batch = [make_reading(milliseconds_ago=50 - n, room_id=f"room-{n % 3}", tokens_count=n) for n in range(30)]
         outcomes = await commit(real, *batch)
         single = await committed(real, "room-1", range(100, 110))
         await until(lambda: len(archive.received) >= 40)
@@ -88,7 +88,7 @@ async def test_a_late_reading_reaches_no_sink(real: Redis) -> None:
     async with at_work(ShardListener(OneNode(real), 0, archive, "archive")):
         await until(lambda: archive.is_confirmed)
         await committed(real, "blue", (1,))
-        assert (await commit(real, update(milliseconds_ago=30_000, room_id="blue", tokens_count=0)))[0].result is Result.LATE
+        assert (await commit(real, make_reading(milliseconds_ago=30_000, room_id="blue", tokens_count=0)))[0].result is Result.LATE
         await committed(real, "blue", (2,))
         await until(lambda: len(archive.received) >= 2)
     assert [reading.tokens_count for reading, _ in archive.received] == [1, 2]
@@ -121,7 +121,7 @@ async def test_a_sink_that_fails_ends_its_listener(real: Redis) -> None:
     sink = Failing()
     running = asyncio.create_task(ShardListener(OneNode(real), 0, sink, "failing").run())
     await until(lambda: sink.is_confirmed)
-    await commit(real, update())
+    await commit(real, make_reading())
     with pytest.raises(ZeroDivisionError):
         async with asyncio.timeout(WITHIN_SECONDS):
             await running

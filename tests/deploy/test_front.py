@@ -39,7 +39,7 @@ def test_a_reading_goes_all_the_way_over_tls(production: Chain) -> None:
     ):
         assert p.post("through", 7).json()["result"] == "accepted"
         dashboard.wait_for_tokens("through", 7)
-        wait_until(lambda: old.next()["room_id"] == "through", "the event of old")
+        wait_until(lambda: old.next_event()["room_id"] == "through", "the event of old")
     with Dashboard(front.url, token) as late:
         late.wait_for_tokens("through", 7)
 

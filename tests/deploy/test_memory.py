@@ -9,9 +9,9 @@ from typing import Final
 
 from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
-from tests.e2e.dashboards import UPGRADE, carried
-from tests.e2e.raw import head
 from tests.support.clients import metric
+from tests.support.raw_http import head
+from tests.support.raw_websocket import UPGRADE, carried
 from tools.waiting import wait_until
 
 MIB: Final = 1024 * 1024

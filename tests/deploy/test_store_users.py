@@ -16,7 +16,7 @@ from tools.processes import ROOT
 from tools.stack import Stack
 from tools.waiting import wait_until
 
-ROOM = (0, "room", "stripchat")
+ROOM = (0, "room", "camsoda")
 HISTORY = keys.history(*ROOM, "2026-01-01", 60)
 SCRIPTS = ("return redis.call('GET', 'secret')", "return redis.call('FLUSHALL')", "return redis.call('DEL', KEYS[1])")
 REFUSAL = r"can't (run this command|access at least one of the keys)"
@@ -127,7 +127,7 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
             dashboard.wait_for_tokens("room", 1)
             dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", "a proven subscription")
             with Producer(broadcast.url, token) as reader:
-                for path in ("", "/room/stripchat", "/room/stripchat/history"):
+                for path in ("", "/room/camsoda", "/room/camsoda/history"):
                     assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
                 assert reader._client.get("/api/tracking/analytics").json()["rooms"] == [{"room_id": "room", "earned": 0}]
             command = [sys.executable, "-m", "shared.tokens", "revoke", token]

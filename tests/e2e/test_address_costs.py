@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from shared.web.address_budget import BURST_SECONDS, REQUEST
-from tests.e2e.posting import JSON, ONE, authorization, reading
-from tests.e2e.raw import TIMEOUT_SECONDS, Headers, exchange, head, request
+from tests.support.posting import JSON, ONE, authorization
+from tests.support.raw_http import TIMEOUT_SECONDS, Headers, exchange, head, request
+from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -81,7 +82,7 @@ def test_producers_and_other_addresses_go_on(stack: Stack) -> None:
         headers = dict((*JSON, authorization(stack.token("ingest"))))
 
         def accepted(number: int) -> int:
-            producer.request("POST", ONE, json.dumps(reading(room_id=f"address-{number}", timestamp=int(time.time()))), headers)
+            producer.request("POST", ONE, json.dumps(make_body(room_id=f"address-{number}", timestamp=int(time.time()))), headers)
             response = producer.getresponse()
             response.read()
             return response.status

@@ -11,9 +11,11 @@ import pytest
 import redis
 
 from shared.contract.keys import REVOKED_TOKENS
-from tests.e2e.dashboards import PATH, dashboard, upgrade
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import exchange, request
+from tests.support.clients import PATH, Dashboard
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import exchange, request
+from tests.support.raw_websocket import upgrade
+from tests.support.readings import make_body
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 from tools.waiting import wait_until
@@ -37,7 +39,7 @@ def test_a_producer_that_is_refused_is_on_record(quiet: tuple[Service, Service],
     narrow = (*JSON, authorization(stack.token("ingest", subject="narrow", rooms=("audit",))))
     post(ingest, ONE, JSON, body_of(ONE))
     post(ingest, ONE, narrow, body_of(ONE, room_id="elsewhere"))
-    post(ingest, BATCH, narrow, json.dumps([reading(room_id="audit", tokens_count=n) for n in range(3)]).encode())
+    post(ingest, BATCH, narrow, json.dumps([make_body(room_id="audit", tokens_count=n) for n in range(3)]).encode())
     assert audited(ingest, "token.refused", address="127.0.0.1")
     assert audited(ingest, "scope.refused", subject="narrow")[0]["jti"]
     assert audited(ingest, "rate.limited", subject="narrow")[0]["detail"] == "too many readings for this room"
@@ -55,9 +57,9 @@ def test_a_dashboard_that_is_refused_is_on_record(quiet: tuple[Service, Service]
     details = {line["detail"] for line in audited(broadcast, "scope.refused", subject="nosy")}
     assert details == {"a room is outside the token's scope", "the token does not cover this room on this platform"}
     assert audited(broadcast, "scope.refused", origin="https://evil.example")
-    with dashboard(broadcast, stack.token("dashboard", subject="renewer")) as client:
-        client.send(json.dumps({"type": "auth", "token": stack.token("ingest")}))
-        client.until("ERROR")
+    with Dashboard(broadcast.url, stack.token("dashboard", subject="renewer")) as client:
+        client.send_raw(json.dumps({"type": "auth", "token": stack.token("ingest")}))
+        client.next_of("ERROR")
     assert audited(broadcast, "token.refused", subject="renewer", detail="on an open socket")
 
 
@@ -65,13 +67,13 @@ def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], st
     """Where it is ordered, in both services, and when the dead token is tried again: by jti, never by itself."""
     ingest, broadcast = quiet
     token = stack.token("dashboard", subject="leaver")
-    with dashboard(broadcast, token) as client:
-        client.until("SYNC")
+    with Dashboard(broadcast.url, token) as client:
+        client.next_of("SYNC")
         command = [sys.executable, "-m", "shared.tokens", "revoke", "-"]
         done = subprocess.run(
             command, input=token, env=stack.environment(), cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
         )
-        assert client.close_code() == 4401
+        assert client.wait_for_close() == 4401
     [ordered] = [json.loads(line) for line in done.stderr.splitlines()]
     assert (ordered["event"], ordered["audit"], done.stdout) == ("token.revoked", True, "")
     for service in quiet:
@@ -98,7 +100,7 @@ def test_a_token_that_connects_in_a_loop_costs_no_disk(stack: Stack) -> None:
     before = service.log.stat().st_size
     token = stack.token("dashboard", subject="loop", rooms=("nothing",))
     for _ in range(300):
-        with dashboard(service, token):
+        with Dashboard(service.url, token):
             pass
     assert service.log.stat().st_size - before < 10_000
     service.stop()

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import Headers
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Headers
+from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -67,7 +68,7 @@ NO_READING: dict[str, tuple[Body, str | None]] = {
     "unknown field that looks like an error": (raw("missing required field `evil`", b"1"), None),
     "unknown field in markup": (raw("<img src=x>", b"1"), None),
     **{
-        f"{name} missing": ((lambda name=name: json.dumps({k: v for k, v in reading().items() if k != name}).encode()), name)  # type: ignore[misc]
+        f"{name} missing": ((lambda name=name: json.dumps({k: v for k, v in make_body().items() if k != name}).encode()), name)  # type: ignore[misc]
         for name in ("room_id", "platform", "timestamp", "tokens_count")
     },
     **{
@@ -223,14 +224,14 @@ def test_the_widest_good_reading_is_taken(ingest: Service, headers: Headers) -> 
 
 def test_a_thousand_readings_are_taken(ingest: Service, headers: Headers) -> None:
     """The largest batch is a batch."""
-    items = [reading(room_id=f"wide-{number}") for number in range(1000)]
+    items = [make_body(room_id=f"wide-{number}") for number in range(1000)]
     results = post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"]
     assert [item["result"] for item in results] == ["accepted"] * 1000
 
 
 def test_a_room_beyond_its_rate_is_429(ingest: Service, headers: Headers) -> None:
     """The answer says when to come back; in a batch the items say it."""
-    items = [reading(room_id="rapid", sequence=number) for number in range(30)]
+    items = [make_body(room_id="rapid", sequence=number) for number in range(30)]
     results = post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"]
     refused = [item["problem"] for item in results if item["result"] == "rejected"]
     answer = post(ingest, ONE, headers, body_of(ONE, room_id="rapid"))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import Headers, connect, exchange, hang_up, head, read_answer, request
 from tests.support.forgery import corpus
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Headers, connect, exchange, hang_up, head, read_answer, request
+from tests.support.readings import make_body
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 
@@ -91,7 +92,7 @@ def test_a_room_outside_the_scope_is_403(ingest: Service, bearer: tuple[str, str
 
 def test_a_room_outside_the_scope_leaves_its_batch_alone(ingest: Service, bearer: tuple[str, str]) -> None:
     """In a batch only the item outside the scope is rejected."""
-    body = json.dumps([reading(room_id="mine2"), reading(room_id="mine")]).encode()
+    body = json.dumps([make_body(room_id="mine2"), make_body(room_id="mine")]).encode()
     bad, good = post(ingest, BATCH, (*JSON, bearer), body).json()["results"]
     assert (bad["result"], bad["problem"]["status"], good["result"]) == ("rejected", 403, "accepted")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, frame
-from tests.e2e.posting import JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import connect, exchange, head, read_answer, request
+from tests.support.clients import PATH, Dashboard
 from tests.support.forgery import corpus
+from tests.support.posting import JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import connect, exchange, head, read_answer, request
+from tests.support.raw_websocket import UPGRADE, carried, frame
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -52,27 +53,27 @@ BAD: dict[str, str | bytes] = {
 @pytest.mark.parametrize("message", BAD.values(), ids=BAD.keys())
 def test_a_bad_message_is_an_error_and_the_session_goes_on(broadcast: Service, token: str, message: str) -> None:
     """The client hears what is wrong, and its next message is answered as ever."""
-    with dashboard(broadcast, token) as client:
-        client.send(message)
-        assert client.until("ERROR")["code"] == "bad_message"
-        client.send(PING)
-        assert client.until("PONG")["time_ms"] > 0
+    with Dashboard(broadcast.url, token) as client:
+        client.send_raw(message)
+        assert client.next_of("ERROR")["code"] == "bad_message"
+        client.send_raw(PING)
+        assert client.next_of("PONG")["time_ms"] > 0
 
 
 def test_bad_utf8_is_an_error(broadcast: Service, token: str) -> None:
     """A text frame that is no text is a bad message."""
-    with dashboard(broadcast, token) as client:
+    with Dashboard(broadcast.url, token) as client:
         client.connection.socket.sendall(frame(1, b"\xff\xfe"))
-        assert client.until("ERROR")["code"] == "bad_message"
+        assert client.next_of("ERROR")["code"] == "bad_message"
 
 
 def test_repeated_bad_messages_close_with_4400(broadcast: Service, token: str) -> None:
     """Three are borne, the fourth is the last."""
-    with dashboard(broadcast, token) as client:
+    with Dashboard(broadcast.url, token) as client:
         for _ in range(4):
-            client.send("hello")
-        assert [client.until("ERROR")["code"] for _ in range(3)] == ["bad_message"] * 3
-        assert client.close_code() == 4400
+            client.send_raw("hello")
+        assert [client.next_of("ERROR")["code"] for _ in range(3)] == ["bad_message"] * 3
+        assert client.wait_for_close() == 4400
 
 
 FORBIDDEN: list[dict[str, Any]] = [
@@ -93,40 +94,40 @@ def test_a_forbidden_filter_is_an_error_and_changes_nothing(
     ingest: Service, broadcast: Service, stack: Stack, token: str, wish: dict[str, Any]
 ) -> None:
     """A filter outside the token's scope is refused, and the session sees what it saw before, no more and no less."""
-    with dashboard(broadcast, token, "?rooms=talk") as client:
-        client.until("SYNC")
-        client.send(json.dumps({"type": "filter"} | wish))
-        assert client.next()["code"] == "bad_filter"
+    with Dashboard(broadcast.url, token, "?rooms=talk") as client:
+        client.next_of("SYNC")
+        client.send_raw(json.dumps({"type": "filter"} | wish))
+        assert client.next_event()["code"] == "bad_filter"
         headers = (*JSON, authorization(stack.token("ingest")))
         for room in ("other", "vip-1", "talk"):
             assert post(ingest, ONE, headers, body_of(ONE, room_id=room)).status in (200, 429)
-        assert client.until("TELEMETRY_UPDATE")["room_id"] == "talk"
+        assert client.next_of("TELEMETRY_UPDATE")["room_id"] == "talk"
 
 
 def test_no_forged_token_renews_a_session(broadcast: Service, stack: Stack, token: str) -> None:
     """Whatever is wrong with it, the session keeps its old token, until it has tried too often."""
-    with dashboard(broadcast, stack.token("dashboard", subject="forger")) as client:
+    with Dashboard(broadcast.url, stack.token("dashboard", subject="forger")) as client:
         for forged in ("garbage", stack.token("ingest", subject="forger"), token):  # the last is good, but another's
-            client.send(json.dumps({"type": "auth", "token": forged}))
-            assert client.until("ERROR")["code"] == "bad_token"
-        client.send(json.dumps({"type": "auth", "token": corpus(stack.token_keys, "dashboard", {})["alg none"]}))
-        assert client.close_code() == 4400
+            client.send_raw(json.dumps({"type": "auth", "token": forged}))
+            assert client.next_of("ERROR")["code"] == "bad_token"
+        client.send_raw(json.dumps({"type": "auth", "token": corpus(stack.token_keys, "dashboard", {})["alg none"]}))
+        assert client.wait_for_close() == 4400
 
 
 def test_a_binary_message_closes_with_1003(broadcast: Service, token: str) -> None:
     """There are no binary messages in this protocol."""
-    with dashboard(broadcast, token) as client:
-        client.send(PING.encode())
-        assert client.close_code() == 1003
+    with Dashboard(broadcast.url, token) as client:
+        client.send_raw(PING.encode())
+        assert client.wait_for_close() == 1003
 
 
 def test_too_many_messages_close_with_4429(broadcast: Service, token: str) -> None:
     """Sixty a minute are answered, the next is one too many."""
-    with dashboard(broadcast, token) as client:
+    with Dashboard(broadcast.url, token) as client:
         for _ in range(61):
-            client.send(PING)
-        assert [client.until("PONG")["event_type"] for _ in range(60)] == ["PONG"] * 60
-        assert client.close_code() == 4429
+            client.send_raw(PING)
+        assert [client.next_of("PONG")["event_type"] for _ in range(60)] == ["PONG"] * 60
+        assert client.wait_for_close() == 4429
 
 
 FRAMES: dict[str, tuple[bytes, int]] = {
@@ -146,18 +147,18 @@ FRAMES: dict[str, tuple[bytes, int]] = {
 @pytest.mark.parametrize(("data", "code"), FRAMES.values(), ids=FRAMES.keys())
 def test_a_frame_that_breaks_the_protocol_closes(broadcast: Service, token: str, data: bytes, code: int) -> None:
     """The close frame names the reason, and the connection is ended at once."""
-    with dashboard(broadcast, token) as client:
-        client.until("SYNC")
+    with Dashboard(broadcast.url, token) as client:
+        client.next_of("SYNC")
         client.connection.socket.sendall(data)
-        assert client.close_code() == code
+        assert client.wait_for_close() == code
 
 
 @pytest.mark.parametrize("since", ["", "abc", "-1", "1e3", "0", "%D9%A1", "1" * 15, "9" * 16, "9" * 2000, "%00", "1&since=2", "1.0"])
 def test_a_senseless_since_gives_a_full_snapshot(broadcast: Service, token: str, since: str) -> None:
     """Garbage, the distant past and the future are all answered with everything in scope."""
-    with dashboard(broadcast, token, f"?since={since}") as client:
-        assert client.next()["resumed"] is False
-        assert client.until("SYNC")["snapshot"] is True
+    with Dashboard(broadcast.url, token, f"?since={since}") as client:
+        assert client.next_event()["resumed"] is False
+        assert client.next_of("SYNC")["snapshot"] is True
 
 
 def test_a_ping_flood_from_a_client_that_reads_nothing_is_cut(broadcast: Service, token: str) -> None:

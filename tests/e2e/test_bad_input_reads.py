@@ -5,9 +5,9 @@ import time
 import pytest
 import redis
 
-from tests.e2e.posting import authorization
-from tests.e2e.raw import Answer, Headers, exchange, request
 from tests.support.forgery import corpus
+from tests.support.posting import authorization
+from tests.support.raw_http import Answer, Headers, exchange, request
 from tools.processes import Service
 from tools.stack import Stack
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import ORIGIN
-from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
-from tests.e2e.posting import authorization
-from tests.e2e.raw import Answer, Headers, connect, exchange, hang_up, head, read_answer, request
+from tests.support.clients import PATH, Dashboard
 from tests.support.forgery import corpus
+from tests.support.posting import authorization
+from tests.support.raw_http import Answer, Headers, connect, exchange, hang_up, head, read_answer, request
+from tests.support.raw_websocket import UPGRADE, carried, upgrade
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -272,13 +273,13 @@ def test_a_subject_beyond_its_cap_is_429(stack: Stack) -> None:
     """The next socket of a subject is refused; when one leaves there is room again."""
     service = stack.broadcast(MAX_CONNECTIONS_PER_SUBJECT="2")
     ada, bob = stack.token("dashboard", subject="ada"), stack.token("dashboard", subject="bob")
-    with dashboard(service, ada) as first, dashboard(service, ada) as second, dashboard(service, bob) as other:
-        assert [d.next()["event_type"] for d in (first, second, other)] == ["HELLO"] * 3
+    with Dashboard(service.url, ada) as first, Dashboard(service.url, ada) as second, Dashboard(service.url, bob) as other:
+        assert [d.next_event()["event_type"] for d in (first, second, other)] == ["HELLO"] * 3
         answer = upgrade(service, (authorization(ada),))
     assert refused(answer, 429)
     assert int(answer.headers["Retry-After"]) > 0
-    with dashboard(service, ada) as again:
-        assert again.next()["event_type"] == "HELLO"
+    with Dashboard(service.url, ada) as again:
+        assert again.next_event()["event_type"] == "HELLO"
 
 
 def test_a_full_process_is_503(stack: Stack, token: str) -> None:

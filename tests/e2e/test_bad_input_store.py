@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import Answer
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Answer
 from tools.processes import Service, free_port
 from tools.redis_server import RedisServer
 from tools.stack import Stack

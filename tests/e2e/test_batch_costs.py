@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import connect, head, read_answer
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import connect, head, read_answer
+from tests.support.readings import make_body
 from tools.bench.processes import cpu_seconds
 from tools.processes import Service
 from tools.stack import Stack
@@ -28,7 +29,7 @@ def unlimited(stack: Stack) -> Iterator[Service]:
 
 def good(rooms: int = 1000) -> list[dict[str, object]]:
     """Readings that are taken."""
-    return [reading(room_id=f"cost-{number}", tokens_count=next(NUMBERS)) for number in range(rooms)]
+    return [make_body(room_id=f"cost-{number}", tokens_count=next(NUMBERS)) for number in range(rooms)]
 
 
 def cost(service: Service, stack: Stack, items: str, *, rooms: tuple[str, ...] = ("*",)) -> float:

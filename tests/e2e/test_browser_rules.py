@@ -6,9 +6,10 @@ import http.client
 import pytest
 
 from tests.conftest import ORIGIN
-from tests.e2e.dashboards import PATH, upgrade
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import Answer, exchange, request
+from tests.support.clients import PATH
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Answer, exchange, request
+from tests.support.raw_websocket import upgrade
 from tools.processes import Service
 from tools.stack import Stack
 

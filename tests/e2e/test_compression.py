@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from tests.e2e.dashboards import PATH, UPGRADE, WAIT_SECONDS, carried, dashboard, frame
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import connect as connect_raw
-from tests.e2e.raw import head
+from tests.support.clients import PATH, Dashboard
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import connect as connect_raw
+from tests.support.raw_http import head
+from tests.support.raw_websocket import UPGRADE, carried, frame
 from tools.processes import Service
 from tools.stack import Stack
+from tools.waiting import WAIT_SECONDS
 
 AS_BROWSERS = ClientPerMessageDeflateFactory(client_max_window_bits=True)
 
@@ -35,14 +37,14 @@ def token(stack: Stack, ingest: Service) -> str:
 
 def test_who_asks_gets_the_same_compressed(compressing: Service, token: str) -> None:
     """A browser's offer: agreed without context takeover on either side, and every room is told."""
-    with dashboard(compressing, token, offers=[AS_BROWSERS]) as client:
+    with Dashboard(compressing.url, token, offers=[AS_BROWSERS]) as client:
         assert client.connection.response is not None
         agreed = client.connection.response.headers["Sec-WebSocket-Extensions"]
         assert "server_no_context_takeover" in agreed
         assert "client_no_context_takeover" in agreed
         assert len(client.snapshot()) == 40
-        client.send('{"type":"ping"}')
-        assert client.next()["event_type"] == "PONG"
+        client.send_raw('{"type":"ping"}')
+        assert client.next_event()["event_type"] == "PONG"
 
 
 def test_the_wire_carries_fewer_bytes(compressing: Service, broadcast: Service, token: str) -> None:
@@ -78,28 +80,28 @@ def _has_sync(received: bytes) -> bool:
 
 def test_a_client_with_a_smaller_window_is_told_plainly(compressing: Service, token: str) -> None:
     """It could not read what is compressed for everyone; compression of any message is optional."""
-    with dashboard(compressing, token, offers=[ClientPerMessageDeflateFactory(server_max_window_bits=10)]) as client:
+    with Dashboard(compressing.url, token, offers=[ClientPerMessageDeflateFactory(server_max_window_bits=10)]) as client:
         assert len(client.snapshot()) == 40
 
 
 def test_compression_is_off_unless_switched_on(broadcast: Service, token: str) -> None:
     """The default refuses every offer."""
-    with dashboard(broadcast, token, offers=[AS_BROWSERS]) as client:
+    with Dashboard(broadcast.url, token, offers=[AS_BROWSERS]) as client:
         assert client.connection.response is not None
         assert "Sec-WebSocket-Extensions" not in client.connection.response.headers
 
 
 def test_a_bomb_is_refused_before_it_unfolds(compressing: Service, token: str) -> None:
     """A small frame that would grow beyond the limit closes with 1009."""
-    with dashboard(compressing, token, offers=[AS_BROWSERS]) as client:
+    with Dashboard(compressing.url, token, offers=[AS_BROWSERS]) as client:
         client.snapshot()
-        client.send(" " * 1_000_000)
-        assert client.close_code() == 1009
+        client.send_raw(" " * 1_000_000)
+        assert client.wait_for_close() == 1009
 
 
 def test_a_compressed_frame_without_agreement_is_a_protocol_error(broadcast: Service, token: str) -> None:
     """RSV1 means nothing there."""
-    with dashboard(broadcast, token) as client:
+    with Dashboard(broadcast.url, token) as client:
         client.snapshot()
         client.connection.socket.sendall(frame(1, b"\x02\x00", first_bits=0xC0))
-        assert client.close_code() == 1002
+        assert client.wait_for_close() == 1002

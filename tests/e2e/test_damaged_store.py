@@ -5,9 +5,9 @@ import time
 import redis
 
 from shared.contract import keys
-from tests.e2e.posting import authorization
-from tests.e2e.raw import exchange, request
 from tests.support.clients import Dashboard, Producer, metric
+from tests.support.posting import authorization
+from tests.support.raw_http import exchange, request
 from tools.stack import Stack
 from tools.waiting import wait_until
 

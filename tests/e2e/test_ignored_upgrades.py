@@ -9,10 +9,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.e2e.dashboards import PATH, UPGRADE, carried
-from tests.e2e.posting import JSON, ONE, authorization, body_of
-from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.support import needs
+from tests.support.clients import PATH
+from tests.support.posting import JSON, ONE, authorization, body_of
+from tests.support.raw_http import Answer, Headers, connect, exchange, head, read_answer, request
+from tests.support.raw_websocket import UPGRADE, carried
 from tools.processes import Service
 from tools.stack import Stack
 

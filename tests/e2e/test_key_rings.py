@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.e2e.posting import JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import exchange, request
+from tests.support.posting import JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import exchange, request
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 

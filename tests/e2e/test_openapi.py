@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import Answer, exchange, head, request
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Answer, exchange, head, request
+from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -95,7 +96,7 @@ def test_ingest_answers_as_described(ingest: Service, stack: Stack) -> None:
     for sent, body in ((headers, good), (headers, good), (headers, old), (JSON, good), (narrow, good), (headers, b"{"), (headers, b"{}")):
         fits(described, ONE, "post", post(ingest, ONE, sent, body))
     fits(described, ONE, "post", post(ingest, ONE, headers[1:], good))
-    mixed = json.dumps([reading(room_id="described"), {}, 1]).encode()
+    mixed = json.dumps([make_body(room_id="described"), {}, 1]).encode()
     for body in (mixed, b"[]", b"["):
         fits(described, BATCH, "post", post(ingest, BATCH, headers, body))
 
@@ -122,10 +123,10 @@ def test_what_the_schema_takes_is_taken(ingest: Service) -> None:
     """A reading fits the published schema; a stranger to it does not."""
     described = document(ingest)
     schema = {"$ref": "#/components/schemas/Reading", "components": described["components"]}
-    jsonschema.validate(reading(), schema, jsonschema.Draft202012Validator)
+    jsonschema.validate(make_body(), schema, jsonschema.Draft202012Validator)
     for wrong in ({"room_id": "a*"}, {"tokens_count": -1}, {"platform": ""}, {"typo": 1}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(reading(**wrong), schema, jsonschema.Draft202012Validator)
+            jsonschema.validate(make_body(**wrong), schema, jsonschema.Draft202012Validator)
 
 
 def test_broadcast_answers_as_described(ingest: Service, broadcast: Service, stack: Stack) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.posting import BATCH, JSON, authorization, post, reading
-from tests.e2e.raw import Answer, connect, exchange, request
+from tests.support.posting import BATCH, JSON, authorization, post
+from tests.support.raw_http import Answer, connect, exchange, request
+from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -35,7 +36,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Se
         ingest = stack.ingest()
         for day in range(7):
             for first in range(0, 400, 200):
-                items = [reading(room_id=f"cost-{n}", timestamp=now - day * DAY, sequence=0) for n in range(first, first + 200)]
+                items = [make_body(room_id=f"cost-{n}", timestamp=now - day * DAY, sequence=0) for n in range(first, first + 200)]
                 assert post(ingest, BATCH, (*JSON, authorization(stack.token("ingest"))), json.dumps(items).encode()).status == 200
         yield stack, stack.broadcast()
 

@@ -17,7 +17,8 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
-from tests.support.clients import Dashboard, NeverReader, OldClient, Producer, metric
+from tests.support.clients import Dashboard, OldClient, Producer, metric
+from tests.support.raw_websocket import NeverReader
 from tools.processes import ROOT
 from tools.waiting import wait_until
 
@@ -39,7 +40,7 @@ def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
     event = dashboard.of("TELEMETRY_UPDATE")[-1]
     assert event["version"] == answer["version"]
     assert {**event["data"], "timestamp": 0} == {
-        "platform": "stripchat",
+        "platform": "camsoda",
         "tokens": 41,
         "tips": 3,
         "viewers": None,
@@ -65,9 +66,9 @@ def test_a_client_of_the_old_system_works_unchanged(pair: Pair) -> None:
     with Producer(ingest.url, stack.token("ingest")) as producer:
         producer.post("old", 1)
         with OldClient(broadcast.url, stack.token("dashboard", rooms=("old",))) as client:
-            first = client.next()
+            first = client.next_event()
             producer.post("old", 2)
-            second = client.next()
+            second = client.next_event()
     assert [first["data"]["tokens"], second["data"]["tokens"]] == [1, 2]
     assert set(first) == {"event_type", "room_id", "data", "timestamp", "version"}
     assert first["event_type"] == "TELEMETRY_UPDATE"
@@ -89,7 +90,7 @@ def test_a_token_limited_to_two_rooms_sees_two_rooms(pair: Pair) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     events = httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers=headers).json()["events"]
     assert {event["room_id"] for event in events} == {"mine", "vip-1"}
-    assert httpx.get(f"{broadcast.url}/api/tracking/telemetry/other/stripchat", headers=headers).status_code == 403
+    assert httpx.get(f"{broadcast.url}/api/tracking/telemetry/other/camsoda", headers=headers).status_code == 403
 
 
 @on_one_node
@@ -102,7 +103,7 @@ def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pai
         with Dashboard(broadcast.url, token) as dashboard:
             # The relay answers with an overlap of ten seconds, so what it may leave out is at least that old.
             dashboard.wait_for(
-                lambda d: d.since > d.values[("early", "stripchat")][0] + 11_000_000 if synced(d) else 0, "heartbeats", seconds=40
+                lambda d: d.since > d.values[("early", "camsoda")][0] + 11_000_000 if synced(d) else 0, "heartbeats", seconds=40
             )
         producer.post("late", 2)
         with Dashboard(broadcast.url, token, f"?since={dashboard.since}") as resumed:
@@ -183,7 +184,7 @@ def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..
         version = producer.post("brief", 1).json()["version"]
         dashboard.wait_for_tokens("brief", 1)
         expired = dashboard.wait_for(lambda d: d.of("TELEMETRY_EXPIRED"), "the expiry")[0]
-    assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "stripchat"}, version)
+    assert (expired["room_id"], expired["data"], expired["version"]) == ("brief", {"platform": "camsoda"}, version)
 
 
 @pytest.mark.room("room-0")
@@ -289,7 +290,7 @@ def _post_batch(url: str, token: str, number: int) -> None:
     body = [
         {
             "room_id": f"{'wide' * 12}-{room}",
-            "platform": "stripchat",
+            "platform": "camsoda",
             "tokens_count": number,
             "timestamp": now_ms // 1000,
             "sequence": now_ms,
@@ -310,7 +311,7 @@ def test_a_draining_server_says_goodbye_and_exits_in_time_despite_a_stuck_reader
         broadcast.signal(signal.SIGTERM)
         assert dashboard.wait_for_close() == 1012
         assert broadcast.wait(12) in (0, -signal.SIGTERM)
-    assert dashboard.values["goodbye", "stripchat"][1] == 9
+    assert dashboard.values["goodbye", "camsoda"][1] == 9
     assert 0 < dashboard.of("RECONNECT")[0]["retry_after_ms"] <= 3000
     stuck.close()
 
@@ -338,6 +339,6 @@ def test_account_interval_and_an_unknown_balance_reach_a_dashboard(pair: Pair) -
     headers = {"Authorization": f"Bearer {stack.token('dashboard')}"}
     listed = httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers=headers).json()["events"]
     assert event in listed
-    stored = httpx.get(f"{broadcast.url}/api/tracking/telemetry/accounted/stripchat", headers=headers).json()
+    stored = httpx.get(f"{broadcast.url}/api/tracking/telemetry/accounted/camsoda", headers=headers).json()
     assert {name: stored[name] for name in sent} == sent
     assert stored["tokens_count"] is None

@@ -5,9 +5,9 @@ import shutil
 import time
 from typing import Any
 
-from tests.e2e.dashboards import dashboard
-from tests.e2e.posting import JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import exchange, request
+from tests.support.clients import Dashboard
+from tests.support.posting import JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import exchange, request
 from tools.processes import Service
 from tools.redis_server import RedisServer
 from tools.stack import Stack
@@ -73,8 +73,8 @@ def test_a_backup_brings_everything_back(tmp_path: pathlib.Path) -> None:
             points = exchange(broadcast.port, request("GET", f"{ONE}/earlier/camsoda/history", reader)).json()["points"]
             assert [point["tokens"] for point in points] == [7]
             wait_until(lambda: exchange(broadcast.port, request("GET", "/readyz", ())).status == 200, "readiness")
-            with dashboard(broadcast, stack.token("dashboard", rooms=("kept",))) as client:
-                assert client.until("TELEMETRY_UPDATE")["data"]["tokens"] == 12
+            with Dashboard(broadcast.url, stack.token("dashboard", rooms=("kept",))) as client:
+                assert client.next_of("TELEMETRY_UPDATE")["data"]["tokens"] == 12
     finally:
         node.kill()
 

@@ -11,10 +11,11 @@ import redis
 from shared.auth.revocations import revoke
 from shared.contract.keys import REVOKED_TOKENS
 from shared.store.redis import RedisUrl, Store
-from tests.e2e.dashboards import dashboard, upgrade
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import connect, exchange, head, read_answer, request
+from tests.support.clients import Dashboard
 from tests.support.forgery import genuine
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import connect, exchange, head, read_answer, request
+from tests.support.raw_websocket import upgrade
 from tools.processes import ROOT, Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
@@ -119,14 +120,14 @@ def test_a_token_can_be_ended_while_the_store_is_full(tmp_path_factory: pytest.T
     with Stack(tmp_path_factory.mktemp("full")) as stack:
         ingest, broadcast = stack.ingest(), stack.broadcast()
         producer, viewer, named = stack.token("ingest"), stack.token("dashboard"), stack.token("dashboard")
-        with redis.Redis.from_url(stack.redis_url) as server, dashboard(broadcast, viewer) as client:
-            client.until("SYNC")
+        with redis.Redis.from_url(stack.redis_url) as server, Dashboard(broadcast.url, viewer) as client:
+            client.next_of("SYNC")
             server.config_set("maxmemory", "1mb")
             with pytest.raises(redis.exceptions.OutOfMemoryError):
                 server.set("anything", "x")
             assert status_of(ingest, producer) == 503
             assert [end(stack, producer), end(stack, viewer), end(stack, jti_of(named))] == [0, 0, 0]
-            assert client.close_code() == 4401
+            assert client.wait_for_close() == 4401
             until_refused(ingest, producer)
             until_refused(broadcast, named)
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.e2e.dashboards import upgrade
-from tests.e2e.posting import JSON, ONE, authorization, body_of, post
+from tests.support.posting import JSON, ONE, authorization, body_of, post
+from tests.support.raw_websocket import upgrade
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.e2e.posting import JSON, ONE, authorization, body_of, post
+from tests.support.posting import JSON, ONE, authorization, body_of, post
 from tools.stack import Stack
 
 SCHEMATHESIS = str(pathlib.Path(sys.executable).with_name("schemathesis"))

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.dashboards import PATH, UPGRADE, carried, dashboard, upgrade
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post
-from tests.e2e.raw import Answer, Headers, connect, exchange, head, read_answer, request
+from tests.support.clients import PATH, Dashboard
 from tests.support.forgery import genuine
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import Answer, Headers, connect, exchange, head, read_answer, request
+from tests.support.raw_websocket import UPGRADE, carried, upgrade
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 
@@ -141,11 +142,11 @@ def test_a_revoked_token_opens_nothing_within_seconds(broadcast: Service, stack:
     """The open socket is closed with 4401, a new one and every read refused."""
     token = stack.token("dashboard")
     headers = (authorization(token),)
-    with dashboard(broadcast, token) as client:
-        client.until("SYNC")
+    with Dashboard(broadcast.url, token) as client:
+        client.next_of("SYNC")
         started = time.monotonic()
         subprocess.run([sys.executable, "-m", "shared.tokens", "revoke", token], cwd=ROOT, env=stack.environment(), check=True, timeout=20)
-        assert client.close_code() == 4401
+        assert client.wait_for_close() == 4401
     assert time.monotonic() - started < 10
     paths = (ONE, f"{ONE}/a/camsoda", f"{ONE}/a/camsoda/history", "/api/tracking/analytics", "/api/tracking/analytics?format=csv")
     assert [exchange(broadcast.port, request("GET", path, headers)).status for path in paths] == [401] * len(paths)
@@ -168,10 +169,10 @@ def test_another_room_is_nowhere_to_be_seen(ingest: Service, broadcast: Service,
     write(1)
     heard = []
     for query in ("", "?since=1"):
-        with dashboard(broadcast, narrow, query) as client:
-            heard.append(client.until("SYNC"))
+        with Dashboard(broadcast.url, narrow, query) as client:
+            heard.append(client.next_of("SYNC"))
             write(2 + len(heard))
-            heard.append(client.until("TELEMETRY_UPDATE"))
+            heard.append(client.next_of("TELEMETRY_UPDATE"))
     plain = [ONE, "/api/tracking/analytics", "/api/tracking/analytics?by=feed", "/api/tracking/analytics?format=csv"]
     answers = [exchange(broadcast.port, request("GET", path, reader)) for path in plain]
     told = json.dumps(heard) + "".join(answer.body.decode() for answer in answers)
@@ -194,13 +195,13 @@ def test_a_narrow_token_cannot_tell_when_others_are_paid(ingest: Service, broadc
     producer = (*JSON, authorization(stack.token("ingest")))
     viewer = (authorization(stack.token("dashboard", rooms=("onlooker",))),)
     told, committed = set(), set()
-    with dashboard(broadcast, stack.token("dashboard", rooms=("onlooker",))) as client:
-        client.until("SYNC")
+    with Dashboard(broadcast.url, stack.token("dashboard", rooms=("onlooker",))) as client:
+        client.next_of("SYNC")
         for tokens in range(12):
             committed.add(post(ingest, ONE, producer, body_of(ONE, room_id="watched", tokens_count=tokens)).json()["version"])
             told.add(exchange(broadcast.port, request("GET", ONE, viewer)).json()["version"])
-            client.send('{"type":"filter"}')
-            told.add(client.until("SYNC")["version"])
+            client.send_raw('{"type":"filter"}')
+            told.add(client.next_of("SYNC")["version"])
     assert not told & committed
     assert {version % 500_000 for version in told} == {0}
 
@@ -265,10 +266,10 @@ def test_an_address_beyond_its_cap_is_429(stack: Stack) -> None:
     """Whoever the token names; an address that only an untrusted client reports does not help."""
     service = stack.broadcast(MAX_CONNECTIONS_PER_ADDRESS="2", FORWARDED_ALLOW_IPS="192.0.2.1")
     with (
-        dashboard(service, stack.token("dashboard", subject="ada")) as one,
-        dashboard(service, stack.token("dashboard", subject="bob")) as two,
+        Dashboard(service.url, stack.token("dashboard", subject="ada")) as one,
+        Dashboard(service.url, stack.token("dashboard", subject="bob")) as two,
     ):
-        assert [client.next()["event_type"] for client in (one, two)] == ["HELLO"] * 2
+        assert [client.next_event()["event_type"] for client in (one, two)] == ["HELLO"] * 2
         answer = upgrade(service, (authorization(stack.token("dashboard", subject="eve")), ("X-Forwarded-For", "198.51.100.1")))
     assert (answer.status, answer.is_problem, int(answer.headers["Retry-After"]) > 0) == (429, True, True)
 

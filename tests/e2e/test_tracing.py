@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.dashboards import dashboard
-from tests.e2e.posting import BATCH, JSON, ONE, authorization, body_of, post, reading
-from tests.e2e.raw import exchange, request
+from tests.support.clients import Dashboard
+from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
+from tests.support.raw_http import exchange, request
 from tools.processes import ROOT
 from tools.stack import Stack
 from tools.waiting import wait_until
@@ -82,10 +82,10 @@ def test_a_reading_is_followed_from_post_to_flush(stack: Stack, collector: Colle
     ingest, broadcast = stack.ingest(None, **settings), stack.broadcast(None, **settings)
     writer, token = stack.token("ingest", subject="canary-sender"), stack.token("dashboard", subject="canary-viewer")
     headers = (*JSON, authorization(writer), ("traceparent", f"00-{TRACE}-{CALLER}-01"))
-    with dashboard(broadcast, token) as client:
-        client.until("SYNC")
+    with Dashboard(broadcast.url, token) as client:
+        client.next_of("SYNC")
         assert post(ingest, ONE, headers, body_of(ONE, room_id=CANARY, tokens_count=987654321)).status == 200
-        client.until("TELEMETRY_UPDATE")
+        client.next_of("TELEMETRY_UPDATE")
     assert post(ingest, ONE, headers, b"{canary-room").status == 400
     assert exchange(ingest.port, request("BREW", ONE, ())).status == 400
     wait_until(lambda: len(collector.spans(f"POST {ONE}")) == 2 and collector.spans("relay flush"), "the spans")
@@ -133,7 +133,7 @@ def test_a_collector_that_is_away_holds_up_nothing(stack: Stack) -> None:
     headers = (*JSON, authorization(stack.token("ingest")))
     started = time.monotonic()
     for number in range(10):
-        assert post(ingest, ONE, headers, body_of(ONE, room_id="away", tokens_count=number, sequence=reading()["sequence"])).status == 200
+        assert post(ingest, ONE, headers, body_of(ONE, room_id="away", tokens_count=number)).status == 200
     assert time.monotonic() - started < 5
     started = time.monotonic()
     ingest.stop()

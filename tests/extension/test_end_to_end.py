@@ -1,6 +1,5 @@
 """The whole way: fixture page → content script → worker → the real ingest service → Redis → the real dashboard."""
 
-import contextlib
 import json
 import pathlib
 import time
@@ -10,12 +9,11 @@ from typing import Any
 
 import pytest
 import redis
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from shared.contract import keys
 from tests.extension.browser import PICTURES, Browser, wait_in_browser
 from tests.extension.sites import OWN
+from tests.support.clients import Dashboard
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -51,22 +49,12 @@ def fetched(url: str, token: str = "") -> str:
         return response.read().decode()  # type: ignore[no-any-return]
 
 
-@contextlib.contextmanager
-def watching(broadcast: Service, token: str) -> Iterator[ClientConnection]:
-    """A dashboard's socket, past its greeting."""
-    protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{token}")]
-    with connect(broadcast.url.replace("http", "ws") + "/ws/dashboard", subprotocols=protocols) as socket:
-        wait_in_browser(lambda: '"SYNC"' in str(socket.recv(timeout=5)), "the snapshot")
-        yield socket
-
-
-def updates(socket: ClientConnection, *, until_tokens: int) -> list[dict[str, Any]]:
-    """The updates that arrive, up to and including the one with this balance."""
-    seen: list[dict[str, Any]] = []
-    while not any(event["data"]["tokens"] == until_tokens for event in seen):
-        events = [json.loads(line) for line in str(socket.recv(timeout=15)).splitlines()]
-        seen += [event for event in events if event["event_type"] == "TELEMETRY_UPDATE"]
-    return seen
+def updates(dashboard: Dashboard, *, until_tokens: int) -> list[dict[str, Any]]:
+    """The updates so far, once the one with this balance has arrived."""
+    dashboard.wait_for(
+        lambda d: any(event["data"]["tokens"] == until_tokens for event in d.of("TELEMETRY_UPDATE")), f"{until_tokens} tokens"
+    )
+    return dashboard.of("TELEMETRY_UPDATE")
 
 
 @pytest.mark.parametrize("change", [("chaturbate", 41001), ("stripchat", 42002), ("camsoda", 43003)], ids=lambda change: change[0])
@@ -100,10 +88,11 @@ def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, sta
     chromium.store(*moments, room="vault", tokens=balance.__getitem__)
     chromium.poke()
     assert (chromium.badge(), chromium.board()["failure"]) == ("720", 0)
-    with watching(broadcast, stack.token("dashboard", rooms=("vault",))) as socket:
+    with Dashboard(broadcast.url, stack.token("dashboard", rooms=("vault",))) as dashboard:
+        dashboard.snapshot()
         service = stack.ingest(service.port)
         chromium.poke_until(lambda: chromium.outbox()["buffered"] == 0, "the end of the backlog")
-        assert [event["data"]["tokens"] for event in updates(socket, until_tokens=balance[end_ms])] == [balance[end_ms]]
+        assert [event["data"]["tokens"] for event in updates(dashboard, until_tokens=balance[end_ms])] == [balance[end_ms]]
     last_of_minute = {moment // 60_000: balance[moment] for moment in moments}
     span = f"from={moments[0] // 1000}&to={end_ms // 1000}&step=60"
     answer = fetched(f"{broadcast.url}/api/tracking/telemetry/vault/chaturbate/history?{span}", stack.token("dashboard"))
@@ -150,14 +139,15 @@ def test_a_revived_worker_sends_nothing_twice(chromium: Browser, stack: Stack, b
     service = stack.ingest()
     chromium.configure(service.url, room="loft", key=stack.token("ingest", rooms=("loft",)))
     now_ms = int(time.time() * 1000)
-    with watching(broadcast, stack.token("dashboard", rooms=("loft",))) as socket:
+    with Dashboard(broadcast.url, stack.token("dashboard", rooms=("loft",))) as dashboard:
+        dashboard.snapshot()
         for _ in range(2):
             chromium.store(now_ms, room="loft", tokens=lambda _: 5)
             chromium.poke()
             chromium.kill_worker()
         chromium.store(now_ms + 1000, room="loft", tokens=lambda _: 6)
         chromium.poke()
-        assert [event["data"]["tokens"] for event in updates(socket, until_tokens=6)] == [5, 6]
+        assert [event["data"]["tokens"] for event in updates(dashboard, until_tokens=6)] == [5, 6]
     assert taken(service) == {"accepted": 2, "duplicate": 1}
 
 

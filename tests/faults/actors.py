@@ -12,11 +12,11 @@ from typing import Any, Final
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
-from websockets.typing import Subprotocol
 
 from shared.contract.codec import encode
 from shared.contract.readings import Reading
 from tests.faults.checker import Checker
+from tests.support.clients import connect_async
 
 PLATFORM: Final = "camsoda"
 POST_TIMEOUT_SECONDS: Final = 3.0
@@ -136,9 +136,8 @@ class Dashboard:
             await asyncio.sleep(pause)
 
     def _connect(self) -> connect:
-        url = next(self._urls).replace("http", "ws", 1) + f"/ws/dashboard?since={self._since}"
-        protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{self._token}")]
-        return connect(url, subprotocols=protocols, compression=None, open_timeout=3, close_timeout=0.2, ping_interval=None, proxy=None)
+        options = {"compression": None, "open_timeout": 3, "close_timeout": 0.2, "ping_interval": None}
+        return connect_async(next(self._urls), self._token, f"?since={self._since}", **options)
 
     async def _follow(self, connection: ClientConnection) -> float:
         """Takes what comes until the socket ends or is silent for too long; returns how long to wait before coming back."""

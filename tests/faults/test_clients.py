@@ -17,7 +17,7 @@ from shared.store.redis import RedisUrl, Store
 from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.faults.sockets import RawDashboard
+from tests.support.raw_websocket import RawDashboard
 from tools.processes import Service
 
 pytestmark = pytest.mark.faults

@@ -10,11 +10,11 @@ from typing import Any, Final
 import pytest
 from redis.crc import key_slot
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from shared.contract import keys
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
+from tests.support.clients import connect_async
 from tests.support.redis_topologies import Cluster, slot_of
 from tools.processes import Service
 
@@ -45,8 +45,7 @@ class Visitor:
 
 def visit(scene: Scene, service: Service, since: int = 0) -> connect:
     """A socket to one server."""
-    url = service.url.replace("http", "ws", 1) + f"/ws/dashboard?since={since}"
-    return connect(url, subprotocols=[Subprotocol("pulse.v1"), Subprotocol(f"bearer.{scene.stack.token('dashboard')}")], proxy=None)
+    return connect_async(service.url, scene.stack.token("dashboard"), f"?since={since}")
 
 
 def test_nobody_resumes_on_a_server_that_was_cut_off_for_longer_than_a_value_lives(tmp_path: pathlib.Path) -> None:

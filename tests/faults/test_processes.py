@@ -12,8 +12,8 @@ import pytest
 
 from tests.faults.catalogue import note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import burden
+from tests.support.raw_websocket import RawDashboard
 from tools.processes import Service
 
 pytestmark = pytest.mark.faults

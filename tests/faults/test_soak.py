@@ -15,9 +15,9 @@ import pytest
 from shared.contract import keys
 from tests.faults.catalogue import SAMPLES, note
 from tests.faults.scene import ROOMS, Scene, play
-from tests.faults.sockets import RawDashboard
 from tests.faults.test_clients import memory_kilobytes
 from tests.faults.test_processes import descriptors
+from tests.support.raw_websocket import RawDashboard
 from tools.processes import Service
 
 pytestmark = pytest.mark.faults
