@@ -33,7 +33,7 @@ class Producer:
 
     def post(self, room_id: str, tokens: int, **fields: Any) -> httpx.Response:
         """Posts one reading of this moment."""
-        return self._client.post("/api/tracking/telemetry", json=make_body(room_id=room_id, tokens_count=tokens, **fields))
+        return self._client.post("/api/tracking/telemetry", json=make_body(**{"room_id": room_id, "tokens_count": tokens, **fields}))
 
     def deliver(self, room_id: str, tokens: int, **fields: Any) -> httpx.Response:
         """Posts a reading until it is accepted, as producers do: 503 asks for a retry."""
