@@ -1,29 +1,29 @@
 /** Where the page is put together: token, connection, store and views, and the one loop that draws. */
 
-import { chooseLanguage, LANGUAGES, Speech, translate } from './i18n/i18n.js';
+import { chooseLanguage, I18n, LANGUAGES, translate } from './i18n/i18n.js';
 import { Api } from './link/api.js';
 import { Connection } from './link/connection.js';
 import { poll } from './link/poll.js';
 import { probe } from './link/probe.js';
 import { SignIn, SignInFailed } from './link/signin.js';
-import { discard, timeoutSignal } from './link/timeout.js';
-import { firstLink, forgetToken, keepToken, outlivesReload, storedToken, takeLink } from './link/token.js';
+import { timeoutSignal } from './link/timeout.js';
+import { clearToken, initialLink, saveToken, storedToken, survivesReload, takeLink } from './link/token.js';
 import { hrefOf, readRoute, writeRoute } from './router.js';
 import { Baseline } from './state/baseline.js';
 import { readFilters, writeFilters } from './state/filters.js';
-import { keepRecent, ownerOf, takeRecent } from './state/recent_earnings.js';
+import { ownerOf, saveRecent, takeRecent } from './state/recent_earnings.js';
 import { storageOf } from './state/storage.js';
 import { Store } from './state/store.js';
-import { Watch } from './state/trust.js';
+import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
-import { find, html, write } from './ui/dom.js';
+import { find, html, setText } from './ui/dom.js';
 import { AnalyticsView } from './views/analytics.js';
 import { Gate, Renewal } from './views/gate.js';
 import { legend } from './views/legend.js';
-import { LinkView } from './views/link_notice.js';
+import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
 import { PairingView } from './views/pairing.js';
-import { Detour, UpdateOffer } from './views/polling_notice.js';
+import { PollingNotice, UpdateOffer } from './views/polling_notice.js';
 import { Replacement } from './views/replacement.js';
 import { RoomView } from './views/room.js';
 import { ScreensView } from './views/screens.js';
@@ -52,7 +52,7 @@ const queryNow = () => new URLSearchParams(location.search);
 /** Some browsers and extensions leave it undefined. */
 const languages = navigator.languages ?? [];
 const store = new Store();
-let speech = new Speech(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...languages]), languages);
+let i18n = new I18n(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...languages]), languages);
 let route = readRoute(queryNow());
 let entered = false;
 let scheduled = false;
@@ -70,18 +70,18 @@ const connection = new Connection({
   poll: (token) => poll('api/tracking/telemetry', token),
   timers,
   random: Math.random,
-  onEvents: hear,
+  onEvents: handleEvents,
   onLink: followLink,
-  onRenewal: (token, accepted) => (accepted ? keepToken(place, token) : void startAfresh(token)),
+  onRenewal: (token, accepted) => (accepted ? saveToken(place, token) : void startAfresh(token)),
 });
 /** Why a token opens no socket, if anything stands against it. @param {string} token */
 function ask(token) {
   return probe('ws/dashboard', token, { origin: location.origin });
 }
 
-const watch = new Watch(store);
+const watch = new TrustMonitor(store);
 const health = () => ({ link: connection.link, silence: store.silence, offline: !navigator.onLine });
-const moment = () => ({ ...watch.sight(connection.link, Date.now()), speech, calm: calm.matches });
+const moment = () => ({ ...watch.assess(connection.link, Date.now()), i18n, calm: calm.matches });
 
 const currentMinute = () => Math.floor(store.clock.now(Date.now()) / 60_000);
 const api = new Api(() => connection.token);
@@ -96,21 +96,21 @@ const pairing = new PairingView(
     schedule();
   },
 );
-const screens = new ScreensView(signIn, () => speech);
+const screens = new ScreensView(signIn, () => i18n);
 const replacement = new Replacement();
 const renewal = new Renewal(renew);
 legend();
-const detour = new Detour();
+const detour = new PollingNotice();
 const update = new Update({
   build: find(document, 'meta[name="studio-pulse-build"]', HTMLMetaElement).content,
   storage: place.storage,
-  mayReload: () => (wall.on || document.hidden) && (!entered || outlivesReload(place)),
+  mayReload: () => (wall.on || document.hidden) && (!entered || survivesReload(place)),
   reload,
   timers,
   random: Math.random,
 });
 const updateOffer = new UpdateOffer(() => void reload());
-const linkView = new LinkView(() => connection.wake());
+const linkView = new LinkNotice(() => connection.wake());
 const live = new LiveView(store, readFilters(queryNow()), moment, {
   onFilters: (filters) => {
     inQuery((query) => writeFilters(filters, query));
@@ -133,7 +133,7 @@ const wall = new Wall((on) => {
 });
 
 /** @param {import('./link/messages.js').ServerEvent[]} events */
-function hear(events) {
+function handleEvents(events) {
   const now = Date.now();
   const upstream = store.upstream;
   for (const event of events) {
@@ -148,14 +148,14 @@ function hear(events) {
     if (event.event_type === 'TOKEN_RENEWED') mayNarrow = true;
     if (event.event_type === 'SYNC' && event.snapshot && mayNarrow) otherRooms();
   }
-  if (upstream !== store.upstream) live.retrust();
+  if (upstream !== store.upstream) live.trustChanged();
   if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // what came in meanwhile, without waiting for the next time
   schedule();
 }
 
 /** @param {import('./link/connection.js').Link} link */
 function followLink({ phase, reason, via }) {
-  live.retrust();
+  live.trustChanged();
   const state = `${phase} ${via}`;
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) baseline.start();
   else if (phase !== 'live') baseline.stop();
@@ -179,7 +179,7 @@ async function startAfresh(token) {
   const { verdict } = await ask(token);
   if (verdict !== 'token' && verdict !== 'forbidden' && verdict !== 'unreachable') return enter(token);
   if (!entered) return;
-  keepToken(place, connection.token);
+  saveToken(place, connection.token);
   renewal.refuse(verdict === 'unreachable' ? 'renew_unreachable' : 'renew_refused');
   schedule();
 }
@@ -187,7 +187,7 @@ async function startAfresh(token) {
 /** Sums and reports of the rooms before are not about these. */
 function otherRooms() {
   mayNarrow = false;
-  store.forgetEarnings();
+  store.resetEarnings();
   baseline.start();
   for (const view of [analytics, room]) view.clear();
   show();
@@ -195,7 +195,7 @@ function otherRooms() {
 
 /** @param {string} token */
 function enter(token) {
-  keepToken(place, token);
+  saveToken(place, token);
   forgetRooms();
   gate.close();
   entered = true;
@@ -262,9 +262,9 @@ function resume(token) {
   waitingLetters = '';
 }
 
-/** @param {import('./i18n/i18n.js').Phrase | null} problem */
+/** @param {import('./i18n/i18n.js').MessageKey | null} problem */
 function leave(problem) {
-  forgetToken(place);
+  clearToken(place);
   forgetRooms();
   renewal.dismiss();
   entered = false;
@@ -293,7 +293,7 @@ function show() {
     else link.removeAttribute('aria-current');
   }
   document.title = [
-    route.view === 'room' ? route.room : route.view === 'analytics' ? speech.say('nav_analytics') : '',
+    route.view === 'room' ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '',
     'Studio Pulse',
   ]
     .filter(Boolean)
@@ -323,16 +323,16 @@ function draw() {
   const now = Date.now();
   const current = moment();
   document.documentElement.dataset.trust = current.trusted ? 'yes' : 'no';
-  if (entered) linkView.paint(health(), current, speech, now);
-  if (entered) detour.paint(connection.link, speech);
+  if (entered) linkView.paint(health(), current, i18n, now);
+  if (entered) detour.paint(connection.link, i18n);
   updateOffer.paint(update.isDue);
-  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.heardAtMs ?? 0) > ASK_AFTER_MS)
+  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.lastMessageAtMs ?? 0) > ASK_AFTER_MS)
     connection.ask();
   wall.hold(entered && linkView.visible);
-  gate.paint(speech);
-  pairing.paint(speech);
-  renewal.paint(speech, entered ? store.tokenExpiresAt : null, current.nowMs, now);
-  write(html('#clock'), speech.clock.format(current.nowMs));
+  gate.paint(i18n);
+  pairing.paint(i18n);
+  renewal.paint(i18n, entered ? store.tokenExpiresAt : null, current.nowMs, now);
+  setText(html('#clock'), i18n.clock.format(current.nowMs));
   if (!entered) return;
   if (route.view === 'room') room.paint(current);
   if (route.view === 'live' && live.paint(current, now)) schedule();
@@ -352,7 +352,6 @@ async function reload() {
       credentials: 'same-origin',
       signal: timeoutSignal(5000),
     });
-    discard(answer);
     if (answer.ok) return location.reload();
   } catch {
     // asked again below
@@ -368,15 +367,15 @@ function inQuery(change) {
 }
 
 function nameWallButton() {
-  const words = speech.say(wall.on ? 'wall_off' : 'wall_on');
+  const words = i18n.t(wall.on ? 'wall_off' : 'wall_on');
   html('#wall').setAttribute('aria-label', words);
   html('#wall').title = words;
 }
 
 function speak() {
-  document.documentElement.lang = speech.language;
-  languageSelect.value = speech.language;
-  translate(document, speech);
+  document.documentElement.lang = i18n.language;
+  languageSelect.value = i18n.language;
+  translate(document, i18n);
   nameWallButton();
   for (const view of [live, analytics, room]) view.reset();
   show();
@@ -412,7 +411,7 @@ function followInside(event) {
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
   settings.setItem('studio-pulse.language', language);
-  speech = new Speech(language, languages);
+  i18n = new I18n(language, languages);
   speak();
 });
 html('#theme').addEventListener('click', switchTheme);
@@ -425,7 +424,7 @@ html('#sign-out').addEventListener('click', () => {
 document.addEventListener('click', followInside);
 addEventListener('pagehide', () => {
   if (entered && store.complete)
-    keepRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute());
+    saveRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute());
 });
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) {
@@ -445,7 +444,7 @@ addEventListener('popstate', () => {
 });
 setInterval(schedule, 1000);
 
-const firstGiven = firstLink(place, first.link);
+const firstGiven = initialLink(place, first.link);
 speak();
 if (queryNow().has('wall')) wall.set(true);
 first.link = '';

@@ -12,9 +12,9 @@ test('the token travels as a subprotocol and never in the URL', () => {
 test('the link is live only after SYNC, not when the socket opens', () => {
   const { latest, connection } = connect();
   latest().onopen?.({});
-  latest().say({ event_type: 'HELLO', heartbeat_seconds: 10 });
+  latest().t({ event_type: 'HELLO', heartbeat_seconds: 10 });
   assert.equal(connection.link.phase, 'connecting');
-  latest().say({ event_type: 'SYNC', version: 7 });
+  latest().t({ event_type: 'SYNC', version: 7 });
   assert.equal(connection.link.phase, 'live');
 });
 
@@ -116,13 +116,13 @@ test('an unreachable server is tried again', async () => {
 test('a draining server is left only when the next one has told everything', () => {
   const { sockets, latest, clock, phases } = connect();
   latest().greet(1);
-  latest().say({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
   const [old, next] = sockets;
   next?.onopen?.({});
-  next?.say({ event_type: 'HELLO', heartbeat_seconds: 10 });
+  next?.t({ event_type: 'HELLO', heartbeat_seconds: 10 });
   assert.equal(old?.closed, false);
-  next?.say({ event_type: 'SYNC', version: 2 });
+  next?.t({ event_type: 'SYNC', version: 2 });
   assert.equal(old?.closed, true);
   assert.ok(!phases.some((phase) => phase.startsWith('waiting')));
 });
@@ -130,16 +130,16 @@ test('a draining server is left only when the next one has told everything', () 
 test('events of the old socket still count while the next one opens', () => {
   const { sockets, latest, clock, events } = connect();
   latest().greet(1);
-  latest().say({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
-  sockets[0]?.say({ event_type: 'TELEMETRY_UPDATE', version: 9 });
+  sockets[0]?.t({ event_type: 'TELEMETRY_UPDATE', version: 9 });
   assert.equal(events.at(-1)?.event_type, 'TELEMETRY_UPDATE');
 });
 
 test('a draining server that closes early is followed at the time it named', () => {
   const { sockets, latest, clock, connection } = connect();
   latest().greet(1);
-  latest().say({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
   latest().end(1012);
   assert.deepEqual([connection.link.phase, connection.link.reason], ['connecting', 'moving']);
   clock.pass(299);
@@ -152,7 +152,7 @@ test('a draining server that closes early is followed at the time it named', () 
 test('a failed move is tried again while the old server still talks', () => {
   const { sockets, latest, clock, connection } = connect();
   latest().greet(1);
-  latest().say({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
   latest().end(1006);
   assert.equal(connection.link.phase, 'live');
@@ -178,7 +178,7 @@ test('a server that answers after a missed heartbeat keeps its socket', () => {
   latest().greet();
   for (let i = 0; i < 4; i++) {
     clock.pass(12_000);
-    latest().say({ event_type: 'PONG' });
+    latest().t({ event_type: 'PONG' });
   }
   assert.deepEqual([connection.link.phase, sockets.length, latest().sent.length], ['live', 1, 4]);
 });
@@ -220,7 +220,7 @@ test('an answer after waking keeps the socket', () => {
   const { latest, connection, clock } = connect();
   latest().greet();
   connection.wake();
-  latest().say({ event_type: 'PONG' });
+  latest().t({ event_type: 'PONG' });
   clock.pass(4000);
   assert.equal(connection.link.phase, 'live');
 });
@@ -230,7 +230,7 @@ test('renewal happens on the open socket and the new token is used from then on'
   latest().greet();
   connection.renew('ddd.eee.fff');
   assert.deepEqual(latest().sent, [{ type: 'auth', token: 'ddd.eee.fff' }]);
-  latest().say({ event_type: 'TOKEN_RENEWED', expires_at: 1 });
+  latest().t({ event_type: 'TOKEN_RENEWED', expires_at: 1 });
   assert.deepEqual(renewals, [['ddd.eee.fff', true]]);
   latest().end(1006);
   clock.pass(500);
@@ -241,7 +241,7 @@ test('a refused renewal keeps the old token', () => {
   const { latest, connection, renewals } = connect();
   latest().greet();
   connection.renew('ddd.eee.fff');
-  latest().say({ event_type: 'ERROR', code: 'token', detail: 'no' });
+  latest().t({ event_type: 'ERROR', code: 'token', detail: 'no' });
   assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
   assert.equal(connection.token, 'aaa.bbb.ccc');
 });
@@ -249,7 +249,7 @@ test('a refused renewal keeps the old token', () => {
 test('an error that answers something else is no answer to a renewal', () => {
   const { latest, renewals } = connect();
   latest().greet();
-  latest().say({ event_type: 'ERROR', code: 'bad_filter', detail: 'no' });
+  latest().t({ event_type: 'ERROR', code: 'bad_filter', detail: 'no' });
   assert.deepEqual(renewals, []);
 });
 
@@ -302,7 +302,7 @@ test('after stop nothing is opened again', () => {
   assert.equal(latest().closed, true);
 });
 
-const POLLED = () =>
+const POLLABLE_REASONS = () =>
   /** @type {import('../../broadcast_service/dashboard/link/poll.js').Polled} */ ({
     events: [/** @type {any} */ ({ event_type: 'SYNC', version: 1 })],
   });
@@ -321,7 +321,7 @@ async function fail({ latest, clock, sockets, connection }, times) {
 }
 
 test('one socket that fails while HTTP answers is an accident, two are something in between: then polling feeds the page', async () => {
-  const scene = connect({ probe: { verdict: 'ok' }, poll: POLLED });
+  const scene = connect({ probe: { verdict: 'ok' }, poll: POLLABLE_REASONS });
   await fail(scene, 1);
   assert.deepEqual(
     [scene.connection.link.phase, scene.connection.link.reason, scene.polls.length],
@@ -335,7 +335,7 @@ test('one socket that fails while HTTP answers is an accident, two are something
 });
 
 test('polling asks every five seconds', async () => {
-  const scene = connect({ probe: { verdict: 'origin', setting: 'ALLOWED_ORIGINS' }, poll: POLLED });
+  const scene = connect({ probe: { verdict: 'origin', setting: 'ALLOWED_ORIGINS' }, poll: POLLABLE_REASONS });
   await fail(scene, 1);
   for (let i = 0; i < 2; i++) {
     scene.clock.pass(5000);
@@ -350,18 +350,18 @@ test('polling asks every five seconds', async () => {
 });
 
 test('a socket that gets through ends polling', async () => {
-  const scene = connect({ probe: { verdict: 'path' }, poll: POLLED });
+  const scene = connect({ probe: { verdict: 'path' }, poll: POLLABLE_REASONS });
   await fail(scene, 1);
   scene.clock.pass(16_000);
   await settle();
   scene.latest().greet();
   assert.deepEqual([scene.connection.link.phase, scene.connection.link.via], ['live', 'socket']);
-  const asked = scene.polls.length;
+  const requests = scene.polls.length;
   for (let i = 0; i < 3; i++) {
     scene.clock.pass(5000);
     await settle();
   }
-  assert.equal(scene.polls.length, asked);
+  assert.equal(scene.polls.length, requests);
 });
 
 for (const verdict of /** @type {const} */ (['origin', 'path', 'gateway', 'redirect', 'odd'])) {
@@ -374,7 +374,10 @@ for (const verdict of /** @type {const} */ (['origin', 'path', 'gateway', 'redir
 }
 
 test('a reached cap is named, waited for and not polled around', async () => {
-  const scene = connect({ probe: { verdict: 'full', setting: 'MAX_CONNECTIONS', retryAfterMs: 5000 }, poll: POLLED });
+  const scene = connect({
+    probe: { verdict: 'full', setting: 'MAX_CONNECTIONS', retryAfterMs: 5000 },
+    poll: POLLABLE_REASONS,
+  });
   await fail(scene, 3);
   assert.deepEqual(
     [scene.connection.link.reason, scene.connection.link.setting, scene.polls.length],
@@ -383,7 +386,7 @@ test('a reached cap is named, waited for and not polled around', async () => {
 });
 
 test('sockets that open and bring nothing are found out too', async () => {
-  const scene = connect({ poll: POLLED });
+  const scene = connect({ poll: POLLABLE_REASONS });
   for (let i = 0; i < 2; i++) {
     scene.latest().onopen?.({});
     scene.clock.pass(10_000);
@@ -395,7 +398,10 @@ test('sockets that open and bring nothing are found out too', async () => {
 
 test('polls that fail are no news: the page is not live', async () => {
   let isUp = true;
-  const scene = connect({ probe: { verdict: 'origin' }, poll: () => (isUp ? POLLED() : { verdict: 'unreachable' }) });
+  const scene = connect({
+    probe: { verdict: 'origin' },
+    poll: () => (isUp ? POLLABLE_REASONS() : { verdict: 'unreachable' }),
+  });
   await fail(scene, 1);
   assert.equal(scene.connection.link.phase, 'live');
   isUp = false;
@@ -411,7 +417,10 @@ test('polls that fail are no news: the page is not live', async () => {
 
 test('a token that ends while polling ends the link', async () => {
   let verdict = '';
-  const scene = connect({ probe: { verdict: 'origin' }, poll: () => (verdict ? { verdict: 'token' } : POLLED()) });
+  const scene = connect({
+    probe: { verdict: 'origin' },
+    poll: () => (verdict ? { verdict: 'token' } : POLLABLE_REASONS()),
+  });
   await fail(scene, 1);
   verdict = 'token';
   scene.clock.pass(5000);
@@ -422,7 +431,7 @@ test('a token that ends while polling ends the link', async () => {
 });
 
 test('waking up tries a socket beside polling', async () => {
-  const scene = connect({ probe: { verdict: 'origin' }, poll: POLLED });
+  const scene = connect({ probe: { verdict: 'origin' }, poll: POLLABLE_REASONS });
   await fail(scene, 1);
   scene.connection.wake();
   assert.equal(scene.sockets.length, 2);
@@ -442,7 +451,7 @@ for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
     await fail(scene, 2);
     scene.connection.wake();
     scene.latest().greet();
-    scene.latest().say({ event_type: 'RECONNECT', retry_after_ms: asks });
+    scene.latest().t({ event_type: 'RECONNECT', retry_after_ms: asks });
     assert.ok(
       delays.every((delay) => delay >= 0 && delay <= 60_000),
       String(delays),
@@ -453,7 +462,7 @@ for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
 test('a heartbeat beyond what a timer can hold does not drop the socket', () => {
   const { latest, connection, clock } = connect();
   latest().onopen?.({});
-  latest().say({ event_type: 'HELLO', heartbeat_seconds: 3e6 }, { event_type: 'SYNC', version: 1 });
+  latest().t({ event_type: 'HELLO', heartbeat_seconds: 3e6 }, { event_type: 'SYNC', version: 1 });
   clock.pass(60_000);
   assert.equal(connection.link.phase, 'live');
 });

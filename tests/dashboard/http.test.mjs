@@ -10,21 +10,21 @@ import { Clock, settle } from './scripted.mjs';
 /** A fetch that answers by script and remembers what it was asked. @param {(url: string) => Response | Promise<never>} answer */
 function scripted(answer) {
   /** @type {{url: string, options: RequestInit}[]} */
-  const asked = [];
+  const requests = [];
   const ask = /** @type {typeof fetch} */ (
     async (url, options) => {
-      asked.push({ url: String(url), options: options ?? {} });
+      requests.push({ url: String(url), options: options ?? {} });
       return answer(String(url));
     }
   );
-  return { ask, asked };
+  return { ask, requests };
 }
 
 test('the token is in a header and in no address', async () => {
-  const { ask, asked } = scripted(() => Response.json({ points: [] }));
+  const { ask, requests } = scripted(() => Response.json({ points: [] }));
   await new Api(() => 'aa.bb.cc', ask).history('vip 1', 'camsoda', { from: 1, to: 2, step: 60 });
-  assert.equal(asked[0]?.url, 'api/tracking/telemetry/vip%201/camsoda/history?from=1&to=2&step=60');
-  assert.deepEqual(asked[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc' });
+  assert.equal(requests[0]?.url, 'api/tracking/telemetry/vip%201/camsoda/history?from=1&to=2&step=60');
+  assert.deepEqual(requests[0]?.options.headers, { Authorization: 'Bearer aa.bb.cc' });
 });
 
 test('no refusal leaves its request open', async () => {
@@ -76,7 +76,7 @@ const problem = (status, members = {}, headers = {}) =>
     status,
     headers: { 'Content-Type': 'application/problem+json', ...headers },
   });
-const asked = (/** @type {Response} */ response) =>
+const verdictFor = (/** @type {Response} */ response) =>
   probe('ws/dashboard', 't', { ask: scripted(() => response).ask, now: () => 0 });
 
 /** @type {[string, Response, import('../../broadcast_service/dashboard/link/connection.js').Probe][]} */
@@ -131,12 +131,12 @@ const ANSWERS = [
 ];
 for (const [what, response, expected] of ANSWERS) {
   test(`a refused handshake: ${what} means ${expected.verdict}`, async () => {
-    assert.deepEqual(await asked(response), expected);
+    assert.deepEqual(await verdictFor(response), expected);
   });
 }
 
 test('the question names the page, shows the token in a header, and follows no redirect', async () => {
-  const { ask, asked: seen } = scripted(() => problem(426));
+  const { ask, requests: seen } = scripted(() => problem(426));
   await probe('ws/dashboard', 'aa.bb.cc', { ask, origin: 'https://wall.example' });
   assert.equal(seen[0]?.url, 'ws/dashboard');
   assert.deepEqual(seen[0]?.options.headers, {
@@ -195,7 +195,7 @@ for (const [text, expected] of WAITS) {
 
 test('a date in Retry-After is measured by the clock of whoever sent it', async () => {
   const headers = { 'Retry-After': 'Thu, 26 Nov 2026 12:00:20 GMT', Date: 'Thu, 26 Nov 2026 12:00:00 GMT' };
-  assert.equal((await asked(problem(503, {}, headers))).retryAfterMs, 20_000);
+  assert.equal((await verdictFor(problem(503, {}, headers))).retryAfterMs, 20_000);
 });
 
 const SESSION = {
@@ -210,7 +210,7 @@ const SESSION = {
 
 test('polled values become the events that a socket would have sent', async () => {
   const update = { event_type: 'TELEMETRY_UPDATE', room_id: 'blue', version: 3 };
-  const { ask, asked: seen } = scripted(() =>
+  const { ask, requests: seen } = scripted(() =>
     Response.json({ upstream: 'ok', version: 4, events: [update], session: SESSION }),
   );
   const answer = await poll('api/tracking/telemetry', 'aa.bb.cc', ask);
@@ -241,7 +241,7 @@ for (const [status, verdict] of /** @type {const} */ ([
 
 /** @param {(url: string) => Response | Promise<never>} answer */
 function baselineOf(answer) {
-  const { ask, asked } = scripted(answer);
+  const { ask, requests } = scripted(answer);
   const [store, clock] = [new Store(), new Clock()];
   const baseline = new Baseline(
     new Api(() => '', ask),
@@ -250,7 +250,7 @@ function baselineOf(answer) {
     () => 0.5,
     () => {},
   );
-  return { baseline, store, clock, asked };
+  return { baseline, store, clock, requests };
 }
 /** Each minute of a span earned 2. @param {string} url */
 function twoPerMinute(url) {
@@ -283,24 +283,24 @@ test('a minute that is not over keeps the greater sum, whoever has it, and histo
 });
 
 test('history is asked again, soon at first, and no more after stop', async () => {
-  const { baseline, clock, asked } = baselineOf(twoPerMinute);
+  const { baseline, clock, requests } = baselineOf(twoPerMinute);
   baseline.start();
   await settle();
   clock.pass(75_000);
   await settle();
-  assert.equal(asked.length, 4);
+  assert.equal(requests.length, 4);
   baseline.stop();
   clock.pass(600_000);
-  assert.equal(asked.length, 4);
+  assert.equal(requests.length, 4);
 });
 
 test('a failed request leaves what is known and is tried again', async () => {
-  const { baseline, store, clock, asked } = baselineOf(() => Promise.reject(new TypeError()));
+  const { baseline, store, clock, requests } = baselineOf(() => Promise.reject(new TypeError()));
   store.ledger.add(Math.floor(clock.now() / 60_000), 7);
   baseline.start();
   await settle();
   clock.pass(75_000);
   await settle();
   assert.equal(store.ledger.sum(0, Infinity), 7);
-  assert.equal(asked.length, 2);
+  assert.equal(requests.length, 2);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import en from '../../broadcast_service/dashboard/i18n/en.js';
 import es from '../../broadcast_service/dashboard/i18n/es.js';
-import { chooseLanguage, chooseLocale, Speech } from '../../broadcast_service/dashboard/i18n/i18n.js';
+import { chooseLanguage, chooseLocale, I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 
 test('both languages say the same things with the same blanks', () => {
   const blanks = (/** @type {any} */ words) =>
@@ -21,25 +21,25 @@ test('the first language we speak wins', () => {
 });
 
 test('a regional variant decides how numbers look', () => {
-  assert.equal(new Speech('es', ['es-MX']).number(12_345), '12,345');
-  assert.equal(new Speech('es', ['es-CO']).number(12_345), '12.345');
+  assert.equal(new I18n('es', ['es-MX']).number(12_345), '12,345');
+  assert.equal(new I18n('es', ['es-CO']).number(12_345), '12.345');
 });
 
 test('plurals and unknown numbers are spelled out', () => {
-  const speech = new Speech('en');
-  assert.equal(speech.say('shown', { count: 1 }), '1 room');
-  assert.equal(speech.say('shown', { count: 1200 }), '1,200 rooms');
-  assert.equal(speech.number(null), '—');
+  const i18n = new I18n('en');
+  assert.equal(i18n.t('shown', { count: 1 }), '1 room');
+  assert.equal(i18n.t('shown', { count: 1200 }), '1,200 rooms');
+  assert.equal(i18n.number(null), '—');
 });
 
 test('a time that ends in a dot needs no second one', () => {
-  assert.equal(new Speech('es').say('expiring', { time: '10:52 p. m.' }), 'Tu acceso termina a las 10:52 p. m.');
+  assert.equal(new I18n('es').t('expiring', { time: '10:52 p. m.' }), 'Tu acceso termina a las 10:52 p. m.');
 });
 
 test('ages are told in the unit a person would use', () => {
-  const speech = new Speech('en');
+  const i18n = new I18n('en');
   assert.deepEqual(
-    [0.4, 3, 90, 7200, 200_000].map((age) => speech.age(age)),
+    [0.4, 3, 90, 7200, 200_000].map((age) => i18n.age(age)),
     ['now', '3 sec ago', '1 min ago', '2 hr ago', '2 days ago'],
   );
 });
@@ -67,8 +67,8 @@ const ODD_TAGS = [
 ];
 for (const tag of ODD_TAGS) {
   test(`a browser whose language is ${JSON.stringify(tag)} gets words and numbers`, () => {
-    assert.equal(new Speech(chooseLanguage([tag]), [tag]).number(12_345), '12,345');
-    assert.equal(new Speech('es', [tag, 'es-CO']).number(12_345), '12.345');
+    assert.equal(new I18n(chooseLanguage([tag]), [tag]).number(12_345), '12,345');
+    assert.equal(new I18n('es', [tag, 'es-CO']).number(12_345), '12.345');
   });
 }
 
@@ -87,30 +87,30 @@ test('languages that are no list of texts mean English', () => {
 });
 
 test('a time that no clock can show is a dash and not an exception', () => {
-  const speech = new Speech('en');
-  for (const { format } of [speech.clock, speech.hour, speech.moment, speech.weekday, speech.hourOfWeek].map(
-    (times) => ({ format: (/** @type {number} */ ms) => times.format(ms) }),
-  )) {
+  const i18n = new I18n('en');
+  for (const { format } of [i18n.clock, i18n.hour, i18n.moment, i18n.weekday, i18n.hourOfWeek].map((times) => ({
+    format: (/** @type {number} */ ms) => times.format(ms),
+  }))) {
     for (const ms of [NaN, Infinity, 1e18, -1e18]) assert.equal(format(ms), '—');
   }
 });
 
 test('Spanish shortens numbers in one way at every size', () => {
-  const speech = new Speech('es', ['es-CO']);
+  const i18n = new I18n('es', ['es-CO']);
   const said = [0, 250, 1000, 2500, 30_000, 1_250_000, 4_295_104_354, 2_147_483_647_000].map((value) =>
-    speech.short(value).replace(/\u00a0/gu, ' '),
+    i18n.short(value).replace(/\u00a0/gu, ' '),
   );
   assert.deepEqual(said, ['0', '250', '1 mil', '2,5 mil', '30 mil', '1,25 M', '4,3 mil M', '2,15 B']);
-  assert.equal(new Speech('en').short(30_000), '30K');
+  assert.equal(new I18n('en').short(30_000), '30K');
 });
 
 test('numbers along an axis are short, and never two alike', () => {
-  const speech = new Speech('es', ['es-CO']);
+  const i18n = new I18n('es', ['es-CO']);
   assert.deepEqual(
-    speech.axis([0, 10_000, 20_000]).map((words) => words.replace(/\u00a0/gu, ' ')),
+    i18n.axis([0, 10_000, 20_000]).map((words) => words.replace(/\u00a0/gu, ' ')),
     ['0', '10 mil', '20 mil'],
   );
-  assert.deepEqual(speech.axis([4_294_966_000, 4_294_967_000]), ['4.294.966.000', '4.294.967.000']);
+  assert.deepEqual(i18n.axis([4_294_966_000, 4_294_967_000]), ['4.294.966.000', '4.294.967.000']);
   for (const ticks of [
     [999_000, 1_000_000, 1_001_000],
     [1_250_000, 1_500_000],
@@ -118,6 +118,6 @@ test('numbers along an axis are short, and never two alike', () => {
     [123_456_000, 123_457_000],
   ]) {
     for (const language of /** @type {const} */ (['es', 'en']))
-      assert.equal(new Set(new Speech(language).axis(ticks)).size, ticks.length);
+      assert.equal(new Set(new I18n(language).axis(ticks)).size, ticks.length);
   }
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ledger } from '../../broadcast_service/dashboard/state/earnings.js';
-import { keepRecent, ownerOf, takeRecent } from '../../broadcast_service/dashboard/state/recent_earnings.js';
+import { ownerOf, saveRecent, takeRecent } from '../../broadcast_service/dashboard/state/recent_earnings.js';
 import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
 import { Store } from '../../broadcast_service/dashboard/state/store.js';
 
@@ -14,7 +14,7 @@ const OWNER = ownerOf('a.b.signature', store);
 
 test('the last minutes survive a reload, once', () => {
   const storage = memory();
-  keepRecent(storage, OWNER, ledger, 100);
+  saveRecent(storage, OWNER, ledger, 100);
   assert.deepEqual(takeRecent(storage, OWNER, 101), [
     [99, 3],
     [100, 5],
@@ -29,16 +29,16 @@ test('an access of another scope or another end, as after signing in anew, gets 
   later.tokenExpiresAt = 7;
   for (const access of [other, later]) {
     const storage = memory();
-    keepRecent(storage, ownerOf('', store), ledger, 100);
+    saveRecent(storage, ownerOf('', store), ledger, 100);
     assert.deepEqual(takeRecent(storage, ownerOf('', access), 100), []);
   }
 });
 
 test('another token, a later time and a broken value give nothing', () => {
   const storage = memory();
-  keepRecent(storage, OWNER, ledger, 100);
+  saveRecent(storage, OWNER, ledger, 100);
   assert.deepEqual(takeRecent(storage, ownerOf('a.b.different', store), 100), []);
-  keepRecent(storage, OWNER, ledger, 100);
+  saveRecent(storage, OWNER, ledger, 100);
   assert.deepEqual(takeRecent(storage, OWNER, 103), []);
   for (const text of [
     '{',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { credentials, subprotocols } from '../../broadcast_service/dashboard/link/credentials.js';
-import { browserName, SignIn, SignInFailed, tidyLetters } from '../../broadcast_service/dashboard/link/signin.js';
+import { browserName, normalizeLetters, SignIn, SignInFailed } from '../../broadcast_service/dashboard/link/signin.js';
 
 /** @param {number} status @param {unknown} [body] @param {string} [token] */
 function answering(status, body = {}, token = '') {
@@ -99,8 +99,8 @@ test('no answer leaves its request open, whatever its status and whoever reads i
 
 test('letters are taken as people type and scan them', () => {
   for (const typed of ['acdefg', 'ACD EFG', ' acd-efg ', 'https://wall.example/#pair=ACDEFG'])
-    assert.equal(tidyLetters(typed), 'ACDEFG');
-  for (const typed of ['', 'ACDEF', 'ACDEFGH', 'ACDEF1', '<b>abc']) assert.equal(tidyLetters(typed), '');
+    assert.equal(normalizeLetters(typed), 'ACDEFG');
+  for (const typed of ['', 'ACDEF', 'ACDEFGH', 'ACDEF1', '<b>abc']) assert.equal(normalizeLetters(typed), '');
 });
 
 test('a browser is named for people', () => {

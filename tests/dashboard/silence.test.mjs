@@ -21,7 +21,7 @@ function studio(ages, interval = 5) {
       NOW * 1000,
     );
   }
-  store.listen(NOW * 1000);
+  store.detectSilence(NOW * 1000);
   return store.silence;
 }
 /** @param {number} count @param {(i: number) => number} age */

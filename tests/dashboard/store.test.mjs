@@ -340,7 +340,7 @@ test('an expiry that comes while the source is lost does not change what was kno
     },
     LOCAL,
   );
-  assert.equal(statusOf(feedOf(store, 'blue'), store.currentAtMs ?? 0, store, false), 'unconfirmed');
+  assert.equal(statusOf(feedOf(store, 'blue'), store.currentAsOfMs ?? 0, store, false), 'unconfirmed');
   assert.equal(statusOf(feedOf(store, 'blue'), LOCAL + 41_000, store, true), 'expired');
 });
 
@@ -398,7 +398,7 @@ test('history that answered before the newest readings takes nothing back of a m
 test('before history has answered, what was earned is unknown', () => {
   const store = storeOf(hello(), sync(true));
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'pending');
-  store.missHistory();
+  store.historyFailed();
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'failed');
 });
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  firstLink,
-  forgetToken,
-  keepToken,
+  clearToken,
+  initialLink,
+  normalizeToken,
+  saveToken,
   storedToken,
   takeLink,
-  tidy,
 } from '../../broadcast_service/dashboard/link/token.js';
 import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
 
@@ -67,30 +67,30 @@ test('a fragment that brings nothing stays where it is', () => {
 
 test('what first.js took out of the address is used once, and is older than a fragment of now', () => {
   const { place, kept } = placeOf('', '#code=from-storage');
-  assert.deepEqual(firstLink(place, '#code=from-memory'), { kind: 'code', value: 'from-memory' });
+  assert.deepEqual(initialLink(place, '#code=from-memory'), { kind: 'code', value: 'from-memory' });
   assert.equal(kept.value, null);
-  assert.deepEqual(firstLink(placeOf('', '#code=from-storage').place, ''), { kind: 'code', value: 'from-storage' });
-  assert.deepEqual(firstLink(placeOf('#token=dd.ee.ff').place, '#code=older'), { kind: 'token', value: 'dd.ee.ff' });
-  assert.equal(firstLink(placeOf('').place, ''), null);
+  assert.deepEqual(initialLink(placeOf('', '#code=from-storage').place, ''), { kind: 'code', value: 'from-storage' });
+  assert.deepEqual(initialLink(placeOf('#token=dd.ee.ff').place, '#code=older'), { kind: 'token', value: 'dd.ee.ff' });
+  assert.equal(initialLink(placeOf('').place, ''), null);
 });
 
 test('the stored token is found again, and a signed-in screen has none', () => {
   const { place } = placeOf('', 'aa.bb.cc');
   assert.equal(storedToken(place), 'aa.bb.cc');
-  keepToken(place, '');
+  saveToken(place, '');
   assert.equal(storedToken(place), null);
 });
 
 test('signing out forgets the token', () => {
   const { place, kept } = placeOf('', 'aa.bb.cc');
-  forgetToken(place);
+  clearToken(place);
   assert.equal(kept.value, null);
 });
 
 test('what people paste is tidied, and what is no token is refused', () => {
-  assert.equal(tidy(' Bearer aa.b\nb.cc '), 'aa.bb.cc');
-  assert.equal(tidy('http://localhost:8002/#token=aa.bb.cc'), 'aa.bb.cc');
-  assert.equal(tidy('hello'), '');
+  assert.equal(normalizeToken(' Bearer aa.b\nb.cc '), 'aa.bb.cc');
+  assert.equal(normalizeToken('http://localhost:8002/#token=aa.bb.cc'), 'aa.bb.cc');
+  assert.equal(normalizeToken('hello'), '');
 });
 
 const refuse = () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Store, statusOf } from '../../broadcast_service/dashboard/state/store.js';
 import { totalsOf } from '../../broadcast_service/dashboard/state/totals.js';
-import { Watch } from '../../broadcast_service/dashboard/state/trust.js';
+import { TrustMonitor } from '../../broadcast_service/dashboard/state/trust.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/link/connection.js').Link} Link */
 const START = 1_764_000_000; // a whole minute
@@ -10,7 +10,7 @@ const START = 1_764_000_000; // a whole minute
 /** A studio whose clock the test turns: rooms report every five seconds, the server sends a heartbeat every ten. */
 class Scene {
   store = new Store();
-  watch = new Watch(this.store);
+  watch = new TrustMonitor(this.store);
   /** @type {Link} */
   link = { phase: 'connecting', reason: 'start', retryAtMs: null, lostAtMs: null };
   now = START;
@@ -24,14 +24,14 @@ class Scene {
   }
 
   /** @param {any[]} events */
-  hear(...events) {
+  receive(...events) {
     for (const event of events)
       this.store.apply({ timestamp: this.now, time_ms: this.now * 1000, ...event }, this.now * 1000);
     return this;
   }
 
   hello() {
-    return this.hear({
+    return this.receive({
       event_type: 'HELLO',
       heartbeat_seconds: 10,
       stale_seconds: 15,
@@ -42,7 +42,7 @@ class Scene {
     });
   }
   sync(snapshot = false) {
-    return this.hear({ event_type: 'SYNC', version: this.version, snapshot });
+    return this.receive({ event_type: 'SYNC', version: this.version, snapshot });
   }
 
   connect() {
@@ -51,7 +51,7 @@ class Scene {
     return this.hello();
   }
 
-  lose() {
+  handleClose() {
     this.connected = false;
     this.link = { phase: 'waiting', reason: 'lost', retryAtMs: null, lostAtMs: this.now * 1000 };
   }
@@ -66,7 +66,7 @@ class Scene {
       goal: null,
       timestamp: this.now,
     };
-    this.hear(
+    this.receive(
       ...this.rooms.map((room) => ({
         event_type: 'TELEMETRY_UPDATE',
         room_id: room,
@@ -88,13 +88,13 @@ class Scene {
   }
 
   see() {
-    const sight = this.watch.sight(this.link, this.now * 1000);
-    const totals = totalsOf(this.store, sight.asOfMs, START * 1000 - 3_600_000);
+    const assess = this.watch.assess(this.link, this.now * 1000);
+    const totals = totalsOf(this.store, assess.asOfMs, START * 1000 - 3_600_000);
     const statuses = [...this.store.feeds.values()].map((feed) =>
-      statusOf(feed, sight.asOfMs, this.store, sight.trusted),
+      statusOf(feed, assess.asOfMs, this.store, assess.trusted),
     );
     return {
-      ...sight,
+      ...assess,
       statuses: [...new Set(statuses)].sort().join(),
       live: totals.feeds.live,
       viewers: totals.viewers,
@@ -118,7 +118,7 @@ for (const outage of [5, 20, 80, 4000, 90_000]) {
     const scene = running();
     const before = scene.see();
     assert.deepEqual([before.trusted, before.statuses, before.live, before.viewers], [true, 'live', 3, 21]);
-    scene.lose();
+    scene.handleClose();
     const after = scene.pass(outage);
     assert.deepEqual([after.trusted, after.trouble, after.statuses], [false, 'link', 'unconfirmed']);
     assert.deepEqual(
@@ -131,14 +131,14 @@ for (const outage of [5, 20, 80, 4000, 90_000]) {
 
 test('what was off air at the last contact stays off air, what was live stays last known', () => {
   const scene = running();
-  scene.hear({
+  scene.receive({
     event_type: 'TELEMETRY_UPDATE',
     room_id: 'gone',
     version: 9,
     data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 },
   });
   assert.equal(scene.see().statuses, 'live,off_air');
-  scene.lose();
+  scene.handleClose();
   assert.equal(scene.pass(7200).statuses, 'off_air,unconfirmed');
 });
 
@@ -147,7 +147,7 @@ test('a lost source freezes the page although the link goes on', () => {
   const before = scene.see();
   scene.reporting = false;
   scene.pass(4);
-  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' });
+  scene.receive({ event_type: 'UPSTREAM', status: 'degraded' });
   const after = scene.pass(600);
   assert.deepEqual(
     [after.trouble, after.statuses, after.live, after.viewers, after.hour],
@@ -158,8 +158,8 @@ test('a lost source freezes the page although the link goes on', () => {
 test('after a lost source the last known numbers stay until the rooms have reported again', () => {
   const scene = running();
   scene.reporting = false;
-  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
-  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  scene.receive({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
+  scene.receive({ event_type: 'UPSTREAM', status: 'ok' }).sync();
   assert.deepEqual([scene.see().trouble, scene.see().live, scene.see().statuses], ['resuming', 3, 'unconfirmed']);
   scene.reporting = true;
   const after = scene.pass(6);
@@ -169,8 +169,8 @@ test('after a lost source the last known numbers stay until the rooms have repor
 test('a room that ended during the outage keeps nobody waiting for long', () => {
   const scene = running();
   scene.reporting = false;
-  scene.hear({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
-  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  scene.receive({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
+  scene.receive({ event_type: 'UPSTREAM', status: 'ok' }).sync();
   scene.reporting = true;
   scene.rooms = ['a', 'b'];
   const after = scene.pass(16);
@@ -188,7 +188,12 @@ test('a page opened while the source is lost calls every room last known, and da
   });
   scene
     .connect()
-    .hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 600), reading('b', 603), reading('ended', 900))
+    .receive(
+      { event_type: 'UPSTREAM', status: 'degraded' },
+      reading('a', 600),
+      reading('b', 603),
+      reading('ended', 900),
+    )
     .sync(true);
   const seen = scene.pass(300);
   assert.deepEqual([seen.trusted, seen.statuses, seen.asOfMs], [false, 'unconfirmed', (START - 600) * 1000]);
@@ -207,7 +212,7 @@ function halfLost(scene, age) {
   scene.version += 1000;
   return scene
     .connect()
-    .hear({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 0), reading('b', age))
+    .receive({ event_type: 'UPSTREAM', status: 'degraded' }, reading('a', 0), reading('b', age))
     .sync(true);
 }
 
@@ -215,7 +220,7 @@ test('a page opened while one shard is lost calls none of its rooms off air, unt
   const scene = halfLost(new Scene([]), 600);
   assert.deepEqual([scene.see().trusted, scene.see().statuses, scene.see().viewers], [false, 'unconfirmed', 10]);
   assert.equal(scene.pass(120).statuses, 'unconfirmed');
-  scene.hear({ event_type: 'UPSTREAM', status: 'ok' }).sync();
+  scene.receive({ event_type: 'UPSTREAM', status: 'ok' }).sync();
   assert.deepEqual([scene.see().trouble, scene.see().statuses], ['resuming', 'unconfirmed']);
   const after = scene.pass(20);
   assert.deepEqual([after.trusted, after.statuses], [true, 'live,off_air']);
@@ -223,13 +228,13 @@ test('a page opened while one shard is lost calls none of its rooms off air, unt
 
 test('a page that reconnects while one shard is lost keeps what was off air before and calls nothing else so', () => {
   const scene = running(['a', 'b']);
-  scene.hear({
+  scene.receive({
     event_type: 'TELEMETRY_UPDATE',
     room_id: 'gone',
     version: 9,
     data: { platform: 'camsoda', tokens: 1, tips: null, viewers: 1, goal: null, timestamp: scene.now - 100 },
   });
-  scene.lose();
+  scene.handleClose();
   scene.pass(300);
   halfLost(scene, 290);
   assert.deepEqual([scene.see().statuses, scene.pass(120).statuses], ['off_air,unconfirmed', 'off_air,unconfirmed']);
@@ -242,7 +247,7 @@ test('a page that reconnects while one shard is lost keeps what was off air befo
 
 test('a page opened while nothing answers knows nothing, and names no contact', () => {
   const scene = new Scene([]);
-  scene.lose();
+  scene.handleClose();
   const seen = scene.pass(30);
   assert.deepEqual([seen.trusted, seen.trouble, seen.sinceMs], [false, 'start', null]);
   assert.equal(totalsOf(scene.store, seen.asOfMs, 0).known, false);
@@ -263,20 +268,20 @@ test('a heartbeat that waited in a sleeping computer does not make old numbers c
   const scene = running();
   const waited = (scene.now + 3) * 1000;
   scene.now += 7200;
-  scene.hear({ event_type: 'SYNC', version: 99, snapshot: false, time_ms: waited });
+  scene.receive({ event_type: 'SYNC', version: 99, snapshot: false, time_ms: waited });
   assert.deepEqual([scene.see().trusted, scene.see().live], [false, 3]);
 });
 
 test('several outages in a row never turn a room off air by the page’s own clock', () => {
   const scene = running();
   for (let i = 0; i < 4; i++) {
-    scene.lose();
+    scene.handleClose();
     assert.equal(scene.pass(100).statuses, 'unconfirmed');
-    scene.connect().hear({ event_type: 'UPSTREAM', status: 'degraded' }).sync(true);
+    scene.connect().receive({ event_type: 'UPSTREAM', status: 'degraded' }).sync(true);
     assert.deepEqual([scene.see().statuses, scene.see().live], ['unconfirmed', 3]);
     assert.equal(scene.pass(100).statuses, 'unconfirmed');
   }
-  scene.hear({ event_type: 'UPSTREAM', status: 'ok' });
+  scene.receive({ event_type: 'UPSTREAM', status: 'ok' });
   scene.report();
   scene.sync();
   assert.deepEqual([scene.see().trusted, scene.see().statuses, scene.see().live], [true, 'live', 3]);
@@ -285,7 +290,7 @@ test('several outages in a row never turn a room off air by the page’s own clo
 test('midnight during an outage takes nothing away', () => {
   const scene = running();
   const before = scene.see();
-  scene.lose();
+  scene.handleClose();
   const { asOfMs } = scene.pass(90_000);
   assert.equal(new Date(asOfMs).toDateString(), new Date(before.nowMs).toDateString());
 });

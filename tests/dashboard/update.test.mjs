@@ -4,7 +4,7 @@ import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
 import { Update } from '../../broadcast_service/dashboard/state/update.js';
 import { Clock } from './scripted.mjs';
 
-/** @param {{build?: string, storage?: import('../../broadcast_service/dashboard/state/storage.js').Kept, clock?: Clock, isFree?: boolean}} [script] */
+/** @param {{build?: string, storage?: import('../../broadcast_service/dashboard/state/storage.js').SafeStorage, clock?: Clock, isFree?: boolean}} [script] */
 function pageOf({ build = 'a', storage = storageOf(() => null), clock = new Clock(), isFree = true } = {}) {
   let reloads = 0;
   const update = new Update({

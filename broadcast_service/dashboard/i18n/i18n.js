@@ -1,10 +1,10 @@
 /** Words and numbers in the reader's language. */
 
-import { write } from '../ui/dom.js';
+import { setText } from '../ui/dom.js';
 import en from './en.js';
 import es from './es.js';
 
-/** @typedef {keyof typeof en} Phrase */
+/** @typedef {keyof typeof en} MessageKey */
 
 const WORDS = { en, es };
 /** @typedef {keyof typeof WORDS} Language */
@@ -74,7 +74,7 @@ const SPANISH = [
   [1e3, ' mil'],
 ];
 
-export class Speech {
+export class I18n {
   /**
    * @param {Language} language
    * @param {readonly string[]} wanted the browser's languages: a regional variant of the chosen one decides how numbers look
@@ -120,9 +120,9 @@ export class Speech {
     return ticks.map((tick) => (step * 100 < unit ? this.number(tick) : this.short(tick)));
   }
 
-  /** @param {Phrase} phrase @param {Record<string, string | number>} [values] `count` also chooses the plural form */
-  say(phrase, values = {}) {
-    const entry = WORDS[this.language][phrase];
+  /** @param {MessageKey} key @param {Record<string, string | number>} [values] `count` also chooses the plural form */
+  t(key, values = {}) {
+    const entry = WORDS[this.language][key];
     const text =
       typeof entry === 'string' ? entry : entry[this.plural.select(Number(values.count)) === 'one' ? 'one' : 'other'];
     const said = text.replace(/\{(\w+)\}/gu, (_, name) => this.#spell(values[name] ?? ''));
@@ -136,7 +136,7 @@ export class Speech {
 
   /** @param {number} seconds */
   age(seconds) {
-    return seconds < 1 ? this.say('age_now') : this.say('age', { age: this.span(seconds) });
+    return seconds < 1 ? this.t('age_now') : this.t('age', { age: this.span(seconds) });
   }
 
   /** How long, in the unit a person would use. @param {number} seconds */
@@ -169,15 +169,15 @@ export class Speech {
 }
 
 /**
- * Writes every marked text of a document: `data-say` for content, `data-say-label` for the name of a control.
- * @param {ParentNode} root @param {Speech} speech
+ * Writes every marked text of a document: `data-i18n` for content, `data-i18n-label` for the name of a control.
+ * @param {ParentNode} root @param {I18n} i18n
  */
-export function translate(root, speech) {
-  for (const element of root.querySelectorAll('[data-say]')) {
-    write(element, speech.say(/** @type {Phrase} */ (element.getAttribute('data-say'))));
+export function translate(root, i18n) {
+  for (const element of root.querySelectorAll('[data-i18n]')) {
+    setText(element, i18n.t(/** @type {MessageKey} */ (element.getAttribute('data-i18n'))));
   }
-  for (const element of root.querySelectorAll('[data-say-label]')) {
-    const words = speech.say(/** @type {Phrase} */ (element.getAttribute('data-say-label')));
+  for (const element of root.querySelectorAll('[data-i18n-label]')) {
+    const words = i18n.t(/** @type {MessageKey} */ (element.getAttribute('data-i18n-label')));
     element.setAttribute('aria-label', words);
     if (element instanceof HTMLButtonElement) element.title = words;
     if (element instanceof HTMLInputElement) element.placeholder = words;

@@ -19,7 +19,7 @@ import { discard, timeoutSignal } from './timeout.js';
  */
 /** @typedef {{from: number, to: number, step: number}} Span Unix seconds */
 
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 export class RequestFailed extends Error {
   /** @param {number} status 0 when nothing answered */
@@ -67,7 +67,7 @@ export class Api {
       ...credentials(this.token()),
       cache: 'no-store',
       redirect: 'error',
-      signal: timeoutSignal(PATIENCE_MS),
+      signal: timeoutSignal(TIMEOUT_MS),
     }).catch(() => {
       throw new RequestFailed(0);
     });

@@ -38,7 +38,7 @@ import { POLL_EVERY_MS } from './poll.js';
  * @property {(timer: any) => void} clear
  */
 /**
- * @typedef {object} Surroundings
+ * @typedef {object} Environment
  * @property {string} url of the socket, without a query
  * @property {(url: string, protocols: string[]) => Socket} openSocket
  * @property {(token: string) => Promise<Probe>} probe asks over HTTP why a handshake failed; browsers do not say
@@ -50,31 +50,31 @@ import { POLL_EVERY_MS } from './poll.js';
  * @property {(token: string, accepted: boolean) => void} onRenewal what became of a token given to `renew`
  */
 
-const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MIN_MS = 500;
 /** Right again within seconds is the promise: a wall never waits longer than this for a server that is back. */
-const BACKOFF_MOST_MS = 10_000;
+const BACKOFF_MAX_MS = 10_000;
 /** Nobody is waited for longer than this, whatever a server or a proxy asks: an open page is right again within a minute. */
-const WAIT_MOST_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
 /** While polling feeds the page, a socket is tried this often. */
 const RETRY_BESIDE_POLLING_MS = 15_000;
 /** So many sockets in a row that never brought a SYNC, although HTTP answers, are no accident. */
 const FAILURES_BEFORE_POLLING = 2;
-const OPEN_WITHIN_MS = 10_000;
-const ANSWER_WITHIN_MS = 3000;
+const OPEN_TIMEOUT_MS = 10_000;
+const PONG_TIMEOUT_MS = 3000;
 /** A heartbeat may be this late before the server is asked whether it is still there. */
 export const HEARTBEAT_GRACE_MS = 2000;
 /** No heartbeat is expected to take longer, whatever HELLO says: timers beyond 2^31 ms run out at once. */
-const HEARTBEAT_MOST_MS = 600_000;
+const MAX_HEARTBEAT_MS = 600_000;
 /** A link that lived this long was a good one: the next failure starts again from the shortest pause. */
-const PROVEN_MS = 10_000;
+const STABLE_AFTER_MS = 10_000;
 
 /** @type {Record<number, Reason>} closes after which the same token and page can only fail again */
-const FINAL = { 1003: 'protocol', 1009: 'protocol', 4400: 'protocol', 4401: 'token', 4403: 'forbidden' };
+const FINAL_CLOSES = { 1003: 'protocol', 1009: 'protocol', 4400: 'protocol', 4401: 'token', 4403: 'forbidden' };
 
 /** Closes that say clearly what they mean: the server restarts, or wants to be asked later. */
-const CLEAR = new Set([1012, 1013, 4408, 4429]);
+const RETRYABLE_CLOSES = new Set([1012, 1013, 4408, 4429]);
 /** @type {Set<Reason>} reasons that concern sockets alone, or may */
-const POLLED = new Set(/** @type {Reason[]} */ (['blocked', 'origin', 'path', 'gateway', 'redirect', 'odd']));
+const POLLABLE_REASONS = new Set(/** @type {Reason[]} */ (['blocked', 'origin', 'path', 'gateway', 'redirect', 'odd']));
 
 /**
  * Full jitter: anywhere between nothing and a ceiling that doubles, so that a thousand walls do not return in step.
@@ -82,7 +82,7 @@ const POLLED = new Set(/** @type {Reason[]} */ (['blocked', 'origin', 'path', 'g
  * @param {() => number} random
  */
 export function backoffMs(attempt, random) {
-  return random() * Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
+  return random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** attempt);
 }
 
 /** @param {unknown} data @returns {ServerEvent[]} */
@@ -99,7 +99,7 @@ class Session {
   opened = false;
   synced = false;
   /** Whether a ping is under way. */
-  asked = false;
+  pinging = false;
   /** @type {any} */
   watchdog = null;
 
@@ -110,7 +110,7 @@ class Session {
 }
 
 export class Connection {
-  /** @type {Surroundings} */
+  /** @type {Environment} */
   #world;
   #token = '';
   /** @type {string | null} */
@@ -147,7 +147,7 @@ export class Connection {
     status: undefined,
   };
 
-  /** @param {Surroundings} world */
+  /** @param {Environment} world */
   constructor(world) {
     this.#world = world;
   }
@@ -199,7 +199,7 @@ export class Connection {
 
   /** Sends a ping if no ping is under way; a server that does not answer within seconds is left. */
   ask() {
-    if (this.#current?.synced && !this.#current.asked) this.#demandAnswer(this.#current);
+    if (this.#current?.synced && !this.#current.pinging) this.#ping(this.#current);
   }
 
   #open() {
@@ -209,37 +209,37 @@ export class Connection {
     const session = new Session(this.#world.openSocket(url, subprotocols(this.#token)));
     this.#next = session;
     if (!this.#current) this.#report('connecting', this.#link.reason);
-    this.#watch(session, OPEN_WITHIN_MS);
+    this.#watch(session, OPEN_TIMEOUT_MS);
     session.socket.onopen = () => {
       session.opened = true;
     };
-    session.socket.onmessage = ({ data }) => this.#hear(session, data);
-    session.socket.onclose = ({ code }) => this.#lose(session, code);
+    session.socket.onmessage = ({ data }) => this.#handleFrame(session, data);
+    session.socket.onclose = ({ code }) => this.#handleClose(session, code);
   }
 
   /** @param {Session} session @param {unknown} data */
-  #hear(session, data) {
+  #handleFrame(session, data) {
     let events;
     try {
       events = parseFrame(data);
     } catch {
       return this.#drop(session, 'protocol');
     }
-    for (const event of events) this.#heed(session, event);
-    session.asked = false;
+    for (const event of events) this.#handleEvent(session, event);
+    session.pinging = false;
     if (session.heartbeatMs) this.#expectHeartbeat(session);
     this.#world.onEvents(events);
   }
 
   /** @param {Session} session @param {ServerEvent} event */
-  #heed(session, event) {
+  #handleEvent(session, event) {
     switch (event.event_type) {
       case 'HELLO':
-        session.heartbeatMs = Math.min(event.heartbeat_seconds * 1000, HEARTBEAT_MOST_MS);
+        session.heartbeatMs = Math.min(event.heartbeat_seconds * 1000, MAX_HEARTBEAT_MS);
         break;
       case 'SYNC':
         this.#version = event.version;
-        if (!session.synced) this.#adopt(session);
+        if (!session.synced) this.#promote(session);
         break;
       case 'RECONNECT':
         this.#retryIn(event.retry_after_ms, 'moving');
@@ -262,7 +262,7 @@ export class Connection {
   }
 
   /** The new socket has told everything: only now is the old one let go. @param {Session} session */
-  #adopt(session) {
+  #promote(session) {
     session.synced = true;
     if (this.#current && this.#current !== session) this.#discard(this.#current);
     this.#current = session;
@@ -276,22 +276,22 @@ export class Connection {
   }
 
   /** @param {Session} session @param {number} code */
-  #lose(session, code) {
+  #handleClose(session, code) {
     const wasCurrent = session === this.#current;
     this.#discard(session);
     if (wasCurrent) this.#current = null;
     else this.#next = null;
-    this.#goOn(session, code);
+    this.#resume(session, code);
     if (wasCurrent) this.#answerRenewal(false);
   }
 
   /** @param {Session} session that is gone @param {number} code */
-  #goOn(session, code) {
-    const final = FINAL[code];
+  #resume(session, code) {
+    const final = FINAL_CLOSES[code];
     if (final && !this.#current) return this.#halt(final);
-    if (!session.opened && !this.#current) return void this.#inquire();
-    if (!session.synced && !CLEAR.has(code)) this.#suspect();
-    this.#comeBack(code === 1012 ? 'restart' : code === 1013 || code === 4429 ? 'busy' : 'lost');
+    if (!session.opened && !this.#current) return void this.#probeServer();
+    if (!session.synced && !RETRYABLE_CLOSES.has(code)) this.#countFailure();
+    this.#scheduleReconnect(code === 1012 ? 'restart' : code === 1013 || code === 4429 ? 'busy' : 'lost');
   }
 
   /** @param {Session} session @param {Reason} reason */
@@ -300,8 +300,8 @@ export class Connection {
     this.#discard(session);
     if (wasCurrent) this.#current = null;
     if (session === this.#next) this.#next = null;
-    if (!session.synced && !this.#current) this.#suspect();
-    this.#comeBack(reason);
+    if (!session.synced && !this.#current) this.#countFailure();
+    this.#scheduleReconnect(reason);
     if (wasCurrent) this.#answerRenewal(false);
   }
 
@@ -314,7 +314,7 @@ export class Connection {
   }
 
   /** A handshake failed, and the browser hides why. The answer decides between a new token, patience and polling. */
-  async #inquire() {
+  async #probeServer() {
     if (!this.#current) this.#report('connecting', this.#link.reason);
     const token = this.#token;
     const { verdict, retryAfterMs, setting, status } = await this.#world.probe(token);
@@ -323,9 +323,9 @@ export class Connection {
     this.#failures++;
     const reason = this.#reasonFor(verdict, retryAfterMs);
     this.#refusal = { reason, setting, status };
-    if (POLLED.has(reason)) this.#startPolling();
+    if (POLLABLE_REASONS.has(reason)) this.#startPolling();
     else if (reason !== 'lost') this.#stopPolling();
-    this.#comeBack(reason, retryAfterMs);
+    this.#scheduleReconnect(reason, retryAfterMs);
   }
 
   /** Nothing stands against a socket, and none opens: once is a server that was restarting, twice something in between. @param {Probe['verdict']} verdict @param {number | undefined} retryAfterMs @returns {Reason} */
@@ -338,7 +338,7 @@ export class Connection {
   }
 
   /** A socket opened and brought nothing. */
-  #suspect() {
+  #countFailure() {
     if (this.#current || this.#stopped || ++this.#failures < FAILURES_BEFORE_POLLING) return;
     this.#refusal = { reason: 'blocked' };
     this.#startPolling();
@@ -371,14 +371,14 @@ export class Connection {
   }
 
   /** @param {Reason} reason @param {number} [atLeastMs] */
-  #comeBack(reason, atLeastMs = 0) {
+  #scheduleReconnect(reason, atLeastMs = 0) {
     if (this.#stopped) return;
     if (this.#next || this.#retryTimer !== null) {
       if (!this.#current) this.#report('connecting', this.#link.reason === 'start' ? 'moving' : this.#link.reason);
       return;
     }
     const { now } = this.#world.timers;
-    if (this.#liveSinceMs && now() - this.#liveSinceMs > PROVEN_MS) this.#attempt = 0;
+    if (this.#liveSinceMs && now() - this.#liveSinceMs > STABLE_AFTER_MS) this.#attempt = 0;
     this.#liveSinceMs = 0;
     const pauseMs = backoffMs(this.#attempt++, this.#world.random);
     this.#retryIn(this.#polling ? RETRY_BESIDE_POLLING_MS + pauseMs : atLeastMs + pauseMs, reason);
@@ -387,7 +387,7 @@ export class Connection {
   /** @param {number} delayMs @param {Reason} reason */
   #retryIn(delayMs, reason) {
     this.#cancelRetry();
-    const waitMs = Math.min(Math.max(0, Number(delayMs) || 0), WAIT_MOST_MS);
+    const waitMs = Math.min(Math.max(0, Number(delayMs) || 0), MAX_WAIT_MS);
     this.#retryTimer = this.#world.timers.set(() => this.#open(), waitMs);
     this.#retryAtMs = this.#world.timers.now() + waitMs;
     if (!this.#current) this.#report('waiting', reason, this.#retryAtMs);
@@ -416,17 +416,14 @@ export class Connection {
   /** The first missed heartbeat is reason enough to ask. @param {Session} session */
   #expectHeartbeat(session) {
     this.#world.timers.clear(session.watchdog);
-    session.watchdog = this.#world.timers.set(
-      () => this.#demandAnswer(session),
-      session.heartbeatMs + HEARTBEAT_GRACE_MS,
-    );
+    session.watchdog = this.#world.timers.set(() => this.#ping(session), session.heartbeatMs + HEARTBEAT_GRACE_MS);
   }
 
   /** @param {Session} session */
-  #demandAnswer(session) {
-    session.asked = true;
+  #ping(session) {
+    session.pinging = true;
     session.socket.send('{"type":"ping"}');
-    this.#watch(session, ANSWER_WITHIN_MS);
+    this.#watch(session, PONG_TIMEOUT_MS);
   }
 
   /** @param {Phase} phase @param {Reason} reason @param {number | null} [retryAtMs] */

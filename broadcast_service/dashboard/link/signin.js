@@ -106,7 +106,7 @@ export class SignIn {
 }
 
 /** What people type or scan as letters: blanks, dashes and lower case are theirs, the rest must be letters. @param {string} typed */
-export function tidyLetters(typed) {
+export function normalizeLetters(typed) {
   const letters = typed
     .replace(/^.*#pair=/u, '')
     .replace(/[\s-]/gu, '')
@@ -123,7 +123,7 @@ export function browserName(agent) {
     ['Firefox/', 'Firefox'],
     ['Chrome/', 'Chrome'],
     ['Safari/', 'Safari'],
-  ].find(([mark]) => agent.includes(String(mark)))?.[1];
+  ].find(([pattern]) => agent.includes(String(pattern)))?.[1];
   const system = [
     ['Android', 'Android'],
     ['iPhone', 'iPhone'],
@@ -134,6 +134,6 @@ export function browserName(agent) {
     ['Tizen', 'Tizen'],
     ['Web0S', 'webOS'],
     ['Linux', 'Linux'],
-  ].find(([mark]) => agent.includes(String(mark)))?.[1];
+  ].find(([pattern]) => agent.includes(String(pattern)))?.[1];
   return [browser, system].filter(Boolean).join(' · ') || agent.slice(0, 40) || '—';
 }

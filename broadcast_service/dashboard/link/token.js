@@ -3,16 +3,16 @@
  * is never sent to a server, and which leaves the address bar at once. A token is kept for this tab.
  */
 
-const KEPT_AS = 'studio-pulse.token';
+const STORAGE_KEY = 'studio-pulse.token';
 /** Where first.js leaves a link until the page has used it, so that a reload in between loses nothing. */
-const LINK_KEPT_AS = 'studio-pulse.link';
+const LINK_STORAGE_KEY = 'studio-pulse.link';
 
 /** @typedef {{kind: 'token' | 'code' | 'pair', value: string}} Link */
 /**
  * @typedef {object} Place
  * @property {{hash: string, pathname: string, search: string}} location
  * @property {{replaceState: (state: any, title: string, url: string) => void}} history
- * @property {import('../state/storage.js').Kept} storage
+ * @property {import('../state/storage.js').SafeStorage} storage
  */
 
 /** What a fragment brings, if anything; the value is empty where it makes no sense. @param {string} fragment @returns {Link | null} */
@@ -22,7 +22,7 @@ export function readLink(fragment) {
     const value = given.get(kind);
     if (value === null) continue;
     const text = value.replace(/\s+/gu, '');
-    return { kind, value: kind === 'token' ? tidy(text) : /^[\w-]{1,64}$/u.test(text) ? text : '' };
+    return { kind, value: kind === 'token' ? normalizeToken(text) : /^[\w-]{1,64}$/u.test(text) ? text : '' };
   }
   return null;
 }
@@ -35,31 +35,31 @@ export function takeLink({ location, history }) {
 }
 
 /** What first.js took out of the address before this page ran. @param {Place} place @param {string} taken the fragment, in case it could not be stored */
-export function firstLink(place, taken) {
-  const link = takeLink(place) ?? readLink(taken || (place.storage.getItem(LINK_KEPT_AS) ?? ''));
-  place.storage.removeItem(LINK_KEPT_AS);
+export function initialLink(place, taken) {
+  const link = takeLink(place) ?? readLink(taken || (place.storage.getItem(LINK_STORAGE_KEY) ?? ''));
+  place.storage.removeItem(LINK_STORAGE_KEY);
   return link;
 }
 
 /** @param {Place} place @returns {string | null} */
-export const storedToken = ({ storage }) => storage.getItem(KEPT_AS);
+export const storedToken = ({ storage }) => storage.getItem(STORAGE_KEY);
 
 /** Whether a reload would find the token again. @param {Place} place */
-export const outlivesReload = ({ storage }) => storage.survives(KEPT_AS);
+export const survivesReload = ({ storage }) => storage.survives(STORAGE_KEY);
 
 /** @param {Place} place @param {string} token empty for a screen that is signed in by its cookie */
-export function keepToken({ storage }, token) {
-  if (token) storage.setItem(KEPT_AS, token);
-  else storage.removeItem(KEPT_AS);
+export function saveToken({ storage }, token) {
+  if (token) storage.setItem(STORAGE_KEY, token);
+  else storage.removeItem(STORAGE_KEY);
 }
 
 /** @param {Place} place */
-export function forgetToken({ storage }) {
-  storage.removeItem(KEPT_AS);
+export function clearToken({ storage }) {
+  storage.removeItem(STORAGE_KEY);
 }
 
 /** What people paste has line breaks, spaces, or a whole link around the token. @param {string} pasted */
-export function tidy(pasted) {
+export function normalizeToken(pasted) {
   const token = pasted
     .replace(/\s+/gu, '')
     .replace(/^.*#token=/u, '')

@@ -53,7 +53,7 @@ export class Baseline {
       const hour = await this.api.analytics(spanOf(over - HOUR_MINUTES, end), { by: 'feed' });
       if (round === this.#round) this.#take(day, hour, end - 1, over);
     } catch {
-      if (round === this.#round) this.store.missHistory(); // totals go on counting from what is known, and say since when
+      if (round === this.#round) this.store.historyFailed(); // totals go on counting from what is known, and say since when
     }
     // a fifth more or less: a thousand walls that came up together do not stay together
     if (round === this.#round)

@@ -43,4 +43,4 @@ export function clockError(lag) {
  * @param {{readAt: number, committedAt: number, lag: Lag | null}} feed
  * @returns {number} Unix seconds
  */
-export const seenAt = ({ readAt, committedAt, lag }) => (lag?.steady ? committedAt : readAt);
+export const lastSeenAt = ({ readAt, committedAt, lag }) => (lag?.steady ? committedAt : readAt);

@@ -3,9 +3,9 @@
  * that was on the screen must not be smaller after a reload. They belong to one access and to one tab.
  */
 
-/** @typedef {import('./storage.js').Kept} Kept */
+/** @typedef {import('./storage.js').SafeStorage} SafeStorage */
 
-const KEPT_AS = 'studio-pulse.recent';
+const STORAGE_KEY = 'studio-pulse.recent';
 const MINUTES = 2;
 /**
  * What tells one access from another: enough of a token to tell it apart and of no use to anybody (none with a session cookie), its end and its scope.
@@ -13,15 +13,15 @@ const MINUTES = 2;
  */
 export const ownerOf = (token, { tokenExpiresAt, scope }) => JSON.stringify([token.slice(-8), tokenExpiresAt, scope]);
 
-/** @param {Kept} storage @param {string} owner @param {import('./earnings.js').Ledger} ledger @param {number} minute the current one */
-export function keepRecent(storage, owner, ledger, minute) {
-  storage.setItem(KEPT_AS, JSON.stringify({ owner, minute, earned: ledger.series(minute, MINUTES) }));
+/** @param {SafeStorage} storage @param {string} owner @param {import('./earnings.js').Ledger} ledger @param {number} minute the current one */
+export function saveRecent(storage, owner, ledger, minute) {
+  storage.setItem(STORAGE_KEY, JSON.stringify({ owner, minute, earned: ledger.series(minute, MINUTES) }));
 }
 
-/** Returns what was kept for this access less than a few minutes ago, and forgets it. @param {Kept} storage @param {string} owner @param {number} minute the current one @returns {[number, number][]} */
+/** Returns what was kept for this access less than a few minutes ago, and forgets it. @param {SafeStorage} storage @param {string} owner @param {number} minute the current one @returns {[number, number][]} */
 export function takeRecent(storage, owner, minute) {
-  const kept = parse(storage.getItem(KEPT_AS));
-  storage.removeItem(KEPT_AS);
+  const kept = parse(storage.getItem(STORAGE_KEY));
+  storage.removeItem(STORAGE_KEY);
   if (
     kept?.owner !== owner ||
     !Array.isArray(kept.earned) ||

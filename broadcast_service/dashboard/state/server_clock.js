@@ -13,7 +13,7 @@ export class ServerClock {
   /** @type {number[]} */
   #samples = [];
   /** @type {number | null} */
-  #suspect = null;
+  #countFailure = null;
   #offsetMs = 0;
 
   /**
@@ -23,7 +23,7 @@ export class ServerClock {
   sample(serverMs, localMs) {
     const difference = serverMs - localMs;
     if (this.#samples.length > 0 && !this.#believable(difference)) return;
-    this.#suspect = null;
+    this.#countFailure = null;
     const sameClocks = Math.abs(difference - this.#offsetMs) <= JUMP_MS;
     this.#samples = [...(sameClocks ? this.#samples : []), difference].slice(-SAMPLES_KEPT);
     this.#offsetMs = Math.max(...this.#samples);
@@ -41,8 +41,8 @@ export class ServerClock {
    */
   #believable(difference) {
     if (difference >= this.#offsetMs - JUMP_MS) return true;
-    const confirmed = this.#suspect !== null && Math.abs(difference - this.#suspect) <= JUMP_MS;
-    this.#suspect = difference;
+    const confirmed = this.#countFailure !== null && Math.abs(difference - this.#countFailure) <= JUMP_MS;
+    this.#countFailure = difference;
     return confirmed;
   }
 }

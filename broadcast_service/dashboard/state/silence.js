@@ -3,7 +3,7 @@
  * studio is offline, and nothing is known about the shows.
  */
 
-import { seenAt } from './lag.js';
+import { lastSeenAt } from './lag.js';
 
 /** @typedef {import('./store.js').Feed} Feed */
 /**
@@ -51,7 +51,7 @@ function roomsOf(feeds, status) {
     const now = status(feed);
     if (now === 'expired') continue;
     const room = rooms.get(feed.room) ?? { lastAt: 0, silentFrom: 0, silent: true, keys: [] };
-    const lastAt = seenAt(feed);
+    const lastAt = lastSeenAt(feed);
     if (lastAt >= room.lastAt) Object.assign(room, { lastAt, silentFrom: lastAt + feed.interval + SLACK_SECONDS });
     room.silent &&= now !== 'live';
     room.keys.push(feed.key);

@@ -4,14 +4,14 @@
  */
 
 /**
- * @typedef {object} Kept
+ * @typedef {object} SafeStorage
  * @property {(key: string) => string | null} getItem
  * @property {(key: string, value: string) => void} setItem
  * @property {(key: string) => void} removeItem
  * @property {(key: string) => boolean} survives whether the value is in the browser's storage, and so is there after a reload
  */
 
-/** @param {() => Storage | null | undefined} open reading the property can throw; the value can be null or undefined @returns {Kept} */
+/** @param {() => Storage | null | undefined} open reading the property can throw; the value can be null or undefined @returns {SafeStorage} */
 export function storageOf(open) {
   const storage = attempt(open) ?? null;
   /** @type {Map<string, string | null>} what the browser did not take; null is a value whose removal it refused */

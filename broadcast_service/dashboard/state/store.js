@@ -5,7 +5,7 @@
  */
 
 import { Account, Ledger } from './earnings.js';
-import { lagOf, seenAt } from './lag.js';
+import { lagOf, lastSeenAt } from './lag.js';
 import { ServerClock } from './server_clock.js';
 import { silenceOf } from './silence.js';
 
@@ -60,9 +60,9 @@ export class Store {
   /** @type {'pending' | 'known' | 'failed'} whether history has answered what was earned before this page was opened */
   past = 'pending';
   /** @type {number | null} the server's clock in its last message; null before the first `SYNC` */
-  heardAtMs = null;
+  lastMessageAtMs = null;
   /** @type {number | null} the server's clock when the readings were last known to be current: frozen while the server's source is lost */
-  currentAtMs = null;
+  currentAsOfMs = null;
   /**
    * Up to when it is known which feeds went off air, by the server's clock. A server that has lost a part of its source reads the other rooms, and
    * what they report says nothing about the silent ones. Infinity while the source is whole.
@@ -87,7 +87,7 @@ export class Store {
   apply(event, localMs) {
     switch (event.event_type) {
       case 'TELEMETRY_UPDATE':
-        if (this.complete && this.upstream !== 'degraded') this.#hear(event.timestamp * 1000);
+        if (this.complete && this.upstream !== 'degraded') this.#recordMessage(event.timestamp * 1000);
         return this.#update(event);
       case 'TELEMETRY_EXPIRED':
         return this.#expire(feedKey(event.room_id, event.data.platform), event);
@@ -126,50 +126,50 @@ export class Store {
     this.complete ||= event.snapshot; // a heartbeat may come before a server that is starting has read everything
     this.#contact(event.time_ms);
     if (!event.snapshot) return;
-    if (this.upstream !== 'degraded' || this.#renewed) this.#forgetUnmentioned(); // without its source a server does not know all rooms
+    if (this.upstream !== 'degraded' || this.#renewed) this.#removeUnmentioned(); // without its source a server does not know all rooms
     if (this.upstream === 'degraded') this.#dateSnapshot();
     this.#renewed = false;
   }
 
   /** The server's own clock in a message. @param {number} serverMs */
   #contact(serverMs) {
-    this.heardAtMs = serverMs;
-    if (this.upstream !== 'degraded') this.currentAtMs = serverMs;
+    this.lastMessageAtMs = serverMs;
+    if (this.upstream !== 'degraded') this.currentAsOfMs = serverMs;
   }
 
   /** A message whose stamp may be older than the last contact, as after a sleep. @param {number} serverMs */
-  #hear(serverMs) {
-    this.heardAtMs = Math.max(this.heardAtMs ?? 0, serverMs);
-    this.currentAtMs = Math.max(this.currentAtMs ?? 0, serverMs);
+  #recordMessage(serverMs) {
+    this.lastMessageAtMs = Math.max(this.lastMessageAtMs ?? 0, serverMs);
+    this.currentAsOfMs = Math.max(this.currentAsOfMs ?? 0, serverMs);
   }
 
   /** A snapshot of a server without its source is as current as its newest reading; which of the older feeds ended is not known. */
   #dateSnapshot() {
-    this.offAirKnownMs = Math.min(this.offAirKnownMs, this.currentAtMs ?? -Infinity);
+    this.offAirKnownMs = Math.min(this.offAirKnownMs, this.currentAsOfMs ?? -Infinity);
     const newest = Math.max(0, ...[...this.feeds.values()].map(({ committedAt }) => committedAt)) * 1000;
-    if (newest > 0) this.currentAtMs = Math.max(this.currentAtMs ?? 0, newest);
+    if (newest > 0) this.currentAsOfMs = Math.max(this.currentAsOfMs ?? 0, newest);
   }
 
   /** A different token may see different rooms: nothing of the old one stays. */
   clear() {
     for (const key of this.feeds.keys()) this.#remove(key);
-    this.forgetEarnings();
+    this.resetEarnings();
     this.knownSinceMinute = null;
     this.upstream = 'unknown';
     this.complete = false;
-    this.tokenExpiresAt = this.heardAtMs = this.currentAtMs = this.silence = null;
+    this.tokenExpiresAt = this.lastMessageAtMs = this.currentAsOfMs = this.silence = null;
     this.offAirKnownMs = Infinity;
     this.#renewed = false;
   }
 
   /** What all rooms together earned, after which history tells it anew. */
-  forgetEarnings() {
+  resetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
     this.past = 'pending';
   }
 
   /** History did not answer: totals count from what this page has seen. */
-  missHistory() {
+  historyFailed() {
     if (this.past === 'pending') this.past = 'failed';
   }
 
@@ -194,7 +194,7 @@ export class Store {
   }
 
   /** Looks for a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
-  listen(nowMs) {
+  detectSilence(nowMs) {
     this.silence = silenceOf(this.feeds.values(), (feed) =>
       statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true),
     );
@@ -255,7 +255,7 @@ export class Store {
     this.#changes.updated.add(key);
   }
 
-  #forgetUnmentioned() {
+  #removeUnmentioned() {
     for (const [key, feed] of this.feeds) if (feed.generation !== this.#generation) this.#remove(key);
   }
 
@@ -315,7 +315,7 @@ export function statusOf(feed, asOfMs, terms, trusted) {
   const age = asOfMs / 1000 - feed.readAt;
   if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
   if (terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed';
-  if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - seenAt(feed) > OFF_AIR_INTERVALS * feed.interval)
+  if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - lastSeenAt(feed) > OFF_AIR_INTERVALS * feed.interval)
     return 'off_air';
   if (!trusted) return 'unconfirmed';
   return age > STALE_INTERVALS * feed.interval ? 'stale' : 'live';

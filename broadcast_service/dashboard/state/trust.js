@@ -6,7 +6,7 @@
  */
 
 import { HEARTBEAT_GRACE_MS } from '../link/connection.js';
-import { seenAt } from './lag.js';
+import { lastSeenAt } from './lag.js';
 import { statusOf } from './store.js';
 
 /** @typedef {import('../link/connection.js').Link} Link */
@@ -17,7 +17,7 @@ import { statusOf } from './store.js';
  * @typedef {'start' | 'link' | 'quiet' | 'source' | 'silence' | 'resuming' | 'some' | 'late' | null} Trouble
  */
 /**
- * @typedef {object} Sight
+ * @typedef {object} Assessment
  * @property {number} nowMs the server's clock; ages are measured by it
  * @property {number} asOfMs the moment that statuses, totals and windows describe: now, or the last that was known
  * @property {boolean} trusted whether that is now
@@ -32,28 +32,28 @@ import { statusOf } from './store.js';
 const MOVING_MS = 5000;
 /** After an outage behind the server, rooms report again one by one: so long the last known numbers stay. */
 const RESUMING_MS = 15_000;
-const LISTEN_EVERY_MS = 1000;
+const SILENCE_CHECK_MS = 1000;
 
 /** Judges the store and the link at a moment, and remembers what was last known through an outage. */
-export class Watch {
+export class TrustMonitor {
   /** @type {{after: 'source' | 'silence', asOfMs: number, untilMs: number | null} | null} */
   #resuming = null;
-  #listenedMs = -Infinity;
+  #silenceCheckedMs = -Infinity;
 
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
   }
 
-  /** @param {Link} link @param {number} localMs @returns {Sight} */
-  sight(link, localMs) {
+  /** @param {Link} link @param {number} localMs @returns {Assessment} */
+  assess(link, localMs) {
     const { store } = this;
     const nowMs = store.clock.now(localMs);
     const lost = linkTrouble(store, link, nowMs, localMs);
-    if (lost === null) this.#listen(nowMs);
-    else this.#listenedMs = -Infinity; // the first thing to do when it is back
-    const { currentAtMs, silence } = store;
-    const frozenMs = silence?.all ? silence.sinceMs : currentAtMs;
+    if (lost === null) this.#detectSilence(nowMs);
+    else this.#silenceCheckedMs = -Infinity; // the first thing to do when it is back
+    const { currentAsOfMs, silence } = store;
+    const frozenMs = silence?.all ? silence.sinceMs : currentAsOfMs;
     if (lost === 'source') this.#resuming = { after: 'source', asOfMs: frozenMs ?? nowMs, untilMs: null };
     if (lost !== null) return { nowMs, asOfMs: frozenMs ?? nowMs, trusted: false, trouble: lost, sinceMs: frozenMs };
     const resuming = this.#stillResuming(nowMs);
@@ -75,10 +75,10 @@ export class Watch {
   }
 
   /** @param {number} nowMs */
-  #listen(nowMs) {
-    if (Math.abs(nowMs - this.#listenedMs) < LISTEN_EVERY_MS) return;
-    this.#listenedMs = nowMs;
-    this.store.listen(nowMs);
+  #detectSilence(nowMs) {
+    if (Math.abs(nowMs - this.#silenceCheckedMs) < SILENCE_CHECK_MS) return;
+    this.#silenceCheckedMs = nowMs;
+    this.store.detectSilence(nowMs);
   }
 
   /** Whether readings are only just coming back after an outage behind the server. @param {number} nowMs */
@@ -95,21 +95,21 @@ export class Watch {
 /** @param {Store} store @param {Link} link @param {number} nowMs @param {number} localMs @returns {Trouble} */
 function linkTrouble(store, link, nowMs, localMs) {
   const moving = link.phase === 'connecting' && link.reason === 'moving' && localMs - (link.lostAtMs ?? 0) < MOVING_MS;
-  if (link.phase !== 'live' && !moving) return store.heardAtMs === null ? 'start' : 'link';
+  if (link.phase !== 'live' && !moving) return store.lastMessageAtMs === null ? 'start' : 'link';
   if (store.upstream === 'degraded') return 'source';
   return missedHeartbeat(store, nowMs) ? 'quiet' : null;
 }
 
 /** A computer that slept finds its page like this too. @param {Store} store @param {number} nowMs */
-function missedHeartbeat({ heardAtMs, heartbeatSeconds }, nowMs) {
-  return heardAtMs !== null && nowMs - heardAtMs > heartbeatSeconds * 1000 + HEARTBEAT_GRACE_MS;
+function missedHeartbeat({ lastMessageAtMs, heartbeatSeconds }, nowMs) {
+  return lastMessageAtMs !== null && nowMs - lastMessageAtMs > heartbeatSeconds * 1000 + HEARTBEAT_GRACE_MS;
 }
 
 /** Whether a feed that was on air at that moment has not reported since. @param {Store} store @param {number} asOfMs */
 function awaitsReadings({ feeds, ttlSeconds, offAirKnownMs }, asOfMs) {
   for (const feed of feeds.values()) {
     if (
-      seenAt(feed) * 1000 <= asOfMs &&
+      lastSeenAt(feed) * 1000 <= asOfMs &&
       !feed.expired &&
       statusOf(feed, asOfMs, { ttlSeconds, offAirKnownMs }, false) === 'unconfirmed'
     )
@@ -131,5 +131,5 @@ function isLate({ feeds, ttlSeconds }, nowMs) {
 
 /** @param {Store} store */
 function newestMs({ feeds }) {
-  return Math.max(0, ...[...feeds.values()].map((feed) => seenAt(feed))) * 1000;
+  return Math.max(0, ...[...feeds.values()].map((feed) => lastSeenAt(feed))) * 1000;
 }

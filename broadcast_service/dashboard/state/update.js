@@ -5,7 +5,7 @@
  * reloads for each would do nothing else. A page that somebody uses offers the reload, and so does one whose token a reload would lose.
  */
 
-const KEPT_AS = 'studio-pulse.reloaded';
+const STORAGE_KEY = 'studio-pulse.reloaded';
 const AGAIN_AFTER_MS = 600_000;
 /** Walls that learn of an update together do not ask for fifty files together. */
 const SPREAD_MS = 20_000;
@@ -18,7 +18,7 @@ export class Update {
   /**
    * @param {object} world
    * @param {string} world.build of this page; empty where the server did not name one
-   * @param {import('./storage.js').Kept} world.storage of the tab
+   * @param {import('./storage.js').SafeStorage} world.storage of the tab
    * @param {() => boolean} world.mayReload whether nobody uses the page, and a reload would find the token
    * @param {() => Promise<void>} world.reload
    * @param {import('../link/connection.js').Timers} world.timers @param {() => number} world.random
@@ -73,7 +73,7 @@ export class Update {
   #remember(build) {
     const recent = Object.entries(this.#reloads()).slice(-8);
     this.world.storage.setItem(
-      KEPT_AS,
+      STORAGE_KEY,
       JSON.stringify({ ...Object.fromEntries(recent), [build]: this.world.timers.now() }),
     );
   }
@@ -81,7 +81,7 @@ export class Update {
   /** @returns {Record<string, unknown>} when this tab reloaded for which build */
   #reloads() {
     try {
-      const kept = JSON.parse(this.world.storage.getItem(KEPT_AS) ?? '{}');
+      const kept = JSON.parse(this.world.storage.getItem(STORAGE_KEY) ?? '{}');
       return typeof kept === 'object' && kept !== null ? kept : {};
     } catch {
       return {};

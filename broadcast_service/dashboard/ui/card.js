@@ -3,7 +3,7 @@
 import { translate } from '../i18n/i18n.js';
 import { hrefOf } from '../router.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
-import { find, mark, stamp, write, writeFigure } from './dom.js';
+import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
@@ -16,12 +16,12 @@ export class Card {
   /** Whether it is near the screen; elsewhere drawing can wait. */
   near = false;
 
-  /** @param {Feed} feed @param {import('../i18n/i18n.js').Speech} speech */
-  constructor(feed, speech) {
-    this.element = stamp('card-template');
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */
+  constructor(feed, i18n) {
+    this.element = cloneTemplate('card-template');
     this.element.dataset.room = feed.room;
     this.element.dataset.platform = feed.platform;
-    translate(this.element, speech);
+    translate(this.element, i18n);
     const part = (/** @type {string} */ name) => find(this.element, `.${name}`, HTMLElement);
     this.parts = {
       badge: part('badge-word'),
@@ -39,30 +39,30 @@ export class Card {
       spark: find(this.element, '.spark path', SVGPathElement),
     };
     const link = find(this.element, '.room a', HTMLAnchorElement);
-    write(link, feed.room);
+    setText(link, feed.room);
     link.title = feed.room;
     link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, '');
-    write(part('platform'), feed.platform);
+    setText(part('platform'), feed.platform);
   }
 
   /** @param {Feed} feed @param {Moment} moment @param {Terms} terms */
   paint(feed, moment, terms) {
-    const { speech } = moment;
+    const { i18n } = moment;
     this.paintAge(feed, moment, terms);
-    writeFigure(this.parts.tokens, feed.tokens, speech);
-    writeFigure(this.parts.viewers, feed.viewers, speech);
-    writeFigure(this.parts.tips, feed.tips, speech);
+    setFigure(this.parts.tokens, feed.tokens, i18n);
+    setFigure(this.parts.viewers, feed.viewers, i18n);
+    setFigure(this.parts.tips, feed.tips, i18n);
     this.#paintEarned(feed, moment);
-    this.#paintGoal(feed, speech);
+    this.#paintGoal(feed, i18n);
   }
 
   /** What the passing of time alone changes. @param {Feed} feed @param {Moment} moment @param {Terms} terms */
-  paintAge(feed, { nowMs, asOfMs, trusted, speech }, terms) {
+  paintAge(feed, { nowMs, asOfMs, trusted, i18n }, terms) {
     const status = statusOf(feed, asOfMs, terms, trusted);
-    mark(this.element, 'status', status);
-    mark(this.parts.badge, 'explain', `explain_${status}`);
-    write(this.parts.badge, speech.say(`status_${status}`));
-    write(this.parts.age, speech.age(Math.max(0, nowMs / 1000 - feed.readAt)));
+    setData(this.element, 'status', status);
+    setData(this.parts.badge, 'explain', `explain_${status}`);
+    setText(this.parts.badge, i18n.t(`status_${status}`));
+    setText(this.parts.age, i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)));
   }
 
   /** @param {boolean} calm */
@@ -74,28 +74,28 @@ export class Card {
   }
 
   /** @param {Feed} feed @param {Moment} moment */
-  #paintEarned(feed, { asOfMs, speech }) {
+  #paintEarned(feed, { asOfMs, i18n }) {
     const series = feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES);
     const amount = series.reduce((sum, value) => sum + value, 0);
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
-    write(this.parts.lately, amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none'));
-    mark(this.parts.lately, 'earned', amount ? 'yes' : 'no');
+    setText(this.parts.lately, amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none'));
+    setData(this.parts.lately, 'earned', amount ? 'yes' : 'no');
   }
 
-  /** @param {Feed} feed @param {import('../i18n/i18n.js').Speech} speech */
-  #paintGoal({ tokens, goal }, speech) {
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */
+  #paintGoal({ tokens, goal }, i18n) {
     const { track, fill, goalOf, goalShare } = this.parts;
     const share = goal && tokens !== null ? Math.min(1, tokens / goal) : 0;
     const percent = String(Math.floor(share * 100));
     fill.style.setProperty('--share', percent);
-    mark(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
+    setData(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
     track.setAttribute('aria-valuenow', percent);
-    track.setAttribute('aria-label', speech.say('goal_label'));
-    write(goalOf, goal === null ? speech.say('no_goal') : `${speech.say('goal_label')} ${speech.number(goal)}`);
-    write(
+    track.setAttribute('aria-label', i18n.t('goal_label'));
+    setText(goalOf, goal === null ? i18n.t('no_goal') : `${i18n.t('goal_label')} ${i18n.number(goal)}`);
+    setText(
       goalShare,
-      goal === null ? '' : tokens === null ? '—' : speech.percentage.format(Math.floor(share * 100) / 100),
+      goal === null ? '' : tokens === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100),
     );
   }
 }

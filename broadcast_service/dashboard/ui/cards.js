@@ -4,7 +4,7 @@
  */
 
 import { Card } from './card.js';
-import { write } from './dom.js';
+import { setText } from './dom.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -122,7 +122,7 @@ export class Cards {
   #create(key, moment) {
     const feed = this.store.feeds.get(key);
     if (!feed) return;
-    const card = new Card(feed, moment.speech);
+    const card = new Card(feed, moment.i18n);
     card.paint(feed, moment, this.store);
     this.#cards.set(key, card);
     this.#ofElement.set(card.element, card);
@@ -134,8 +134,8 @@ export class Cards {
     const parts = this.#sections.get(id) ?? this.#section(id);
     const named = this.#groups.length > 1 || id !== '';
     parts.title.hidden = !named;
-    write(parts.name, this.nameGroup(id));
-    write(parts.count, String(keys.length));
+    setText(parts.name, this.nameGroup(id));
+    setText(parts.count, String(keys.length));
     reconcile(
       parts.list,
       keys.flatMap((key) => this.#cards.get(key)?.element ?? []),

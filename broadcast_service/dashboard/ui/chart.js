@@ -4,7 +4,7 @@
 
 import { placeLabels, timeTicks, valueTicks } from './scales.js';
 
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /**
  * @typedef {object} Series
  * @property {'bars' | 'line'} kind
@@ -21,12 +21,12 @@ import { placeLabels, timeTicks, valueTicks } from './scales.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const [RIGHT, TOP] = [8, 10];
 /** A bar is no wider than this, however few there are: just after midnight today has one. */
-const BAR_MOST = 64;
+const MAX_BAR_WIDTH = 64;
 
 export class Chart {
   #svg = document.createElementNS(SVG, 'svg');
   #readout = document.createElement('p');
-  /** @type {{series: Series, speech: Speech} | null} */
+  /** @type {{series: Series, i18n: I18n} | null} */
   #shown = null;
   /** @type {number | null} index of the pointed-at value */
   #at = null;
@@ -50,13 +50,13 @@ export class Chart {
       if (event.pointerType === 'mouse') this.#point(null);
     }); // a finger leaves with every tap
     this.#svg.addEventListener('blur', () => this.#point(null));
-    this.#svg.addEventListener('keydown', (event) => this.#walk(event));
+    this.#svg.addEventListener('keydown', (event) => this.#moveByKey(event));
   }
 
-  /** @param {Series} series @param {Speech} speech */
-  show(series, speech) {
+  /** @param {Series} series @param {I18n} i18n */
+  show(series, i18n) {
     const pointedAt = this.#at === null ? null : this.#shown?.series.points[this.#at]?.t;
-    this.#shown = { series, speech };
+    this.#shown = { series, i18n };
     const at = series.points.findIndex(({ t }) => t === pointedAt);
     this.#at = at < 0 ? null : at;
     this.#draw();
@@ -73,7 +73,7 @@ export class Chart {
     const { clientWidth: width, clientHeight } = this.root;
     const height = clientHeight - this.#readout.offsetHeight;
     if (!this.#shown || width < 40 || height < 40) return;
-    const { series, speech } = this.#shown;
+    const { series, i18n } = this.#shown;
     const values = series.points.map(({ value }) => value);
     const ticks = valueTicks(
       series.fromZero === false && values.length > 0 ? Math.min(...values) : 0,
@@ -81,17 +81,17 @@ export class Chart {
     );
     const [least, most] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
     const type = Number.parseFloat(getComputedStyle(this.root).getPropertyValue('font-size')) * 0.8;
-    this.#left = Math.max(36, ...speech.axis(ticks).map((words) => words.length * type * 0.64 + 12));
+    this.#left = Math.max(36, ...i18n.axis(ticks).map((words) => words.length * type * 0.64 + 12));
     this.#bottom = type * 2.1;
     this.x = (/** @type {number} */ t) =>
       this.#left + ((t - series.fromMs) / (series.toMs - series.fromMs)) * (width - this.#left - RIGHT);
     this.y = (/** @type {number} */ value) =>
       height - this.#bottom - ((value - least) / (most - least)) * (height - TOP - this.#bottom);
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    this.#svg.setAttribute('aria-label', summary(series, speech));
-    const times = this.#times(series, width, height, type, speech);
+    this.#svg.setAttribute('aria-label', summary(series, i18n));
+    const times = this.#times(series, width, height, type, i18n);
     this.#svg.replaceChildren(
-      ...this.#grid(ticks, width, type, speech),
+      ...this.#grid(ticks, width, type, i18n),
       ...times.map(({ text }) => text),
       ...this.#marks(series, height),
       this.#cursor(series, height),
@@ -106,12 +106,12 @@ export class Chart {
       if (place === null) text.remove();
       else text.setAttribute('x', String(place));
     }
-    this.#say();
+    this.#updateReadout();
   }
 
-  /** @param {number[]} ticks @param {number} width @param {number} type size in pixels @param {Speech} speech */
-  #grid(ticks, width, type, speech) {
-    const words = speech.axis(ticks);
+  /** @param {number[]} ticks @param {number} width @param {number} type size in pixels @param {I18n} i18n */
+  #grid(ticks, width, type, i18n) {
+    const words = i18n.axis(ticks);
     return ticks.flatMap((tick, i) => {
       const y = Math.round(this.#y(tick)) + 0.5;
       return [
@@ -121,10 +121,10 @@ export class Chart {
     });
   }
 
-  /** @param {Series} series @param {number} width @param {number} height @param {number} type size in pixels @param {Speech} speech */
-  #times({ fromMs, toMs }, width, height, type, speech) {
+  /** @param {Series} series @param {number} width @param {number} height @param {number} type size in pixels @param {I18n} i18n */
+  #times({ fromMs, toMs }, width, height, type, i18n) {
     const week = toMs - fromMs > 2 * 86_400_000;
-    const format = week ? speech.weekday : speech.hour;
+    const format = week ? i18n.weekday : i18n.hour;
     const ticks = timeTicks(fromMs, toMs, Math.max(2, width / (type * (week ? 5.5 : 8.5))));
     return ticks.map((tick) => ({
       x: this.#x(tick),
@@ -137,7 +137,7 @@ export class Chart {
     if (kind === 'line') return [shape('path', { class: 'chart-line', d: this.#path(points, stepMs) })];
     const base = height - this.#bottom;
     const slot = this.#x(stepMs) - this.#x(0);
-    const gap = Math.max(slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15, slot - BAR_MOST);
+    const gap = Math.max(slot > 6 ? Math.min(4, slot * 0.2) : slot * 0.15, slot - MAX_BAR_WIDTH);
     const bar = (/** @type {{t: number, value: number}} */ { t, value }) => {
       const tall = Math.max(1, base - this.#y(value));
       const round = Math.min(3, (slot - gap) / 2, tall);
@@ -185,7 +185,7 @@ export class Chart {
     this.#svg.lastElementChild?.replaceWith(
       this.#cursor(this.#shown.series, this.root.clientHeight - this.#readout.offsetHeight),
     );
-    this.#say();
+    this.#updateReadout();
   }
 
   /** @param {number} offsetX */
@@ -201,7 +201,7 @@ export class Chart {
   }
 
   /** @param {KeyboardEvent} event */
-  #walk(event) {
+  #moveByKey(event) {
     const last = (this.#shown?.series.points.length ?? 0) - 1;
     const at = this.#at ?? last;
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
@@ -210,12 +210,12 @@ export class Chart {
     this.#point(Math.min(last, Math.max(0, to)));
   }
 
-  #say() {
+  #updateReadout() {
     if (!this.#shown) return;
-    const { series, speech } = this.#shown;
+    const { series, i18n } = this.#shown;
     const point = this.#at === null ? undefined : series.points[this.#at];
     const words = point
-      ? `${speech.moment.format(point.t)} · ${speech.number(Math.round(point.value))} ${series.unit ?? ''}${point.t >= (series.openFromMs ?? Infinity) ? ` · ${speech.say('so_far')}` : ''}`
+      ? `${i18n.moment.format(point.t)} · ${i18n.number(Math.round(point.value))} ${series.unit ?? ''}${point.t >= (series.openFromMs ?? Infinity) ? ` · ${i18n.t('so_far')}` : ''}`
       : '\u00a0';
     if (this.#readout.textContent !== words) this.#readout.textContent = words;
   }
@@ -230,11 +230,11 @@ export class Chart {
   }
 }
 
-/** @param {Series} series @param {Speech} speech */
-function summary({ name, points, unit }, speech) {
-  if (points.length === 0) return `${name}: ${speech.say('chart_empty')}`;
+/** @param {Series} series @param {I18n} i18n */
+function summary({ name, points, unit }, i18n) {
+  if (points.length === 0) return `${name}: ${i18n.t('chart_empty')}`;
   const most = points.reduce((best, point) => (point.value > best.value ? point : best));
-  return `${name}. ${speech.say('chart_most', { value: Math.round(most.value), time: speech.moment.format(most.t) })} ${unit ?? ''}`.trim();
+  return `${name}. ${i18n.t('chart_most', { value: Math.round(most.value), time: i18n.moment.format(most.t) })} ${unit ?? ''}`.trim();
 }
 
 /** @param {string} tag @param {Record<string, string | number>} attributes */

@@ -22,7 +22,7 @@ const written = new WeakMap();
  * a browser's translator replaces the text that is there, and writing the original again would flicker.
  * @param {Element} element @param {string} text
  */
-export function write(element, text) {
+export function setText(element, text) {
   if (written.get(element) === text) return;
   written.set(element, text);
   element.textContent = text;
@@ -31,28 +31,28 @@ export function write(element, text) {
 /**
  * Writes a number that is never cut off: the style sheet makes its type smaller with its length. What is too long even so is shortened,
  * with the whole number in its title.
- * @param {HTMLElement} element @param {number | null} value @param {import('../i18n/i18n.js').Speech} speech
+ * @param {HTMLElement} element @param {number | null} value @param {import('../i18n/i18n.js').I18n} i18n
  */
-export function writeFigure(element, value, speech) {
-  const whole = speech.number(value);
-  const isShortened = value !== null && whole.length > FIGURE_MOST;
-  const text = isShortened ? speech.short(value) : whole;
+export function setFigure(element, value, i18n) {
+  const whole = i18n.number(value);
+  const isShortened = value !== null && whole.length > MAX_FIGURE_LENGTH;
+  const text = isShortened ? i18n.short(value) : whole;
   if (written.get(element) === text) return;
-  write(element, text);
+  setText(element, text);
   element.style.setProperty('--chars', String(Math.max(6, text.length)));
   element.title = isShortened ? whole : '';
 }
 
 /** 999.999.999.999 still fits the narrowest tile in type that can be read. */
-const FIGURE_MOST = 15;
+const MAX_FIGURE_LENGTH = 15;
 
 /** @param {HTMLElement} element @param {string} name @param {string} value */
-export function mark(element, name, value) {
+export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
 /** A fresh copy of a template's one element. @param {string} id */
-export function stamp(id) {
+export function cloneTemplate(id) {
   const template = find(document, `#${id}`, HTMLTemplateElement);
   return find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), '*', HTMLElement);
 }

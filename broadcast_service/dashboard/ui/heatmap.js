@@ -5,8 +5,8 @@
 
 import { clockError } from '../state/lag.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
-import { clockWords } from '../views/room.js';
-import { mark } from './dom.js';
+import { clockText } from '../views/room.js';
+import { setData } from './dom.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -25,20 +25,20 @@ export class HeatMap {
 
   /**
    * @param {HTMLElement} root @param {Store} store
-   * @param {import('./tip.js').Tip} tip
+   * @param {import('./tooltip.js').Tooltip} tooltip
    * @param {() => Moment} moment
    * @param {(feed: Feed) => void} onChoose
    */
-  constructor(root, store, tip, moment, onChoose) {
+  constructor(root, store, tooltip, moment, onChoose) {
     this.root = root;
     this.store = store;
     this.moment = moment;
-    this.tip = tip;
+    this.tooltip = tooltip;
     root.addEventListener('click', (event) => {
       const feed = this.store.feeds.get(keyAt(event.target) ?? '');
       if (feed) onChoose(feed);
     });
-    root.addEventListener('keydown', (event) => this.#walk(event));
+    root.addEventListener('keydown', (event) => this.#moveByKey(event));
     for (const type of ['pointerover', 'focusin'])
       root.addEventListener(type, (event) => this.#point(keyAt(event.target)));
     for (const type of ['pointerleave', 'focusout']) root.addEventListener(type, () => this.#point(null));
@@ -52,7 +52,7 @@ export class HeatMap {
     );
     const items = feeds.map((feed) => (this.#cells.get(feed.key) ?? this.#create(feed)).item);
     reconcile(this.root, items);
-    mark(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
+    setData(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
     if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('button')?.setAttribute('tabindex', '0');
     this.tick(moment);
   }
@@ -68,12 +68,12 @@ export class HeatMap {
     for (const key of keys) {
       const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
       if (!cell || !feed) continue;
-      cell.earned = earnedLately(feed, moment.asOfMs);
-      mark(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
+      cell.earned = earnedRecently(feed, moment.asOfMs);
+      setData(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
     }
     const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
     const cell = this.#cells.get(this.#pointedAt ?? '');
-    if (pointed && cell) this.tip.show(cell.button, meaningOf(pointed, this.store, moment));
+    if (pointed && cell) this.tooltip.show(cell.button, meaningOf(pointed, this.store, moment));
   }
 
   /** A second has passed: levels are relative to the best room, so all are looked at. @param {Moment} moment */
@@ -81,13 +81,13 @@ export class HeatMap {
     this.update(this.#cells.keys(), moment);
     const most = Math.max(1, ...[...this.#cells.values()].map(({ earned }) => earned));
     for (const { button, earned } of this.#cells.values()) {
-      mark(button, 'level', String(earned > 0 ? Math.ceil(Math.sqrt(earned / most) * LEVELS) : 0));
+      setData(button, 'level', String(earned > 0 ? Math.ceil(Math.sqrt(earned / most) * LEVELS) : 0));
     }
   }
 
   /** @param {Set<string>} keys that the filters let through */
   match(keys) {
-    for (const [key, { button }] of this.#cells) mark(button, 'match', keys.has(key) ? 'yes' : 'no');
+    for (const [key, { button }] of this.#cells) setData(button, 'match', keys.has(key) ? 'yes' : 'no');
   }
 
   /** @param {Feed} feed @returns {Cell} */
@@ -109,12 +109,12 @@ export class HeatMap {
   #point(key) {
     this.#pointedAt = key;
     const [cell, feed] = [this.#cells.get(key ?? ''), this.store.feeds.get(key ?? '')];
-    if (cell && feed) this.tip.show(cell.button, meaningOf(feed, this.store, this.moment()));
-    else this.tip.hide();
+    if (cell && feed) this.tooltip.show(cell.button, meaningOf(feed, this.store, this.moment()));
+    else this.tooltip.hide();
   }
 
   /** @param {KeyboardEvent} event */
-  #walk(event) {
+  #moveByKey(event) {
     const buttons = [...this.root.querySelectorAll('button')];
     const from = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
     const top = buttons[0]?.offsetTop;
@@ -143,21 +143,21 @@ function keyAt(target) {
 }
 
 /** What a square stands for. @param {Feed} feed @param {Store} store @param {Moment} moment */
-function meaningOf(feed, store, { speech, nowMs, asOfMs, trusted }) {
-  const status = speech.say(`status_${statusOf(feed, asOfMs, store, trusted)}`);
-  const amount = earnedLately(feed, asOfMs);
+function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
+  const status = i18n.t(`status_${statusOf(feed, asOfMs, store, trusted)}`);
+  const amount = earnedRecently(feed, asOfMs);
   const clock = clockError(feed.lag);
   return [
     feed.room,
-    `${feed.platform} · ${status} · ${speech.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
-    `${speech.number(feed.tokens)} ${speech.say('tokens')} · ${amount ? speech.say('earned_lately', { amount }) : speech.say('earned_none')}`,
-    `${speech.number(feed.viewers)} ${speech.say('viewers')} · ${speech.number(feed.tips)} ${speech.say('tips')}`,
-    clock === null ? '' : clockWords(clock, speech),
+    `${feed.platform} · ${status} · ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
+    `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')}`,
+    `${i18n.number(feed.viewers)} ${i18n.t('viewers')} · ${i18n.number(feed.tips)} ${i18n.t('tips')}`,
+    clock === null ? '' : clockText(clock, i18n),
   ];
 }
 
 /** @param {Feed} feed @param {number} asOfMs */
-export function earnedLately(feed, asOfMs) {
+export function earnedRecently(feed, asOfMs) {
   const minute = Math.floor(asOfMs / 60_000);
   return feed.ledger.sum(minute - SPARK_MINUTES + 1, minute);
 }

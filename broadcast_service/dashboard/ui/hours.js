@@ -1,9 +1,9 @@
 /** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. Cells are made once and updated in place. */
 
-import { mark, write } from './dom.js';
+import { setData, setText } from './dom.js';
 import { hourOfWeek, hoursOfWeek, quantileLevels } from './scales.js';
 
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {{cell: HTMLElement, words: HTMLElement}} Cell */
 
 export class Hours {
@@ -20,16 +20,16 @@ export class Hours {
     this.body.replaceChildren();
   }
 
-  /** @param {import('../link/api.js').Report} week @param {number} nowMs @param {Speech} speech */
-  paint(week, nowMs, speech) {
+  /** @param {import('../link/api.js').Report} week @param {number} nowMs @param {I18n} i18n */
+  paint(week, nowMs, i18n) {
     if (this.#rows.length === 0) this.#build();
     const hours = hoursOfWeek(week);
     const level = quantileLevels(hours.flat().filter((value) => value !== null));
     const now = hourOfWeek(nowMs);
-    const name = new Intl.DateTimeFormat(speech.locale, { weekday: 'short' });
+    const name = new Intl.DateTimeFormat(i18n.locale, { weekday: 'short' });
     for (const [i, { day, cells }] of this.#rows.entries()) {
       const words = name.format(new Date(2024, 0, 1 + i)); // 1 January 2024 was a Monday
-      write(day, words);
+      setText(day, words);
       for (const [hour, cell] of cells.entries()) {
         paintCell(
           cell,
@@ -37,7 +37,7 @@ export class Hours {
           level,
           now.day === i && now.hour === hour,
           { day: words, hour: `${twoDigits(hour)}:00` },
-          speech,
+          i18n,
         );
       }
     }
@@ -76,19 +76,17 @@ const twoDigits = (hour) => String(hour).padStart(2, '0');
 function headCell(scope, words) {
   const cell = document.createElement('th');
   cell.scope = scope;
-  write(cell, words);
+  setText(cell, words);
   return cell;
 }
 
-/** @param {Cell} parts @param {number | null} value @param {(value: number) => number} level @param {boolean} isNow @param {{day: string, hour: string}} at @param {Speech} speech */
-function paintCell({ cell, words }, value, level, isNow, at, speech) {
-  write(words, value === null ? speech.say('not_measured') : speech.number(Math.round(value)));
-  mark(cell, 'level', value === null ? 'none' : String(level(value)));
+/** @param {Cell} parts @param {number | null} value @param {(value: number) => number} level @param {boolean} isNow @param {{day: string, hour: string}} at @param {I18n} i18n */
+function paintCell({ cell, words }, value, level, isNow, at, i18n) {
+  setText(words, value === null ? i18n.t('not_measured') : i18n.number(Math.round(value)));
+  setData(cell, 'level', value === null ? 'none' : String(level(value)));
   cell.toggleAttribute('data-now', isNow);
   const meaning =
-    value === null
-      ? speech.say('best_hours_unknown', at)
-      : speech.say('best_hours_cell', { ...at, value: Math.round(value) });
-  const title = isNow ? `${meaning} · ${speech.say('so_far')}` : meaning;
+    value === null ? i18n.t('best_hours_unknown', at) : i18n.t('best_hours_cell', { ...at, value: Math.round(value) });
+  const title = isNow ? `${meaning} · ${i18n.t('so_far')}` : meaning;
   if (cell.title !== title) cell.title = title;
 }

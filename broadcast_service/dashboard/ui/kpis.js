@@ -1,13 +1,13 @@
 /** The row of totals. */
 
-import { find, stamp, write, writeFigure } from './dom.js';
+import { cloneTemplate, find, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 
 /** @typedef {import('../state/totals.js').Totals} Totals */
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
-/** @type {{id: string, title: Phrase, explain: Phrase}[]} */
+/** @type {{id: string, title: MessageKey, explain: MessageKey}[]} */
 const TILES = [
   { id: 'live', title: 'kpi_live', explain: 'explain_rooms' },
   { id: 'viewers', title: 'kpi_viewers', explain: 'explain_viewers' },
@@ -25,7 +25,7 @@ export class Kpis {
   /** @param {HTMLElement} root */
   constructor(root) {
     for (const { id, explain } of TILES) {
-      const tile = stamp('kpi-template');
+      const tile = cloneTemplate('kpi-template');
       tile.dataset.kpi = id;
       const part = (/** @type {string} */ selector) => find(tile, selector, HTMLElement);
       part('.term').dataset.explain = explain;
@@ -36,14 +36,14 @@ export class Kpis {
   }
 
   /** @param {Totals} totals @param {import('./moment.js').Moment} moment */
-  paint(totals, { speech, trusted }) {
+  paint(totals, { i18n, trusted }) {
     const old = !trusted && totals.known;
     for (const { id, title } of TILES) {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
-      write(tile.title, old ? `${speech.say(title)} · ${speech.say('last_known')}` : speech.say(title));
-      writeFigure(tile.value, valueFor(id, totals, trusted), speech);
-      write(tile.sub, captionOf(id, totals, trusted, speech));
+      setText(tile.title, old ? `${i18n.t(title)} · ${i18n.t('last_known')}` : i18n.t(title));
+      setFigure(tile.value, valueFor(id, totals, trusted), i18n);
+      setText(tile.sub, captionOf(id, totals, trusted, i18n));
     }
     const path = bars(totals.pulse, 240, 60);
     if (this.#pulse.getAttribute('d') !== path) this.#pulse.setAttribute('d', path);
@@ -78,40 +78,37 @@ function valueFor(id, totals, trusted) {
   }
 }
 
-/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Speech} speech */
-function captionOf(id, totals, trusted, speech) {
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {I18n} i18n */
+function captionOf(id, totals, trusted, i18n) {
   const { feeds } = totals;
-  if (!totals.known) return speech.say('kpi_nothing_known');
+  if (!totals.known) return i18n.t('kpi_nothing_known');
   if ((id === 'hour' || id === 'today') && (totals.past === 'pending' || (totals.past === 'failed' && !trusted))) {
-    return speech.say(totals.past === 'pending' ? 'loading' : 'kpi_past_unknown');
+    return i18n.t(totals.past === 'pending' ? 'loading' : 'kpi_past_unknown');
   }
-  const unread = totals.unread ? ` · ${speech.say('kpi_unread', { count: totals.unread })}` : '';
+  const unread = totals.unread ? ` · ${i18n.t('kpi_unread', { count: totals.unread })}` : '';
   const all = Object.values(feeds).reduce((sum, count) => sum + count, 0);
   const off = feeds.off_air + feeds.expired;
   const troubles = [
-    feeds.unconfirmed && speech.say('kpi_live_unconfirmed', { count: feeds.unconfirmed }),
-    feeds.stale && speech.say('kpi_live_stale', { count: feeds.stale }),
-    off && speech.say('kpi_live_off', { count: off }),
+    feeds.unconfirmed && i18n.t('kpi_live_unconfirmed', { count: feeds.unconfirmed }),
+    feeds.stale && i18n.t('kpi_live_stale', { count: feeds.stale }),
+    off && i18n.t('kpi_live_off', { count: off }),
   ];
-  const since = () => speech.hour.format(totals.todaySinceMinute * 60_000);
+  const since = () => i18n.hour.format(totals.todaySinceMinute * 60_000);
   switch (id) {
     case 'live':
-      return [speech.say('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
+      return [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
     case 'viewers':
       return totals.viewersKnown
-        ? speech.say('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) })
-        : speech.say('kpi_unknown');
+        ? i18n.t('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) })
+        : i18n.t('kpi_unknown');
     case 'hour':
       return (
-        (totals.hourMinutes === 60
-          ? speech.say('kpi_hour_full')
-          : speech.say('kpi_hour_part', { count: totals.hourMinutes })) + unread
+        (totals.hourMinutes === 60 ? i18n.t('kpi_hour_full') : i18n.t('kpi_hour_part', { count: totals.hourMinutes })) +
+        unread
       );
     case 'today':
-      return (
-        (totals.wholeDay ? speech.say('kpi_today_full') : speech.say('kpi_today_part', { time: since() })) + unread
-      );
+      return (totals.wholeDay ? i18n.t('kpi_today_full') : i18n.t('kpi_today_part', { time: since() })) + unread;
     default:
-      return totals.tipsKnown ? speech.say('kpi_tips_sub') : speech.say('kpi_unknown');
+      return totals.tipsKnown ? i18n.t('kpi_tips_sub') : i18n.t('kpi_unknown');
   }
 }

@@ -1,6 +1,6 @@
 /** A table of names by what they earned. Rows are updated in place: a refresh takes neither the focus nor the place of a row that stays. */
 
-import { write } from './dom.js';
+import { setText } from './dom.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {{key: string, words: string, earned: number, isName?: boolean, sub?: string, href?: string}} Rank */
@@ -20,21 +20,21 @@ export class Ranking {
     this.body.replaceChildren();
   }
 
-  /** @param {Rank[]} ranks the first one earned most @param {number} total @param {import('../i18n/i18n.js').Speech} speech */
-  paint(ranks, total, speech) {
+  /** @param {Rank[]} ranks the first one earned most @param {number} total @param {import('../i18n/i18n.js').I18n} i18n */
+  paint(ranks, total, i18n) {
     const most = ranks[0]?.earned ?? 0;
-    const longest = Math.max(6, ...ranks.map(({ earned }) => speech.number(earned).length));
+    const longest = Math.max(6, ...ranks.map(({ earned }) => i18n.number(earned).length));
     this.body.style.setProperty('--amount', String(longest));
     const rows = new Map(ranks.map((rank) => [rank.key, this.#rows.get(rank.key) ?? rowOf(rank)]));
     this.#rows = rows;
     for (const rank of ranks) {
       const row = /** @type {Row} */ (rows.get(rank.key));
-      write(row.name, rank.words);
+      setText(row.name, rank.words);
       if (row.name instanceof HTMLAnchorElement) row.name.href = rank.href ?? '';
-      write(row.sub, rank.sub ?? '');
+      setText(row.sub, rank.sub ?? '');
       row.bar.style.setProperty('--share', String(most ? (rank.earned / most) * 100 : 0));
-      write(row.amount, speech.number(rank.earned));
-      write(row.share, total ? speech.percentage.format(rank.earned / total) : '—');
+      setText(row.amount, i18n.number(rank.earned));
+      setText(row.share, total ? i18n.percentage.format(rank.earned / total) : '—');
     }
     reconcile(
       this.body,

@@ -1,6 +1,6 @@
 /** A row of choices of which one holds, as radio buttons: the arrow keys work and a screen reader knows. */
 
-import { find, write } from './dom.js';
+import { find, setText } from './dom.js';
 import { reconcile } from './reconcile.js';
 
 /**
@@ -8,7 +8,7 @@ import { reconcile } from './reconcile.js';
  * @param {HTMLElement} root @param {string} name
  * @param {{value: string, words: string}[]} choices @param {string} chosen
  */
-export function offer(root, name, choices, chosen) {
+export function renderChoices(root, name, choices, chosen) {
   const known = new Map([...root.children].map((label) => [find(label, 'input', HTMLInputElement).value, label]));
   reconcile(
     root,
@@ -16,7 +16,7 @@ export function offer(root, name, choices, chosen) {
       const label = known.get(value) ?? create(name, value);
       const input = find(label, 'input', HTMLInputElement);
       if (input.checked !== (value === chosen)) input.checked = value === chosen;
-      write(find(label, 'span', HTMLElement), words);
+      setText(find(label, 'span', HTMLElement), words);
       return label;
     }),
   );

@@ -1,7 +1,7 @@
 /** Search, filters and order: form controls in, a Filters value out. */
 
 import { find } from './dom.js';
-import { offer } from './segmented.js';
+import { renderChoices } from './segmented.js';
 
 /** @typedef {import('../state/filters.js').Filters} Filters */
 
@@ -31,15 +31,15 @@ export class Toolbar {
     for (const input of this.platforms.querySelectorAll('input')) input.checked = input.value === filters.platform;
   }
 
-  /** @param {Iterable<{platform: string}>} feeds @param {import('../i18n/i18n.js').Speech} speech */
-  offerPlatforms(feeds, speech) {
+  /** @param {Iterable<{platform: string}>} feeds @param {import('../i18n/i18n.js').I18n} i18n */
+  setPlatforms(feeds, i18n) {
     const platforms = [...new Set([...feeds].map(({ platform }) => platform))].sort();
     if (this.filters.platform && !platforms.includes(this.filters.platform)) platforms.push(this.filters.platform);
-    const all = speech.say('all_platforms');
+    const all = i18n.t('all_platforms');
     const chips = JSON.stringify([all, platforms]);
     if (chips === this.#chips) return;
     this.#chips = chips;
-    offer(
+    renderChoices(
       this.platforms,
       'platform',
       [{ value: '', words: all }, ...platforms.map((value) => ({ value, words: value }))],

@@ -4,15 +4,15 @@ import { RequestFailed } from '../link/api.js';
 import { hrefOf } from '../router.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { Chart } from '../ui/chart.js';
-import { find, html, write, writeFigure } from '../ui/dom.js';
+import { find, html, setFigure, setText } from '../ui/dom.js';
 import { download } from '../ui/download.js';
 import { Hours } from '../ui/hours.js';
 import { Ranking } from '../ui/ranking.js';
 import { meanPerHour, measuredPoints } from '../ui/scales.js';
-import { offer } from '../ui/segmented.js';
+import { renderChoices } from '../ui/segmented.js';
 
 /** @typedef {import('../link/api.js').Report} Report */
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../state/periods.js').Period} Period */
 
 const HOUR = 3600;
@@ -91,29 +91,29 @@ export class AnalyticsView {
     this.#chart.clear();
     this.#body.hidden = true;
     for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#hours]) table.clear();
-    for (const id of ['#fact-room', '#fact-room-sub']) write(html(id), '');
+    for (const id of ['#fact-room', '#fact-room-sub']) setText(html(id), '');
   }
 
   async #load() {
     const { nowMs } = this.moment();
     const narrow = this.#platform ? { platforms: this.#platform } : {};
     const key = () => `${this.#round} ${this.#period} ${this.#platform}`;
-    const asked = key();
-    this.#offer();
-    this.#say('loading');
+    const requested = key();
+    this.#renderChoices();
+    this.#showState('loading');
     try {
       const [report, week] = await Promise.all([
         this.api.analytics(spanOf(this.#period, nowMs, HOUR), narrow),
         this.api.analytics(spanOf('week', nowMs, HOUR), narrow),
       ]);
-      if (asked !== key()) return;
+      if (requested !== key()) return;
       this.#shown = { report, week };
       if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
-      this.#say(null);
+      this.#showState(null);
       this.#paint();
     } catch (error) {
-      if (asked === key())
-        this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
+      if (requested === key())
+        this.#showState(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
     }
   }
 
@@ -122,35 +122,32 @@ export class AnalyticsView {
     const narrow = this.#platform ? { platforms: this.#platform } : {};
     await this.api.analyticsCsv(span, narrow).then(
       (blob) => download(blob, `studio-pulse-${this.#period}.csv`),
-      () => this.#say('failed'),
+      () => this.#showState('failed'),
     );
   }
 
-  /** @param {import('../i18n/i18n.js').Phrase | null} phrase */
-  #say(phrase) {
-    const failed = phrase !== null && phrase !== 'loading';
+  /** @param {import('../i18n/i18n.js').MessageKey | null} key */
+  #showState(key) {
+    const failed = key !== null && key !== 'loading';
     this.#retry.hidden = !failed;
-    write(
-      this.#state,
-      phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase),
-    );
+    setText(this.#state, key === null || (key === 'loading' && this.#shown) ? '' : this.moment().i18n.t(key));
     this.#body.hidden = !this.#shown;
     this.#body.classList.toggle('dimmed', failed);
   }
 
-  #offer() {
-    const { speech } = this.moment();
-    offer(
+  #renderChoices() {
+    const { i18n } = this.moment();
+    renderChoices(
       this.#periods,
       'period',
-      PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })),
+      PERIODS.map((period) => ({ value: period, words: i18n.t(`range_${period}`) })),
       this.#period,
     );
     const platforms = [...new Set([...this.#known, ...(this.#platform ? [this.#platform] : [])])];
-    offer(
+    renderChoices(
       this.#platforms,
       'of',
-      [{ value: '', words: speech.say('all_platforms') }, ...platforms.map((value) => ({ value, words: value }))],
+      [{ value: '', words: i18n.t('all_platforms') }, ...platforms.map((value) => ({ value, words: value }))],
       this.#platform,
     );
     this.#platforms.hidden = platforms.length < 2;
@@ -158,80 +155,80 @@ export class AnalyticsView {
 
   #paint() {
     if (!this.#shown) return;
-    const { speech, nowMs } = this.moment();
+    const { i18n, nowMs } = this.moment();
     const { report, week } = this.#shown;
-    this.#offer();
-    this.#paintFacts(report, speech, nowMs);
+    this.#renderChoices();
+    this.#paintFacts(report, i18n, nowMs);
     this.#chart.show(
       {
         kind: 'bars',
         fromMs: report.from * 1000,
         toMs: report.to * 1000,
         stepMs: report.step * 1000,
-        name: speech.say('earned_hour'),
-        unit: speech.say('tokens'),
+        name: i18n.t('earned_hour'),
+        unit: i18n.t('tokens'),
         points: measuredPoints(report),
         openFromMs: openFrom(report.step, nowMs),
       },
-      speech,
+      i18n,
     );
-    this.#paintPlatforms(report, speech);
-    this.#paintTopHours(report, speech);
-    this.#paintRooms(report, speech);
-    this.#hours.paint(week, nowMs, speech);
+    this.#paintPlatforms(report, i18n);
+    this.#paintTopHours(report, i18n);
+    this.#paintRooms(report, i18n);
+    this.#hours.paint(week, nowMs, i18n);
   }
 
-  /** @param {Report} report @param {Speech} speech @param {number} nowMs */
-  #paintFacts(report, speech, nowMs) {
+  /** @param {Report} report @param {I18n} i18n @param {number} nowMs */
+  #paintFacts(report, i18n, nowMs) {
     const { perHour, minutes } = meanPerHour(report);
     const best = report.earned.indexOf(Math.max(...report.earned));
     const bestMs = (report.from + best * report.step) * 1000;
-    const open = bestMs >= openFrom(report.step, nowMs) ? ` · ${speech.say('so_far')}` : '';
+    const open = bestMs >= openFrom(report.step, nowMs) ? ` · ${i18n.t('so_far')}` : '';
     const [room] = report.rooms;
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
-    const none = speech.say('best_none');
+    const none = i18n.t('best_none');
     /** @type {Record<string, [number | null, string]>} */
     const figures = {
-      total: [report.total, speech.say('rooms_earning', { count: earning })],
+      total: [report.total, i18n.t('rooms_earning', { count: earning })],
       rate: [
         perHour === null ? null : Math.round(perHour),
-        minutes ? speech.say('per_hour_sub', { span: speech.hours(minutes / 60) }) : speech.say('not_measured'),
+        minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured'),
       ],
-      hour: report.total ? [report.earned[best] ?? 0, speech.moment.format(bestMs) + open] : [null, none],
+      hour: report.total ? [report.earned[best] ?? 0, i18n.moment.format(bestMs) + open] : [null, none],
     };
     for (const [name, [value, sub]] of Object.entries(figures)) {
-      writeFigure(html(`#fact-${name}`), value, speech);
-      write(html(`#fact-${name}-sub`), sub);
+      setFigure(html(`#fact-${name}`), value, i18n);
+      setText(html(`#fact-${name}-sub`), sub);
     }
-    write(html('#fact-room'), room?.earned ? room.room_id : '—');
+    setText(html('#fact-room'), room?.earned ? room.room_id : '—');
     html('#fact-room').title = room?.earned ? room.room_id : '';
-    write(html('#fact-room-sub'), room?.earned ? `${speech.number(room.earned)} ${speech.say('tokens')}` : none);
+    setText(html('#fact-room-sub'), room?.earned ? `${i18n.number(room.earned)} ${i18n.t('tokens')}` : none);
   }
 
-  /** @param {Report} report @param {Speech} speech */
-  #paintPlatforms({ platforms, total }, speech) {
+  /** @param {Report} report @param {I18n} i18n */
+  #paintPlatforms({ platforms, total }, i18n) {
     this.#byPlatform.paint(
       platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })),
       total,
-      speech,
+      i18n,
     );
   }
 
-  /** @param {Report} report @param {Speech} speech */
-  #paintTopHours({ earned, from, step, total }, speech) {
+  /** @param {Report} report @param {I18n} i18n */
+  #paintTopHours({ earned, from, step, total }, i18n) {
     const ranked = earned
       .map((amount, i) => ({ amount, at: (from + i * step) * 1000 }))
       .sort((a, b) => b.amount - a.amount);
     const shown = ranked.filter(({ amount }) => amount > 0).slice(0, TOP_HOURS);
     this.#topHours.paint(
-      shown.map(({ amount, at }) => ({ key: String(at), words: speech.hourOfWeek.format(at), earned: amount })),
+      shown.map(({ amount, at }) => ({ key: String(at), words: i18n.hourOfWeek.format(at), earned: amount })),
       total,
-      speech,
+      i18n,
     );
   }
 
-  /** @param {Report} report @param {Speech} speech */
-  #paintRooms({ feeds, total }, speech) {
+  /** @param {Report} report @param {I18n} i18n */
+  #paintRooms({ feeds, total }, i18n) {
     const shown = this.#allRooms ? feeds : feeds.slice(0, ROOMS_AT_FIRST);
     this.#byRoom.paint(
       shown.map(({ room_id: room, platform, earned }) => ({
@@ -243,10 +240,10 @@ export class AnalyticsView {
         earned,
       })),
       total,
-      speech,
+      i18n,
     );
     const more = html('#analytics-all');
     more.hidden = shown.length === feeds.length;
-    write(more, speech.say('show_all', { count: feeds.length }));
+    setText(more, i18n.t('show_all', { count: feeds.length }));
   }
 }

@@ -1,36 +1,36 @@
 /** Where a token is pasted: the form before anything is shown, and the line that renews access while everything is shown. */
 
-import { tidy } from '../link/token.js';
-import { find, html, write } from '../ui/dom.js';
+import { normalizeToken } from '../link/token.js';
+import { find, html, setText } from '../ui/dom.js';
 
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
 export class Gate {
   #section = html('#gate');
   #form = html('#gate-form');
   #input = find(document, '#gate-token', HTMLInputElement);
   #error = html('#gate-error');
-  /** @type {Phrase | null} */
+  /** @type {MessageKey | null} */
   #problem = null;
 
   /** @param {(token: string, keep: boolean) => void} onToken @param {() => void} onPair */
   constructor(onToken, onPair) {
     const keep = find(document, '#gate-keep', HTMLInputElement);
-    const offer = (/** @type {string} */ token) => onToken(token, keep.checked);
+    const renderChoices = (/** @type {string} */ token) => onToken(token, keep.checked);
     html('#gate-pair').addEventListener('click', onPair);
-    onPaste(this.#input, offer);
+    onPaste(this.#input, renderChoices);
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      const token = tidy(this.#input.value);
+      const token = normalizeToken(this.#input.value);
       this.#problem = token ? null : this.#input.value.trim() ? 'gate_malformed' : 'gate_empty';
       if (!token) return void this.#input.focus();
       this.#input.value = '';
-      offer(token);
+      renderChoices(token);
     });
   }
 
-  /** @param {Phrase | null} problem */
+  /** @param {MessageKey | null} problem */
   open(problem) {
     if (this.#section.hidden) {
       this.#section.hidden = false;
@@ -49,18 +49,18 @@ export class Gate {
     if (!covered && !this.#section.hidden) this.#input.focus();
   }
 
-  /** @param {Speech} speech */
-  paint(speech) {
-    write(this.#error, this.#problem ? speech.say(this.#problem) : '');
+  /** @param {I18n} i18n */
+  paint(i18n) {
+    setText(this.#error, this.#problem ? i18n.t(this.#problem) : '');
     this.#input.setAttribute('aria-invalid', String(this.#problem !== null));
   }
 }
 
 const RENEWED_SHOWN_MS = 6000;
 /** How long ahead the end is said: long enough for a wall that somebody walks past now and then. */
-const AHEAD_MS = 30 * 60_000;
+const NOTICE_MS = 30 * 60_000;
 /** Later is no more than this before the end. */
-const LAST_MS = 5 * 60_000;
+const URGENT_MS = 5 * 60_000;
 
 /** The end of access, said ahead and calmly: renewing changes nothing that is on the screen. */
 export class Renewal {
@@ -70,7 +70,7 @@ export class Renewal {
   #controls = html('#renew-controls');
   #later = find(document, '#renew-later', HTMLButtonElement);
   #input = find(document, '#renew-token', HTMLInputElement);
-  /** @type {Phrase | null} what became of the last attempt */
+  /** @type {MessageKey | null} what became of the last attempt */
   #answer = null;
   #snoozed = false;
   /** @type {number | null} until when success is said, on the local clock */
@@ -78,17 +78,17 @@ export class Renewal {
 
   /** @param {(token: string) => void} onToken */
   constructor(onToken) {
-    const offer = (/** @type {string} */ token) => {
+    const renderChoices = (/** @type {string} */ token) => {
       this.#answer = token ? 'renewing' : 'gate_malformed';
       this.#doneUntilMs = null;
       if (token) onToken(token);
     };
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      if (this.#input.value.trim()) offer(tidy(this.#input.value));
+      if (this.#input.value.trim()) renderChoices(normalizeToken(this.#input.value));
       this.#input.focus();
     });
-    onPaste(this.#input, offer);
+    onPaste(this.#input, renderChoices);
     this.#later.addEventListener('click', () => {
       this.#snoozed = true;
       this.#form.hidden = true;
@@ -100,7 +100,7 @@ export class Renewal {
     this.#answer = 'renewing';
   }
 
-  /** @param {Phrase} why */
+  /** @param {MessageKey} why */
   refuse(why) {
     this.#answer = why;
   }
@@ -122,30 +122,24 @@ export class Renewal {
     this.#snoozed = false;
   }
 
-  /** @param {Speech} speech @param {number | null} expiresAt Unix seconds @param {number} nowMs the server's clock @param {number} localMs */
-  paint(speech, expiresAt, nowMs, localMs) {
+  /** @param {I18n} i18n @param {number | null} expiresAt Unix seconds @param {number} nowMs the server's clock @param {number} localMs */
+  paint(i18n, expiresAt, nowMs, localMs) {
     const done = this.#doneUntilMs !== null && localMs < this.#doneUntilMs;
     const leftMs = expiresAt === null ? Infinity : expiresAt * 1000 - nowMs;
-    const due = leftMs < (this.#snoozed ? LAST_MS : AHEAD_MS) || this.#answer !== null;
+    const due = leftMs < (this.#snoozed ? URGENT_MS : NOTICE_MS) || this.#answer !== null;
     this.#form.hidden = !(done || due);
     if (expiresAt === null || this.#form.hidden) return;
     this.#controls.hidden = done;
-    this.#later.hidden = leftMs < LAST_MS;
-    this.#form.dataset.tone = done ? 'good' : leftMs < LAST_MS ? 'warn' : 'calm';
-    const time = speech.hour.format(expiresAt * 1000);
-    write(
+    this.#later.hidden = leftMs < URGENT_MS;
+    this.#form.dataset.tone = done ? 'good' : leftMs < URGENT_MS ? 'warn' : 'calm';
+    const time = i18n.hour.format(expiresAt * 1000);
+    setText(
       this.#words,
-      done
-        ? speech.say('renewed', { time })
-        : this.#answer
-          ? speech.say(this.#answer)
-          : speech.say('expiring', { time }),
+      done ? i18n.t('renewed', { time }) : this.#answer ? i18n.t(this.#answer) : i18n.t('expiring', { time }),
     );
-    write(
+    setText(
       this.#detail,
-      done
-        ? ''
-        : `${speech.say('expiring_in', { left: speech.span(Math.max(0, leftMs / 1000)) })} ${speech.say('expiring_how')}`,
+      done ? '' : `${i18n.t('expiring_in', { left: i18n.span(Math.max(0, leftMs / 1000)) })} ${i18n.t('expiring_how')}`,
     );
   }
 }
@@ -153,7 +147,7 @@ export class Renewal {
 /** A pasted link or token needs no further click. @param {HTMLInputElement} input @param {(token: string) => void} onToken */
 function onPaste(input, onToken) {
   input.addEventListener('paste', (event) => {
-    const token = tidy(event.clipboardData?.getData('text') ?? '');
+    const token = normalizeToken(event.clipboardData?.getData('text') ?? '');
     if (!token) return;
     event.preventDefault();
     onToken(token);

@@ -1,19 +1,19 @@
 /** The state of the connection, in words: a pill in the bar and a line under it. Said once per change, so a screen reader is not flooded. */
 
-import { find, html, mark, write } from '../ui/dom.js';
-import { obstacleWords } from './polling_notice.js';
+import { find, html, setData, setText } from '../ui/dom.js';
+import { obstacleText } from './polling_notice.js';
 
 /** @typedef {import('../link/connection.js').Link} Link */
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
-/** @typedef {import('../state/trust.js').Sight} Sight */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
+/** @typedef {import('../state/trust.js').Assessment} Assessment */
 /** @typedef {{link: Link, offline: boolean, silence: import('../state/silence.js').Silence | null}} Health */
 
 const RECOVERED_SHOWN_MS = 4000;
 /** From here on an outage is no hiccup. */
-const GRAVE_MS = 60_000;
+const SEVERE_AFTER_MS = 60_000;
 
-export class LinkView {
+export class LinkNotice {
   #pill = html('#link');
   #word = html('#link-word');
   #notice = html('#notice');
@@ -36,63 +36,63 @@ export class LinkView {
     return this.visible && this.#notice.dataset.tone !== 'good';
   }
 
-  /** @param {Health} health @param {Sight} sight @param {Speech} speech @param {number} localMs */
-  paint(health, sight, speech, localMs) {
+  /** @param {Health} health @param {Assessment} assessment @param {I18n} i18n @param {number} localMs */
+  paint(health, assessment, i18n, localMs) {
     const { link } = health;
-    const degraded = link.phase === 'live' && (sight.trouble === 'source' || sight.trouble === 'quiet');
-    mark(this.#pill, 'phase', degraded ? 'degraded' : link.phase);
-    mark(this.#pill, 'trouble', sight.trouble ?? 'none');
-    write(this.#word, pillWords(health, sight, speech));
-    const words = wordsOf(health, sight, speech);
-    if (words === null) this.#recover(sight, speech, localMs);
-    else this.#warn(health, words, sight, speech, localMs);
+    const degraded = link.phase === 'live' && (assessment.trouble === 'source' || assessment.trouble === 'quiet');
+    setData(this.#pill, 'phase', degraded ? 'degraded' : link.phase);
+    setData(this.#pill, 'trouble', assessment.trouble ?? 'none');
+    setText(this.#word, pillText(health, assessment, i18n));
+    const words = noticeText(health, assessment, i18n);
+    if (words === null) this.#recover(assessment, i18n, localMs);
+    else this.#warn(health, words, assessment, i18n, localMs);
   }
 
-  /** @param {Sight} sight @param {Speech} speech @param {number} localMs */
-  #recover({ trusted }, speech, localMs) {
+  /** @param {Assessment} assessment @param {I18n} i18n @param {number} localMs */
+  #recover({ trusted }, i18n, localMs) {
     if (this.alarmed && trusted) {
       this.#hideAtMs = localMs + RECOVERED_SHOWN_MS;
-      mark(this.#notice, 'tone', 'good');
-      write(this.#words, speech.say('say_recovered'));
-      write(this.#detail, '');
+      setData(this.#notice, 'tone', 'good');
+      setText(this.#words, i18n.t('notice_recovered'));
+      setText(this.#detail, '');
       this.#retry.hidden = true;
     }
     if (localMs >= this.#hideAtMs) this.#notice.hidden = true;
   }
 
-  /** @param {Health} health @param {string} words @param {Sight} sight @param {Speech} speech @param {number} localMs */
-  #warn({ link }, words, { nowMs, sinceMs }, speech, localMs) {
+  /** @param {Health} health @param {string} words @param {Assessment} assessment @param {I18n} i18n @param {number} localMs */
+  #warn({ link }, words, { nowMs, sinceMs }, i18n, localMs) {
     this.#notice.hidden = false;
     const lastedMs = sinceMs === null ? 0 : nowMs - sinceMs;
-    mark(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > GRAVE_MS ? 'bad' : 'warn');
-    write(this.#words, words);
-    const lasted = sinceMs === null ? '' : `(${speech.age(Math.max(0, lastedMs / 1000))})`;
+    setData(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > SEVERE_AFTER_MS ? 'bad' : 'warn');
+    setText(this.#words, words);
+    const lasted = sinceMs === null ? '' : `(${i18n.age(Math.max(0, lastedMs / 1000))})`;
     const next =
       link.retryAtMs === null
         ? ''
-        : speech.say('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
-    write(this.#detail, `${lasted} ${next}`.trim());
+        : i18n.t('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
+    setText(this.#detail, `${lasted} ${next}`.trim());
     this.#retry.hidden = link.phase !== 'waiting';
   }
 }
 
-/** @type {Partial<Record<import('../link/connection.js').Reason, Phrase>>} what `obstacleWords` does not name */
+/** @type {Partial<Record<import('../link/connection.js').Reason, MessageKey>>} what `obstacleText` does not name */
 const REASONS = {
-  start: 'say_connecting',
-  lost: 'say_lost',
-  silent: 'say_silent',
-  refused: 'say_refused',
-  busy: 'say_busy',
-  moving: 'say_moving',
-  restart: 'say_restart',
+  start: 'notice_connecting',
+  lost: 'notice_lost',
+  silent: 'notice_silent',
+  refused: 'notice_refused',
+  busy: 'notice_busy',
+  moving: 'notice_moving',
+  restart: 'notice_restart',
   token: 'gate_token',
-  forbidden: 'say_forbidden',
-  protocol: 'say_protocol',
+  forbidden: 'notice_forbidden',
+  protocol: 'notice_protocol',
 };
 
-/** What the notice says, without what changes every second; null where there is nothing to say. @param {Health} health @param {Sight} sight @param {Speech} speech */
-function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
-  const time = sinceMs === null ? null : speech.clock.format(sinceMs);
+/** What the notice says, without what changes every second; null where there is nothing to say. @param {Health} health @param {Assessment} assessment @param {I18n} i18n */
+function noticeText({ link, offline, silence }, { trouble, sinceMs }, i18n) {
+  const time = sinceMs === null ? null : i18n.clock.format(sinceMs);
   switch (trouble) {
     case 'start':
     case 'link': {
@@ -102,41 +102,41 @@ function wordsOf({ link, offline, silence }, { trouble, sinceMs }, speech) {
       )
         return null;
       const reason = offline
-        ? speech.say('say_offline')
-        : (obstacleWords(link, speech) ?? speech.say(REASONS[link.reason] ?? 'say_refused'));
+        ? i18n.t('notice_offline')
+        : (obstacleText(link, i18n) ?? i18n.t(REASONS[link.reason] ?? 'notice_refused'));
       if (time === null) return reason;
-      return `${reason} ${speech.say(link.phase === 'stopped' ? 'numbers_from' : 'no_news_since', { time })}`;
+      return `${reason} ${i18n.t(link.phase === 'stopped' ? 'numbers_from' : 'no_news_since', { time })}`;
     }
     case 'source':
-      return `${speech.say('say_degraded')}${time === null ? '' : ` ${speech.say('no_news_since', { time })}`}`;
+      return `${i18n.t('notice_degraded')}${time === null ? '' : ` ${i18n.t('no_news_since', { time })}`}`;
     case 'resuming':
-      return speech.say('say_resuming', { time: time ?? '' });
+      return i18n.t('notice_resuming', { time: time ?? '' });
     case 'silence':
     case 'some':
       if (!silence || time === null) return null;
-      return `${silence.rooms === silence.of ? speech.say('silence_all', { count: silence.of, time }) : speech.say('silence_some', { count: silence.rooms, total: silence.of, time })} ${speech.say('silence_why')}`;
+      return `${silence.rooms === silence.of ? i18n.t('silence_all', { count: silence.of, time }) : i18n.t('silence_some', { count: silence.rooms, total: silence.of, time })} ${i18n.t('silence_why')}`;
     default:
       return null;
   }
 }
 
-/** @param {Health} health @param {Sight} sight @param {Speech} speech */
-function pillWords({ link, offline }, { trouble, nowMs, sinceMs }, speech) {
-  const left = speech.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
+/** @param {Health} health @param {Assessment} assessment @param {I18n} i18n */
+function pillText({ link, offline }, { trouble, nowMs, sinceMs }, i18n) {
+  const left = i18n.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
   switch (trouble) {
     case null:
-      return speech.say(link.via === 'polling' ? 'link_polling' : 'link_live');
+      return i18n.t(link.via === 'polling' ? 'link_polling' : 'link_live');
     case 'source':
-      return speech.say('link_degraded');
+      return i18n.t('link_degraded');
     case 'resuming':
-      return speech.say('link_resuming');
+      return i18n.t('link_resuming');
     case 'quiet':
-      return speech.say('link_quiet', { age: left });
+      return i18n.t('link_quiet', { age: left });
     case 'late':
     case 'some':
     case 'silence':
-      return speech.say('link_no_readings', { age: left });
+      return i18n.t('link_no_readings', { age: left });
     default:
-      return speech.say(offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`);
+      return i18n.t(offline && link.phase !== 'stopped' ? 'link_offline' : `link_${link.phase}`);
   }
 }

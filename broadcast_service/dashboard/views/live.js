@@ -4,11 +4,11 @@ import { areDefault, arrange } from '../state/filters.js';
 import { statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
 import { Cards } from '../ui/cards.js';
-import { find, html, write } from '../ui/dom.js';
-import { earnedLately, HeatMap } from '../ui/heatmap.js';
+import { find, html, setText } from '../ui/dom.js';
+import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { Kpis } from '../ui/kpis.js';
-import { Tip } from '../ui/tip.js';
 import { Toolbar } from '../ui/toolbar.js';
+import { Tooltip } from '../ui/tooltip.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/filters.js').Filters} Filters */
@@ -29,7 +29,7 @@ export class LiveView {
   #kpis = new Kpis(html('#kpis'));
   #arrangeDue = true;
   /** @type {string} what the last arrangement said of the studio as a whole */
-  #saidOf = '';
+  #arrangedFor = '';
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
@@ -49,7 +49,7 @@ export class LiveView {
       this.#filter(next, onFilters),
     );
     this.cards = new Cards(html('#groups'), store, (id) => this.#nameGroup(id));
-    this.heat = new HeatMap(html('#heat'), store, new Tip(html('#tip'), () => moment().speech), moment, onRoom);
+    this.heat = new HeatMap(html('#heat'), store, new Tooltip(html('#tip'), () => moment().i18n), moment, onRoom);
     this.#clear.addEventListener('click', () => {
       this.toolbar.set({ ...this.toolbar.filters, search: '', platform: '', status: '' });
       this.#filter(this.toolbar.filters, onFilters);
@@ -81,7 +81,7 @@ export class LiveView {
   }
 
   /** The state of the link changed: what was called live may no longer be. */
-  retrust() {
+  trustChanged() {
     this.#totalsMs = this.#tickMs = 0;
   }
 
@@ -89,7 +89,7 @@ export class LiveView {
   paint(moment, localMs) {
     const { updated, flashed, added, removed } = this.store.takeChanges();
     if (removed.size > 0) this.cards.remove(removed);
-    if (added.size > 0 || removed.size > 0 || this.#saidOf !== this.#wholeOf(moment)) this.#arrangeDue = true;
+    if (added.size > 0 || removed.size > 0 || this.#arrangedFor !== this.#scopeState(moment)) this.#arrangeDue = true;
     if (this.#orderMoves() && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
     if (this.#arrangeDue) this.#arrange(moment, localMs);
     else this.cards.continueArranging(moment);
@@ -139,43 +139,43 @@ export class LiveView {
       feeds.values(),
       filters,
       status(true),
-      (feed) => earnedLately(feed, moment.asOfMs),
+      (feed) => earnedRecently(feed, moment.asOfMs),
       status(moment.trusted),
     );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
-    this.toolbar.offerPlatforms(feeds.values(), moment.speech);
+    this.toolbar.setPlatforms(feeds.values(), moment.i18n);
     this.cards.arrange(groups, moment);
     this.heat.arrange(moment);
     this.heat.match(shown);
-    this.#sayCount(shown.size, moment);
-    this.#saidOf = this.#wholeOf(moment);
+    this.#paintCount(shown.size, moment);
+    this.#arrangedFor = this.#scopeState(moment);
     this.#shown = shown.size;
   }
 
   /** What can change without any room: the first snapshot, even an empty one, the scope, and whether either can be believed. @param {Moment} moment */
-  #wholeOf({ trusted }) {
+  #scopeState({ trusted }) {
     return JSON.stringify([this.store.complete, trusted, this.store.scope]);
   }
 
   /** @param {number} shown @param {Moment} moment */
-  #sayCount(shown, { speech, trusted }) {
+  #paintCount(shown, { i18n, trusted }) {
     const total = this.store.feeds.size;
     const all = areDefault(this.toolbar.filters);
-    write(this.#count, all ? speech.say('shown', { count: shown }) : speech.say('shown_of', { count: shown, total }));
+    setText(this.#count, all ? i18n.t('shown', { count: shown }) : i18n.t('shown_of', { count: shown, total }));
     this.#empty.hidden = shown > 0 || !this.store.complete;
     this.#clear.hidden = all || total === 0;
     this.#emptySteps.hidden = total > 0 || !trusted;
-    write(this.#emptyTitle, speech.say(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
-    write(this.#emptyWords, total === 0 && trusted ? this.#scopeWords(speech) : '');
+    setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
+    setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
     html('#heat-section').hidden = total === 0;
   }
 
-  /** @param {import('../i18n/i18n.js').Speech} speech */
-  #scopeWords(speech) {
+  /** @param {import('../i18n/i18n.js').I18n} i18n */
+  #scopeText(i18n) {
     const { rooms, platforms } = this.store.scope ?? { rooms: ['*'], platforms: null };
-    if (rooms.includes('*') && platforms === null) return speech.say('nothing_yet_why');
-    const names = rooms.includes('*') ? speech.say('back') : rooms.join(', ');
-    return speech.say('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
+    if (rooms.includes('*') && platforms === null) return i18n.t('nothing_yet_why');
+    const names = rooms.includes('*') ? i18n.t('back') : rooms.join(', ');
+    return i18n.t('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
   }
 
   /** @param {Filters} filters @param {(filters: Filters) => void} onFilters */
@@ -186,10 +186,10 @@ export class LiveView {
 
   /** @param {string} id */
   #nameGroup(id) {
-    const { speech } = this.moment();
-    if (id === '') return speech.say('group_other');
+    const { i18n } = this.moment();
+    if (id === '') return i18n.t('group_other');
     return this.toolbar.filters.group === 'status'
-      ? speech.say(`status_${/** @type {import('../state/store.js').Status} */ (id)}`)
+      ? i18n.t(`status_${/** @type {import('../state/store.js').Status} */ (id)}`)
       : id;
   }
 }

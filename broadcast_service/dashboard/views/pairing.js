@@ -1,10 +1,10 @@
 /** A screen that asks to be signed in: six letters and a QR code, and the wait for somebody's approval. */
 
 import { SignInFailed } from '../link/signin.js';
-import { find, html, write } from '../ui/dom.js';
+import { find, html, setText } from '../ui/dom.js';
 
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 /** @typedef {import('../link/signin.js').Pairing} Pairing */
 /** @typedef {import('../link/signin.js').SignIn} SignIn */
 
@@ -22,8 +22,8 @@ export class PairingView {
   #onSignedIn;
   /** @type {Pairing | null} */
   #pairing = null;
-  /** @type {Phrase} */
-  #said = 'pairing_waiting';
+  /** @type {MessageKey} */
+  #stateKey = 'pairing_waiting';
   /** Counts starts: an answer to an earlier one is not about this one. */
   #run = 0;
   /** @type {any} */
@@ -65,11 +65,11 @@ export class PairingView {
       if (run !== this.#run) return;
       this.#pairing = pairing;
       this.#image.src = `api/signin/pairings/${pairing.letters}/qr.svg`;
-      this.#said = 'pairing_waiting';
+      this.#stateKey = 'pairing_waiting';
       this.#next(run, pairing.poll_seconds * 1000, () => this.#poll(run, pairing));
     } catch {
       if (run !== this.#run) return;
-      this.#said = 'pairing_unreachable';
+      this.#stateKey = 'pairing_unreachable';
       this.#next(run, RETRY_MS, () => this.#ask(run));
     }
     this.onChange();
@@ -87,7 +87,7 @@ export class PairingView {
       if (run !== this.#run) return;
       const status = error instanceof SignInFailed ? error.status : 0;
       if (status === 410) return void this.#ask(run);
-      this.#said = status === 403 ? 'pairing_refused' : 'pairing_unreachable';
+      this.#stateKey = status === 403 ? 'pairing_refused' : 'pairing_unreachable';
       this.#next(run, RETRY_MS, () => (status === 403 ? this.#ask(run) : this.#poll(run, pairing)));
       this.onChange();
     }
@@ -101,14 +101,14 @@ export class PairingView {
     }, afterMs);
   }
 
-  /** @param {Speech} speech */
-  paint(speech) {
+  /** @param {I18n} i18n */
+  paint(i18n) {
     if (!this.active) return;
     const letters = this.#pairing?.letters ?? '';
-    write(this.#letters, letters ? `${letters.slice(0, 3)} ${letters.slice(3)}` : '··· ···');
+    setText(this.#letters, letters ? `${letters.slice(0, 3)} ${letters.slice(3)}` : '··· ···');
     this.#letters.setAttribute('aria-label', letters.split('').join(' '));
-    write(this.#host, location.host);
+    setText(this.#host, location.host);
     this.#image.hidden = !letters;
-    write(this.#state, speech.say(this.#said));
+    setText(this.#state, i18n.t(this.#stateKey));
   }
 }

@@ -1,44 +1,44 @@
 /** Two calm lines under the bar: numbers that come by polling because no socket gets through, and a newer version of the page. */
 
-import { find, html, write } from '../ui/dom.js';
+import { find, html, setText } from '../ui/dom.js';
 
 /** @typedef {import('../link/connection.js').Link} Link */
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
-/** @type {Partial<Record<import('../link/connection.js').Reason, Phrase>>} */
-const OBSTACLES = {
-  blocked: 'say_blocked',
-  origin: 'say_origin',
-  path: 'say_path',
-  gateway: 'say_gateway',
-  redirect: 'say_redirect',
-  odd: 'say_odd',
-  full: 'say_full',
+/** @type {Partial<Record<import('../link/connection.js').Reason, MessageKey>>} */
+const OBSTACLE_KEYS = {
+  blocked: 'notice_blocked',
+  origin: 'notice_origin',
+  path: 'notice_path',
+  gateway: 'notice_gateway',
+  redirect: 'notice_redirect',
+  odd: 'notice_odd',
+  full: 'notice_full',
 };
 
-/** What refuses the socket, with the setting to change; null where nothing was found. @param {Link} link @param {Speech} speech */
-export function obstacleWords({ reason, setting, status }, speech) {
-  const phrase = OBSTACLES[reason];
-  if (!phrase) return null;
+/** What refuses the socket, with the setting to change; null where nothing was found. @param {Link} link @param {I18n} i18n */
+export function obstacleText({ reason, setting, status }, i18n) {
+  const key = OBSTACLE_KEYS[reason];
+  if (!key) return null;
   const values = {
     setting: setting ?? 'ALLOWED_ORIGINS',
     origin: location.origin,
     status: String(status ?? ''),
     path: new URL('ws/dashboard', document.baseURI).pathname,
   };
-  return speech.say(phrase, values);
+  return i18n.t(key, values);
 }
 
-export class Detour {
+export class PollingNotice {
   #line = html('#detour');
   #words = html('#detour-words');
 
-  /** @param {Link} link @param {Speech} speech */
-  paint(link, speech) {
+  /** @param {Link} link @param {I18n} i18n */
+  paint(link, i18n) {
     this.#line.hidden = link.via !== 'polling';
     if (this.#line.hidden) return;
-    write(this.#words, `${obstacleWords(link, speech) ?? speech.say('say_blocked')} ${speech.say('by_polling')}`);
+    setText(this.#words, `${obstacleText(link, i18n) ?? i18n.t('notice_blocked')} ${i18n.t('by_polling')}`);
   }
 }
 

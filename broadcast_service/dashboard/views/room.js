@@ -5,10 +5,10 @@ import { clockError } from '../state/lag.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { Chart } from '../ui/chart.js';
-import { find, html, mark, write, writeFigure } from '../ui/dom.js';
+import { find, html, setData, setFigure, setText } from '../ui/dom.js';
 import { download } from '../ui/download.js';
 import { measuredPoints } from '../ui/scales.js';
-import { offer } from '../ui/segmented.js';
+import { renderChoices } from '../ui/segmented.js';
 
 /** @typedef {import('../state/periods.js').Period} Period */
 /** @typedef {import('../ui/moment.js').Moment} Moment */
@@ -63,8 +63,8 @@ export class RoomView {
     this.#feed = feed;
     if (!feed) return;
     this.#period = periodNamed(query.get('period'), 'day');
-    write(html('#room-name'), feed.room);
-    write(html('#room-platform'), feed.platform);
+    setText(html('#room-name'), feed.room);
+    setText(html('#room-platform'), feed.platform);
     this.#timer = setInterval(() => void this.#load(), REFRESH_MS);
     void this.#load();
   }
@@ -85,29 +85,29 @@ export class RoomView {
   /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
   paint(moment) {
     if (!this.#feed) return;
-    const { speech, nowMs, asOfMs, trusted } = moment;
+    const { i18n, nowMs, asOfMs, trusted } = moment;
     const feed = this.store.feeds.get(feedKey(this.#feed.room, this.#feed.platform));
     const status = feed ? statusOf(feed, asOfMs, this.store, trusted) : 'expired';
-    mark(this.#section, 'status', status);
-    write(html('#room-badge'), speech.say(`status_${status}`));
-    mark(html('#room-badge'), 'explain', `explain_${status}`);
+    setData(this.#section, 'status', status);
+    setText(html('#room-badge'), i18n.t(`status_${status}`));
+    setData(html('#room-badge'), 'explain', `explain_${status}`);
     const clock = clockError(feed?.lag ?? null);
     html('#room-clock').hidden = clock === null;
-    write(html('#room-clock'), clock === null ? '' : clockWords(clock, speech));
+    setText(html('#room-clock'), clock === null ? '' : clockText(clock, i18n));
     html('#room-gone').hidden = feed !== undefined || !this.store.complete;
-    writeFigure(html('#room-tokens'), feed?.tokens ?? null, speech);
-    writeFigure(html('#room-viewers-now'), feed?.viewers ?? null, speech);
-    writeFigure(html('#room-tips'), feed?.tips ?? null, speech);
-    writeFigure(html('#room-goal'), feed?.goal ?? null, speech);
-    write(
+    setFigure(html('#room-tokens'), feed?.tokens ?? null, i18n);
+    setFigure(html('#room-viewers-now'), feed?.viewers ?? null, i18n);
+    setFigure(html('#room-tips'), feed?.tips ?? null, i18n);
+    setFigure(html('#room-goal'), feed?.goal ?? null, i18n);
+    setText(
       html('#room-goal-share'),
       feed?.goal
         ? feed.tokens === null
           ? '—'
-          : speech.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)
-        : speech.say('no_goal'),
+          : i18n.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)
+        : i18n.t('no_goal'),
     );
-    write(html('#room-age'), feed ? speech.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
+    setText(html('#room-age'), feed ? i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
   }
 
   async #load() {
@@ -116,8 +116,8 @@ export class RoomView {
     const { nowMs } = this.moment();
     const period = this.#period;
     const round = this.#round;
-    this.#offer();
-    this.#say('loading');
+    this.#renderChoices();
+    this.#showState('loading');
     const step = period === 'week' ? HOUR : QUARTER;
     try {
       const [history, report] = await Promise.all([
@@ -126,11 +126,11 @@ export class RoomView {
       ]);
       if (period !== this.#period || round !== this.#round) return;
       this.#shown = { history, report };
-      this.#say(null);
+      this.#showState(null);
       this.#draw();
     } catch (error) {
       if (period === this.#period && round === this.#round)
-        this.#say(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
+        this.#showState(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
     }
   }
 
@@ -140,41 +140,38 @@ export class RoomView {
     const span = spanOf(this.#period, this.moment().nowMs, 60);
     await this.api.historyCsv(room, platform, span).then(
       (blob) => download(blob, `${room}-${platform}.csv`),
-      () => this.#say('failed'),
+      () => this.#showState('failed'),
     );
   }
 
-  /** @param {import('../i18n/i18n.js').Phrase | null} phrase */
-  #say(phrase) {
-    const failed = phrase !== null && phrase !== 'loading';
+  /** @param {import('../i18n/i18n.js').MessageKey | null} key */
+  #showState(key) {
+    const failed = key !== null && key !== 'loading';
     this.#retry.hidden = !failed;
-    write(
-      this.#state,
-      phrase === null || (phrase === 'loading' && this.#shown) ? '' : this.moment().speech.say(phrase),
-    );
+    setText(this.#state, key === null || (key === 'loading' && this.#shown) ? '' : this.moment().i18n.t(key));
     this.#charts.hidden = !this.#shown;
     this.#charts.classList.toggle('dimmed', failed);
   }
 
-  #offer() {
-    const { speech } = this.moment();
-    offer(
+  #renderChoices() {
+    const { i18n } = this.moment();
+    renderChoices(
       this.#periods,
       'room-period',
-      PERIODS.map((period) => ({ value: period, words: speech.say(`range_${period}`) })),
+      PERIODS.map((period) => ({ value: period, words: i18n.t(`range_${period}`) })),
       this.#period,
     );
   }
 
   #draw() {
     if (!this.#shown) return;
-    const { speech } = this.moment();
+    const { i18n } = this.moment();
     const { history, report } = this.#shown;
     const { from, to, step, points } = history;
-    this.#offer();
-    const earned = speech.say(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
-    write(html('#room-earned-title'), earned);
-    write(html('#room-earned-total'), speech.number(report.total));
+    this.#renderChoices();
+    const earned = i18n.t(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
+    setText(html('#room-earned-title'), earned);
+    setText(html('#room-earned-total'), i18n.number(report.total));
     this.#earned.show(
       {
         kind: 'bars',
@@ -182,11 +179,11 @@ export class RoomView {
         toMs: to * 1000,
         stepMs: report.step * 1000,
         name: earned,
-        unit: speech.say('tokens'),
+        unit: i18n.t('tokens'),
         points: measuredPoints(report),
         openFromMs: openFrom(report.step, this.moment().nowMs),
       },
-      speech,
+      i18n,
     );
     const line = /** @type {const} */ ({
       kind: 'line',
@@ -197,21 +194,21 @@ export class RoomView {
     this.#viewers.show(
       {
         ...line,
-        name: speech.say('viewers'),
-        unit: speech.say('viewers'),
+        name: i18n.t('viewers'),
+        unit: i18n.t('viewers'),
         points: series(points, ({ viewers }) => viewers),
       },
-      speech,
+      i18n,
     );
     this.#balance.show(
       {
         ...line,
         fromZero: false,
-        name: speech.say('balance'),
-        unit: speech.say('tokens'),
+        name: i18n.t('balance'),
+        unit: i18n.t('tokens'),
         points: series(points, ({ tokens }) => tokens),
       },
-      speech,
+      i18n,
     );
   }
 }
@@ -224,7 +221,7 @@ function series(points, pick) {
   });
 }
 
-/** @param {number} seconds positive: behind @param {import('../i18n/i18n.js').Speech} speech */
-export function clockWords(seconds, speech) {
-  return speech.say(seconds > 0 ? 'clock_behind' : 'clock_ahead', { span: speech.span(Math.abs(seconds)) });
+/** @param {number} seconds positive: behind @param {import('../i18n/i18n.js').I18n} i18n */
+export function clockText(seconds, i18n) {
+  return i18n.t(seconds > 0 ? 'clock_behind' : 'clock_ahead', { span: i18n.span(Math.abs(seconds)) });
 }

@@ -1,10 +1,10 @@
 /** Signed-in screens: approve one that shows letters, see which there are, sign one out. */
 
-import { browserName, SignInFailed, tidyLetters } from '../link/signin.js';
-import { find, html, write } from '../ui/dom.js';
+import { browserName, normalizeLetters, SignInFailed } from '../link/signin.js';
+import { find, html, setText } from '../ui/dom.js';
 
-/** @typedef {import('../i18n/i18n.js').Speech} Speech */
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 /** @typedef {import('../link/signin.js').Screen} Screen */
 /** @typedef {import('../link/signin.js').SignIn} SignIn */
 /** @typedef {import('../link/signin.js').WaitingScreen} WaitingScreen */
@@ -22,16 +22,16 @@ export class ScreensView {
   #days = find(document, '#pair-days', HTMLSelectElement);
   /** @type {SignIn} */
   #signIn;
-  /** @type {() => Speech} */
-  #speech;
+  /** @type {() => I18n} */
+  #i18n;
   #letters = '';
   /** @type {WaitingScreen | null} */
   #waiting = null;
 
-  /** @param {SignIn} signIn @param {() => Speech} speech */
-  constructor(signIn, speech) {
+  /** @param {SignIn} signIn @param {() => I18n} i18n */
+  constructor(signIn, i18n) {
     this.#signIn = signIn;
-    this.#speech = speech;
+    this.#i18n = i18n;
     html('#screens-close').addEventListener('click', () => this.#dialog.close());
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -58,7 +58,7 @@ export class ScreensView {
     this.#waiting = null;
     this.#approval.hidden = true;
     this.#name.value = '';
-    this.#say('');
+    this.#showMessage('');
   }
 
   async #load() {
@@ -67,20 +67,20 @@ export class ScreensView {
     } catch (error) {
       this.#list.replaceChildren();
       this.#empty.hidden = false;
-      write(this.#empty, this.#speech().say(phraseOf(error, 'screens_failed')));
+      setText(this.#empty, this.#i18n().t(phraseOf(error, 'screens_failed')));
     }
   }
 
   /** @param {Screen[]} screens */
   #show(screens) {
-    const speech = this.#speech();
+    const i18n = this.#i18n();
     this.#empty.hidden = screens.length > 0;
-    write(this.#empty, speech.say('screens_none'));
-    this.#list.replaceChildren(...screens.map((screen) => this.#row(screen, speech)));
+    setText(this.#empty, i18n.t('screens_none'));
+    this.#list.replaceChildren(...screens.map((screen) => this.#row(screen, i18n)));
   }
 
-  /** @param {Screen} screen @param {Speech} speech */
-  #row(screen, speech) {
+  /** @param {Screen} screen @param {I18n} i18n */
+  #row(screen, i18n) {
     const row = document.createElement('li');
     const text = document.createElement('div');
     const title = document.createElement('strong');
@@ -91,7 +91,7 @@ export class ScreensView {
       screen.name ? browserName(screen.browser) : '',
       screen.subject,
       screen.address,
-      speech.say('screens_until', { date: speech.moment.format(screen.expires_at * 1000) }),
+      i18n.t('screens_until', { date: i18n.moment.format(screen.expires_at * 1000) }),
     ]
       .filter(Boolean)
       .join(' · ');
@@ -99,14 +99,14 @@ export class ScreensView {
     row.append(text);
     if (screen.this) {
       const own = document.createElement('em');
-      own.textContent = speech.say('screens_this');
+      own.textContent = i18n.t('screens_this');
       row.append(own);
       return row;
     }
     const button = document.createElement('button');
     button.type = 'button';
-    button.textContent = speech.say('screens_end');
-    button.setAttribute('aria-label', `${speech.say('screens_end')}: ${title.textContent}`);
+    button.textContent = i18n.t('screens_end');
+    button.setAttribute('aria-label', `${i18n.t('screens_end')}: ${title.textContent}`);
     button.addEventListener('click', () => {
       button.disabled = true;
       void this.#end(screen.screen_id);
@@ -124,7 +124,7 @@ export class ScreensView {
 
   /** @param {string} typed */
   async #look(typed) {
-    const letters = tidyLetters(typed);
+    const letters = normalizeLetters(typed);
     this.#forget();
     if (!letters) return this.#refuse('pair_malformed');
     try {
@@ -135,7 +135,7 @@ export class ScreensView {
     this.#letters = letters;
     this.#approval.hidden = false;
     const { browser, address } = this.#waiting;
-    write(this.#about, this.#speech().say('pair_about', { browser: browserName(browser), address }));
+    setText(this.#about, this.#i18n().t('pair_about', { browser: browserName(browser), address }));
     this.#name.focus();
   }
 
@@ -149,26 +149,26 @@ export class ScreensView {
     }
     this.#forget();
     this.#input.value = '';
-    this.#say(approve ? 'pair_approved' : 'pair_refused');
+    this.#showMessage(approve ? 'pair_approved' : 'pair_refused');
     this.#input.focus();
     void this.#load();
   }
 
-  /** @param {Phrase} phrase */
-  #refuse(phrase) {
-    this.#say(phrase);
+  /** @param {MessageKey} key */
+  #refuse(key) {
+    this.#showMessage(key);
     this.#input.setAttribute('aria-invalid', 'true');
     this.#input.focus();
   }
 
-  /** @param {Phrase | ''} phrase */
-  #say(phrase) {
+  /** @param {MessageKey | ''} key */
+  #showMessage(key) {
     this.#input.removeAttribute('aria-invalid');
-    write(this.#error, phrase ? this.#speech().say(phrase) : '');
+    setText(this.#error, key ? this.#i18n().t(key) : '');
   }
 }
 
-/** @param {unknown} error @param {Phrase} otherwise @returns {Phrase} */
+/** @param {unknown} error @param {MessageKey} otherwise @returns {MessageKey} */
 function phraseOf(error, otherwise) {
   const status = error instanceof SignInFailed ? error.status : 0;
   if (status === 0 || status >= 500) return 'signin_unreachable';

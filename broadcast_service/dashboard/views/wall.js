@@ -5,10 +5,10 @@
 
 import { find, html } from '../ui/dom.js';
 
-const TURN_EVERY_MS = 15_000;
-const LEAVE_ALONE_MS = 30_000;
+const PAGE_INTERVAL_MS = 15_000;
+const IDLE_BEFORE_PAGING_MS = 30_000;
 /** Beyond this many rooms no type that fits can be read. */
-const MOST_THAT_FIT = 150;
+const MAX_ROOMS_THAT_FIT = 150;
 const STEPS = 8;
 
 export class Wall {
@@ -58,7 +58,7 @@ export class Wall {
     if (!this.on || (this.#held && !this.#fits)) return;
     const { style } = document.documentElement;
     const [least, most] = [Math.max(13, innerWidth * 0.006), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
-    for (let step = STEPS; step >= 0 && rooms <= MOST_THAT_FIT; step--) {
+    for (let step = STEPS; step >= 0 && rooms <= MAX_ROOMS_THAT_FIT; step--) {
       style.setProperty('--wall', `${least + ((most - least) * step) / STEPS}px`);
       if (document.documentElement.scrollHeight <= innerHeight) {
         this.#fits = true;
@@ -88,7 +88,7 @@ export class Wall {
     else delete document.documentElement.dataset.wall;
     this.#button.setAttribute('aria-pressed', String(on));
     clearInterval(this.#turning);
-    if (on) this.#turning = setInterval(() => this.#turn(), TURN_EVERY_MS);
+    if (on) this.#turning = setInterval(() => this.#turn(), PAGE_INTERVAL_MS);
     if (on && fullScreen) void document.documentElement.requestFullscreen?.().catch(() => {});
     if (!on && document.fullscreenElement) void document.exitFullscreen();
     if (on) void this.#stayAwake();
@@ -98,7 +98,7 @@ export class Wall {
   }
 
   #turn() {
-    if (this.#held || Date.now() - this.#touchedMs < LEAVE_ALONE_MS) return;
+    if (this.#held || Date.now() - this.#touchedMs < IDLE_BEFORE_PAGING_MS) return;
     const { scrollHeight, clientHeight } = document.documentElement;
     const atEnd = scrollY + clientHeight >= scrollHeight - 4;
     scrollTo({ top: atEnd ? 0 : scrollY + clientHeight * 0.85, behavior: 'smooth' });

@@ -1,17 +1,17 @@
 /** The small box that explains what is pointed at or focused: a square of the heat map, or any element marked `data-explain`. */
 
-import { write } from './dom.js';
+import { setText } from './dom.js';
 
-/** @typedef {import('../i18n/i18n.js').Phrase} Phrase */
+/** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
-export class Tip {
+export class Tooltip {
   /** @type {Element | null} */
   #anchor = null;
 
-  /** @param {HTMLElement} box @param {() => import('../i18n/i18n.js').Speech} speech */
-  constructor(box, speech) {
+  /** @param {HTMLElement} box @param {() => import('../i18n/i18n.js').I18n} i18n */
+  constructor(box, i18n) {
     this.box = box;
-    this.speech = speech;
+    this.i18n = i18n;
     for (const type of ['pointerover', 'focusin', 'click'])
       document.addEventListener(type, (event) => this.#explain(event.target));
     document.addEventListener('keydown', (event) => {
@@ -25,7 +25,7 @@ export class Tip {
     this.#anchor = anchor;
     while (this.box.children.length < lines.length)
       this.box.append(document.createElement(this.box.children.length > 0 ? 'span' : 'b'));
-    for (const [i, line] of [...this.box.children].entries()) write(line, lines[i] ?? '');
+    for (const [i, line] of [...this.box.children].entries()) setText(line, lines[i] ?? '');
     this.box.firstElementChild?.setAttribute('translate', 'key' in anchor.dataset ? 'no' : 'yes'); // a room's name is no word
     anchor.setAttribute('aria-describedby', this.box.id);
     this.box.hidden = false;
@@ -42,7 +42,7 @@ export class Tip {
   #explain(target) {
     const anchor = target instanceof Element ? target.closest('[data-explain]') : null;
     if (anchor instanceof HTMLElement && anchor !== this.#anchor) {
-      this.show(anchor, [anchor.textContent ?? '', this.speech().say(/** @type {Phrase} */ (anchor.dataset.explain))]);
+      this.show(anchor, [anchor.textContent ?? '', this.i18n().t(/** @type {MessageKey} */ (anchor.dataset.explain))]);
     } else if (!anchor && this.#anchor?.hasAttribute('data-explain')) this.hide();
   }
 
