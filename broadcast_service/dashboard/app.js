@@ -153,7 +153,7 @@ function handleEvents(events) {
   schedule();
 }
 
-/** @param {import('./link/connection.js').Link} link */
+/** @param {import('./link/types.js').Link} link */
 function followLink({ phase, reason, via }) {
   live.trustChanged();
   const state = `${phase} ${via}`;
@@ -327,7 +327,7 @@ function draw() {
   if (entered) detour.paint(connection.link, i18n);
   updateOffer.paint(update.isDue);
   if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.lastMessageAtMs ?? 0) > ASK_AFTER_MS)
-    connection.ask();
+    connection.ping();
   wall.hold(entered && linkView.visible);
   gate.paint(i18n);
   pairing.paint(i18n);

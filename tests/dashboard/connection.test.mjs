@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs, parseFrame } from '../../broadcast_service/dashboard/link/connection.js';
+import { backoffMs } from '../../broadcast_service/dashboard/link/backoff.js';
+import { parseFrame } from '../../broadcast_service/dashboard/link/socket_session.js';
 import { connect, settle } from './scripted.mjs';
 
 test('the token travels as a subprotocol and never in the URL', () => {
@@ -187,7 +188,7 @@ test('asking again and again neither repeats the ping nor puts off the end', () 
   const { latest, clock, connection } = connect();
   latest().greet();
   for (let i = 0; i < 3; i++) {
-    connection.ask();
+    connection.ping();
     clock.pass(1000);
   }
   assert.deepEqual([latest().sent.length, connection.link.reason], [1, 'silent']);

@@ -79,7 +79,7 @@ const problem = (status, members = {}, headers = {}) =>
 const verdictFor = (/** @type {Response} */ response) =>
   probe('ws/dashboard', 't', { ask: scripted(() => response).ask, now: () => 0 });
 
-/** @type {[string, Response, import('../../broadcast_service/dashboard/link/connection.js').Probe][]} */
+/** @type {[string, Response, import('../../broadcast_service/dashboard/link/types.js').Probe][]} */
 const ANSWERS = [
   ['nothing stands against a socket', problem(426, { code: 'upgrade_required' }), { verdict: 'ok' }],
   ['the token', problem(401), { verdict: 'token' }],

@@ -3,7 +3,7 @@
 import { Connection } from '../../broadcast_service/dashboard/link/connection.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/link/messages.js').ServerEvent} ServerEvent */
-/** @typedef {import('../../broadcast_service/dashboard/link/connection.js').Probe} Probe */
+/** @typedef {import('../../broadcast_service/dashboard/link/types.js').Probe} Probe */
 
 export class Clock {
   nowMs = 1_764_000_000_000;

@@ -4,7 +4,7 @@ import { Store, statusOf } from '../../broadcast_service/dashboard/state/store.j
 import { totalsOf } from '../../broadcast_service/dashboard/state/totals.js';
 import { TrustMonitor } from '../../broadcast_service/dashboard/state/trust.js';
 
-/** @typedef {import('../../broadcast_service/dashboard/link/connection.js').Link} Link */
+/** @typedef {import('../../broadcast_service/dashboard/link/types.js').Link} Link */
 const START = 1_764_000_000; // a whole minute
 
 /** A studio whose clock the test turns: rooms report every five seconds, the server sends a heartbeat every ten. */

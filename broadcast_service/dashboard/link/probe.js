@@ -6,7 +6,7 @@
 import { credentials } from './credentials.js';
 import { discard, timeoutSignal } from './timeout.js';
 
-/** @typedef {import('./connection.js').Probe} Probe */
+/** @typedef {import('./types.js').Probe} Probe */
 
 const MAX_WAIT_MS = 60_000;
 

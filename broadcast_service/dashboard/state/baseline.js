@@ -20,7 +20,7 @@ export class Baseline {
 
   /**
    * @param {import('../link/api.js').Api} api @param {Store} store
-   * @param {import('../link/connection.js').Timers} timers @param {() => number} random
+   * @param {import('../link/types.js').Timers} timers @param {() => number} random
    * @param {() => void} onSettled
    */
   constructor(api, store, timers, random, onSettled) {

@@ -5,11 +5,11 @@
  * the last moment that was known, and only ages grow.
  */
 
-import { HEARTBEAT_GRACE_MS } from '../link/connection.js';
+import { HEARTBEAT_GRACE_MS } from '../link/socket_session.js';
 import { lastSeenAt } from './lag.js';
 import { statusOf } from './store.js';
 
-/** @typedef {import('../link/connection.js').Link} Link */
+/** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('./store.js').Store} Store */
 /**
  * What keeps the page from being sure: nothing was reported yet, the link is down, a heartbeat is missing, the server's source is lost, all rooms

@@ -21,7 +21,7 @@ export class Update {
    * @param {import('./storage.js').SafeStorage} world.storage of the tab
    * @param {() => boolean} world.mayReload whether nobody uses the page, and a reload would find the token
    * @param {() => Promise<void>} world.reload
-   * @param {import('../link/connection.js').Timers} world.timers @param {() => number} world.random
+   * @param {import('../link/types.js').Timers} world.timers @param {() => number} world.random
    */
   constructor(world) {
     this.world = world;

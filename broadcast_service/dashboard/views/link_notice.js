@@ -3,7 +3,7 @@
 import { find, html, setData, setText } from '../ui/dom.js';
 import { obstacleText } from './polling_notice.js';
 
-/** @typedef {import('../link/connection.js').Link} Link */
+/** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 /** @typedef {import('../state/trust.js').Assessment} Assessment */
@@ -76,7 +76,7 @@ export class LinkNotice {
   }
 }
 
-/** @type {Partial<Record<import('../link/connection.js').Reason, MessageKey>>} what `obstacleText` does not name */
+/** @type {Partial<Record<import('../link/types.js').Reason, MessageKey>>} what `obstacleText` does not name */
 const REASONS = {
   start: 'notice_connecting',
   lost: 'notice_lost',

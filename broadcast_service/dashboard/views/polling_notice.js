@@ -2,11 +2,11 @@
 
 import { find, html, setText } from '../ui/dom.js';
 
-/** @typedef {import('../link/connection.js').Link} Link */
+/** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
-/** @type {Partial<Record<import('../link/connection.js').Reason, MessageKey>>} */
+/** @type {Partial<Record<import('../link/types.js').Reason, MessageKey>>} */
 const OBSTACLE_KEYS = {
   blocked: 'notice_blocked',
   origin: 'notice_origin',
