@@ -1,14 +1,14 @@
-/** Where the page is put together: token, connection, store and views, and the one loop that draws. */
+/** Puts the page together: link, state and views, and the one loop that draws. */
 
+import { Access } from './access.js';
 import { chooseLanguage, I18n, LANGUAGES, translate } from './i18n/i18n.js';
 import { Api } from './link/api.js';
 import { Connection } from './link/connection.js';
 import { poll } from './link/poll.js';
 import { probe } from './link/probe.js';
-import { SignIn, SignInFailed } from './link/signin.js';
 import { timeoutSignal } from './link/timeout.js';
-import { clearToken, initialLink, saveToken, storedToken, survivesReload, takeLink } from './link/token.js';
-import { hrefOf, readRoute, writeRoute } from './router.js';
+import { initialLink } from './link/token.js';
+import { hrefOf, Router, routeOfClick } from './router.js';
 import { Baseline } from './state/baseline.js';
 import { readFilters, writeFilters } from './state/filters.js';
 import { ownerOf, saveRecent, takeRecent } from './state/recent_earnings.js';
@@ -16,437 +16,287 @@ import { storageOf } from './state/storage.js';
 import { Store } from './state/store.js';
 import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
+import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { AnalyticsView } from './views/analytics.js';
-import { Gate, Renewal } from './views/gate.js';
-import { legend } from './views/legend.js';
+import { connectLegend } from './views/legend.js';
 import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
-import { PairingView } from './views/pairing.js';
-import { PollingNotice, UpdateOffer } from './views/polling_notice.js';
-import { Replacement } from './views/replacement.js';
+import { PollingNotice } from './views/polling_notice.js';
 import { RoomView } from './views/room.js';
-import { ScreensView } from './views/screens.js';
+import { UpdateOffer } from './views/update_offer.js';
 import { Wall } from './views/wall.js';
 
-/** @typedef {import('./router.js').Route} Route */
+/** @typedef {import('./link/messages.js').ServerEvent} ServerEvent */
 
-/** @type {{link: string, fit: boolean, started: () => void}} what first.js found */
-const first = /** @type {any} */ (window).studioPulse;
-if (!first.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
+/** @type {{link: string, fit: boolean, started: () => void}} what boot/first.js found */
+const boot = /** @type {any} */ (window).studioPulse;
+if (!boot.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
 
-/** Where readings are missing the link is asked instead of waited for, once nothing was heard for so long. */
-const DOUBTS = /** @type {import('./state/trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
-const ASK_AFTER_MS = 5000;
+/** In these states, where readings are missing, the server is pinged once it has sent nothing for a while. */
+const DOUBTFUL = /** @type {import('./state/trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
+const PING_AFTER_MS = 5000;
+const RELOAD_RETRY_MS = 5000;
 
 const settings = storageOf(() => localStorage);
-const place = { location, history, storage: storageOf(() => sessionStorage) };
+const tab = { location, history, storage: storageOf(() => sessionStorage) };
 const timers = {
   now: Date.now,
   set: (/** @type {() => void} */ run, /** @type {number} */ ms) => setTimeout(run, ms),
   clear: (/** @type {any} */ timer) => clearTimeout(timer),
 };
-const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 const languageSelect = find(document, '#language', HTMLSelectElement);
-const queryNow = () => new URLSearchParams(location.search);
 /** Some browsers and extensions leave it undefined. */
 const languages = navigator.languages ?? [];
 const store = new Store();
 let i18n = new I18n(chooseLanguage([settings.getItem('studio-pulse.language') ?? '', ...languages]), languages);
-let route = readRoute(queryNow());
-let entered = false;
-let scheduled = false;
-/** The last state of the link that was followed. */
+let drawScheduled = false;
+/** The last state of the link that was handled. */
 let linkState = '';
-/** Letters of a screen that waits for approval, until somebody is signed in here. */
-let waitingLetters = '';
 /** A renewed token may see other rooms; whether it does shows by a snapshot. */
-let mayNarrow = false;
+let scopeMayHaveChanged = false;
 
+const router = new Router(() => {
+  live.setFilters(readFilters(router.query));
+  show();
+});
 const connection = new Connection({
   url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/u, 'ws').replace(/[?#].*$/u, ''), // beside the page, whatever path a proxy gives it
   openSocket: (url, protocols) => new WebSocket(url, protocols),
-  probe: ask,
+  probe: probeToken,
   poll: (token) => poll('api/tracking/telemetry', token),
   timers,
   random: Math.random,
   onEvents: handleEvents,
-  onLink: followLink,
-  onRenewal: (token, accepted) => (accepted ? saveToken(place, token) : void startAfresh(token)),
+  onLink: handleLink,
+  onRenewal: (token, accepted) => access.handleRenewal(token, accepted),
 });
-/** Why a token opens no socket, if anything stands against it. @param {string} token */
-function ask(token) {
-  return probe('ws/dashboard', token, { origin: location.origin });
-}
-
-const watch = new TrustMonitor(store);
-const health = () => ({ link: connection.link, silence: store.silence, offline: !navigator.onLine });
-const moment = () => ({ ...watch.assess(connection.link, Date.now()), i18n, calm: calm.matches });
-
-const currentMinute = () => Math.floor(store.clock.now(Date.now()) / 60_000);
+const trust = new TrustMonitor(store);
+const moment = () => ({ ...trust.assess(connection.link, Date.now()), i18n, calm: reducedMotion.matches });
 const api = new Api(() => connection.token);
-const baseline = new Baseline(api, store, timers, Math.random, schedule);
-const signIn = new SignIn(() => connection.token);
-const gate = new Gate(enterPasted, () => pairing.start());
-const pairing = new PairingView(
-  signIn,
-  () => enter(''),
-  () => {
-    gate.cover(pairing.active);
-    schedule();
-  },
-);
-const screens = new ScreensView(signIn, () => i18n);
-const replacement = new Replacement();
-const renewal = new Renewal(renew);
-legend();
-const detour = new PollingNotice();
+const baseline = new Baseline(api, store, timers, Math.random, scheduleDraw);
+const access = new Access({
+  tab,
+  connection,
+  i18n: () => i18n,
+  probe: probeToken,
+  onSwitch: clearRooms,
+  onShow: show,
+  onChange: scheduleDraw,
+});
+const pollingNotice = new PollingNotice();
+const linkNotice = new LinkNotice(() => connection.wake());
+const updateOffer = new UpdateOffer(() => void reload());
 const update = new Update({
   build: find(document, 'meta[name="studio-pulse-build"]', HTMLMetaElement).content,
-  storage: place.storage,
-  mayReload: () => (wall.on || document.hidden) && (!entered || survivesReload(place)),
+  storage: tab.storage,
+  mayReload: () => (wall.on || document.hidden) && access.survivesReload,
   reload,
   timers,
   random: Math.random,
 });
-const updateOffer = new UpdateOffer(() => void reload());
-const linkView = new LinkNotice(() => connection.wake());
-const live = new LiveView(store, readFilters(queryNow()), moment, {
+const live = new LiveView(store, readFilters(router.query), moment, {
   onFilters: (filters) => {
-    inQuery((query) => writeFilters(filters, query));
-    schedule();
+    router.updateQuery((query) => writeFilters(filters, query));
+    scheduleDraw();
   },
   onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
   onShown: (rooms) => wall.fit(rooms),
 });
 const analytics = new AnalyticsView(api, moment, (period, platform) =>
-  inQuery((query) => {
+  router.updateQuery((query) => {
     query.set('period', period);
     if (platform) query.set('of', platform);
     else query.delete('of');
   }),
 );
-const room = new RoomView(store, api, moment, (period) => inQuery((query) => query.set('period', period)));
+const room = new RoomView(store, api, moment, (period) => router.updateQuery((query) => query.set('period', period)));
 const wall = new Wall((on) => {
-  inQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
-  nameWallButton();
+  router.updateQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
+  labelWallButton();
 });
 
-/** @param {import('./link/messages.js').ServerEvent[]} events */
+/** Why a token opens no socket, if anything refuses it. @param {string} token */
+function probeToken(token) {
+  return probe('ws/dashboard', token, { origin: location.origin });
+}
+
+/** @param {ServerEvent[]} events */
 function handleEvents(events) {
   const now = Date.now();
-  const upstream = store.upstream;
-  for (const event of events) {
-    store.apply(event, now);
-    if (event.event_type === 'HELLO') renewal.begin(now);
-    if (event.event_type === 'HELLO') {
-      for (const [minute, amount] of takeRecent(place.storage, ownerOf(connection.token, store), currentMinute()))
-        store.ledger.add(minute, amount);
-    }
-    if (event.event_type === 'HELLO') update.compare(event.build);
-    if (event.event_type === 'TOKEN_RENEWED') renewal.confirm(now);
-    if (event.event_type === 'TOKEN_RENEWED') mayNarrow = true;
-    if (event.event_type === 'SYNC' && event.snapshot && mayNarrow) otherRooms();
-  }
+  const { upstream } = store;
+  for (const event of events) handleEvent(event, now);
   if (upstream !== store.upstream) live.trustChanged();
-  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // what came in meanwhile, without waiting for the next time
-  schedule();
+  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // fetches what was committed meanwhile, without waiting for the next time
+  scheduleDraw();
+}
+
+/** @param {ServerEvent} event @param {number} localMs */
+function handleEvent(event, localMs) {
+  store.apply(event, localMs);
+  switch (event.event_type) {
+    case 'HELLO':
+      access.sessionChanged('HELLO', localMs);
+      for (const [minute, amount] of takeRecent(tab.storage, ownerOf(connection.token, store), currentMinute()))
+        store.ledger.add(minute, amount);
+      update.compare(event.build);
+      break;
+    case 'TOKEN_RENEWED':
+      access.sessionChanged('TOKEN_RENEWED', localMs);
+      scopeMayHaveChanged = true;
+      break;
+    case 'SYNC':
+      if (event.snapshot && scopeMayHaveChanged) resetReports();
+  }
 }
 
 /** @param {import('./link/types.js').Link} link */
-function followLink({ phase, reason, via }) {
+function handleLink({ phase, reason, via }) {
   live.trustChanged();
   const state = `${phase} ${via}`;
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) baseline.start();
   else if (phase !== 'live') baseline.stop();
   linkState = state;
   if (reason === 'protocol') update.outdated();
-  const shut = phase === 'stopped' && (reason === 'token' || reason === 'forbidden');
-  if (shut) leave(reason === 'token' ? 'gate_token' : 'gate_forbidden');
-  schedule();
+  if (phase === 'stopped' && reason === 'token') access.leave('gate_token');
+  if (phase === 'stopped' && reason === 'forbidden') access.leave('gate_forbidden');
+  scheduleDraw();
 }
 
-/** Over the open socket where there is one: nothing on the screen moves. @param {string} token */
-function renew(token) {
-  renewal.wait();
-  if (connection.token === '') void signIn.withToken(token, true).catch(() => undefined); // the cookie is renewed with the session
-  if (!connection.renew(token)) void startAfresh(token);
-  schedule();
+function currentMinute() {
+  return Math.floor(store.clock.now(Date.now()) / 60_000);
 }
 
-/** A token that could not continue the session may still begin one: for another subject, or because the link is down. @param {string} token */
-async function startAfresh(token) {
-  const { verdict } = await ask(token);
-  if (verdict !== 'token' && verdict !== 'forbidden' && verdict !== 'unreachable') return enter(token);
-  if (!entered) return;
-  saveToken(place, connection.token);
-  renewal.refuse(verdict === 'unreachable' ? 'renew_unreachable' : 'renew_refused');
-  schedule();
-}
-
-/** Sums and reports of the rooms before are not about these. */
-function otherRooms() {
-  mayNarrow = false;
+/** Sums and reports of the rooms of the former scope are not about the rooms of this one. */
+function resetReports() {
+  scopeMayHaveChanged = false;
   store.resetEarnings();
   baseline.start();
   for (const view of [analytics, room]) view.clear();
   show();
 }
 
-/** @param {string} token */
-function enter(token) {
-  saveToken(place, token);
-  forgetRooms();
-  gate.close();
-  entered = true;
-  connection.start(token);
-  show();
-  void signIn.current().then(
-    (access) => {
-      html('#screens-open').hidden = !(entered && access?.manages);
-    },
-    () => undefined,
-  );
-  if (waitingLetters) screens.open(waitingLetters);
-  waitingLetters = '';
-}
-
-/** A pasted token opens this tab; on a screen that stays signed in it is exchanged for a session cookie first. @param {string} token @param {boolean} keep */
-async function enterPasted(token, keep) {
-  try {
-    if (keep) await signIn.withToken(token, true);
-    if (keep && (await signIn.current())?.screen_id) return enter('');
-  } catch (error) {
-    if (error instanceof SignInFailed && error.status === 401) return leave('gate_token');
-  }
-  enter(token); // where the browser keeps no cookie, or the server cannot be reached, the token itself will do
-}
-
-/**
- * The access this browser has, from its tab or its cookie: null when it has none. While the server cannot be asked, it may have one.
- * @returns {Promise<string | null>}
- */
-async function existingAccess() {
-  const token = storedToken(place);
-  if (entered || token !== null) return entered ? connection.token : token;
-  try {
-    return (await signIn.current()) ? '' : null;
-  } catch {
-    return '';
-  }
-}
-
-/** Begins with what a link brought, if anything. A link never replaces a working access unasked. @param {import('./link/token.js').Link | null} link */
-async function begin(link) {
-  if (link && !link.value)
-    return entered ? undefined : leave(link.kind === 'token' ? 'gate_malformed' : 'gate_link_used');
-  const existing = link?.kind === 'token' && storedToken(place) === link.value ? null : await existingAccess();
-  if (link?.kind === 'pair') waitingLetters = link.value;
-  if (!link || link.kind === 'pair') return existing === null ? leave(link ? 'gate_pair' : null) : resume(existing);
-  if (existing !== null && !(await replacement.ask())) return resume(existing);
-  if (link.kind === 'token') return (entered ? renew : enter)(link.value);
-  try {
-    await signIn.withCode(link.value, true);
-    enter('');
-  } catch (error) {
-    const used = error instanceof SignInFailed && error.status === 410;
-    if (existing !== null) return resume(existing);
-    leave(used ? 'gate_link_used' : 'gate_link_failed');
-  }
-}
-
-/** @param {string} token */
-function resume(token) {
-  if (!entered) return enter(token);
-  if (waitingLetters) screens.open(waitingLetters);
-  waitingLetters = '';
-}
-
-/** @param {import('./i18n/i18n.js').MessageKey | null} problem */
-function leave(problem) {
-  clearToken(place);
-  forgetRooms();
-  renewal.dismiss();
-  entered = false;
-  show();
-  gate.open(problem);
-  schedule();
-}
-
-/** What one token may see is not the next one's to know. */
-function forgetRooms() {
+/** Removes everything of the rooms from the page: another access may not see them. */
+function clearRooms() {
   store.clear();
   for (const view of [live, analytics, room]) view.clear();
 }
 
-/** Shows the view of the current route, or none before a token is there. */
+/** Shows the view of the current route, or none before the page is signed in. */
 function show() {
-  live.show(entered && route.view === 'live');
-  analytics.show(entered && route.view === 'analytics', queryNow());
-  room.show(entered && route.view === 'room' ? route : null, queryNow());
-  for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !entered;
-  if (!entered) html('#screens-open').hidden = true;
+  const { route, query } = router;
+  const { signedIn } = access;
+  live.show(signedIn && route.view === 'live');
+  analytics.show(signedIn && route.view === 'analytics', query);
+  room.show(signedIn && route.view === 'room' ? route : null, query);
+  for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !signedIn;
   for (const view of /** @type {const} */ (['live', 'analytics'])) {
-    const link = find(document, `#nav-${view}`, HTMLAnchorElement);
-    link.href = hrefOf({ view }, location.search);
-    if (route.view === view) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+    const anchor = find(document, `#nav-${view}`, HTMLAnchorElement);
+    anchor.href = hrefOf({ view }, location.search);
+    if (route.view === view) anchor.setAttribute('aria-current', 'page');
+    else anchor.removeAttribute('aria-current');
   }
-  document.title = [
-    route.view === 'room' ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '',
-    'Studio Pulse',
-  ]
-    .filter(Boolean)
-    .join(' · ');
-  schedule();
+  const name = route.view === 'room' ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
+  document.title = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
+  scheduleDraw();
 }
 
-/** @param {Route} next */
-function navigate(next) {
-  const query = queryNow();
-  writeRoute(next, query);
-  history.pushState(null, '', addressOf(query));
-  route = next;
+/** @param {import('./router.js').Route} route */
+function navigate(route) {
+  router.push(route);
   show();
   scrollTo(0, 0);
   html('#main').focus({ preventScroll: true });
 }
 
-function schedule() {
-  if (scheduled) return;
-  scheduled = true;
+function scheduleDraw() {
+  if (drawScheduled) return;
+  drawScheduled = true;
   requestAnimationFrame(draw);
 }
 
 function draw() {
-  scheduled = false;
+  drawScheduled = false;
   const now = Date.now();
   const current = moment();
   document.documentElement.dataset.trust = current.trusted ? 'yes' : 'no';
-  if (entered) linkView.paint(health(), current, i18n, now);
-  if (entered) detour.paint(connection.link, i18n);
   updateOffer.paint(update.isDue);
-  if (entered && DOUBTS.includes(current.trouble) && current.nowMs - (store.lastMessageAtMs ?? 0) > ASK_AFTER_MS)
-    connection.ping();
-  wall.hold(entered && linkView.visible);
-  gate.paint(i18n);
-  pairing.paint(i18n);
-  renewal.paint(i18n, entered ? store.tokenExpiresAt : null, current.nowMs, now);
+  access.paint(i18n, store.tokenExpiresAt, current.nowMs, now);
   setText(html('#clock'), i18n.clock.format(current.nowMs));
-  if (!entered) return;
-  if (route.view === 'room') room.paint(current);
-  if (route.view === 'live' && live.paint(current, now)) schedule();
+  if (access.signedIn) drawSignedIn(current, now);
+  else wall.hold(false);
 }
 
-/** @param {URLSearchParams} query */
-function addressOf(query) {
-  const text = query.toString();
-  return location.pathname + (text && `?${text}`);
+/** @param {import('./ui/moment.js').Moment & import('./state/trust.js').Assessment} current @param {number} now */
+function drawSignedIn(current, now) {
+  const health = { link: connection.link, silence: store.silence, offline: !navigator.onLine };
+  linkNotice.paint(health, current, i18n, now);
+  pollingNotice.paint(connection.link, i18n);
+  wall.hold(linkNotice.visible);
+  const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
+  if (DOUBTFUL.includes(current.trouble) && silentMs > PING_AFTER_MS) connection.ping();
+  const { view } = router.route;
+  if (view === 'room') room.paint(current);
+  if (view === 'live' && live.paint(current, now)) scheduleDraw();
 }
 
-/** As soon as the server answers: a reload without it would leave the browser's own error page on the wall. */
+/** Reloads once the server answers: a reload without it would leave the browser's own error page on the wall. */
 async function reload() {
   try {
-    const answer = await fetch(location.pathname, {
-      cache: 'no-store',
-      credentials: 'same-origin',
-      signal: timeoutSignal(5000),
-    });
+    const signal = timeoutSignal(RELOAD_RETRY_MS);
+    const answer = await fetch(location.pathname, { cache: 'no-store', credentials: 'same-origin', signal });
     if (answer.ok) return location.reload();
   } catch {
-    // asked again below
+    // tried again below
   }
-  timers.set(() => void reload(), 5000);
+  timers.set(() => void reload(), RELOAD_RETRY_MS);
 }
 
-/** @param {(query: URLSearchParams) => void} change */
-function inQuery(change) {
-  const query = queryNow();
-  change(query);
-  history.replaceState(null, '', addressOf(query));
+function labelWallButton() {
+  const label = i18n.t(wall.on ? 'wall_off' : 'wall_on');
+  html('#wall').setAttribute('aria-label', label);
+  html('#wall').title = label;
 }
 
-function nameWallButton() {
-  const words = i18n.t(wall.on ? 'wall_off' : 'wall_on');
-  html('#wall').setAttribute('aria-label', words);
-  html('#wall').title = words;
-}
-
-function speak() {
+function applyLanguage() {
   document.documentElement.lang = i18n.language;
   languageSelect.value = i18n.language;
   translate(document, i18n);
-  nameWallButton();
+  labelWallButton();
   for (const view of [live, analytics, room]) view.reset();
   show();
 }
 
-function switchTheme() {
-  const root = document.documentElement;
-  const systemDark = matchMedia('(prefers-color-scheme: dark)').matches;
-  const next = (root.dataset.theme ?? (systemDark ? 'dark' : 'light')) === 'dark' ? 'light' : 'dark';
-  if ((next === 'dark') === systemDark) delete root.dataset.theme;
-  else root.dataset.theme = next;
-  settings.setItem('studio-pulse.theme', root.dataset.theme ?? '');
-}
-
-/** Links between views change the view, not the page; whoever wants a new tab still gets one. @param {MouseEvent} event */
-function followInside(event) {
-  const link = event.target instanceof Element ? event.target.closest('a') : null;
-  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-  if (
-    !link ||
-    !plain ||
-    !entered ||
-    link.target ||
-    link.download ||
-    link.hash ||
-    new URL(link.href).pathname !== location.pathname
-  )
-    return;
-  event.preventDefault();
-  navigate(readRoute(new URL(link.href).searchParams));
-}
-
+connectLegend();
+connectTheme(settings);
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
   settings.setItem('studio-pulse.language', language);
   i18n = new I18n(language, languages);
-  speak();
+  applyLanguage();
 });
-html('#theme').addEventListener('click', switchTheme);
-html('#screens-open').addEventListener('click', () => screens.open());
-html('#sign-out').addEventListener('click', () => {
-  if (connection.token === '') void signIn.signOut().catch(() => undefined);
-  connection.stop();
-  leave(null);
+document.addEventListener('click', (event) => {
+  const route = access.signedIn ? routeOfClick(event) : null;
+  if (!route) return;
+  event.preventDefault();
+  navigate(route);
 });
-document.addEventListener('click', followInside);
 addEventListener('pagehide', () => {
-  if (entered && store.complete)
-    saveRecent(place.storage, ownerOf(connection.token, store), store.ledger, currentMinute());
+  const owner = ownerOf(connection.token, store);
+  if (access.signedIn && store.complete) saveRecent(tab.storage, owner, store.ledger, currentMinute());
 });
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) {
-    connection.wake();
-    schedule();
-  }
+  if (document.hidden) return;
+  connection.wake();
+  scheduleDraw();
 });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
-addEventListener('hashchange', () => {
-  const link = takeLink(place);
-  if (link) void begin(link);
-});
-addEventListener('popstate', () => {
-  route = readRoute(queryNow());
-  live.setFilters(readFilters(queryNow()));
-  show();
-});
-setInterval(schedule, 1000);
+setInterval(scheduleDraw, 1000);
 
-const firstGiven = initialLink(place, first.link);
-speak();
-if (queryNow().has('wall')) wall.set(true);
-first.link = '';
-void begin(firstGiven);
-first.started();
+const link = initialLink(tab, boot.link);
+boot.link = '';
+applyLanguage();
+if (router.query.has('wall')) wall.set(true);
+access.start(link);
+boot.started();

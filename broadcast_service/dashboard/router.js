@@ -1,4 +1,4 @@
-/** Which view the address asks for, and links between them. Everything is in the query; the token never is. */
+/** Which view the address asks for, and links between views. Everything is in the query; the token never is. */
 
 /** @typedef {{view: 'live'} | {view: 'analytics'} | {view: 'room', room: string, platform: string}} Route */
 
@@ -26,4 +26,57 @@ export function hrefOf(route, search) {
   writeRoute(route, query);
   const text = query.toString();
   return text ? `?${text}` : './';
+}
+
+/** The address bar: the current route, and the query beside it. */
+export class Router {
+  /** @type {Route} */
+  route;
+
+  /** @param {() => void} onChange the browser's Back or Forward changed the address */
+  constructor(onChange) {
+    this.route = readRoute(this.query);
+    addEventListener('popstate', () => {
+      this.route = readRoute(this.query);
+      onChange();
+    });
+  }
+
+  /** A copy of the current query. */
+  get query() {
+    return new URLSearchParams(location.search);
+  }
+
+  /** Opens a route as a new entry of the browser's history. @param {Route} route */
+  push(route) {
+    const query = this.query;
+    writeRoute(route, query);
+    history.pushState(null, '', addressOf(query));
+    this.route = route;
+  }
+
+  /** Changes the query in place. @param {(query: URLSearchParams) => void} change */
+  updateQuery(change) {
+    const query = this.query;
+    change(query);
+    history.replaceState(null, '', addressOf(query));
+  }
+}
+
+/** @param {URLSearchParams} query */
+function addressOf(query) {
+  const text = query.toString();
+  return location.pathname + (text && `?${text}`);
+}
+
+/**
+ * The route of a plain click on a link within the page; null where the browser must follow the link itself, as into a new tab.
+ * @param {MouseEvent} event @returns {Route | null}
+ */
+export function routeOfClick(event) {
+  const link = event.target instanceof Element ? event.target.closest('a') : null;
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link?.href || !plain || link.target || link.download || link.hash) return null;
+  const url = new URL(link.href);
+  return url.pathname === location.pathname ? readRoute(url.searchParams) : null;
 }

@@ -9,7 +9,7 @@ const LINK_STORAGE_KEY = 'studio-pulse.link';
 
 /** @typedef {{kind: 'token' | 'code' | 'pair', value: string}} Link */
 /**
- * @typedef {object} Place
+ * @typedef {object} Tab
  * @property {{hash: string, pathname: string, search: string}} location
  * @property {{replaceState: (state: any, title: string, url: string) => void}} history
  * @property {import('../state/storage.js').SafeStorage} storage
@@ -27,33 +27,33 @@ export function readLink(fragment) {
   return null;
 }
 
-/** Takes a link out of the address. @param {Place} place @returns {Link | null} */
+/** Takes a link out of the address. @param {Tab} tab @returns {Link | null} */
 export function takeLink({ location, history }) {
   const link = readLink(location.hash);
   if (link) history.replaceState(null, '', location.pathname + location.search);
   return link;
 }
 
-/** What first.js took out of the address before this page ran. @param {Place} place @param {string} taken the fragment, in case it could not be stored */
-export function initialLink(place, taken) {
-  const link = takeLink(place) ?? readLink(taken || (place.storage.getItem(LINK_STORAGE_KEY) ?? ''));
-  place.storage.removeItem(LINK_STORAGE_KEY);
+/** What first.js took out of the address before this page ran. @param {Tab} tab @param {string} taken the fragment, in case it could not be stored */
+export function initialLink(tab, taken) {
+  const link = takeLink(tab) ?? readLink(taken || (tab.storage.getItem(LINK_STORAGE_KEY) ?? ''));
+  tab.storage.removeItem(LINK_STORAGE_KEY);
   return link;
 }
 
-/** @param {Place} place @returns {string | null} */
+/** @param {Tab} tab @returns {string | null} */
 export const storedToken = ({ storage }) => storage.getItem(STORAGE_KEY);
 
-/** Whether a reload would find the token again. @param {Place} place */
+/** Whether a reload would find the token again. @param {Tab} tab */
 export const survivesReload = ({ storage }) => storage.survives(STORAGE_KEY);
 
-/** @param {Place} place @param {string} token empty for a screen that is signed in by its cookie */
+/** @param {Tab} tab @param {string} token empty for a screen that is signed in by its cookie */
 export function saveToken({ storage }, token) {
   if (token) storage.setItem(STORAGE_KEY, token);
   else storage.removeItem(STORAGE_KEY);
 }
 
-/** @param {Place} place */
+/** @param {Tab} tab */
 export function clearToken({ storage }) {
   storage.removeItem(STORAGE_KEY);
 }

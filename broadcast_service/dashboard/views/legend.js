@@ -3,7 +3,7 @@
 import { find, html } from '../ui/dom.js';
 
 /** Connects the dialog with what opens and closes it. */
-export function legend() {
+export function connectLegend() {
   const box = find(document, '#legend', HTMLDialogElement);
   html('#explain').addEventListener('click', () => box.showModal());
   html('#legend-close').addEventListener('click', () => box.close());

@@ -1,6 +1,6 @@
-/** Two calm lines under the bar: numbers that come by polling because no socket gets through, and a newer version of the page. */
+/** The line that names what refuses the socket while the numbers come by polling. */
 
-import { find, html, setText } from '../ui/dom.js';
+import { html, setText } from '../ui/dom.js';
 
 /** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -39,19 +39,5 @@ export class PollingNotice {
     this.#line.hidden = link.via !== 'polling';
     if (this.#line.hidden) return;
     setText(this.#words, `${obstacleText(link, i18n) ?? i18n.t('notice_blocked')} ${i18n.t('by_polling')}`);
-  }
-}
-
-export class UpdateOffer {
-  #line = html('#update');
-
-  /** @param {() => void} reload */
-  constructor(reload) {
-    find(document, '#update-reload', HTMLButtonElement).addEventListener('click', reload);
-  }
-
-  /** @param {boolean} isOffered */
-  paint(isOffered) {
-    this.#line.hidden = !isOffered;
   }
 }

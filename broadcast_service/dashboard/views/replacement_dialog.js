@@ -1,11 +1,11 @@
-/** Asks before a link replaces what this browser is signed in as: a link can come from anybody. */
+/** Asks before a link replaces the access that this browser has: a link can come from anybody. */
 
 import { find, html } from '../ui/dom.js';
 
-export class Replacement {
+export class ReplacementDialog {
   #dialog = find(document, '#replacement', HTMLDialogElement);
 
-  /** Whether the person wants the access of the link instead of the present one. @returns {Promise<boolean>} */
+  /** Asks whether to use the access of the link instead of the present one. @returns {Promise<boolean>} */
   ask() {
     this.#dialog.returnValue = 'keep';
     if (!this.#dialog.open) this.#dialog.showModal();
