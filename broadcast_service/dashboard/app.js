@@ -6,7 +6,7 @@ import { Api } from './link/api.js';
 import { Connection } from './link/connection.js';
 import { poll } from './link/poll.js';
 import { probe } from './link/probe.js';
-import { timeoutSignal } from './link/timeout.js';
+import { discard, timeoutSignal } from './link/timeout.js';
 import { initialLink } from './link/token.js';
 import { hrefOf, Router, routeOfClick } from './router.js';
 import { Baseline } from './state/baseline.js';
@@ -246,6 +246,7 @@ async function reload() {
   try {
     const signal = timeoutSignal(RELOAD_RETRY_MS);
     const answer = await fetch(location.pathname, { cache: 'no-store', credentials: 'same-origin', signal });
+    discard(answer);
     if (answer.ok) return location.reload();
   } catch {
     // tried again below

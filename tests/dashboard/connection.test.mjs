@@ -13,9 +13,9 @@ test('the token travels as a subprotocol and never in the URL', () => {
 test('the link is live only after SYNC, not when the socket opens', () => {
   const { latest, connection } = connect();
   latest().onopen?.({});
-  latest().t({ event_type: 'HELLO', heartbeat_seconds: 10 });
+  latest().receive({ event_type: 'HELLO', heartbeat_seconds: 10 });
   assert.equal(connection.link.phase, 'connecting');
-  latest().t({ event_type: 'SYNC', version: 7 });
+  latest().receive({ event_type: 'SYNC', version: 7 });
   assert.equal(connection.link.phase, 'live');
 });
 
@@ -117,13 +117,13 @@ test('an unreachable server is tried again', async () => {
 test('a draining server is left only when the next one has told everything', () => {
   const { sockets, latest, clock, phases } = connect();
   latest().greet(1);
-  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().receive({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
   const [old, next] = sockets;
   next?.onopen?.({});
-  next?.t({ event_type: 'HELLO', heartbeat_seconds: 10 });
+  next?.receive({ event_type: 'HELLO', heartbeat_seconds: 10 });
   assert.equal(old?.closed, false);
-  next?.t({ event_type: 'SYNC', version: 2 });
+  next?.receive({ event_type: 'SYNC', version: 2 });
   assert.equal(old?.closed, true);
   assert.ok(!phases.some((phase) => phase.startsWith('waiting')));
 });
@@ -131,16 +131,16 @@ test('a draining server is left only when the next one has told everything', () 
 test('events of the old socket still count while the next one opens', () => {
   const { sockets, latest, clock, events } = connect();
   latest().greet(1);
-  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().receive({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
-  sockets[0]?.t({ event_type: 'TELEMETRY_UPDATE', version: 9 });
+  sockets[0]?.receive({ event_type: 'TELEMETRY_UPDATE', version: 9 });
   assert.equal(events.at(-1)?.event_type, 'TELEMETRY_UPDATE');
 });
 
 test('a draining server that closes early is followed at the time it named', () => {
   const { sockets, latest, clock, connection } = connect();
   latest().greet(1);
-  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().receive({ event_type: 'RECONNECT', retry_after_ms: 300 });
   latest().end(1012);
   assert.deepEqual([connection.link.phase, connection.link.reason], ['connecting', 'moving']);
   clock.pass(299);
@@ -153,7 +153,7 @@ test('a draining server that closes early is followed at the time it named', () 
 test('a failed move is tried again while the old server still talks', () => {
   const { sockets, latest, clock, connection } = connect();
   latest().greet(1);
-  latest().t({ event_type: 'RECONNECT', retry_after_ms: 300 });
+  latest().receive({ event_type: 'RECONNECT', retry_after_ms: 300 });
   clock.pass(300);
   latest().end(1006);
   assert.equal(connection.link.phase, 'live');
@@ -179,7 +179,7 @@ test('a server that answers after a missed heartbeat keeps its socket', () => {
   latest().greet();
   for (let i = 0; i < 4; i++) {
     clock.pass(12_000);
-    latest().t({ event_type: 'PONG' });
+    latest().receive({ event_type: 'PONG' });
   }
   assert.deepEqual([connection.link.phase, sockets.length, latest().sent.length], ['live', 1, 4]);
 });
@@ -221,7 +221,7 @@ test('an answer after waking keeps the socket', () => {
   const { latest, connection, clock } = connect();
   latest().greet();
   connection.wake();
-  latest().t({ event_type: 'PONG' });
+  latest().receive({ event_type: 'PONG' });
   clock.pass(4000);
   assert.equal(connection.link.phase, 'live');
 });
@@ -231,7 +231,7 @@ test('renewal happens on the open socket and the new token is used from then on'
   latest().greet();
   connection.renew('ddd.eee.fff');
   assert.deepEqual(latest().sent, [{ type: 'auth', token: 'ddd.eee.fff' }]);
-  latest().t({ event_type: 'TOKEN_RENEWED', expires_at: 1 });
+  latest().receive({ event_type: 'TOKEN_RENEWED', expires_at: 1 });
   assert.deepEqual(renewals, [['ddd.eee.fff', true]]);
   latest().end(1006);
   clock.pass(500);
@@ -242,7 +242,7 @@ test('a refused renewal keeps the old token', () => {
   const { latest, connection, renewals } = connect();
   latest().greet();
   connection.renew('ddd.eee.fff');
-  latest().t({ event_type: 'ERROR', code: 'token', detail: 'no' });
+  latest().receive({ event_type: 'ERROR', code: 'token', detail: 'no' });
   assert.deepEqual(renewals, [['ddd.eee.fff', false]]);
   assert.equal(connection.token, 'aaa.bbb.ccc');
 });
@@ -250,7 +250,7 @@ test('a refused renewal keeps the old token', () => {
 test('an error that answers something else is no answer to a renewal', () => {
   const { latest, renewals } = connect();
   latest().greet();
-  latest().t({ event_type: 'ERROR', code: 'bad_filter', detail: 'no' });
+  latest().receive({ event_type: 'ERROR', code: 'bad_filter', detail: 'no' });
   assert.deepEqual(renewals, []);
 });
 
@@ -452,7 +452,7 @@ for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
     await fail(scene, 2);
     scene.connection.wake();
     scene.latest().greet();
-    scene.latest().t({ event_type: 'RECONNECT', retry_after_ms: asks });
+    scene.latest().receive({ event_type: 'RECONNECT', retry_after_ms: asks });
     assert.ok(
       delays.every((delay) => delay >= 0 && delay <= 60_000),
       String(delays),
@@ -463,7 +463,7 @@ for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
 test('a heartbeat beyond what a timer can hold does not drop the socket', () => {
   const { latest, connection, clock } = connect();
   latest().onopen?.({});
-  latest().t({ event_type: 'HELLO', heartbeat_seconds: 3e6 }, { event_type: 'SYNC', version: 1 });
+  latest().receive({ event_type: 'HELLO', heartbeat_seconds: 3e6 }, { event_type: 'SYNC', version: 1 });
   clock.pass(60_000);
   assert.equal(connection.link.phase, 'live');
 });

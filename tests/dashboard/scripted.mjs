@@ -62,14 +62,14 @@ export class ScriptedSocket {
   }
 
   /** The server accepts and says these events. @param {...Partial<ServerEvent>} events */
-  t(...events) {
+  receive(...events) {
     this.onmessage?.({ data: events.map((event) => JSON.stringify(event)).join('\n') });
   }
 
   /** Handshake, HELLO and an empty snapshot. @param {number} [version] */
   greet(version = 7) {
     this.onopen?.({});
-    this.t({ event_type: 'HELLO', heartbeat_seconds: 10 }, { event_type: 'SYNC', version, snapshot: true });
+    this.receive({ event_type: 'HELLO', heartbeat_seconds: 10 }, { event_type: 'SYNC', version, snapshot: true });
   }
 
   /** @param {number} code */
