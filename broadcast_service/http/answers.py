@@ -77,7 +77,7 @@ class Sliced(Response):
                     async with asyncio.timeout(STALL_SECONDS):
                         await send({"type": "http.response.body", "body": part, "more_body": True})
                 except TimeoutError:
-                    log.info("answer.stalled", subject=self._subject)
+                    log.info("response.stalled", subject=self._subject)
                     return
                 await asyncio.sleep(0)
                 if gone.done():

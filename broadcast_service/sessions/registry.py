@@ -143,4 +143,4 @@ class Sessions:
             await asyncio.sleep(0.05)
         for session in list(self._open):
             session.abort()
-        log.info("drain.ended", cut=len(self._open))
+        log.info("drain.ended", aborted=len(self._open))

@@ -1,9 +1,10 @@
-"""Who was refused and what was revoked, in a volume that no flood can swell, and of which no flood can take somebody else's part.
+"""The audit log: refusals and revocations, rate-limited per event name so that a flood neither fills the log nor hides other lines.
 
-An event has a name, and fields that say who as far as that is known: subject, `jti`, address, never a token and never raw input. Lines
-without a subject have a share of each interval, every subject has one of its own, and so have the sessions that it starts and ends. What
-repeats a line, or comes after its share, is counted, and `audit.counted` lines report the numbers when the interval is over. Addresses of
-one IPv6 network (/64) count as one: whoever has one has all. Revocations are always written: only an operator can cause them.
+A line has an event name and fields that identify the client as far as they are known: subject, `jti`, address. It never holds a token or
+raw input. In each interval, lines without a subject share one limit, each subject has its own limit, and so have the sessions that it
+starts and ends. Repeated lines and lines over a limit are counted, and `audit.suppressed` lines report the counts at the end of the
+interval. Addresses of one IPv6 network (/64) count as one, because one client usually controls all of them. Revocations are always
+written: only an operator can cause them.
 """
 
 import ipaddress
@@ -100,9 +101,9 @@ class Audit:
                 rest[event] += times
             else:
                 named += 1
-                log.warning("audit.counted", audit=True, counted=event, times=times, subject=subject)
+                log.warning("audit.suppressed", audit=True, suppressed=event, count=times, subject=subject)
         for event, times in rest.items():
-            log.warning("audit.counted", audit=True, counted=event, times=times)
+            log.warning("audit.suppressed", audit=True, suppressed=event, count=times)
 
     def refusal(self, connection: HTTPConnection, problem: Problem) -> None:
         """Notes a refusal that says something about its sender, and every refused socket; what else a request got wrong is between us."""

@@ -85,6 +85,6 @@ class Revocations:
                 away = False
             except (RedisError, OSError, TimeoutError) as error:
                 if not away:
-                    log.warning("redis.away", error=type(error).__name__, reason=reason_of(error))
+                    log.warning("revocations.unavailable", error=type(error).__name__, reason=reason_of(error))
                 away = True
             await sleep(REFRESH_SECONDS)

@@ -171,11 +171,11 @@ class ShardListener:
         ahead_seconds = (redis_us - min(max(redis_us, sent_us), received_us)) / 1e6
         agree = abs(ahead_seconds) <= self._clock_tolerance_seconds
         if not agree and self._clocks_agree:
-            log.error("clock.differs", shard=self._shard, redis_ahead_seconds=round(ahead_seconds))
+            log.error("clock.skewed", shard=self._shard, redis_ahead_seconds=round(ahead_seconds))
             self._clocks_agree = False
             self._set_confirmed(confirmed=self.confirmed)
         elif agree and not self._clocks_agree:
-            log.info("clock.agrees", shard=self._shard)
+            log.info("clock.synchronized", shard=self._shard)
             self._clocks_agree = True
             self._full_reconcile_due.set()  # restores what was dropped or expired by the wrong clock
 
@@ -185,7 +185,7 @@ class ShardListener:
         rooms = await self._reconcile_all(redis)
         self._failures = 0
         self._sink.mark_reconciled(self._shard)
-        log.info("subscription.ok", shard=self._shard, rooms=rooms)
+        log.info("subscription.confirmed", shard=self._shard, feeds=rooms)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONCILE_SECONDS * random.uniform(0.8, 1.2)):

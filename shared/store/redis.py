@@ -195,7 +195,7 @@ class Store:
             self._report(url, reason_of(error))
             return []
         except (KeyError, TypeError, ValueError) as error:  # something answers that is no Sentinel or Cluster node
-            log.warning("discovery.unreadable", error=type(error).__name__)
+            log.warning("discovery.malformed_response", error=type(error).__name__)
             return []
         self._unanswered.pop(url, None)
         return found
@@ -204,7 +204,7 @@ class Store:
         """Logs why a node or Sentinel does not answer, once for each reason, until it has answered again."""
         if self._unanswered.get(url) != reason:
             self._unanswered[url] = reason
-            log.warning("redis.unanswered", node=url.rpartition("@")[2].partition("?")[0].rpartition("//")[2], reason=reason)
+            log.warning("redis.no_response", node=url.rpartition("@")[2].partition("?")[0].rpartition("//")[2], reason=reason)
 
     def _parse(self, nodes: dict[str, dict[str, Any]], asked: str) -> Iterator[Owned]:
         """The slots of a `CLUSTER NODES` answer. A node that was never contacted by address does not know its own host.

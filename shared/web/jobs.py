@@ -120,7 +120,7 @@ class Jobs:
             silent = {name: silent.get(name, 0) + 1 for name in self.not_running()}
             for name, watches in silent.items():
                 if watches == 1:
-                    log.error("job.silent", job=name)
+                    log.error("job.unresponsive", job=name)
                 elif watches == MAX_SILENT_WATCHES:
                     log.error("job.stuck", job=name)
                     self._on_crash()

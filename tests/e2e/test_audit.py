@@ -91,7 +91,7 @@ def test_a_flood_of_refusals_costs_no_disk(stack: Stack) -> None:
         post(service, ONE, JSON, b"")
     assert service.log.stat().st_size - before < 2000
     service.stop()
-    assert audited(service, "audit.counted", counted="token.refused", times=999)
+    assert audited(service, "audit.suppressed", suppressed="token.refused", count=999)
 
 
 def test_a_token_that_connects_in_a_loop_costs_no_disk(stack: Stack) -> None:
@@ -104,7 +104,7 @@ def test_a_token_that_connects_in_a_loop_costs_no_disk(stack: Stack) -> None:
             pass
     assert service.log.stat().st_size - before < 10_000
     service.stop()
-    assert audited(service, "audit.counted", counted="session.started", subject="loop", times=280)
+    assert audited(service, "audit.suppressed", suppressed="session.started", subject="loop", count=280)
 
 
 def test_every_one_of_many_revocations_is_on_record_in_both_services(quiet: tuple[Service, Service], stack: Stack) -> None:

@@ -98,7 +98,7 @@ def log_of_a_start_that_fails(stack: Stack) -> pathlib.Path:
     )
     stack.services.append(service)
     service.start(until="/livez")
-    wait_until(lambda: lines(service.log, "redis.unanswered"), "the reason")
+    wait_until(lambda: lines(service.log, "redis.no_response"), "the reason")
     return service.log
 
 
@@ -114,10 +114,10 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: pathlib.Path) -> 
     """An unknown authority, and a node that announces no name; the log says which it is, and no more than once."""
     with TlsCluster(tmp_path, announce=False) as cluster:
         with Stack(tmp_path / "unknown", redis_url=cluster.url("")) as stack:
-            reasons = [line["reason"] for line in lines(log_of_a_start_that_fails(stack), "redis.unanswered")]
+            reasons = [line["reason"] for line in lines(log_of_a_start_that_fails(stack), "redis.no_response")]
             assert reasons == ["the certificate is not accepted: self-signed certificate"]
         with Stack(tmp_path / "nameless", redis_url=cluster.url(f"?ssl_ca_certs={cluster.certificate}")) as stack:
-            told = lines(log_of_a_start_that_fails(stack), "redis.unanswered")
+            told = lines(log_of_a_start_that_fails(stack), "redis.no_response")
             assert {line["reason"] for line in told} == {"the certificate is not accepted: IP address mismatch"}
             assert {line["node"] for line in told} <= {f"127.0.0.1:{port}" for port in cluster.ports}
 
@@ -154,10 +154,10 @@ def test_a_sentinel_that_refuses_is_named(guarded: tuple[RedisServer, str], tmp_
     url = f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}"
     with Stack(tmp_path / "stack", redis_url=url) as stack:
         log = log_of_a_start_that_fails(stack)
-    told = lines(log, "redis.unanswered")
+    told = lines(log, "redis.no_response")
     assert [(line["node"], line["reason"]) for line in told] == [(f"127.0.0.1:{sentinel.port}", "a password is missing or wrong")]
     assert "secret" not in log.read_text()
-    assert lines(log, "redis.away")[0]["reason"] == "no node is known to own the key"
+    assert lines(log, "revocations.unavailable")[0]["reason"] == "no node is known to own the key"
 
 
 def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[RedisServer, str], tmp_path: pathlib.Path) -> None:
@@ -165,7 +165,7 @@ def test_a_master_that_no_sentinel_knows_is_named(guarded: tuple[RedisServer, st
     sentinel, options = guarded
     with Stack(tmp_path / "stack", redis_url=f"redis+sentinel://127.0.0.1:{sentinel.port}/other{options}") as stack:
         log = log_of_a_start_that_fails(stack)
-    assert [line["reason"] for line in lines(log, "redis.unanswered")] == ["the Sentinels know no such master"]
+    assert [line["reason"] for line in lines(log, "redis.no_response")] == ["the Sentinels know no such master"]
 
 
 def test_a_server_that_wants_a_password_is_named(tmp_path: pathlib.Path) -> None:
@@ -176,6 +176,6 @@ def test_a_server_that_wants_a_password_is_named(tmp_path: pathlib.Path) -> None
         with Stack(tmp_path / "stack", redis_url=node.url) as stack, pytest.raises(StackError):
             stack.ingest()
         (log,) = (tmp_path / "stack").glob("*.log")
-        assert lines(log, "redis.away")[0]["reason"] == "a password is missing or wrong"
+        assert lines(log, "revocations.unavailable")[0]["reason"] == "a password is missing or wrong"
     finally:
         node.kill()

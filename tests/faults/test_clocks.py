@@ -106,7 +106,7 @@ def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown again")
         assert dashboard.heard("UPSTREAM", right_at, status="ok")
         assert scene.connections == {1}
-        assert '"clock.differs"' in broadcast.log.read_text()
+        assert '"clock.skewed"' in broadcast.log.read_text()
         note(
             36, "broadcast's clock 4000 s ahead, and right again", f"`degraded` {after(known)}; every room comes back", await scene.mended()
         )

@@ -34,8 +34,8 @@ def test_a_line_is_written_once_in_an_interval(lines: list[Any]) -> None:
     for _ in range(1000):
         audit.refusal(connection(), unauthorized())
     audit.tell()
-    assert [line["event"] for line in lines] == ["token.refused", "audit.counted"]
-    assert (lines[1]["counted"], lines[1]["times"]) == ("token.refused", 999)
+    assert [line["event"] for line in lines] == ["token.refused", "audit.suppressed"]
+    assert (lines[1]["suppressed"], lines[1]["count"]) == ("token.refused", 999)
 
 
 def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
@@ -45,7 +45,7 @@ def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
         audit.note("token.refused", address=f"192.0.2.{number}")
     audit.tell()
     assert len(lines) == LINES + 1
-    assert LINES + lines[-1]["times"] == 100_000
+    assert LINES + lines[-1]["count"] == 100_000
     assert len(json.dumps(lines)) < 10_000
 
 
@@ -66,7 +66,7 @@ def test_one_subject_cannot_hide_another_one(lines: list[Any]) -> None:
     audit.note("scope.refused", detail="the insider's", subject="quiet", jti="b")
     audit.tell()
     assert [line["subject"] for line in lines] == ["loud"] * SUBJECT_LINES + ["quiet", "loud"]
-    assert lines[-1]["times"] == 1000 - SUBJECT_LINES
+    assert lines[-1]["count"] == 1000 - SUBJECT_LINES
 
 
 def test_a_network_of_ipv6_is_one_address(lines: list[Any]) -> None:
@@ -85,7 +85,7 @@ def test_all_subjects_together_are_bounded(lines: list[Any]) -> None:
         audit.note("rate.limited", subject=f"subject {number}", jti=str(number))
     audit.tell()
     assert len(lines) < ALL_LINES + 30
-    assert sum(line.get("times", 1) for line in lines) == 100_000
+    assert sum(line.get("count", 1) for line in lines) == 100_000
 
 
 def test_every_revocation_is_written(lines: list[Any]) -> None:
@@ -108,7 +108,7 @@ def test_sessions_have_a_share_for_each_subject(lines: list[Any]) -> None:
     audit.session("session.started", subject="wall", encoding="lines")
     audit.tell()
     assert [line["subject"] for line in lines] == ["loop"] * SESSION_LINES + ["wall", "loop"]
-    assert (lines[-1]["counted"], lines[-1]["times"]) == ("session.started", 1000 - SESSION_LINES)
+    assert (lines[-1]["suppressed"], lines[-1]["count"]) == ("session.started", 1000 - SESSION_LINES)
 
 
 def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:
@@ -119,7 +119,7 @@ def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:
     audit.note("token.revoked", jti="a")
     audit.tell()
     audit.note("token.refused", address="0")
-    assert [line["event"] for line in lines[LINES:]] == ["token.revoked", "audit.counted", "token.refused"]
+    assert [line["event"] for line in lines[LINES:]] == ["token.revoked", "audit.suppressed", "token.refused"]
 
 
 @pytest.mark.parametrize(
