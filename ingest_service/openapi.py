@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the ingest service, made from the message types."""
+"""The OpenAPI 3.1 description of the ingest service, generated from the message types."""
 
 import functools
 from typing import Any
@@ -7,14 +7,16 @@ from ingest_service.validation import SENT_AT
 from shared.contract.readings import MAX_BATCH_ITEMS, BatchAnswer, IngestAnswer, Reading
 from shared.web.openapi import BEARER, OF_STATUS, components, document, header, problem_responses, ref, response
 
-POLICY = {"RateLimit-Policy": header("Readings that may come at once, and the seconds in which they come back", required=False)}
-REMAINING = {"RateLimit": header("What is left, and in how many seconds there is more", pattern='^"(room|token)";r=0;t=[0-9]+$')}
+POLICY = {"RateLimit-Policy": header("Each limit's burst in readings, and the seconds in which it refills", required=False)}
+REMAINING = {
+    "RateLimit": header("The exhausted limit, and the seconds until it allows another reading", pattern='^"(room|token)";r=0;t=[0-9]+$')
+}
 RETRY = OF_STATUS[503]
 SENT = {
     "name": SENT_AT,
     "in": "header",
     "required": False,
-    "description": "The producer's clock at sending, Unix milliseconds; beyond 2 s of difference the readings are shifted by it",
+    "description": "The producer's clock when it sends, in Unix milliseconds. Readings are corrected by a difference above 2 s",
     "schema": {"type": "integer", "minimum": 0},
 }
 
@@ -30,20 +32,23 @@ def openapi() -> dict[str, Any]:
         "parameters": [SENT],
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref(Reading)}}},
-        "responses": {"200": response("Stored and published, or known before, or kept in history", ref(IngestAnswer), POLICY), **refusals},
+        "responses": {
+            "200": response("Stored and published, a duplicate, or late and added to history only", ref(IngestAnswer), POLICY),
+            **refusals,
+        },
     }
     items = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": {"anyOf": [ref(Reading), {}]}}
     batch = {
         "summary": "Post up to 1,000 readings",
-        "description": "Items are readings; one that is not is rejected alone.",
+        "description": "Each item is validated separately. An invalid item is rejected and the others are processed.",
         "operationId": "postTelemetryBatch",
         "parameters": [SENT],
         "security": BEARER,
         "requestBody": {"required": True, "content": {"application/json": {"schema": items}}},
         "responses": {
-            "200": response("An outcome for each item", ref(BatchAnswer), POLICY),
+            "200": response("The outcome of each item", ref(BatchAnswer), POLICY),
             **refusals,
-            "503": response("Redis confirmed none of them; the answer has an outcome for each item", ref(BatchAnswer), POLICY | RETRY),
+            "503": response("Redis confirmed no item. The response has the outcome of each item", ref(BatchAnswer), POLICY | RETRY),
         },
     }
     paths = {"/api/tracking/telemetry": {"post": one}, "/api/tracking/telemetry/batch": {"post": batch}}

@@ -128,7 +128,7 @@ class Telemetry:
     def _authenticate(self, scope: Scope, now_seconds: float) -> tuple[Claims, int | None]:
         """Whose request it is, and the offset of its clock where it says when it was sent; raises a Problem."""
         if scope["method"] != "POST":
-            raise Problem(405, "this path takes POST only", headers={"Allow": "POST"})
+            raise Problem(405, "only POST is allowed on this path", headers={"Allow": "POST"})
         authorization, is_json, sent_at = _read_headers(scope["headers"])
         try:
             claims = self._verifier.verify(bearer(authorization), now_seconds)
@@ -185,7 +185,7 @@ def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool, li
         elif name == b"pulse-sent-at":
             sent_at.append(value)
     if len(credentials) > 1:
-        raise Problem(400, "one credential, please")
+        raise Problem(400, "more than one credential")
     credential = credentials[0].decode("latin-1") if credentials else ""
     return credential, is_plain and media_type.lower().replace(b" ", b"") in JSON_TYPES, sent_at
 
@@ -203,7 +203,7 @@ def _problem(outcome: Outcome | Exception) -> Problem:
         seconds = -(-outcome.value // 1_000_000)
         return Problem(429, f"too many readings for this {whose}", retry_after_seconds=seconds, headers=exhausted(whose, seconds))
     if isinstance(outcome, Overloaded):
-        return Problem(503, "too many readings are waiting; send it again later", retry_after_seconds=1)
+        return Problem(503, "too many readings are queued; send it again later", retry_after_seconds=1)
     return Problem(503, "the store did not confirm in time; sending the reading again is safe", retry_after_seconds=1)
 
 

@@ -17,7 +17,7 @@ from shared.contract.readings import MAX_BATCH_ITEMS, MAX_SEQUENCE, Reading, dec
 
 MAX_AHEAD_SECONDS: Final = 300
 MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at
-NOT_JUDGED: Final = Problem(429, "not looked at, because too many items before it were refused; send it again", retry_after_seconds=1)
+NOT_JUDGED: Final = Problem(429, "not processed, because too many items before it were refused; send it again", retry_after_seconds=1)
 MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; what is smaller counts something else
 MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
 TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive

@@ -66,7 +66,7 @@ def authenticate(
     authorization = headers.getlist("authorization")
     carried = [protocol[len(TOKEN_PREFIX) :] for protocol in offered if protocol.startswith(TOKEN_PREFIX)]
     if len(authorization) + len(carried) > 1:
-        raise Problem(400, "one credential, please")
+        raise Problem(400, "more than one credential")
     try:
         if authorization:
             return verify(bearer(authorization[0]))

@@ -42,9 +42,9 @@ class Outgoing:
     def hold(self, subject: str, size: int) -> Iterator[None]:
         """Counts an answer while it is sent; raises a 429 or 503 Problem where there are too many already."""
         if self._by_subject[subject] and self._by_subject[subject] + size > self._subject_bytes:
-            raise Problem(429, "earlier answers for this subject have not been received yet", retry_after_seconds=5)
+            raise Problem(429, "earlier responses for this subject are still being received", retry_after_seconds=5)
         if self._held and self._held + size > self._limit_bytes:
-            raise Problem(503, "too many answers have not been received yet", retry_after_seconds=5)
+            raise Problem(503, "too many responses are still being received", retry_after_seconds=5)
         self._held += size
         self._by_subject[subject] += size
         try:
@@ -139,4 +139,4 @@ def store_answers() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError):
-        raise Problem(503, "the store does not answer", retry_after_seconds=1) from None
+        raise Problem(503, "the store does not respond", retry_after_seconds=1) from None

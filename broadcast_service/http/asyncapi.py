@@ -1,6 +1,6 @@
 """The AsyncAPI 3.0 description of the socket, generated from the message types.
 
-Update it with `python -m broadcast_service.http.asyncapi > docs/asyncapi.json`.
+Regenerate it with `python -m broadcast_service.http.asyncapi > docs/asyncapi.json`.
 """
 
 import typing
@@ -48,7 +48,7 @@ def _operation(action: str, summary: str, kinds: tuple[Any, ...]) -> dict[str, A
 
 
 def asyncapi() -> dict[str, Any]:
-    """The whole document, from the server's point of view: it sends events and receives client messages."""
+    """The complete document from the server's point of view: it sends events and receives client messages."""
     schemas = components(*EVENTS, *MESSAGES)
     del schemas["Problem"]
     return {
@@ -56,8 +56,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Studio Pulse dashboards",
             "version": version(),
-            "description": "With the subprotocol pulse.v1 a text frame holds one or more events, one per line; "
-            "without a subprotocol it holds one TELEMETRY_UPDATE.",
+            "description": "With the subprotocol pulse.v1 a text frame holds one or more events, one per line. "
+            "Without a subprotocol a frame holds one TELEMETRY_UPDATE.",
         },
         "channels": {
             "dashboard": {
@@ -67,8 +67,8 @@ def asyncapi() -> dict[str, Any]:
             }
         },
         "operations": {
-            "tell": _operation("send", "Tell a dashboard what changed", EVENTS),
-            "hear": _operation("receive", "Hear what a dashboard asks for", MESSAGES),
+            "sendEvents": _operation("send", "Send events to a dashboard", EVENTS),
+            "receiveMessages": _operation("receive", "Receive messages from a dashboard", MESSAGES),
         },
         "components": {"schemas": schemas},
     }

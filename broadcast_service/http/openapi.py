@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the broadcast service, made from the message types."""
+"""The OpenAPI 3.1 description of the broadcast service, generated from the message types."""
 
 import functools
 from typing import Any
@@ -20,16 +20,16 @@ ROOM = [
     _parameter("path", "platform", "The platform's name", minLength=1, examples=["chaturbate"]),
 ]
 NARROW = [
-    _parameter("query", "rooms", "Comma separated ids or prefixes ending in *"),
-    _parameter("query", "platforms", "Comma separated names"),
+    _parameter("query", "rooms", "Comma-separated room ids, or prefixes ending in *"),
+    _parameter("query", "platforms", "Comma-separated platform names"),
 ]
 SPAN = [
-    _parameter("query", "from", "Unix seconds; default: a day before `to`", **SECONDS),
-    _parameter("query", "to", "Unix seconds; default: now", **SECONDS),
+    _parameter("query", "from", "Start, Unix seconds. Default: 24 hours before `to`", **SECONDS),
+    _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
     _parameter("query", "step", "Seconds per point", **SECONDS),
     _parameter("query", "format", "json (default) or csv", enum=["json", "csv"]),
 ]
-BY = [_parameter("query", "by", "`feed` adds each feed's own steps", enum=["feed", ""])]
+BY = [_parameter("query", "by", "`feed` adds the steps of each feed", enum=["feed", ""])]
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -55,16 +55,16 @@ def _get(
 
 
 def _socket() -> dict[str, Any]:
-    """The upgrade; what is said afterwards is in docs/asyncapi.json."""
-    since = _parameter("query", "since", "The version to resume from; anything else means everything")
+    """The WebSocket handshake. docs/asyncapi.json describes the messages that follow."""
+    since = _parameter("query", "since", "The version to resume from. Without a valid version the session starts with a full snapshot")
     return {
         "get": {
-            "summary": "Open a dashboard's socket",
-            "operationId": "socket",
-            "description": "A browser sends the token as a subprotocol: `pulse.v1, bearer.<token>`.",
+            "summary": "Open a WebSocket for a dashboard",
+            "operationId": "openDashboardSocket",
+            "description": "A browser offers the token as a subprotocol: `pulse.v1, bearer.<token>`.",
             "security": [*BEARER, {}],
             "parameters": [*NARROW, since],
-            "responses": {"101": {"description": "The socket is open"}, **problem_responses(400, 401, 403, 405, 426, 429, 503)},
+            "responses": {"101": {"description": "The WebSocket is open"}, **problem_responses(400, 401, 403, 405, 426, 429, 503)},
         }
     }
 
@@ -81,11 +81,11 @@ def openapi() -> dict[str, Any]:
     room = "/api/tracking/telemetry/{room_id}/{platform}"
     paths = {
         "/ws/dashboard": _socket(),
-        "/api/tracking/telemetry": _get("All latest values in scope", "latest", NARROW, latest, 429, 503),
-        room: _get("The stored reading of a room", "latestOfRoom", ROOM, ref(StoredReading), 404, 429, 500, 503),
-        room + "/history": _get("Points for charts", "historyOfRoom", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
+        "/api/tracking/telemetry": _get("Get the latest values in scope", "getLatest", NARROW, latest, 429, 503),
+        room: _get("Get the stored reading of a feed", "getStoredReading", ROOM, ref(StoredReading), 404, 429, 500, 503),
+        room + "/history": _get("Get the history of a feed", "getHistory", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
         "/api/tracking/analytics": _get(
-            "What the rooms in scope earned", "analytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
+            "Get the income of the rooms in scope", "getAnalytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
         ),
     }
     return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report))

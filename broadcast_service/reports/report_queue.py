@@ -133,7 +133,7 @@ class Reports:
                 return await asyncio.shield(job.task)
         except TimeoutError:
             if deadline.expired():
-                raise Problem(503, "the report takes too long; ask for a shorter span or fewer rooms", retry_after_seconds=5) from None
+                raise Problem(503, "the report takes too long; request a shorter span or fewer rooms", retry_after_seconds=5) from None
             raise
         finally:
             job.waiting -= 1
@@ -146,9 +146,9 @@ class Reports:
         if job := self._jobs.get((subject, wanted)):
             return job
         if sum(other == subject for other, _ in self._jobs) >= MAX_PER_SUBJECT:
-            raise Problem(429, "too many reports are waiting for this subject", retry_after_seconds=2)
+            raise Problem(429, "too many reports are queued for this subject", retry_after_seconds=2)
         if len(self._jobs) >= MAX_JOBS:
-            raise Problem(503, "too many reports are waiting", retry_after_seconds=5)
+            raise Problem(503, "too many reports are queued", retry_after_seconds=5)
         job = _Job(charge)
         job.task = asyncio.create_task(self._make(wanted, subject, job.charge), name="report")
         self._jobs[subject, wanted] = job

@@ -79,7 +79,7 @@ class Sessions:
         """Takes a slot for a socket about to be accepted; raises a 429 or 503 Problem."""
         address = counted_as(address)
         if self.draining:
-            raise Problem(503, "the server is draining", retry_after_seconds=1)
+            raise Problem(503, "the server is shutting down", retry_after_seconds=1)
         if 0 < self._limits.process <= self._slots:
             raise _too_many(503, "this server is full", "MAX_CONNECTIONS")
         if 0 < self._limits.subject <= self._by_subject[subject]:

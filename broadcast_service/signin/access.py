@@ -39,7 +39,7 @@ class Screens:
                 screen = await find_screen(self._store, secret)
             except (RedisError, OSError, TimeoutError):
                 if screen is None:
-                    raise Problem(503, "the store does not answer, so this screen cannot be recognized", retry_after_seconds=1) from None
+                    raise Problem(503, "the store does not respond, so this screen cannot be verified", retry_after_seconds=1) from None
             else:
                 self._remember(lookup, screen, now)
         if screen is None or screen.expires_at <= time.time() or screen.claims().is_ended(self._ended):

@@ -135,9 +135,9 @@ class SignIn:
         with store_answers():
             pairing = await records.claim_pairing(self._store, body.letters, body.claim)
         if pairing is None:
-            raise Problem(410, "these letters have expired")
+            raise Problem(410, "this pairing code has expired")
         if pairing.refused:
-            raise Problem(403, "somebody refused to sign this screen in")
+            raise Problem(403, "signing in this screen was denied")
         if pairing.grant is None:
             return json_response({"status": "waiting", "expires_at": pairing.expires_at}, 202)
         return await self._signed_in(request, pairing.grant, keep=True)
@@ -279,7 +279,7 @@ def _shown(screen: Screen, own: Any) -> dict[str, Any]:
 
 
 def _no_pairing() -> Problem:
-    return Problem(404, "no screen waits with these letters")
+    return Problem(404, "no screen is waiting with this pairing code")
 
 
 def _browser(request: Request) -> str:

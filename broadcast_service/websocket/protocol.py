@@ -176,7 +176,7 @@ class PulseProtocol(asyncio.Protocol):
         elif kind == "websocket.http.response.body":
             self.transport.write(self._head + message.get("body", b""))
         elif kind == "websocket.close":
-            self._refuse(Problem(403, "there is no socket here"))
+            self._refuse(Problem(403, "there is no WebSocket endpoint on this path"))
 
     def _refuse(self, problem: Problem) -> None:
         """Answers with a problem and ends the connection."""
@@ -281,7 +281,7 @@ class PulseProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server stops; sessions have been drained before, what is left now gets no more time."""
         if self._receiver is None:
-            self._refuse(Problem(503, "the server is draining", retry_after_seconds=1))
+            self._refuse(Problem(503, "the server is shutting down", retry_after_seconds=1))
         else:
             self.close_with(CloseCode.RESTART, CloseCode.RESTART.reason)
 

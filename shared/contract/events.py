@@ -11,7 +11,7 @@ MAX_PATTERNS: Final = 500  # rooms or platforms that one filter may name
 
 
 class EventData(Struct, frozen=True):
-    """The numbers of a `TELEMETRY_UPDATE`; null is unknown. What the producer did not send, `account` or `interval_seconds`, is absent."""
+    """The numbers of a `TELEMETRY_UPDATE`; null is unknown. Optional fields that the producer did not send are absent."""
 
     platform: str
     tokens: int | None
@@ -24,7 +24,7 @@ class EventData(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True, tag_field="event_type"):
-    """Anything the broadcast service tells a dashboard; each has a `timestamp`, the server's clock in Unix seconds."""
+    """Base of all events sent to dashboards. Each has a `timestamp`, the server's clock in Unix seconds."""
 
 
 class TelemetryEvent(Event, frozen=True, tag="TELEMETRY_UPDATE", kw_only=True):
@@ -37,13 +37,13 @@ class TelemetryEvent(Event, frozen=True, tag="TELEMETRY_UPDATE", kw_only=True):
 
 
 class ExpiredData(Struct, frozen=True):
-    """Which platform's value a `TELEMETRY_EXPIRED` is about."""
+    """The platform whose value expired."""
 
     platform: str
 
 
 class ExpiredEvent(Event, frozen=True, tag="TELEMETRY_EXPIRED", kw_only=True):
-    """The value of this version outlived its TTL."""
+    """The TTL of the value with this version has passed."""
 
     room_id: str
     data: ExpiredData
@@ -52,7 +52,7 @@ class ExpiredEvent(Event, frozen=True, tag="TELEMETRY_EXPIRED", kw_only=True):
 
 
 class HelloEvent(Event, frozen=True, tag="HELLO", kw_only=True):
-    """First event of a session: its terms and the scope in force (`platforms` None: all of them)."""
+    """First event of a session: its terms and the effective scope (`platforms` null: all platforms)."""
 
     protocol: str
     instance: str
@@ -69,14 +69,14 @@ class HelloEvent(Event, frozen=True, tag="HELLO", kw_only=True):
 
 
 class UpstreamEvent(Event, frozen=True, tag="UPSTREAM", kw_only=True):
-    """The state of the link to Redis: `ok` or `degraded`."""
+    """The state of the subscription to Redis: `ok` or `degraded`."""
 
     status: str
     timestamp: int
 
 
 class SyncEvent(Event, frozen=True, tag="SYNC", kw_only=True):
-    """Everything up to `version` has been told; with `snapshot`, rooms not told since `HELLO` or `filter` are gone."""
+    """All changes up to `version` have been sent. With `snapshot`, rooms not sent since `HELLO` or `filter` no longer exist."""
 
     version: int
     snapshot: bool
@@ -85,28 +85,28 @@ class SyncEvent(Event, frozen=True, tag="SYNC", kw_only=True):
 
 
 class TokenExpiringEvent(Event, frozen=True, tag="TOKEN_EXPIRING", kw_only=True):
-    """Renew with `auth` before `expires_at`."""
+    """The token expires at `expires_at`. Renew it with `auth` before that."""
 
     expires_at: int
     timestamp: int
 
 
 class TokenRenewedEvent(Event, frozen=True, tag="TOKEN_RENEWED", kw_only=True):
-    """The answer to `auth`."""
+    """The reply to `auth`."""
 
     expires_at: int
     timestamp: int
 
 
 class PongEvent(Event, frozen=True, tag="PONG", kw_only=True):
-    """The answer to `ping`."""
+    """The reply to `ping`."""
 
     timestamp: int
     time_ms: int
 
 
 class ErrorEvent(Event, frozen=True, tag="ERROR", kw_only=True):
-    """A client message was refused; the session goes on."""
+    """A client message was refused. The session continues."""
 
     code: str
     detail: str
@@ -114,7 +114,7 @@ class ErrorEvent(Event, frozen=True, tag="ERROR", kw_only=True):
 
 
 class ReconnectEvent(Event, frozen=True, tag="RECONNECT", kw_only=True):
-    """The server drains: come back after `retry_after_ms`."""
+    """The server is shutting down. Reconnect after `retry_after_ms`."""
 
     retry_after_ms: int
     timestamp: int
@@ -130,14 +130,14 @@ Patterns = Annotated[list[Annotated[str, Meta(max_length=65)]], Meta(max_length=
 
 
 class FilterMessage(Struct, frozen=True, tag_field="type", tag="filter", forbid_unknown_fields=True):
-    """Client to server: narrow what this session sees; None means all that the token allows."""
+    """Client to server: narrow the scope of this session. null means everything that the token allows."""
 
     rooms: Patterns | None = None
     platforms: Patterns | None = None
 
 
 class PingMessage(Struct, frozen=True, tag_field="type", tag="ping", forbid_unknown_fields=True):
-    """Client to server: ask for a `PONG`."""
+    """Client to server: request a `PONG`."""
 
 
 ClientMessage = AuthMessage | FilterMessage | PingMessage
@@ -146,7 +146,7 @@ decode_client_message: Final = msgspec.json.Decoder(ClientMessage).decode
 
 
 def telemetry_event(stored: StoredReading) -> TelemetryEvent:
-    """The event that tells dashboards about a committed reading."""
+    """The event that dashboards receive for a committed reading."""
     return TelemetryEvent(
         room_id=stored.room_id,
         data=EventData(

@@ -1,6 +1,6 @@
-"""Errors as data: RFC 9457 problems for HTTP and named close codes for the socket.
+"""Errors as data: RFC 9457 problem details for HTTP and named close codes for the WebSocket.
 
-A problem never repeats what was sent: its texts are written here or name a field of ours.
+A problem never repeats client input: its texts are constants, or name a field of the contract.
 """
 
 import enum
@@ -15,7 +15,7 @@ from shared.contract.codec import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-# Of every answer that is not a page: nobody keeps a copy, guesses its type, or shows it in a frame.
+# For every response that is not a page: it is not cached, its type is not guessed, and it is not shown in a frame.
 API_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -24,7 +24,7 @@ API_HEADERS: Final = {
 
 
 class Problem(Exception):
-    """A refusal with an HTTP status, raised anywhere below a route and answered in one place."""
+    """An error response with an HTTP status. It is raised anywhere below a route and sent by one handler."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Problem(Exception):
         members: Mapping[str, str] | None = None,
         logged: Mapping[str, str] | None = None,
     ) -> None:
-        """`members` extend the problem document; `logged` is for the audit log alone and never sent."""
+        """`members` extend the problem document. `logged` is written to the audit log only and never sent."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -69,7 +69,7 @@ class Problem(Exception):
 
 
 def unauthorized() -> Problem:
-    """The one answer to a missing, malformed, expired, revoked or forged token: it does not say which."""
+    """The only response to a missing, malformed, expired, revoked or forged token. It does not disclose which."""
     return Problem(401, "a valid bearer token is required", headers={"WWW-Authenticate": 'Bearer realm="studio-pulse"'})
 
 
@@ -87,17 +87,17 @@ async def answer_http_exception(_request: Request, error: Exception) -> Response
 
 
 def internal_error() -> Problem:
-    """The answer to anything unforeseen: it is logged, and the client learns nothing of the inside."""
-    return Problem(500, "an unexpected error; it has been logged")
+    """The response to an unexpected exception. The exception is logged; its details are not sent."""
+    return Problem(500, "an internal error occurred and was logged")
 
 
 async def answer_internal_error(_request: Request, _error: Exception) -> Response:
-    """Starlette's handler for anything unforeseen; the server logs it."""
+    """Starlette's handler for unexpected exceptions; the server logs them."""
     return internal_error().response()
 
 
 class CloseCode(enum.IntEnum):
-    """Why a dashboard's socket was closed (RFC 6455 section 7.4; 4xxx are ours)."""
+    """Why a dashboard's WebSocket was closed (RFC 6455 section 7.4; 4xxx are ours)."""
 
     BINARY_FRAME = 1003
     SERVER_ERROR = 1011
@@ -111,5 +111,5 @@ class CloseCode(enum.IntEnum):
 
     @property
     def reason(self) -> str:
-        """The reason phrase that travels with the code, and names it in logs and metrics."""
+        """The reason phrase that is sent with the code and identifies it in logs and metrics."""
         return self.name.lower().replace("_", " ")

@@ -24,12 +24,14 @@ Platform = Annotated[str, Meta(pattern=PLATFORM_PATTERN, description="1-32 of a-
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT, description="a whole number from 0 to 4294967294")]
 Seconds = Annotated[int, Meta(ge=0, le=2**40, description="Unix time in whole seconds")]
 Sequence = Annotated[int, Meta(ge=0, le=MAX_SEQUENCE, description="a whole number from 0 to 9007199254740991")]
-Account = Annotated[str, Meta(pattern=ACCOUNT_PATTERN, description="1-64 of A-Z a-z 0-9 . _ -; whose balance it is; absent: not known")]
+Account = Annotated[
+    str, Meta(pattern=ACCOUNT_PATTERN, description="1-64 of A-Z a-z 0-9 . _ -; the account that the balance belongs to; absent: unknown")
+]
 Interval = Annotated[
     int, Meta(ge=1, le=MAX_INTERVAL_SECONDS, description="seconds between two readings of this producer, 1 to 3600; absent: 5")
 ]
 
-Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON reader holds exactly")]
+Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON parser represents exactly")]
 
 
 class Reading(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,11 +78,11 @@ class StoredReading(Struct, frozen=True):
         return min(self.timestamp, self.committed_at // 1_000_000)
 
 
-ClockOffset = Annotated[int, Meta(description="milliseconds that the producer's clock is behind; only with Pulse-Sent-At")]
+ClockOffset = Annotated[int, Meta(description="milliseconds by which the producer's clock is behind; present only with Pulse-Sent-At")]
 
 
 class IngestAnswer(Struct, frozen=True, kw_only=True):
-    """The answer to one accepted, duplicate or late reading."""
+    """The response to one accepted, duplicate or late reading."""
 
     status: str = "success"
     message: str
@@ -91,7 +93,7 @@ class IngestAnswer(Struct, frozen=True, kw_only=True):
 
 
 class BatchItem(Struct, frozen=True, omit_defaults=True):
-    """The outcome of one item of a batch; `problem` only where it was rejected."""
+    """The outcome of one item of a batch; `problem` is present only if it was rejected."""
 
     index: int
     result: str

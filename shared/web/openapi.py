@@ -1,4 +1,4 @@
-"""Pieces of OpenAPI documents, with every schema generated from the message types."""
+"""Building blocks of the OpenAPI documents. Every schema is generated from the message types."""
 
 import http
 import importlib.metadata
@@ -23,8 +23,11 @@ PROBLEM: Final = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "retry_after_seconds": {"type": "integer"},
-        "code": {"type": "string", "description": "Names the refusal where a program may want to tell it from others of its status"},
-        "setting": {"type": "string", "description": "The server's setting that decides about it"},
+        "code": {
+            "type": "string",
+            "description": "Identifies the error if a program may need to distinguish it from others with the same status",
+        },
+        "setting": {"type": "string", "description": "The server setting that controls it"},
         "errors": {
             "type": "array",
             "items": {"type": "object", "properties": {"field": {"type": "string"}, "detail": {"type": "string"}}},
@@ -34,7 +37,7 @@ PROBLEM: Final = {
 
 
 def version() -> str:
-    """The product's version, as `pyproject.toml` has it."""
+    """The product's version, as stated in `pyproject.toml`."""
     path = pathlib.Path(__file__).resolve().parents[2] / "pyproject.toml"
     if path.exists():
         return str(tomllib.loads(path.read_text())["project"]["version"])
@@ -47,39 +50,39 @@ def ref(kind: Any) -> dict[str, str]:
 
 
 def components(*kinds: Any) -> dict[str, Any]:
-    """The schemas of some message types and of all they refer to."""
-    # Python's \A and \Z are unknown to ECMA-262, whose patterns JSON Schema has; its $ means the very end.
+    """The schemas of some message types and of all types that they reference."""
+    # JSON Schema uses ECMA-262 patterns, which lack Python's \A and \Z; in ECMA-262, $ matches only at the end.
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REF)
     text = msgspec.json.encode(schemas).replace(rb'"pattern":"\\A', b'"pattern":"^').replace(rb'\\Z"', b'$"')
     return {**msgspec.json.decode(text), "Problem": PROBLEM}
 
 
 def response(description: str, schema: dict[str, Any], headers: dict[str, Any] | None = None, *, text: str = "") -> dict[str, Any]:
-    """A JSON response; `text` names a further media type, whose form the description tells."""
+    """A JSON response; `text` names a further media type, whose format the description explains."""
     content = {"application/json": {"schema": schema}} | ({text: {"schema": {"type": "string"}}} if text else {})
     return {"description": description, "content": content, "headers": ALWAYS | (headers or {})}
 
 
 def header(description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
-    """A response's header field, text unless `schema` says otherwise."""
+    """A response header, a string unless `schema` overrides the type."""
     return {"description": description, "required": required, "schema": {"type": "string"} | schema}
 
 
 ALWAYS: Final = {
-    "Cache-Control": header("Nobody keeps a copy", const="no-store"),
-    "X-Content-Type-Options": header("The type is the one that is named", const="nosniff"),
+    "Cache-Control": header("The response must not be stored", const="no-store"),
+    "X-Content-Type-Options": header("The media type must not be guessed", const="nosniff"),
 }
 OF_STATUS: Final[dict[int, dict[str, Any]]] = {
-    401: {"WWW-Authenticate": header("What to bring", const='Bearer realm="studio-pulse"')},
-    405: {"Allow": header("The methods that would do")},
-    426: {"Upgrade": header("What to speak instead", const="websocket")},
-    429: {"Retry-After": header("Seconds until it may be tried again", type="integer", minimum=0)},
-    503: {"Retry-After": header("Seconds until it may be tried again", type="integer", minimum=0)},
+    401: {"WWW-Authenticate": header("Bearer token", const='Bearer realm="studio-pulse"')},
+    405: {"Allow": header("The allowed methods")},
+    426: {"Upgrade": header("The protocol to upgrade to", const="websocket")},
+    429: {"Retry-After": header("Seconds until the request may be repeated", type="integer", minimum=0)},
+    503: {"Retry-After": header("Seconds until the request may be repeated", type="integer", minimum=0)},
 }
 
 
 def problem_responses(*statuses: int, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The refusals that an operation may answer; `headers` stand on all of them."""
+    """The error responses of an operation, each with `headers` in addition to its own."""
     content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
     return {
         str(status): {
@@ -92,14 +95,18 @@ def problem_responses(*statuses: int, headers: dict[str, Any] | None = None) -> 
 
 
 def common_paths() -> dict[str, Any]:
-    """What `shared.web.server.common_routes` answers; nothing of it needs a token."""
+    """The paths that `shared.web.server.common_routes` serves. None of them requires a token."""
     status = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok", "ready"]}}}
-    alive = response("The process answers", status)
+    alive = response("The process responds", status)
     answers = {
-        "/health": ("Whether the process answers", "health", {"200": alive}),
-        "/livez": ("Whether the process answers", "live", {"200": alive}),
-        "/readyz": ("Whether it can do its work", "ready", {"200": response("It can", status), **problem_responses(503)}),
-        "/openapi.json": ("This document", "openapi", {"200": response("OpenAPI 3.1", {"type": "object"})}),
+        "/health": ("Check that the process responds (alias of /livez)", "getHealth", {"200": alive}),
+        "/livez": ("Check that the process responds", "getLiveness", {"200": alive}),
+        "/readyz": (
+            "Check that the service can handle requests",
+            "getReadiness",
+            {"200": response("The service is ready", status), **problem_responses(503)},
+        ),
+        "/openapi.json": ("Get this document", "getOpenApi", {"200": response("An OpenAPI 3.1 document", {"type": "object"})}),
     }
     return {
         path: {"get": {"summary": summary, "operationId": operation, "security": [], "responses": responses | problem_responses(400, 405)}}
@@ -108,7 +115,7 @@ def common_paths() -> dict[str, Any]:
 
 
 def document(title: str, paths: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """A whole OpenAPI 3.1 document."""
+    """A complete OpenAPI 3.1 document."""
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version(), "license": {"name": "MIT", "identifier": "MIT"}},

@@ -16,6 +16,10 @@ from tools.stack import Stack
 def test_the_document_is_what_the_message_types_say() -> None:
     """`python -m broadcast_service.http.asyncapi > docs/asyncapi.json` was run after the last change."""
     assert json.loads((ROOT / "docs/asyncapi.json").read_text()) == asyncapi()
+    assert {name: operation["action"] for name, operation in asyncapi()["operations"].items()} == {
+        "sendEvents": "send",
+        "receiveMessages": "receive",
+    }
 
 
 def test_every_event_a_dashboard_hears_fits_its_schema(stack: Stack) -> None:

@@ -53,7 +53,9 @@ def test_the_document_is_openapi(described: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.1\.\d", described["openapi"])
     assert described["info"].keys() >= {"title", "version"}
     assert {method for _, method, _ in found} <= METHODS
-    assert len({operation["operationId"] for _, _, operation in found}) == len(found)
+    names = [operation["operationId"] for _, _, operation in found]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch("(get|post|open)[A-Z][A-Za-z]+", name)] == []
     for _, _, operation in found:
         assert all(re.fullmatch("[1-5][0-9]{2}", status) and answer["description"] for status, answer in operation["responses"].items())
 
