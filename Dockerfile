@@ -1,4 +1,4 @@
-# The images of compose.yaml, one target each: ingest, broadcast, and Caddy in front. The tokens' command line is in both services'.
+# The images of compose.yaml, one target each: ingest, broadcast, and Caddy as front. Both service images contain the token command line.
 FROM python:3.11.15-slim-bookworm AS packages
 COPY requirements.txt .
 RUN python -m venv --without-pip /opt/venv && \
@@ -11,7 +11,7 @@ WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY pyproject.toml pyproject.toml
 COPY shared shared
-# A number, so that an orchestrator can tell that it is not root.
+# Numeric, so that an orchestrator can verify that it is not root.
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
@@ -32,6 +32,6 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
 CMD ["python", "-m", "broadcast_service"]
 
 FROM caddy:2.11.2-alpine AS front
-# The program's file asks for a capability, and without it does not even start; containers may open low ports anyway.
+# The binary has a file capability and does not start if the container lacks it. Low ports are allowed by sysctl instead.
 RUN setcap -r /usr/bin/caddy && chown 10001:10001 /data
 USER 10001:10001

@@ -1,6 +1,7 @@
-"""Ed25519 (RFC 8032 section 5.1) in plain Python: for `make up` and the smoke check, which need no package. The services do not use it.
+"""Ed25519 (RFC 8032 section 5.1) in plain Python, for `make up` and the smoke check, which run without packages.
 
-It is slow, and its time depends on the key: it makes a key once and signs for a check of one's own stack, where nobody measures.
+The services do not use it. It is slow and not constant-time, which is acceptable here: it generates a key once, and signs for a check of
+one's own stack, where no attacker can measure the time.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ def _multiply(scalar: int, point: Point) -> bytes:
 
 
 def _expand(seed: bytes) -> tuple[int, bytes]:
-    """The secret number and the prefix that a seed of 32 bytes stands for."""
+    """The secret scalar and the prefix derived from a seed of 32 bytes."""
     digest = hashlib.sha512(seed).digest()
     number = int.from_bytes(digest[:32], "little")
     return number & ((1 << 254) - 8) | 1 << 254, digest[32:]

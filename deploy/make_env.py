@@ -1,6 +1,6 @@
-"""`make up` without a `.env`: writes one from `.env.example`, with secrets of its own and readable by its owner alone.
+"""Writes `.env` from `.env.example` with new random secrets, readable only by its owner. `make up` runs it if there is no `.env`.
 
-Whatever has no value in the example is a secret. Plain Python without any package.
+Every variable without a value in the example is a secret. Uses only the standard library.
 """
 
 import base64
@@ -18,7 +18,7 @@ SECRET_BYTES: Final = 32
 
 
 def fill(example: str) -> str:
-    """The example with a new secret for each variable that has none, and each private key with its public half."""
+    """The example with a new secret for each empty variable; public keys match their private keys."""
     made = _keys("INGEST") | _keys("DASHBOARD")
     return re.sub(
         r"^([A-Z_]+)=$",
@@ -29,7 +29,7 @@ def fill(example: str) -> str:
 
 
 def _keys(audience: str) -> dict[str, str]:
-    """A private key for an audience, and its public half."""
+    """A private key for an audience, and its public key."""
     seed = secrets.token_bytes(SECRET_BYTES)
     named = f"{audience.lower()}-1:ed25519:"
     return {f"{audience}_TOKEN_KEYS": named + _base64(seed), f"{audience}_PUBLIC_KEYS": named + _base64(PUBLIC_KEY(seed))}
@@ -40,7 +40,7 @@ def _base64(data: bytes) -> str:
 
 
 def write(target: pathlib.Path, example: pathlib.Path = ROOT / ".env.example") -> None:
-    """Writes the file; raises FileExistsError rather than change one that is there."""
+    """Writes the file. Raises FileExistsError if it exists."""
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(fill(example.read_text("utf-8")))
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Replaces the containers of both services without a gap: as many new ones join the old ones, and when they are ready the old ones are
-# told to stop, which lets their dashboards move over.
+# Replaces the containers of both services without downtime: starts the same number of new containers, waits until they are ready, then
+# stops the old ones, whose dashboards reconnect to the new ones.
 set -eu
 docker compose build
 for service in ingest broadcast; do

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints where the running stack is, with a link that signs one browser in and a token for the extension.
+# Prints the address of the running stack, a link that signs in one browser, and a token for the extension.
 set -eu
 value() { sed -n "s/^$1=//p" .env; }
 tokens() { docker compose run --rm --no-deps -T tokens "$@"; }
 
-# The audit log tells people apart by it.
+# Identifies the person in the audit log.
 who=${SUDO_USER:-$(id -un)}
 domain=$(value DOMAIN)
 port=$(value PORT)

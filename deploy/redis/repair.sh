@@ -1,6 +1,6 @@
 #!/bin/sh
-# Mends an append-only file that redis-server refuses to start with: docs/operations.md, "A damaged append-only file".
-# It works on a copy's original: what was there stays beside it. The server must be stopped. The data directory may be given.
+# Repairs an append-only file with which redis-server does not start: docs/operations.md, "A damaged append-only file".
+# It keeps a copy of the original files next to them. Stop the server first. Optional argument: the data directory.
 set -eu
 cd "${1:-/data}"
 name=appendonly.aof
@@ -9,9 +9,9 @@ kept=appendonlydir.before-repair-$(date -u +%Y%m%dT%H%M%SZ)
 cp -Rp appendonlydir "$kept"
 echo "The files as they were: $kept"
 
-# Without its list of files the server would start empty. The newest base and all that was written since are the list.
+# Without the manifest the server would start empty. The list consists of the newest base file and all incremental files.
 if ! grep -q '^file ' "$manifest" 2>/dev/null; then
-    echo "The manifest is missing or empty; writing it anew."
+    echo "The manifest is missing or empty. Writing a new one."
     number() { sed -E "s/^$name\.([0-9]+)\..*/\1/"; }
     files() { (cd appendonlydir && ls | grep -E "^$name\.[0-9]+\.$1" || true) | awk -F . '{print $3, $0}' | sort -n | cut -d ' ' -f 2; }
     {

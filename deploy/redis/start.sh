@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the users with the hashes of their passwords into memory, and becomes redis-server. More options may follow as arguments.
+# Writes the ACL file with the hashes of the users' passwords to a tmpfs and starts redis-server. Arguments are passed to redis-server.
 set -eu
 umask 077
 here=$(dirname "$0")
