@@ -1,13 +1,12 @@
 /** The studio page: what was earned, when, by whom and on which platform. */
 
-import { RequestFailed } from '../link/api.js';
 import { hrefOf } from '../router.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { Chart } from '../ui/chart.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
-import { download } from '../ui/download.js';
 import { Hours } from '../ui/hours.js';
 import { Ranking } from '../ui/ranking.js';
+import { ReportLoader } from '../ui/report_loader.js';
 import { meanPerHour, measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
 
@@ -18,16 +17,12 @@ import { renderChoices } from '../ui/segmented.js';
 const HOUR = 3600;
 const ROOMS_AT_FIRST = 12;
 const TOP_HOURS = 6;
-const REFRESH_MS = 60_000;
 
 export class AnalyticsView {
   #section = html('#analytics');
-  #state = html('#analytics-state');
-  #body = html('#analytics-body');
   #chart = new Chart(html('#analytics-chart'));
   #periods = html('#analytics-period');
   #platforms = html('#analytics-platform');
-  #retry = find(document, '#analytics-retry', HTMLButtonElement);
   #byPlatform = new Ranking(html('#analytics-platforms'));
   #topHours = new Ranking(html('#analytics-top'));
   #byRoom = new Ranking(html('#analytics-rooms'));
@@ -36,14 +31,10 @@ export class AnalyticsView {
   #period = 'day';
   #platform = '';
   #allRooms = false;
-  /** @type {{report: Report, week: Report} | null} */
-  #shown = null;
-  /** @type {string[]} */
+  /** @type {string[]} platforms to choose from */
   #known = [];
-  /** Answers that were asked for before the last `clear` belong to another token. */
-  #round = 0;
-  /** @type {any} */
-  #timer = null;
+  /** @type {ReportLoader<{report: Report, week: Report}>} */
+  #loader;
 
   /**
    * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
@@ -52,30 +43,40 @@ export class AnalyticsView {
   constructor(api, moment, onChoice) {
     this.api = api;
     this.moment = moment;
+    this.#loader = new ReportLoader({
+      name: 'analytics',
+      body: html('#analytics-body'),
+      i18n: () => moment().i18n,
+      key: () => `${this.#period} ${this.#platform}`,
+      load: () => this.#load(),
+      loadFile: () => api.analyticsCsv(spanOf(this.#period, moment().nowMs, HOUR), this.#filter),
+      fileName: () => `studio-pulse-${this.#period}.csv`,
+      onStart: () => this.#renderChoices(),
+      onLoaded: ({ week }) => {
+        if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
+        this.#paint();
+      },
+    });
     find(document, '#analytics-form', HTMLFormElement).addEventListener('input', (event) => {
       const input = /** @type {HTMLInputElement} */ (event.target);
       if (input.name === 'period') this.#period = periodNamed(input.value, this.#period);
       else this.#platform = input.value;
       onChoice(this.#period, this.#platform);
-      void this.#load();
+      void this.#loader.load();
     });
-    html('#analytics-csv').addEventListener('click', () => void this.#export());
     html('#analytics-all').addEventListener('click', () => {
       this.#allRooms = true;
       this.#paint();
     });
-    this.#retry.addEventListener('click', () => void this.#load());
   }
 
   /** @param {boolean} shown @param {URLSearchParams} query */
   show(shown, query) {
     this.#section.hidden = !shown;
-    clearInterval(this.#timer);
-    if (!shown) return;
+    if (!shown) return this.#loader.stop();
     this.#period = periodNamed(query.get('period'), 'day');
     this.#platform = query.get('of') ?? '';
-    this.#timer = setInterval(() => void this.#load(), REFRESH_MS);
-    void this.#load();
+    this.#loader.start();
   }
 
   /** The language changed. */
@@ -83,56 +84,27 @@ export class AnalyticsView {
     if (!this.#section.hidden) this.#paint();
   }
 
-  /** Nothing of another token's rooms stays. */
+  /** Removes everything of the rooms: another access may not see them. */
   clear() {
-    this.#round++;
-    this.#shown = null;
+    this.#loader.clear();
     this.#known = [];
     this.#chart.clear();
-    this.#body.hidden = true;
     for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#hours]) table.clear();
     for (const id of ['#fact-room', '#fact-room-sub']) setText(html(id), '');
   }
 
+  get #filter() {
+    return this.#platform ? { platforms: this.#platform } : {};
+  }
+
   async #load() {
     const { nowMs } = this.moment();
-    const narrow = this.#platform ? { platforms: this.#platform } : {};
-    const key = () => `${this.#round} ${this.#period} ${this.#platform}`;
-    const requested = key();
-    this.#renderChoices();
-    this.#showState('loading');
-    try {
-      const [report, week] = await Promise.all([
-        this.api.analytics(spanOf(this.#period, nowMs, HOUR), narrow),
-        this.api.analytics(spanOf('week', nowMs, HOUR), narrow),
-      ]);
-      if (requested !== key()) return;
-      this.#shown = { report, week };
-      if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
-      this.#showState(null);
-      this.#paint();
-    } catch (error) {
-      if (requested === key())
-        this.#showState(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
-    }
-  }
-
-  async #export() {
-    const span = spanOf(this.#period, this.moment().nowMs, HOUR);
-    const narrow = this.#platform ? { platforms: this.#platform } : {};
-    await this.api.analyticsCsv(span, narrow).then(
-      (blob) => download(blob, `studio-pulse-${this.#period}.csv`),
-      () => this.#showState('failed'),
-    );
-  }
-
-  /** @param {import('../i18n/i18n.js').MessageKey | null} key */
-  #showState(key) {
-    const failed = key !== null && key !== 'loading';
-    this.#retry.hidden = !failed;
-    setText(this.#state, key === null || (key === 'loading' && this.#shown) ? '' : this.moment().i18n.t(key));
-    this.#body.hidden = !this.#shown;
-    this.#body.classList.toggle('dimmed', failed);
+    const filter = this.#filter;
+    const [report, week] = await Promise.all([
+      this.api.analytics(spanOf(this.#period, nowMs, HOUR), filter),
+      this.api.analytics(spanOf('week', nowMs, HOUR), filter),
+    ]);
+    return { report, week };
   }
 
   #renderChoices() {
@@ -154,9 +126,9 @@ export class AnalyticsView {
   }
 
   #paint() {
-    if (!this.#shown) return;
+    if (!this.#loader.data) return;
     const { i18n, nowMs } = this.moment();
-    const { report, week } = this.#shown;
+    const { report, week } = this.#loader.data;
     this.#renderChoices();
     this.#paintFacts(report, i18n, nowMs);
     this.#chart.show(

@@ -1,12 +1,11 @@
 /** The page of one room on one platform: its numbers now, and its day or week. */
 
-import { RequestFailed } from '../link/api.js';
 import { clockError } from '../state/lag.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { Chart } from '../ui/chart.js';
-import { find, html, setData, setFigure, setText } from '../ui/dom.js';
-import { download } from '../ui/download.js';
+import { html, setData, setFigure, setText } from '../ui/dom.js';
+import { ReportLoader } from '../ui/report_loader.js';
 import { measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
 
@@ -16,14 +15,10 @@ import { renderChoices } from '../ui/segmented.js';
 
 const QUARTER = 900;
 const HOUR = 3600;
-const REFRESH_MS = 60_000;
 
 export class RoomView {
   #section = html('#room');
-  #state = html('#room-state');
-  #charts = html('#room-charts');
   #periods = html('#room-period');
-  #retry = find(document, '#room-retry', HTMLButtonElement);
   #earned = new Chart(html('#room-earned'));
   #viewers = new Chart(html('#room-viewers'));
   #balance = new Chart(html('#room-balance'));
@@ -31,12 +26,8 @@ export class RoomView {
   #period = 'day';
   /** @type {{room: string, platform: string} | null} */
   #feed = null;
-  /** @type {{history: import('../link/api.js').RoomHistory, report: import('../link/api.js').Report} | null} */
-  #shown = null;
-  /** Answers that were asked for before the last `clear` belong to another room or token. */
-  #round = 0;
-  /** @type {any} */
-  #timer = null;
+  /** @type {ReportLoader<{history: import('../link/api.js').RoomHistory, report: import('../link/api.js').Report}>} */
+  #loader;
 
   /**
    * @param {import('../state/store.js').Store} store @param {import('../link/api.js').Api} api @param {() => Moment} moment
@@ -46,27 +37,35 @@ export class RoomView {
     this.store = store;
     this.api = api;
     this.moment = moment;
+    this.#loader = new ReportLoader({
+      name: 'room',
+      body: html('#room-charts'),
+      i18n: () => moment().i18n,
+      key: () => this.#period,
+      load: () => this.#load(),
+      loadFile: () => this.#loadFile(),
+      fileName: () => `${this.#feed?.room}-${this.#feed?.platform}.csv`,
+      onStart: () => this.#renderChoices(),
+      onLoaded: () => this.#draw(),
+    });
     this.#periods.addEventListener('input', (event) => {
       this.#period = periodNamed(/** @type {HTMLInputElement} */ (event.target).value, this.#period);
       onChoice(this.#period);
-      void this.#load();
+      void this.#loader.load();
     });
-    html('#room-csv').addEventListener('click', () => void this.#export());
-    this.#retry.addEventListener('click', () => void this.#load());
   }
 
   /** @param {{room: string, platform: string} | null} feed @param {URLSearchParams} query */
   show(feed, query) {
     this.#section.hidden = feed === null;
-    clearInterval(this.#timer);
+    this.#loader.stop();
     if (feed?.room !== this.#feed?.room || feed?.platform !== this.#feed?.platform) this.clear();
     this.#feed = feed;
     if (!feed) return;
     this.#period = periodNamed(query.get('period'), 'day');
     setText(html('#room-name'), feed.room);
     setText(html('#room-platform'), feed.platform);
-    this.#timer = setInterval(() => void this.#load(), REFRESH_MS);
-    void this.#load();
+    this.#loader.start();
   }
 
   /** The language changed. */
@@ -74,11 +73,9 @@ export class RoomView {
     this.#draw();
   }
 
-  /** Nothing of another token's rooms stays. */
+  /** Removes everything of the room: another access may not see it. */
   clear() {
-    this.#round++;
-    this.#shown = null;
-    this.#charts.hidden = true;
+    this.#loader.clear();
     for (const chart of [this.#earned, this.#viewers, this.#balance]) chart.clear();
   }
 
@@ -111,46 +108,20 @@ export class RoomView {
   }
 
   async #load() {
-    if (!this.#feed) return;
+    if (!this.#feed) throw new Error('no room is shown');
     const { room, platform } = this.#feed;
     const { nowMs } = this.moment();
-    const period = this.#period;
-    const round = this.#round;
-    this.#renderChoices();
-    this.#showState('loading');
-    const step = period === 'week' ? HOUR : QUARTER;
-    try {
-      const [history, report] = await Promise.all([
-        this.api.history(room, platform, spanOf(period, nowMs, period === 'week' ? 600 : 60)),
-        this.api.analytics(spanOf(period, nowMs, step), { rooms: room, platforms: platform }),
-      ]);
-      if (period !== this.#period || round !== this.#round) return;
-      this.#shown = { history, report };
-      this.#showState(null);
-      this.#draw();
-    } catch (error) {
-      if (period === this.#period && round === this.#round)
-        this.#showState(error instanceof RequestFailed && error.status === 403 ? 'failed_scope' : 'failed');
-    }
+    const isWeek = this.#period === 'week';
+    const [history, report] = await Promise.all([
+      this.api.history(room, platform, spanOf(this.#period, nowMs, isWeek ? 600 : 60)),
+      this.api.analytics(spanOf(this.#period, nowMs, isWeek ? HOUR : QUARTER), { rooms: room, platforms: platform }),
+    ]);
+    return { history, report };
   }
 
-  async #export() {
-    if (!this.#feed) return;
-    const { room, platform } = this.#feed;
-    const span = spanOf(this.#period, this.moment().nowMs, 60);
-    await this.api.historyCsv(room, platform, span).then(
-      (blob) => download(blob, `${room}-${platform}.csv`),
-      () => this.#showState('failed'),
-    );
-  }
-
-  /** @param {import('../i18n/i18n.js').MessageKey | null} key */
-  #showState(key) {
-    const failed = key !== null && key !== 'loading';
-    this.#retry.hidden = !failed;
-    setText(this.#state, key === null || (key === 'loading' && this.#shown) ? '' : this.moment().i18n.t(key));
-    this.#charts.hidden = !this.#shown;
-    this.#charts.classList.toggle('dimmed', failed);
+  #loadFile() {
+    if (!this.#feed) throw new Error('no room is shown');
+    return this.api.historyCsv(this.#feed.room, this.#feed.platform, spanOf(this.#period, this.moment().nowMs, 60));
   }
 
   #renderChoices() {
@@ -164,9 +135,9 @@ export class RoomView {
   }
 
   #draw() {
-    if (!this.#shown) return;
+    if (!this.#loader.data) return;
     const { i18n } = this.moment();
-    const { history, report } = this.#shown;
+    const { history, report } = this.#loader.data;
     const { from, to, step, points } = history;
     this.#renderChoices();
     const earned = i18n.t(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
