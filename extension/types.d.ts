@@ -10,7 +10,7 @@ interface Hypothesis {
   css: string;
   /** A class whose name goes on differently in each build, looked for where `css` matches nothing: its stable part, the part of
    * a class around it, and the tag of the elements below it that are meant. */
-  built?: { part: string; within?: string; tag?: string };
+  built?: { part: string; withTimeout?: string; tag?: string };
   /** The number is in the element after the closest ancestor with this name (`svg`) of what `css` matches. */
   beside?: string;
   /** `only`: several visible matches must agree. `first`: the first visible match counts. */

@@ -125,7 +125,7 @@ globalThis.studioPulseAdapters = [
         {
           id: 'header-amount',
           css: '.header-top .tokens-amount',
-          built: { part: 'tokens-amount', within: 'header-top' },
+          built: { part: 'tokens-amount', withTimeout: 'header-top' },
           pick: 'first',
           shape: '^N(?: ?(?:tks?|tokens?))?$',
           min: 0,

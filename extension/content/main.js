@@ -6,12 +6,12 @@
  * trigger looks.
  */
 {
-  const LOOK_MS = 1000;
+  const CHECK_MS = 1000;
   const INTERVAL_MS = 5000;
   /** A timer that fires a little early must not lose its turn. */
   const EARLY_MS = 250;
   /** A page whose HTML never ends is looked at all the same. */
-  const LONGEST_LOADING_MS = 15_000;
+  const MAX_LOADING_MS = 15_000;
   /** A broadcast page shows whose it is a while after it has loaded. */
   const UNPROVEN_MS = 10_000;
   /** How long a reading waits for a number that is about to settle or to be drawn; then it is sent without. */
@@ -45,14 +45,14 @@
   const watch = (adapter) => {
     const { platform } = adapter;
     const startedAt = performance.now();
-    let lastLookAt = -Infinity;
+    let lastCheckAt = -Infinity;
     let lastSentAt = -Infinity;
     let path = location.pathname;
     let pathSince = -Infinity;
     /** @type {Ownership} */
     let owned = 'none';
     let ownedSince = startedAt;
-    let steadiness = freshSteadiness();
+    let stability = newStability();
     /** @type {Partial<Record<MetricName, number>>} since when a number is not read */
     let absentSince = {};
     /** @type {StartAnswer | null} null until the worker has answered */
@@ -62,8 +62,8 @@
     let account = { name: '', key: null, isReady: false };
 
     /** Another account: what was seen before says nothing about it. */
-    const forget = () => {
-      steadiness = freshSteadiness();
+    const resetStability = () => {
+      stability = newStability();
       absentSince = {};
     };
 
@@ -75,7 +75,7 @@
         if (asked !== askedAt || (answer && !given)) return;
         const isFirst = !answer;
         answer = { ...DEFAULTS, ...given };
-        if (isFirst) lookNow();
+        if (isFirst) checkNow();
       };
       setTimeout(() => {
         if (!answer) take(null);
@@ -88,7 +88,7 @@
       const name = accountName(adapter, path) ?? '';
       if (account.name !== name) {
         account = { name, key: null, isReady: false };
-        forget();
+        resetStability();
       }
       if (answer && account.key !== answer.accountKey) {
         const { accountKey, last } = answer;
@@ -97,8 +97,8 @@
         const known = (/** @type {string | undefined} */ mark) => {
           if (account !== begun) return;
           account = { ...begun, isReady: true, ...(mark !== undefined && { mark }) };
-          if (last && last.account === mark) steadiness.believed.tokens ??= last.tokens;
-          lookNow();
+          if (last && last.account === mark) stability.confirmed.tokens ??= last.tokens;
+          checkNow();
         };
         if (name === '') void Promise.resolve(undefined).then(known);
         else void accountMark(accountKey, platform, name).then(known, () => known(undefined));
@@ -107,11 +107,11 @@
     };
 
     /** @param {Ownership} state @param {number} now */
-    const turn = (state, now) => {
+    const setOwnership = (state, now) => {
       if (state === owned) return;
       owned = state;
       ownedSince = now;
-      steadiness.seen = {};
+      stability.seen = {};
       absentSince = {};
     };
 
@@ -139,12 +139,12 @@
       void send({ type: 'page', platform, seenAt: Date.now(), page });
     };
 
-    const look = () => {
+    const checkPage = () => {
       if (isOrphaned()) return stop();
       const now = performance.now();
-      if (now - lastLookAt < LOOK_MS - EARLY_MS) return;
-      lastLookAt = now;
-      if (document.readyState === 'loading' && now - startedAt < LONGEST_LOADING_MS) return;
+      if (now - lastCheckAt < CHECK_MS - EARLY_MS) return;
+      lastCheckAt = now;
+      if (document.readyState === 'loading' && now - startedAt < MAX_LOADING_MS) return;
       if (path !== location.pathname) {
         path = location.pathname;
         pathSince = now;
@@ -153,17 +153,17 @@
       // A single-page app changes its address before it has replaced what is on the page.
       if (now - pathSince < INTERVAL_MS) return;
       const state = ownership(adapter, document, path, now);
-      turn(state, now);
+      setOwnership(state, now);
       if (state === 'none') return;
       if (now - askedAt >= START_EVERY_MS) start(now);
       if (adapter.enabledBy && !answer?.[adapter.enabledBy])
         return answer ? reportPage('switched_off', now) : undefined;
       if (state === 'unproven') return reportPage('unproven', now);
       if (!isAccountKnown()) return;
-      const settled = settle(steadiness, readMetrics(adapter, document, now), now);
+      const settled = settle(stability, readMetrics(adapter, document, now), now);
       const waits = isWaiting(settled, now);
       const isUnsettled = Object.values(settled).some(({ status }) => status === 'unsettled');
-      if (isUnsettled) soon();
+      if (isUnsettled) checkSoon();
       if (waits || !isDue(now)) return;
       lastSentAt = now;
       const { mark } = account;
@@ -177,44 +177,44 @@
     };
 
     /** What a look waits for has come. */
-    const lookNow = () => {
-      lastLookAt = -Infinity;
-      look();
+    const checkNow = () => {
+      lastCheckAt = -Infinity;
+      checkPage();
     };
 
     /** The interval of a hidden page is a minute; a timer that a change of the page has set is not. */
-    const soon = () => {
+    const checkSoon = () => {
       clearTimeout(again);
-      again = setTimeout(look, LOOK_MS);
+      again = setTimeout(checkPage, CHECK_MS);
     };
 
     /** @param {{ type?: unknown } | undefined} message */
     const onMessage = (message) => {
-      if (message?.type === 'read') look();
+      if (message?.type === 'read') checkPage();
     };
     /** A page from the browser's cache shows what it showed when it was left. @param {PageTransitionEvent} event */
     const onShow = ({ persisted }) => {
-      if (persisted) steadiness.seen = {};
+      if (persisted) stability.seen = {};
     };
 
     const stop = () => {
       clearInterval(timer);
       clearTimeout(again);
       observer.disconnect();
-      document.removeEventListener('readystatechange', look);
+      document.removeEventListener('readystatechange', checkPage);
       removeEventListener('pageshow', onShow);
       if (!isOrphaned()) chrome.runtime.onMessage.removeListener(onMessage);
     };
 
-    const timer = setInterval(look, LOOK_MS);
+    const timer = setInterval(checkPage, CHECK_MS);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let again;
-    const observer = new MutationObserver(look);
+    const observer = new MutationObserver(checkPage);
     observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: false });
-    document.addEventListener('readystatechange', look);
+    document.addEventListener('readystatechange', checkPage);
     addEventListener('pageshow', onShow);
     chrome.runtime.onMessage.addListener(onMessage);
-    look();
+    checkPage();
     return stop;
   };
 

@@ -33,7 +33,7 @@ var MINUS_BEFORE = /[-\u2010-\u2015\u2212]$/u;
 var MAGNITUDE = /^[ \u00a0]?([kKM])(?![\p{L}\p{N}])/u;
 /** Labels are words; code is not. ">" and "<" also mean "more than" and "less than". */
 var NO_LABEL = /[<>={}\\]/u;
-var LONGEST_TEXT = 200;
+var MAX_TEXT_LENGTH = 200;
 
 /** Words for people who watch, in the languages of the sites. None of them makes a number larger. */
 var WATCHING = [
@@ -89,7 +89,7 @@ var KNOWN_SHAPES = `^N$|^[^N]*[(（]N[)）]$|^N ?(?:tks?|tokens?)$|^N ?(?:${WATC
  * @returns {MetricReading}
  */
 function parseCount(text, part = 'only', { shape = KNOWN_SHAPES, compact = false } = { compact: true }) {
-  if (text.length > LONGEST_TEXT || NO_LABEL.test(text) || DRAWN_IN_ANOTHER_ORDER.test(text))
+  if (text.length > MAX_TEXT_LENGTH || NO_LABEL.test(text) || DRAWN_IN_ANOTHER_ORDER.test(text))
     return { status: 'unparsed' };
   const plain = toAsciiDigits(
     text.replace(INVISIBLE, '').replace(HOLDING_SPACES, '\u00a0').replace(APOSTROPHES, "'").replace(COMMAS, ',').trim(),

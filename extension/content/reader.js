@@ -18,7 +18,7 @@ var SEARCH_MS = 5000;
 /** What has long been absent is searched for in turns. */
 var REST_MS = 2500;
 var LONG_ABSENT_MS = 20_000;
-var MOST_SEARCHES = 2;
+var MAX_SEARCHES = 2;
 /** @type {Map<string, { at: number, absentSince: number, found: WeakRef<Element>[] }>} by selector */
 var searches = new Map();
 /** Searches of this look that could have waited. */
@@ -49,7 +49,7 @@ function isOwnPage(adapter, page, path) {
 
 /** "alice", "Alice" and "alice 3" with a badge are alice; "alice b" is somebody else. @param {Element} owner @param {string} name */
 function showsName(owner, name) {
-  const shown = seeText(owner);
+  const shown = readVisibleText(owner);
   const text = shown.text.trim().toLowerCase();
   return (
     shown.isShown &&
@@ -89,7 +89,7 @@ function readMetric(hypotheses, page, now = performance.now()) {
 /** @param {Hypothesis} hypothesis @param {Document} page @param {number} now @returns {MetricReading} */
 function readHypothesis(hypothesis, page, now) {
   const { pick, part, min, max } = hypothesis;
-  const found = matches(hypothesis, page, now).map(seeText);
+  const found = matches(hypothesis, page, now).map(readVisibleText);
   const visible = found.filter((sight) => sight.isShown);
   if (visible.length === 0) return { status: found.some(({ isHidden }) => isHidden) ? 'hidden' : 'missing' };
   const considered = pick === 'first' ? visible.slice(0, 1) : withNumbers(visible);
@@ -106,7 +106,7 @@ function readHypothesis(hypothesis, page, now) {
  * A user script may clone a tab with its id and put a word of its own in it: where one match has a number, a match
  * without one says nothing about it.
  *
- * @param {Sight[]} visible
+ * @param {VisibleText[]} visible
  */
 function withNumbers(visible) {
   const numbered = visible.filter(({ text, isDoubtful }) => isDoubtful || /\p{Nd}/u.test(text));
@@ -155,7 +155,7 @@ function search(css, page, now) {
 /** Whether this look has time for a search that takes as long as `weight` ordinary ones. @param {number} now @param {number} [weight] */
 function isTurn(now, weight = 1) {
   if (optional.at !== now) optional = { at: now, count: 0 };
-  if (optional.count + weight > MOST_SEARCHES) return false;
+  if (optional.count + weight > MAX_SEARCHES) return false;
   optional.count += weight;
   return true;
 }
@@ -169,15 +169,17 @@ function isTurn(now, weight = 1) {
  * @param {number} now
  * @returns {Element[]}
  */
-function builtMatches({ part, within, tag }, page, now) {
-  const remembered = builtClasses.get(part);
-  let found = remembered?.names.flatMap((name) => [...page.getElementsByClassName(name)]) ?? [];
-  const isDue = !remembered || now < remembered.at || now - remembered.at >= BUILT_SEARCH_MS;
-  if (found.length === 0 && isDue && (!remembered || isTurn(now, MOST_SEARCHES))) {
+function builtMatches({ part, withTimeout, tag }, page, now) {
+  const cached = builtClasses.get(part);
+  let found = cached?.names.flatMap((name) => [...page.getElementsByClassName(name)]) ?? [];
+  const isDue = !cached || now < cached.at || now - cached.at >= BUILT_SEARCH_MS;
+  if (found.length === 0 && isDue && (!cached || isTurn(now, MAX_SEARCHES))) {
     found = [...page.querySelectorAll(`[class*="${part}"]`)];
     const names = found.flatMap((element) => [...element.classList]).filter((name) => name.includes(part));
     builtClasses.set(part, { at: now, names: [...new Set(names)] });
   }
-  const inside = within ? found.filter((element) => element.parentElement?.closest(`[class*="${within}"]`)) : found;
+  const inside = withTimeout
+    ? found.filter((element) => element.parentElement?.closest(`[class*="${withTimeout}"]`))
+    : found;
   return tag ? inside.flatMap((element) => [...element.getElementsByTagName(tag)]) : inside;
 }

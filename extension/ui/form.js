@@ -5,7 +5,8 @@
 import { checkSettings, loadSettings, permissionFor, readPasted, UNSET } from '../worker/config.js';
 import { roomIdOf } from '../worker/rooms.js';
 import { looksLikeCode } from '../worker/studio-code.js';
-import { element, say } from './page.js';
+import { element } from './element.js';
+import { t } from './page.js';
 
 /** @type {{ name: SettingName, attributes: Record<string, string> }[]} */
 const FIELDS = [
@@ -18,7 +19,7 @@ const FIELDS = [
 const PLACES = ['roomId', 'endpoint', 'token'];
 
 /** @param {Element} parent */
-export async function showForm(parent) {
+export async function renderForm(parent) {
   const [room, endpoint, token, goal] = FIELDS.map(fieldFor);
   const form = element(
     'form',
@@ -27,7 +28,7 @@ export async function showForm(parent) {
     element(
       'details',
       { id: 'by-hand' },
-      element('summary', {}, say('byHand')),
+      element('summary', {}, t('byHand')),
       element('div', { class: 'fields' }, ...fields([room, endpoint, token, goal])),
     ),
     element(
@@ -36,8 +37,8 @@ export async function showForm(parent) {
       element(
         'div',
         { class: 'actions' },
-        element('button', { type: 'submit', class: 'primary' }, say('save')),
-        element('button', { type: 'button', id: 'test' }, say('test')),
+        element('button', { type: 'submit', class: 'primary' }, t('save')),
+        element('button', { type: 'button', id: 'test' }, t('test')),
       ),
       element('p', { role: 'status', class: 'outcome', id: 'outcome' }),
     ),
@@ -57,7 +58,7 @@ export async function showForm(parent) {
     event.preventDefault();
     if (!(await save(form))) return;
     isEdited = false;
-    await test(form, `${say('saved')} `);
+    await test(form, `${t('saved')} `);
   });
   input(form, 'test').addEventListener('click', () => (isEdited ? form.requestSubmit() : test(form, '')));
 }
@@ -70,7 +71,7 @@ const codeField = () =>
   element(
     'div',
     { class: 'field', id: 'code-field' },
-    element('label', { for: 'code' }, say('field_code')),
+    element('label', { for: 'code' }, t('field_code')),
     element('textarea', {
       id: 'code',
       name: 'code',
@@ -82,7 +83,7 @@ const codeField = () =>
       'aria-describedby': 'code-problem code-hint',
     }),
     element('p', { class: 'problem', id: 'code-problem' }),
-    element('p', { class: 'hint', id: 'code-hint' }, say('hint_code')),
+    element('p', { class: 'hint', id: 'code-hint' }, t('hint_code')),
   );
 
 /**
@@ -97,7 +98,7 @@ function fieldFor({ name, attributes }) {
   return element(
     'div',
     { class: 'field' },
-    element('label', { for: name }, say(`field_${name}`)),
+    element('label', { for: name }, t(`field_${name}`)),
     element('input', {
       id: name,
       name,
@@ -107,7 +108,7 @@ function fieldFor({ name, attributes }) {
       ...attributes,
     }),
     element('p', { class: 'problem', id: `${name}-problem` }),
-    element('p', { class: 'hint', id: `${name}-hint` }, say(`hint_${name}`)),
+    element('p', { class: 'hint', id: `${name}-hint` }, t(`hint_${name}`)),
   );
 }
 
@@ -121,15 +122,15 @@ async function fill(form) {
   const isAllSet = PLACES.every((name) => locked.includes(name));
   input(form, 'code-field').hidden = isAllSet;
   if (isAllSet) input(form, 'by-hand').toggleAttribute('open', true);
-  if (settings.token !== '' && !isAllSet) tell(form, 'code-hint', say('codeSaved'));
+  if (settings.token !== '' && !isAllSet) setText(form, 'code-hint', t('codeSaved'));
   for (const { name } of FIELDS) {
     const field = input(form, name);
     field.value = name === 'token' ? '' : shown(settings, name);
     field.readOnly = locked.includes(name);
-    if (field.readOnly) tell(form, `${name}-hint`, say('byPolicy'));
-    else if (name === 'token' && settings.token !== '') tell(form, 'token-hint', say('tokenSaved'));
+    if (field.readOnly) setText(form, `${name}-hint`, t('byPolicy'));
+    else if (name === 'token' && settings.token !== '') setText(form, 'token-hint', t('tokenSaved'));
     else if (name === 'roomId' && field.value !== settings.roomId)
-      tell(form, 'roomId-hint', say('hint_roomIdPlain', settings.roomId));
+      setText(form, 'roomId-hint', t('hint_roomIdPlain', settings.roomId));
   }
 }
 
@@ -175,7 +176,7 @@ async function save(form) {
       ...(camsodaEnabled !== undefined && { camsodaEnabled }),
     },
   });
-  tell(form, 'outcome', `${say('saved')} ${say('asking')}`);
+  setText(form, 'outcome', `${t('saved')} ${t('asking')}`);
   await requestAccess(settings.endpoint);
   await fill(form);
   return true;
@@ -200,7 +201,7 @@ const isElsewhere = (before, after) =>
 
 /** @param {HTMLFormElement} form @param {Partial<Record<SettingName, string>>} problems */
 function showProblems(form, problems) {
-  tell(form, 'outcome', '');
+  setText(form, 'outcome', '');
   for (const { name } of FIELDS) showProblem(form, name, problems[name]);
   const first = FIELDS.find(({ name }) => problems[name] !== undefined);
   if (!first) return;
@@ -210,24 +211,24 @@ function showProblems(form, problems) {
 
 /** @param {HTMLFormElement} form @param {string} name @param {string | undefined} problem */
 function showProblem(form, name, problem) {
-  tell(form, `${name}-problem`, problem ? say(problem) : '');
+  setText(form, `${name}-problem`, problem ? t(problem) : '');
   input(form, name).setAttribute('aria-invalid', String(problem !== undefined));
 }
 
 /** @param {HTMLFormElement} form @param {string} prefix */
 async function test(form, prefix) {
-  tell(form, 'outcome', prefix + say('testing'));
+  setText(form, 'outcome', prefix + t('testing'));
   const result = await chrome.runtime.sendMessage({ type: 'test' });
   const { outcome, status } = result ?? { outcome: 'unreachable', status: 0 };
   const line = input(form, 'outcome');
   line.dataset.tone = outcome === 'ok' ? 'good' : 'bad';
-  tell(form, 'outcome', prefix + say(`test_${outcome}`, status));
+  setText(form, 'outcome', prefix + t(`test_${outcome}`, status));
 }
 
 /** @param {HTMLFormElement} form @param {string} id */
 const input = (form, id) => /** @type {HTMLInputElement} */ (form.querySelector(`#${id}`));
 
 /** @param {HTMLFormElement} form @param {string} id @param {string} text */
-const tell = (form, id, text) => {
+const setText = (form, id, text) => {
   input(form, id).textContent = text;
 };

@@ -1,13 +1,14 @@
 import { loadSettings } from '../worker/config.js';
 import { connectionOf, livePlatforms } from '../worker/status.js';
-import { showForm } from './form.js';
-import { at, count, element, moment, say, show, speak } from './page.js';
+import { element } from './element.js';
+import { renderForm } from './form.js';
+import { at, count, moment, show, t, translate } from './page.js';
 import { inOrder, labelOf, readingNodes, reportCodes, showGoalHint, showStatus, watch } from './view.js';
 
-speak();
-document.title = say('optionsTitle');
-at('version').textContent = say('version', chrome.runtime.getManifest().version);
-await showForm(at('form'));
+translate();
+document.title = t('optionsTitle');
+at('version').textContent = t('version', chrome.runtime.getManifest().version);
+await renderForm(at('form'));
 await showCamsoda();
 /** @type {import('./view.js').View | undefined} */
 let newest;
@@ -22,7 +23,7 @@ await watch((view) => {
 at('diagnosis').addEventListener('click', async () => {
   if (!newest) return;
   await navigator.clipboard.writeText(diagnosis(newest));
-  at('copied').textContent = say('copied');
+  at('copied').textContent = t('copied');
 });
 
 /** A platform that nobody has seen read right is off until a person or the studio switches it on. */
@@ -45,7 +46,7 @@ async function showTotals({ buffered, held, dead, dropped }) {
     await chrome.runtime.sendMessage({ type: 'totals' }).catch(() => null)
   );
   if (totals)
-    at('totals').textContent = say(
+    at('totals').textContent = t(
       'totals',
       ...[totals.read, totals.delivered, buffered + held, dead, dropped].map(count),
     );
@@ -94,7 +95,7 @@ function showReadingsTable({ board, now }) {
         element(
           'th',
           { scope: 'row' },
-          `${labelOf(platform)}: ${name === 'goal' ? say('goalOnPage') : say(`metric_${name}`)}`,
+          `${labelOf(platform)}: ${name === 'goal' ? t('goalOnPage') : t(`metric_${name}`)}`,
         ),
         element('td', { class: 'value' }, ...readingNodes(reading)),
         element('td', {}, element('code', {}, reading.via ?? '')),
@@ -103,7 +104,7 @@ function showReadingsTable({ board, now }) {
   );
   show(at('readings'), [
     rows.length === 0
-      ? element('p', { class: 'muted' }, say('readingsNone'))
+      ? element('p', { class: 'muted' }, t('readingsNone'))
       : element(
           'div',
           { class: 'scroll', tabindex: '0' },
@@ -114,7 +115,7 @@ function showReadingsTable({ board, now }) {
 
 /** @param {number} dead how many there are */
 async function showDeadLetters(dead) {
-  if (dead === 0) return show(at('dead'), [element('p', { class: 'muted' }, say('deadNone'))]);
+  if (dead === 0) return show(at('dead'), [element('p', { class: 'muted' }, t('deadNone'))]);
   const letters = /** @type {DeadLetter[] | null} */ (await chrome.runtime.sendMessage({ type: 'dead-letters' }));
   const rows = (letters ?? []).map(({ at: when, status, detail, body }) =>
     element(
@@ -126,21 +127,21 @@ async function showDeadLetters(dead) {
     ),
   );
   return show(at('dead'), [
-    element('p', {}, say('deadExplained')),
-    element('div', { class: 'actions' }, button('tryAgain', 'revive'), button('discard', 'discard')),
+    element('p', {}, t('deadExplained')),
+    element('div', { class: 'actions' }, button('tryAgain', 'requeue'), button('discard', 'discard')),
     table(['column_when', 'field_roomId', 'column_why'], rows),
   ]);
 }
 
 /** @param {string} words @param {string} type */
 function button(words, type) {
-  const made = element('button', { type: 'button' }, say(words));
+  const made = element('button', { type: 'button' }, t(words));
   made.addEventListener('click', () => chrome.runtime.sendMessage({ type }));
   return made;
 }
 
 /** @param {string[]} columns @param {HTMLElement[]} rows */
 function table(columns, rows) {
-  const headings = columns.map((column) => element('th', { scope: 'col' }, say(column)));
+  const headings = columns.map((column) => element('th', { scope: 'col' }, t(column)));
   return element('table', {}, element('thead', {}, element('tr', {}, ...headings)), element('tbody', {}, ...rows));
 }

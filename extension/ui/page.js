@@ -1,10 +1,10 @@
 /** Elements, words and numbers for both pages. */
 
 /** @param {string} key @param {(string | number)[]} values */
-export const say = (key, ...values) => chrome.i18n.getMessage(key, values.map(String));
+export const t = (key, ...values) => chrome.i18n.getMessage(key, values.map(String));
 
 /** Of the words, which need not be the browser's: where we do not speak that, we speak English. */
-const language = say('language');
+const language = t('language');
 /** Grouped throughout: 1234 beside 12.345 looks like another kind of number. */
 const counts = new Intl.NumberFormat(language, { useGrouping: 'always' });
 const ages = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
@@ -28,29 +28,15 @@ export const time = (milliseconds) => hours.format(milliseconds);
 /** @param {number} milliseconds as people say it */
 export function duration(milliseconds) {
   const minutes = Math.floor(milliseconds / 60_000);
-  if (minutes < 1) return say('seconds', Math.max(0, Math.ceil(milliseconds / 1000)));
-  if (minutes < 60) return say('minutes', minutes);
+  if (minutes < 1) return t('seconds', Math.max(0, Math.ceil(milliseconds / 1000)));
+  if (minutes < 60) return t('minutes', minutes);
   return minutes < 2880
-    ? say('hours', Math.floor(minutes / 60), minutes % 60)
-    : say('days', count(Math.floor(minutes / 1440)), Math.floor(minutes / 60) % 24);
+    ? t('hours', Math.floor(minutes / 60), minutes % 60)
+    : t('days', count(Math.floor(minutes / 1440)), Math.floor(minutes / 60) % 24);
 }
 
 /** @param {number} milliseconds since the epoch */
 export const moment = (milliseconds) => moments.format(milliseconds);
-
-/**
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Record<string, string>} attributes
- * @param {(Node | string)[]} children
- * @returns {HTMLElementTagNameMap[T]}
- */
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
 
 /** @param {string} id @returns {HTMLElement} */
 export function at(id) {
@@ -72,9 +58,9 @@ export function show(parent, children) {
 }
 
 /** Fills in the words of the static page. */
-export function speak() {
+export function translate() {
   document.documentElement.lang = language;
   for (const holder of document.querySelectorAll('[data-text]')) {
-    holder.textContent = say(holder.getAttribute('data-text') ?? '');
+    holder.textContent = t(holder.getAttribute('data-text') ?? '');
   }
 }

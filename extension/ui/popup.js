@@ -1,16 +1,16 @@
 import { loadSettings } from '../worker/config.js';
-import { showForm } from './form.js';
-import { at, speak } from './page.js';
+import { renderForm } from './form.js';
+import { at, translate } from './page.js';
 import { showGoalHint, showReadings, showShift, showStatus, watch } from './view.js';
 
-speak();
+translate();
 at('all-settings').addEventListener('click', () => chrome.runtime.openOptionsPage());
 at('pause').addEventListener('click', () => chrome.storage.local.set({ pausedAt: Date.now() }));
-await showForm(at('form'));
+await renderForm(at('form'));
 at('settings').toggleAttribute('open', !(await loadSettings().catch(() => ({ isComplete: true }))).isComplete);
 // A person is looking: what waits for a later try is tried now.
-void chrome.runtime.sendMessage({ type: 'look' }).catch(() => {});
-addEventListener('online', () => void chrome.runtime.sendMessage({ type: 'look' }).catch(() => {}));
+void chrome.runtime.sendMessage({ type: 'retry-now' }).catch(() => {});
+addEventListener('online', () => void chrome.runtime.sendMessage({ type: 'retry-now' }).catch(() => {}));
 await watch((view) => {
   showStatus(at('status'), view);
   showShift(at('shift'), view);

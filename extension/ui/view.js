@@ -2,18 +2,19 @@
 import '../content/adapters.js';
 import { clockFault } from '../worker/clock.js';
 import { loadSettings, UNSET } from '../worker/config.js';
-import { within } from '../worker/patience.js';
 import { summaryOf } from '../worker/shift.js';
 import {
   asleepPlatforms,
   brokenReadings,
   connectionOf,
   endsSoon,
-  freshBoard,
+  initialBoard,
   livePlatforms,
 } from '../worker/status.js';
+import { withTimeout } from '../worker/timeouts.js';
+import { element } from './element.js';
 import { requestAccess } from './form.js';
-import { age, count, day, duration, element, say, show, time } from './page.js';
+import { age, count, day, duration, show, t, time } from './page.js';
 
 /** @type {Record<Connection, string>} */
 const TONES = {
@@ -54,7 +55,7 @@ export async function watch(draw) {
 async function load() {
   const now = Date.now();
   try {
-    const [{ board }, { settings }, { shifts = {} }] = await within(
+    const [{ board }, { settings }, { shifts = {} }] = await withTimeout(
       STORAGE_MS,
       Promise.all([
         /** @type {Promise<{ board?: StatusBoard }>} */ (chrome.storage.session.get('board')),
@@ -62,9 +63,9 @@ async function load() {
         /** @type {Promise<{ shifts?: Record<string, Shift> }>} */ (chrome.storage.local.get('shifts')),
       ]),
     );
-    return { board: { ...freshBoard(), ...board }, settings, shifts, now };
+    return { board: { ...initialBoard(), ...board }, settings, shifts, now };
   } catch {
-    return { board: { ...freshBoard(), settingsFailed: true }, settings: UNSET, shifts: {}, now };
+    return { board: { ...initialBoard(), settingsFailed: true }, settings: UNSET, shifts: {}, now };
   }
 }
 
@@ -76,31 +77,31 @@ export function showStatus(parent, { board, settings, now }) {
   card?.setAttribute('data-tone', TONES[connection]);
   if (card?.lastElementChild) {
     show(card.lastElementChild, [
-      element('strong', {}, say(`state_${connection}`, count(board.buffered))),
-      element('span', {}, detailOf(connection, board, settings, now)),
+      element('strong', {}, t(`state_${connection}`, count(board.buffered))),
+      element('span', {}, detailText(connection, board, settings, now)),
     ]);
   }
   if (notes)
     show(
       notes,
-      notesOn(board, now, connection).map((words) => element('li', {}, ...words)),
+      noteTexts(board, now, connection).map((words) => element('li', {}, ...words)),
     );
   const action = ACTIONS[connection];
   button?.toggleAttribute('hidden', !action);
-  if (button && action) [button.textContent, pressed] = [say(action.words), () => action.run(board)];
+  if (button && action) [button.textContent, runAction] = [t(action.words), () => action.run(board)];
 }
 
 /** What the button does now. */
-let pressed = () => {};
+let runAction = () => {};
 
 /** At most one thing to do in each state. @type {Partial<Record<Connection, { words: string, run: (board: StatusBoard) => unknown }>>} */
 const ACTIONS = {
   access: { words: 'allow', run: async () => requestAccess((await loadSettings()).settings.endpoint) },
   site: { words: 'allow', run: ({ withheld }) => requestSites(withheld) },
   paused: { words: 'resume', run: () => chrome.storage.local.remove('pausedAt') },
-  buffering: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
-  foreign: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
-  rejected: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'look' }) },
+  buffering: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'retry-now' }) },
+  foreign: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'retry-now' }) },
+  rejected: { words: 'tryNow', run: () => chrome.runtime.sendMessage({ type: 'retry-now' }) },
   refused: { words: 'enterCode', run: () => enterCode() },
   asleep: {
     words: 'showTab',
@@ -130,7 +131,7 @@ function enterCode() {
 /** The live region stays the same element, or screen readers would miss its changes. */
 function frame() {
   const button = element('button', { type: 'button', class: 'primary', id: 'action', hidden: '' });
-  button.addEventListener('click', () => pressed());
+  button.addEventListener('click', () => runAction());
   return [
     element(
       'div',
@@ -144,22 +145,21 @@ function frame() {
 }
 
 /** @param {Connection} connection @param {StatusBoard} board @param {Settings} settings @param {number} now */
-function detailOf(connection, board, { endpoint, roomId, roomName }, now) {
+function detailText(connection, board, { endpoint, roomId, roomName }, now) {
   const { failure, refusal, pausedAt } = board;
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : endpoint;
-  if (connection === 'connected') return say('detail_connected', roomName || roomId, host);
-  if (connection === 'storage' && board.settingsFailed) return say('detail_storageSettings');
-  if (connection === 'paused') return say('detail_paused', time(pausedAt ?? now));
-  if (connection === 'access') return say('detail_access', host);
-  if (connection === 'rejected') return say('detail_rejected', reasonOf(refusal));
-  if (connection === 'foreign')
-    return [say('detail_foreign', host, failure ?? 0), nextTry(board, now)].join(' ').trim();
-  if (connection === 'unreadable') return say('detail_unreadable', reportCodes(board, now).join(', '));
-  if (connection === 'site') return say('detail_site', board.withheld.map(siteOf).join(', '));
+  if (connection === 'connected') return t('detail_connected', roomName || roomId, host);
+  if (connection === 'storage' && board.settingsFailed) return t('detail_storageSettings');
+  if (connection === 'paused') return t('detail_paused', time(pausedAt ?? now));
+  if (connection === 'access') return t('detail_access', host);
+  if (connection === 'rejected') return t('detail_rejected', reasonOf(refusal));
+  if (connection === 'foreign') return [t('detail_foreign', host, failure ?? 0), nextTry(board, now)].join(' ').trim();
+  if (connection === 'unreadable') return t('detail_unreadable', reportCodes(board, now).join(', '));
+  if (connection === 'site') return t('detail_site', board.withheld.map(siteName).join(', '));
   if (connection === 'switched_off')
-    return say('detail_switched_off', pagesThat(board, 'switched_off').map(labelOf).join(', '));
-  if (connection !== 'buffering') return say(`detail_${connection}`);
-  return [say(`detail_buffering${bufferingCause(failure)}`, failure ?? 0), failure === null ? '' : nextTry(board, now)]
+    return t('detail_switched_off', pagesThat(board, 'switched_off').map(labelOf).join(', '));
+  if (connection !== 'buffering') return t(`detail_${connection}`);
+  return [t(`detail_buffering${bufferingCause(failure)}`, failure ?? 0), failure === null ? '' : nextTry(board, now)]
     .join(' ')
     .trim();
 }
@@ -172,13 +172,13 @@ function bufferingCause(failure) {
 }
 
 /** @param {StatusBoard} board @param {number} now */
-const nextTry = ({ nextAttemptAt }, now) => (nextAttemptAt > now ? say('nextTry', duration(nextAttemptAt - now)) : '');
+const nextTry = ({ nextAttemptAt }, now) => (nextAttemptAt > now ? t('nextTry', duration(nextAttemptAt - now)) : '');
 
 /** In the server's words, which are English. @param {Refusal | null} refusal */
 const reasonOf = (refusal) => (refusal ? `${refusal.detail || refusal.status}`.slice(0, 200) : '');
 
 /** `https://*.example.com/*` → example.com @param {string} pattern */
-const siteOf = (pattern) => pattern.replace(/^[a-z*]+:\/\/(?:\*\.)?/u, '').replace(/\/.*$/u, '');
+const siteName = (pattern) => pattern.replace(/^[a-z*]+:\/\/(?:\*\.)?/u, '').replace(/\/.*$/u, '');
 
 /** @param {StatusBoard} board @param {PageState} state */
 const pagesThat = ({ pages = {} }, state) =>
@@ -195,34 +195,34 @@ export const reportCodes = (board, now) =>
   );
 
 /** @param {StatusBoard} board @param {number} now @param {Connection} connection @returns {(Node | string)[][]} */
-function notesOn(board, now, connection) {
+function noteTexts(board, now, connection) {
   const notes = [];
-  const broken = brokenReadings(board, now).map(({ metric }) => say(`metric_${metric}`));
+  const broken = brokenReadings(board, now).map(({ metric }) => t(`metric_${metric}`));
   if (broken.length > 0 && connection !== 'unreadable') {
     notes.push([
-      element('strong', {}, say('readingBroken', broken.join(', '))),
+      element('strong', {}, t('readingBroken', broken.join(', '))),
       ' ',
-      say('readingBrokenDetail', reportCodes(board, now).join(', ')),
+      t('readingBrokenDetail', reportCodes(board, now).join(', ')),
     ]);
   }
   const fault = clockFault(board.offsetMs);
-  if (fault) notes.push([say(fault === 'fast' ? 'clockFast' : 'clockSlow', duration(Math.abs(board.offsetMs ?? 0)))]);
-  if (endsSoon(board, now)) notes.push([say('endsSoon', day(board.expiresAt ?? now))]);
-  if (board.storageFailed) notes.push([say('storageFailed')]);
-  if (board.lost > 0) notes.push([say('lost', count(board.lost))]);
+  if (fault) notes.push([t(fault === 'fast' ? 'clockFast' : 'clockSlow', duration(Math.abs(board.offsetMs ?? 0)))]);
+  if (endsSoon(board, now)) notes.push([t('endsSoon', day(board.expiresAt ?? now))]);
+  if (board.storageFailed) notes.push([t('storageFailed')]);
+  if (board.lost > 0) notes.push([t('lost', count(board.lost))]);
   if (connection !== 'site' && connection !== 'setup')
-    for (const pattern of board.withheld) notes.push([say('withheldNote', siteOf(pattern))]);
+    for (const pattern of board.withheld) notes.push([t('withheldNote', siteName(pattern))]);
   if (connection !== 'asleep' && asleepPlatforms(board).length > 0)
-    notes.push([`${asleepPlatforms(board).map(labelOf).join(', ')}: ${say('detail_asleep')}`]);
-  if (HOLDING.includes(connection) && board.buffered > 0) notes.push([say('kept', count(board.buffered))]);
-  if (connection === 'connected' && board.buffered > 1) notes.push([say('catchingUp', count(board.buffered))]);
-  if (board.held > 0) notes.push([say('held', count(board.held))]);
+    notes.push([`${asleepPlatforms(board).map(labelOf).join(', ')}: ${t('detail_asleep')}`]);
+  if (HOLDING.includes(connection) && board.buffered > 0) notes.push([t('kept', count(board.buffered))]);
+  if (connection === 'connected' && board.buffered > 1) notes.push([t('catchingUp', count(board.buffered))]);
+  if (board.held > 0) notes.push([t('held', count(board.held))]);
   if (board.dead > 0)
     notes.push([
-      say('deadCount', count(board.dead)),
-      ...(board.refusal ? [' ', say('newestReason', reasonOf(board.refusal))] : []),
+      t('deadCount', count(board.dead)),
+      ...(board.refusal ? [' ', t('newestReason', reasonOf(board.refusal))] : []),
     ]);
-  if (board.dropped > 0) notes.push([say('dropped', count(board.dropped))]);
+  if (board.dropped > 0) notes.push([t('dropped', count(board.dropped))]);
   return notes;
 }
 
@@ -259,8 +259,8 @@ export function showShift(parent, { board, settings, shifts, now }) {
       element(
         'div',
         { class: 'platform-name' },
-        element('h2', { id: 'shift-title' }, say('shift')),
-        element('span', {}, Number.isFinite(since) ? say('shiftSince', time(since)) : ''),
+        element('h2', { id: 'shift-title' }, t('shift')),
+        element('span', {}, Number.isFinite(since) ? t('shiftSince', time(since)) : ''),
       ),
       element(
         'dl',
@@ -269,18 +269,18 @@ export function showShift(parent, { board, settings, shifts, now }) {
           element(
             'div',
             {},
-            element('dt', {}, say(name)),
+            element('dt', {}, t(name)),
             element(
               'dd',
               {},
-              ...(value === null ? [element('span', { class: 'absent' }, say('shiftUnknown'))] : [value]),
+              ...(value === null ? [element('span', { class: 'absent' }, t('shiftUnknown'))] : [value]),
             ),
           ),
         ),
       ),
       ...(settings.goal !== null && balance !== undefined ? goalBar(balance, settings.goal) : []),
-      ...(board.buffered > 1 ? [element('p', { class: 'hint' }, say('shiftWaiting', count(board.buffered)))] : []),
-      element('p', { class: 'hint' }, say('shiftHint')),
+      ...(board.buffered > 1 ? [element('p', { class: 'hint' }, t('shiftWaiting', count(board.buffered)))] : []),
+      element('p', { class: 'hint' }, t('shiftHint')),
     ),
   ]);
 }
@@ -293,7 +293,7 @@ function isOfAccount({ platforms }, platform, { account }) {
 
 /** @param {number} balance @param {number} goal */
 function goalBar(balance, goal) {
-  const words = say('shiftGoal', count(balance), count(goal));
+  const words = t('shiftGoal', count(balance), count(goal));
   return [
     element('p', { class: 'goal' }, words),
     element('progress', { max: String(goal), value: String(Math.min(balance, goal)), 'aria-label': words }),
@@ -318,7 +318,7 @@ export function showReadings(parent, { board, settings, now }) {
           'dl',
           {},
           ...inOrder(asSent(metrics, settings)).map(([name, reading]) =>
-            element('div', {}, element('dt', {}, say(`metric_${name}`)), element('dd', {}, ...readingNodes(reading))),
+            element('div', {}, element('dt', {}, t(`metric_${name}`)), element('dd', {}, ...readingNodes(reading))),
           ),
         ),
       ),
@@ -350,13 +350,13 @@ export function showGoalHint({ board, now }) {
     .map(([, { metrics }]) => metrics.goal?.value)
     .find((goal) => goal !== undefined);
   const hint = document.getElementById('goal-hint');
-  const words = onPage === undefined ? say('hint_goal') : say('hint_goalOnPage', count(onPage));
-  if (hint && hint.textContent !== words && hint.textContent !== say('byPolicy')) hint.textContent = words;
+  const words = onPage === undefined ? t('hint_goal') : t('hint_goalOnPage', count(onPage));
+  if (hint && hint.textContent !== words && hint.textContent !== t('byPolicy')) hint.textContent = words;
 }
 
 /** @param {MetricReading} reading @returns {(Node | string)[]} */
 export const readingNodes = ({ status, value }) =>
-  value === undefined ? [element('span', { class: 'absent' }, say(`status_${status}`))] : [count(value)];
+  value === undefined ? [element('span', { class: 'absent' }, t(`status_${status}`))] : [count(value)];
 
 /** @param {string} platform */
 export const labelOf = (platform) =>

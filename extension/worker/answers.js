@@ -3,12 +3,12 @@
  * item of a batch.
  */
 
-export const LARGEST_BATCH = 500;
+export const MAX_BATCH = 500;
 const FIRST_BACKOFF_MS = 2000;
 const MAX_BACKOFF_MS = 30_000;
 /** A server that asks to wait 0 s must not be asked again at once. */
 const MIN_RETRY_AFTER_MS = 1000;
-export const LONGEST_WAIT_MS = 3_600_000;
+export const MAX_WAIT_MS = 3_600_000;
 /** So many readings refused in a row without one accepted in between: the server refuses everything, so nothing more is set aside. */
 const MAX_DEAD_IN_A_ROW = 3;
 /** While the server has accepted a reading this recently, a refusal concerns the reading alone. */
@@ -29,11 +29,11 @@ const VERDICTS = {
 };
 
 /** @returns {SenderState} */
-export const freshState = () => ({
+export const initialState = () => ({
   attempt: 0,
   nextAttemptAt: 0,
   refused: false,
-  batchLimit: LARGEST_BATCH,
+  batchLimit: MAX_BATCH,
   failure: null,
   isForeign: false,
   isRejecting: false,
@@ -97,7 +97,7 @@ export function retryAfterMs(header, now) {
   const text = header?.trim() ?? '';
   const isDate = /[a-z]/iu.test(text) && /:/u.test(text);
   const delay = /^\d+$/u.test(text) ? Number(text) * 1000 : isDate ? Date.parse(text) - now : NaN;
-  return Number.isNaN(delay) ? null : Math.min(Math.max(delay, 0), LONGEST_WAIT_MS);
+  return Number.isNaN(delay) ? null : Math.min(Math.max(delay, 0), MAX_WAIT_MS);
 }
 
 /**
@@ -117,7 +117,7 @@ const waitMs = (asked, attempt, random) =>
  * @property {SenderState} state
  * @property {Entry[]} remove
  * @property {Entry[]} postpone
- * @property {{ entry: Entry, problem: Problem }[]} bury
+ * @property {{ entry: Entry, problem: Problem }[]} deadLetter
  */
 
 /**
@@ -144,19 +144,19 @@ export function planFor(answer, batch, state, now, random, { roomId, isClockCorr
       failure: status,
       isForeign,
       isRejecting: false,
-      ...(isForeign && { batchLimit: LARGEST_BATCH }),
+      ...(isForeign && { batchLimit: MAX_BATCH }),
     },
     remove: [],
     postpone: [],
-    bury: [],
+    deadLetter: [],
   };
-  if (verdict === 'refused' && status === 403 && isOfOtherRoom) return { ...plan, state, postpone: batch.map(held) };
+  if (verdict === 'refused' && status === 403 && isOfOtherRoom) return { ...plan, state, postpone: batch.map(hold) };
   if (verdict === 'refused') return withState(plan, { refused: true, refusal: { at: now, status, detail } });
-  if (names(answer, 'Pulse-Sent-At') && isClockCorrected)
+  if (namesField(answer, 'Pulse-Sent-At') && isClockCorrected)
     return withState(plan, { failure: state.failure, nextAttemptAt: 0 });
-  if (names(answer, 'Pulse-Sent-At'))
+  if (namesField(answer, 'Pulse-Sent-At'))
     return withState(plan, { ...paused(state, now, random), isRejecting: true, refusal: { at: now, status, detail } });
-  if (verdict === 'dead' || verdict === 'too_large') return shrink(plan, answer, batch, facts);
+  if (verdict === 'dead' || verdict === 'too_large') return halve(plan, answer, batch, facts);
   const asked = verdict === 'later' ? answer.retryAfterMs : null;
   return withState(plan, { attempt: state.attempt + 1, nextAttemptAt: now + waitMs(asked, state.attempt, random) });
 }
@@ -164,7 +164,7 @@ export function planFor(answer, batch, state, now, random, { roomId, isClockCorr
 /** @typedef {{ now: number, random: () => number, isOfOtherRoom: boolean, isClockCorrected: boolean }} Facts */
 
 /** Not to be sent before the configuration changes. @param {Entry} entry @returns {Entry} */
-const held = (entry) => ({ ...entry, dueAt: Infinity });
+const hold = (entry) => ({ ...entry, dueAt: Infinity });
 
 /** To be sent again with the time as it is known now. @param {Entry} entry @returns {Entry} */
 const withoutClock = ({ offsetMs: _old, ...entry }) => entry;
@@ -181,7 +181,7 @@ const hasAnotherTime = ({ offsetMs }, state, { isClockCorrected }) =>
   offsetMs === undefined ? isClockCorrected : Math.abs(offsetMs - (state.offsetMs ?? 0)) > 2000;
 
 /** @param {Pick<Problem, 'errors'>} problem @param {string} field */
-const names = ({ errors }, field) => Array.isArray(errors) && errors.some((error) => error?.field === field);
+const namesField = ({ errors }, field) => Array.isArray(errors) && errors.some((error) => error?.field === field);
 
 /** @param {SenderState} state @param {number} now @param {() => number} random */
 const paused = ({ attempt }, now, random) => ({
@@ -198,11 +198,11 @@ const paused = ({ attempt }, now, random) => ({
  * @param {Facts} facts
  * @returns {Plan}
  */
-function shrink(plan, { status, detail }, batch, facts) {
+function halve(plan, { status, detail }, batch, facts) {
   const [entry] = batch;
   if (batch.length > 1 || !entry)
     return withState(plan, { batchLimit: Math.floor(batch.length / 2), refusal: { at: facts.now, status, detail } });
-  return setAside({ ...plan, bury: [{ entry, problem: { status, detail } }] }, facts);
+  return deadLetterUnlessStopped({ ...plan, deadLetter: [{ entry, problem: { status, detail } }] }, facts);
 }
 
 /**
@@ -213,12 +213,12 @@ function shrink(plan, { status, detail }, batch, facts) {
  * @param {Facts} facts
  * @returns {Plan}
  */
-function setAside(plan, { now, random }) {
-  const last = plan.bury.at(-1)?.problem;
+function deadLetterUnlessStopped(plan, { now, random }) {
+  const last = plan.deadLetter.at(-1)?.problem;
   if (!last) return plan;
   const refusal = { at: now, status: last.status, detail: last.detail ?? last.title ?? '' };
   const { deadInARow, acceptedAt } = plan.state;
-  const count = deadInARow + plan.bury.length;
+  const count = deadInARow + plan.deadLetter.length;
   const isAccepting = plan.remove.length > 0 || Math.abs(now - acceptedAt) <= ACCEPTING_MS;
   if (isAccepting || count <= MAX_DEAD_IN_A_ROW) {
     const changes = { attempt: 0, failure: null, isRejecting: plan.remove.length === 0, refusal };
@@ -233,7 +233,7 @@ function setAside(plan, { now, random }) {
       refusal,
       batchLimit: 1,
     }),
-    bury: [],
+    deadLetter: [],
   };
 }
 
@@ -251,7 +251,7 @@ function planForItems(results, batch, state, facts) {
     state: { ...state, nextAttemptAt: 0, failure: null, isForeign: false, isRejecting: false },
     remove: [],
     postpone: [],
-    bury: [],
+    deadLetter: [],
   };
   /** @type {Problem[]} */
   const problems = [];
@@ -264,7 +264,7 @@ function planForItems(results, batch, state, facts) {
   else if (plan.state.nextAttemptAt > 0) plan.state.attempt += 1;
   const isRefusedWhole =
     !facts.isOfOtherRoom &&
-    plan.remove.length + plan.bury.length === 0 &&
+    plan.remove.length + plan.deadLetter.length === 0 &&
     plan.postpone.length === batch.length &&
     plan.postpone.every(({ dueAt }) => dueAt === Infinity);
   if (isRefusedWhole)
@@ -272,9 +272,9 @@ function planForItems(results, batch, state, facts) {
       ...withState(plan, { refused: true, failure: 403, refusal: reasonOf(problems[0], facts.now) }),
       postpone: [],
     };
-  const settled = setAside(plan, facts);
+  const settled = deadLetterUnlessStopped(plan, facts);
   const isNothingAccepted =
-    plan.remove.length === 0 && plan.bury.length === 0 && problems.length > 0 && !facts.isOfOtherRoom;
+    plan.remove.length === 0 && plan.deadLetter.length === 0 && problems.length > 0 && !facts.isOfOtherRoom;
   return isNothingAccepted && settled.state.failure === null
     ? withState(settled, { failure: problems[0]?.status ?? null, refusal: reasonOf(problems[0], facts.now) })
     : settled;
@@ -285,7 +285,7 @@ const resumed = ({ isStopped, batchLimit }) => ({
   attempt: 0,
   deadInARow: 0,
   isStopped: false,
-  batchLimit: isStopped ? LARGEST_BATCH : batchLimit,
+  batchLimit: isStopped ? MAX_BATCH : batchLimit,
 });
 
 /** @param {Problem | undefined} problem @param {number} now */
@@ -296,14 +296,14 @@ const reasonOf = (problem, now) =>
 function settleRejected(plan, entry, problem, facts, problems) {
   const { now, random } = facts;
   const verdict = verdictOn(problem.status);
-  if (names(problem, 'timestamp') && hasAnotherTime(entry, plan.state, facts)) {
+  if (namesField(problem, 'timestamp') && hasAnotherTime(entry, plan.state, facts)) {
     plan.postpone.push(withoutClock(entry));
     return;
   }
   problems.push(problem);
-  if (verdict === 'dead' || verdict === 'too_large') plan.bury.push({ entry, problem });
-  else if (verdict === 'refused') plan.postpone.push(held(entry));
-  else if (verdict === 'later') wait(plan, problem, now, random);
+  if (verdict === 'dead' || verdict === 'too_large') plan.deadLetter.push({ entry, problem });
+  else if (verdict === 'refused') plan.postpone.push(hold(entry));
+  else if (verdict === 'later') waitFor(plan, problem, now, random);
   else plan.postpone.push({ ...entry, attempts: entry.attempts + 1, dueAt: now + backoffMs(entry.attempts, random) });
 }
 
@@ -315,7 +315,7 @@ function settleRejected(plan, entry, problem, facts, problems) {
  * @param {number} now
  * @param {() => number} random
  */
-function wait(plan, { status, retry_after_seconds: seconds }, now, random) {
+function waitFor(plan, { status, retry_after_seconds: seconds }, now, random) {
   const asked = typeof seconds === 'number' ? retryAfterMs(String(Math.ceil(seconds)), now) : null;
   const delay = waitMs(asked, plan.state.attempt, random);
   plan.state = { ...plan.state, failure: status, nextAttemptAt: Math.max(plan.state.nextAttemptAt, now + delay) };

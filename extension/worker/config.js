@@ -10,7 +10,7 @@ const ROOM_ID = /^(?!\.+$)[\w.-](?:[\w .-]{0,62}[\w.-])?$/u;
 const LETTERS_ONLY = /^(?!\.+$)[\p{L}\p{M}\p{Nd}_.-](?:[\p{L}\p{M}\p{Nd}_ .-]{0,62}[\p{L}\p{M}\p{Nd}_.-])?$/u;
 const LOOPBACK = ['localhost', '127.0.0.1'];
 const INGEST_PATH = /\/api\/tracking\/telemetry(?:\/batch)?$/u;
-const MOST_TOKENS = 4_294_967_294;
+const MAX_TOKENS = 4_294_967_294;
 
 /** @type {Settings} */
 export const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
@@ -66,7 +66,7 @@ export function checkGoal(input) {
   const isGrouped = /^\d{1,3}([.,' \u00a0\u202f\u2019])\d{3}(?:\1\d{3})*$/u.test(text);
   const digits = isGrouped ? text.replaceAll(/\D/gu, '') : text;
   const goal = Number(digits);
-  return /^\d{1,10}$/u.test(digits) && goal >= 1 && goal <= MOST_TOKENS ? { value: goal } : { problem: 'problemGoal' };
+  return /^\d{1,10}$/u.test(digits) && goal >= 1 && goal <= MAX_TOKENS ? { value: goal } : { problem: 'problemGoal' };
 }
 
 /**
@@ -184,13 +184,13 @@ const SIGNATURE_LETTERS = { HS256: 43, ES256: 86, EdDSA: 86, RS256: 342 };
  * @returns {string | null}
  */
 export function tokenIn(text) {
-  const [found, joined] = [text, text.replaceAll(/[\s\u200b\ufeff]+/gu, '')].map(
+  const [found, mergeRuns] = [text, text.replaceAll(/[\s\u200b\ufeff]+/gu, '')].map(
     (each) => TOKEN.exec(each)?.[0] ?? null,
   );
-  const length = SIGNATURE_LETTERS[String(objectIn((joined ?? '').split('.')[0] ?? '')?.alg)] ?? 0;
-  const [header = '', payload = '', signature = ''] = (joined ?? '').split('.');
+  const length = SIGNATURE_LETTERS[String(objectIn((mergeRuns ?? '').split('.')[0] ?? '')?.alg)] ?? 0;
+  const [header = '', payload = '', signature = ''] = (mergeRuns ?? '').split('.');
   const isWhole = found !== null && (found.split('.')[2] ?? '').length >= length;
-  return !isWhole && joined && length > 0 && signature.length >= length
+  return !isWhole && mergeRuns && length > 0 && signature.length >= length
     ? `${header}.${payload}.${signature.slice(0, length)}`
     : found;
 }

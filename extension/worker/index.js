@@ -3,32 +3,33 @@
  * set at the top level and nothing is remembered here that is not also stored. Chrome's storage may fail or hang as well:
  * nothing that the badge depends on waits without a limit.
  */
-import { freshState } from './answers.js';
+import { initialState } from './answers.js';
 import { expiryOf, loadSettings, permissionFor } from './config.js';
 import { Outbox } from './outbox.js';
-import { Breaker, within } from './patience.js';
 import { probe } from './probe.js';
-import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from './reading.js';
+import { parsePage, parseReading, parseStart, startAnswer, toTelemetry } from './reading.js';
 import { Sender } from './sender.js';
-import { withSamples } from './shift.js';
-import { advanceHealth, badgeFor, brokenReadings, connectionOf, FRESH_MS, freshBoard, mayReport } from './status.js';
-import { awakenedTabs, keepAwake, readAgain, sleepers, withheldSites } from './tabs.js';
+import { addSamples } from './shift.js';
+import { advanceHealth, badgeFor, brokenReadings, connectionOf, FRESH_MS, initialBoard, mayReport } from './status.js';
+import { allowDiscarding, preventDiscarding, reinjectScripts, withheldSites, withSleepState } from './tabs.js';
+import { CircuitBreaker, withTimeout } from './timeouts.js';
+import { handleUiMessage } from './ui_messages.js';
 
 const ALARM = 'every-30-seconds';
 /** Storage that works may take seconds on a busy machine; a badge that is wrong for longer is worse. */
 const STORAGE_MS = 6000;
 
 const outbox = new Outbox(indexedDB);
-const patience = { limitMs: STORAGE_MS, pauseMs: STORAGE_MS, now: () => Date.now() };
-const disk = new Breaker(patience);
-const settingsStore = new Breaker(patience);
-const sessionStore = new Breaker(patience);
+const limits = { limitMs: STORAGE_MS, pauseMs: STORAGE_MS, now: () => Date.now() };
+const disk = new CircuitBreaker(limits);
+const settingsStore = new CircuitBreaker(limits);
+const sessionStore = new CircuitBreaker(limits);
 
 /** Copies of what is stored, for as long as the storage does not answer. */
-const remembered = {
+const cached = {
   /** @type {Awaited<ReturnType<typeof loadSettings>> | null} */ configuration: null,
   /** @type {SenderState | undefined} */ sender: undefined,
-  /** @type {StatusBoard} */ board: freshBoard(),
+  /** @type {StatusBoard} */ board: initialBoard(),
   isReadFailing: false,
   isWriteFailing: false,
   isDiskFailing: false,
@@ -36,10 +37,10 @@ const remembered = {
 };
 
 /** These touch every reading that waits. @type {(string | symbol)[]} */
-const BULK = ['release', 'revive', 'remove', 'bury', 'postpone'];
+const BULK = ['release', 'requeue', 'remove', 'deadLetter', 'postpone'];
 
 /** The outbox that never hangs. @type {Outbox} */
-const patientOutbox = new Proxy(outbox, {
+const guardedOutbox = new Proxy(outbox, {
   get:
     (target, name) =>
     (/** @type {unknown[]} */ ...rest) =>
@@ -48,13 +49,13 @@ const patientOutbox = new Proxy(outbox, {
 });
 
 const sender = new Sender({
-  outbox: patientOutbox,
+  outbox: guardedOutbox,
   memory: { load: loadSender, save: saveSender },
   destination,
   onAnswer: async (at, accepted) => {
     await addToShift(accepted);
     await updateBoard(at === null ? {} : { lastOkAt: at });
-    scheduleLook();
+    scheduleRetry();
   },
   fetch: (...request) => fetch(...request),
   now: () => Date.now(),
@@ -62,16 +63,16 @@ const sender = new Sender({
 });
 
 // Settings hold the token, and by default content scripts could read both areas.
-const isSealed = Promise.all([
-  within(STORAGE_MS, chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {
-    remembered.isReadFailing = true;
+const accessRestricted = Promise.all([
+  withTimeout(STORAGE_MS, chrome.storage.local.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {
+    cached.isReadFailing = true;
   }),
-  within(STORAGE_MS, chrome.storage.managed.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {}), // not every Chrome can
+  withTimeout(STORAGE_MS, chrome.storage.managed.setAccessLevel({ accessLevel: 'TRUSTED_CONTEXTS' })).catch(() => {}), // not every Chrome can
 ]);
-void wake();
+void start();
 
 chrome.alarms.onAlarm.addListener(async () => {
-  await askPages();
+  await requestReadings();
   await drain();
   await updateBoard({});
 });
@@ -79,24 +80,24 @@ chrome.alarms.onAlarm.addListener(async () => {
 chrome.runtime.onInstalled.addListener(async ({ reason }) => {
   if (reason === 'install' && !(await isSetUpByPolicy()) && !(await configuration()).isComplete)
     await chrome.runtime.openOptionsPage();
-  await readAgain();
+  await reinjectScripts();
 });
 
-chrome.runtime.onStartup.addListener(wake);
+chrome.runtime.onStartup.addListener(start);
 
 chrome.runtime.onMessage.addListener((message, from, reply) => {
-  const reading = acceptReading(message, from, chrome.runtime.id, Date.now());
-  const page = acceptPage(message, from, chrome.runtime.id, Date.now());
-  const started = acceptStart(message, from, chrome.runtime.id);
+  const reading = parseReading(message, from, chrome.runtime.id, Date.now());
+  const page = parsePage(message, from, chrome.runtime.id, Date.now());
+  const started = parseStart(message, from, chrome.runtime.id);
   const isFromUs = from.id === chrome.runtime.id && from.origin === location.origin;
   const answer = reading
-    ? keep(reading)
+    ? acceptReading(reading)
     : page
-      ? keepPage(page)
+      ? acceptPage(page)
       : started
         ? answerStart(started)
         : isFromUs
-          ? obey(message)
+          ? handleUiMessage(UI_MESSAGES, message)
           : undefined;
   answer?.then(reply, () => reply(null));
   return answer !== undefined;
@@ -106,10 +107,10 @@ chrome.storage.onChanged.addListener(async (changes, area) => {
   const own = area === 'local' ? changes.settings : undefined;
   if (area === 'local' && changes.pausedAt) await pauseOrResume(changes.pausedAt.newValue);
   if (area === 'managed' || own) await reconfigure();
-  if (own) await giveBack(/** @type {Partial<Settings> | undefined} */ (own.oldValue)?.endpoint);
+  if (own) await removePermission(/** @type {Partial<Settings> | undefined} */ (own.oldValue)?.endpoint);
 });
 chrome.tabs.onRemoved.addListener((closed) =>
-  inTurn(async () => {
+  serialize(async () => {
     const board = await readBoard();
     const open = Object.entries(board.platforms).filter(([, { tabId }]) => tabId !== closed);
     const pages = Object.entries(board.pages ?? {}).filter(([, { tabId }]) => tabId !== closed);
@@ -117,7 +118,7 @@ chrome.tabs.onRemoved.addListener((closed) =>
   }),
 );
 chrome.tabs.onReplaced.addListener((added, removed) =>
-  inTurn(async () => {
+  serialize(async () => {
     const board = await readBoard();
     const platforms = Object.entries(board.platforms).map(([name, status]) => [
       name,
@@ -131,15 +132,15 @@ chrome.tabs.onUpdated.addListener((_tabId, changes) => {
 });
 chrome.permissions.onAdded.addListener(async () => {
   await reconfigure();
-  await readAgain();
+  await reinjectScripts();
 });
 chrome.permissions.onRemoved.addListener(reconfigure);
-addEventListener('online', () => void hurry());
+addEventListener('online', () => void retryNow());
 
 /** At every start: an alarm does not survive everything, and what waited may be due. */
-async function wake() {
-  await isSealed;
-  if (!(await within(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined)))
+async function start() {
+  await accessRestricted;
+  if (!(await withTimeout(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined)))
     await chrome.alarms.create(ALARM, { periodInMinutes: 0.5 });
   await updateBoard({});
   await drain();
@@ -148,11 +149,11 @@ async function wake() {
 /** Whatever fails in it is in the state; the next reading or alarm tries again. */
 async function drain() {
   await sender.drain().catch(() => {});
-  scheduleLook();
+  scheduleRetry();
 }
 
-async function hurry() {
-  await sender.hurry().catch(() => {});
+async function retryNow() {
+  await sender.retryNow().catch(() => {});
   await updateBoard({});
 }
 
@@ -164,24 +165,24 @@ async function reconfigure() {
 
 /** A studio's policy may come minutes after the installation, and a person at the desk need not type what it will say. */
 async function isSetUpByPolicy() {
-  const self = await within(STORAGE_MS, chrome.management.getSelf()).catch(() => null);
+  const self = await withTimeout(STORAGE_MS, chrome.management.getSelf()).catch(() => null);
   return self?.installType === 'admin';
 }
 
 /** @param {unknown} pausedAt */
 async function pauseOrResume(pausedAt) {
   const isPaused = typeof pausedAt === 'number';
-  const tabs = await inTurn(async () => {
+  const tabs = await serialize(async () => {
     const board = await readBoard();
     await writeBoard({ ...board, lastOkAt: 0, platforms: {}, pages: {} });
     return Object.values(board.platforms).map(({ tabId }) => tabId);
   });
-  if (isPaused) await awakenedTabs(tabs);
-  else await hurry();
+  if (isPaused) await allowDiscarding(tabs);
+  else await retryNow();
 }
 
 /** An address that is no longer used needs no permission. @param {string} [endpoint] */
-async function giveBack(endpoint = '') {
+async function removePermission(endpoint = '') {
   const { settings } = await configuration();
   if (!URL.canParse(endpoint) || !URL.canParse(settings.endpoint) || isSameOrigin(endpoint, settings.endpoint)) return;
   await chrome.permissions.remove(permissionFor(endpoint)).catch(() => {}); // one that the manifest asks for stays
@@ -193,16 +194,16 @@ const isSameOrigin = (one, other) => new URL(one).origin === new URL(other).orig
 /** The settings, or the last ones known while Chrome does not give them. */
 async function configuration() {
   try {
-    remembered.configuration = await settingsStore.run(loadSettings);
+    cached.configuration = await settingsStore.run(loadSettings);
     const { pausedAt } = /** @type {{ pausedAt?: number }} */ (
       await settingsStore.run(() => chrome.storage.local.get('pausedAt'))
     );
-    remembered.pausedAt = pausedAt ?? null;
-    remembered.isReadFailing = false;
+    cached.pausedAt = pausedAt ?? null;
+    cached.isReadFailing = false;
   } catch {
-    remembered.isReadFailing = true;
+    cached.isReadFailing = true;
   }
-  return remembered.configuration ?? NOTHING_SET;
+  return cached.configuration ?? NOTHING_SET;
 }
 
 /** @type {Awaited<ReturnType<typeof loadSettings>>} */
@@ -212,24 +213,24 @@ const NOTHING_SET = { settings: { roomId: '', endpoint: '', token: '', goal: nul
 async function loadSender() {
   try {
     const stored = await settingsStore.run(() => chrome.storage.local.get('sender'));
-    remembered.sender = /** @type {{ sender?: SenderState }} */ (stored).sender;
+    cached.sender = /** @type {{ sender?: SenderState }} */ (stored).sender;
   } catch {
-    remembered.isReadFailing = true;
+    cached.isReadFailing = true;
   }
-  return remembered.sender;
+  return cached.sender;
 }
 
 /** @param {SenderState} state */
 async function saveSender(state) {
-  remembered.sender = state;
+  cached.sender = state;
   await settingsStore
     .run(() => chrome.storage.local.set({ sender: state }))
     .then(
       () => {
-        remembered.isWriteFailing = false;
+        cached.isWriteFailing = false;
       },
       () => {
-        remembered.isWriteFailing = true;
+        cached.isWriteFailing = true;
       },
     );
 }
@@ -237,18 +238,18 @@ async function saveSender(state) {
 /** @returns {Promise<Settings | null>} */
 async function destination() {
   const { settings, isComplete } = await configuration();
-  return isComplete && remembered.pausedAt === null && (await mayReach(settings)) ? settings : null;
+  return isComplete && cached.pausedAt === null && (await mayReach(settings)) ? settings : null;
 }
 
 /** @param {Settings} settings */
 const mayReach = ({ endpoint }) =>
-  within(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
+  withTimeout(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
 
 /** Stored before anything else is done with it. @param {ReadingMessage & { tabId: number }} reading */
-async function keep(reading) {
+async function acceptReading(reading) {
   await configuration();
-  if (remembered.pausedAt !== null) return { isKept: false };
-  const isKept = await inTurn(async () => {
+  if (cached.pausedAt !== null) return { isKept: false };
+  const isKept = await serialize(async () => {
     const board = await readBoard();
     const current = board.platforms[reading.platform];
     if (!mayReport(current, reading.tabId, reading.readAt, reading.metrics)) return false;
@@ -260,7 +261,7 @@ async function keep(reading) {
       ...board,
       platforms: { ...board.platforms, [platform]: { tabId, readAt, ...account, metrics, health } },
     });
-    if (current?.tabId !== tabId) void keepAwake(tabId);
+    if (current?.tabId !== tabId) void preventDiscarding(tabId);
     return true;
   });
   if (isKept) void drain().then(() => updateBoard({}));
@@ -268,8 +269,8 @@ async function keep(reading) {
 }
 
 /** A broadcast page that is not read: the popup names it. @param {PageMessage & { tabId: number }} message */
-async function keepPage({ platform, tabId, seenAt, page }) {
-  await inTurn(async () => {
+async function acceptPage({ platform, tabId, seenAt, page }) {
+  await serialize(async () => {
     const board = await readBoard();
     await writeBoard({ ...board, pages: { ...board.pages, [platform]: { tabId, seenAt, page } } });
   });
@@ -284,7 +285,7 @@ async function answerStart(platform) {
 
 /** Random, made once: without it the mark of an account could be found by trying a list of names. */
 function keyOfInstallation() {
-  return inTurn(async () => {
+  return serialize(async () => {
     const stored = /** @type {{ installationKey?: string }} */ (
       await settingsStore.run(() => chrome.storage.local.get('installationKey'))
     ).installationKey;
@@ -303,15 +304,15 @@ async function store(reading) {
   const body = isComplete ? toTelemetry(reading, settings) : null;
   if (!body) return;
   try {
-    await patientOutbox.add(body, reading.readAt, remembered.sender?.offsetMs ?? null);
-    remembered.isDiskFailing = false;
+    await guardedOutbox.add(body, reading.readAt, cached.sender?.offsetMs ?? null);
+    cached.isDiskFailing = false;
   } catch {
-    remembered.isDiskFailing = true;
+    cached.isDiskFailing = true;
     void sender
-      .sendUnkept(body, reading.readAt)
+      .sendUnstored(body, reading.readAt)
       .catch(() => false)
       .then((isAccepted) =>
-        inTurn(async () => {
+        serialize(async () => {
           const board = await readBoard();
           await writeBoard({ ...board, lost: board.lost + (isAccepted ? 0 : 1) });
         }),
@@ -332,22 +333,28 @@ async function addToShift(accepted) {
         const samples = accepted
           .filter((entry) => entry.platform === platform)
           .map(({ readAt, body }) => ({ account: body.account ?? '', at: readAt, tokens: body.tokens_count }));
-        next[platform] = withSamples(shifts[platform], samples);
+        next[platform] = addSamples(shifts[platform], samples);
       }
       await chrome.storage.local.set({ shifts: next });
     })
     .catch(() => {});
 }
 
-/** What the popup and the options page ask for. @param {{ type?: unknown }} message */
-async function obey({ type }) {
-  if (type === 'test') return test();
-  if (type === 'dead-letters') return patientOutbox.deadLetters();
-  if (type === 'totals') return patientOutbox.totals();
-  if (type === 'revive') await patientOutbox.revive();
-  if (type === 'discard') await patientOutbox.discardDead();
-  if (type === 'look') await hurry();
-  if (type === 'read-again') await readAgain();
+/** @type {import('./ui_messages.js').UiMessageHandlers} */
+const UI_MESSAGES = {
+  test,
+  'dead-letters': () => guardedOutbox.deadLetters(),
+  totals: () => guardedOutbox.totals(),
+  requeue: () => thenDrain(() => guardedOutbox.requeue()),
+  discard: () => thenDrain(() => guardedOutbox.discardDead()),
+  drain: () => thenDrain(),
+  'retry-now': () => thenDrain(retryNow),
+  reinject: () => thenDrain(reinjectScripts),
+};
+
+/** Sends what is due after a change, and updates badge and popup. @param {() => Promise<unknown>} [change] */
+async function thenDrain(change) {
+  await change?.();
   await drain();
   await updateBoard({});
   return null;
@@ -369,34 +376,34 @@ async function test() {
 }
 
 /** Hidden pages run their own timers once a minute at best. */
-async function askPages() {
+async function requestReadings() {
   const { platforms } = await readBoard();
   await Promise.all(
     Object.values(platforms).map(({ tabId }) =>
-      within(STORAGE_MS, chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 })).catch(() => {}),
+      withTimeout(STORAGE_MS, chrome.tabs.sendMessage(tabId, { type: 'read' }, { frameId: 0 })).catch(() => {}),
     ),
   );
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let look;
+let retryTimer;
 
 /**
  * A worker lives for 30 s after its last event. While it does, it tries again when a wait is over, and looks at the badge
  * when the newest delivery gets old; after that the alarm does.
  */
-function scheduleLook() {
-  clearTimeout(look);
-  const { nextAttemptAt = 0 } = remembered.sender ?? {};
+function scheduleRetry() {
+  clearTimeout(retryTimer);
+  const { nextAttemptAt = 0 } = cached.sender ?? {};
   const now = Date.now();
-  const waits = [remembered.board.lastOkAt + FRESH_MS + 500 - now, nextAttemptAt - now].filter(
+  const waits = [cached.board.lastOkAt + FRESH_MS + 500 - now, nextAttemptAt - now].filter(
     (wait) => wait > 0 && wait < 30_000,
   );
   if (waits.length === 0) return;
-  look = setTimeout(() => void drain().then(() => updateBoard({})), Math.min(...waits) + 10);
+  retryTimer = setTimeout(() => void drain().then(() => updateBoard({})), Math.min(...waits) + 10);
 }
 
-let turn = Promise.resolve();
+let queue = Promise.resolve();
 
 /**
  * The board is read, changed and written; two at once would lose a change.
@@ -405,9 +412,9 @@ let turn = Promise.resolve();
  * @param {() => Promise<T>} job
  * @returns {Promise<T>}
  */
-function inTurn(job) {
-  const done = turn.then(job);
-  turn = done.then(
+function serialize(job) {
+  const done = queue.then(job);
+  queue = done.then(
     () => {},
     () => {},
   );
@@ -420,30 +427,30 @@ async function readBoard() {
     const { board } = /** @type {{ board?: StatusBoard }} */ (
       await sessionStore.run(() => chrome.storage.session.get('board'))
     );
-    return { ...freshBoard(), ...board };
+    return { ...initialBoard(), ...board };
   } catch {
-    return remembered.board;
+    return cached.board;
   }
 }
 
 /** @param {Partial<StatusBoard>} changes */
 function updateBoard(changes) {
-  return inTurn(async () => writeBoard({ ...(await readBoard()), ...changes }));
+  return serialize(async () => writeBoard({ ...(await readBoard()), ...changes }));
 }
 
 /** @param {StatusBoard} board */
 async function writeBoard(board) {
-  const [{ settings, isComplete }, counts, totals, state = freshState(), asleep, withheld] = await Promise.all([
+  const [{ settings, isComplete }, counts, totals, state = initialState(), asleep, withheld] = await Promise.all([
     configuration(),
-    patientOutbox.counts().catch(() => null),
-    patientOutbox.totals().catch(() => null),
+    guardedOutbox.counts().catch(() => null),
+    guardedOutbox.totals().catch(() => null),
     loadSender(),
-    sleepers(board.platforms),
+    withSleepState(board.platforms),
     withheldSites(),
   ]);
   const access = isComplete && (await mayReach(settings));
   const { refused, attempt, nextAttemptAt, failure, isForeign, isRejecting, refusal, offsetMs } = {
-    ...freshState(),
+    ...initialState(),
     ...state,
   };
   const held = totals?.held ?? board.held;
@@ -463,13 +470,13 @@ async function writeBoard(board) {
     refusal,
     offsetMs,
     withheld,
-    pausedAt: remembered.pausedAt,
+    pausedAt: cached.pausedAt,
     expiresAt: expiryOf(settings.token),
-    settingsFailed: remembered.isReadFailing || remembered.isWriteFailing,
-    storageFailed: remembered.isDiskFailing || counts === null,
+    settingsFailed: cached.isReadFailing || cached.isWriteFailing,
+    storageFailed: cached.isDiskFailing || counts === null,
     platforms: asleep,
   };
-  remembered.board = next;
+  cached.board = next;
   await sessionStore.run(() => chrome.storage.session.set({ board: next })).catch(() => {});
   await showBadge(next);
 }

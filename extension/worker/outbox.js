@@ -9,10 +9,10 @@
  * The age of a reading is the time that readings have been added since, so that a clock which jumps by days drops
  * nothing. Between two readings at most this much passes.
  */
-const LONGEST_STEP_MS = 10 * 60 * 1000;
-export const LONGEST_STAY_MS = 24 * 3600 * 1000;
-export const MOST_ENTRIES = 20_000;
-export const MOST_DEAD = 50;
+const MAX_STEP_MS = 10 * 60 * 1000;
+export const MAX_AGE_MS = 24 * 3600 * 1000;
+export const MAX_ENTRIES = 20_000;
+export const MAX_DEAD_LETTERS = 50;
 
 /** @typedef {[readAt: number, platform: string]} Key */
 
@@ -26,7 +26,7 @@ export class Outbox {
    * @param {IDBFactory} factory
    * @param {{ entries: number, dead: number }} [limits]
    */
-  constructor(factory, limits = { entries: MOST_ENTRIES, dead: MOST_DEAD }) {
+  constructor(factory, limits = { entries: MAX_ENTRIES, dead: MAX_DEAD_LETTERS }) {
     this.#factory = factory;
     this.#limits = limits;
   }
@@ -39,7 +39,7 @@ export class Outbox {
   async add(body, readAt, offsetMs = null) {
     const { readings, meta, finished } = await this.#begin();
     const isNew = (await settled(readings.count([readAt, body.platform]))) === 0;
-    const keptAt = await passed(meta, readAt);
+    const keptAt = await advanceAge(meta, readAt);
     readings.put({
       readAt,
       platform: body.platform,
@@ -50,7 +50,7 @@ export class Outbox {
       ...(offsetMs !== null && { offsetMs }),
     });
     const surplus = (await settled(readings.count())) - this.#limits.entries;
-    const dropped = await dropOldest(readings, surplus, keptAt - LONGEST_STAY_MS);
+    const dropped = await dropOldest(readings, surplus, keptAt - MAX_AGE_MS);
     await increase(meta, 'read', isNew ? 1 : 0);
     await increase(meta, 'dropped', dropped);
     await finished;
@@ -120,7 +120,7 @@ export class Outbox {
    * @param {Entry[]} entries
    * @param {DeadLetter[]} letters
    */
-  async bury(entries, letters) {
+  async deadLetter(entries, letters) {
     const { readings, dead, meta, finished } = await this.#begin();
     for (const entry of entries) readings.delete(keyOf(entry));
     for (const letter of letters) dead.add(letter);
@@ -137,7 +137,7 @@ export class Outbox {
   }
 
   /** The dead letters are tried once more, as if just read. */
-  async revive() {
+  async requeue() {
     const { readings, dead, meta, finished } = await this.#begin();
     const keptAt = (await settled(meta.get('age')))?.age ?? 0;
     for (const { body, offsetMs } of await settled(dead.getAll())) {
@@ -211,7 +211,7 @@ function open(factory, onLost) {
     const readings = request.transaction?.objectStore('readings');
     readings?.createIndex('byRoom', ['body.room_id', 'dueAt', 'readAt']);
     readings?.createIndex('byAge', 'keptAt');
-    if (oldVersion === 1 && readings) giveAge(readings);
+    if (oldVersion === 1 && readings) setInitialAge(readings);
   };
   return settled(request).then(
     (database) => {
@@ -231,7 +231,7 @@ function open(factory, onLost) {
 }
 
 /** Readings of the version before are as old as can be. @param {IDBObjectStore} readings */
-function giveAge(readings) {
+function setInitialAge(readings) {
   const opening = readings.openCursor();
   opening.onsuccess = () => {
     const cursor = opening.result;
@@ -248,9 +248,9 @@ function giveAge(readings) {
  * @param {number} now
  * @returns {Promise<number>}
  */
-async function passed(meta, now) {
+async function advanceAge(meta, now) {
   const { age, at } = (await settled(meta.get('age'))) ?? { age: 0, at: now };
-  const next = age + Math.min(Math.max(now - at, 0), LONGEST_STEP_MS);
+  const next = age + Math.min(Math.max(now - at, 0), MAX_STEP_MS);
   meta.put({ age: next, at: now }, 'age');
   return next;
 }

@@ -12,7 +12,7 @@ import { post } from './sender.js';
 /**
  * @param {{ settings: Settings, isComplete: boolean }} configuration
  * @param {Settings | null} destination
- * @param {Pick<import('./sender.js').Surroundings, 'fetch' | 'now'>} given
+ * @param {Pick<import('./sender.js').Environment, 'fetch' | 'now'>} given
  * @param {number} [offsetMs] by how much our clock is known to be ahead
  * @returns {Promise<{ outcome: Outcome, status: number }>}
  */

@@ -9,7 +9,7 @@ const STATUSES = ['ok', 'missing', 'unparsed', 'hidden', 'ambiguous', 'out_of_ra
 const PAGE_STATES = /** @type {const} */ (['unproven', 'switched_off']);
 const ACCOUNT = /^[0-9a-f]{16}$/u;
 /** A message is delivered at once or, after a sleep of the machine, far too late to be called a reading of now. */
-const LONGEST_DELAY_MS = 60_000;
+const MAX_DELAY_MS = 60_000;
 
 /**
  * @param {any} message
@@ -18,7 +18,7 @@ const LONGEST_DELAY_MS = 60_000;
  * @param {number} now
  * @returns {(ReadingMessage & { tabId: number }) | null}
  */
-export function acceptReading(message, sender, extensionId, now) {
+export function parseReading(message, sender, extensionId, now) {
   const from = adapterOf(message, sender, extensionId);
   if (!from || (message.type !== undefined && message.type !== 'reading')) return null;
   if (!isRecent(message.readAt, now)) return null;
@@ -35,7 +35,7 @@ export function acceptReading(message, sender, extensionId, now) {
  * @param {number} now
  * @returns {(PageMessage & { tabId: number }) | null}
  */
-export function acceptPage(message, sender, extensionId, now) {
+export function parsePage(message, sender, extensionId, now) {
   const from = adapterOf(message, sender, extensionId);
   if (!from || message.type !== 'page' || !PAGE_STATES.includes(message.page) || !isRecent(message.seenAt, now))
     return null;
@@ -55,7 +55,7 @@ export function acceptPage(message, sender, extensionId, now) {
  * @param {chrome.runtime.MessageSender} sender
  * @param {string} extensionId
  */
-export function acceptStart(message, sender, extensionId) {
+export function parseStart(message, sender, extensionId) {
   return message?.type === 'start' ? (adapterOf(message, sender, extensionId)?.adapter.platform ?? null) : null;
 }
 
@@ -90,7 +90,7 @@ function adapterOf(message, sender, extensionId) {
 }
 
 /** @param {unknown} moment @param {number} now */
-const isRecent = (moment, now) => Number.isSafeInteger(moment) && Math.abs(now - Number(moment)) <= LONGEST_DELAY_MS;
+const isRecent = (moment, now) => Number.isSafeInteger(moment) && Math.abs(now - Number(moment)) <= MAX_DELAY_MS;
 
 /**
  * Null when neither balance nor viewers were read. A balance that was not read is sent as null, which means unknown. The goal

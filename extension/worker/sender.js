@@ -2,15 +2,15 @@
  * Empties the outbox, newest readings first, one request at a time. Knows nothing of Chrome: clock, chance, network and
  * memory are handed in, and everything that must outlive the worker goes through the outbox or the memory.
  */
-import { freshState, LARGEST_BATCH, LONGEST_WAIT_MS, planFor, retryAfterMs } from './answers.js';
+import { initialState, MAX_BATCH, MAX_WAIT_MS, planFor, retryAfterMs } from './answers.js';
 import { adjustedOffset, inServerTime, measuredOffset } from './clock.js';
 
-const ANSWER_WITHIN_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 /** Chrome ends an event after five minutes; the next reading or alarm goes on. */
-const MOST_REQUESTS_AT_ONCE = 20;
+const MAX_REQUESTS_PER_RUN = 20;
 
 /**
- * @typedef {object} Surroundings
+ * @typedef {object} Environment
  * @property {import('./outbox.js').Outbox} outbox
  * @property {{ load: () => Promise<SenderState | undefined>, save: (state: SenderState) => Promise<void> }} memory
  * @property {() => Promise<Settings | null>} destination null while there is nowhere to send to
@@ -22,21 +22,21 @@ const MOST_REQUESTS_AT_ONCE = 20;
  */
 
 export class Sender {
-  #given;
+  #environment;
   /** @type {Promise<void> | null} */
   #draining = null;
-  #isAskedAgain = false;
+  #isRerunRequested = false;
   #configuration = 0;
 
-  /** @param {Surroundings} given */
-  constructor(given) {
-    this.#given = given;
+  /** @param {Environment} environment */
+  constructor(environment) {
+    this.#environment = environment;
   }
 
   /** Safe to call at any time and from anywhere; a call during a run extends the run. @returns {Promise<void>} */
   drain() {
-    this.#isAskedAgain = true;
-    this.#draining ??= this.#drainWhileAsked().finally(() => {
+    this.#isRerunRequested = true;
+    this.#draining ??= this.#drainWhileRequested().finally(() => {
       this.#draining = null;
     });
     return this.#draining;
@@ -45,16 +45,16 @@ export class Sender {
   /** A new configuration deserves a clean start: nothing refused, nothing postponed, no waiting. */
   async restart() {
     this.#configuration += 1;
-    const { memory, outbox } = this.#given;
-    const { offsetMs } = { ...freshState(), ...(await memory.load()) };
-    await memory.save({ ...freshState(), offsetMs });
+    const { memory, outbox } = this.#environment;
+    const { offsetMs } = { ...initialState(), ...(await memory.load()) };
+    await memory.save({ ...initialState(), offsetMs });
     await outbox.release();
     await this.drain();
   }
 
   /** The waiting is over: the network is back, or a person is looking. A refusal stays one. */
-  async hurry() {
-    const { memory } = this.#given;
+  async retryNow() {
+    const { memory } = this.#environment;
     const state = await memory.load();
     if (state && state.nextAttemptAt > 0) await memory.save({ ...state, nextAttemptAt: 0 });
     await this.drain();
@@ -67,9 +67,9 @@ export class Sender {
    * @param {number} readAt
    * @returns {Promise<boolean>} whether the server has accepted it
    */
-  async sendUnkept(body, readAt) {
-    const { memory, destination, now, onAnswer } = this.#given;
-    const [state, settings] = [{ ...freshState(), ...(await memory.load()) }, await destination()];
+  async sendUnstored(body, readAt) {
+    const { memory, destination, now, onAnswer } = this.#environment;
+    const [state, settings] = [{ ...initialState(), ...(await memory.load()) }, await destination()];
     if (!settings || state.refused || mustWait(state, now())) return false;
     const entry = { readAt, platform: body.platform, dueAt: 0, attempts: 0, body };
     const { plan } = await this.#exchange(settings, [entry], state);
@@ -78,29 +78,28 @@ export class Sender {
     return plan.remove.length > 0;
   }
 
-  async #drainWhileAsked() {
-    for (let round = 0; this.#isAskedAgain && round < MOST_REQUESTS_AT_ONCE; round += 1) {
-      this.#isAskedAgain = false;
-      if (await this.#sendOneBatch()) this.#isAskedAgain = true;
+  async #drainWhileRequested() {
+    for (let round = 0; this.#isRerunRequested && round < MAX_REQUESTS_PER_RUN; round += 1) {
+      this.#isRerunRequested = false;
+      if (await this.#sendOneBatch()) this.#isRerunRequested = true;
     }
   }
 
   /** @returns {Promise<boolean>} whether there may be more to send */
   async #sendOneBatch() {
-    const { memory, destination, now, onAnswer } = this.#given;
+    const { memory, destination, now, onAnswer } = this.#environment;
     const configuration = this.#configuration;
-    const state = { ...freshState(), ...(await memory.load()) };
+    const state = { ...initialState(), ...(await memory.load()) };
     const settings = await destination();
     if (!settings || state.refused || mustWait(state, now())) return false;
     const batch = await this.#nextBatch(settings.roomId, state.batchLimit);
     if (batch.length === 0) {
-      if (state.batchLimit < LARGEST_BATCH && !state.isStopped)
-        await memory.save({ ...state, batchLimit: LARGEST_BATCH });
+      if (state.batchLimit < MAX_BATCH && !state.isStopped) await memory.save({ ...state, batchLimit: MAX_BATCH });
       return false;
     }
     const { plan, offsetMs } = await this.#exchange(settings, batch, state);
     if (configuration !== this.#configuration) return true;
-    await this.#carryOut(plan, offsetMs);
+    await this.#apply(plan, offsetMs);
     if (configuration !== this.#configuration) return true;
     if (JSON.stringify(plan.state) !== JSON.stringify(state)) await memory.save(plan.state);
     await onAnswer(plan.remove.length > 0 ? now() : null, plan.remove);
@@ -109,7 +108,7 @@ export class Sender {
 
   /** Readings of one room: those of the room that is set go first, and those of another never in the same request. @param {string} roomId @param {number} limit */
   async #nextBatch(roomId, limit) {
-    const { outbox, now } = this.#given;
+    const { outbox, now } = this.#environment;
     const batch = await outbox.newest(limit, now(), roomId);
     if (batch.length > 0) return batch;
     for (const other of await outbox.rooms()) {
@@ -121,11 +120,11 @@ export class Sender {
 
   /** @param {Settings} settings @param {Entry[]} batch @param {SenderState} state */
   async #exchange(settings, batch, state) {
-    const { now, random } = this.#given;
+    const { now, random } = this.#environment;
     const answer = await post(
       settings,
       batch.map((entry) => inServerTime(entry, state.offsetMs)),
-      this.#given,
+      this.#environment,
       state.offsetMs ?? 0,
     );
     const offsetMs = adjustedOffset(state.offsetMs, answer.clock);
@@ -138,9 +137,9 @@ export class Sender {
   }
 
   /** Dying in between sends again what the server will recognise. @param {import('./answers.js').Plan} plan @param {number | null} offsetMs */
-  async #carryOut({ remove, postpone, bury }, offsetMs) {
-    const { outbox, now } = this.#given;
-    const letters = bury.map(({ entry, problem: { status, detail, title } }) => ({
+  async #apply({ remove, postpone, deadLetter }, offsetMs) {
+    const { outbox, now } = this.#environment;
+    const letters = deadLetter.map(({ entry, problem: { status, detail, title } }) => ({
       at: now(),
       status,
       detail: detail ?? title ?? '',
@@ -149,9 +148,9 @@ export class Sender {
     }));
     if (remove.length > 0) await outbox.remove(remove, true);
     if (postpone.length > 0) await outbox.postpone(postpone);
-    if (bury.length > 0)
-      await outbox.bury(
-        bury.map(({ entry }) => entry),
+    if (deadLetter.length > 0)
+      await outbox.deadLetter(
+        deadLetter.map(({ entry }) => entry),
         letters,
       );
   }
@@ -163,19 +162,19 @@ export class Sender {
  * @param {SenderState} state
  * @param {number} now
  */
-const mustWait = ({ nextAttemptAt }, now) => nextAttemptAt > now && nextAttemptAt - now <= LONGEST_WAIT_MS;
+const mustWait = ({ nextAttemptAt }, now) => nextAttemptAt > now && nextAttemptAt - now <= MAX_WAIT_MS;
 
 /**
  * @param {Settings} settings
  * @param {Telemetry[]} readings
- * @param {Pick<Surroundings, 'fetch' | 'now'>} given
+ * @param {Pick<Environment, 'fetch' | 'now'>} environment
  * @param {number} [offsetMs] by how much our clock is known to be ahead
  * @returns {Promise<Answer>}
  */
-export async function post({ endpoint, token }, readings, given, offsetMs = 0) {
-  const sentAt = given.now();
+export async function post({ endpoint, token }, readings, environment, offsetMs = 0) {
+  const sentAt = environment.now();
   try {
-    const response = await given.fetch(`${endpoint}/api/tracking/telemetry/batch`, {
+    const response = await environment.fetch(`${endpoint}/api/tracking/telemetry/batch`, {
       method: 'POST',
       headers: {
         Authorization: `Bearer ${token}`,
@@ -187,17 +186,17 @@ export async function post({ endpoint, token }, readings, given, offsetMs = 0) {
       redirect: 'error',
       cache: 'no-store',
       referrerPolicy: 'no-referrer',
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const receivedAt = given.now();
+    const receivedAt = environment.now();
     const date = response.headers.get('Date');
-    const { clockOffsetMs, ...said } = await content(response);
-    const isOurs = said.isProblem || said.results !== null;
+    const { clockOffsetMs, ...body } = await content(response);
+    const isOurs = body.isProblem || body.results !== null;
     return {
       status: response.status,
       retryAfterMs: retryAfterMs(response.headers.get('Retry-After'), receivedAt - offsetMs),
       clock: isOurs ? measuredOffset({ sentAt, receivedAt, date, clockOffsetMs, appliedMs: offsetMs }) : null,
-      ...said,
+      ...body,
     };
   } catch {
     return { status: 0, retryAfterMs: null, results: null, detail: '', isProblem: false, clock: null };

@@ -26,7 +26,7 @@ export const newShift = (account = '') => ({ account, runs: [] });
  * @param {{ account: string, at: number, tokens: number | null }[]} samples of one platform
  * @returns {Shift}
  */
-export function withSamples(shift, samples) {
+export function addSamples(shift, samples) {
   let current = shift ?? newShift(samples[0]?.account);
   for (const sample of samples.toSorted((one, other) => one.at - other.at)) {
     const end = current.runs.at(-1)?.[1];
@@ -37,11 +37,11 @@ export function withSamples(shift, samples) {
     }
     current = { ...current, runs: [...current.runs, [sample.at, sample.at, sample.tokens]] };
   }
-  return { ...current, runs: joined(current.runs).slice(-MAX_RUNS) };
+  return { ...current, runs: mergeRuns(current.runs).slice(-MAX_RUNS) };
 }
 
 /** @param {Run[]} runs @returns {Run[]} in order, with equal neighbours as one */
-function joined(runs) {
+function mergeRuns(runs) {
   /** @type {Run[]} */
   const result = [];
   for (const [from, to, balance] of runs.toSorted((one, other) => one[0] - other[0])) {

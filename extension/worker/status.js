@@ -10,7 +10,7 @@ const FAILURES_UNTIL_BROKEN = 6;
 const SUCCESSES_UNTIL_MENDED = 2;
 
 /** @returns {StatusBoard} */
-export const freshBoard = () => ({
+export const initialBoard = () => ({
   configured: false,
   access: false,
   refused: false,

@@ -6,8 +6,8 @@
  */
 
 const CODE = /pulse1_([\w-]+)/u;
-const SHORTEST_CODE = 40;
-const LONGEST_CODE = 3000;
+const MIN_CODE_LENGTH = 40;
+const MAX_CODE_LENGTH = 3000;
 
 /**
  * @param {string} pasted the code, alone or within a line; blanks and line breaks inside it do no harm
@@ -16,10 +16,10 @@ const LONGEST_CODE = 3000;
 export function readStudioCode(pasted) {
   const whole = decoded(CODE.exec(pasted)?.[1] ?? '');
   if (whole) return whole;
-  const joined = CODE.exec(pasted.replaceAll(/[\s\u200b\ufeff]+/gu, ''))?.[1] ?? '';
+  const mergeRuns = CODE.exec(pasted.replaceAll(/[\s\u200b\ufeff]+/gu, ''))?.[1] ?? '';
   // Broken over lines, and more text after it: the object says where it ends.
-  for (let end = Math.min(joined.length, LONGEST_CODE); end > SHORTEST_CODE; end -= 1) {
-    const code = decoded(joined.slice(0, end));
+  for (let end = Math.min(mergeRuns.length, MAX_CODE_LENGTH); end > MIN_CODE_LENGTH; end -= 1) {
+    const code = decoded(mergeRuns.slice(0, end));
     if (code) return code;
   }
   return null;

@@ -7,7 +7,7 @@ const root = new URL('../../extension/', import.meta.url);
 /** All but main.js, which starts to read as soon as it is there. */
 export function loadContent() {
   const context = vm.createContext();
-  for (const name of ['parse', 'adapters', 'sight', 'reader', 'steady', 'account']) run(context, name);
+  for (const name of ['parse', 'adapters', 'visibility', 'reader', 'stability', 'account']) run(context, name);
   return context;
 }
 

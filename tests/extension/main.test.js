@@ -133,8 +133,8 @@ test('a quiet page is read after its second look and then every five seconds', a
 test('whenever a page stops to change, the next reading is five seconds after the last', async () => {
   for (let busyMs = 0; busyMs < 40_000; busyMs += 3100) {
     const page = new OpenPage();
-    await page.pass(60_000, (passed) => {
-      if (passed < busyMs) page.change();
+    await page.pass(60_000, (advanceAge) => {
+      if (advanceAge < busyMs) page.change();
     });
     assert.ok(
       page.gaps.length > 8 && page.gaps.every((gap) => gap >= 4750 && gap < 6100),
@@ -220,8 +220,8 @@ test('a worker that does not answer costs five seconds and switches nothing on',
 
 test('a number that still counts up is not sent, and the reading goes out when it stands', async () => {
   const page = new OpenPage({ tokens: 0 });
-  await page.pass(4000, (passed) => {
-    page.tokens = Math.min(1234, Math.floor(passed / 2));
+  await page.pass(4000, (advanceAge) => {
+    page.tokens = Math.min(1234, Math.floor(advanceAge / 2));
   });
   assert.deepEqual(page.balances, [1234]);
 });
@@ -253,8 +253,8 @@ test('a fall of the balance is sent once it has stood, within three intervals of
 
 test('a balance that never stands still is sent as not known beside the viewers', async () => {
   const page = new OpenPage();
-  await page.pass(30_000, (passed) => {
-    page.tokens = 5000 + Math.floor(passed / 100);
+  await page.pass(30_000, (advanceAge) => {
+    page.tokens = 5000 + Math.floor(advanceAge / 100);
   });
   assert.ok(page.attempts.length >= 2);
   assert.deepEqual([...new Set(page.balances)], ['unsettled']);
@@ -351,7 +351,7 @@ test('a second injection takes over: one script reads, at the same pace', async 
 
 test('the files may run a second time in one page', () => {
   const context = loadContent();
-  for (const name of ['parse', 'adapters', 'sight', 'reader', 'steady', 'account']) run(context, name);
+  for (const name of ['parse', 'adapters', 'visibility', 'reader', 'stability', 'account']) run(context, name);
   assert.equal(context.parseCount('5').value, 5);
 });
 

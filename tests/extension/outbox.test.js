@@ -143,7 +143,7 @@ test('dead letters are capped, the oldest go and are counted', async () => {
   const studio = new Studio({ entries: 99, dead: 2 });
   await studio.read(3);
   for (const entry of (await studio.outbox.newest(3, START)).reverse()) {
-    await studio.outbox.bury([entry], [{ at: START, status: 422, detail: '', body: entry.body }]);
+    await studio.outbox.deadLetter([entry], [{ at: START, status: 422, detail: '', body: entry.body }]);
   }
   assert.deepEqual(
     (await studio.outbox.deadLetters()).map(({ body }) => body.sequence - START),
@@ -156,13 +156,13 @@ test('dead letters can be tried again or discarded', async () => {
   const studio = new Studio();
   await studio.read(2);
   const [newest, oldest] = await studio.outbox.newest(2, START);
-  await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
-  await studio.outbox.revive();
+  await studio.outbox.deadLetter([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
+  await studio.outbox.requeue();
   assert.deepEqual(
     (await studio.outbox.newest(9, START)).map(({ body }) => body),
     [newest.body, oldest.body],
   );
-  await studio.outbox.bury([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
+  await studio.outbox.deadLetter([newest], [{ at: START, status: 422, detail: '', body: newest.body }]);
   await studio.outbox.discardDead();
   assert.deepEqual(await studio.outbox.counts(), { buffered: 1, dead: 0, dropped: 0 });
 });

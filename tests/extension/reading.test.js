@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { acceptPage, acceptReading, acceptStart, startAnswer, toTelemetry } from '../../extension/worker/reading.js';
+import { parsePage, parseReading, parseStart, startAnswer, toTelemetry } from '../../extension/worker/reading.js';
 
 const NOW = 1_764_000_000_123;
 const ID = 'a'.repeat(32);
@@ -10,7 +10,7 @@ const MESSAGE = { type: 'reading', platform: 'chaturbate', readAt: NOW, metrics:
 const SETTINGS = { roomId: 'blue', endpoint: 'https://pulse.example', token: 't', goal: null };
 
 test('a reading of our own content script is taken, with its tab', () => {
-  const reading = acceptReading(MESSAGE, SENDER, ID, NOW);
+  const reading = parseReading(MESSAGE, SENDER, ID, NOW);
   assert.deepEqual(reading, {
     ...MESSAGE,
     metrics: { tokens: TOKENS, viewers: { status: 'missing' }, goal: { status: 'missing' } },
@@ -29,7 +29,7 @@ for (const [what, sender] of [
   ['an opaque origin', { origin: 'null' }],
 ]) {
   test(`a message from ${what} is refused`, () => {
-    assert.equal(acceptReading(MESSAGE, { ...SENDER, ...sender }, ID, NOW), null);
+    assert.equal(parseReading(MESSAGE, { ...SENDER, ...sender }, ID, NOW), null);
   });
 }
 
@@ -40,17 +40,17 @@ for (const [what, message] of [
   ['a moment of an hour ago', { ...MESSAGE, readAt: NOW - 3_600_000 }],
   ['a moment to come', { ...MESSAGE, readAt: NOW + 120_000 }],
 ]) {
-  test(`a message with ${what} is refused`, () => assert.equal(acceptReading(message, SENDER, ID, NOW), null));
+  test(`a message with ${what} is refused`, () => assert.equal(parseReading(message, SENDER, ID, NOW), null));
 }
 
 test('unknown keys do not get through', () => {
-  const reading = acceptReading(
+  const reading = parseReading(
     { ...MESSAGE, token: 'x', metrics: { tokens: { ...TOKENS, html: '<b>' }, secret: TOKENS } },
     SENDER,
     ID,
     NOW,
   );
-  assert.deepEqual(reading, acceptReading(MESSAGE, SENDER, ID, NOW));
+  assert.deepEqual(reading, parseReading(MESSAGE, SENDER, ID, NOW));
 });
 
 for (const [what, tokens] of [
@@ -61,7 +61,7 @@ for (const [what, tokens] of [
   ['of an unknown hypothesis', { ...TOKENS, via: 'x' }],
 ]) {
   test(`a value that is ${what} does not become a number`, () => {
-    const { metrics } = acceptReading({ ...MESSAGE, metrics: { tokens } }, SENDER, ID, NOW);
+    const { metrics } = parseReading({ ...MESSAGE, metrics: { tokens } }, SENDER, ID, NOW);
     assert.equal(metrics.tokens.status, 'out_of_range');
     assert.equal(metrics.tokens.value, undefined);
   });
@@ -69,7 +69,7 @@ for (const [what, tokens] of [
 
 test('a status that is none of ours counts as missing', () => {
   assert.deepEqual(
-    acceptReading({ ...MESSAGE, metrics: { tokens: { status: 'fine', value: 3 } } }, SENDER, ID, NOW).metrics.tokens,
+    parseReading({ ...MESSAGE, metrics: { tokens: { status: 'fine', value: 3 } } }, SENDER, ID, NOW).metrics.tokens,
     { status: 'missing' },
   );
 });
@@ -120,7 +120,7 @@ test('the goal is the one that was set; the tip goal on the page is another thin
 });
 
 test('the account mark gets through, and nothing that has not its form', () => {
-  const accountOf = (account) => acceptReading({ ...MESSAGE, account }, SENDER, ID, NOW).account;
+  const accountOf = (account) => parseReading({ ...MESSAGE, account }, SENDER, ID, NOW).account;
   assert.equal(accountOf('3fa9c2e1d07b55aa'), '3fa9c2e1d07b55aa');
   for (const account of ['alice', '3FA9C2E1D07B55AA', '3fa9c2e1d07b55aa\n', '', null, 5, {}, ['3fa9c2e1d07b55aa0']])
     assert.equal(accountOf(account), undefined);
@@ -128,25 +128,25 @@ test('the account mark gets through, and nothing that has not its form', () => {
 
 test('a page that is not read is taken with its state, and is no reading', () => {
   const message = { type: 'page', platform: 'chaturbate', seenAt: NOW, page: 'unproven', name: 'alice' };
-  assert.deepEqual(acceptPage(message, SENDER, ID, NOW), {
+  assert.deepEqual(parsePage(message, SENDER, ID, NOW), {
     type: 'page',
     platform: 'chaturbate',
     seenAt: NOW,
     page: 'unproven',
     tabId: 7,
   });
-  assert.equal(acceptReading({ ...MESSAGE, ...message }, SENDER, ID, NOW), null);
+  assert.equal(parseReading({ ...MESSAGE, ...message }, SENDER, ID, NOW), null);
   for (const change of [{ page: 'own' }, { seenAt: NOW - 120_000 }, { platform: 'example' }, { type: 'reading' }]) {
-    assert.equal(acceptPage({ ...message, ...change }, SENDER, ID, NOW), null);
+    assert.equal(parsePage({ ...message, ...change }, SENDER, ID, NOW), null);
   }
-  assert.equal(acceptPage(message, { ...SENDER, frameId: 1 }, ID, NOW), null);
+  assert.equal(parsePage(message, { ...SENDER, frameId: 1 }, ID, NOW), null);
 });
 
 test('only a content script on a page of its platform is answered when it starts', () => {
-  assert.equal(acceptStart({ type: 'start', platform: 'chaturbate' }, SENDER, ID), 'chaturbate');
-  assert.equal(acceptStart({ type: 'start', platform: 'stripchat' }, SENDER, ID), null);
-  assert.equal(acceptStart({ type: 'start', platform: 'chaturbate' }, { ...SENDER, id: 'b'.repeat(32) }, ID), null);
-  assert.equal(acceptStart(MESSAGE, SENDER, ID), null);
+  assert.equal(parseStart({ type: 'start', platform: 'chaturbate' }, SENDER, ID), 'chaturbate');
+  assert.equal(parseStart({ type: 'start', platform: 'stripchat' }, SENDER, ID), null);
+  assert.equal(parseStart({ type: 'start', platform: 'chaturbate' }, { ...SENDER, id: 'b'.repeat(32) }, ID), null);
+  assert.equal(parseStart(MESSAGE, SENDER, ID), null);
 });
 
 test('a page learns the account key, the switch and its last balance, and neither token nor address', () => {

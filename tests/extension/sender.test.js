@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs, freshState, LARGEST_BATCH, retryAfterMs } from '../../extension/worker/answers.js';
+import { backoffMs, initialState, MAX_BATCH, retryAfterMs } from '../../extension/worker/answers.js';
 import { accepted, bodyAt, refused, rejected, respond, START, Studio } from './studio.js';
 
 /** @param {Studio} studio */
@@ -87,7 +87,7 @@ test('413 halves the batch until it fits, and the next full batch is tried anew'
     studio.requests.map(({ readings }) => readings.length),
     [8, 4, 2, 2, 2, 2],
   );
-  assert.equal(studio.state.batchLimit, LARGEST_BATCH);
+  assert.equal(studio.state.batchLimit, MAX_BATCH);
 });
 
 test('413 for a single reading makes a dead letter', async () => {
@@ -421,7 +421,7 @@ test('dying after the answer and before the deletion sends the same reading agai
 test('however many requests an outage needs, one event makes only so many', async () => {
   const studio = await studioAnswering(accepted, 0);
   await studio.read(100);
-  studio.state = { ...freshState(), batchLimit: 1 };
+  studio.state = { ...initialState(), batchLimit: 1 };
   await studio.sender.drain();
   assert.equal(studio.requests.length, 20);
 });
@@ -562,7 +562,7 @@ test('whatever a server answers, every reading is delivered, waits, is a dead le
       await studio.after(pick([0, 5000, 5001, 90_000, -7000]));
       if (chance() < 0.1) studio.startWorker();
       if (chance() < 0.1) await studio.sender.restart();
-      if (chance() < 0.05) await studio.outbox.revive();
+      if (chance() < 0.05) await studio.outbox.requeue();
       const [{ buffered, dead, dropped }, { read, delivered }] = [await left(studio), await studio.outbox.totals()];
       assert.equal(
         buffered + dead + dropped + delivered,
@@ -612,14 +612,14 @@ test('a whole answer of 403 to another room’s readings does not refuse the key
 test('the waiting ends when the network is back or a person looks', async () => {
   const studio = await studioAnswering(() => respond(502));
   studio.answer = accepted;
-  await studio.sender.hurry();
+  await studio.sender.retryNow();
   assert.equal((await left(studio)).buffered, 0);
 });
 
 test('a reading that could not be written down is sent once', async () => {
   const studio = new Studio();
-  assert.equal(await studio.sender.sendUnkept(bodyAt(START), START), true);
+  assert.equal(await studio.sender.sendUnstored(bodyAt(START), START), true);
   studio.answer = () => refused(503);
-  assert.equal(await studio.sender.sendUnkept(bodyAt(START + 5000), START + 5000), false);
+  assert.equal(await studio.sender.sendUnstored(bodyAt(START + 5000), START + 5000), false);
   assert.deepEqual([studio.requests.length, studio.deliveries], [2, [START, null]]);
 });

@@ -6,12 +6,12 @@ import {
   brokenReadings,
   connectionOf,
   endsSoon,
-  freshBoard,
+  initialBoard,
   mayReport,
 } from '../../extension/worker/status.js';
 
 const NOW = 1_764_000_000_000;
-const READY = { ...freshBoard(), configured: true, access: true };
+const READY = { ...initialBoard(), configured: true, access: true };
 
 /** @param {string[]} statuses @param {string} metric */
 const healthAfter = (statuses, metric = 'viewers') =>
@@ -76,7 +76,7 @@ test('a key that ends within a week is named', () => {
 });
 
 test('the words of a badge are the browser’s', () => {
-  assert.equal(badgeFor(freshBoard(), NOW, (key) => `es ${key}`).text, 'es badge_setup');
+  assert.equal(badgeFor(initialBoard(), NOW, (key) => `es ${key}`).text, 'es badge_setup');
 });
 
 const SEEN = { tabId: 1, readAt: NOW, metrics: { tokens: { status: 'ok', value: 5 } }, health: {} };
@@ -84,7 +84,7 @@ const BLIND = { ...SEEN, metrics: { tokens: { status: 'missing' } } };
 const PAGE = { ...SEEN, health: { viewers: { failures: 6, successes: 0, broken: true } } };
 
 for (const [what, board, connection, text] of [
-  ['nothing set', freshBoard(), 'setup', 'SET'],
+  ['nothing set', initialBoard(), 'setup', 'SET'],
   ['no permission', { ...READY, access: false }, 'access', '!'],
   ['a refused key', { ...READY, refused: true, buffered: 3, lastOkAt: NOW }, 'refused', 'KEY'],
   ['a 2xx just now', { ...READY, lastOkAt: NOW }, 'connected', 'ON'],
@@ -102,7 +102,7 @@ for (const [what, board, connection, text] of [
     '7',
   ],
   ['a disk that takes nothing', { ...READY, lastOkAt: NOW, storageFailed: true }, 'storage', '!'],
-  ['settings that cannot be read', { ...freshBoard(), settingsFailed: true, lastOkAt: NOW }, 'storage', '!'],
+  ['settings that cannot be read', { ...initialBoard(), settingsFailed: true, lastOkAt: NOW }, 'storage', '!'],
   ['a pause', { ...READY, pausedAt: NOW, lastOkAt: NOW, buffered: 3 }, 'paused', '❚❚'],
   ['readings that the server refuses', { ...READY, lastOkAt: NOW, isRejecting: true }, 'rejected', '!'],
   [
@@ -184,7 +184,7 @@ function luminance(colour) {
 
 test('white text is legible on every badge', () => {
   const boards = [
-    freshBoard(),
+    initialBoard(),
     { ...READY, refused: true },
     { ...READY, lastOkAt: NOW },
     { ...READY, failure: 0, buffered: 1 },

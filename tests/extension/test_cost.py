@@ -64,7 +64,7 @@ def with_chat(page: Page, platform: str, *, is_own: bool) -> None:
     """The platform's fixture page, or an empty one, with a long chat below."""
     page.goto("about:blank")
     page.set_content((FIXTURES / f"{platform}-own.html").read_text() if is_own else "<body></body>")
-    for name in ("parse", "adapters", "sight", "reader"):
+    for name in ("parse", "adapters", "visibility", "reader"):
         page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")
     page.evaluate(CHAT)
 

@@ -145,7 +145,7 @@ def test_a_page_without_a_script_is_read_again(ready: Browser, ingest: ScriptedI
     reading.evaluate("() => { globalThis.isSame = true; }")
     ready.isolated(reading, "studioPulseStop()")
     count = len(ingest.moments)
-    ready.console.evaluate("() => chrome.runtime.sendMessage({ type: 'read-again' })")
+    ready.console.evaluate("() => chrome.runtime.sendMessage({ type: 'reinject' })")
     ingest.wait_for(lambda _: len(ingest.moments) >= count + 2)
     assert reading.evaluate("() => globalThis.isSame") is True
 

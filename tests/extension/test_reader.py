@@ -19,7 +19,7 @@ HYPOTHESES = """[
 def page(playwright: Playwright) -> Iterator[Page]:
     browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
     page = browser.new_page()
-    for name in ("parse", "adapters", "sight", "reader"):
+    for name in ("parse", "adapters", "visibility", "reader"):
         page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")
     yield page
     browser.close()

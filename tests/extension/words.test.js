@@ -64,7 +64,7 @@ test('every message is used, and every message asked for exists', () => {
     [],
   );
   const asked = sources.flatMap((source) =>
-    [...source.matchAll(/(?:say\('|data-text="|problem: ')(\w+)['"]/gu)].map(([, key]) => key),
+    [...source.matchAll(/(?:(?<![\w.])t\('|data-text="|problem: ')(\w+)['"]/gu)].map(([, key]) => key),
   );
   assert.deepEqual(
     asked.filter((key) => !en[key]),
@@ -83,9 +83,9 @@ test('the manifest asks for storage, alarms, scripting on the sites that it read
   assert.deepEqual(manifest.content_scripts[0].js, [
     'content/parse.js',
     'content/adapters.js',
-    'content/sight.js',
+    'content/visibility.js',
     'content/reader.js',
-    'content/steady.js',
+    'content/stability.js',
     'content/account.js',
     'content/main.js',
   ]);

@@ -2,28 +2,28 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadContent, plain } from './content.js';
 
-const { freshSteadiness, settle } = loadContent();
+const { newStability, settle } = loadContent();
 
 /**
- * What is believed at each look, a second apart; `…` where nothing is. `believed` is what was read before.
+ * What is believed at each look, a second apart; `…` where nothing is. `confirmed` is what was read before.
  *
  * @param {(number | string)[]} numbers one for each look; a word is a status
- * @param {number} [believed]
+ * @param {number} [confirmed]
  * @param {string} [metric]
  */
-function believe(numbers, believed, metric = 'tokens') {
-  const steadiness = freshSteadiness();
-  if (believed !== undefined) steadiness.believed[metric] = believed;
+function believe(numbers, confirmed, metric = 'tokens') {
+  const stability = newStability();
+  if (confirmed !== undefined) stability.confirmed[metric] = confirmed;
   return numbers.map((number, second) => {
     const reading = typeof number === 'number' ? { status: 'ok', value: number, via: 'x' } : { status: number };
-    const { status, value } = plain(settle(steadiness, { [metric]: reading }, second * 1000))[metric];
+    const { status, value } = plain(settle(stability, { [metric]: reading }, second * 1000))[metric];
     return status === 'unsettled' ? '…' : (value ?? status);
   });
 }
 
 const times = (count, value) => Array.from({ length: count }, () => value);
 
-for (const [what, numbers, expected, believed] of [
+for (const [what, numbers, expected, confirmed] of [
   ['a number is believed at the second look', [1234, 1234, 1234], ['…', 1234, 1234]],
   ['a number that changes needs two looks again', [5, 5, 6, 6], ['…', 5, '…', 6]],
   [
@@ -64,7 +64,7 @@ for (const [what, numbers, expected, believed] of [
     ['missing', 'unparsed', '…', 'hidden', '…', 5],
   ],
 ]) {
-  test(what, () => assert.deepEqual(believe(numbers, believed), expected));
+  test(what, () => assert.deepEqual(believe(numbers, confirmed), expected));
 }
 
 test('viewers may fall and leap at once, and a zero waits', () => {
@@ -73,20 +73,16 @@ test('viewers may fall and leap at once, and a zero waits', () => {
 });
 
 test('a clock that goes back believes nothing early and gets over it', () => {
-  const steadiness = freshSteadiness();
-  const look = (now) => settle(steadiness, { tokens: { status: 'ok', value: 5 } }, now).tokens.status;
+  const stability = newStability();
+  const look = (now) => settle(stability, { tokens: { status: 'ok', value: 5 } }, now).tokens.status;
   assert.deepEqual([10_000, 0, 900, 1800].map(look), ['unsettled', 'unsettled', 'ok', 'ok']);
 });
 
 test('each number settles for itself, and keeps the hypothesis that found it', () => {
-  const steadiness = freshSteadiness();
-  settle(
-    steadiness,
-    { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 1, via: 'b' } },
-    0,
-  );
+  const stability = newStability();
+  settle(stability, { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 1, via: 'b' } }, 0);
   const settled = settle(
-    steadiness,
+    stability,
     { tokens: { status: 'ok', value: 5, via: 'a' }, viewers: { status: 'ok', value: 2, via: 'b' } },
     1000,
   );

@@ -1,7 +1,7 @@
 /** Chrome's storage may reject or never answer. Nothing waits for it without a limit, or the badge would go on to say what was true once. */
 
 /** @template T @param {number} milliseconds @param {Promise<T>} promise @returns {Promise<T>} rejects when the time is over */
-export function within(milliseconds, promise) {
+export function withTimeout(milliseconds, promise) {
   /** @type {ReturnType<typeof setTimeout>} */
   let timer;
   const limit = new Promise((/** @type {(value: never) => void} */ _resolve, reject) => {
@@ -11,7 +11,7 @@ export function within(milliseconds, promise) {
 }
 
 /** After a job has hung, the next ones fail at once for a while: a queue of waiting jobs would be as bad as one that hangs. */
-export class Breaker {
+export class CircuitBreaker {
   #brokenUntil = 0;
   #limitMs;
   #pauseMs;
@@ -30,7 +30,7 @@ export class Breaker {
     if (now < this.#brokenUntil && this.#brokenUntil - now <= this.#pauseMs)
       throw new DOMException('it hung a moment ago', 'TimeoutError');
     try {
-      return await within(limitMs, job());
+      return await withTimeout(limitMs, job());
     } catch (error) {
       if (error instanceof DOMException && error.name === 'TimeoutError')
         this.#brokenUntil = this.#now() + this.#pauseMs;

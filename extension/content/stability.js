@@ -19,37 +19,37 @@ var LEAP_TOKENS = 1000;
  * @typedef {{
  *   seen: Partial<Record<MetricName, { value: number, since: number }>>,
  *   doubts: Partial<Record<MetricName, { kind: string, since: number }>>,
- *   believed: Partial<Record<MetricName, number>>,
- * }} Steadiness
+ *   confirmed: Partial<Record<MetricName, number>>,
+ * }} Stability
  */
 
-/** Nothing seen, nothing believed. @returns {Steadiness} */
-function freshSteadiness() {
-  return { seen: {}, doubts: {}, believed: {} };
+/** Nothing seen, nothing confirmed. @returns {Stability} */
+function newStability() {
+  return { seen: {}, doubts: {}, confirmed: {} };
 }
 
 /**
- * The metrics of one look, with `unsettled` in place of each number that is not believed yet. Changes `steadiness`.
+ * The metrics of one look, with `unsettled` in place of each number that is not believed yet. Changes `stability`.
  *
- * @param {Steadiness} steadiness
+ * @param {Stability} stability
  * @param {Metrics} metrics
  * @param {number} now
  * @returns {Metrics}
  */
-function settle(steadiness, metrics, now) {
+function settle(stability, metrics, now) {
   /** @type {Metrics} */
   const settled = {};
   for (const [key, reading] of Object.entries(metrics)) {
     const name = /** @type {MetricName} */ (key);
-    settled[name] = isBelieved(steadiness, name, reading, now)
+    settled[name] = isConfirmed(stability, name, reading, now)
       ? reading
       : { status: 'unsettled', ...(reading.via && { via: reading.via }) };
   }
   return settled;
 }
 
-/** What is no number is passed on at once. @param {Steadiness} steadiness @param {MetricName} name @param {MetricReading} reading @param {number} now */
-function isBelieved({ seen, doubts, believed }, name, { value }, now) {
+/** What is no number is passed on at once. @param {Stability} stability @param {MetricName} name @param {MetricReading} reading @param {number} now */
+function isConfirmed({ seen, doubts, confirmed }, name, { value }, now) {
   if (value === undefined) {
     delete seen[name];
     delete doubts[name];
@@ -59,7 +59,7 @@ function isBelieved({ seen, doubts, believed }, name, { value }, now) {
   const sighting = known?.value === value && known.since <= now ? known : { value, since: now };
   seen[name] = sighting;
   const { since } = sighting;
-  const doubt = doubtOf(name, value, believed[name]);
+  const doubt = doubtAbout(name, value, confirmed[name]);
   if (doubt) {
     const former = doubts[name];
     const isSame = doubt.kind !== 'zero' && former?.kind === doubt.kind && former.since <= now;
@@ -70,7 +70,7 @@ function isBelieved({ seen, doubts, believed }, name, { value }, now) {
     delete doubts[name];
   }
   if (now - since < STILL_MS) return false;
-  believed[name] = value;
+  confirmed[name] = value;
   delete doubts[name];
   return true;
 }
@@ -80,11 +80,11 @@ function isBelieved({ seen, doubts, believed }, name, { value }, now) {
  *
  * @param {MetricName} name
  * @param {number} value
- * @param {number | undefined} believed
+ * @param {number | undefined} confirmed
  */
-function doubtOf(name, value, believed) {
-  if (value === 0) return believed === 0 ? null : { kind: 'zero', ms: ZERO_MS };
-  if (name !== 'tokens' || believed === undefined) return null;
-  if (value < believed) return { kind: 'fall', ms: FALL_MS };
-  return value - believed >= LEAP_TOKENS && value > believed * 1.5 ? { kind: 'leap', ms: LEAP_MS } : null;
+function doubtAbout(name, value, confirmed) {
+  if (value === 0) return confirmed === 0 ? null : { kind: 'zero', ms: ZERO_MS };
+  if (name !== 'tokens' || confirmed === undefined) return null;
+  if (value < confirmed) return { kind: 'fall', ms: FALL_MS };
+  return value - confirmed >= LEAP_TOKENS && value > confirmed * 1.5 ? { kind: 'leap', ms: LEAP_MS } : null;
 }

@@ -6,12 +6,12 @@
  */
 
 /** An element with more parts than this holds more than a number. */
-var MOST_PARTS = 100;
+var MAX_PARTS = 100;
 /** Text that is drawn smaller cannot be read. In CSS pixels, which the browser's zoom does not change. */
-var SMALLEST_TEXT_PX = 3;
+var MIN_TEXT_PX = 3;
 /** Of a text that is cut off at least so much must be left, in width and in height. */
-var SHOWN_PART = 0.5;
-var FAINTEST = 0.05;
+var MIN_SHOWN_SHARE = 0.5;
+var MIN_OPACITY = 0.05;
 var BLANK = /^[ \t\n\r\f]*$/u;
 var TRANSPARENT = /^transparent$|^rgba\(.*,\s*0(?:\.0\d*)?\)$|\/\s*0(?:\.0\d*)?%?\)$/u;
 var NUMERIC_END = /[\p{Nd}.,'’\u066b\u066c\u00a0\u2007-\u200a\u202f]$/u;
@@ -19,13 +19,13 @@ var NUMERIC_START = /^[\p{Nd}.,'’\u066b\u066c\u00a0\u2007-\u200a\u202f]/u;
 
 /**
  * @typedef {{ left: number, top: number, right: number, bottom: number }} Box in CSS pixels of the viewport
- * @typedef {{ text: string, isShown: boolean, isHidden: boolean, isDoubtful: boolean }} Sight `isDoubtful`: something is
+ * @typedef {{ text: string, isShown: boolean, isHidden: boolean, isDoubtful: boolean }} VisibleText `isDoubtful`: something is
  *   drawn that the text does not hold, or in another order, so that its number must not be believed
  */
 
-/** @param {Element} element @returns {Sight} */
-function seeText(element) {
-  const seeing = {
+/** @param {Element} element @returns {VisibleText} */
+function readVisibleText(element) {
+  const scan = {
     text: '',
     isHidden: false,
     isDoubtful: false,
@@ -33,61 +33,61 @@ function seeText(element) {
     parts: 0,
     last: /** @type {Box | null} */ (null),
   };
-  seeNode(element, seeing);
-  const hasText = !BLANK.test(seeing.text);
-  if (hasText && isDrawnInAnotherOrder(element)) seeing.isDoubtful = true;
-  return { text: seeing.text, isShown: hasText, isHidden: seeing.isHidden, isDoubtful: seeing.isDoubtful };
+  readNode(element, scan);
+  const hasText = !BLANK.test(scan.text);
+  if (hasText && isDrawnInAnotherOrder(element)) scan.isDoubtful = true;
+  return { text: scan.text, isShown: hasText, isHidden: scan.isHidden, isDoubtful: scan.isDoubtful };
 }
 
 /**
- * @typedef {{ text: string, isHidden: boolean, isDoubtful: boolean, gap: boolean, parts: number, last: Box | null }} Seeing
+ * @typedef {{ text: string, isHidden: boolean, isDoubtful: boolean, gap: boolean, parts: number, last: Box | null }} Scan
  *
  * @param {Element} element
- * @param {Seeing} seeing
+ * @param {Scan} scan
  */
-function seeNode(element, seeing) {
-  seeing.parts += 1;
-  if (seeing.parts > MOST_PARTS) {
-    seeing.isDoubtful = true;
+function readNode(element, scan) {
+  scan.parts += 1;
+  if (scan.parts > MAX_PARTS) {
+    scan.isDoubtful = true;
     return;
   }
-  seePseudo(element, '::before', seeing);
+  readPseudoElement(element, '::before', scan);
   for (const node of element.childNodes) {
-    if (node instanceof Element) seeNode(node, seeing);
-    else if (node instanceof Text) seePart(node, seeing);
+    if (node instanceof Element) readNode(node, scan);
+    else if (node instanceof Text) readTextNode(node, scan);
   }
-  seePseudo(element, '::after', seeing);
+  readPseudoElement(element, '::after', scan);
 }
 
-/** @param {Text} node @param {Seeing} seeing */
-function seePart(node, seeing) {
+/** @param {Text} node @param {Scan} scan */
+function readTextNode(node, scan) {
   if (BLANK.test(node.data)) {
-    seeing.gap ||= node.data !== '';
+    scan.gap ||= node.data !== '';
     return;
   }
   const parent = node.assignedSlot ?? node.parentElement;
   if (!parent || (parent instanceof HTMLDetailsElement && !parent.open)) return;
   const range = node.ownerDocument.createRange();
   range.selectNodeContents(node);
-  const lines = [...range.getClientRects()].filter(({ width, height }) => width >= 1 && height >= SMALLEST_TEXT_PX);
+  const lines = [...range.getClientRects()].filter(({ width, height }) => width >= 1 && height >= MIN_TEXT_PX);
   const shown = lines.length > 0 && isOpaque(parent) ? shownPart(parent, around(lines)) : null;
   if (!shown) {
-    seeing.isHidden = true;
+    scan.isHidden = true;
     return;
   }
-  if (shown < 1 && lines.length > 1) seeing.isDoubtful = true; // which of the lines is seen?
+  if (shown < 1 && lines.length > 1) scan.isDoubtful = true; // which of the lines is seen?
   const style = getComputedStyle(parent);
-  if (style.textDecorationLine.includes('line-through')) seeing.isDoubtful = true;
+  if (style.textDecorationLine.includes('line-through')) scan.isDoubtful = true;
   const [first] = lines;
-  if (first) seeing.text += `${seeing.last ? between(seeing, node.data, first, style) : ''}${node.data}`;
-  seeing.last = lines.at(-1) ?? null;
-  seeing.gap = false;
+  if (first) scan.text += `${scan.last ? between(scan, node.data, first, style) : ''}${node.data}`;
+  scan.last = lines.at(-1) ?? null;
+  scan.gap = false;
 }
 
 /**
  * Two digits in two elements are one number only if they are drawn as one: side by side, on one line, of one size.
  *
- * @param {Seeing} seeing
+ * @param {Scan} scan
  * @param {string} text what comes next
  * @param {Box} box where it is drawn
  * @param {CSSStyleDeclaration} style
@@ -113,9 +113,9 @@ function between({ text: before, last, gap }, text, box, style) {
  *
  * @param {Element} element
  * @param {'::before' | '::after'} which
- * @param {Seeing} seeing
+ * @param {Scan} scan
  */
-function seePseudo(element, which, seeing) {
+function readPseudoElement(element, which, scan) {
   const style = getComputedStyle(element, which);
   const { content } = style;
   if (
@@ -126,19 +126,19 @@ function seePseudo(element, which, seeing) {
     style.visibility !== 'visible'
   )
     return;
-  if (Number(style.opacity) < FAINTEST || Number.parseFloat(style.fontSize) < SMALLEST_TEXT_PX || !isOpaque(element))
+  if (Number(style.opacity) < MIN_OPACITY || Number.parseFloat(style.fontSize) < MIN_TEXT_PX || !isOpaque(element))
     return;
   const strings = [...content.matchAll(/"((?:[^"\\]|\\.)*)"/gu)].map(([, string]) => string ?? '').join('');
   const others = content.replace(/"(?:[^"\\]|\\.)*"/gu, '');
-  if (/counter|attr/u.test(others) || /\p{N}/u.test(strings)) seeing.isDoubtful = true;
+  if (/counter|attr/u.test(others) || /\p{N}/u.test(strings)) scan.isDoubtful = true;
   const words = strings.replace(/[\ue000-\uf8ff\u200b\s]/gu, '');
-  if (words !== '' && !seeing.isDoubtful) seeing.text += which === '::after' ? `${strings.trimEnd()}` : strings;
+  if (words !== '' && !scan.isDoubtful) scan.text += which === '::after' ? `${strings.trimEnd()}` : strings;
 }
 
 /** @param {Element} element */
 function isShown(element) {
   const boxes = [...element.getClientRects()].filter(({ width, height }) => width >= 1 && height >= 1);
-  if (boxes.length === 0) return seeText(element).isShown;
+  if (boxes.length === 0) return readVisibleText(element).isShown;
   return (
     isOpaque(element) && shownPart(element.parentElement, around(boxes), getComputedStyle(element).position) !== null
   );
@@ -163,7 +163,7 @@ function isOpaque(element) {
  * @returns {number | null} the part that is seen, null for none
  */
 function shownPart(start, box, position = 'static') {
-  const needs = { width: (box.right - box.left) * SHOWN_PART, height: (box.bottom - box.top) * SHOWN_PART };
+  const needs = { width: (box.right - box.left) * MIN_SHOWN_SHARE, height: (box.bottom - box.top) * MIN_SHOWN_SHARE };
   let seen = box;
   let opacity = 1;
   let held = position;
@@ -171,7 +171,7 @@ function shownPart(start, box, position = 'static') {
   for (let element = start; element?.parentElement; element = parentOf(element)) {
     const style = getComputedStyle(element);
     opacity *= Number(style.opacity);
-    if (opacity < FAINTEST || /opacity\(0(?:\.0\d*)?%?\)/u.test(style.filter) || isCutAway(style)) return null;
+    if (opacity < MIN_OPACITY || /opacity\(0(?:\.0\d*)?%?\)/u.test(style.filter) || isCutAway(style)) return null;
     const isHolder =
       style.transform !== 'none' ||
       style.filter !== 'none' ||
@@ -183,7 +183,7 @@ function shownPart(start, box, position = 'static') {
     if (style.display === 'inline' || isPageItself(element)) continue;
     const cut = cutOff(element, style, seen);
     if (cut.right - cut.left < needs.width || cut.bottom - cut.top < needs.height) return null;
-    if (cut.isCut) part = SHOWN_PART;
+    if (cut.isCut) part = MIN_SHOWN_SHARE;
     seen = cut;
   }
   return isInReach(seen, needs, held === 'fixed') ? part : null;
@@ -199,7 +199,7 @@ function isPageItself(element) {
 function isCutAway({ clip, clipPath, position }) {
   if (/^(?:absolute|fixed)$/u.test(position) && clip.startsWith('rect(')) {
     const [top = 0, right = 0, bottom = 0, left = 0] = clip.match(/-?[\d.]+/gu)?.map(Number) ?? [];
-    if (!clip.includes('auto') && (right - left < SMALLEST_TEXT_PX || bottom - top < SMALLEST_TEXT_PX)) return true;
+    if (!clip.includes('auto') && (right - left < MIN_TEXT_PX || bottom - top < MIN_TEXT_PX)) return true;
   }
   if (/^(?:circle|ellipse)\(0(?:px|%)?[ )]/u.test(clipPath)) return true;
   const inset = /^inset\(([^)]*?)(?: round .*)?\)$/u.exec(clipPath)?.[1];
@@ -285,7 +285,7 @@ function isDrawnInAnotherOrder(element) {
     if (getComputedStyle(each).unicodeBidi.includes('override')) return true;
   }
   return [...element.querySelectorAll('*')]
-    .slice(0, MOST_PARTS)
+    .slice(0, MAX_PARTS)
     .some((each) => getComputedStyle(each).unicodeBidi.includes('override'));
 }
 
