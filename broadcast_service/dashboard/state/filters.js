@@ -2,13 +2,16 @@
  * What part of the studio is shown, and in which order: a value, its spelling in the query string, and the arrangement it gives.
  */
 
+import { METRICS } from './metrics.js';
+
 /** @typedef {import('./store.js').Feed} Feed */
 /** @typedef {import('./store.js').Status} Status */
 /** @typedef {{search: string, platform: string, status: string, group: string, sort: string}} Filters */
 /** @typedef {{id: string, keys: string[]}} Group */
 
 export const GROUPS = ['none', 'platform', 'status', 'prefix'];
-export const SORTS = ['name', 'tokens', 'earned', 'viewers', 'tips', 'goal', 'age'];
+const SORTED = METRICS.filter(({ isSorted }) => isSorted);
+export const SORTS = ['name', 'earned', 'goal', 'age', ...SORTED.map(({ name }) => name)];
 /** @type {Status[]} */
 export const STATUSES = ['live', 'unconfirmed', 'stale', 'off_air', 'expired'];
 
@@ -60,15 +63,11 @@ export function arrange(feeds, filters, status, earned, shownStatus = status) {
 
 /** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
 function ranking(sort, earned) {
+  const metric = SORTED.find(({ name }) => name === sort);
+  if (metric) return (feed) => feed[metric.name] ?? -1;
   switch (sort) {
-    case 'tokens':
-      return (feed) => feed.tokens ?? -1;
     case 'earned':
       return earned;
-    case 'viewers':
-      return (feed) => feed.viewers ?? -1;
-    case 'tips':
-      return (feed) => feed.tips ?? -1;
     case 'goal':
       return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
     case 'age':

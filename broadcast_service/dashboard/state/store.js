@@ -6,6 +6,7 @@
 
 import { Account, Ledger } from './earnings.js';
 import { lagOf, lastSeenAt } from './lag.js';
+import { isActivityBetween, metricsOf, unknownMetrics } from './metrics.js';
 import { ServerClock } from './server_clock.js';
 import { silenceOf } from './silence.js';
 
@@ -217,15 +218,11 @@ export class Store {
     const minute = Math.floor(readAt / 60);
     const feed = before ?? newFeed(key, room, data.platform, this.#generation);
     if (data.tokens !== null) this.#earn(feed, minute, accountOf(feed, data.account ?? '').read(data.tokens, readAt));
-    if (before && differs(before, data)) this.#changes.flashed.add(key);
-    const { tokens, tips, viewers, goal } = data;
+    if (before && isActivityBetween(before, data)) this.#changes.flashed.add(key);
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
     Object.assign(feed, {
-      tokens,
-      tips,
-      viewers,
-      goal,
+      ...metricsOf(data),
       readAt,
       committedAt,
       interval,
@@ -273,10 +270,7 @@ function newFeed(key, room, platform, generation) {
     key,
     room,
     platform,
-    tokens: null,
-    tips: null,
-    viewers: null,
-    goal: null,
+    ...unknownMetrics(),
     readAt: 0,
     committedAt: 0,
     interval: DEFAULT_INTERVAL_SECONDS,
@@ -295,11 +289,6 @@ function accountOf({ accounts }, name) {
   const account = accounts.get(name) ?? new Account();
   accounts.set(name, account);
   return account;
-}
-
-/** @param {Feed} feed @param {import('../link/messages.js').Numbers} data */
-function differs(feed, data) {
-  return feed.tokens !== data.tokens || feed.tips !== data.tips || feed.viewers !== data.viewers;
 }
 
 /**

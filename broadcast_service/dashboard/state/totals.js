@@ -1,6 +1,9 @@
 /** The numbers of the top row, from the store, at one moment. */
 
+import { METRICS } from './metrics.js';
 import { statusOf } from './store.js';
+
+const SUMMED = METRICS.filter(({ isSummed }) => isSummed);
 
 /** @typedef {import('./store.js').Store} Store */
 /**
@@ -52,6 +55,7 @@ export function totalsOf(store, asOfMs, midnightMs) {
 function count(store, asOfMs) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
+  /** @type {Record<string, number> & {onAir: number, unread: number, viewers: number, viewersKnown: number, tips: number, tipsKnown: number}} */
   const sums = { onAir: 0, unread: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
   for (const feed of store.feeds.values()) {
     const status = statusOf(feed, asOfMs, store, true);
@@ -60,14 +64,14 @@ function count(store, asOfMs) {
     if (status !== 'live' && status !== 'stale') continue;
     sums.onAir++;
     if (feed.tokens === null) sums.unread++;
-    if (feed.viewers !== null) {
-      sums.viewers += feed.viewers;
-      sums.viewersKnown++;
-    }
-    if (feed.tips !== null) {
-      sums.tips += feed.tips;
-      sums.tipsKnown++;
-    }
+    for (const { name } of SUMMED) add(sums, name, feed[name]);
   }
   return { feeds, rooms: rooms.size, ...sums };
+}
+
+/** @param {Record<string, number>} sums @param {string} name @param {number | null} value */
+function add(sums, name, value) {
+  if (value === null) return;
+  sums[name] = (sums[name] ?? 0) + value;
+  sums[`${name}Known`] = (sums[`${name}Known`] ?? 0) + 1;
 }

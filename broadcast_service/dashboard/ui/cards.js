@@ -5,6 +5,7 @@
 
 import { Card } from './card.js';
 import { setText } from './dom.js';
+import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -145,16 +146,10 @@ export class Cards {
 
   /** @param {string} id */
   #section(id) {
-    const [section, title, name, count, list] = ['section', 'h3', 'span', 'span', 'ul'].map((tag) =>
-      document.createElement(tag),
-    );
-    if (!section || !title || !name || !count || !list) throw new Error('unreachable');
-    section.className = 'group';
-    title.className = 'group-title';
-    count.className = 'group-count';
-    list.className = 'cards';
-    title.append(name, count);
-    section.append(title, list);
+    const [name, count] = [element('span'), element('span', { class: 'group-count' })];
+    const title = element('h3', { class: 'group-title' }, name, count);
+    const list = element('ul', { class: 'cards' });
+    const section = element('section', { class: 'group' }, title, list);
     const parts = { section, title, name, count, list };
     this.#sections.set(id, parts);
     return parts;

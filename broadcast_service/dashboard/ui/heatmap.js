@@ -5,8 +5,9 @@
 
 import { clockError } from '../state/lag.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
-import { clockText } from '../views/room.js';
+import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
+import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -92,15 +93,10 @@ export class HeatMap {
 
   /** @param {Feed} feed @returns {Cell} */
   #create(feed) {
-    const item = document.createElement('li');
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.className = 'cell';
-    button.tabIndex = -1;
+    const label = `${feed.room}, ${feed.platform}`;
+    const button = element('button', { type: 'button', class: 'cell', tabindex: '-1', 'aria-label': label });
     button.dataset.key = feed.key;
-    button.setAttribute('aria-label', `${feed.room}, ${feed.platform}`);
-    item.append(button);
-    const cell = { item, button, earned: 0 };
+    const cell = { item: element('li', {}, button), button, earned: 0 };
     this.#cells.set(feed.key, cell);
     return cell;
   }

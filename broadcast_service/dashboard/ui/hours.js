@@ -1,6 +1,7 @@
 /** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. Cells are made once and updated in place. */
 
 import { setData, setText } from './dom.js';
+import { element } from './element.js';
 import { hourOfWeek, hoursOfWeek, quantileLevels } from './scales.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -44,28 +45,16 @@ export class Hours {
   }
 
   #build() {
-    const head = document.createElement('tr');
-    head.append(
-      document.createElement('td'),
-      ...Array.from({ length: 24 }, (_, hour) => headCell('col', twoDigits(hour))),
-    );
+    const hours = Array.from({ length: 24 }, (_, hour) => headCell('col', twoDigits(hour)));
     this.#rows = Array.from({ length: 7 }, () => ({
       day: headCell('row', ''),
       cells: Array.from({ length: 24 }, () => {
-        const [cell, words] = [document.createElement('td'), document.createElement('span')];
-        words.className = 'unseen';
-        cell.append(words);
-        return { cell, words };
+        const words = element('span', { class: 'unseen' });
+        return { cell: element('td', {}, words), words };
       }),
     }));
-    this.body.replaceChildren(
-      head,
-      ...this.#rows.map(({ day, cells }) => {
-        const row = document.createElement('tr');
-        row.append(day, ...cells.map(({ cell }) => cell));
-        return row;
-      }),
-    );
+    const rows = this.#rows.map(({ day, cells }) => element('tr', {}, day, ...cells.map(({ cell }) => cell)));
+    this.body.replaceChildren(element('tr', {}, element('td'), ...hours), ...rows);
   }
 }
 
@@ -74,8 +63,7 @@ const twoDigits = (hour) => String(hour).padStart(2, '0');
 
 /** @param {string} scope @param {string} words */
 function headCell(scope, words) {
-  const cell = document.createElement('th');
-  cell.scope = scope;
+  const cell = element('th', { scope });
   setText(cell, words);
   return cell;
 }

@@ -1,10 +1,11 @@
 /** A table of names by what they earned. Rows are updated in place: a refresh takes neither the focus nor the place of a row that stays. */
 
 import { setText } from './dom.js';
+import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 
 /** @typedef {{key: string, words: string, earned: number, isName?: boolean, sub?: string, href?: string}} Rank */
-/** @typedef {{element: HTMLTableRowElement, name: HTMLElement, sub: HTMLElement, bar: HTMLElement, amount: HTMLElement, share: HTMLElement}} Row */
+/** @typedef {{row: HTMLTableRowElement, name: HTMLElement, sub: HTMLElement, bar: HTMLElement, amount: HTMLElement, share: HTMLElement}} Row */
 
 export class Ranking {
   /** @type {Map<string, Row>} */
@@ -38,28 +39,17 @@ export class Ranking {
     }
     reconcile(
       this.body,
-      [...rows.values()].map(({ element }) => element),
+      [...rows.values()].map(({ row }) => row),
     );
   }
 }
 
 /** @param {Rank} rank @returns {Row} */
 function rowOf({ href, isName }) {
-  const element = document.createElement('tr');
-  const head = document.createElement('th');
-  head.scope = 'row';
-  head.translate = !isName;
-  const name = document.createElement(href === undefined ? 'span' : 'a');
-  const [sub, bar, amount, share] = [
-    document.createElement('small'),
-    document.createElement('div'),
-    document.createElement('td'),
-    document.createElement('td'),
-  ];
-  head.append(name, ' ', sub);
-  bar.className = 'rank-bar';
-  const barCell = document.createElement('td');
-  barCell.append(bar);
-  element.append(head, barCell, amount, share);
-  return { element, name, sub, bar, amount, share };
+  const name = href === undefined ? element('span') : element('a');
+  const [sub, bar] = [element('small'), element('div', { class: 'rank-bar' })];
+  const [amount, share] = [element('td'), element('td')];
+  const head = element('th', { scope: 'row', translate: isName ? 'no' : 'yes' }, name, ' ', sub);
+  const row = element('tr', {}, head, element('td', {}, bar), amount, share);
+  return { row, name, sub, bar, amount, share };
 }

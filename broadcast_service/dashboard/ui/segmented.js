@@ -1,6 +1,7 @@
 /** A row of choices of which one holds, as radio buttons: the arrow keys work and a screen reader knows. */
 
 import { find, setText } from './dom.js';
+import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 
 /**
@@ -24,9 +25,5 @@ export function renderChoices(root, name, choices, chosen) {
 
 /** @param {string} name @param {string} value */
 function create(name, value) {
-  const [label, input] = [document.createElement('label'), document.createElement('input')];
-  Object.assign(input, { type: 'radio', name, value });
-  label.className = 'chip';
-  label.append(input, document.createElement('span'));
-  return label;
+  return element('label', { class: 'chip' }, element('input', { type: 'radio', name, value }), element('span'));
 }

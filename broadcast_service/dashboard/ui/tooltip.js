@@ -1,6 +1,7 @@
 /** The small box that explains what is pointed at or focused: a square of the heat map, or any element marked `data-explain`. */
 
 import { setText } from './dom.js';
+import { element } from './element.js';
 
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
@@ -24,7 +25,7 @@ export class Tooltip {
   show(anchor, lines) {
     this.#anchor = anchor;
     while (this.box.children.length < lines.length)
-      this.box.append(document.createElement(this.box.children.length > 0 ? 'span' : 'b'));
+      this.box.append(element(this.box.children.length > 0 ? 'span' : 'b'));
     for (const [i, line] of [...this.box.children].entries()) setText(line, lines[i] ?? '');
     this.box.firstElementChild?.setAttribute('translate', 'key' in anchor.dataset ? 'no' : 'yes'); // a room's name is no word
     anchor.setAttribute('aria-describedby', this.box.id);

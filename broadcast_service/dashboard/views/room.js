@@ -4,6 +4,7 @@ import { clockError } from '../state/lag.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { Chart } from '../ui/chart.js';
+import { clockText } from '../ui/clock_text.js';
 import { html, setData, setFigure, setText } from '../ui/dom.js';
 import { ReportLoader } from '../ui/report_loader.js';
 import { measuredPoints } from '../ui/scales.js';
@@ -190,9 +191,4 @@ function series(points, pick) {
     const value = pick(point);
     return value === null ? [] : [{ t: point.t * 1000, value }];
   });
-}
-
-/** @param {number} seconds positive: behind @param {import('../i18n/i18n.js').I18n} i18n */
-export function clockText(seconds, i18n) {
-  return i18n.t(seconds > 0 ? 'clock_behind' : 'clock_ahead', { span: i18n.span(Math.abs(seconds)) });
 }

@@ -2,6 +2,7 @@
 
 import { browserName, normalizeLetters, SignInFailed } from '../link/signin.js';
 import { find, html, setText } from '../ui/dom.js';
+import { element } from '../ui/element.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
@@ -81,38 +82,27 @@ export class ScreensView {
 
   /** @param {Screen} screen @param {I18n} i18n */
   #row(screen, i18n) {
-    const row = document.createElement('li');
-    const text = document.createElement('div');
-    const title = document.createElement('strong');
-    title.textContent = screen.name || browserName(screen.browser);
-    title.translate = false;
-    const facts = document.createElement('span');
-    facts.textContent = [
+    const name = screen.name || browserName(screen.browser);
+    const facts = [
       screen.name ? browserName(screen.browser) : '',
       screen.subject,
       screen.address,
       i18n.t('screens_until', { date: i18n.moment.format(screen.expires_at * 1000) }),
-    ]
-      .filter(Boolean)
-      .join(' · ');
-    text.append(title, facts);
-    row.append(text);
-    if (screen.this) {
-      const own = document.createElement('em');
-      own.textContent = i18n.t('screens_this');
-      row.append(own);
-      return row;
-    }
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.textContent = i18n.t('screens_end');
-    button.setAttribute('aria-label', `${i18n.t('screens_end')}: ${title.textContent}`);
+    ];
+    const text = element(
+      'div',
+      {},
+      element('strong', { translate: 'no' }, name),
+      element('span', {}, facts.filter(Boolean).join(' · ')),
+    );
+    if (screen.this) return element('li', {}, text, element('em', {}, i18n.t('screens_this')));
+    const label = i18n.t('screens_end');
+    const button = element('button', { type: 'button', 'aria-label': `${label}: ${name}` }, label);
     button.addEventListener('click', () => {
       button.disabled = true;
       void this.#end(screen.screen_id);
     });
-    row.append(button);
-    return row;
+    return element('li', {}, text, button);
   }
 
   /** @param {string} screenId */
