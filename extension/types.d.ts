@@ -1,7 +1,7 @@
 /** The shapes that travel between the page, the worker and the popup. */
 
 type MetricName = 'tokens' | 'tips' | 'viewers' | 'goal';
-/** `unsettled`: a number is there, but has not stood still long enough to be believed. */
+/** `unsettled`: a number is there, but has not been unchanged long enough to be confirmed. */
 type Status = 'ok' | 'missing' | 'unparsed' | 'hidden' | 'ambiguous' | 'out_of_range' | 'unsettled';
 
 /** One ranked guess at where a page shows a number. */
@@ -26,14 +26,14 @@ interface Hypothesis {
   /** The public source that shows it, and when that was written. */
   evidence?: string;
   evidenceOn?: string;
-  /** The day on which somebody saw it right on a live page, or null. */
+  /** The day on which it was seen to be right on a live page, or null. */
   verifiedOn: string | null;
 }
 
 interface Adapter {
   platform: string;
   label: string;
-  /** Domains; each stands for itself and all below it. */
+  /** Domains; each includes its subdomains. */
   hosts: string[];
   /** The setting that switches the platform on; absent: it is on. */
   enabledBy?: 'camsodaEnabled';
@@ -71,7 +71,7 @@ interface ReadingMessage {
  * `switched_off`: the platform is off until `Adapter.enabledBy` is set in the options or by policy. */
 type PageState = 'unproven' | 'switched_off';
 
-/** A content script sends it every five seconds while it stands on a broadcast page that it does not read. */
+/** A content script sends it every five seconds while it runs in a broadcast page that it does not read. */
 interface PageMessage {
   type: 'page';
   platform: string;
@@ -132,13 +132,13 @@ interface Entry {
   dueAt: number;
   attempts: number;
   body: Telemetry;
-  /** Its place in time by the time that readings were added, whatever the clock says. */
+  /** Its age by the outbox's own count of time, which ignores jumps of the clock. */
   keptAt?: number;
   /** By how many milliseconds this computer's clock was known to be ahead when it was read. */
   offsetMs?: number;
 }
 
-/** A reading the server will never take. */
+/** A reading that the server refuses for good. */
 interface DeadLetter {
   id?: number;
   at: number;
@@ -163,7 +163,7 @@ interface Shift {
   runs: Run[];
 }
 
-/** What the sender must remember when the worker dies. */
+/** The sender's state, stored because Chrome may end the worker. */
 interface SenderState {
   attempt: number;
   nextAttemptAt: number;
@@ -185,7 +185,7 @@ interface SenderState {
   offsetMs: number | null;
 }
 
-/** What an answer says of the time: our clock is ahead by `offsetMs`, give or take `uncertaintyMs`. */
+/** The clock offset that an answer gives: this computer is ahead by `offsetMs`, give or take `uncertaintyMs`. */
 interface Clock {
   offsetMs: number;
   uncertaintyMs: number;

@@ -62,7 +62,7 @@ const router = new Router(() => {
   show();
 });
 const connection = new Connection({
-  url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/u, 'ws').replace(/[?#].*$/u, ''), // beside the page, whatever path a proxy gives it
+  url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/u, 'ws').replace(/[?#].*$/u, ''), // relative to the page, so that a proxy may serve it below any path
   openSocket: (url, protocols) => new WebSocket(url, protocols),
   probe: probeToken,
   poll: (token) => poll('api/tracking/telemetry', token),
@@ -128,7 +128,7 @@ function handleEvents(events) {
   const { upstream } = store;
   for (const event of events) handleEvent(event, now);
   if (upstream !== store.upstream) live.trustChanged();
-  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // fetches what was committed meanwhile, without waiting for the next time
+  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // fetches the readings committed meanwhile, without waiting for the next refresh
   scheduleDraw();
 }
 

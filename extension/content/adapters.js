@@ -182,7 +182,7 @@ globalThis.studioPulseAdapters = [
     platform: 'camsoda',
     label: 'CamSoda',
     hosts: ['camsoda.com'],
-    // Off until somebody has seen a broadcaster's page: nothing public shows one, and every guess below may be wrong.
+    // Off by default: no public source shows a broadcaster's page, so every hypothesis below may be wrong.
     enabledBy: 'camsodaEnabled',
     ownPage: { path: '^/broadcast(?:er)?/?$', present: 'video', evidence: 'none' },
     metrics: {

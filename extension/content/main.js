@@ -1,16 +1,16 @@
 'use strict';
 
 /**
- * When to look, and when to send. A look is once a second, a reading is sent every five seconds. Chrome slows the
+ * When to check the page, and when to send. The page is checked every second, a reading is sent every five seconds. Chrome slows the
  * timers of a hidden page to one a minute, so the page's own changes (which are not slowed) and the worker's alarm also
- * trigger looks.
+ * trigger checks.
  */
 {
   const CHECK_MS = 1000;
   const INTERVAL_MS = 5000;
   /** A timer that fires a little early must not lose its turn. */
   const EARLY_MS = 250;
-  /** A page whose HTML never ends is looked at all the same. */
+  /** A page that never finishes loading is read after this time. */
   const MAX_LOADING_MS = 15_000;
   /** A broadcast page shows whose it is a while after it has loaded. */
   const UNPROVEN_MS = 10_000;
@@ -21,7 +21,7 @@
   });
   const START_EVERY_MS = 60_000;
   const ANSWER_WITHIN_MS = 5000;
-  /** What holds where the worker does not answer. @type {StartAnswer} */
+  /** Used where the worker does not answer. @type {StartAnswer} */
   const DEFAULTS = { accountKey: '', camsodaEnabled: false, last: null };
 
   /** An update or removal of the extension leaves this script behind, cut off. */
@@ -61,7 +61,7 @@
     /** @type {{ name: string, key: string | null, mark?: string, isReady: boolean }} */
     let account = { name: '', key: null, isReady: false };
 
-    /** Another account: what was seen before says nothing about it. */
+    /** Another account: earlier numbers do not apply to it. */
     const resetStability = () => {
       stability = newStability();
       absentSince = {};
@@ -150,7 +150,7 @@
         pathSince = now;
         owned = 'none';
       }
-      // A single-page app changes its address before it has replaced what is on the page.
+      // A single-page app changes its address before it has replaced the content of the page.
       if (now - pathSince < INTERVAL_MS) return;
       const state = ownership(adapter, document, path, now);
       setOwnership(state, now);
@@ -176,7 +176,7 @@
       });
     };
 
-    /** What a look waits for has come. */
+    /** A check need not wait any longer. */
     const checkNow = () => {
       lastCheckAt = -Infinity;
       checkPage();
@@ -192,7 +192,7 @@
     const onMessage = (message) => {
       if (message?.type === 'read') checkPage();
     };
-    /** A page from the browser's cache shows what it showed when it was left. @param {PageTransitionEvent} event */
+    /** A page restored from the browser's cache still shows the numbers from when it was left. @param {PageTransitionEvent} event */
     const onShow = ({ persisted }) => {
       if (persisted) stability.seen = {};
     };

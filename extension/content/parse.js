@@ -6,7 +6,7 @@
  * - One number in the text, or the reading is ambiguous ("12 / 500" has a total when asked for one).
  * - The text must have a known shape, such as `(N)` or `N tk`. A list of words that make a number larger ("12 mil",
  *   "12 tis.") can never be complete; a list of the shapes that the sites use can.
- * - Groups of three are thousands, whatever separates them: 1,234 = 1.234 = 1 234 = 1'234.
+ * - Groups of three are thousands with any separator: 1,234 = 1.234 = 1 234 = 1'234.
  * - A fraction means something only before k or M: 1.2k. "1.234k" could be either, so it is ambiguous. A balance is
  *   never read from a rounded number.
  *
@@ -84,7 +84,7 @@ var KNOWN_SHAPES = `^N$|^[^N]*[(（]N[)）]$|^N ?(?:tks?|tokens?)$|^N ?(?:${WATC
 /**
  * @param {string} text
  * @param {'only' | 'total'} [part]
- * @param {{ shape?: string, compact?: boolean }} [rules] `shape` is a regular expression in which N stands for the
+ * @param {{ shape?: string, compact?: boolean }} [rules] `shape` is a regular expression in which N is the
  *   number; `compact` is whether 1.2k and 3M are read
  * @returns {MetricReading}
  */
@@ -135,7 +135,7 @@ function parseNumeral(plain, numeral, shape, compact) {
 
 /**
  * @param {string} numeral digits and separators
- * @param {number} exponent of ten that a suffix stands for
+ * @param {number} exponent of ten that a suffix means
  * @returns {MetricReading}
  */
 function toInteger(numeral, exponent) {

@@ -2,7 +2,7 @@
 
 /**
  * A page, as numbers. Elements are looked up at every look and never kept: these sites redraw at will.
- * What is not plainly there is reported by a status, never as zero.
+ * A number that is not plainly visible is reported by a status, never as zero.
  */
 
 /** How often one class of a build is searched for; in between the full names that were found are used. */
@@ -15,7 +15,7 @@ var builtClasses = new Map();
  * the page and still matches, and searched for anew when it is not, or now and then, in case another one has come.
  */
 var SEARCH_MS = 5000;
-/** What has long been absent is searched for in turns. */
+/** Elements that have long been absent are searched for in turns. */
 var REST_MS = 2500;
 var LONG_ABSENT_MS = 20_000;
 var MAX_SEARCHES = 2;
@@ -47,7 +47,7 @@ function isOwnPage(adapter, page, path) {
   return ownership(adapter, page, path) === 'own';
 }
 
-/** "alice", "Alice" and "alice 3" with a badge are alice; "alice b" is somebody else. @param {Element} owner @param {string} name */
+/** "alice", "Alice" and "alice 3" with a badge are alice; "alice b" is another person. @param {Element} owner @param {string} name */
 function showsName(owner, name) {
   const shown = readVisibleText(owner);
   const text = shown.text.trim().toLowerCase();
@@ -81,7 +81,7 @@ function readMetric(hypotheses, page, now = performance.now()) {
     if (reading.status !== 'missing' && reading.status !== 'hidden') return { ...reading, via: hypothesis.id };
     if (best.status === 'missing' && reading.status === 'hidden') best = { ...reading, via: hypothesis.id };
   }
-  // What was found shows nothing: another element may have taken its place.
+  // The element that was found shows nothing: another may have replaced it.
   for (const { css } of hypotheses) if (searches.get(css)?.found.length) searches.delete(css);
   return best;
 }

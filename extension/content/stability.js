@@ -1,13 +1,13 @@
 'use strict';
 
 /**
- * Decides when a number is believed. Pages count up, draw 0 before they know, and slip a digit; what stands still is
- * read. Pure: takes the moment as an argument, in milliseconds of any clock that only goes forward.
+ * Decides when a number is confirmed. Pages animate numbers, draw 0 before the value has loaded, and misprint digits; a
+ * number that does not change for a while is confirmed. Pure: takes the moment as an argument, in milliseconds of any clock that only goes forward.
  */
 
-/** Two looks at least this far apart must show the same number. Longer than the last step of a counting animation. */
+/** Two checks at least this far apart must show the same number. Longer than the last step of a counting animation. */
 var STILL_MS = 800;
-/** A new zero is what a page shows before it knows. */
+/** Pages show a zero before the value has loaded. */
 var ZERO_MS = 10_000;
 /** A balance that falls may be half drawn. */
 var FALL_MS = 10_000;
@@ -48,7 +48,7 @@ function settle(stability, metrics, now) {
   return settled;
 }
 
-/** What is no number is passed on at once. @param {Stability} stability @param {MetricName} name @param {MetricReading} reading @param {number} now */
+/** A status without a number is passed on immediately. @param {Stability} stability @param {MetricName} name @param {MetricReading} reading @param {number} now */
 function isConfirmed({ seen, doubts, confirmed }, name, { value }, now) {
   if (value === undefined) {
     delete seen[name];

@@ -108,7 +108,7 @@ function between({ text: before, last, gap }, text, box, style) {
 }
 
 /**
- * Text that a style sheet adds belongs to what is seen: a "k" or a "%" changes the number. Digits of a style sheet are
+ * Text that a style sheet adds is visible text: a "k" or a "%" changes the number. Digits of a style sheet are
  * not read, as a counter cannot be.
  *
  * @param {Element} element
@@ -239,7 +239,7 @@ function cutOff(element, style, box) {
 }
 
 /**
- * One direction of an element that cuts off (`hidden`, `clip`) or scrolls (`auto`, `scroll`) what it holds.
+ * One direction of an element that cuts off (`hidden`, `clip`) or scrolls (`auto`, `scroll`) its content.
  *
  * @param {string} overflow
  * @param {number} start

@@ -1,12 +1,12 @@
 """Packs the extension: `python extension/tools/pack.py` writes two archives into dist/ and prints their paths.
 
 `studio-pulse-extension-<version>.zip` is for the store and for studios. `…-development.zip` also reads the sites' test beds and the demo
-page of `make run`, which nobody but developers and reviewers needs. With `--endpoint https://pulse.example.com` the manifest asks for that
+page of `make run`, for developers and reviewers. With `--endpoint https://pulse.example.com` the manifest asks for that
 address from the start, for a studio that installs by policy: Chrome grants it without a question. With `--key KEY.pem`, the key that signs
 the .crx, the id that Chrome derives from it is printed and `updates.xml` is written, which Chrome asks for updates.
 
 The version is manifest.json's, which a test holds to that of pyproject.toml. The same files give the same bytes on any machine: entries are
-sorted and stored uncompressed with a fixed time. What is not listed here is not shipped.
+sorted and stored uncompressed with a fixed time. Only the files listed here are shipped.
 """
 
 import argparse

@@ -66,7 +66,7 @@ export async function renderForm(parent) {
 /** @param {(HTMLElement | undefined)[]} made @returns {HTMLElement[]} */
 const fields = (made) => made.flatMap((each) => (each ? [each] : []));
 
-/** A text area keeps the lines of what is pasted; an input would run them together. */
+/** A text area keeps the lines of pasted text; an input would join them. */
 const codeField = () =>
   element(
     'div',
@@ -182,7 +182,7 @@ async function save(form) {
   return true;
 }
 
-/** What stands in the fields; a link or a line pasted into one of them gives what is in it. @param {HTMLFormElement} form */
+/** The values of the fields; a link or a line pasted into one of them is split into its parts. @param {HTMLFormElement} form */
 function typedByHand(form) {
   const typed = Object.fromEntries(FIELDS.map(({ name }) => [name, input(form, name).value]));
   const [fromToken, fromEndpoint] = [readPasted(typed.token ?? ''), readPasted(typed.endpoint ?? '')];

@@ -26,7 +26,7 @@ at('diagnosis').addEventListener('click', async () => {
   at('copied').textContent = t('copied');
 });
 
-/** A platform that nobody has seen read right is off until a person or the studio switches it on. */
+/** A platform whose reading was never checked on a live page is off until the broadcaster or the studio switches it on. */
 async function showCamsoda() {
   const box = /** @type {HTMLInputElement} */ (at('camsoda'));
   const { settings } = await loadSettings();

@@ -115,7 +115,7 @@ const ACTIONS = {
   switched_off: { words: 'openSettings', run: () => chrome.runtime.openOptionsPage() },
 };
 
-/** Chrome's own question; where it has none to ask, the request stands in the menu of extensions. @param {string[]} patterns */
+/** Chrome's own permission dialog; where there is none, the request appears in the extensions menu. @param {string[]} patterns */
 async function requestSites(patterns) {
   const isGiven = await chrome.permissions.request({ origins: patterns }).catch(() => false);
   const [tab] = isGiven ? [] : await chrome.tabs.query({ active: true, lastFocusedWindow: true });
@@ -230,7 +230,7 @@ function noteTexts(board, now, connection) {
 const HOLDING = ['access', 'refused', 'rejected', 'foreign', 'paused', 'storage'];
 
 /**
- * The broadcaster's own numbers. What is not known is said to be unknown.
+ * The broadcaster's own numbers; unknown ones are shown as unknown.
  *
  * @param {Element} parent
  * @param {View} view
@@ -285,7 +285,7 @@ export function showShift(parent, { board, settings, shifts, now }) {
   ]);
 }
 
-/** A shift of somebody else at this desk is not shown to the one who works now. @param {StatusBoard} board @param {string} platform @param {Shift} shift */
+/** A shift of another account at this desk is not shown. @param {StatusBoard} board @param {string} platform @param {Shift} shift */
 function isOfAccount({ platforms }, platform, { account }) {
   const open = platforms[platform];
   return !open || (open.account ?? '') === account;
@@ -334,7 +334,7 @@ export const inOrder = (metrics) =>
   ORDER.flatMap((name) => /** @type {[MetricName, MetricReading][]} */ (metrics[name] ? [[name, metrics[name]]] : []));
 
 /**
- * What is sent: the goal is the one that was set, not the one on the page.
+ * The metrics as they are sent: the goal is the one that was set, not the one on the page.
  *
  * @param {Metrics} metrics
  * @param {Settings} settings

@@ -1,5 +1,5 @@
 /**
- * What to do with an answer: the response table, decided without I/O. The same table serves a whole answer and each
+ * Decides what to do with an answer: the response table, without I/O. The same table serves a whole answer and each
  * item of a batch.
  */
 
@@ -9,7 +9,7 @@ const MAX_BACKOFF_MS = 30_000;
 /** A server that asks to wait 0 s must not be asked again at once. */
 const MIN_RETRY_AFTER_MS = 1000;
 export const MAX_WAIT_MS = 3_600_000;
-/** So many readings refused in a row without one accepted in between: the server refuses everything, so nothing more is set aside. */
+/** After this many refused readings in a row the server refuses everything, so no more readings become dead letters. */
 const MAX_DEAD_IN_A_ROW = 3;
 /** While the server has accepted a reading this recently, a refusal concerns the reading alone. */
 const ACCEPTING_MS = 60_000;
@@ -170,8 +170,8 @@ const hold = (entry) => ({ ...entry, dueAt: Infinity });
 const withoutClock = ({ offsetMs: _old, ...entry }) => entry;
 
 /**
- * Whether the reading may have been sent with the wrong time: by what was known of the clock when it was read, and another
- * is known now; or by an offset that this very answer has corrected.
+ * Whether the reading may have been sent with the wrong time: the clock offset known when it was read differs from the
+ * present one, or this answer has corrected the offset.
  *
  * @param {Entry} entry
  * @param {SenderState} state

@@ -38,8 +38,8 @@ export function adjustedOffset(known, measured) {
 }
 
 /**
- * The body as it goes out. What a reading knows of its own clock counts more than what is known now: the clock may have
- * been put right in between.
+ * The body as it goes out. The offset stored with a reading is preferred to the present one: the clock may have
+ * been corrected in between.
  *
  * @param {Entry} entry
  * @param {number | null} offsetMs

@@ -1,5 +1,5 @@
 /**
- * What the broadcaster or the studio's policy has set. Policy wins, field by field, and whatever either says is checked
+ * The settings of the broadcaster and of the studio's policy. Policy wins, field by field, and both are checked
  * by the same rules. The token goes from here to the Authorization header and nowhere else.
  */
 import { roomIdOf } from './rooms.js';
@@ -17,7 +17,7 @@ export const UNSET = { roomId: '', endpoint: '', token: '', goal: null };
 
 /** @typedef {{ value: string | number | null } | { problem: string }} Checked the problem names a message */
 
-/** A name with accents stands for its plain id. @param {unknown} input @returns {Checked} */
+/** A name with accents is converted to its plain id. @param {unknown} input @returns {Checked} */
 export function checkRoomId(input) {
   const roomId = String(input ?? '')
     .normalize('NFC')
@@ -95,7 +95,7 @@ export function checkSettings(input, now) {
 }
 
 /**
- * Policy wins, field by field. A key that policy sets goes to the address that policy sets and to no other: whoever types
+ * Policy wins, field by field. A key that policy sets goes to the address that policy sets and to no other: a person who types
  * an address must not be sent the studio's key.
  *
  * @param {Partial<Settings>} own
@@ -139,7 +139,7 @@ export function expiryOf(token) {
 }
 
 /**
- * Whatever a person may paste: the studio's code, a link with a key in it, a line of the terminal, `Bearer …`. What is not
+ * Reads pasted text: the studio's code, a link with a key in it, a line of the terminal, `Bearer …`. Parts that are not
  * in it is absent; the room is the one that the key is for, if it is for one alone.
  *
  * @param {string} pasted

@@ -25,7 +25,7 @@ const disk = new CircuitBreaker(limits);
 const settingsStore = new CircuitBreaker(limits);
 const sessionStore = new CircuitBreaker(limits);
 
-/** Copies of what is stored, for as long as the storage does not answer. */
+/** Copies of stored values, used while the storage does not answer. */
 const cached = {
   /** @type {Awaited<ReturnType<typeof loadSettings>> | null} */ configuration: null,
   /** @type {SenderState | undefined} */ sender: undefined,
@@ -137,7 +137,7 @@ chrome.permissions.onAdded.addListener(async () => {
 chrome.permissions.onRemoved.addListener(reconfigure);
 addEventListener('online', () => void retryNow());
 
-/** At every start: an alarm does not survive everything, and what waited may be due. */
+/** At every start: the alarm may be gone, and waiting readings may be due. */
 async function start() {
   await accessRestricted;
   if (!(await withTimeout(STORAGE_MS, chrome.alarms.get(ALARM)).catch(() => undefined)))
@@ -146,7 +146,7 @@ async function start() {
   await drain();
 }
 
-/** Whatever fails in it is in the state; the next reading or alarm tries again. */
+/** A failure is recorded in the state; the next reading or alarm tries again. */
 async function drain() {
   await sender.drain().catch(() => {});
   scheduleRetry();
@@ -163,7 +163,7 @@ async function reconfigure() {
   await updateBoard({});
 }
 
-/** A studio's policy may come minutes after the installation, and a person at the desk need not type what it will say. */
+/** A studio's policy may arrive minutes after the installation, so the settings page is not opened there. */
 async function isSetUpByPolicy() {
   const self = await withTimeout(STORAGE_MS, chrome.management.getSelf()).catch(() => null);
   return self?.installType === 'admin';
@@ -245,7 +245,7 @@ async function destination() {
 const mayReach = ({ endpoint }) =>
   withTimeout(STORAGE_MS, chrome.permissions.contains(permissionFor(endpoint))).catch(() => false);
 
-/** Stored before anything else is done with it. @param {ReadingMessage & { tabId: number }} reading */
+/** Stores a reading before anything else happens with it. @param {ReadingMessage & { tabId: number }} reading */
 async function acceptReading(reading) {
   await configuration();
   if (cached.pausedAt !== null) return { isKept: false };
@@ -298,7 +298,7 @@ function keyOfInstallation() {
   });
 }
 
-/** On a disk that takes nothing the newest reading is still sent, and the popup says so. @param {ReadingMessage} reading */
+/** Where the disk refuses writes the newest reading is still sent, and the popup reports it. @param {ReadingMessage} reading */
 async function store(reading) {
   const { settings, isComplete } = await configuration();
   const body = isComplete ? toTelemetry(reading, settings) : null;
@@ -352,7 +352,7 @@ const UI_MESSAGES = {
   reinject: () => thenDrain(reinjectScripts),
 };
 
-/** Sends what is due after a change, and updates badge and popup. @param {() => Promise<unknown>} [change] */
+/** Makes a change, then sends the readings that are due and updates badge and popup. @param {() => Promise<unknown>} [change] */
 async function thenDrain(change) {
   await change?.();
   await drain();

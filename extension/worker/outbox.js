@@ -2,7 +2,7 @@
  * Readings wait here from the moment they are read until the server has confirmed them, through the death of the worker
  * and of the browser. A reading's key is its moment and platform, so writing it twice keeps it once.
  *
- * Every reading is counted: what was read is what was delivered, waits, is a dead letter or was dropped.
+ * Every reading is counted: each one was delivered, waits, is a dead letter, or was dropped.
  */
 
 /**
@@ -115,7 +115,7 @@ export class Outbox {
   }
 
   /**
-   * In one transaction out of the readings and into the dead letters.
+   * Moves readings to the dead letters in one transaction.
    *
    * @param {Entry[]} entries
    * @param {DeadLetter[]} letters
@@ -136,7 +136,7 @@ export class Outbox {
     return (await settled(dead.getAll())).reverse();
   }
 
-  /** The dead letters are tried once more, as if just read. */
+  /** Moves the dead letters back to the readings, as if just read. */
   async requeue() {
     const { readings, dead, meta, finished } = await this.#begin();
     const keptAt = (await settled(meta.get('age')))?.age ?? 0;
@@ -149,7 +149,7 @@ export class Outbox {
     await finished;
   }
 
-  /** A person has seen what was lost: the dead letters go, and the counts start anew. */
+  /** Removes the dead letters and restarts the counts. */
   async discardDead() {
     const { readings, dead, meta, finished } = await this.#begin();
     dead.clear();
@@ -161,12 +161,12 @@ export class Outbox {
 
   async counts() {
     const { readings, dead, meta } = await this.#begin('readonly');
-    const [buffered, buried, dropped] = await Promise.all([
+    const [buffered, deadLetters, dropped] = await Promise.all([
       settled(readings.count()),
       settled(dead.count()),
       settled(meta.get('dropped')),
     ]);
-    return { buffered, dead: buried, dropped: dropped ?? 0 };
+    return { buffered, dead: deadLetters, dropped: dropped ?? 0 };
   }
 
   /**
@@ -307,6 +307,6 @@ function completion(transaction) {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
   });
-  outcome.catch(() => {}); // the request that failed tells its caller first
+  outcome.catch(() => {}); // the failed request has rejected its caller already
   return outcome;
 }

@@ -63,7 +63,7 @@ export function parseStart(message, sender, extensionId) {
  * What a content script needs to know. The endpoint and the token are no part of it.
  *
  * @param {Settings} settings
- * @param {string} installationKey stands in where no account key was set: its marks hold for this browser alone
+ * @param {string} installationKey used where no account key was set: its marks are valid in this browser alone
  * @param {PlatformStatus | undefined} newest
  * @returns {StartAnswer}
  */

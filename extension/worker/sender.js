@@ -1,5 +1,5 @@
 /**
- * Empties the outbox, newest readings first, one request at a time. Knows nothing of Chrome: clock, chance, network and
+ * Empties the outbox, newest readings first, one request at a time. Independent of Chrome: clock, randomness, network and
  * memory are handed in, and everything that must outlive the worker goes through the outbox or the memory.
  */
 import { initialState, MAX_BATCH, MAX_WAIT_MS, planFor, retryAfterMs } from './answers.js';

@@ -1,10 +1,10 @@
 /**
- * What is said about it all: health of each reading, state of the connection, and the badge. Pure; the popup uses the
+ * Health of each reading, state of the connection, and the badge. Pure; the popup uses the
  * same words as the badge because both come from here.
  */
 
 export const INTERVAL_MS = 5000;
-/** Three intervals without news, and nothing may be called connected or current any more. */
+/** After three intervals without an answer nothing is called connected or current. */
 export const FRESH_MS = 3 * INTERVAL_MS;
 const FAILURES_UNTIL_BROKEN = 6;
 const SUCCESSES_UNTIL_MENDED = 2;
@@ -97,7 +97,7 @@ export function connectionOf(board, now) {
   return board.buffered > 0 ? 'buffering' : pageState(board, now);
 }
 
-/** Nothing to send: what is known of the pages. @param {StatusBoard} board @param {number} now @returns {Connection} */
+/** The state of the pages, where nothing waits to be sent. @param {StatusBoard} board @param {number} now @returns {Connection} */
 function pageState(board, now) {
   const live = livePlatforms(board, now);
   if (live.length > 0)
@@ -133,7 +133,7 @@ export const brokenReadings = (board, now) =>
       .map(([metric]) => ({ platform, metric: /** @type {MetricName} */ (metric) })),
   );
 
-/** Studios are told a week ahead. */
+/** The popup announces the end a week ahead. */
 const NOTICE_MS = 7 * 24 * 3600 * 1000;
 
 /** @param {StatusBoard} board @param {number} now whether the studio's code ends soon */

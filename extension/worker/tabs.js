@@ -30,7 +30,7 @@ export async function withSleepState(platforms) {
 }
 
 /**
- * Sites that a person or a policy keeps the extension away from. `permissions.contains` cannot tell: it says no for a site
+ * Sites that a person or a policy keeps the extension away from. `permissions.contains` is no help: it returns false for a site
  * that content scripts may read.
  *
  * @returns {Promise<string[]>} patterns of the manifest

@@ -1,4 +1,4 @@
-/** Chrome's storage may reject or never answer. Nothing waits for it without a limit, or the badge would go on to say what was true once. */
+/** Time limits for Chrome's storage, which may reject or never answer: without them the badge would show an outdated state. */
 
 /** @template T @param {number} milliseconds @param {Promise<T>} promise @returns {Promise<T>} rejects when the time is over */
 export function withTimeout(milliseconds, promise) {

@@ -1,5 +1,5 @@
 /*
- * The first script of the page: classic, without imports and in old syntax, so that it runs whatever else does not.
+ * The first script of the page: classic, without imports and in old syntax, so that it also runs in browsers that cannot run the rest.
  *
  * 1. It takes a link's token or code out of the address before anything can fail.
  * 2. It checks that the browser has what the modules need.

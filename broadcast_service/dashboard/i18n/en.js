@@ -71,7 +71,7 @@ export default {
   pairing_lead:
     'On a phone or computer that is already signed in: scan the code, or open the address, choose Screens and type the letters.',
   pairing_waiting: 'Waiting for approval…',
-  pairing_refused: 'Somebody answered that this screen is not theirs. New letters follow.',
+  pairing_refused: 'The pairing was refused: “It is not mine”. New letters follow.',
   pairing_unreachable: 'The server cannot be reached. Trying again…',
   pairing_back: 'Use a link instead',
   screens_title: 'Screens',
@@ -247,9 +247,9 @@ export default {
   explain_tokens: 'The balance as the broadcaster’s own page shows it.',
   explain_earned: 'Every rise of a balance, added up. A balance that falls was cashed out and takes nothing away.',
   explain_lately: 'Tokens earned in the last half hour, one bar a minute.',
-  explain_viewers: 'People watching now. The total adds up rooms on air; a dash means that no page tells.',
+  explain_viewers: 'People watching now. The total adds up rooms on air; a dash means that no page shows it.',
   explain_tips:
-    'Tips as the broadcaster’s page counts them. The total adds up rooms on air; a dash means that no page tells.',
+    'Tips as the broadcaster’s page counts them. The total adds up rooms on air; a dash means that no page shows it.',
   explain_goal: 'The target set for this room, and how much of it the balance has reached.',
   explain_rooms:
     'Rooms whose last reading is at most three reporting intervals old, mostly 15 seconds. A room on two platforms counts twice.',

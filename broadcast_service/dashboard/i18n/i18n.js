@@ -13,7 +13,7 @@ export const LANGUAGES = /** @type {Language[]} */ (Object.keys(WORDS));
 /** The language of a tag, however it is spelled: `es-CO`, `es_CO`, `en_US.UTF-8`, `en-US@posix`. @param {string} tag */
 const languageOf = (tag) => tag.toLowerCase().split(/[^a-z]/u)[0] ?? '';
 
-/** The first language of the reader that we speak. @param {readonly string[]} wanted @returns {Language} */
+/** The first of the reader's languages that the page has. @param {readonly string[]} wanted @returns {Language} */
 export function chooseLanguage(wanted) {
   for (const tag of strings(wanted)) {
     const known = LANGUAGES.find((language) => language === languageOf(tag));
@@ -24,7 +24,7 @@ export function chooseLanguage(wanted) {
 
 /**
  * The reader's regional variant of a language, as `Intl` takes it. Browsers and their launchers also give tags that `Intl` refuses with a
- * RangeError; of those, what is in front of the refused part counts.
+ * RangeError; of those, the part before the invalid subtag is used.
  * @param {Language} language @param {readonly string[]} wanted
  */
 export function chooseLocale(language, wanted) {
@@ -66,7 +66,7 @@ class Times {
   }
 }
 
-/** How Spanish shortens numbers: CLDR writes `1 K` beside `30 k`, nobody in a studio does. @type {[number, string][]} */
+/** How Spanish shortens numbers: CLDR writes `1 K` beside `30 k`, which readers in Colombia do not use. @type {[number, string][]} */
 const SPANISH = [
   [1e12, ' B'],
   [1e9, ' mil M'],

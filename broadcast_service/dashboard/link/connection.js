@@ -49,7 +49,7 @@ export class Connection {
   #stopped = true;
   /** Sockets in a row that never delivered a SYNC. */
   #failures = 0;
-  /** @type {import('./types.js').Refusal} what was found to refuse a socket */
+  /** @type {import('./types.js').Refusal} why the last socket was refused */
   #refusal = { reason: 'refused' };
   /** @type {Backoff} */
   #backoff;

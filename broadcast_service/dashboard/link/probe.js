@@ -1,5 +1,5 @@
 /**
- * Why did no socket open? A browser does not say, but a plain GET of the socket's path gets the answer that the handshake would get
+ * Finds out why no socket opened. A browser does not report it, but a GET of the socket's path gets the answer that the handshake would get
  * (docs/protocol.md, "Why there is no socket"). What answers in the server's place (a proxy, a captive portal) is recognised too.
  */
 

@@ -26,7 +26,7 @@ export class SignIn {
     this.request = request;
   }
 
-  /** Who is signed in on this screen, null when nobody is. @returns {Promise<Access | null>} */
+  /** The access of this screen, null when it is not signed in. @returns {Promise<Access | null>} */
   async current() {
     try {
       return await (await this.#send('GET', '')).json();
@@ -55,7 +55,7 @@ export class SignIn {
     return (await this.#send('POST', '/pairings', {})).json();
   }
 
-  /** Whether somebody has approved this screen; throws SignInFailed 403 when refused, 410 when the letters have expired. @param {Pairing} pairing */
+  /** Whether this screen has been approved; throws SignInFailed 403 when refused, 410 when the letters have expired. @param {Pairing} pairing */
   async claim({ letters, claim }) {
     const response = await this.#send('POST', '/pairings/claim', { letters, claim });
     discard(response);
@@ -105,7 +105,7 @@ export class SignIn {
   }
 }
 
-/** What people type or scan as letters: blanks, dashes and lower case are theirs, the rest must be letters. @param {string} typed */
+/** Normalizes typed or scanned letters: blanks, dashes and lower case are accepted, the rest must be letters. @param {string} typed */
 export function normalizeLetters(typed) {
   const letters = typed
     .replace(/^.*#pair=/u, '')

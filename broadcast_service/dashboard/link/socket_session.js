@@ -6,7 +6,7 @@
  * @typedef {object} Handlers each receives the session as its first argument
  * @property {(session: SocketSession, events: ServerEvent[]) => void} onEvents
  * @property {(session: SocketSession, code: number) => void} onClose the socket closed by itself
- * @property {(session: SocketSession, reason: Reason) => void} onFailure the server is silent, or sent what is no event
+ * @property {(session: SocketSession, reason: Reason) => void} onFailure the server is silent, or sent a frame that is not an event
  */
 
 const OPEN_TIMEOUT_MS = 10_000;

@@ -2,7 +2,7 @@
 
 /** @typedef {import('./messages.js').ServerEvent} ServerEvent */
 /** @typedef {'connecting' | 'live' | 'waiting' | 'stopped'} Phase */
-/** @typedef {'origin' | 'path' | 'gateway' | 'redirect' | 'odd'} Obstacle what refuses a socket although something answers over HTTP */
+/** @typedef {'origin' | 'path' | 'gateway' | 'redirect' | 'odd'} Obstacle why no socket opens although HTTP is answered */
 /** @typedef {'start' | 'lost' | 'silent' | 'refused' | 'busy' | 'full' | 'blocked' | Obstacle | 'moving' | 'restart' | 'token' | 'forbidden' | 'protocol'} Reason */
 /**
  * @typedef {object} Link
@@ -17,7 +17,7 @@
 /** @typedef {{verdict: 'ok' | 'token' | 'forbidden' | 'unreachable' | 'busy' | 'full' | Obstacle, retryAfterMs?: number | undefined, setting?: string | undefined, status?: number | undefined}} Probe */
 /** @typedef {{reason: Reason, setting?: string | undefined, status?: number | undefined}} Refusal */
 /**
- * @typedef {object} Socket what is used of a WebSocket
+ * @typedef {object} Socket the part of a WebSocket that is used
  * @property {(text: string) => void} send
  * @property {(code?: number) => void} close
  * @property {((event: any) => void) | null} onopen

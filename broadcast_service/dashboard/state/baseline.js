@@ -1,7 +1,7 @@
 /**
- * What the store cannot know from the socket alone: the tokens earned before this page was opened, or while it was away, or that arrived
- * late. History settles the minutes; the socket counts on from there. The first time that includes the minute of now, so that what was
- * earned in it before this page was opened is not missing; later only minutes that are over, which many dashboards may then share.
+ * Adds what the socket does not deliver: tokens earned before this page was opened, while it was offline, or that arrived late. History
+ * settles the minutes; the socket continues from there. The first request includes the current minute, so that tokens earned in it before
+ * the page was opened are counted; later requests end at the last complete minute, so that many dashboards share one cached report.
  */
 
 /** @typedef {import('../link/api.js').Report} Report */
@@ -53,7 +53,7 @@ export class Baseline {
       const hour = await this.api.analytics(spanOf(over - HOUR_MINUTES, end), { by: 'feed' });
       if (round === this.#round) this.#take(day, hour, end - 1, over);
     } catch {
-      if (round === this.#round) this.store.historyFailed(); // totals go on counting from what is known, and say since when
+      if (round === this.#round) this.store.historyFailed(); // totals continue from the known minutes, and their caption names the first one
     }
     // a fifth more or less: a thousand walls that came up together do not stay together
     if (round === this.#round)

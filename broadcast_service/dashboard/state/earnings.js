@@ -72,7 +72,7 @@ export class Ledger {
     this.capacityMinutes = capacityMinutes;
   }
 
-  /** @param {number} minute @param {number} amount negative: takes back what was added; no minute falls below 0 */
+  /** @param {number} minute @param {number} amount negative: subtracts an earlier amount; no minute falls below 0 */
   add(minute, amount) {
     if (amount === 0) return;
     this.#minutes.set(minute, Math.max(0, (this.#minutes.get(minute) ?? 0) + amount));

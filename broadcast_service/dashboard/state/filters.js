@@ -44,8 +44,8 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  * @param {Iterable<Feed>} feeds
  * @param {Filters} filters
  * @param {(feed: Feed) => Status} status
- * @param {(feed: Feed) => number} earned lately
- * @param {(feed: Feed) => Status} [shownStatus] what the cards say, where that is not what the filter goes by
+ * @param {(feed: Feed) => number} earned in the last minutes
+ * @param {(feed: Feed) => Status} [shownStatus] the status on the cards, where it differs from the one that is filtered by
  * @returns {Group[]}
  */
 export function arrange(feeds, filters, status, earned, shownStatus = status) {

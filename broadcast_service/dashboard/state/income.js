@@ -70,7 +70,7 @@ export class Account {
     return [];
   }
 
-  /** Confirms what has waited long enough and was not contradicted. @param {number} nowMs @returns {Entry[]} */
+  /** Confirms pending entries that are old enough and not contradicted. @param {number} nowMs @returns {Entry[]} */
   settle(nowMs) {
     /** @type {Entry[]} */
     const found = [];
@@ -163,7 +163,7 @@ function doubt(reading, odd, base) {
   return tokens > 0 ? [{ ...entryOf(reading, base), kind: 'unsettled', tokens }] : [];
 }
 
-/** A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it. @param {Reading} odd @param {Reading} base @returns {Entry[]} */
+/** A cash-out or spending. Where the account was not read for a while, up to the lower balance may have been earned after it. @param {Reading} odd @param {Reading} base @returns {Entry[]} */
 function fall(odd, base) {
   const entry = entryOf(odd, base);
   /** @type {Entry[]} */
@@ -190,7 +190,7 @@ export function inOrder(readings) {
   });
 }
 
-/** All that the readings of one account say by now; what is pending is unsettled. @param {Iterable<Reading>} readings @param {number} nowMs @returns {Entry[]} */
+/** All entries that the readings of one account give by now; pending ones are unsettled. @param {Iterable<Reading>} readings @param {number} nowMs @returns {Entry[]} */
 export function judge(readings, nowMs) {
   const account = new Account();
   const found = inOrder(readings).flatMap((reading) => account.read(reading));

@@ -1,6 +1,6 @@
 /**
- * How far the readings of a producer are from their commits, pure. One late reading says nothing (an outbox may be sending what it kept).
- * Readings that keep arriving at the same distance say that the producer's clock is wrong, or that its delivery takes so long.
+ * How far the readings of a producer are from their commits, pure. One late reading is no evidence (an outbox may be sending stored readings).
+ * A constant distance means that the producer's clock is wrong, or that its delivery takes that long.
  */
 
 /**
@@ -13,7 +13,7 @@
 /** Both stamps are whole seconds, and a request takes its time. */
 const TOLERANCE_SECONDS = 3;
 const STEADY_INTERVALS = 2;
-/** From here on the difference is named. */
+/** Larger differences are shown to the reader. */
 const NAMED_SECONDS = 30;
 
 /**
@@ -39,7 +39,7 @@ export function clockError(lag) {
 }
 
 /**
- * When a feed was last heard of, by the server's clock: the reading itself, or its arrival where readings keep arriving late.
+ * The time of a feed's last sign of life, by the server's clock: its last reading, or the arrival of it where readings keep arriving late.
  * @param {{readAt: number, committedAt: number, lag: Lag | null}} feed
  * @returns {number} Unix seconds
  */

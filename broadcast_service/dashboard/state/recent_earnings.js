@@ -1,6 +1,6 @@
 /**
- * Earnings of the last minutes, kept over a reload: a report that the server made a moment before and keeps does not hold them yet, and a total
- * that was on the screen must not be smaller after a reload. They belong to one access and to one tab.
+ * Earnings of the last minutes, stored over a reload: a report that the server has cached does not contain them yet, and a total on the screen
+ * must not be smaller after a reload. They belong to one access and to one tab.
  */
 
 /** @typedef {import('./storage.js').SafeStorage} SafeStorage */
@@ -8,7 +8,7 @@
 const STORAGE_KEY = 'studio-pulse.recent';
 const MINUTES = 2;
 /**
- * What tells one access from another: enough of a token to tell it apart and of no use to anybody (none with a session cookie), its end and its scope.
+ * Identifies an access by the end of its token (too short to be used; empty with a session cookie), its expiry and its scope.
  * @param {string} token @param {import('./store.js').Store} store
  */
 export const ownerOf = (token, { tokenExpiresAt, scope }) => JSON.stringify([token.slice(-8), tokenExpiresAt, scope]);
@@ -18,7 +18,7 @@ export function saveRecent(storage, owner, ledger, minute) {
   storage.setItem(STORAGE_KEY, JSON.stringify({ owner, minute, earned: ledger.series(minute, MINUTES) }));
 }
 
-/** Returns what was kept for this access less than a few minutes ago, and forgets it. @param {SafeStorage} storage @param {string} owner @param {number} minute the current one @returns {[number, number][]} */
+/** Returns and removes the earnings stored for this access within the last minutes. @param {SafeStorage} storage @param {string} owner @param {number} minute the current one @returns {[number, number][]} */
 export function takeRecent(storage, owner, minute) {
   const kept = parse(storage.getItem(STORAGE_KEY));
   storage.removeItem(STORAGE_KEY);

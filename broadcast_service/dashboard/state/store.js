@@ -1,7 +1,7 @@
 /**
  * Messages to state, pure: no DOM, no timers, no network. The local clock is an argument.
  *
- * Invariant: a feed (one room on one platform) never goes back to an older version, whatever order or however often events arrive.
+ * Invariant: a feed (one room on one platform) never goes back to an older version, in whichever order and however often events arrive.
  */
 
 import { Account, Ledger } from './earnings.js';
@@ -23,7 +23,7 @@ import { silenceOf } from './silence.js';
  * @property {number | null} tips
  * @property {number | null} viewers
  * @property {number | null} goal
- * @property {number} readAt Unix seconds of the reading; never after its commit, whatever the producer's clock says
+ * @property {number} readAt Unix seconds of the reading; never after its commit, even where the producer's clock is ahead
  * @property {number} committedAt Unix seconds, by the server's clock
  * @property {number} interval seconds between the producer's readings
  * @property {import('./lag.js').Lag | null} lag how far the producer's clock or its delivery is behind or ahead
@@ -58,15 +58,15 @@ export class Store {
   knownSinceMinute = null;
   ttlSeconds = 3600;
   heartbeatSeconds = 10;
-  /** @type {'pending' | 'known' | 'failed'} whether history has answered what was earned before this page was opened */
+  /** @type {'pending' | 'known' | 'failed'} whether history has delivered the earnings from before this page was opened */
   past = 'pending';
   /** @type {number | null} the server's clock in its last message; null before the first `SYNC` */
   lastMessageAtMs = null;
   /** @type {number | null} the server's clock when the readings were last known to be current: frozen while the server's source is lost */
   currentAsOfMs = null;
   /**
-   * Up to when it is known which feeds went off air, by the server's clock. A server that has lost a part of its source reads the other rooms, and
-   * what they report says nothing about the silent ones. Infinity while the source is whole.
+   * Until when it is known which feeds went off air, by the server's clock. A server that has lost a part of its source still reads the other rooms,
+   * and their readings are no evidence about the silent ones. Infinity while the source is complete.
    */
   offAirKnownMs = Infinity;
   /** @type {import('./silence.js').Silence | null} most rooms fell silent at once */
@@ -77,10 +77,10 @@ export class Store {
   scope = null;
   /** @type {'unknown' | 'ok' | 'degraded'} */
   upstream = 'unknown';
-  /** Whether everything in scope has been told at least once. */
+  /** Whether everything in scope has been received at least once. */
   complete = false;
   #generation = 0;
-  /** A renewed token may cover fewer rooms: its snapshot is obeyed even while the source is lost. */
+  /** A renewed token may cover fewer rooms: its snapshot is applied even while the source is lost. */
   #renewed = false;
   #changes = noChanges();
 
@@ -151,7 +151,7 @@ export class Store {
     if (newest > 0) this.currentAsOfMs = Math.max(this.currentAsOfMs ?? 0, newest);
   }
 
-  /** A different token may see different rooms: nothing of the old one stays. */
+  /** Removes everything: a different token may see different rooms. */
   clear() {
     for (const key of this.feeds.keys()) this.#remove(key);
     this.resetEarnings();
@@ -163,7 +163,7 @@ export class Store {
     this.#renewed = false;
   }
 
-  /** What all rooms together earned, after which history tells it anew. */
+  /** Clears the earnings of all rooms together, until history delivers them again. */
   resetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
     this.past = 'pending';
@@ -175,7 +175,7 @@ export class Store {
   }
 
   /**
-   * History's word for every minute up to `settledMinute`; later minutes stay as they were seen live.
+   * Applies history to every minute up to `settledMinute`; later minutes keep the sums seen live.
    * @param {Map<number, number>} minutes earned by all rooms
    * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds
    * @param {number} fromMinute the first minute of the totals @param {number} settledMinute
@@ -194,7 +194,7 @@ export class Store {
     }
   }
 
-  /** Looks for a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
+  /** Detects a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
   detectSilence(nowMs) {
     this.silence = silenceOf(this.feeds.values(), (feed) =>
       statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true),

@@ -11,7 +11,7 @@ const SUMMED = METRICS.filter(({ isSummed }) => isSummed);
  * @property {Record<import('./store.js').Status, number>} feeds how many feeds have each status
  * @property {number} rooms
  * @property {number} onAir feeds whose numbers are counted below: live or stale
- * @property {number} unread feeds on air whose token balance is unknown: what they earn is not counted
+ * @property {number} unread feeds on air whose token balance is unknown: their earnings are not counted
  * @property {number} viewers
  * @property {number} viewersKnown
  * @property {number} tips

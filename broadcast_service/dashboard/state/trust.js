@@ -1,5 +1,5 @@
 /**
- * What the page may claim, and as of when. Pure.
+ * Which moment the page's numbers describe, and whether that is now. Pure.
  *
  * While the link, the server's source or all readings are lost, the page knows nothing about rooms: statuses, totals and windows are those of
  * the last moment that was known, and only ages grow.
@@ -12,7 +12,7 @@ import { statusOf } from './store.js';
 /** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('./store.js').Store} Store */
 /**
- * What keeps the page from being sure: nothing was reported yet, the link is down, a heartbeat is missing, the server's source is lost, all rooms
+ * Why the numbers cannot be trusted: nothing was reported yet, the link is down, a heartbeat is missing, the server's source is lost, all rooms
  * fell silent at once, readings are only just coming back, most rooms fell silent, or every room on air is late.
  * @typedef {'start' | 'link' | 'quiet' | 'source' | 'silence' | 'resuming' | 'some' | 'late' | null} Trouble
  */
@@ -26,15 +26,15 @@ import { statusOf } from './store.js';
  */
 
 /**
- * A server that drains reports everything it knows before it goes, and spreads its clients over three seconds: what was live a moment
- * ago may be called so until the move should be over.
+ * A draining server delivers everything before it closes, and spreads its clients over three seconds: rooms that were live stay live until the
+ * move should be over.
  */
 const MOVING_MS = 5000;
-/** After an outage behind the server, rooms report again one by one: so long the last known numbers stay. */
+/** After an outage behind the server, rooms report again one by one; the last known numbers stay for this long. */
 const RESUMING_MS = 15_000;
 const SILENCE_CHECK_MS = 1000;
 
-/** Judges the store and the link at a moment, and remembers what was last known through an outage. */
+/** Assesses the store and the link at a moment, and keeps the last known moment through an outage. */
 export class TrustMonitor {
   /** @type {{after: 'source' | 'silence', asOfMs: number, untilMs: number | null} | null} */
   #resuming = null;

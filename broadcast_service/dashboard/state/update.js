@@ -2,7 +2,7 @@
  * Whether this page is older or newer than the server, and when it reloads itself. Pure: storage, clock and reload are arguments.
  *
  * A wall reloads by itself, once for each build of the server within ten minutes: while servers of two builds answer in turn, a page that
- * reloads for each would do nothing else. A page that somebody uses offers the reload, and so does one whose token a reload would lose.
+ * reloads for each would do nothing else. A page in use offers the reload instead, and so does one whose token a reload would lose.
  */
 
 const STORAGE_KEY = 'studio-pulse.reloaded';
@@ -19,7 +19,7 @@ export class Update {
    * @param {object} world
    * @param {string} world.build of this page; empty where the server did not name one
    * @param {import('./storage.js').SafeStorage} world.storage of the tab
-   * @param {() => boolean} world.mayReload whether nobody uses the page, and a reload would find the token
+   * @param {() => boolean} world.mayReload whether the page is not in use, and a reload would find the token
    * @param {() => Promise<void>} world.reload
    * @param {import('../link/types.js').Timers} world.timers @param {() => number} world.random
    */

@@ -1,4 +1,4 @@
-/** One room card: a feed drawn, touching only what differs from what is already there. */
+/** One room card: draws a feed, and changes only the parts that differ. */
 
 import { translate } from '../i18n/i18n.js';
 import { hrefOf } from '../router.js';

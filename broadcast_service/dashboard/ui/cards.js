@@ -1,6 +1,6 @@
 /**
- * All room cards. Only what is near the screen is drawn at once; what is far is drawn a few per frame, so that it is right for
- * search-in-page and screen readers too, and never a burden.
+ * All room cards. Cards near the screen are drawn in the next frame; the others a few per frame, so that they are right for find-in-page
+ * and screen readers without making frames slow.
  */
 
 import { Card } from './card.js';

@@ -1,5 +1,5 @@
 /**
- * Bars or a line over time as SVG, drawn to the size it is given, with a crosshair that says the value under the pointer or the arrow keys.
+ * Bars or a line over time as SVG, drawn to the size it is given, with a crosshair that shows the value under the pointer or the arrow keys.
  */
 
 import { placeLabels, timeTicks, valueTicks } from './scales.js';

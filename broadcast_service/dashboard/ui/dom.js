@@ -14,12 +14,12 @@ export function find(root, selector, kind) {
 /** @param {string} selector */
 export const html = (selector) => find(document, selector, HTMLElement);
 
-/** @type {WeakMap<Element, string>} what was last written into an element */
+/** @type {WeakMap<Element, string>} the text last written into an element */
 const written = new WeakMap();
 
 /**
- * Writes only what changed: setting equal text still costs a layout. It compares with what was last written and not with what is there:
- * a browser's translator replaces the text that is there, and writing the original again would flicker.
+ * Sets the text of an element if it changed: setting equal text still costs a layout. It compares with the last text that was set, not with the
+ * present one: a browser's translator replaces the present text, and setting the original again would flicker.
  * @param {Element} element @param {string} text
  */
 export function setText(element, text) {
@@ -29,8 +29,8 @@ export function setText(element, text) {
 }
 
 /**
- * Writes a number that is never cut off: the style sheet makes its type smaller with its length. What is too long even so is shortened,
- * with the whole number in its title.
+ * Sets a number so that it is never cut off: the style sheet reduces its type with its length. A number that is still too long is shortened,
+ * and its title has all digits.
  * @param {HTMLElement} element @param {number | null} value @param {import('../i18n/i18n.js').I18n} i18n
  */
 export function setFigure(element, value, i18n) {

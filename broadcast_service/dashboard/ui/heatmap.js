@@ -1,6 +1,6 @@
 /**
- * Every room as one small square: colour is what it earned lately, a hollow square is one whose value is not current.
- * Arrow keys walk the squares (one tab stop for all of them); what a square means is said when it is pointed at or focused.
+ * Every room as one small square: its colour shows the tokens earned recently, a hollow square has no current value.
+ * Arrow keys walk the squares (one tab stop for all of them); a tooltip explains the square under the pointer or with the focus.
  */
 
 import { clockError } from '../state/lag.js';
@@ -138,7 +138,7 @@ function keyAt(target) {
   return target instanceof HTMLElement ? (target.dataset.key ?? null) : null;
 }
 
-/** What a square stands for. @param {Feed} feed @param {Store} store @param {Moment} moment */
+/** The lines of a square's tooltip. @param {Feed} feed @param {Store} store @param {Moment} moment */
 function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
   const status = i18n.t(`status_${statusOf(feed, asOfMs, store, trusted)}`);
   const amount = earnedRecently(feed, asOfMs);

@@ -1,4 +1,4 @@
-/** Seven days of 24 hours as a real table: colour for the eye, numbers for everyone else. Cells are made once and updated in place. */
+/** Seven days of 24 hours as a table: colours for the eye, numbers for screen readers. Cells are made once and updated in place. */
 
 import { setData, setText } from './dom.js';
 import { element } from './element.js';

@@ -1,4 +1,4 @@
-/** A table of names by what they earned. Rows are updated in place: a refresh takes neither the focus nor the place of a row that stays. */
+/** A table of names by tokens earned. Rows are updated in place: a refresh takes neither the focus nor the place of a row that stays. */
 
 import { setText } from './dom.js';
 import { element } from './element.js';

@@ -31,12 +31,12 @@ export function timeTicks(fromMs, toMs, wanted) {
   return ticks;
 }
 
-/** Fewer measured minutes than these say nothing about the pace of an hour: a gain in them may have been made long before. */
+/** Fewer measured minutes give no hourly rate: the gain may have been made long before. */
 const PACE_MINUTES = 15;
 
 /** @typedef {Pick<import('../link/api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
 
-/** Minutes of a step with a reading; a server that does not report them is taken to have measured what it has earnings for. @param {Steps} report @param {number} i */
+/** Minutes of a step with a reading; an older server does not report them: its steps with earnings count as measured. @param {Steps} report @param {number} i */
 export function measuredMinutes({ measured_minutes: minutes, earned, step }, i) {
   return minutes ? (minutes[i] ?? 0) : earned[i] ? step / 60 : 0;
 }
@@ -49,7 +49,7 @@ export function measuredPoints(report) {
 }
 
 /**
- * What was earned per hour in which it was measured, a part of an hour as what it is.
+ * Tokens earned per measured hour; a part of an hour counts as that part.
  * @param {Steps} report
  * @returns {{perHour: number | null, minutes: number}} null where nothing was measured
  */
@@ -61,7 +61,7 @@ export function meanPerHour(report) {
 
 /**
  * Mean tokens earned per hour of the week where the reader is: seven days (0 is Monday) of 24 hours; null where nothing was measured. A part of
- * an hour, as the current one, counts by its measured minutes; too few of them give no pace, and the cell holds what was earned.
+ * an hour, as the current one, counts by its measured minutes; too few of them give no rate, and the cell holds the sum.
  * @param {Steps} report in steps of an hour
  * @returns {(number | null)[][]}
  */

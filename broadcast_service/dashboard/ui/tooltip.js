@@ -1,4 +1,4 @@
-/** The small box that explains what is pointed at or focused: a square of the heat map, or any element marked `data-explain`. */
+/** The tooltip of the element under the pointer or with the focus: a square of the heat map, or any element marked `data-explain`. */
 
 import { setText } from './dom.js';
 import { element } from './element.js';

@@ -1,4 +1,4 @@
-/** The studio page: what was earned, when, by whom and on which platform. */
+/** The studio's report: tokens earned by hour, room and platform. */
 
 import { hrefOf } from '../router.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';

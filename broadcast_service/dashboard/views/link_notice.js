@@ -1,4 +1,4 @@
-/** The state of the connection, in words: a pill in the bar and a line under it. Said once per change, so a screen reader is not flooded. */
+/** The state of the connection, in words: a pill in the bar and a line under it. Text changes once per state, so that a screen reader is not flooded. */
 
 import { find, html, setData, setText } from '../ui/dom.js';
 import { obstacleText } from './polling_notice.js';
@@ -10,7 +10,7 @@ import { obstacleText } from './polling_notice.js';
 /** @typedef {{link: Link, offline: boolean, silence: import('../state/silence.js').Silence | null}} Health */
 
 const RECOVERED_SHOWN_MS = 4000;
-/** From here on an outage is no hiccup. */
+/** A longer outage is shown in red. */
 const SEVERE_AFTER_MS = 60_000;
 
 export class LinkNotice {
@@ -90,7 +90,7 @@ const REASONS = {
   protocol: 'notice_protocol',
 };
 
-/** What the notice says, without what changes every second; null where there is nothing to say. @param {Health} health @param {Assessment} assessment @param {I18n} i18n */
+/** The text of the notice without the seconds; null where there is no notice. @param {Health} health @param {Assessment} assessment @param {I18n} i18n */
 function noticeText({ link, offline, silence }, { trouble, sinceMs }, i18n) {
   const time = sinceMs === null ? null : i18n.clock.format(sinceMs);
   switch (trouble) {

@@ -28,12 +28,12 @@ export class LiveView {
   #clear = find(document, '#clear-filters', HTMLButtonElement);
   #kpis = new Kpis(html('#kpis'));
   #arrangeDue = true;
-  /** @type {string} what the last arrangement said of the studio as a whole */
+  /** @type {string} the scope state of the last arrangement */
   #arrangedFor = '';
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
-  /** @type {number | null} how many rooms a new arrangement shows, until that was told */
+  /** @type {number | null} how many rooms a new arrangement shows, until that was reported */
   #shown = null;
 
   /**
@@ -80,7 +80,7 @@ export class LiveView {
     this.heat.clear();
   }
 
-  /** The state of the link changed: what was called live may no longer be. */
+  /** The state of the link changed: statuses and totals are drawn again. */
   trustChanged() {
     this.#totalsMs = this.#tickMs = 0;
   }

@@ -1,4 +1,4 @@
-/** A screen that asks to be signed in: six letters and a QR code, and the wait for somebody's approval. */
+/** Pairing of this screen: shows six letters and a QR code, and waits for approval. */
 
 import { SignInFailed } from '../link/signin.js';
 import { find, html, setText } from '../ui/dom.js';
@@ -41,7 +41,7 @@ export class PairingView {
     return !this.#section.hidden;
   }
 
-  /** Shows letters, new ones whenever they expire, until somebody approves or the person goes back. */
+  /** Shows letters, new ones whenever they expire, until they are approved or the pairing is left. */
   start() {
     this.stop();
     this.#section.hidden = false;

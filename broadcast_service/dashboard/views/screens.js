@@ -1,4 +1,4 @@
-/** Signed-in screens: approve one that shows letters, see which there are, sign one out. */
+/** Signed-in screens: approves one that shows letters, lists them, signs one out. */
 
 import { browserName, normalizeLetters, SignInFailed } from '../link/signin.js';
 import { find, html, setText } from '../ui/dom.js';

@@ -70,7 +70,7 @@ export class Wall {
     style.setProperty('--wall', `${most}px`);
   }
 
-  /** No page is turned while an outage is named: what is on the screen then stays there. @param {boolean} held */
+  /** Pages do not turn while a notice is shown. @param {boolean} held */
   hold(held) {
     if (held === this.#held) return;
     this.#held = held;
