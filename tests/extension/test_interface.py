@@ -328,8 +328,8 @@ def test_policy_is_shown_read_only(chromium: Browser, popup: Page) -> None:
     popup.evaluate(
         """async () => {
             chrome.storage.managed.get = async () => ({ endpoint: 'https://studio.example', token: 'a.b.c' });
-            const { showForm } = await import('/ui/form.js');
-            await showForm(document.getElementById('form'));
+            const { renderForm } = await import('/ui/form.js');
+            await renderForm(document.getElementById('form'));
         }"""
     )
     by_hand(popup)
