@@ -15,7 +15,7 @@ from ingest_service.ratelimit_headers import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
-from ingest_service.writer import Writer
+from ingest_service.writer import Writer, WriterOptions
 from shared.auth.audit import Audit, behind_proxies
 from shared.auth.revocations import Revocations
 from shared.contract.history_record import DAY_SECONDS
@@ -43,15 +43,14 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         feeds_per_room=settings.max_feeds_per_room,
         feeds_per_day=settings.max_feeds_per_day,
     )
-    writer = Writer(
-        store,
-        settings.telemetry_shards,
+    options = WriterOptions(
         ttl_seconds=settings.telemetry_ttl_seconds,
         step_seconds=settings.history_step_seconds,
         retention_days=settings.history_retention_days,
         limits=limits,
         spans=spans,
     )
+    writer = Writer(store, settings.telemetry_shards, options)
     verifier = Verifier(settings.keyring, "ingest")
     refused = behind_proxies(audit, settings.forwarded_allow_ips.values)
     telemetry = Telemetry(

@@ -47,6 +47,16 @@ class Overloaded(Exception):
     """More readings are waiting than a second's work; nothing was taken."""
 
 
+class WriterOptions(NamedTuple):
+    """What the writers of all shards have in common: how long readings live, the step of the history, and the rate limits."""
+
+    ttl_seconds: int
+    step_seconds: int
+    retention_days: int
+    limits: Limits
+    spans: Spans | None = None
+
+
 class Result(enum.IntEnum):
     """What the script decided about a reading; the numbers are the script's."""
 
@@ -82,22 +92,12 @@ class _Submission(NamedTuple):
 class ShardWriter:
     """Commits one shard's readings; `run` is the task that does it."""
 
-    def __init__(
-        self,
-        store: Store,
-        shard: int,
-        *,
-        ttl_seconds: int,
-        step_seconds: int,
-        retention_days: int,
-        limits: Limits,
-        spans: Spans | None = None,
-    ) -> None:
+    def __init__(self, store: Store, shard: int, options: WriterOptions) -> None:
         self._store = store
         self._shard = shard
-        self._spans = spans
+        self._spans = options.spans
         self._keys = [keys.index(shard), keys.last_version(shard)]
-        self._step_seconds = step_seconds
+        self._step_seconds = options.step_seconds
         self._fixed: list[Any] = [
             keys.latest_prefix(shard),
             keys.history_prefix(shard),
@@ -105,10 +105,10 @@ class ShardWriter:
             keys.rate_prefix(shard),
             keys.events_channel(shard),
             store.publish,
-            ttl_seconds,
-            retention_days * DAY_SECONDS,
-            step_seconds,
-            *limits.arguments(),
+            options.ttl_seconds,
+            options.retention_days * DAY_SECONDS,
+            options.step_seconds,
+            *options.limits.arguments(),
         ]
         self._newest_version = 0
         self._waiting: deque[_Submission] = deque()
@@ -264,10 +264,10 @@ async def _confirmed(done: asyncio.Future[list[Outcome]]) -> list[Outcome]:
 
 
 class Writer:
-    """All shards' writers; `options` are those of each."""
+    """The writers of all shards."""
 
-    def __init__(self, store: Store, shards: int, **options: Any) -> None:
-        self._shards = [ShardWriter(store, shard, **options) for shard in range(shards)]
+    def __init__(self, store: Store, shards: int, options: WriterOptions) -> None:
+        self._shards = [ShardWriter(store, shard, options) for shard in range(shards)]
 
     def jobs(self) -> dict[str, Coroutine[Any, Any, None]]:
         """A job for each shard, by name, so that each is watched for itself."""

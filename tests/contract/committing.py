@@ -9,7 +9,7 @@ import fakeredis
 from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, Result, ShardWriter, Writer
+from ingest_service.writer import Outcome, Result, ShardWriter, Writer, WriterOptions
 from shared.contract import keys
 from shared.contract.history_record import (
     RECORD_BYTES,
@@ -72,7 +72,7 @@ async def empty_store(url: str) -> AsyncIterator[Redis]:
 
 def shard_writer(redis: Redis, limits: Limits = NO_LIMITS) -> ShardWriter:
     """The writer of the one shard."""
-    return ShardWriter(OneNode(redis), 0, ttl_seconds=TTL, step_seconds=STEP, retention_days=7, limits=limits)
+    return ShardWriter(OneNode(redis), 0, WriterOptions(TTL, STEP, retention_days=7, limits=limits))
 
 
 @contextlib.asynccontextmanager

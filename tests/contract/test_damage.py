@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ingest_service.limits import Limits
-from ingest_service.writer import Result, StoreUnavailable, Writer
+from ingest_service.writer import Result, StoreUnavailable, Writer, WriterOptions
 from shared.contract import keys
 from tests.contract.committing import (
     NO_LIMITS,
@@ -198,7 +198,7 @@ async def test_a_rate_of_the_wrong_type_fails_the_batch_cleanly(redis: Redis) ->
 
 async def test_a_damaged_shard_fails_alone(real: Redis) -> None:
     """Readings of one batch that belong to another shard are stored."""
-    writer = Writer(OneNode(real), 2, ttl_seconds=TTL, step_seconds=STEP, retention_days=7, limits=NO_LIMITS)
+    writer = Writer(OneNode(real), 2, WriterOptions(TTL, STEP, retention_days=7, limits=NO_LIMITS))
     rooms = sorted("abcdefgh", key=lambda room: keys.shard_of(room, 2))
     await real.rpush(keys.index(0), "x")
     async with at_work(writer):

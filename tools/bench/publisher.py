@@ -10,7 +10,7 @@ import sys
 import time
 
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, Result, Writer
+from ingest_service.writer import Outcome, Result, Writer, WriterOptions
 from shared.contract.readings import Reading
 from shared.store.redis import RedisUrl, Store
 
@@ -38,7 +38,7 @@ async def publish(url: str, rate: float, seconds: float, rooms: int) -> int:
         Store(RedisUrl.parse(url)) as store,
         asyncio.TaskGroup() as group,
     ):  # should the writer die, this fails instead of waiting for ever
-        writer = Writer(store, 1, ttl_seconds=3600, step_seconds=60, retention_days=7, limits=Limits(1000, 1_000_000))
+        writer = Writer(store, 1, WriterOptions(3600, 60, retention_days=7, limits=Limits(1000, 1_000_000)))
         committing = group.create_task(writer.run())
         outcomes = await _at_pace(writer, rate, int(rate * seconds), rooms)
         committing.cancel()
