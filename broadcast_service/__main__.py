@@ -23,19 +23,19 @@ from shared.web.tracing import open_spans
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
-HANDSHAKES_PER_ITERATION: Final = 16  # some milliseconds of them
-BACKLOG: Final = 4096  # a whole studio may reconnect at once
+HANDSHAKES_PER_ITERATION: Final = 16  # they take some milliseconds
+BACKLOG: Final = 4096  # all dashboards of a studio can reconnect together
 
 
 class BroadcastServer(Server):
-    """Drains the sessions before uvicorn's own shutdown, which would only hang up on them."""
+    """Drains the sessions before uvicorn's own shutdown, which would drop their connections."""
 
     def __init__(self, config: uvicorn.Config, metrics: uvicorn.Config, sessions: Sessions) -> None:
         super().__init__(config, metrics)
         self._sessions = sessions
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops listening, says goodbye to every dashboard, then lets uvicorn end the rest."""
+        """Stops listening, drains the sessions, then lets uvicorn end the other connections."""
         for server in self.servers:
             server.close()
         await self._sessions.drain()
@@ -67,7 +67,7 @@ def main() -> int:
         ws=PulseProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=settings.websocket_compression,
-        ws_ping_interval=None,  # the heartbeat pings everyone with one timer
+        ws_ping_interval=None,  # the heartbeat pings all clients with one timer
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         forwarded_allow_ips=settings.forwarded_allow_ips.values,
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def _raise_descriptor_limit() -> None:
-    """A socket is a descriptor; the soft limit is often a thousand."""
+    """Raises the soft limit on descriptors, often 1,024, to the hard limit: each socket needs one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

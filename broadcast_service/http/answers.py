@@ -1,6 +1,6 @@
-"""Answers that may be large: sent in slices, between other work, and within a bound on what clients have not taken yet.
+"""Sends large answers in slices, so that other work can run between them, and bounds the bytes that clients have not received yet.
 
-The server's own buffer of a connection is not bounded, so no more is given to it than one slice ahead of the client.
+The server's buffer of a connection is not bounded, so it is given at most one slice more than the client has taken.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from shared.store.redis import RedisError
 
 SLICE_BYTES: Final = 64 * 1024
 LINES_PER_SLICE: Final = 500
-STALL_SECONDS: Final = 15.0  # for a client to take a slice
-MAX_BYTES: Final = 192_000_000  # of all answers that are being sent
+STALL_SECONDS: Final = 15.0  # in which a client must take a slice
+MAX_BYTES: Final = 192_000_000  # of all answers in progress
 MAX_SUBJECT_BYTES: Final = 64_000_000
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Outgoing:
-    """How many bytes of large answers are being sent, in all and to each subject."""
+    """Counts the bytes of large answers in progress, in total and per subject."""
 
     def __init__(self, limit_bytes: int = MAX_BYTES, subject_bytes: int = MAX_SUBJECT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -40,7 +40,7 @@ class Outgoing:
 
     @contextlib.contextmanager
     def hold(self, subject: str, size: int) -> Iterator[None]:
-        """Counts an answer while it is sent; raises a 429 or 503 Problem where there are too many already."""
+        """Counts an answer while it is sent; raises a 429 or 503 Problem beyond the limits."""
         if self._by_subject[subject] and self._by_subject[subject] + size > self._subject_bytes:
             raise Problem(429, "earlier responses for this subject are still being received", retry_after_seconds=5)
         if self._held and self._held + size > self._limit_bytes:
@@ -57,7 +57,7 @@ class Outgoing:
 
 
 class Sliced(Response):
-    """A body in parts. A client that hangs up ends it, and so does one that takes nothing for long: its answer stays incomplete."""
+    """A body in parts. Sending stops when the client disconnects or takes nothing for `STALL_SECONDS`; the answer stays incomplete."""
 
     def __init__(self, parts: Iterable[bytes], *, size: int, subject: str, outgoing: Outgoing, media_type: str, name: str = "") -> None:
         headers = {**API_HEADERS, **({"Content-Disposition": f'attachment; filename="{name}.csv"'} if name else {})}
@@ -69,7 +69,7 @@ class Sliced(Response):
         self._outgoing = outgoing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as every response
-        """Sends the parts; raises a Problem before the first one if too much is being sent."""
+        """Sends the parts; raises a Problem before the first one when too many bytes are in progress."""
         with self._outgoing.hold(self._subject, self._size), _watching(receive) as gone:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             for part in self._parts:
@@ -86,7 +86,7 @@ class Sliced(Response):
 
 
 def sliced(body: bytes, subject: str, outgoing: Outgoing) -> Response:
-    """A JSON body as an answer; a small one is sent at once."""
+    """A JSON body as an answer; a small one is not sliced."""
     if len(body) <= SLICE_BYTES:
         return Response(body, headers=API_HEADERS, media_type="application/json")
     view = memoryview(body)
@@ -95,20 +95,20 @@ def sliced(body: bytes, subject: str, outgoing: Outgoing) -> Response:
 
 
 def in_slices(lines: Iterator[str]) -> Iterator[bytes]:
-    """A long file in parts of some hundred lines."""
+    """The lines of a file in parts of `LINES_PER_SLICE`."""
     while slice_ := list(itertools.islice(lines, LINES_PER_SLICE)):
         yield "".join(slice_).encode()
 
 
 @contextlib.contextmanager
 def _watching(receive: Receive) -> Iterator["asyncio.Task[None]"]:
-    """A task that ends when the client hangs up."""
+    """A task that ends when the client disconnects."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    task = asyncio.create_task(gone(), name="hang-up")
+    task = asyncio.create_task(gone(), name="disconnect")
     try:
         yield task
     finally:
@@ -116,7 +116,7 @@ def _watching(receive: Receive) -> Iterator["asyncio.Task[None]"]:
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The result of some work, which is cancelled when the client hangs up; then raises ClientDisconnect."""
+    """The result of `work`, which is cancelled when the client disconnects; raises ClientDisconnect then."""
     job = asyncio.ensure_future(work)
     try:
         with _watching(request.receive) as gone:
@@ -129,13 +129,13 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 
 async def answer_client_gone(_request: Request, _error: Exception) -> Response:
-    """Starlette's handler for a client that hung up before it had its answer; the server drops what is sent to it."""
+    """Starlette's handler for a client that disconnected before its answer; the server drops the response."""
     return Response(status_code=499)
 
 
 @contextlib.contextmanager
 def store_answers() -> Iterator[None]:
-    """Turns a store that does not answer into a 503 Problem."""
+    """Turns an error of the store into a 503 Problem."""
     try:
         yield
     except (RedisError, OSError, TimeoutError):

@@ -1,8 +1,8 @@
-"""What a read costs, and how much of it one subject may have. Pure: the clock is an argument.
+"""The price of a read, and the budget of a subject. Pure: the clock is an argument.
 
-A price is in milliseconds of CPU on the machine of docs/security-costs.md, counted from what a read touches, so that it is the same on
-every machine. It is charged when the work is done. A subject may start a read while it owes nothing: a large report is let in, and what
-follows waits until it is paid.
+A price is in milliseconds of CPU on the machine of docs/security-costs.md, calculated from the amount of data that a read touches, so it is
+the same on every machine. It is charged after the work. A read is admitted while the subject's balance is positive, so one large report is
+admitted, and the next reads wait until the balance is positive again.
 """
 
 from typing import Final
@@ -22,26 +22,26 @@ SLOT: Final = 0.0001  # a stored record that is summed up
 
 
 class Budget:
-    """The account of every subject that has spent recently. `share` is the part of a core that one may use for long, 0 for no limit."""
+    """The balances of the subjects that read recently. `share` is the part of a core that a subject may use permanently, 0 for no limit."""
 
     def __init__(self, share: float) -> None:
         self._refill_per_second = share * 1000
         self._burst = self._refill_per_second * BURST_SECONDS
-        self._accounts: dict[str, tuple[float, float]] = {}  # what is left, and at which second of the clock
+        self._accounts: dict[str, tuple[float, float]] = {}  # the balance, and when it was calculated
 
     def left(self, subject: str, now: float) -> float:
-        """What a subject may spend, below zero while it owes."""
+        """The balance of a subject; negative after an expensive read."""
         left, at = self._accounts.get(subject, (self._burst, now))
         return min(self._burst, left + max(0.0, now - at) * self._refill_per_second)
 
     def admit(self, subject: str, now: float) -> None:
-        """Raises a 429 Problem with the seconds until the debt is paid."""
+        """Raises a 429 Problem, with the seconds until the balance is positive, when it is not."""
         left = self.left(subject, now)
         if left <= 0 < self._refill_per_second:
             raise Problem(429, "too many reads for this subject", retry_after_seconds=int(-left / self._refill_per_second) + 1)
 
     def charge(self, subject: str, price: float, now: float) -> None:
-        """Takes the price of what was done. The accounts that were not used for longest are forgotten first, full ones among them."""
+        """Subtracts the price of a read. Beyond `MAX_SUBJECTS` the least recently used balances are dropped."""
         left = self.left(subject, now) - price
         self._accounts.pop(subject, None)
         self._accounts[subject] = left, now

@@ -1,4 +1,4 @@
-"""A read of the HTTP API: who asks, what it costs, and how its answer is sent."""
+"""A read of the HTTP API: its credentials, its cost, and how its answer is sent."""
 
 import time
 from collections.abc import Iterator

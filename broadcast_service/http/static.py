@@ -1,6 +1,6 @@
-"""The dashboard's files, served with a policy that lets the page run its own code and nothing else.
+"""Serves the dashboard's files with a content security policy that allows only the page's own code.
 
-They are read and compressed once, at the start: a page is some fifty small files, and a browser wants them all at the same moment.
+They are read and compressed once, at start-up: the page has some fifty small files, and a browser requests them all together.
 """
 
 import gzip
@@ -51,7 +51,7 @@ IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$
 
 
 class Page(NamedTuple):
-    """One file as it is, and compressed where that helps; the tag names its content."""
+    """One file, plain and, where it is smaller, compressed; the tag identifies its content."""
 
     type: str
     tag: str
@@ -59,7 +59,7 @@ class Page(NamedTuple):
     compressed: bytes | None
 
     def answer(self, headers: Headers) -> Response:
-        """The file, or a 304 to a browser that has it."""
+        """The file, or a 304 response to a browser that has it."""
         wanted = {tag.strip().removeprefix("W/") for tag in headers.get("If-None-Match", "").split(",")}
         mine = {**HEADERS, "Content-Type": self.type, "ETag": f"W/{self.tag}"}
         if self.tag in wanted:
@@ -70,7 +70,7 @@ class Page(NamedTuple):
 
 
 class Files(NamedTuple):
-    """All files by name, and what names this version of them: the page holds it, and `HELLO` repeats it."""
+    """All files by name, and the identifier of this build, which the page contains and `HELLO` repeats."""
 
     pages: dict[str, Page]
     build: str
@@ -119,7 +119,7 @@ def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
 
 
 def pages(files: dict[str, Page]) -> Route:
-    """Everything under `/` that no other route took."""
+    """The route of all files; it matches every path, so it comes last."""
 
     async def page(request: Request) -> Response:
         name = request.path_params["name"] or "index.html"

@@ -40,7 +40,7 @@ class TelemetryEndpoints:
         scope = read.scope(request)
         pace, events = Pace(), {}
         for entry in self._relay.latest(scope):
-            events[entry.room_id, entry.platform] = entry.event  # each feed once, whatever changes meanwhile
+            events[entry.room_id, entry.platform] = entry.event  # each feed once, even if it changes meanwhile
             await pace.rest()
         read.charge(EVENT * len(events))
         session = {

@@ -1,1 +1,1 @@
-"""Latest values, and which client receives which of them. No I/O."""
+"""Latest values, and which client receives which of them."""

@@ -1,7 +1,7 @@
-"""Clients that see the same, and what a flush writes to them. No I/O: writing goes through a callable.
+"""Groups of clients with the same scope and encoding, and what a flush writes to them. No I/O: clients are written to through a callable.
 
-Invariant: between flushes every client of `in_sync` is at its audience's cursor, and whatever matters to the audience after that cursor is
-in `pending`. Every other client is in `catching_up`, and its own cursor says what it lacks.
+Invariant: between flushes every client of `in_sync` is at its audience's cursor, and `pending` has all entries in scope after that
+cursor. All other clients are in `catching_up`, each with its own cursor.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.contract.events import SyncEvent, UpstreamEvent
 
-CHUNK_BYTES: Final = 64 * 1024  # one write of a catch-up; what a stuck client can hold in our memory
-SHARED_CHUNKS: Final = 64  # payloads of stragglers kept at once while they are told
-SLICE_CLIENTS: Final = 64  # how many writes between two looks at the clock
+CHUNK_BYTES: Final = 64 * 1024  # one write of a catch-up; bounds the memory that a client that reads nothing can take
+SHARED_CHUNKS: Final = 64  # payloads kept for reuse while clients catch up
+SLICE_CLIENTS: Final = 64  # writes between two checks of the clock
 
 Write = Callable[[bytes], None]
 
@@ -23,8 +23,8 @@ Write = Callable[[bytes], None]
 class Client:
     """One connected dashboard as the hub sees it.
 
-    `blocked`: the socket has not taken all that was written. `snapshot`: the next `SYNC` completes a full snapshot.
-    `upstream` is the link status last sent, None before the first.
+    `blocked`: the socket has not taken everything that was written. `snapshot`: the next `SYNC` completes a full snapshot.
+    `upstream` is the upstream status that was last sent, None before the first.
     """
 
     __slots__ = ("audience", "blocked", "cursor", "snapshot", "upstream", "write")
@@ -39,7 +39,7 @@ class Client:
 
 
 class Audience:
-    """Clients that may see the same rooms in the same encoding."""
+    """Clients with the same scope and encoding."""
 
     def __init__(self, scope: Scope, encoding: Encoding, cursor: int, upstream: str) -> None:
         self.scope = scope
@@ -48,10 +48,10 @@ class Audience:
         self.upstream = upstream
         self.pending: dict[tuple[str, str], Entry] = {}
         self.in_sync: dict[Client, None] = {}
-        self.catching_up: dict[Client, None] = {}  # ordered, as `in_sync`: who came first is told first
+        self.catching_up: dict[Client, None] = {}  # ordered, as `in_sync`: first come, first served
 
     def restart_snapshots(self) -> None:
-        """Lets every client whose snapshot could not be complete yet begin it anew."""
+        """Restarts the snapshots that could not be complete yet."""
         for client in [client for client in (*self.in_sync, *self.catching_up) if client.snapshot]:
             self.in_sync.pop(client, None)
             self.catching_up[client] = None
@@ -59,7 +59,7 @@ class Audience:
 
 
 class Flush:
-    """What a flush fixes at its start, so that its slices agree."""
+    """The state that a flush takes at its start, so that all its slices are consistent."""
 
     def __init__(self, log: LatestValues, now_seconds: float, *, heartbeat: bool, upstream: str, version: int, is_complete: bool) -> None:
         self.log = log
@@ -73,19 +73,19 @@ class Flush:
         self.upstream = encode(UpstreamEvent(timestamp=self.timestamp, status=upstream))
 
     def sync(self, *, snapshot: bool) -> bytes:
-        """The `SYNC` of this flush. It promises a snapshot only where all rooms are known."""
+        """The `SYNC` of this flush. It announces a complete snapshot only when all rooms are known."""
         return encode(
             SyncEvent(timestamp=self.timestamp, version=self.version, snapshot=snapshot and self.is_complete, time_ms=self.time_ms)
         )
 
     def send_to(self, audience: Audience) -> Iterator[None]:
-        """Writes to every writable client of an audience what changed since its cursor, in slices."""
+        """Writes to each writable client of an audience what changed since its cursor, in slices."""
         yield from _flush_in_sync(audience, self)
         yield from _flush_catching_up(audience, self)
 
 
 def _flush_in_sync(audience: Audience, flush: Flush) -> Iterator[None]:
-    """One payload for all who stand at the audience's cursor. Who cannot take it falls behind, at that cursor."""
+    """Writes one payload to all clients at the audience's cursor. A blocked client keeps that cursor and has to catch up."""
     pending = _take_pending(audience, flush.head)
     events = _pending_events(audience, pending, flush)
     before, audience.cursor = audience.cursor, flush.head
@@ -95,27 +95,27 @@ def _flush_in_sync(audience: Audience, flush: Flush) -> Iterator[None]:
         return
     in_sync, clients = audience.in_sync, tuple(audience.in_sync)
     for start in range(0, len(clients), SLICE_CLIENTS):
-        # The others left during an earlier slice, or joined anew and wait for their snapshot.
+        # The others left during an earlier slice, or joined again and wait for their snapshot.
         for client in [client for client in clients[start : start + SLICE_CLIENTS] if client in in_sync]:
             if client.blocked:
                 del in_sync[client]
                 audience.catching_up[client] = None
                 client.cursor, client.upstream = before, sent_upstream
             elif payload:
-                write = client.write  # in two steps: Python 3.11 calls what a slot holds faster so, and this line runs more than any
+                write = client.write  # in two steps, which is faster in Python 3.11; no other line runs as often
                 write(payload)
         yield
 
 
 def _take_pending(audience: Audience, head: int) -> list[Entry]:
-    """What is pending up to the head. What came since the flush began waits for the next one: stragglers are told up to the head."""
+    """The pending entries up to the head. Later ones wait for the next flush, as all clients are brought up to the same head."""
     pending = list(audience.pending.values())
     audience.pending = {(e.room_id, e.platform): e for e in pending if e.position > head} if pending and pending[-1].position > head else {}
     return pending[: len(pending) - len(audience.pending)]
 
 
 def _pending_events(audience: Audience, pending: list[Entry], flush: Flush) -> list[bytes]:
-    """What an audience has not been told yet, as events."""
+    """The events that the audience has not received yet."""
     if not audience.encoding.is_pulse:
         return [entry.event for entry in pending if not entry.expired]
     events = [flush.upstream] if audience.upstream != flush.upstream_status else []
@@ -126,7 +126,7 @@ def _pending_events(audience: Audience, pending: list[Entry], flush: Flush) -> l
 
 
 def _flush_catching_up(audience: Audience, flush: Flush) -> Iterator[None]:
-    """Tells each writable straggler what it lacks, in chunks; equal stragglers share them."""
+    """Brings each writable client up to the head, in chunks; clients with equal cursors share them."""
     shared: dict[tuple[int, bool, str | None], tuple[bytes, int]] = {}
     for position, client in enumerate(tuple(audience.catching_up)):
         while client.audience is audience and not client.blocked and client in audience.catching_up:
@@ -150,18 +150,18 @@ def _flush_catching_up(audience: Audience, flush: Flush) -> Iterator[None]:
 
 
 def _next_chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes, int]:
-    """The next part of what a client lacks, and the cursor after it; the last part ends with `SYNC`."""
+    """The next chunk of what a client lacks, and the cursor after it; the last chunk ends with `SYNC`."""
     is_pulse = audience.encoding.is_pulse
     events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []
     size = 0
     for entry in flush.log.visible(audience.scope, client.cursor):
         if entry.position > flush.head:
             break
-        if entry.expired and (not is_pulse or client.cursor == 0):  # who has been told nothing need not forget anything
+        if entry.expired and (not is_pulse or client.cursor == 0):  # a client that has received nothing has nothing to remove
             continue
         events.append(entry.event)
         size += len(entry.event)
-        if size >= CHUNK_BYTES and entry.position < flush.head:  # the last part is the one that ends with `SYNC`
+        if size >= CHUNK_BYTES and entry.position < flush.head:  # only the last chunk ends with `SYNC`
             return join(events, audience.encoding), entry.position
     if is_pulse:
         events.append(flush.sync(snapshot=client.snapshot))

@@ -1,8 +1,8 @@
-"""Who is told what. No I/O: the hub decides, and writes to clients through a callable; the clock is an argument.
+"""Which client receives which events. No I/O: the hub writes to clients through a callable, and the clock is an argument.
 
-A client is one integer, its cursor into the log of latest values. Clients that see the same in the same encoding form an audience; those
-whose cursor is the audience's share one payload per flush. A client whose socket did not take the last write is skipped, and later told
-what changed since its cursor: fewer, newer values, and no queue anywhere.
+A client's state is one integer, its cursor into the log of latest values. Clients with the same scope and encoding form an audience; the
+clients at the audience's cursor share one payload per flush. A client whose socket has not taken the last write is skipped, and later
+receives what changed since its cursor: fewer and newer values, without a queue.
 """
 
 import time
@@ -18,7 +18,7 @@ from shared.contract.events import ExpiredData, ExpiredEvent, telemetry_event
 from shared.contract.readings import StoredReading
 
 RESUME_VERSION_STEP_US: Final = 500_000
-AHEAD_SECONDS: Final = 2  # a reading stamped after its commit is not known to be newer than one made so shortly before
+AHEAD_SECONDS: Final = 2  # a reading stamped later than its commit may be older than one made up to so long before the commit
 
 
 class Hub:
@@ -40,34 +40,34 @@ class Hub:
 
     @property
     def upstream(self) -> str:
-        """`ok` while every shard's subscription is proven, else `degraded`."""
+        """`ok` while the subscriptions of all shards are confirmed, else `degraded`."""
         return "ok" if all(self._confirmed) else "degraded"
 
     @property
     def is_complete(self) -> bool:
-        """Whether the stored values of every shard have been read at least once: before that nobody knows all rooms."""
+        """Whether the stored values of every shard have been read at least once; before that, some rooms may be unknown."""
         return all(self._reconciled)
 
     @property
     def dirty(self) -> bool:
-        """Whether a flush would have something to do."""
+        """Whether a flush has anything to send."""
         return bool(self._dirty)
 
     def resume_version(self) -> int:
-        """Up to which version everything committed is in the log, on every shard, rounded down.
+        """The version up to which all commits of all shards are in the log, rounded down.
 
-        It follows the probes alone, which come at the same pace whatever is committed: else a client could read from it when rooms outside
-        its scope were paid. Resuming has an overlap that is twenty times as wide.
+        Only probes advance it. They arrive at a fixed rate, so it does not reveal to a client when rooms outside its scope have commits.
+        The overlap of a resume is twenty times as wide as the rounding.
         """
         return min(self._resume_versions)
 
-    # --- what the listener tells ---
+    # --- readings ---
 
     def apply(self, stored: StoredReading, now_seconds: float) -> bool:
-        """Takes a committed reading; False if the log has it, or a newer one, or its time is up.
+        """Applies a committed reading; returns False if the log has the same or a newer one, or if the reading's TTL is over.
 
-        An expired value that is stored all the same is taken again: it expired by a clock that was wrong. Where Redis has lost its data it
-        accepts readings that are older than what dashboards show, and those are not taken.
+        A value that expired here and is still stored is applied again, because it expired by a wrong clock. A Redis that has lost its data
+        accepts readings that are older than those that dashboards show; these are not applied.
         """
         expires_at = stored.made_at + self._ttl_seconds
         held = self.log.get(stored.room_id, stored.platform)
@@ -86,12 +86,12 @@ class Hub:
         return True
 
     def lacks(self, room_id: str, platform: str, version: int) -> bool:
-        """Whether a stored reading of this version might be news."""
+        """Whether a stored reading of this version may be newer than what the log has."""
         held = self.log.get(room_id, platform)
         return held is None or version > held.version or (held.expired and version == held.version)
 
     def advance(self, shard: int, version: int, *, of_commit: bool = False) -> None:
-        """Everything of this shard up to `version` has been applied. `of_commit`: it is the version of a reading, not that of a probe."""
+        """All readings of a shard up to `version` have been applied. `of_commit`: it is the version of a reading, not of a probe."""
         self._watermarks[shard] = max(self._watermarks[shard], version)
         if not of_commit:
             self._resume_versions[shard] = max(self._resume_versions[shard], version - version % RESUME_VERSION_STEP_US)
@@ -99,7 +99,7 @@ class Hub:
             self._complete_from = max(self._watermarks)
 
     def mark_reconciled(self, shard: int) -> None:
-        """All stored values of a shard have been applied. Clients that were promised a snapshot get it once that is so of every shard."""
+        """All stored values of a shard have been applied. After the last shard, clients without a complete snapshot receive it."""
         before, self._reconciled[shard] = self.is_complete, True
         if self.is_complete and not before:
             for audience in self._audiences.values():
@@ -107,9 +107,9 @@ class Hub:
             self._dirty.update(dict.fromkeys(self._audiences.values()))
 
     def set_confirmed(self, shard: int, *, confirmed: bool) -> None:
-        """A shard's subscription was proven, or lost; clients hear when that changes the whole.
+        """A shard's subscription was confirmed or lost. Clients receive `UPSTREAM` when the status of the whole changes.
 
-        After a gap this process has not seen what expired meanwhile, so nobody resumes from before its end.
+        During a gap this process misses expiries, so no client resumes from a version before the end of the gap.
         """
         before, self._confirmed[shard] = self.upstream, confirmed
         if not confirmed:
@@ -132,7 +132,7 @@ class Hub:
         return len(due)
 
     def _publish(self, entry: Entry) -> None:
-        """Notes an entry for the audiences that may see it: those that name its room, and those with a prefix of it."""
+        """Adds an entry to the audiences whose scope includes it: those that name its room, and those with a prefix of it."""
         key = (entry.room_id, entry.platform)
         for audience in self._exact.get(entry.room_id, ()):
             self._add_pending(audience, key, entry)
@@ -143,14 +143,14 @@ class Hub:
     def _add_pending(self, audience: Audience, key: tuple[str, str], entry: Entry) -> None:
         platforms = audience.scope.platforms
         if platforms is None or entry.platform in platforms:
-            audience.pending.pop(key, None)  # newest last, so that order is the log's
+            audience.pending.pop(key, None)  # newest last, as in the log
             audience.pending[key] = entry
             self._dirty[audience] = None
 
-    # --- what sessions tell ---
+    # --- clients ---
 
     def attach(self, client: Client, scope: Scope, encoding: Encoding, since: int | None = None) -> bool:
-        """Adds a client, or moves it to another scope; True if `since` could be honoured. A flush tells it the rest."""
+        """Adds a client, or moves it to another scope; returns whether it resumes from `since`. The next flush sends the rest."""
         cursor = None if since is None else self._cursor_for(since)
         self.detach(client)
         client.cursor, client.snapshot, client.upstream = cursor or 0, cursor is None, None
@@ -162,14 +162,14 @@ class Hub:
         return cursor is not None
 
     def _cursor_for(self, since: int) -> int | None:
-        """None for a version of the future, and for one before the end of the last gap: it never saw what expired until then."""
+        """The cursor of a version; None for a future one, and for one before the end of the last gap, which missed expiries."""
         newest = max(self.log.newest_version, *self._watermarks)
         if not 0 < self._complete_from <= since - RESUME_OVERLAP_US <= newest:
             return None
         return self.log.cursor_for(since)
 
     def detach(self, client: Client) -> None:
-        """Forgets a client; an audience without clients is forgotten too."""
+        """Removes a client, and its audience when no client is left in it."""
         audience, client.audience = client.audience, None
         if audience is None:
             return
@@ -180,7 +180,7 @@ class Hub:
             self._remove(audience)
 
     def writable(self, client: Client) -> None:
-        """The client's socket has taken everything; if it missed something, the next flush tells it."""
+        """The client's socket has taken everything; the next flush sends the changes that it missed."""
         client.blocked = False
         if client.audience is not None and client in client.audience.catching_up:
             self._dirty[client.audience] = None
@@ -205,10 +205,10 @@ class Hub:
             if not self._prefixes[len(prefix)]:
                 del self._prefixes[len(prefix)]
 
-    # --- telling ---
+    # --- sending ---
 
     def flush(self, now_seconds: float | None = None, *, heartbeat: bool = False) -> Iterator[None]:
-        """Writes to every writable client what changed since its cursor. Yields between slices, so that a caller may pause."""
+        """Writes to each writable client what changed since its cursor. Yields between slices, so that the caller can pause."""
         self.log.checkpoint()
         flush = Flush(
             self.log,
@@ -222,7 +222,7 @@ class Hub:
         self._dirty.clear()
         for audience in audiences:
             yield from flush.send_to(audience)
-            yield  # there may be as many audiences as clients
+            yield  # there can be as many audiences as clients
 
     def latest(self, scope: Scope) -> Iterator[Entry]:
         """The live entries inside a scope."""
@@ -230,7 +230,7 @@ class Hub:
 
 
 def _supersedes(stored: StoredReading, held: Entry) -> bool:
-    """Whether a reading replaces what is held: it is newer, or what is held expired too early."""
+    """Whether a reading replaces the entry: it is newer, or the entry expired too early."""
     if held.expired:
         return stored.version >= held.version
     return stored.version > held.version and stored.made_at >= held.not_before

@@ -1,8 +1,8 @@
 """A log of latest values: one entry per room and platform, in the order in which they last changed.
 
-Positions are local to this process and only grow. A cursor is a position: "told everything up to here". Whatever a reader may have
-missed, it is the entries after its cursor, so a snapshot, a resume, a catch-up and the live stream are the same question. Superseded
-entries stay in place until the log is compacted, which keeps appending and seeking cheap: O(1) and O(log n).
+Positions are local to this process and only grow. A cursor is a position: the reader has received everything up to it, and lacks the
+entries after it. A snapshot, a resume, a catch-up and the live stream are therefore the same query. Superseded entries stay in the list
+until it is compacted, so appending is O(1) and seeking is O(log n).
 """
 
 import bisect
@@ -20,10 +20,10 @@ CHECKPOINTS: Final = 2400  # ten minutes of them
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """What a room's latest change on one platform was: its event as JSON, or its expiry.
+    """The latest change of a feed: its event as JSON, or its expiry.
 
-    `expires_at` is in Unix seconds, and so is `not_before`: a reading made earlier is older than this one. An entry refers to no
-    container, so the garbage collector need not look at it.
+    `expires_at` and `not_before` are in Unix seconds; a reading made before `not_before` is older than this one. An entry refers to no
+    container, so the garbage collector does not track it.
     """
 
     room_id: str
@@ -37,7 +37,7 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class LatestValues:
-    """The entries of every room and platform, latest only."""
+    """The latest entry of each feed."""
 
     def __init__(self) -> None:
         self.head = 0
@@ -54,18 +54,18 @@ class LatestValues:
         return self._size
 
     def get(self, room_id: str, platform: str) -> Entry | None:
-        """What is held of a room and platform."""
+        """The entry of a feed."""
         return self._rooms.get(room_id, {}).get(platform)
 
     def version(self, room_id: str, platform: str) -> int:
-        """The version held of a room and platform, 0 if none."""
+        """The version of a feed's entry, 0 without one."""
         entry = self.get(room_id, platform)
         return entry.version if entry else 0
 
     def put(
         self, room_id: str, platform: str, *, version: int, expires_at: float, event: bytes, expired: bool = False, not_before: int = 0
     ) -> Entry:
-        """Appends a change, superseding what was held of the same room and platform."""
+        """Appends a change, which supersedes the feed's earlier entry."""
         self.head += 1
         entry = Entry(room_id, platform, version, expires_at, event, expired, self.head, not_before)
         platforms = self._rooms.setdefault(room_id, {})
@@ -88,20 +88,20 @@ class LatestValues:
                 yield entry
 
     def of_rooms(self, rooms: frozenset[str], cursor: int) -> list[Entry]:
-        """The same for a few rooms, without walking the log."""
+        """The same for a few rooms, without reading the whole log."""
         found = [e for room in rooms for e in self._rooms.get(room, {}).values() if e.position > cursor]
         found.sort(key=lambda entry: entry.position)
         return found
 
     def visible(self, scope: Scope, cursor: int) -> Iterator[Entry]:
-        """The current entries after a cursor that a scope lets one see, oldest change first."""
+        """The current entries after a cursor inside a scope, oldest change first."""
         if scope.is_everything:
             return self.after(cursor)
         found = self.after(cursor) if scope.prefixes else self.of_rooms(scope.rooms, cursor)
         return (entry for entry in found if scope.allows(entry.room_id, entry.platform))
 
     def due(self, now_seconds: float) -> list[Entry]:
-        """The live entries whose time is up. Cheap while none can be: the earliest possible expiry is remembered."""
+        """The live entries whose TTL is over. Cheap while there are none, because the earliest expiry is known."""
         if now_seconds < self._next_expiry:
             return []
         live = [entry for platforms in self._rooms.values() for entry in platforms.values() if not entry.expired]
@@ -109,7 +109,7 @@ class LatestValues:
         return [entry for entry in live if entry.expires_at <= now_seconds]
 
     def checkpoint(self) -> None:
-        """Remembers which versions can stand before the head, for resuming readers."""
+        """Records which versions may precede the head, for readers that resume."""
         if self.newest_version < self._checkpoint_versions[-1] + CHECKPOINT_SPACING_US:
             return
         self._checkpoint_versions.append(self.newest_version)
@@ -119,12 +119,12 @@ class LatestValues:
             self._forget_expired(self._checkpoint_positions[0])
 
     def cursor_for(self, since: int) -> int | None:
-        """A cursor that certainly precedes every change a reader told up to version `since` may lack; None: only a snapshot will do."""
+        """A cursor before every change that a reader at version `since` may lack; None where only a snapshot is complete."""
         at = bisect.bisect_right(self._checkpoint_versions, since - RESUME_OVERLAP_US) - 1
         return self._checkpoint_positions[at] if at >= 0 and self._checkpoint_positions[at] > 0 else None
 
     def _forget_expired(self, before: int) -> None:
-        """Drops expiries that no reader can resume from any more."""
+        """Removes expiries that are older than every version that a reader can resume from."""
         for room_id, platforms in list(self._rooms.items()):
             for platform, entry in list(platforms.items()):
                 if entry.expired and entry.position <= before:

@@ -74,7 +74,7 @@ class Relay:
         self._scheduler.request_flush()
 
     def read_delay_seconds(self) -> float:
-        """The seconds before the next flush can start: what is published until then can be read shortly before it."""
+        """The seconds before the next flush can start: messages can stay unread until shortly before it."""
         return self._scheduler.seconds_until_flush()
 
     # --- for sessions ---
@@ -94,7 +94,7 @@ class Relay:
         self._hub.detach(client)
 
     def writable(self, client: Client) -> None:
-        """A client's socket has taken all that was written; it receives what it missed."""
+        """A client's socket has taken all that was written; it receives the changes that it missed."""
         self._hub.writable(client)
         self._scheduler.request_flush()
 
@@ -116,7 +116,7 @@ class Relay:
     # --- the process ---
 
     def flush_now(self) -> None:
-        """Sends everything that is pending, whatever the pacing: the process is about to stop."""
+        """Sends everything that is pending without pacing, because the process stops."""
         self._scheduler.flush_now()
 
     def expire(self, now_seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""All sessions of this process: who may still come in, who must go."""
+"""All sessions of this process: the limits on their number, stalled clients, revoked tokens, and draining."""
 
 import asyncio
 import ipaddress
@@ -17,7 +17,7 @@ from shared.web.jobs import sleep
 
 STALL_SECONDS: Final = 10.0
 SWEEP_SECONDS: Final = 0.5
-DRAIN_SPREAD_MS: Final = 3000  # over which clients of a draining server come back
+DRAIN_SPREAD_MS: Final = 3000  # over which the clients of a draining server reconnect
 DRAIN_SECONDS: Final = 5.0
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class ConnectionLimits(NamedTuple):
-    """The most sockets at once, of this process, of one subject, and of one address; 0 is no cap."""
+    """The maximum numbers of sockets of this process, of a subject, and of an address; 0 is no limit."""
 
     process: int
     subject: int
@@ -38,7 +38,7 @@ def _too_many(status: int, detail: str, setting: str) -> Problem:
 
 
 class Slot:
-    """One socket's slot under the limits, held from before the upgrade until it is released."""
+    """One socket's slot within the limits, taken before the upgrade and released with the connection."""
 
     __slots__ = ("_sessions", "address", "subject")
 
@@ -53,7 +53,7 @@ class Slot:
 
 
 def counted_as(address: str) -> str:
-    """What an address counts as: over IPv6 its /64, of which one client has every address, and an IPv4 address however it is written."""
+    """The key that an address counts under: the /64 of an IPv6 address, since a client has all of it, and a normalized IPv4 address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -64,7 +64,7 @@ def counted_as(address: str) -> str:
 
 
 class Sessions:
-    """The registry of open sessions and the limits on them."""
+    """The open sessions, and the limits on their number."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
@@ -112,13 +112,13 @@ class Sessions:
         metrics.clients.set(len(self._open))
 
     def end_tokens(self, token_ids: set[str]) -> None:
-        """Closes the sessions whose token or screen, or what that came from, was ended."""
+        """Closes the sessions whose token or screen, or the token that it came from, has been revoked."""
         for session in list(self._open):
             if session.claims.is_ended(token_ids):
                 session.close(CloseCode.TOKEN_ENDED, "token revoked")
 
     async def run(self) -> None:
-        """Every so often: cuts clients that make no progress, ends tokens that are over. One timer for all costs less than one each."""
+        """Periodically aborts clients that make no progress and ends expired tokens. One timer for all costs less than one per session."""
         loop = asyncio.get_running_loop()
         while True:
             await sleep(SWEEP_SECONDS)
@@ -129,12 +129,12 @@ class Sessions:
                     session.on_due(now_seconds)
 
     async def drain(self) -> None:
-        """Tells the last values, says goodbye to everyone and waits until they have left; who does not is cut."""
+        """Sends pending changes, closes all sessions and waits until the clients have left; the others are aborted."""
         log.info("drain.started", sessions=len(self._open))
         self.draining = True
         self.before_drain()
         for position, session in enumerate(list(self._open)):
-            if session in self._open:  # it may have left while others were told
+            if session in self._open:  # it may have left in the meantime
                 session.drain(retry_after_ms=random.randrange(100, DRAIN_SPREAD_MS))
             if position % 256 == 255:
                 await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""One authenticated WebSocket's lifetime after the handshake.
+"""One authenticated WebSocket after its handshake.
 
-A session has no task: it is called when a message arrives, when a timer fires, when the socket fills or empties. The hub is the one that
-writes telemetry; the session writes what concerns this client alone. Nothing here waits.
+A session has no task: it is called when a message arrives, when its token is due, and when the socket fills or drains. The relay writes the
+telemetry; the session writes the events of this client alone. No method waits.
 """
 
 import asyncio
@@ -36,15 +36,15 @@ from shared.contract.problems import CloseCode
 from shared.tokens import Claims, TokenError
 
 MESSAGES_PER_MINUTE: Final = 60
-ERRORS_ALLOWED: Final = 3  # one more refused message within the minute closes
+ERRORS_ALLOWED: Final = 3  # more refused messages within a minute close the session
 EXPIRY_WARNING_SECONDS: Final = 60
-MAX_PENDING_EVENTS: Final = 64  # what may wait for a full socket: a minute's answers, and news of the token
+MAX_PENDING_EVENTS: Final = 64  # that wait for a full socket: a minute's answers, and events of the token
 
 log = structlog.get_logger()
 
 
 class SessionTerms(msgspec.Struct, frozen=True):
-    """What every session of this process is told in `HELLO`."""
+    """The part of `HELLO` that is the same for all sessions of this process."""
 
     instance: str
     heartbeat_seconds: float
@@ -54,7 +54,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """The server's side of one dashboard's socket."""
+    """The server side of one dashboard's socket."""
 
     __slots__ = (
         "_budget_since",
@@ -102,7 +102,7 @@ class Session:
         self.reason = "client gone"
 
     def start(self, connection: Connection, scope: Scope, filter_: FilterMessage, since: int | None, terms: SessionTerms) -> None:
-        """Joins the hub and says hello; the next flush tells the rest."""
+        """Attaches the client to the relay and sends `HELLO`; the next flush sends the rest."""
         self._connection = connection
         self._filter = filter_
         if connection.deflates and self.encoding is Encoding.LINES:
@@ -130,26 +130,26 @@ class Session:
         self._schedule_expiry()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:
-        """Ends the session with a close code, behind whatever its socket has yet to take; one that takes nothing is cut soon after."""
+        """Closes with a code, after everything that was written; a client that does not read it is aborted soon after."""
         self.reason = reason or code.reason
         self._send_pending()
         self._connection.close(code, self.reason)
         self._detach()
 
     def drain(self, retry_after_ms: int) -> None:
-        """Tells the client when to come back, then closes with 1012."""
+        """Sends when the client should reconnect, then closes with 1012."""
         if self.client.audience is None:
-            return  # it was closed before, and has not gone yet
+            return  # it was closed before, and the connection still exists
         if self.encoding.is_pulse:
             self._pending += (ReconnectEvent(timestamp=int(time.time()), retry_after_ms=retry_after_ms),)
         self.close(CloseCode.RESTART)
 
     def abort(self) -> None:
-        """Cuts the connection without a word."""
+        """Aborts the connection without a close frame."""
         self._connection.abort()
 
     def cut_if_stalled(self, now: float, stall_seconds: float) -> None:
-        """Cuts a client that took nothing off its socket for so long. Taking little is enough to stay: conflation bears it."""
+        """Aborts a client whose socket has taken nothing for `stall_seconds`. A slow client stays connected: it receives fewer values."""
         if self.blocked_since is None:
             return
         unsent = self._connection.unsent_bytes()
@@ -157,17 +157,17 @@ class Session:
             self.blocked_since = now
         self._unsent = unsent
         if now - self.blocked_since > stall_seconds:
-            self._cut()
+            self._abort_stalled()
 
-    def _cut(self) -> None:
-        """There is no way to deliver a close frame to a client that reads nothing; logs and metrics have the reason."""
+    def _abort_stalled(self) -> None:
+        """Aborts. A client that reads nothing cannot receive a close frame; logs and metrics have the reason."""
         self.reason = CloseCode.TOO_SLOW.reason
         self._connection.abort()
 
     # --- Receiver ---
 
     def on_text(self, data: bytes) -> None:
-        """A message of the client."""
+        """Handles a message of the client."""
         if not self._within_budget():
             return
         try:
@@ -184,20 +184,20 @@ class Session:
             self._send(PongEvent(timestamp=int(now), time_ms=int(now * 1000)))
 
     def on_binary(self) -> None:
-        """Binary messages have no meaning here; nor has any other of a client that chose no subprotocol."""
+        """Closes: the protocol has no binary messages. A client without a subprotocol may send anything, and it is ignored."""
         if self.encoding.is_pulse:
             self.close(CloseCode.BINARY_FRAME)
 
     def on_crash(self) -> None:
-        """A bug of ours, which has been logged."""
+        """Closes after an internal error, which has been logged."""
         self.close(CloseCode.SERVER_ERROR)
 
     def on_flood(self) -> None:
-        """More frames than anybody needs, of whatever kind."""
+        """Closes: too many frames, of any kind."""
         self.close(CloseCode.TOO_MANY)
 
     def on_pause(self) -> None:
-        """The socket did not take all that was written: the hub skips this client for now."""
+        """The socket has not taken everything that was written: flushes skip this client until it has."""
         self.client.blocked = True
         self.blocked_since = asyncio.get_running_loop().time()
         self._unsent = self._connection.unsent_bytes()
@@ -237,7 +237,7 @@ class Session:
             self._reject("bad_filter", str(error))
 
     def _narrow(self, message: FilterMessage) -> None:
-        """Moves to the asked part of the token's scope. A filter that a renewed token no longer covers is dropped, not obeyed."""
+        """Moves to the part of the token's scope that a filter names. A filter that a renewed token no longer covers is dropped."""
         try:
             scope = self.claims.scope.narrow(message.rooms, message.platforms)
         except ScopeError:
@@ -264,15 +264,15 @@ class Session:
         else:
             self._send(ErrorEvent(timestamp=int(time.time()), code=code, detail=detail))
 
-    # --- the end ---
+    # --- expiry and sending ---
 
     def _schedule_expiry(self) -> None:
-        """Notes when the token is to be spoken of next: ahead of its end where the client understands that, else at its end."""
+        """Sets when to act on the token: ahead of its expiry for clients of `pulse.v1`, which are warned, else at its expiry."""
         ahead = EXPIRY_WARNING_SECONDS if self.encoding.is_pulse else 0
         self.due_at = self.claims.expires_at - ahead
 
     def on_due(self, now_seconds: float) -> None:
-        """The moment noted has come, by the clock that tokens are judged by."""
+        """Warns of the token's expiry, or closes when it has expired."""
         if now_seconds >= self.claims.expires_at:
             self.close(CloseCode.TOKEN_ENDED, "token expired")
         else:
@@ -280,16 +280,16 @@ class Session:
             self.due_at = self.claims.expires_at
 
     def _send(self, event: Event) -> None:
-        """Writes one event to this client, in order; while its socket is full they wait. One that asks on and reads nothing is cut."""
+        """Writes one event to this client, in order. Events wait while its socket is full; a client with too many of them is aborted."""
         if not self.client.blocked:
             self._connection.write(text_frame(encode(event)))
         elif len(self._pending) < MAX_PENDING_EVENTS:
             self._pending += (event,)
         else:
-            self._cut()
+            self._abort_stalled()
 
     def _send_pending(self) -> None:
-        """Writes what waits."""
+        """Writes the pending events."""
         pending, self._pending = self._pending, ()
         if pending:
             self._connection.write(b"".join(text_frame(encode(event)) for event in pending))

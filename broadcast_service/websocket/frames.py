@@ -1,4 +1,4 @@
-"""Ready-made WebSocket frames (RFC 6455 section 5.2), unmasked as a server sends them, compressed or not (RFC 7692 section 7.2.1)."""
+"""Encodes WebSocket frames (RFC 6455 section 5.2), unmasked as a server sends them, compressed or not (RFC 7692 section 7.2.1)."""
 
 import enum
 import struct
@@ -8,14 +8,14 @@ from typing import Final
 
 PING: Final = b"\x89\x00"
 PULSE: Final = "pulse.v1"
-DEFLATE_LEVEL: Final = 1  # numbers between repeated names: higher levels cost more and gain little
+DEFLATE_LEVEL: Final = 1  # events are numbers between repeated names: higher levels cost more and save little
 MIN_DEFLATE_BYTES: Final = 512  # below that a compressor costs more than the bytes it saves
 _TEXT: Final = 0x81
 _DEFLATED_TEXT: Final = 0xC1
 
 
 class Encoding(enum.Enum):
-    """How events are put into frames: the lines of `pulse.v1`, compressed or not, or one event a frame as clients always knew it."""
+    """How events are framed: as lines of `pulse.v1`, compressed or not, or one event per frame for clients without a subprotocol."""
 
     LINES = "lines"
     DEFLATED = "deflated"
@@ -23,7 +23,7 @@ class Encoding(enum.Enum):
 
     @property
     def is_pulse(self) -> bool:
-        """Whether the further events of `pulse.v1` are told."""
+        """Whether the client also receives the other events of `pulse.v1`."""
         return self is not Encoding.SINGLE
 
 
@@ -33,10 +33,10 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def deflated_frame(payload: bytes) -> bytes:
-    """The same, compressed without reference to earlier ones, so that whoever joins can read it."""
+    """The same, compressed without reference to earlier frames, so that all clients of an audience can read it."""
     compressor = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
-    return _frame(_DEFLATED_TEXT, deflated[:-4])  # the empty block at the end is implied
+    return _frame(_DEFLATED_TEXT, deflated[:-4])  # RFC 7692 omits the empty block at the end
 
 
 def _frame(first: int, payload: bytes) -> bytes:

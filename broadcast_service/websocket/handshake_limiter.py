@@ -1,13 +1,13 @@
-"""Who comes in when everyone comes at once: so many per turn of the loop, in order."""
+"""Limits how many WebSocket handshakes run per event-loop iteration, first come, first served."""
 
 import asyncio
 from collections import deque
 
 
 class HandshakeLimiter:
-    """Lets so many through per turn of the loop, in the order in which they came.
+    """Lets `per_iteration` handshakes run per iteration of the loop, in order of arrival.
 
-    When a whole studio reconnects, a loop that took every handshake that is there would tell nobody anything meanwhile.
+    When all dashboards of a studio reconnect together, their handshakes would otherwise block every flush until the last one is done.
     """
 
     def __init__(self, per_iteration: int) -> None:
@@ -17,7 +17,7 @@ class HandshakeLimiter:
         self._scheduled = False
 
     async def wait_turn(self) -> None:
-        """Waits for one's turn; at once where there is no crowd."""
+        """Waits until the caller may proceed; returns without waiting below the limit."""
         loop = asyncio.get_running_loop()
         if not self._scheduled:
             self._scheduled = True

@@ -1,4 +1,4 @@
-"""What a client sends on an open socket, read by the library's parser: frames in, whole messages and due answers out. No I/O."""
+"""Reads what a client sends on an open socket with the library's parser: from bytes to complete messages and control frames. No I/O."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,14 +8,14 @@ from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-FRAMES_PER_MINUTE: Final = 600  # of whatever kind: pings and empty fragments cost as much as messages
-STRIDE_BYTES: Final = 4096  # parsed at a stretch; a read may bring tens of thousands of frames
+FRAMES_PER_MINUTE: Final = 600  # of any kind: pings and empty fragments cost as much as messages
+STRIDE_BYTES: Final = 4096  # parsed at a time; one read can contain tens of thousands of frames
 
 
 class MessageReader:
-    """The reading half of one socket. The library sees to masks, lengths, order, UTF-8 of close reasons and the size of a message.
+    """The receiving side of one socket. The library checks masks, lengths, order, UTF-8 of close reasons and the size of a message.
 
-    `flooded`: more frames came within a minute than anybody needs.
+    `flooded`: the client has sent more frames within a minute than the limit.
     """
 
     __slots__ = ("_counted_since", "_frames", "_is_text", "_parts", "_protocol", "flooded")
@@ -31,11 +31,11 @@ class MessageReader:
 
     @property
     def ended(self) -> bool:
-        """Whether the client has closed, or broken the protocol."""
+        """Whether the client has closed the connection or violated the protocol."""
         return self._protocol.close_rcvd is not None or self._protocol.parser_exc is not None
 
     def messages(self, data: bytes, now: float) -> Iterator[bytes | None]:
-        """The messages that are whole with this data, None for a binary one; what follows a flood or the end is not looked at."""
+        """The messages that this data completes, None for a binary one. Data after a flood or after the end is ignored."""
         if now - self._counted_since > 60:
             self._counted_since, self._frames = now, 0
         for start in range(0, len(data), STRIDE_BYTES):
@@ -50,7 +50,7 @@ class MessageReader:
                 yield from self._completed(frame)
 
     def _completed(self, frame: Frame) -> Iterator[bytes | None]:
-        """The message that ends with this frame, if one does."""
+        """The message that this frame completes, if it does."""
         if frame.opcode in CTRL_OPCODES:
             return
         if frame.opcode is not Opcode.CONT:
@@ -62,5 +62,5 @@ class MessageReader:
             yield b"".join(parts) if self._is_text else None
 
     def answers(self) -> bytes:
-        """The pongs or the close frame that are due."""
+        """The pongs or the close frame to send."""
         return b"".join(self._protocol.data_to_send())

@@ -1,6 +1,6 @@
-"""Whether a request is a WebSocket upgrade (RFC 6455 section 4.2.1), and the answer that makes it one. Pure.
+"""Validates a WebSocket upgrade request (RFC 6455 section 4.2.1) and makes the response that accepts it. Pure.
 
-uvicorn's HTTP parser has read the request by then, so nothing is parsed a second time. Who may connect is not decided here.
+uvicorn's HTTP parser has parsed the request before, so nothing is parsed a second time. Authorization is decided elsewhere.
 """
 
 import base64
@@ -19,7 +19,7 @@ from shared.contract.problems import Problem
 
 MAX_LINE_BYTES: Final = 8192
 MAX_HEADERS: Final = 128
-# Without context takeover a compressed payload means the same to everyone, so it can be made once for a whole audience.
+# Without context takeover a compressed payload decodes to the same for all clients, so it is made once per audience.
 DEFLATE: Final = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -29,7 +29,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Upgrade(NamedTuple):
-    """A well-formed upgrade: the answer's key, the protocols and the compression that the client offers."""
+    """A valid upgrade request: the key of the response, and the subprotocols and the compression that the client offers."""
 
     accept: bytes
     subprotocols: list[str]
@@ -38,11 +38,11 @@ class Upgrade(NamedTuple):
 
     @property
     def deflates(self) -> bool:
-        """Whether the client reads payloads that were compressed for everyone, which need the largest window."""
+        """Whether the client can read payloads that are compressed once for an audience, which needs the largest window."""
         return self.extension is not None and self.extension.local_max_window_bits == zlib.MAX_WBITS
 
     def response(self, subprotocol: str | None) -> bytes:
-        """The 101 that accepts it."""
+        """The 101 response that accepts it."""
         lines = [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ", self.accept]
         if subprotocol is not None:
             lines += [b"\r\nSec-WebSocket-Protocol: ", subprotocol.encode()]
@@ -53,7 +53,7 @@ class Upgrade(NamedTuple):
 
 
 def read_upgrade(method: str, url: bytes, headers: Headers, *, compression: bool) -> Upgrade:
-    """The upgrade that a request asks for; raises a Problem."""
+    """Validates the upgrade request; raises a Problem."""
     if method != "GET":
         raise Problem(405, "a WebSocket is opened with GET", headers={"Allow": "GET"})
     if len(url) > MAX_LINE_BYTES:
@@ -89,7 +89,7 @@ def _subprotocols(headers: Headers) -> list[str]:
 
 
 def _compression(headers: Headers) -> tuple[PerMessageDeflate | None, bytes]:
-    """The first offer of permessage-deflate that can be met, and the header that says so."""
+    """The first acceptable offer of permessage-deflate, and the header that accepts it."""
     for value in (value for name, value in headers if name == b"sec-websocket-extensions"):
         try:
             offers = parse_extension(value.decode("latin-1"))

@@ -1,15 +1,15 @@
-"""The uvicorn protocols that let a session have the bare transport.
+"""The uvicorn protocols that give a session direct access to its transport.
 
 Authentication, routing and the handshake are ordinary ASGI. After `accept` the application takes the connection over through the scope
-extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and ready-made
-frames are written to the transport without a message, a task or a copy per client. A socket that is accepted must be taken over: this
-protocol has no other use for one.
+extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and encoded frames
+are written to the transport without a message, a task or a copy per client. An accepted socket must be taken over; this protocol does not
+support any other use.
 
-An idle connection is what there are most of. What it needs no more after its handshake is let go, and the library's parser of frames
-is made when the first one arrives that is not the empty answer to our heartbeat.
+Most connections are idle, so state that only the handshake needs is released after it, and the library's frame parser is created when the
+first frame arrives that is not the empty pong of a heartbeat.
 
-A connection that must end is given a moment to take its close frame and is then aborted: `transport.close()` alone would wait for ever for
-a reader that never reads.
+A connection that is closed has a short time to read its close frame and is then aborted: `transport.close()` alone would wait forever for a
+client that does not read.
 """
 
 import asyncio
@@ -35,28 +35,28 @@ EXTENSION: Final = "studio_pulse.takeover"
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
 SEND_BUFFER_BYTES: Final = 64 * 1024
 MAX_EARLY_BYTES: Final = 16 * 1024  # frames that a client may send before it was accepted
-EMPTY_PONG: Final = b"\x8a\x80"  # then the mask of nothing
+EMPTY_PONG: Final = b"\x8a\x80"  # followed by four bytes of mask
 
 log = structlog.get_logger()
 
 
 class Receiver(Protocol):
-    """Who hears of a connection that was taken over."""
+    """Receives the events of a connection that was taken over."""
 
     def on_text(self, data: bytes) -> None:
-        """A whole text message arrived."""
+        """A complete text message was received."""
 
     def on_binary(self) -> None:
-        """A binary message arrived."""
+        """A binary message was received."""
 
     def on_flood(self) -> None:
-        """More frames arrived than anybody needs."""
+        """More frames were received than the limit."""
 
     def on_crash(self) -> None:
-        """What it did with a message failed."""
+        """Handling a message raised an exception."""
 
     def on_pause(self) -> None:
-        """The socket did not take all that was written."""
+        """The socket has not taken everything that was written."""
 
     def on_resume(self) -> None:
         """The socket has taken everything."""
@@ -66,7 +66,7 @@ class Receiver(Protocol):
 
 
 class Connection:
-    """The writing end of a connection that was taken over."""
+    """The sending side of a connection that was taken over."""
 
     __slots__ = ("_protocol", "deflates", "write")
 
@@ -76,20 +76,20 @@ class Connection:
         self.write: Callable[[bytes], None] = transport.write
 
     def unsent_bytes(self) -> int:
-        """What was written and the socket has not taken."""
+        """The bytes that were written and that the socket has not taken."""
         return self._protocol.transport.get_write_buffer_size()
 
     def abort(self) -> None:
-        """Ends the connection now."""
+        """Ends the connection immediately, without a close frame."""
         self._protocol.transport.abort()
 
     def close(self, code: int, reason: str) -> None:
-        """Sends a close frame and ends the connection, with or without the client's help."""
+        """Sends a close frame and ends the connection, whether or not the client answers it."""
         self._protocol.close_with(code, reason)
 
 
 class PulseHttpProtocol(HttpProtocol):
-    """uvicorn's HTTP protocol; it hands an upgrade on as it was parsed instead of writing it out to be parsed again."""
+    """uvicorn's HTTP protocol; it passes an upgrade on as parsed, instead of serializing it to be parsed again."""
 
     def __init__(self, *arguments: Any, handshakes: HandshakeLimiter, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -100,7 +100,7 @@ class PulseHttpProtocol(HttpProtocol):
         self.connections.discard(self)
         socket_protocol = PulseProtocol(self.config, self.server_state, self.transport, self._handshakes)
         self.transport.set_protocol(socket_protocol)
-        self.parser = None  # type: ignore[assignment]  # parser and protocol hold each other; nobody else holds them now
+        self.parser = None  # type: ignore[assignment]  # breaks the reference cycle of parser and protocol
         socket_protocol.open(self.scope, self.url)
 
 
@@ -122,7 +122,7 @@ class PulseProtocol(asyncio.Protocol):
         self._close_timer: asyncio.TimerHandle | None = None
 
     def open(self, scope: Any, url: bytes) -> None:
-        """Runs the application for a parsed request, unless it is no proper upgrade."""
+        """Runs the application for a parsed request, if it is a valid upgrade."""
         self._state.connections.add(self)  # type: ignore[arg-type]
         try:
             self._upgrade = read_upgrade(scope["method"], url, scope["headers"], compression=bool(self.config.ws_per_message_deflate))
@@ -147,10 +147,10 @@ class PulseProtocol(asyncio.Protocol):
         task.add_done_callback(self._state.tasks.discard)
 
     async def _run(self, scope: MutableMapping[str, Any]) -> None:
-        """Runs the application for the handshake; a connection that was taken over outlives it."""
+        """Runs the application for the handshake; a connection that was taken over stays open after it."""
         await self._handshakes.wait_turn()
         if self.transport.is_closing():
-            return  # left while it waited
+            return  # the client left while it waited
         try:
             await self.config.loaded_app(scope, self._receive, self._send)
         except Exception:
@@ -160,13 +160,13 @@ class PulseProtocol(asyncio.Protocol):
             self.transport.close()
 
     async def _receive(self) -> dict[str, Any]:
-        """ASGI `receive`, of use only before `accept`."""
+        """ASGI `receive`, used only before `accept`."""
         if self.transport.is_closing():
             return {"type": "websocket.disconnect", "code": 1006}
         return {"type": "websocket.connect"}
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
-        """ASGI `send`: the answer to the upgrade."""
+        """ASGI `send`: the response to the upgrade."""
         kind = message["type"]
         if kind == "websocket.accept":
             assert self._upgrade is not None
@@ -179,7 +179,7 @@ class PulseProtocol(asyncio.Protocol):
             self._refuse(Problem(403, "there is no WebSocket endpoint on this path"))
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers with a problem and ends the connection."""
+        """Sends a problem and ends the connection."""
         if self._receiver is None and not self.transport.is_closing():
             body = encode(problem.as_dict())
             headers = problem.headers | {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
@@ -187,25 +187,25 @@ class PulseProtocol(asyncio.Protocol):
         self.transport.close()
 
     def take_over(self, receiver: Receiver) -> Connection:
-        """From now on `receiver` hears what arrives, and only the returned connection writes."""
+        """Directs the connection's events to `receiver`; from then on only the returned connection writes."""
         self._receiver = receiver
         assert self._upgrade is not None
-        # With no allowance `pause_writing` means exactly: the socket did not take it all.
+        # With a high-water mark of 0 `pause_writing` is called exactly when the socket has not taken everything.
         self.transport.set_write_buffer_limits(high=0)
-        # The kernel would else hold megabytes for a slow reader: minutes of values that were long superseded, told as if they were new.
+        # The kernel would otherwise buffer megabytes for a slow reader: minutes of superseded values, received as if they were new.
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         connection = Connection(self, self.transport, deflates=self._upgrade.deflates)
         if self._upgrade.extension is None:
             self._upgrade = None
         if self._early:
-            asyncio.get_running_loop().call_soon(self.data_received, b"")  # when the session has started
+            asyncio.get_running_loop().call_soon(self.data_received, b"")  # after the session has started
             self.transport.resume_reading()
         return connection
 
     # --- frames ---
 
     def data_received(self, data: bytes) -> None:
-        """What arrived. Most of it is the six bytes that answer a heartbeat."""
+        """Handles received bytes. Most often they are the six bytes of the pong to a heartbeat."""
         if self._receiver is None:
             self._early += data
             if len(self._early) > MAX_EARLY_BYTES:
@@ -237,7 +237,7 @@ class PulseProtocol(asyncio.Protocol):
             self._receiver.on_crash()
 
     def _answer(self, reader: MessageReader) -> None:
-        """Pongs, which the bound on frames bounds too; and the end, if it is one."""
+        """Sends pongs, which the limit on frames bounds as well, and ends the connection after a close frame."""
         answers = reader.answers()
         if answers and not self._closing:
             self.transport.write(answers)
@@ -250,7 +250,7 @@ class PulseProtocol(asyncio.Protocol):
         return self._close_timer is not None or self.transport.is_closing()
 
     def close_with(self, code: int, reason: str) -> None:
-        """Our close frame; the client may answer it until the connection is aborted."""
+        """Sends a close frame; the client can answer it until the connection is aborted."""
         if not self._closing:
             self.transport.write(close_frame(code, reason))
             self._abort_later()
@@ -260,12 +260,12 @@ class PulseProtocol(asyncio.Protocol):
             self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """The socket did not take all that was written."""
+        """The socket has not taken everything that was written."""
         if self._receiver is not None:
             self._receiver.on_pause()
 
     def resume_writing(self) -> None:
-        """The socket has taken everything. After a close frame nothing may follow."""
+        """The socket has taken everything. Nothing may follow a close frame."""
         if self._receiver is not None and not self._closing:
             self._receiver.on_resume()
 
@@ -279,7 +279,7 @@ class PulseProtocol(asyncio.Protocol):
             receiver.on_lost()
 
     def shutdown(self) -> None:
-        """The server stops; sessions have been drained before, what is left now gets no more time."""
+        """The server stops. Sessions were drained before; the remaining connections are closed."""
         if self._receiver is None:
             self._refuse(Problem(503, "the server is shutting down", retry_after_seconds=1))
         else:
@@ -287,6 +287,6 @@ class PulseProtocol(asyncio.Protocol):
 
 
 def _head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head of an HTTP response that ends its connection."""
+    """The head of an HTTP response with `Connection: close`."""
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), *(b": ".join(header) for header in headers)]
     return b"\r\n".join((*lines, b"connection: close", b"", b""))
