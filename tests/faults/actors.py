@@ -1,4 +1,4 @@
-"""Producers and dashboards that behave as the protocol asks, and tell the checker all they do and see."""
+"""Producers and dashboards that behave as the protocol asks, and report to the checker all they do and see."""
 
 import asyncio
 import contextlib
@@ -169,6 +169,6 @@ class Dashboard:
                 self._since = event["version"]
             yield event
 
-    def heard(self, kind: str, since: float = 0.0, **fields: Any) -> bool:
+    def received(self, kind: str, since: float = 0.0, **fields: Any) -> bool:
         """Whether an event of this kind with these fields came after a moment."""
         return any(at >= since and event["event_type"] == kind and fields.items() <= event.items() for at, event in self.events)

@@ -1,6 +1,6 @@
 """The faults that the suite must contain, by number, and the table of what was seen of each in a run.
 
-A test notes what it did and saw under the fault's number, and test-results/faults.md is the table of all that. `python -m
+A test records its actions and observations under the fault's number, and test-results/faults.md is the table of all that. `python -m
 tests.faults.catalogue` puts it into docs/reliability.md, and with it the samples of the last soak.
 """
 
@@ -14,10 +14,10 @@ NOTES: Final = ROOT / "test-results" / "faults.tsv"
 TABLE: Final = NOTES.with_suffix(".md")
 SAMPLES: Final = NOTES.with_name("soak.tsv")
 SAMPLES_SHOWN: Final = 8
-HEAD: Final = "| # | what was done | what producers and dashboards saw | healed after (s) |\n|---|---|---|---|\n"
+HEAD: Final = "| # | fault | producers and dashboards observed | healed after (s) |\n|---|---|---|---|\n"
 
 
-def note(number: int, done: str, seen: str, healed_seconds: float | None) -> None:
+def record(number: int, done: str, seen: str, healed_seconds: float | None) -> None:
     """Writes a row; one of an earlier run about the same is replaced."""
     assert number in FAULTS
     NOTES.parent.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def _key(line: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Writes what was measured last into the page, between its markers."""
+    """Writes the latest measurements into the page, between its markers."""
     text = PAGE.read_text()
     for name, table in (("run", TABLE.read_text() if TABLE.exists() else ""), ("soak", _samples())):
         start = text.index(f"<!-- {name} -->\n") + len(f"<!-- {name} -->\n")

@@ -1,6 +1,6 @@
 """The promise of docs/decisions.md as a judgement over a record: every POST's answer, and every event each dashboard saw.
 
-Pure: times are arguments. The checker believes nothing that the services say about themselves. It holds against them what they answered to
+Pure: times are arguments. The checker believes nothing that the services report about themselves. It compares their answers to
 producers: an accepted reading is to be shown by every connected dashboard, or the dashboard is to know that it is behind.
 """
 
@@ -54,7 +54,7 @@ class View:
         return self.rooms is None or key[0] in self.rooms
 
     def excused(self, start: float, end: float) -> bool:
-        """Whether at some time in between it was disconnected, or had been told that its values may be old."""
+        """Whether at some time in between it was disconnected, or had received notice that its values may be old."""
         before = [excused for at, excused in self.excuses if at <= start]
         return before[-1] or any(excused for at, excused in self.excuses if start < at <= end)
 
@@ -123,7 +123,7 @@ class Checker:
     def _value(self, view: View, event: dict[str, Any], at: float) -> None:
         key, version = (event["room_id"], event["data"]["platform"]), event["version"]
         if version < view.on_this_connection.get(key, 0):
-            self.broken.append(f"{view.name} was told version {version} of {key} after {view.on_this_connection[key]}")
+            self.broken.append(f"{view.name} received version {version} of {key} after {view.on_this_connection[key]}")
         view.on_this_connection[key] = max(version, view.on_this_connection.get(key, 0))
         view.received.add(key)
         steps = view.shown[key]
@@ -132,7 +132,7 @@ class Checker:
             return  # repeated after a resume, which the protocol allows
         tokens = event["data"].get("tokens")
         if not view.sees(key):
-            self.broken.append(f"{view.name} was told of {key}, which it may not see")
+            self.broken.append(f"{view.name} received {key}, which it may not see")
         if tokens is not None:
             self._check_value(view, key, version, tokens, event["data"]["timestamp"])
         steps.append(Shown(at, version, tokens))
@@ -143,14 +143,14 @@ class Checker:
             if tokens < before.tokens:
                 self.broken.append(f"{view.name} went from {before.tokens} back to {tokens} for {key}")
             if tokens == before.tokens and version != before.version and before.at > self._lost_at:
-                self.broken.append(f"{view.name} was told {tokens} for {key} under versions {before.version} and {version}")
+                self.broken.append(f"{view.name} received {tokens} for {key} under versions {before.version} and {version}")
         if key in self._sent and (tokens, timestamp) not in self._sent[key]:
-            self.broken.append(f"{view.name} was told {tokens} for {key}, which nobody posted")
+            self.broken.append(f"{view.name} received {tokens} for {key}, which no producer posted")
 
     # --- the judgement ---
 
     def last_stored(self, key: Key) -> int:
-        """The last value that a producer was told is stored and that no fault may have lost since, -1 for none."""
+        """The last value acknowledged to a producer as stored, that no fault may have lost since, -1 for none."""
         return max((post.tokens for post in self.posts[key] if post.stored and post.at > self._lost_at), default=-1)
 
     def behind(self) -> list[str]:
@@ -164,7 +164,7 @@ class Checker:
         ]
 
     def violations(self, *, now: float = math.inf) -> list[str]:
-        """Where the promise was broken, whatever the state is now; with `now`, readings whose time is not up are not judged yet."""
+        """Where the promise was broken, independent of the present state; with `now`, readings whose time is not up are not judged yet."""
         return self.broken + [text for view in self.views.values() for text in self._stale(view, now)]
 
     def _stale(self, view: View, now: float) -> Iterator[str]:
@@ -189,6 +189,6 @@ class Checker:
             if post.stored and first < len(steps):
                 yield max(0.0, steps[first].at - post.at)
 
-    def told(self, name: str, start: float, within_seconds: float) -> bool:
+    def was_notified(self, name: str, start: float, within_seconds: float) -> bool:
         """Whether a dashboard knew soon after a moment that its values may be old."""
         return self.views[name].excused(start, start + within_seconds)

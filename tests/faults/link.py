@@ -16,7 +16,7 @@ THIN_CHUNK: Final = 2048
 
 
 class Link:
-    """Passes bytes between whoever connects and a port behind it, until it is told not to."""
+    """Passes bytes between clients and a port behind it, until it is stopped."""
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
@@ -64,7 +64,7 @@ class Link:
     # --- what a story does ---
 
     def drop(self) -> None:
-        """From now on nothing passes, and nobody is told: a cable pulled somewhere in between."""
+        """From now on nothing passes and no side is notified, as with an unplugged cable."""
         self._loop.call_soon_threadsafe(self._passing.clear)
 
     def reset(self) -> None:
@@ -98,7 +98,7 @@ class Link:
         self._call(self._passing.set)
 
     def lead_to(self, port: int) -> None:
-        """From now on the link leads elsewhere, as an address does that moves with its primary; what was connected is reset."""
+        """From now on the link leads elsewhere, as an address does that moves with its primary; open connections are reset."""
         self._call(lambda: setattr(self, "_target", port))
         self._call(self._abort)
 
@@ -126,7 +126,7 @@ class Link:
                 self._writers.add(far_writer)
                 await asyncio.gather(self._pass(reader, far_writer, "request"), self._pass(far_reader, writer, "reply"))
         except OSError:
-            pass  # nobody listens behind the link
+            pass  # no server listens behind the link
         finally:
             self._writers -= ends
             for end in ends:
@@ -144,7 +144,7 @@ class Link:
                 if direction in self._halving:
                     writer.write(data[: len(data) // 2])
                     await writer.drain()
-                    await asyncio.sleep(0.01)  # what was written is read before the reset discards it
+                    await asyncio.sleep(0.01)  # the peer reads the written bytes before the reset discards them
                     break
                 writer.write(data)
                 await writer.drain()

@@ -1,7 +1,7 @@
 """Random faults: the table of all of them, and rounds that are drawn from a seed.
 
 A fault is a context manager that breaks something on entry and heals it on exit. The table says of each what the promise of
-docs/reliability.md allows while it lasts. What is drawn depends on seed, topology and number of the round alone, so a shorter run is the
+docs/reliability.md allows while it lasts. The draw depends on seed, topology and number of the round alone, so a shorter run is the
 beginning of a longer one.
 """
 
@@ -48,7 +48,7 @@ Break = Callable[[World, Dice], AbstractAsyncContextManager[None]]
 class Fault:
     """One way to break things.
 
-    `where`: the topologies that have what it breaks. `place`: what it breaks; two faults of a round have different places. `known`: the
+    `where`: the topologies that contain it. `place`: the broken part; two faults of a round have different places. `known`: the
     topologies in which a long one must become known within five seconds, to every dashboard if it `degrades`, and by the readiness of the
     services that are `unready`. `loses`: the topologies in which accepted values may be lost. `silent`: whether a POST may be unanswered.
     """
@@ -183,7 +183,7 @@ async def subscribing_forbidden(world: World, dice: Dice) -> AsyncIterator[None]
 
 @_breaks
 async def out_of_memory(world: World, dice: Dice) -> AsyncIterator[None]:
-    """Redis refuses whatever needs memory."""
+    """Redis refuses all commands that need memory."""
     await _on_all(world.redis.nodes, lambda admin: admin.config_set("maxmemory", "1"))
     yield
     await _on_all(world.redis.nodes, lambda admin: admin.config_set("maxmemory", "0"))
@@ -223,7 +223,7 @@ async def sentinel_fails_over(world: World, dice: Dice) -> AsyncIterator[None]:
     assert world.redis.sentinels
     before = world.redis.primaries()
     sentinel = dice.choice(world.redis.sentinels.sentinels)
-    await asyncio.to_thread(wait_for_redis, lambda: sentinel.admin.sentinel_failover(Sentinels.NAME), "Sentinel obeys")
+    await asyncio.to_thread(wait_for_redis, lambda: sentinel.admin.sentinel_failover(Sentinels.NAME), "Sentinel starts the failover")
     yield
     await asyncio.to_thread(wait_for_redis, lambda: world.redis.primaries() not in ([], before), "the roles have changed", seconds=30)
 

@@ -1,8 +1,8 @@
 """Plays the random rounds of one topology, with producers and dashboards at work, and holds the promise against all of them.
 
 Beside what every scene checks: each reading is published once and versions only grow; feeds that do not post again stay shown; a new
-dashboard gets everything; every server's list, the history and the stored values hold what was accepted; every key expires; services are
-ready again.
+dashboard gets everything; every server's list, the history and the stored values hold all accepted
+readings; every key expires; services are ready again.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tools.processes import Service
 from tools.redis_server import RedisServer
 
 HEAL_SECONDS: Final = 25.0
-LONGEST_ROUND_SECONDS: Final = 90.0
+MAX_ROUND_SECONDS: Final = 90.0
 KNOWN_SECONDS: Final = 5.0
 SCOPE: Final = frozenset(ROOMS[:3])
 
@@ -41,7 +41,7 @@ class Tap:
         self.published: list[tuple[float, str, StoredReading]] = []
 
     async def run(self) -> None:
-        """Reads until cancelled; what is published meanwhile is missed."""
+        """Reads until cancelled; it misses messages published meanwhile."""
         while True:
             with contextlib.suppress(redis.RedisError, OSError):
                 async with redis.Redis(port=self._node.port, protocol=2, retry=Retry(NoBackoff(), 0)) as client, client.pubsub() as pubsub:
@@ -97,7 +97,7 @@ class Rounds:
                     await self.scene.dashboard(name, urls=[url])
                 for number in rounds:
                     self.current = str(number)
-                    async with asyncio.timeout(LONGEST_ROUND_SECONDS):
+                    async with asyncio.timeout(MAX_ROUND_SECONDS):
                         await self._round(number)
                 self.current += " (the last one), at the end"
                 await self.scene.settled()
@@ -213,7 +213,7 @@ class Rounds:
             points = {int(point["t"]): point["tokens"] for point in (await self._get(url))["points"]}
             posts = self.scene.checker.posts[room, PLATFORM]
             sent = {(post.timestamp, post.tokens) for post in posts}
-            assert set(points.items()) <= sent, f"history of {room} holds what nobody posted"
+            assert set(points.items()) <= sent, f"history of {room} holds readings that no producer posted"
             accepted = sorted((post.timestamp, post.tokens) for post in posts if post.stored and post.timestamp >= since)
             for second, group in itertools.groupby(accepted, key=lambda post: post[0]):
                 last = max(tokens for _, tokens in group)

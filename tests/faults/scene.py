@@ -43,7 +43,7 @@ class Wiretap:
         self.published: list[StoredReading] = []
 
     async def run(self) -> None:
-        """Reads until cancelled; what is published while Redis is away is published to nobody."""
+        """Reads until cancelled; messages published while Redis is away reach no subscriber."""
         async with self._client, self._pubsub:
             await self._pubsub.subscribe(keys.events_channel(0))
             async for message in self._pubsub.listen():
@@ -112,7 +112,7 @@ class Scene:
         dashboard = Dashboard(self.checker, name, urls or [service.url for service in self.broadcasts], token, rooms)
         self.dashboards.append(dashboard)
         self.start(dashboard)
-        await self.until(lambda: dashboard.heard("SYNC", snapshot=True), f"{name} has a snapshot")
+        await self.until(lambda: dashboard.received("SYNC", snapshot=True), f"{name} has a snapshot")
         if wait:
             await self.until(lambda: self._shows_all(dashboard), f"{name} shows every room")
         return dashboard
@@ -130,15 +130,15 @@ class Scene:
             self.dashboards.remove(actor)
 
     async def leave_all(self) -> None:
-        """Stops everyone."""
+        """Stops all actors."""
         for actor in list(self._tasks):
             await self.leave(actor)
 
     async def tap(self) -> Wiretap:
-        """Reads along on the events channel from now on; the end of the scene checks what was heard."""
+        """Reads along on the events channel from now on; the end of the scene checks the received messages."""
         self.wiretap = Wiretap(self.redis)
         self.start(self.wiretap)
-        await self.until(lambda: self.wiretap and self.wiretap.published, "the wiretap hears something")
+        await self.until(lambda: self.wiretap and self.wiretap.published, "the wiretap receives a message")
         return self.wiretap
 
     # --- waiting ---
@@ -162,7 +162,7 @@ class Scene:
     async def all_know_of_it(self, since: float, *, within: float = 5.0) -> float:
         """Waits until every dashboard knows that its values may be old."""
         return await self.until(
-            lambda: all(self.checker.told(dashboard.name, since, within) for dashboard in self.dashboards),
+            lambda: all(self.checker.was_notified(dashboard.name, since, within) for dashboard in self.dashboards),
             "every dashboard knows that it is behind",
             within=within,
         )
@@ -193,7 +193,7 @@ class Scene:
         await self.until(lambda: not self.checker.behind(), "all show the last values", within=within)
 
     def is_stored_as_published(self) -> bool:
-        """Whether Redis holds, of every room, what was published last."""
+        """Whether Redis holds the last published value of every room."""
         assert self.wiretap is not None
         published = {keys.latest(0, reading.room_id, reading.platform): reading.version for reading in self.wiretap.published}
         values: list[Any] = self.redis.admin.mget(list(published))
@@ -227,7 +227,7 @@ class Scene:
 
     @property
     def connections(self) -> set[int]:
-        """How many sockets each dashboard has opened; 1 alone where nobody had to come back."""
+        """How many sockets each dashboard has opened; 1 for each that never had to reconnect."""
         return {dashboard.connections for dashboard in self.dashboards}
 
 
@@ -257,7 +257,7 @@ async def acting(scene: Scene, dashboards: int, rooms: frozenset[str] | None) ->
         yield scene
         await scene.settled()
         if scene.wiretap is not None:
-            await scene.until(scene.is_stored_as_published, "what is stored is what was published last")
+            await scene.until(scene.is_stored_as_published, "the stored values equal the last published ones")
     finally:
         await scene.leave_all()
     broken = scene.checker.violations()

@@ -27,20 +27,20 @@ def faithful() -> Tamper:
 
 
 def dropping(room_id: str) -> Tamper:
-    """Tells of a room once and never again."""
-    told: list[bool] = []
+    """Delivers the first event of a room and drops all later ones."""
+    sent: list[bool] = []
 
     def tamper(event: Event) -> list[Event]:
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
-        told.append(True)
-        return [event] if len(told) == 1 else []
+        sent.append(True)
+        return [event] if len(sent) == 1 else []
 
     return tamper
 
 
 def reordering(room_id: str) -> Tamper:
-    """Holds back every third value of a room until the next one has been told."""
+    """Holds back every third value of a room until the next one has been delivered."""
     held: list[Event] = []
     count = 0
 
@@ -59,20 +59,20 @@ def reordering(room_id: str) -> Tamper:
 
 
 def repeating(room_id: str) -> Tamper:
-    """Tells a value of a room once more when three newer ones have been told."""
-    told: deque[Event] = deque(maxlen=4)
+    """Delivers a value of a room again after three newer ones."""
+    sent: deque[Event] = deque(maxlen=4)
 
     def tamper(event: Event) -> list[Event]:
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
-        told.append(event)
-        return [event] if len(told) < 4 else [event, told[0]]
+        sent.append(event)
+        return [event] if len(sent) < 4 else [event, sent[0]]
 
     return tamper
 
 
 def inventing(room_id: str) -> Tamper:
-    """Tells a balance that nobody posted, a little below the true one."""
+    """Delivers a balance that no producer posted, a little below the true one."""
 
     def tamper(event: Event) -> list[Event]:
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
@@ -83,7 +83,7 @@ def inventing(room_id: str) -> Tamper:
 
 
 def silent() -> Tamper:
-    """Does not tell that the values may be old."""
+    """Drops the notice that values may be old."""
     return lambda event: [] if event == {**event, "event_type": "UPSTREAM", "status": "degraded"} else [event]
 
 
@@ -111,5 +111,5 @@ class Relay:
         with contextlib.suppress(WebSocketException, OSError):
             async with connect(self._target + dashboard.request.path, subprotocols=protocols, compression=None, proxy=None) as service:
                 async for frame in service:
-                    events = [told for line in str(frame).splitlines() for told in tamper(json.loads(line))]
+                    events = [sent for line in str(frame).splitlines() for sent in tamper(json.loads(line))]
                     await dashboard.send("\n".join(map(json.dumps, events)))

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.faults import tampering
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.checker import FRESH_SECONDS
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.tampering import Relay, Tamper
@@ -29,9 +29,9 @@ RELAYS: Final[dict[str, Callable[[], Tamper]]] = {
 }
 REASONS: Final = {
     "dropping": "did not show",
-    "reordering": "was told version",
-    "repeating": "was told version",
-    "inventing": "nobody posted",
+    "reordering": "received version",
+    "repeating": "received version",
+    "inventing": "no producer posted",
     "leaking": "may not see",
     "silent": "did not show",
 }
@@ -63,4 +63,4 @@ def test_every_broken_relay_is_caught_and_a_faithful_one_is_not(tmp_path: pathli
     for name, reason in REASONS.items():
         assert any(text.startswith(f"{name} ") and reason in text for text in said), (name, said)
     assert {text.split()[0] for text in said} == REASONS.keys()
-    note(32, "Relays that drop, reorder, repeat, invent, leak, keep silent", "each is caught; a faithful one is not", None)
+    record(32, "Relays that drop, reorder, repeat, invent, leak, keep silent", "each is caught; a faithful one is not", None)

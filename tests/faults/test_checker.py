@@ -36,9 +36,9 @@ class Relay:
         self.checker.posting(reading(tokens))
         self.checker.posted(reading(tokens), stored=True, at=self.now)
 
-    def tell(self, *events: dict[str, Any]) -> None:
-        for told in events:
-            self.checker.saw("wall", told, self.now)
+    def send(self, *events: dict[str, Any]) -> None:
+        for sent in events:
+            self.checker.saw("wall", sent, self.now)
 
 
 @pytest.fixture
@@ -47,35 +47,35 @@ def relay() -> Relay:
 
 
 def test_a_faithful_relay_breaks_nothing(relay: Relay) -> None:
-    """Every value told in order is no violation, and nobody is behind."""
+    """Delivering every value in order is no violation, and no dashboard is behind."""
     for tokens in range(1, 9):
         relay.post(tokens)
-        relay.tell(event(tokens))
+        relay.send(event(tokens))
     assert relay.checker.violations() == []
     assert relay.checker.behind() == []
 
 
 def test_skipped_values_are_allowed(relay: Relay) -> None:
-    """A dashboard that is told every third value keeps the promise."""
+    """A dashboard that receives every third value keeps the promise."""
     for tokens in range(1, 10):
         relay.post(tokens)
         if tokens % 3 == 0:
-            relay.tell(event(tokens))
+            relay.send(event(tokens))
     assert relay.checker.violations() == []
     assert relay.checker.behind() == []
 
 
 def test_a_relay_that_drops_the_last_value_is_caught(relay: Relay) -> None:
-    """The dashboard is behind, and since it was not told so, the promise is broken."""
+    """The dashboard is behind without notice, so the promise is broken."""
     relay.post(1)
-    relay.tell(event(1))
+    relay.send(event(1))
     relay.post(2)
     assert len(relay.checker.behind()) == 1
     assert len(relay.checker.violations()) == 1
 
 
 def test_an_outage_that_is_admitted_is_no_violation(relay: Relay) -> None:
-    """Being behind is allowed to a dashboard that was told `degraded` in time."""
+    """A dashboard may be behind if it received `degraded` in time."""
     relay.post(1)
     relay.now += FRESH_SECONDS - 1
     relay.upstream("degraded")
@@ -88,7 +88,7 @@ def test_an_outage_admitted_too_late_is_caught(relay: Relay) -> None:
     relay.post(1)
     relay.now += FRESH_SECONDS + 0.1
     relay.upstream("degraded")
-    relay.tell(event(1))
+    relay.send(event(1))
     assert len(relay.checker.violations()) == 1
 
 
@@ -96,7 +96,7 @@ def test_a_relay_that_reorders_is_caught(relay: Relay) -> None:
     """An older version after a newer one on the same connection breaks the promise."""
     relay.post(1)
     relay.post(2)
-    relay.tell(event(2), event(1))
+    relay.send(event(2), event(1))
     assert len(relay.checker.violations()) == 1
 
 
@@ -104,38 +104,38 @@ def test_a_value_that_goes_back_under_a_newer_version_is_caught(relay: Relay) ->
     """A version alone does not make a value newer."""
     relay.post(1)
     relay.post(2)
-    relay.tell(event(2), event(1, version=3))
+    relay.send(event(2), event(1, version=3))
     assert any("back to 1" in text for text in relay.checker.violations())
 
 
 def test_repeats_after_a_reconnect_are_allowed(relay: Relay) -> None:
-    """A new connection may tell again what the old one told."""
+    """A new connection may deliver the same events again."""
     relay.post(1)
     relay.post(2)
-    relay.tell(event(1), event(2))
+    relay.send(event(1), event(2))
     relay.checker.closed("wall", relay.now)
     relay.checker.opened("wall", relay.now)
-    relay.tell(event(1), event(2))
+    relay.send(event(1), event(2))
     assert relay.checker.violations() == []
 
 
 def test_an_invented_value_is_caught(relay: Relay) -> None:
-    """What nobody posted must not be shown."""
+    """A value that no producer posted must not be delivered."""
     relay.post(1)
     relay.post(3)
-    relay.tell(event(2), event(3))
-    assert any("nobody posted" in text for text in relay.checker.violations())
+    relay.send(event(2), event(3))
+    assert any("no producer posted" in text for text in relay.checker.violations())
 
 
 def test_a_room_outside_the_scope_is_caught(relay: Relay) -> None:
-    """A dashboard must not be told of a room that it may not see."""
+    """A dashboard must not receive a room outside its scope."""
     relay.checker.posted(reading(1, "red"), stored=True, at=1)
-    relay.tell(event(1, room_id="red"))
+    relay.send(event(1, room_id="red"))
     assert any("may not see" in text for text in relay.checker.violations())
 
 
 def test_a_disconnected_dashboard_is_not_blamed_and_not_believed(relay: Relay) -> None:
-    """Who is disconnected knows it; after coming back the dashboard has to be told everything."""
+    """A disconnected dashboard knows that it is; after reconnecting it must receive everything."""
     relay.checker.closed("wall", relay.now)
     relay.post(1)
     assert relay.checker.violations() == []
@@ -155,20 +155,20 @@ def reconnect(relay: Relay) -> None:
 def test_a_snapshot_that_lacks_a_room_is_caught(relay: Relay) -> None:
     """The dashboard forgets what the snapshot lacks, and is behind although it once showed the value."""
     relay.post(1)
-    relay.tell(event(1))
+    relay.send(event(1))
     reconnect(relay)
-    relay.tell(SNAPSHOT)
+    relay.send(SNAPSHOT)
     assert len(relay.checker.behind()) == 1
-    relay.tell(event(1))
+    relay.send(event(1))
     assert relay.checker.behind() == []
 
 
 def test_a_snapshot_that_has_the_room_is_none_to_blame(relay: Relay) -> None:
     """What came since the socket opened is what the snapshot has."""
     relay.post(1)
-    relay.tell(event(1))
+    relay.send(event(1))
     reconnect(relay)
-    relay.tell(event(1), SNAPSHOT)
+    relay.send(event(1), SNAPSHOT)
     assert relay.checker.behind() == []
     assert relay.checker.violations() == []
 
@@ -177,16 +177,16 @@ def test_a_value_that_goes_back_after_a_snapshot_is_caught(relay: Relay) -> None
     """To forget a value does not excuse an older one."""
     relay.post(1)
     relay.post(2)
-    relay.tell(event(2))
+    relay.send(event(2))
     reconnect(relay)
-    relay.tell(SNAPSHOT, event(1, version=3))
+    relay.send(SNAPSHOT, event(1, version=3))
     assert any("back to 1" in text for text in relay.checker.violations())
 
 
 def test_one_reading_under_two_versions_is_caught(relay: Relay) -> None:
     """It was published twice."""
     relay.post(1)
-    relay.tell(event(1), event(1, version=2))
+    relay.send(event(1), event(1, version=2))
     assert any("under versions 1 and 2" in text for text in relay.checker.violations())
 
 
@@ -194,26 +194,26 @@ def test_only_what_a_fault_may_have_lost_is_excused(relay: Relay) -> None:
     """After an empty restart a new connection may lack, or see again, what was accepted before; nothing else."""
     relay.post(1)
     relay.post(2)
-    relay.tell(event(2))
+    relay.send(event(2))
     relay.checker.lost(relay.now)
     reconnect(relay)
-    relay.tell(SNAPSHOT)
+    relay.send(SNAPSHOT)
     assert relay.checker.behind() == []
-    relay.tell(event(1, version=3))
+    relay.send(event(1, version=3))
     assert relay.checker.violations() == []
     relay.post(4)
     assert len(relay.checker.behind()) == 1
 
 
 def test_a_value_that_goes_back_on_one_connection_is_never_excused(relay: Relay) -> None:
-    """A server keeps what it has shown, whatever Redis has lost."""
+    """A server keeps delivered values even when Redis has lost them."""
     relay.post(1)
     relay.now += 1
     reconnect(relay)
     relay.post(2)
-    relay.tell(event(2))
+    relay.send(event(2))
     relay.checker.lost(relay.now)
-    relay.tell(event(1, version=3))
+    relay.send(event(1, version=3))
     assert any("back to 1" in text for text in relay.checker.violations())
 
 

@@ -15,7 +15,7 @@ import pytest
 from shared.auth.revocations import revoke
 from shared.store.redis import RedisUrl, Store
 from tests.faults.actors import PLATFORM
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support.raw_websocket import RawDashboard
 from tools.processes import Service
@@ -53,7 +53,7 @@ def test_clients_that_never_read(tmp_path: pathlib.Path) -> None:
             peaks = [max(round_.megabytes for round_ in part) for part in (rounds[:half], rounds[half:] or rounds)]
             assert peaks[1] < 4 + peaks[0] * 1.05
             assert [round_ for round_ in rounds if round_.p99_seconds > 1 + round_.p99_elsewhere] == []
-            note(16, f"{deaf} of {CLIENTS} clients read nothing, {len(rounds)}\N{MULTIPLICATION SIGN}", in_words(rounds, peaks), None)
+            record(16, f"{deaf} of {CLIENTS} clients read nothing, {len(rounds)}\N{MULTIPLICATION SIGN}", in_words(rounds, peaks), None)
         load.cancel()
         assert scene.connections == {1}
 
@@ -120,13 +120,13 @@ def test_a_trickle_reader_sees_the_latest_value(tmp_path: pathlib.Path) -> None:
         relayed = await scene.metric(scene.broadcasts[0], 'pulse_readings_received_total{source="live"}')
         assert updates < relayed
         slow.close()
-        note(17, "A trickle reader", f"{updates} of {relayed:.0f} values, the last ones among them", None)
+        record(17, "A trickle reader", f"{updates} of {relayed:.0f} values, the last ones among them", None)
 
     play(tmp_path, story, rooms=frozenset(ROOMS))
 
 
 def test_a_ping_flood_is_cut(tmp_path: pathlib.Path) -> None:
-    """More frames than anybody needs end the connection, before answers that nobody reads could fill the server's memory."""
+    """Excessive frames end the connection before unread answers fill the server's memory."""
 
     async def story(scene: Scene) -> None:
         flooding = await RawDashboard.connect(scene.broadcasts[0].url, scene.stack.token("dashboard", subject="flood"))
@@ -136,7 +136,7 @@ def test_a_ping_flood_is_cut(tmp_path: pathlib.Path) -> None:
             await asyncio.wait_for(flooding.ping_for_ever(), 20)
         grown = memory_kilobytes(scene.broadcasts[0].pid) - before
         assert grown < 20_000
-        note(18, "A ping flood", f"cut after {time.monotonic() - started:.1f} s; {grown / 1000:.0f} MB more memory", await scene.mended())
+        record(18, "A ping flood", f"cut after {time.monotonic() - started:.1f} s; {grown / 1000:.0f} MB more memory", await scene.mended())
 
     play(tmp_path, story)
 
@@ -162,7 +162,7 @@ def test_everyone_reconnects_at_once(tmp_path: pathlib.Path) -> None:
         assert slowest < 1 + elsewhere
         assert reads(scene) - before < 5
         seen = f"/livez within {slowest * 1000:.0f} ms, that of ingest within {elsewhere * 1000:.0f} ms"
-        note(19, f"{len(scene.dashboards)} dashboards reconnect at once", seen, healed)
+        record(19, f"{len(scene.dashboards)} dashboards reconnect at once", seen, healed)
 
     play(tmp_path, story, dashboards=60)
 
@@ -191,25 +191,25 @@ def test_tokens_end(tmp_path: pathlib.Path) -> None:
             await revoke(store, jwt.decode(revoked_token, options={"verify_signature": False})["jti"], int(time.time()) + 3600)
         took = await scene.until(lambda: 4401 in revoked.closes, "the revoked one is ended", within=4)
         await scene.until(lambda: 4401 in short.closes, "the expired one is ended", within=5)
-        assert short.heard("TOKEN_EXPIRING")
+        assert short.received("TOKEN_EXPIRING")
         assert time.monotonic() - since < 5
         assert short.connections == revoked.connections == 1
-        note(20, "A token is revoked, another expires", f"4401 after {took:.1f} s; 4401 on time", None)
+        record(20, "A token is revoked, another expires", f"4401 after {took:.1f} s; 4401 on time", None)
 
     play(tmp_path, story)
 
 
 def test_values_that_outlive_their_ttl(tmp_path: pathlib.Path) -> None:
-    """Dashboards hear that a value has expired; it does not just stay."""
+    """Dashboards receive the expiry of a value."""
 
     async def story(scene: Scene) -> None:
         await scene.leave(scene.producer)
         dashboard = scene.dashboards[0]
         took = await scene.until(
-            lambda: all(dashboard.heard("TELEMETRY_EXPIRED", room_id=room) for room in ROOMS), "every room's value expires"
+            lambda: all(dashboard.received("TELEMETRY_EXPIRED", room_id=room) for room in ROOMS), "every room's value expires"
         )
         scene.start(scene.producer)
         await scene.mended()
-        note(30, "The TTL runs out (3 s here)", f"TELEMETRY_EXPIRED after {took:.1f} s", None)
+        record(30, "The TTL runs out (3 s here)", f"TELEMETRY_EXPIRED after {took:.1f} s", None)
 
     play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": "3"})

@@ -1,4 +1,4 @@
-"""Clocks that are minutes off: of Redis, of the services, of producers. Versions come from Redis and only grow, whatever a clock does."""
+"""Clocks of Redis, services and producers that are minutes off: versions come from Redis and only grow."""
 
 import asyncio
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 from shared.contract import keys
 from tests.faults.actors import PLATFORM
-from tests.faults.catalogue import after, note
+from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
 from tools.processes import ROOT
 
@@ -33,13 +33,13 @@ def test_a_clock_that_was_ahead(tmp_path: pathlib.Path) -> None:
         await asyncio.to_thread(scene.broadcasts[0].start)
         await scene.until(lambda: late_comer.connections == 2, "the dashboard is back")
         await scene.mended()
-        note(21, "Redis' clock steps back by 5 min", "nothing", healed)
+        record(21, "Redis' clock steps back by 5 min", "nothing", healed)
 
     play(tmp_path, story)
 
 
 def test_services_whose_clocks_are_wrong_and_step(tmp_path: pathlib.Path) -> None:
-    """One of each is five minutes ahead and the other behind; then each steps to where the other was, which nobody sees."""
+    """One of each is five minutes ahead and the other behind; then each steps to where the other was, without any visible effect."""
     ahead, behind = tmp_path / "ahead", tmp_path / "behind"
     ahead.write_text(str(OFF_SECONDS))
     behind.write_text(str(-OFF_SECONDS))
@@ -64,7 +64,7 @@ def test_services_whose_clocks_are_wrong_and_step(tmp_path: pathlib.Path) -> Non
         await scene.until(lambda: changing.connections == 2, "it resumes where the clock is another")
         await asyncio.to_thread(scene.broadcasts[0].start)
         await scene.mended()
-        note(21, "Services' clocks 5 min ahead and behind, then the other way round", "nothing; resumed across them", healed)
+        record(21, "Services' clocks 5 min ahead and behind, then the other way round", "nothing; resumed across them", healed)
 
     play(tmp_path, story, settings={"PYTHONPATH": CLOCKS, "CLOCK_FILE": str(ahead)})
 
@@ -79,13 +79,13 @@ def test_producers_whose_clocks_are_wrong(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: len(scene.checker.posts) == len(ROOMS) + 4, "all of them post")
         healed = await scene.mended()
         assert {post.stored for posts in scene.checker.posts.values() for post in posts} == {True}
-        note(21, "Producers' clocks 5 min ahead and behind", "accepted and shown as ever", healed)
+        record(21, "Producers' clocks 5 min ahead and behind", "accepted and shown as ever", healed)
 
     play(tmp_path, story)
 
 
 def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -> None:
-    """A broadcast whose clock is an hour ahead says `degraded`; when it is right again it shows also what is not posted again."""
+    """A broadcast whose clock is an hour ahead reports `degraded`; later it also delivers values that are not posted again."""
     clock = tmp_path / "clock"
     clock.write_text("0")
 
@@ -97,17 +97,17 @@ def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown")
         wrong_at = time.monotonic()
         clock.write_text("4000")
-        await scene.until(lambda: dashboard.heard("UPSTREAM", wrong_at, status="degraded"), "it says that it is degraded", within=5)
+        await scene.until(lambda: dashboard.received("UPSTREAM", wrong_at, status="degraded"), "it reports degraded", within=5)
         known = time.monotonic() - wrong_at
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) < 0, "the quiet room expires")
         assert await scene.status(broadcast) == 200
         right_at = time.monotonic()
         clock.write_text("0")
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown again")
-        assert dashboard.heard("UPSTREAM", right_at, status="ok")
+        assert dashboard.received("UPSTREAM", right_at, status="ok")
         assert scene.connections == {1}
         assert '"clock.skewed"' in broadcast.log.read_text()
-        note(
+        record(
             36, "broadcast's clock 4000 s ahead, and right again", f"`degraded` {after(known)}; every room comes back", await scene.mended()
         )
 
@@ -133,7 +133,7 @@ def test_a_restart_that_loses_a_clock_ahead_hides_nothing(tmp_path: pathlib.Path
         await scene.mended()
         version: Any = scene.redis.admin.get(keys.last_version(0))
         assert int(version) > ahead
-        note(35, "Redis, whose clock had been 2 min ahead, restarted empty and flushed", "nothing; shown at once", healed)
+        record(35, "Redis, whose clock had been 2 min ahead, restarted empty and flushed", "nothing; shown at once", healed)
 
     play(tmp_path, story)
 
@@ -155,7 +155,7 @@ def test_a_poisoned_version_hides_nothing(tmp_path: pathlib.Path, poison: str) -
         healed = await scene.mended()
         assert is_recent(admin.get(key))
         assert scene.connections == {1}
-        note(35, f"The version set to {poison}", "nothing", healed)
+        record(35, f"The version set to {poison}", "nothing", healed)
 
     play(tmp_path, story)
 

@@ -1,4 +1,4 @@
-"""Commits under a store that refuses, moves or has another time than it had: stored and published, or neither, and nobody is locked out."""
+"""Commits while the store refuses, moves or changes its clock: a reading is stored and published, or neither; no producer is locked out."""
 
 import asyncio
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 from shared.contract import keys
 from tests.faults.actors import PLATFORM, reading
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support import needs
 from tests.support.redis_topologies import Cluster, slot_of
@@ -39,7 +39,7 @@ def test_a_redis_clock_that_steps_back_locks_nobody_out(tmp_path: pathlib.Path, 
         stepped_at, posts = time.monotonic(), len(scene.producer.answers)
         await scene.until(lambda: len(scene.producer.answers) > posts + 120, "readings go on")
         assert scene.producer.statuses(stepped_at) == {200}
-        note(41, f"Redis' clock {STEP_SECONDS} s ahead, then right", "nothing", None)
+        record(41, f"Redis' clock {STEP_SECONDS} s ahead, then right", "nothing", None)
 
     # Only the processes that start inside `play` see it, and of these only those that are given the library: the server.
     with monkeypatch.context() as environment:
@@ -63,7 +63,7 @@ def test_a_commit_that_may_not_be_finished_is_taken_when_it_may(tmp_path: pathli
             taken = await scene.producer.post(client, update)
         assert (refused, taken) == (503, 200)
         shown = await scene.until(lambda: not scene.checker.behind(), "every dashboard shows it", within=5)
-        note(42, f"ACL without {right.upper()} for one commit", f"503; sent again: 200, shown after {shown:.1f} s", None)
+        record(42, f"ACL without {right.upper()} for one commit", f"503; sent again: 200, shown after {shown:.1f} s", None)
 
     play(tmp_path, story)
 
@@ -88,7 +88,7 @@ def test_a_slot_on_the_move_is_an_outage_and_no_damage(tmp_path: pathlib.Path) -
         await asyncio.to_thread(cluster.move, slot, source, target)
         healed = await scene.mended()
         assert scene.producer.statuses(broken_at) <= {200, 503}
-        note(43, "Cluster: a slot half moved", "503 for the rooms whose keys have gone", healed)
+        record(43, "Cluster: a slot half moved", "503 for the rooms whose keys have gone", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})

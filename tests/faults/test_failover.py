@@ -1,4 +1,4 @@
-"""A primary steps down: what it refuses, what its replica lacks, and that versions only grow through all of it."""
+"""A primary steps down: refused writes, data that its replica lacks, and versions that only grow."""
 
 import itertools
 import pathlib
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.link import Link
 from tests.faults.scene import Scene, Wiretap, play
 from tools.redis_server import RedisServer
@@ -26,13 +26,13 @@ def test_a_primary_turned_replica(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: 503 in scene.producer.statuses(since), "READONLY is a 503")
         assert scene.producer.statuses(since) <= {200, 503}
         scene.redis.admin.replicaof("NO", "ONE")
-        note(13, "Primary turned replica and back (READONLY)", "503", await scene.mended())
+        record(13, "Primary turned replica and back (READONLY)", "503", await scene.mended())
 
     play(tmp_path, story)
 
 
 def test_a_failover_to_a_replica_that_lags(tmp_path: pathlib.Path) -> None:
-    """The old primary refuses with READONLY, its replica lacks the last seconds, and yet nobody sees anything go back."""
+    """The old primary refuses with READONLY, its replica lacks the last seconds, and yet no dashboard sees a value go back."""
     primary = RedisServer(tmp_path / "primary")
     replication, address = Link(primary.port), Link(primary.port)
     replica = RedisServer(tmp_path / "replica", replicaof=f"127.0.0.1 {replication.port}")
@@ -56,7 +56,7 @@ def test_a_failover_to_a_replica_that_lags(tmp_path: pathlib.Path) -> None:
         lost_us = last - new.published[lacking - 1].version
         versions = [last, *(reading.version for reading in new.published[lacking:])]
         assert all(before < after for before, after in itertools.pairwise(versions))
-        note(13, f"Failover to a replica that lags by {lost_us / 1e6:.1f} s", "503; nothing goes back", healed)
+        record(13, f"Failover to a replica that lags by {lost_us / 1e6:.1f} s", "503; nothing goes back", healed)
 
     try:
         for node in (primary, replica):

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from websockets.asyncio.client import ClientConnection, connect
 
 from shared.contract import keys
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support.clients import connect_async
 from tests.support.redis_topologies import Cluster, slot_of
@@ -74,13 +74,13 @@ def test_nobody_resumes_on_a_server_that_was_cut_off_for_longer_than_a_value_liv
             assert visitor.events[0]["resumed"] is False
             assert visitor.events[-1]["snapshot"] is True
             assert not any(event.get("room_id") == "brief" for event in visitor.events)
-        note(38, f"A server cut off for {OVERLAP_SECONDS:.0f} s while a value came and expired", "a snapshot instead of a resume", None)
+        record(38, f"A server cut off for {OVERLAP_SECONDS:.0f} s while a value came and expired", "a snapshot instead of a resume", None)
 
     play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS)})
 
 
 def test_a_server_that_starts_while_a_shard_is_away_promises_no_snapshot(tmp_path: pathlib.Path) -> None:
-    """It does not know all rooms, so nobody forgets any: the snapshot comes when every shard has been read, on the same socket."""
+    """It does not know all rooms, so dashboards keep theirs: the snapshot comes when every shard has been read, on the same socket."""
     cluster = Cluster(tmp_path / "cluster")
 
     async def story(scene: Scene) -> None:
@@ -103,7 +103,7 @@ def test_a_server_that_starts_while_a_shard_is_away_promises_no_snapshot(tmp_pat
         await visitor.until(lambda event: event["event_type"] == "SYNC" and event["snapshot"])
         assert {event["room_id"] for event in visitor.events if event["event_type"] == "TELEMETRY_UPDATE"} == set(ROOMS)
         await connection.close()
-        note(
+        record(
             39, "Cluster: broadcast started while a node was frozen", "values as known, no promise; then the snapshot", await scene.mended()
         )
 

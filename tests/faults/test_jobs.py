@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.support.redis_topologies import wait_for_redis
 from tools.processes import ROOT, Service
 from tools.stack import Stack
@@ -27,7 +27,7 @@ HANGING: Final = {f"listener-{shard}": "ShardListener._probe" for shard in range
 
 
 def start(stack: Stack, kind: str, order: pathlib.Path) -> Service:
-    """A service that obeys an order to kill one of its jobs."""
+    """A service that kills one of its jobs on request."""
     settings = {"PYTHONPATH": str(ROOT / "tests" / "faults" / "killing"), "KILL_FILE": str(order), "TELEMETRY_SHARDS": str(SHARDS)}
     return stack.ingest(None, **settings) if kind == "ingest" else stack.broadcast(None, **settings)
 
@@ -73,7 +73,7 @@ def test_no_service_is_ready_without_each_of_its_jobs(tmp_path: pathlib.Path, ki
     with Stack(tmp_path) as stack, concurrent.futures.ThreadPoolExecutor(3) as threads:
         seconds = dict(zip(JOBS[kind], threads.map(lambda job: unready_after(stack, kind, job, how), JOBS[kind]), strict=True))
     assert {job: took for job, took in seconds.items() if took > WITHIN_SECONDS} == {}
-    note(34, f"{kind}: each of {len(seconds)} jobs killed ({how})", f"not ready within {max(seconds.values()):.1f} s", None)
+    record(34, f"{kind}: each of {len(seconds)} jobs killed ({how})", f"not ready within {max(seconds.values()):.1f} s", None)
 
 
 @pytest.mark.parametrize("kind", JOBS)

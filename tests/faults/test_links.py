@@ -11,7 +11,7 @@ import pytest
 
 from shared.contract.codec import encode
 from tests.faults.actors import PLATFORM, reading
-from tests.faults.catalogue import after, note
+from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
 
 pytestmark = pytest.mark.faults
@@ -24,7 +24,7 @@ ABOUT_SECONDS: Final = 5.0  # longer than it takes to be degraded
 
 
 def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
-    """The socket stays open and nothing comes: the probe finds out, dashboards are told, and all is caught up after."""
+    """The socket stays open and nothing comes: the probe finds out, dashboards are notified, and later receive everything."""
 
     async def story(scene: Scene) -> None:
         broken_at = time.monotonic()
@@ -32,13 +32,13 @@ def test_broadcast_cut_off_silently(tmp_path: pathlib.Path) -> None:
         known = await scene.all_know_of_it(broken_at)
         assert scene.producer.statuses(broken_at) <= {200}
         scene.link.restore()
-        note(9, "broadcast cut off from Redis, silently", f"`degraded` {after(known)}", await scene.mended())
+        record(9, "broadcast cut off from Redis, silently", f"`degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story, cut="broadcast")
 
 
 def test_broadcast_cut_off_with_a_reset(tmp_path: pathlib.Path) -> None:
-    """A reset is noticed at once; what was accepted meanwhile arrives when the link is back."""
+    """A reset is noticed immediately; readings accepted meanwhile arrive when the link is back."""
 
     async def story(scene: Scene) -> None:
         broken_at = time.monotonic()
@@ -47,7 +47,7 @@ def test_broadcast_cut_off_with_a_reset(tmp_path: pathlib.Path) -> None:
         posted = len(scene.producer.answers)
         await scene.until(lambda: len(scene.producer.answers) > posted + 20, "producers go on")
         scene.link.restore()
-        note(9, "broadcast cut off from Redis, reset", f"`degraded` {after(known)}", await scene.mended())
+        record(9, "broadcast cut off from Redis, reset", f"`degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story, cut="broadcast")
 
@@ -67,12 +67,12 @@ def test_ingest_cut_off(tmp_path: pathlib.Path) -> None:
             assert time.monotonic() - started < 2
             scene.link.restore()
             scene.mended_at = time.monotonic()
-            await scene.until(lambda: 200 in scene.producer.statuses(scene.mended_at), "producers are heard again")
+            await scene.until(lambda: 200 in scene.producer.statuses(scene.mended_at), "producers are accepted again")
             again = await client.post("/api/tracking/telemetry", content=encode(lost))
             assert again.json()["result"] in ("accepted", "duplicate")
             assert scene.wiretap is not None
             await scene.until(lambda: scene.wiretap and any(r.room_id == "lost-room" for r in scene.wiretap.published), "it is published")
-        note(10, "ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
+        record(10, "ingest cut off from Redis", "503 with Retry-After; sending again is safe", await scene.mended())
 
     play(tmp_path, story, cut="ingest")
 
@@ -94,7 +94,7 @@ def test_a_thin_line_catches_up(tmp_path: pathlib.Path) -> None:
             await asyncio.sleep(0.1)
         seconds = time.monotonic() - started
         await scene.counted(broadcast, "pulse_feeds", MANY_ROOMS)
-        note(40, f"{MANY_ROOMS} rooms over 100 kB/s", f"all held after {seconds:.1f} s", await scene.mended(within=20))
+        record(40, f"{MANY_ROOMS} rooms over 100 kB/s", f"all held after {seconds:.1f} s", await scene.mended(within=20))
 
     play(tmp_path, story, cut="broadcast", rooms=frozenset(ROOMS[:1]))
 
@@ -117,9 +117,9 @@ def test_readers_starve_nobody(tmp_path: pathlib.Path) -> None:
         await asyncio.gather(*readers, return_exceptions=True)
         scene.link.delay(0)
         assert ready == {200}
-        assert not any(dashboard.heard("UPSTREAM", began, status="degraded") for dashboard in scene.dashboards)
+        assert not any(dashboard.received("UPSTREAM", began, status="degraded") for dashboard in scene.dashboards)
         assert set(statuses) == {200}
-        note(
+        record(
             37,
             f"{READERS} readers of 6 days of history, Redis 20 ms away",
             f"{statuses[200]} answers, all 200; ready",

@@ -12,9 +12,9 @@ from typing import Final
 import pytest
 
 from tests.faults import tampering
-from tests.faults.catalogue import NOTES, note
+from tests.faults.catalogue import NOTES, record
 from tests.faults.nemesis import FAULTS, draw
-from tests.faults.random_rounds import LONGEST_ROUND_SECONDS, Rounds
+from tests.faults.random_rounds import MAX_ROUND_SECONDS, Rounds
 from tests.faults.scene import ROOMS
 from tests.faults.tampering import Relay
 from tests.faults.worlds import SHARDS, world
@@ -43,10 +43,10 @@ def command(topology: str, rounds: int) -> str:
     return f"make faults NEMESIS={rounds} SEED={SEED} TOPOLOGY={topology}"
 
 
-@pytest.mark.timeout(60 + int(LONGEST_ROUND_SECONDS) * max(shares().values()))
+@pytest.mark.timeout(60 + int(MAX_ROUND_SECONDS) * max(shares().values()))
 @pytest.mark.parametrize("topology", shares())
 def test_random_faults_break_no_promise(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str], topology: str) -> None:
-    """Whatever is drawn, one fault or two at a time, the promise holds in every round."""
+    """The promise holds in every round, for one fault and for two at a time."""
     rounds = shares()[topology]
     with capfd.disabled():
         print(f"\n{rounds} random rounds, {topology}: {command(topology, rounds)}", flush=True)
@@ -57,9 +57,9 @@ def test_random_faults_break_no_promise(tmp_path: pathlib.Path, capfd: pytest.Ca
         except BaseException as error:
             raise AssertionError(f"{played.current}: {error!r}. Repeat with: {command(topology, rounds)}") from error
         finally:
-            record(topology, played)
+            record_rounds(topology, played)
     seconds = [took for _, took in played.healed]
-    note(
+    record(
         44,
         f"Random faults ({topology})",
         f"{rounds} rounds, seed {SEED}: no violation; healed after {statistics.median(seconds):.1f} s in the median",
@@ -67,7 +67,7 @@ def test_random_faults_break_no_promise(tmp_path: pathlib.Path, capfd: pytest.Ca
     )
 
 
-def record(topology: str, played: Rounds) -> None:
+def record_rounds(topology: str, played: Rounds) -> None:
     """Adds every round that was healed to the record of all runs."""
     RECORD.parent.mkdir(exist_ok=True)
     with RECORD.open("a") as file:
@@ -76,8 +76,8 @@ def record(topology: str, played: Rounds) -> None:
 
 LIES: Final = {
     "dropping": (tampering.dropping, "did not show"),
-    "repeating": (tampering.repeating, "was told version"),
-    "inventing": (tampering.inventing, "nobody posted"),
+    "repeating": (tampering.repeating, "received version"),
+    "inventing": (tampering.inventing, "no producer posted"),
 }
 
 
@@ -99,7 +99,7 @@ def test_a_lie_is_caught_amid_random_faults(tmp_path: pathlib.Path) -> None:
     for name, (_, reason) in LIES.items():
         assert any(text.startswith(f"{name} ") and reason in text for text in said), (name, said)
     assert {text.split()[0] for text in said} == LIES.keys()
-    note(44, "Random faults, and relays that drop, repeat, invent", "each is caught, and nobody else", None)
+    record(44, "Random faults, and relays that drop, repeat, invent", "each is caught, and no correct relay", None)
 
 
 @pytest.mark.parametrize("topology", SHARDS)

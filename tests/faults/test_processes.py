@@ -1,4 +1,4 @@
-"""What may happen to our own processes: killed mid-request, told to stop, restarted in turn, frozen, out of descriptors, busy for long."""
+"""What may happen to our own processes: killed mid-request, stopped, restarted in turn, frozen, out of descriptors, busy for long."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import burden
 from tests.support.raw_websocket import RawDashboard
@@ -22,14 +22,14 @@ EXIT_SECONDS = 10.0
 
 
 async def exits(service: Service) -> float:
-    """Waits for a process that was told to stop; returns how long it took. uvicorn ends by the signal that it was sent."""
+    """Waits for a process that is stopping; returns how long it took. uvicorn ends by the signal that it was sent."""
     started = time.monotonic()
     assert await asyncio.to_thread(service.wait, EXIT_SECONDS) in (0, -signal.SIGTERM)
     return time.monotonic() - started
 
 
 def test_ingest_killed_mid_request(tmp_path: pathlib.Path) -> None:
-    """Whatever was in flight is stored and published, or neither; producers go to the other one and publish nothing twice."""
+    """Requests in flight are stored and published, or neither; producers go to the other one and publish nothing twice."""
 
     async def story(scene: Scene) -> None:
         await scene.tap()
@@ -37,13 +37,13 @@ def test_ingest_killed_mid_request(tmp_path: pathlib.Path) -> None:
             service.kill()
             await asyncio.to_thread(service.start)
             healed = await scene.mended()
-        note(23, "ingest kill -9 mid-request, four times", "connection lost; the other one answers; published once each", healed)
+        record(23, "ingest kill -9 mid-request, four times", "connection lost; the other one answers; published once each", healed)
 
     play(tmp_path, story, ingests=2)
 
 
 def test_broadcast_told_to_stop_under_load(tmp_path: pathlib.Path) -> None:
-    """Dashboards hear RECONNECT and 1012 and go to the other one; a stuck reader does not hold up the exit."""
+    """Dashboards receive RECONNECT and 1012 and go to the other one; a stuck reader does not hold up the exit."""
 
     async def story(scene: Scene) -> None:
         leaving, staying = scene.broadcasts
@@ -54,10 +54,10 @@ def test_broadcast_told_to_stop_under_load(tmp_path: pathlib.Path) -> None:
         leaving.signal(signal.SIGTERM)
         took = await exits(leaving)
         load.cancel()
-        assert there.heard("RECONNECT", since)
+        assert there.received("RECONNECT", since)
         assert 1012 in there.closes
         stuck.close()
-        note(24, "broadcast SIGTERM under load, with a stuck reader", f"RECONNECT, 1012; exit after {took:.1f} s", await scene.mended())
+        record(24, "broadcast SIGTERM under load, with a stuck reader", f"RECONNECT, 1012; exit after {took:.1f} s", await scene.mended())
 
     play(tmp_path, story, broadcasts=2, rooms=frozenset(ROOMS))
 
@@ -80,13 +80,13 @@ def test_broadcast_told_to_stop_during_handshakes(tmp_path: pathlib.Path) -> Non
         for writer in (*(client.writer for client in entered), *(writer for _, writer in half)):
             writer.transport.abort()
         seen = f"{len(entered)} let in and sent away, then refused; 5 half requests dropped; exit after {took:.1f} s"
-        note(25, "broadcast SIGTERM during handshakes", seen, await scene.mended())
+        record(25, "broadcast SIGTERM during handshakes", seen, await scene.mended())
 
     play(tmp_path, story, broadcasts=2)
 
 
 async def come_until_refused(scene: Scene, service: Service, entered: list[RawDashboard]) -> None:
-    """Opens one socket after the other until the service lets nobody in."""
+    """Opens one socket after the other until the service refuses one."""
     token = scene.stack.token("dashboard", subject="opening")
     with contextlib.suppress(OSError, AssertionError, asyncio.IncompleteReadError):
         while True:
@@ -103,7 +103,7 @@ def test_a_rolling_restart_of_both_services(tmp_path: pathlib.Path) -> None:
             await exits(service)
             await asyncio.to_thread(service.start)
             healed = await scene.mended()
-        note(26, "Rolling restart of 2 + 2 processes", "RECONNECT, 1012, resumed elsewhere", healed)
+        record(26, "Rolling restart of 2 + 2 processes", "RECONNECT, 1012, resumed elsewhere", healed)
 
     play(tmp_path, story, ingests=2, broadcasts=2, dashboards=6)
 
@@ -131,7 +131,7 @@ def test_no_descriptors_left(tmp_path: pathlib.Path) -> None:
                 client.close()
             resource.prlimit(service.pid, resource.RLIMIT_NOFILE, limits)
         await scene.dashboard("afterwards")
-        note(
+        record(
             27, "broadcast without descriptors", f"{30 - len(connected)} of 30 refused; open sockets and /livez go on", await scene.mended()
         )
 
@@ -139,14 +139,14 @@ def test_no_descriptors_left(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_loop_that_does_not_turn(tmp_path: pathlib.Path) -> None:
-    """Two seconds without a turn of the loop disconnect nobody."""
+    """No client is disconnected when the event loop is blocked for two seconds."""
 
     async def story(scene: Scene) -> None:
         with scene.broadcasts[0].frozen():
             await asyncio.sleep(2)
         healed = await scene.mended()
         assert [dashboard.connections for dashboard in scene.dashboards] == [1] * len(scene.dashboards)
-        note(28, "broadcast's loop blocked for 2 s", "nobody is disconnected", healed)
+        record(28, "broadcast's loop blocked for 2 s", "no client is disconnected", healed)
 
     play(tmp_path, story, dashboards=10)
 

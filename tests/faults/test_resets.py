@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.faults.actors import PLATFORM
-from tests.faults.catalogue import note
+from tests.faults.catalogue import record
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support.redis_topologies import Cluster, Sentinels
@@ -91,7 +91,7 @@ async def read(scene: Scene, statuses: set[int]) -> None:
 
 
 async def resets(scene: Scene, reset: Callable[[], None]) -> float:
-    """Resets everything again and again, once things flow and once more before; nobody may die, and everything must go on."""
+    """Resets everything again and again, once things flow and once more before; no process may end, and readings must flow again."""
     statuses: set[int] = set()
     since = time.monotonic()
     reading = asyncio.create_task(read(scene, statuses))
@@ -132,7 +132,7 @@ def test_resets_of_every_connection(
 
             healed = await resets(scene, reset)
             name = "four shards" if shards == 4 else way.__name__.replace("_", " ")
-            note(33, f"RST on every connection, {RESETS} times ({name})", "200 or 503; same processes, same sockets", healed)
+            record(33, f"RST on every connection, {RESETS} times ({name})", "200 or 503; same processes, same sockets", healed)
 
         play(tmp_path, story, url=url, settings={"TELEMETRY_SHARDS": str(shards)})
 
@@ -158,6 +158,6 @@ def test_resets_of_direct_connections(tmp_path: pathlib.Path) -> None:
 
     async def story(scene: Scene) -> None:
         healed = await resets(scene, lambda: destroy_sockets(scene.redis.port))
-        note(33, f"`ss -K` on every connection, {RESETS} times", "200 or 503; same processes, same sockets", healed)
+        record(33, f"`ss -K` on every connection, {RESETS} times", "200 or 503; same processes, same sockets", healed)
 
     play(tmp_path, story)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from shared.contract import keys
-from tests.faults.catalogue import SAMPLES, note
+from tests.faults.catalogue import SAMPLES, record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import memory_kilobytes
 from tests.faults.test_processes import descriptors
@@ -27,7 +27,7 @@ SAMPLE_SECONDS: Final = min(60.0, SOAK_SECONDS / 6)
 ROUNDS: Final = int(SOAK_SECONDS / SAMPLE_SECONDS)
 COMERS: Final = 5  # rooms, and pairs of dashboards, that come a second; none stays
 TTL_SECONDS: Final = 5
-REMEMBERED_SECONDS: Final = 1260  # for how long a resuming dashboard may have to be told of an expiry
+REMEMBERED_SECONDS: Final = 1260  # for this long a resuming dashboard may need an expiry
 INDEXED_SECONDS: Final = 360  # for how long the index names a room after its last reading
 
 
@@ -40,7 +40,7 @@ class Footprint(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What was held at a moment when every passing dashboard had left."""
+    """Resources held at a moment when every passing dashboard had left."""
 
     seconds: float
     broadcast: Footprint
@@ -67,7 +67,7 @@ def test_a_soak_with_churn(tmp_path: pathlib.Path) -> None:
         half = ROUNDS // 2
         for service in ("broadcast", "ingest"):
             assert_flat([getattr(s, service) for s in samples[:half]], [getattr(s, service) for s in samples[half:]])
-        note(29, f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
+        record(29, f"Soak with churn for {SOAK_SECONDS:.0f} s", in_words(samples[half - 1].broadcast, samples[-1].broadcast), healed)
 
     play(tmp_path, story, settings={"TELEMETRY_TTL_SECONDS": str(TTL_SECONDS)}, rooms=frozenset(ROOMS))
 

@@ -12,7 +12,7 @@ import redis
 from shared.contract import keys
 from shared.contract.readings import decode_stored
 from tests.faults.actors import PLATFORM
-from tests.faults.catalogue import after, note
+from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
 
 pytestmark = pytest.mark.faults
@@ -22,16 +22,16 @@ LATEST = keys.latest(0, ROOMS[0], PLATFORM)
 
 
 async def outage(scene: Scene, since: float) -> float:
-    """Producers hear 503, in time, and dashboards hear `degraded`; returns how long the dashboards took."""
+    """Producers receive 503 in time, and dashboards receive `degraded`; returns how long the dashboards took."""
     known = await scene.all_know_of_it(since)
-    await scene.until(lambda: 503 in scene.producer.statuses(since), "producers are told to come back")
+    await scene.until(lambda: 503 in scene.producer.statuses(since), "producers are asked to retry")
     assert scene.producer.statuses(since) <= {200, 503}
     assert scene.producer.slowest(since) < 2
     return known
 
 
 def test_killed_and_restarted_empty(tmp_path: pathlib.Path) -> None:
-    """503 at once; dashboards keep what they saw, know that it may be old, and show new values without reloading."""
+    """503 immediately; dashboards keep their values, mark them as old, and show new ones without reloading."""
 
     async def story(scene: Scene) -> None:
         broken_at = time.monotonic()
@@ -39,10 +39,10 @@ def test_killed_and_restarted_empty(tmp_path: pathlib.Path) -> None:
         known = await outage(scene, broken_at)
         await asyncio.to_thread(scene.redis.start)
         healed = await scene.mended()
-        assert not any(dashboard.heard("TELEMETRY_EXPIRED") for dashboard in scene.dashboards)
+        assert not any(dashboard.received("TELEMETRY_EXPIRED") for dashboard in scene.dashboards)
         assert scene.connections == {1}
         slowest = scene.producer.slowest(broken_at)
-        note(1, "Redis kill -9, restarted empty", f"503 within {slowest:.1f} s; `degraded` {after(known)}; same sockets", healed)
+        record(1, "Redis kill -9, restarted empty", f"503 within {slowest:.1f} s; `degraded` {after(known)}; same sockets", healed)
 
     play(tmp_path, story, ingests=2, broadcasts=2, dashboards=6)
 
@@ -61,7 +61,7 @@ def test_killed_and_restarted_with_its_log(tmp_path: pathlib.Path) -> None:
         healed = await scene.mended()
         assert all(stored[room] >= confirmed[room] for room in ROOMS)
         assert scene.connections == {1}
-        note(2, "Redis kill -9, restarted with AOF", f"503; `degraded` {after(known)}; nothing confirmed was lost", healed)
+        record(2, "Redis kill -9, restarted with AOF", f"503; `degraded` {after(known)}; nothing confirmed was lost", healed)
 
     play(tmp_path, story, redis={"appendonly": "yes"})
 
@@ -82,7 +82,7 @@ def test_frozen(tmp_path: pathlib.Path) -> None:
         assert slowest < 2
         assert scene.connections == {1}
         seen = f"503 within {slowest:.1f} s; `degraded` {after(known)}; published once each"
-        note(3, f"Redis frozen for {FROZEN_SECONDS:.0f} s (SIGSTOP)", seen, healed)
+        record(3, f"Redis frozen for {FROZEN_SECONDS:.0f} s (SIGSTOP)", seen, healed)
 
     play(tmp_path, story)
 
@@ -96,7 +96,7 @@ def test_pauses_around_the_timeout(tmp_path: pathlib.Path) -> None:
             with scene.redis.frozen():
                 await asyncio.sleep(pause_seconds)
             healed = await scene.mended()
-        note(4, "Redis paused for 0.9 to 1.1 times the timeout", "200 or 503; published once each", healed)
+        record(4, "Redis paused for 0.9 to 1.1 times the timeout", "200 or 503; published once each", healed)
 
     play(tmp_path, story)
 
@@ -113,7 +113,7 @@ def test_out_of_memory(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: len([1 for at, _, _ in scene.producer.answers if at > since]) > 30, "more posts")
         assert len(wiretap.published) == published
         scene.redis.admin.config_set("maxmemory", "0")
-        note(5, "Redis out of memory (noeviction)", "503; nothing published", await scene.mended())
+        record(5, "Redis out of memory (noeviction)", "503; nothing published", await scene.mended())
 
     play(tmp_path, story)
 
@@ -129,7 +129,7 @@ def test_a_key_of_the_wrong_type(tmp_path: pathlib.Path) -> None:
         assert scene.producer.statuses(since) == {200, 500}
         assert scene.redis.admin.type(LATEST) == b"list"
         scene.redis.admin.delete(LATEST)
-        note(6, "A key of the wrong type", "500 for its room alone", await scene.mended())
+        record(6, "A key of the wrong type", "500 for its room alone", await scene.mended())
 
     play(tmp_path, story)
 
@@ -146,7 +146,7 @@ def test_a_rotated_password(tmp_path: pathlib.Path) -> None:
         known = await outage(scene, broken_at)
         scene.redis.admin.config_set("requirepass", "first-password")
         scene.redis.password = "first-password"
-        note(7, "Password rotated away and back", f"503; `degraded` {after(known)}", await scene.mended())
+        record(7, "Password rotated away and back", f"503; `degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story, redis={"requirepass": "first-password"})
 
@@ -162,7 +162,7 @@ def test_a_user_that_may_no_longer_subscribe(tmp_path: pathlib.Path) -> None:
         assert await scene.status(scene.broadcasts[0]) == 503
         await scene.counted(scene.broadcasts[0], 'pulse_subscriptions_lost_total{error="NoPermissionError"}')
         scene.redis.admin.execute_command("ACL", "SETUSER", "default", "+subscribe")  # type: ignore[no-untyped-call]
-        note(8, "ACL without SUBSCRIBE", f"not ready; `degraded` {after(known)}", await scene.mended())
+        record(8, "ACL without SUBSCRIBE", f"not ready; `degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story)
 
@@ -175,7 +175,7 @@ def test_killed_connections(tmp_path: pathlib.Path) -> None:
         scene.redis.admin.client_kill_filter(_type="pubsub")
         healed = await scene.mended()
         await scene.counted(scene.broadcasts[0], 'pulse_reconciliations_total{kind="full"}', before + 1)
-        note(11, "CLIENT KILL on the subscription", "`degraded`, then `ok`", healed)
+        record(11, "CLIENT KILL on the subscription", "`degraded`, then `ok`", healed)
 
     play(tmp_path, story)
 
@@ -191,13 +191,13 @@ def test_an_overflowing_subscription(tmp_path: pathlib.Path) -> None:
         healed = await scene.mended()
         await scene.until(lambda: admin.client_list(_type="pubsub"), "the subscription is back")
         assert await scene.metric(broadcast, 'pulse_subscriptions_lost_total{error="ConnectionError"}') <= 2
-        note(12, "10 MB at once to a subscriber that does not read", "a reconnect and a snapshot", healed)
+        record(12, "10 MB at once to a subscriber that does not read", "a reconnect and a snapshot", healed)
 
     play(tmp_path, story)
 
 
 def flooded(admin: redis.Redis) -> bool:
-    """Publishes ten megabytes of what is no reading; whether Redis has had enough of the subscriber that takes none of it."""
+    """Publishes ten megabytes of invalid readings; returns whether Redis disconnected the subscriber that reads none."""
     pipeline = admin.pipeline(transaction=False)
     for _ in range(1000):
         pipeline.publish(keys.events_channel(0), b"x" * 10_000)
@@ -216,7 +216,7 @@ def test_too_many_connections(tmp_path: pathlib.Path) -> None:
             kept.client_kill_filter(_type="pubsub")
             known = await outage(scene, since)
             kept.config_set("maxclients", "1000")
-        note(15, "Redis at maxclients", f"503; `degraded` {after(known)}", await scene.mended())
+        record(15, "Redis at maxclients", f"503; `degraded` {after(known)}", await scene.mended())
 
     play(tmp_path, story)
 
@@ -237,7 +237,7 @@ def test_a_server_that_still_loads(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: answers(admin), "everything is loaded", within=30)
         healed = await scene.mended()
         assert scene.connections == {1}
-        note(15, "Redis restarts and loads for seconds (LOADING)", f"503; `degraded` {after(known)}", healed)
+        record(15, "Redis restarts and loads for seconds (LOADING)", f"503; `degraded` {after(known)}", healed)
 
     # A pause of 4 ms for each key makes small data load like much.
     play(tmp_path, story, redis={"key_load_delay": 4000, "loading_process_events_interval_bytes": 1024})
@@ -252,7 +252,7 @@ def answers(admin: redis.Redis) -> bool:
 
 
 def test_a_script_that_never_ends(tmp_path: pathlib.Path) -> None:
-    """Somebody's endless script makes Redis answer BUSY; when it is killed everything flows again."""
+    """An endless script makes Redis answer BUSY; when it is killed everything flows again."""
 
     async def story(scene: Scene) -> None:
         scene.redis.admin.config_set("lua-time-limit", "100")
@@ -263,12 +263,12 @@ def test_a_script_that_never_ends(tmp_path: pathlib.Path) -> None:
         scene.redis.admin.script_kill()
         healed = await scene.mended()
         endless.join()
-        note(15, "A script that never ends (BUSY)", f"503; `degraded` {after(known)}", healed)
+        record(15, "A script that never ends (BUSY)", f"503; `degraded` {after(known)}", healed)
 
     play(tmp_path, story)
 
 
 def run_endless_script(client: redis.Redis) -> None:
-    """Runs until it is killed, which is an error to whoever sent it."""
+    """Runs until it is killed, which is an error to its caller."""
     with pytest.raises((redis.ResponseError, redis.TimeoutError)):
         client.eval("while true do end", 0)

@@ -10,7 +10,7 @@ from redis.crc import key_slot
 
 from shared.contract import keys
 from tests.faults.actors import PLATFORM, Dashboard, Producer
-from tests.faults.catalogue import after, note
+from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import p99
 from tests.support.redis_topologies import Cluster, Sentinels, slot_of
@@ -30,9 +30,9 @@ def test_a_cluster_carries_everything_and_survives_the_loss_of_a_primary(tmp_pat
         broken_at = time.monotonic()
         victim.kill()
         known = await scene.all_know_of_it(broken_at)
-        await scene.until(lambda: 503 in scene.producer.statuses(broken_at), "producers are told to come back")
+        await scene.until(lambda: 503 in scene.producer.statuses(broken_at), "producers are asked to retry")
         healed = await scene.mended(within=20)
-        note(13, "Cluster: kill -9 a primary, replica promoted", f"`degraded` {after(known)}", healed)
+        record(13, "Cluster: kill -9 a primary, replica promoted", f"`degraded` {after(known)}", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, ingests=1, broadcasts=2, settings={"TELEMETRY_SHARDS": str(SHARDS)})
@@ -49,14 +49,14 @@ def test_a_slot_moves_to_another_node_under_load(tmp_path: pathlib.Path) -> None
         await asyncio.to_thread(cluster.move, slot, source, target)
         healed = await scene.mended()
         assert await asyncio.to_thread(cluster.owner, slot) is target
-        note(14, "Cluster: a slot moved", "503 or a wait for its rooms alone", healed)
+        record(14, "Cluster: a slot moved", "503 or a wait for its rooms alone", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
 
 
 def test_a_sick_node_stalls_only_its_own_shards(tmp_path: pathlib.Path) -> None:
-    """While one node is frozen, rooms on the others are shown as soon as before, `degraded` is told, and new dashboards still get in."""
+    """While one node is frozen, rooms on the others are delivered as before, `degraded` is sent, and new dashboards are admitted."""
     cluster = Cluster(tmp_path / "cluster")
 
     async def story(scene: Scene) -> None:
@@ -83,7 +83,7 @@ def test_a_sick_node_stalls_only_its_own_shards(tmp_path: pathlib.Path) -> None:
         scene.start(scene.producer)
         healed = await scene.mended()
         figures = f"p99 to store {in_ms(posts)}, before {in_ms(calm_posts)}; to show {in_ms(shown)}, before {in_ms(calm)}"
-        note(31, "Cluster: one of three nodes frozen", f"`degraded` {after(known)}; the others' rooms: 200, {figures}", healed)
+        record(31, "Cluster: one of three nodes frozen", f"`degraded` {after(known)}; the others' rooms: 200, {figures}", healed)
 
     with cluster.running():
         play(tmp_path, story, url=cluster.url, settings={"TELEMETRY_SHARDS": str(SHARDS)})
@@ -114,7 +114,7 @@ def test_sentinel_promotes_the_replica(tmp_path: pathlib.Path) -> None:
         sentinels.primary.kill()
         known = await scene.all_know_of_it(broken_at)
         healed = await scene.mended(within=20)
-        note(13, "Sentinel: kill -9 the primary", f"`degraded` {after(known)}", healed)
+        record(13, "Sentinel: kill -9 the primary", f"`degraded` {after(known)}", healed)
 
     with sentinels.running():
         play(tmp_path, story, url=sentinels.url, broadcasts=2)
@@ -130,14 +130,14 @@ def test_an_orderly_failover_is_followed(tmp_path: pathlib.Path) -> None:
         await scene.until(lambda: _role(sentinels.replica) == "master", "the replica is the primary", within=20)
         healed = await scene.mended(within=20)
         assert scene.producer.statuses(broken_at) <= {200, 503}
-        note(13, "Sentinel: orderly failover", "at most a 503", healed)
+        record(13, "Sentinel: orderly failover", "at most a 503", healed)
 
     with sentinels.running():
         play(tmp_path, story, url=sentinels.url)
 
 
 def _role(node: RedisServer) -> str:
-    """What a node is; one that changes its role hangs up on everyone."""
+    """The role of a node; a node that changes its role closes all connections."""
     try:
         return str(node.admin.info("replication")["role"])
     except redis.ConnectionError:

@@ -78,7 +78,7 @@ class World:
 
 
 def set_clock(path: pathlib.Path, seconds: int) -> None:
-    """Has a clock step; nobody reads half a number."""
+    """Has a clock step; no process reads half a number."""
     draft = path.with_suffix(".draft")
     draft.write_text(f"{seconds:+d}")
     draft.rename(path)

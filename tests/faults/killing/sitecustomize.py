@@ -27,7 +27,7 @@ def _kill(task: Any, how: str) -> None:
         return
     elif how == "raise":
         waits_for.set_exception(RuntimeError("killed by a test"))
-    elif how == "hang":  # what it waits for will come, and it will not know
+    elif how == "hang":  # its event will arrive and it will not be resumed
         for callback, _ in list(waits_for._callbacks):
             waits_for.remove_done_callback(callback)
 
