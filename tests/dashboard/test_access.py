@@ -1,4 +1,4 @@
-"""Tokens: where they are, what they open, and what happens when they end."""
+"""Tokens: where they are kept, which rooms they open, and how the page behaves when they expire."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def test_the_token_leaves_the_address_and_enters_no_other(studio: Studio, visit:
 
 
 def test_without_a_token_a_form_asks_for_one(studio: Studio, visit: Opener) -> None:
-    """It says what is wrong with what was pasted, and opens the studio with a good one."""
+    """It explains why pasted text is not accepted, and opens the studio with a valid token."""
     page = visit(studio).page
     page.goto(studio.broadcast.url)
     field = page.get_by_label("Access token")
@@ -109,7 +109,7 @@ def test_access_is_renewed_in_place(studio: Studio, visit: Opener) -> None:
 
 
 def test_a_new_link_in_the_address_bar_renews_in_place(studio: Studio, visit: Opener) -> None:
-    """Whoever gets a new link opens it where the old one was; the token leaves the address again."""
+    """A new link opened in the same tab replaces the token, which leaves the address again."""
     dashboard = visit(studio).open("?wall=1", ttl_seconds=20).live()
     dashboard.page.evaluate("(token) => { location.hash = `token=${token}`; }", studio.token())
     dashboard.page.get_by_role("button", name="Use the link").click()
@@ -186,7 +186,7 @@ def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Open
 
 
 def test_a_revoked_token_hides_the_rooms_within_seconds(studio: Studio, visit: Opener) -> None:
-    """Whoever holds it sees nothing any more, and is told why."""
+    """Its holder sees no numbers any more, and the page says why."""
     studio.post({"room_id": "revoked"})
     token = studio.token(rooms=("revoked",))
     dashboard = visit(studio).open(token=token).live()

@@ -55,7 +55,7 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
 
 
 def test_a_restarted_relay_is_resumed_without_a_reload(fragile: Studio, visit: Opener) -> None:
-    """The page comes back by itself, asks only for what it missed, and shows what was posted meanwhile."""
+    """The page reconnects by itself, requests only missed events, and shows the readings posted meanwhile."""
     fragile.post({"room_id": "blue", "tokens_count": 5})
     dashboard = visit(fragile).open().live()
     dashboard.page.evaluate("window.sameDocument = true")

@@ -1,4 +1,4 @@
-"""The live view in a real browser: what is shown, what flashes, and what is never called live."""
+"""The live view in a real browser: cards, flashes, and the states that are never called live."""
 
 import re
 import time
@@ -20,7 +20,7 @@ RECORD_FLASHES = """() => {
 
 
 def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """What was posted is on the card, and what is unknown is a dash, never a zero."""
+    """Posted values are on the card, and an unknown value is a dash, never a zero."""
     on_air({"room_id": "numbers", "tokens_count": 12345, "viewers_count": 67, "goal_tokens": 24690})
     card = visit(studio).open("?q=numbers").live().card("numbers")
     expect(card.locator(".tokens")).to_have_text("12,345")
@@ -101,7 +101,7 @@ def test_a_card_draws_its_last_half_hour(studio: Studio, visit: Opener) -> None:
 
 
 def test_today_begins_at_the_readers_own_midnight(studio: Studio, visit: Opener) -> None:
-    """Where it is another day already, what was earned before midnight there is yesterday's."""
+    """Where it is another day already, earnings before midnight there belong to yesterday."""
     now = int(time.time())
     studio.post(*({"room_id": "day", "timestamp": now - at * 3600, "tokens_count": tokens} for at, tokens in ((6, 10), (5, 40), (0, 100))))
     hour = time.gmtime(now).tm_hour

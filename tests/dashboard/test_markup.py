@@ -1,4 +1,4 @@
-"""Markup where numbers are expected: whoever can write into Redis, or a link, still runs nothing in the page."""
+"""Markup where numbers are expected: an attacker who can write into Redis or craft a link runs no code in the page."""
 
 import json
 import pathlib
@@ -43,6 +43,6 @@ def test_a_room_named_by_an_attacker_is_text(tmp_path: pathlib.Path, visit: Open
 
 @pytest.mark.parametrize("query", ["?q=", "?view=room&on=camsoda&room=", "?view=analytics&of=", "?platform=", "?group=", "?sort="])
 def test_a_link_made_by_an_attacker_is_text(studio: Studio, visit: Opener, query: str) -> None:
-    """Whatever stands in the address."""
+    """Any query in the address."""
     dashboard = visit(studio).open(query + EVIL.replace(" ", "%20")).live()
     assert nothing_ran(dashboard.page)

@@ -1,4 +1,4 @@
-"""Browsers that lack something, block something, or change the page: it works, or says in one line what it needs."""
+"""Browsers that lack something, block something, or change the page: it works, or names the missing part in one line."""
 
 import re
 import time
@@ -182,7 +182,7 @@ TRANSLATOR = """() => {
 
 
 def test_a_translator_is_not_fought_with(studio: Studio, visit: Opener) -> None:
-    """A text that did not change is not written again over its translation, and the names of rooms stay what they are."""
+    """A text that did not change is not written again over its translation, and room names are not translated."""
     studio.post({"room_id": "odd-rosa", "timestamp": int(time.time()) - 1830, "platform": "stripchat"})
     dashboard = visit(studio).open("?q=odd-rosa").live()
     page = dashboard.page

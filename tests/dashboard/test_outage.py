@@ -1,4 +1,4 @@
-"""What the page says in an outage, in a real browser: what was known stays, nothing is claimed beyond it, and the words stay in view."""
+"""The page in an outage, in a real browser: known values stay, no state is claimed beyond them, and the notice stays in view."""
 
 import pathlib
 import re
@@ -249,10 +249,10 @@ def test_an_empty_studio_says_what_to_do_next(fragile: Studio, visit: Opener, lo
 def test_a_scope_without_rooms_and_a_filter_without_rooms_say_so(studio: Studio, visit: Opener) -> None:
     """What the access covers is named; a filter offers to be cleared, a studio without rooms does not."""
     studio.post({"room_id": "here"})
-    page = visit(studio).open("?q=nobody", rooms=("nobody-*",), platforms=("camsoda",)).live().page
-    expect(page.locator("#empty-words")).to_contain_text("Your access covers: nobody-* (camsoda).")
+    page = visit(studio).open("?q=none", rooms=("none-*",), platforms=("camsoda",)).live().page
+    expect(page.locator("#empty-words")).to_contain_text("Your access covers: none-* (camsoda).")
     expect(page.locator("#clear-filters")).to_be_hidden()
-    page = visit(studio).open("?q=nobody", rooms=("here",)).live().page
+    page = visit(studio).open("?q=none", rooms=("here",)).live().page
     expect(page.locator("#empty-title")).to_have_text("No room matches.")
     page.get_by_role("button", name="Clear filters").click()
     expect(page.locator("#empty")).to_be_hidden()
@@ -314,7 +314,7 @@ def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
 
 
 def test_a_desk_whose_clock_is_behind_is_named_and_not_off_air(studio: Studio, visit: Opener) -> None:
-    """Readings that keep arriving 70 s old: the room reports, and its page says what is wrong."""
+    """Readings that keep arriving 70 s old: the room reports, and its page explains the delay."""
     page = visit(studio).open("?view=room&room=slow&on=camsoda", rooms=("slow",)).live().page
     clock = page.locator("#room-clock")
     end = time.monotonic() + 25

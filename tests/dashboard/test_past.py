@@ -29,7 +29,7 @@ def test_a_minute_has_one_reading_a_room_and_time_goes_forward() -> None:
 
 
 def test_rooms_live_on_from_where_their_past_ends() -> None:
-    """The balance that the next reading starts from is the one that the last one told."""
+    """The next reading starts from the balance of the last one."""
     rooms, past = lives(NOW)
     last = {update.room_id: update.tokens_count for update in past}
     assert last == {room.room_id: room.tokens for room in rooms if room.room_id in last}

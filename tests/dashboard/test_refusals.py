@@ -1,4 +1,4 @@
-"""Whatever refuses a socket is named on the page, with the setting to change; where HTTP gets through, the numbers go on."""
+"""The page names the cause of a refused socket and the setting to change; where HTTP works, it polls."""
 
 import contextlib
 import pathlib

@@ -33,7 +33,7 @@ def test_the_page_and_the_server_name_the_same_build(studio: Studio, visit: Open
 
 
 def test_an_open_page_offers_the_reload(studio: Studio, visit: Opener) -> None:
-    """Somebody may be reading: nothing happens without a click, and after it the page is the new one and live."""
+    """The page may be in use: nothing happens without a click, and after it the page is the new one and live."""
     dashboard = visit(studio)
     dashboard.page.route(f"{studio.broadcast.url}/", older, times=1)
     dashboard.open().live()

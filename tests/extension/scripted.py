@@ -1,4 +1,4 @@
-"""An ingest service that answers what a test tells it to, and remembers what it was sent."""
+"""An ingest service with scripted answers that records the requests it receives."""
 
 import contextlib
 import http.server
@@ -35,7 +35,7 @@ class Answer:
 
 
 class ScriptedIngest:
-    """Accepts everything unless told otherwise."""
+    """Accepts all readings unless a test sets another answer."""
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Request] = []

@@ -1,4 +1,4 @@
-"""The platforms' pages, made up, served over TLS under their real host names (Chromium is told to find them on loopback)."""
+"""The platforms' pages, made up, served over TLS under their real host names (Chromium resolves the names to loopback)."""
 
 import http.server
 import pathlib
@@ -56,7 +56,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nobody reads it."""
+        """Its body is not read."""
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -81,7 +81,7 @@ class Sites:
 
     @property
     def resolver_rules(self) -> str:
-        """Tells Chromium where the names lead."""
+        """Chromium's options that resolve the names to loopback."""
         port = self._server.server_address[1]
         return ", ".join(f"MAP {name} 127.0.0.1:{port}" for domain in DOMAINS for name in (domain, f"*.{domain}"))
 

@@ -72,7 +72,7 @@ def with_chat(page: Page, platform: str, *, is_own: bool) -> None:
 @pytest.mark.parametrize("is_own", [True, False], ids=["with numbers", "without"])
 @pytest.mark.parametrize("platform", OWN_PATHS)
 def test_a_look_at_sixty_thousand_elements_touches_few_of_them(page: Page, platform: str, is_own: bool) -> None:  # noqa: FBT001
-    """Styles and boxes of some dozens, whatever the size of the page, and one search for part of a class at most."""
+    """Styles and boxes of some dozens for a page of any size, and one search for part of a class at most."""
     with_chat(page, platform, is_own=is_own)
     counts: dict[str, Any] = page.evaluate(COUNT, [platform, OWN_PATHS[platform]])
     assert counts["elements"] > 60_000

@@ -71,7 +71,7 @@ def test_a_development_build_reads_the_demo_page(
 
 
 def test_the_stores_build_reads_no_page_of_this_computer(tmp_path: pathlib.Path) -> None:
-    """What is shipped to desks knows no demo page."""
+    """The build for desks does not know the demo page."""
     archive = zipfile.ZipFile(pack(tmp_path))
     assert not [name for name in archive.namelist() if b"/demo/" in archive.read(name)]
 

@@ -14,7 +14,7 @@ from tests.extension.sites import OWN, Sites
 
 @pytest.fixture
 def popup(chromium: Browser) -> Iterator[Page]:
-    """The popup of an extension that nobody has set up."""
+    """The popup of an extension without settings."""
     chromium.console.evaluate("() => Promise.all([chrome.storage.local.clear(), chrome.storage.session.clear()])")
     chromium.poke()
     page = chromium.open_ui("popup")
@@ -59,7 +59,7 @@ def test_a_first_visit_by_keyboard_alone(chromium: Browser, popup: Page, ingest:
 
 
 def test_everything_can_be_entered_by_hand(popup: Page, ingest: ScriptedIngest) -> None:
-    """An empty form opens the fields and names what is missing; a whole line of the terminal in the key's field does no harm."""
+    """An empty form opens the fields and names the missing ones; a whole line of the terminal in the key's field does no harm."""
     press(popup, "Tab")
     popup.get_by_role("button", name="Save").click()
     assert popup.locator("[aria-invalid=true]").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
@@ -76,7 +76,7 @@ def test_everything_can_be_entered_by_hand(popup: Page, ingest: ScriptedIngest) 
 
 
 def test_a_saved_key_is_not_sent_to_another_server(chromium: Browser, popup: Page, ingest: ScriptedIngest) -> None:
-    """Whoever types another address has to type a key for it; another path of the same server needs none."""
+    """A new address needs a key typed for it; another path of the same server needs none."""
     chromium.configure("http://127.0.0.1:1", key=token(("blue",)))
     popup.reload()
     popup.locator("#settings").evaluate("details => { details.open = true; }")
@@ -305,7 +305,7 @@ def test_with_letters_twice_as_large_nothing_is_cut_off(chromium: Browser, popup
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, scheme: Any) -> None:
-    """What is read and how, and what the server did not take, with a way to try again; axe finds nothing."""
+    """It lists the read elements and the refused readings, with a way to try again; axe finds nothing."""
     chromium.configure(ingest.url, room="Room 12")
     now_ms = popup.evaluate("() => Date.now()")
     ingest.answers.append(Answer(422, {"title": "Unprocessable Content", "detail": "timestamp lies more than 300 s ahead"}))

@@ -101,7 +101,7 @@ def test_a_proxy_that_refuses_everything_destroys_nothing(ready: Browser, ingest
 
 
 def test_the_waiting_ends_when_the_network_is_back_and_when_the_popup_opens(ready: Browser, ingest: ScriptedIngest) -> None:
-    """No wait is left to sit out while somebody looks, or once the browser is online again."""
+    """No wait continues while the popup is open, or once the browser is online again."""
     waiting = {"sender": {"attempt": 9, "nextAttemptAt": int(time.time() * 1000) + 3_000_000, "batchLimit": 500, "failure": 502}}
     for hurry in (
         lambda: ready.worker.evaluate("() => { dispatchEvent(new Event('online')); }"),
@@ -161,7 +161,7 @@ def tab_of(browser: Browser) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("reading")
 def test_a_tab_that_reports_is_not_discarded_and_one_that_sleeps_is_named(ready: Browser) -> None:
-    """Chrome's Memory Saver leaves it alone; a person who discards it is told."""
+    """Chrome's Memory Saver leaves it alone; discarding it by hand is reported."""
     wait_in_browser(lambda: tab_of(ready)["autoDiscardable"] is False, "the protection")
     ready.console.bring_to_front()
     ready.console.evaluate("id => chrome.tabs.discard(id)", tab_of(ready)["id"])
@@ -222,7 +222,7 @@ def test_a_wrong_clock_is_corrected_and_named(ready: Browser, stack: Stack, serv
 
 
 def test_an_installation_by_policy_opens_no_settings_page(ready: Browser) -> None:
-    """The studio's policy may come later; nobody at the desk is asked for what it will say."""
+    """The studio's policy may come later; the desk is not asked for settings that it will contain."""
     opened = ready.worker.evaluate(
         """async () => {
             const opened = [];

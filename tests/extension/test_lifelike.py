@@ -1,4 +1,4 @@
-"""Pages that change while they are watched, with the whole extension: what is posted, and what never is."""
+"""Pages that change while they are watched, with the whole extension: which readings are posted, and which never are."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -143,7 +143,7 @@ def test_camsoda_is_off_until_it_is_switched_on(chromium: Browser, server: Scrip
 
 
 def test_settings_that_are_hidden_prove_nothing(chromium: Browser, server: ScriptedIngest) -> None:
-    """Stripchat's page for somebody who is no model yet is named as not known to be the own one; showing the settings mends it."""
+    """Stripchat's page of a user who is no model yet is reported as not known to be the own one; showing the settings mends it."""
     page = chromium.open(OWN["stripchat"])
     page.evaluate("() => { document.querySelector('#broadcast-settings').hidden = true; }")
     wait_in_browser(lambda: chromium.board().get("pages", {}).get("stripchat", {}).get("page") == "unproven", "the state of the page")

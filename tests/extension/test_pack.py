@@ -115,7 +115,7 @@ def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib
 
 @pytest.mark.parametrize("size", [16, 32, 48, 128])
 def test_icons_have_the_size_they_are_named_after(size: int) -> None:
-    """A PNG's width and height stand in its bytes 16 to 24."""
+    """Bytes 16 to 24 of a PNG are its width and height."""
     header = (ROOT / "extension" / "icons" / f"{size}.png").read_bytes()[16:24]
     assert (int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")) == (size, size)
 
@@ -123,7 +123,7 @@ def test_icons_have_the_size_they_are_named_after(size: int) -> None:
 def test_nothing_is_sent_before_chrome_was_allowed_to(
     playwright: Playwright, sites: Sites, ingest: ScriptedIngest, tmp_path: pathlib.Path
 ) -> None:
-    """As shipped, saving an address asks for that origin; until somebody agrees readings are kept, and badge and popup say why."""
+    """As shipped, saving an address asks for that origin; until the user agrees readings are kept, and badge and popup say why."""
     zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
     browser = Browser(playwright, tmp_path, sites.resolver_rules)
     popup = browser.open_ui("popup")

@@ -83,7 +83,7 @@ def test_viewers_pages_are_not_read(chromium: Browser, server: ScriptedIngest) -
 
 
 def test_another_room_in_the_same_tab_is_not_read(chromium: Browser, server: ScriptedIngest) -> None:
-    """A single-page app that moves on to somebody's room falls silent, and speaks again when it returns."""
+    """A single-page app that moves on to another broadcaster's room stops posting, and resumes when it returns."""
     page = chromium.open(OWN["chaturbate"])
     received(server, tokens_count=1234)
     page.evaluate("() => { history.pushState({}, '', '/bob/'); document.querySelector('.tokencount').textContent = '77'; }")

@@ -1,4 +1,4 @@
-"""The reader on a real DOM: what is visible, what is twice there, what is gone. One page, many small cases."""
+"""The reader on a real DOM: visible, duplicate and removed elements. One page, many small cases."""
 
 from collections.abc import Iterator
 
@@ -108,7 +108,7 @@ def test_a_build_suffix_that_comes_late_or_changes_is_found_within_a_few_looks(p
 
 
 def test_a_selector_that_was_long_absent_is_found_within_a_few_looks(page: Page) -> None:
-    """It is searched for in turns; what is found is looked at again without a search, and another one beside it is found in time."""
+    """It is searched for in turns; a found element is read again without a search, and another one beside it is found in time."""
     look = f"now => readMetric({HYPOTHESES}, document, now)"
     page.evaluate("() => { searches.clear(); document.body.innerHTML = '<p class=b>7</p>'; }")
     for now in range(0, 40_000, 1000):

@@ -114,7 +114,7 @@ BALANCES: Final = {
     "<span style='unicode-bidi:bidi-override;direction:rtl'>4321</span>": "no",
     "\u202e4321": "no",
     "<span style='-webkit-text-security:disc'>4321</span>": "no",
-    # seen, whatever it looks like
+    # seen in any form
     "<span style='background:linear-gradient(red,blue);background-clip:text;-webkit-text-fill-color:transparent'>345</span>": 345,
     "<span style='display:inline-block;height:20px;overflow:hidden'><b>345</b></span>": 345,
     "<span style='display:inline-block;height:0'>345</span>": 345,
@@ -168,7 +168,7 @@ def shown(page: Page, where: tuple[str, str], html: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("balance", "expected"), BALANCES.items())
 def test_a_balance_reads_as_a_person_reads_it_or_not_at_all(page: Page, balance: str, expected: int | str) -> None:
-    """In the older header and in the newer; the viewers beside it are read whatever the balance is."""
+    """In the older header and in the newer; the viewers beside it are read for any balance."""
     for build in (header, newer):
         read = shown(page, OWN_CB, build(balance))
         assert (read["state"], read["viewers"]) == ("own", 552)
@@ -207,7 +207,7 @@ VIEWERS: Final = {
 
 @pytest.mark.parametrize(("tab", "expected"), VIEWERS.items())
 def test_viewers_read_as_a_person_reads_them_or_not_at_all(page: Page, tab: str, expected: int | str) -> None:
-    """The balance beside them is read whatever they are."""
+    """The balance beside them is read for any viewers."""
     read = shown(page, OWN_CB, users(tab))
     assert read["tokens"] == 1234
     assert isinstance(read["viewers"], str) if expected == "no" else read["viewers"] == expected, read
@@ -246,16 +246,16 @@ def test_stripchat_reads_as_a_person_reads_it(page: Page, html: str, expected: t
         ("a badge inside the name", OWN_CB, header("1").replace("alice", "alice <span>3</span>"), "own"),
         ("an empty hidden copy of the name first", OWN_CB, '<a hidden class="user_information_header_username"></a>' + header("1"), "own"),
         ("a hidden copy of another name first", OWN_CB, '<a hidden class="user_information_header_username">bob</a>' + header("1"), "own"),
-        ("somebody else's path", ("chaturbate", "/b/carol/"), header("1"), "unproven"),
+        ("another broadcaster's path", ("chaturbate", "/b/carol/"), header("1"), "unproven"),
         ("a longer name", ("chaturbate", "/b/ali/"), header("1"), "unproven"),
         ("a name of two words", OWN_CB, header("1").replace("alice", "alice bob"), "unproven"),
         ("a name that goes on with digits", OWN_CB, header("1").replace("alice", "alice3"), "unproven"),
         ("the name only in hidden text", OWN_CB, header("1").replace(NAME, f"<div hidden>{NAME}</div>"), "unproven"),
-        ("nobody logged in", OWN_CB, '<span class="tokencount">0</span>' + TAB, "unproven"),
+        ("not logged in", OWN_CB, '<span class="tokencount">0</span>' + TAB, "unproven"),
         ("a viewer's page", ("chaturbate", "/alice/"), header("1"), "none"),
         ("a page below the own one", ("chaturbate", "/b/alice/settings/"), header("1"), "none"),
         ("Stripchat's broadcast page", OWN_SC, studio(), "own"),
-        ("the settings of somebody who is no model yet", OWN_SC, studio().replace("<section", "<section hidden"), "unproven"),
+        ("the settings of a user who is no model yet", OWN_SC, studio().replace("<section", "<section hidden"), "unproven"),
         ("collapsed settings", OWN_SC, studio().replace("<section", "<section style='height:0;overflow:hidden'"), "unproven"),
         (
             "settings in a collapsed box",
@@ -280,7 +280,7 @@ def test_a_page_is_the_own_one_only_where_that_is_visible(page: Page, what: str,
 
 
 def test_there_are_more_than_sixty_variants_and_each_is_another_page() -> None:
-    """The tables hold what they promise."""
+    """The tables contain the promised cases."""
     assert len(BALANCES) + len(VIEWERS) > 100
 
 

@@ -131,7 +131,9 @@ LOCK = """async () => {
     globalThis.isReleased = false;
     hold();
 }"""
-LISTEN = "() => chrome.runtime.onMessage.addListener((message) => { if (message.type === 'reading') globalThis.heard = message.readAt; })"
+LISTEN = (
+    "() => chrome.runtime.onMessage.addListener((message) => { if (message.type === 'reading') globalThis.received = message.readAt; })"
+)
 
 
 def test_killed_with_a_reading_in_its_hands_the_page_tells_it_again(ready: Browser, ingest: ScriptedIngest) -> None:
@@ -139,10 +141,10 @@ def test_killed_with_a_reading_in_its_hands_the_page_tells_it_again(ready: Brows
     ready.console.evaluate(LOCK)
     ready.worker.evaluate(LISTEN)
     page = ready.open(OWN["chaturbate"])
-    heard = wait_in_browser(lambda: ready.worker.evaluate("() => globalThis.heard"), "the reading, heard by the worker")
+    received = wait_in_browser(lambda: ready.worker.evaluate("() => globalThis.received"), "the worker receives the reading")
     ready.kill_worker()
     ready.console.evaluate("() => { globalThis.isReleased = true; }")
-    ingest.wait_for(lambda _: heard in ingest.moments)
+    ingest.wait_for(lambda _: received in ingest.moments)
     page.close()
 
 
@@ -186,7 +188,7 @@ def test_a_restarted_browser_goes_on(playwright: Playwright, sites: Sites, inges
 
 
 def test_the_alarm_is_there_at_every_start(ready: Browser) -> None:
-    """Chrome may lose an alarm; whatever wakes the worker next sets it again."""
+    """Chrome may lose an alarm; the next event that wakes the worker sets it again."""
     ready.console.evaluate("() => chrome.alarms.clearAll()")
     ready.kill_worker()
     ready.poke()
