@@ -8,9 +8,10 @@ STAMP := $(VENV)/installed
 WORKERS ?= 3
 NODE := node_modules/.bin
 NODE_STAMP := node_modules/installed
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 
-.PHONY: help install run test faults bench bench-page check format token room link extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check docs format token room link extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -40,12 +41,16 @@ faults: $(STAMP) ## Break real processes and hold the promise against what clien
 	$(BIN)/python -m pytest -m faults $(if $(NEMESIS),tests/faults/test_nemesis.py -k random_faults_break)
 	@echo "What was seen stands in test-results/faults.md"
 
-check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything
+check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything, and build the documentation site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(SITE) build --strict
 	@if [ -x node_modules/.bin/tsc ]; then set -ex; $(NODE)/biome ci; $(NODE)/stylelint $(STYLES); $(NODE)/tsc -p .; $(NODE)/tsc -p extension; \
 	elif [ -n "$$CI" ]; then echo "npm is missing: JavaScript and style sheets were not checked" >&2; exit 1; fi
+
+docs: $(STAMP) ## Serve the documentation site on http://127.0.0.1:8000
+	$(SITE) serve
 
 bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick --only storm')
 	@$(BIN)/python -m tools.bench $(BENCH)
@@ -114,4 +119,4 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 	$(LOCK) -c requirements-otel.txt --extra otel --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what the checkout made for itself
-	rm -rf $(VENV) .local dist node_modules test-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .local dist site node_modules test-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
