@@ -56,7 +56,7 @@ bench: $(STAMP) ## Measure everything against floor and baseline (BENCH='--quick
 	@$(BIN)/python -m tools.bench $(BENCH)
 
 bench-page: $(STAMP) ## Judge how smooth the page is and how long reports hold the loop; let nothing else run
-	JUDGE_SPEED=1 $(BIN)/python -m pytest tests/dashboard/test_smooth.py tests/dashboard/test_first_sight.py tests/dashboard/test_slices.py tests/extension/test_cost.py
+	JUDGE_SPEED=1 $(BIN)/python -m pytest tests/dashboard/test_smooth.py tests/dashboard/test_first_sight.py tests/contract/test_slices.py tests/extension/test_cost.py
 
 format: $(STAMP) $(NODE_STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests.support.redis_topologies import Cluster, Sentinels, slot_of
+from tests.support.studio import Studio, running_studio
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -76,3 +77,16 @@ def own_stack(topology: Topology, tmp_path: pathlib.Path) -> Iterator[Callable[.
             return stack, stack.ingest(), stack.broadcast()
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A stack without rate limits, for the tests of reports."""
+    with running_studio(tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+@pytest.fixture
+def studio(shared_studio: Studio) -> Studio:
+    """The stack without rate limits, as one test sees it."""
+    return shared_studio.for_one_test()

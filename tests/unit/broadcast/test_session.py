@@ -13,7 +13,7 @@ from shared.auth.scope import Scope
 from shared.contract.events import FilterMessage
 from shared.contract.problems import CloseCode
 from shared.tokens import Claims
-from tests.unit.test_hub_properties import payloads
+from tests.unit.broadcast.test_hub_properties import payloads
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from broadcast_service.relay.latest_values import RESUME_OVERLAP_US
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.readings import StoredReading
-from tests.unit.test_hub_properties import payloads
+from tests.unit.broadcast.test_hub_properties import payloads
 
 NOW = 1_000_000.0
 TTL_SECONDS = 100

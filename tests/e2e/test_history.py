@@ -1,4 +1,4 @@
-"""What history and analytics answer is what was posted, whatever was posted in whatever order, and thinning keeps what it promises."""
+"""History and analytics agree with the posted readings, in any order of arrival."""
 
 import itertools
 import time
@@ -7,40 +7,12 @@ import uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast_service.reports.history import Point, thinned
 from shared.contract.history_record import Balance, set_aside
 from tests.support.studio import Studio
 
 HOUR = 3600
 MINUTE = 60
-moments = st.lists(st.integers(0, 4 * HOUR), unique=True, max_size=60).map(sorted)
-steps = st.integers(1, 60).map(lambda minutes: minutes * MINUTE)
 readings = st.lists(st.tuples(st.integers(0, HOUR - 1), st.integers(0, 500)), min_size=1, max_size=30, unique_by=lambda reading: reading[0])
-
-
-def points(at: list[int]) -> list[Point]:
-    """A point at each moment, told apart by its balance."""
-    return [Point(moment, moment, None, None, None) for moment in at]
-
-
-@given(moments, steps)
-def test_a_step_keeps_its_last_reading(at: list[int], step: int) -> None:
-    """One point per step that has any, each the last of its step, earliest first."""
-    kept = [point.t for point in thinned(points(at), step).values()]
-    assert kept == [max(group) for _, group in itertools.groupby(at, lambda moment: moment // step)]
-
-
-@given(moments, steps, st.integers(1, 10))
-def test_thinning_twice_is_thinning_once(at: list[int], step: int, factor: int) -> None:
-    """A coarser chart drawn from a finer one is the same chart."""
-    fine = thinned(points(at), step).values()
-    assert thinned(fine, step * factor) == thinned(points(at), step * factor)
-
-
-@given(moments, steps)
-def test_balances_at_the_ends_survive_thinning(at: list[int], step: int) -> None:
-    """The last reading of all is always kept, so a thinned balance ends where the balance is."""
-    assert [point.t for point in thinned(points(at), step).values()][-1:] == at[-1:]
 
 
 def per_minute(posted: list[tuple[int, int]]) -> dict[int, tuple[int, int]]:
