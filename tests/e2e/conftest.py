@@ -80,13 +80,7 @@ def own_stack(topology: Topology, tmp_path: pathlib.Path) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A stack without rate limits, for the tests of reports."""
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A stack without rate limits, for the tests of reports; each uses rooms of its own."""
     with running_studio(tmp_path_factory.mktemp("studio")) as running:
         yield running
-
-
-@pytest.fixture
-def studio(shared_studio: Studio) -> Studio:
-    """The stack without rate limits, as one test sees it."""
-    return shared_studio.for_one_test()

@@ -33,7 +33,7 @@ def rises(posted: list[tuple[int, int]], step: int) -> list[int]:
 @settings(max_examples=25)
 @given(readings, st.sampled_from([1, 5, 15, 60]), st.booleans())
 def test_history_and_earnings_are_what_was_posted(
-    shared_studio: Studio,
+    studio: Studio,
     posted: list[tuple[int, int]],
     minutes: int,
     in_order: bool,  # noqa: FBT001 - drawn
@@ -42,7 +42,6 @@ def test_history_and_earnings_are_what_was_posted(
     start = int(time.time()) // HOUR * HOUR - 2 * HOUR
     room, step = f"any-{uuid.uuid4().hex}", minutes * MINUTE
     arriving = sorted(posted) if in_order else posted
-    studio = shared_studio.for_one_test()
     studio.post(*({"room_id": room, "timestamp": start + second, "tokens_count": tokens} for second, tokens in arriving))
     expected = {second // step: (start + second, tokens) for second, tokens in per_minute(posted).values()}
     _, chart = studio.get(f"/api/tracking/telemetry/{room}/camsoda/history?from={start}&to={start + HOUR}&step={step}")
