@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, who knows Redis, what waits, and that every public name says what it is."""
+"""The structure of the code: allowed imports, the modules that use Redis or wait, and documented public names."""
 
 import ast
 import graphlib
@@ -139,7 +139,7 @@ def test_decisions_never_wait(module: str) -> None:
 
 
 def public(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
-    """The public classes and functions of a body, and what is public inside the classes."""
+    """The public classes and functions of a body, and the public methods of the classes."""
     for node in body:
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not node.name.startswith("_"):
             yield prefix + node.name, node
@@ -149,7 +149,7 @@ def public(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.Functio
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_every_public_name_is_documented(path: pathlib.Path) -> None:
-    """Modules, classes, functions and methods say what they are for."""
+    """Modules, classes, functions and methods have a docstring."""
     module = tree(path)
     assert ast.get_docstring(module)
     assert [full_name for full_name, node in public(module.body, "") if not ast.get_docstring(node)] == []

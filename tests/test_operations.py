@@ -69,7 +69,7 @@ LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "note",
 
 
 def test_every_event_is_listed() -> None:
-    """Whoever reads a log can look up what a line means."""
+    """The manual explains every log event."""
     assert sorted({row[0].strip("`") for row in rows("Events")}) == sorted(set(events()))
 
 
@@ -82,5 +82,5 @@ def metrics(service: Service) -> set[tuple[str, str]]:
 def test_every_metric_is_listed(ingest: Service, broadcast: Service) -> None:
     """With its type and the services that have it."""
     listed = {(row[0].strip("`"), row[1], service) for row in rows("Metrics") for service in row[2].split(", ")}
-    told = {(*metric, "ingest") for metric in metrics(ingest)} | {(*metric, "broadcast") for metric in metrics(broadcast)}
-    assert listed == told, sorted(told ^ listed)
+    exported = {(*metric, "ingest") for metric in metrics(ingest)} | {(*metric, "broadcast") for metric in metrics(broadcast)}
+    assert listed == exported, sorted(exported ^ listed)

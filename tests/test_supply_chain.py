@@ -1,4 +1,4 @@
-"""What is installed is what was locked: every package by version and hash, and pip refuses anything else."""
+"""Only locked packages are installed: each by version and hash, and pip refuses others."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def entries(lock: str) -> list[str]:
 
 
 def versions(lock: str) -> dict[str, str]:
-    """What it pins."""
+    """The packages that it pins."""
     return dict(entry.split(" ")[0].split("==") for entry in entries(lock))
 
 
@@ -37,7 +37,7 @@ def test_everything_is_pinned_by_hash(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS[1:])
 def test_the_locks_agree(lock: str) -> None:
-    """Whoever installs more gets the same of what is in production."""
+    """Development installs have the same versions of the production packages."""
     assert versions("requirements.txt").items() <= versions(lock).items()
 
 

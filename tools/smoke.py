@@ -37,7 +37,7 @@ TELEMETRY = "/api/tracking/telemetry"
 
 
 class CheckFailed(Exception):
-    """What was expected, and what came instead."""
+    """A check failed; the text has the expected and the actual result."""
 
 
 class Answer(NamedTuple):
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Stack:
-    """The stack under test and what it takes to talk to it."""
+    """The stack under test: its addresses and tokens."""
 
     def __init__(self, url: str, ingest_url: str, room_id: str, ingest_token: str, dashboard_token: str) -> None:
         self.url = url.rstrip("/")

@@ -50,7 +50,7 @@ class OneNode(Store):
         self._client = client
 
     def owner(self, _key: str) -> Redis:
-        """The client, whatever the key."""
+        """The client, for every key."""
         return self._client
 
     def health(self, _key: str) -> Redis:
@@ -100,7 +100,7 @@ async def results(redis: Redis, *updates: Reading, **options: Any) -> list[Resul
 
 @contextlib.asynccontextmanager
 async def listening(redis: Redis) -> AsyncIterator[list[list[StoredReading]]]:
-    """What was published while the body ran, a list of readings for each message; it is filled when the body ends."""
+    """The readings published while the body runs, a list for each message; filled when the body ends."""
     published: list[list[StoredReading]] = []
     channel = keys.events_channel(0)
     async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:

@@ -1,4 +1,4 @@
-"""Keys that hold what they should not, and a server that refuses: alone, cleanly, and never half."""
+"""Keys with unexpected contents and a server that refuses writes: only the affected feed fails, and no commit is partial."""
 
 import contextlib
 import re
@@ -62,7 +62,7 @@ async def test_a_history_of_the_wrong_type_fails_alone(redis: Redis) -> None:
 
 @pytest.mark.parametrize("content", ["", "not json", "{}", '{"timestamp":"x"}', "\0" * 100])
 async def test_a_latest_value_without_sense_is_replaced(redis: Redis, content: str) -> None:
-    """Whatever text stands there is older than any reading."""
+    """Any text in that place counts as older than any reading."""
     await redis.set(keys.latest(0, "blue", "camsoda"), content)
     assert await results(redis, make_reading()) == [ACCEPTED]
 
@@ -232,7 +232,7 @@ async def test_a_replica_refuses_and_nothing_is_written(real: Redis) -> None:
 
 
 async def test_a_flushed_script_is_loaded_again(redis: Redis) -> None:
-    """Nobody has to restart anything after SCRIPT FLUSH."""
+    """SCRIPT FLUSH needs no restart of any service."""
     await commit(redis, make_reading(1000))
     await redis.script_flush()
     assert await results(redis, make_reading()) == [ACCEPTED]

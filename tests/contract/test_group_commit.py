@@ -26,7 +26,7 @@ def rooms(count: int, prefix: str = "room") -> list[Reading]:
 
 
 async def until_sent(writer: ShardWriter) -> None:
-    """Waits until what was submitted is on its way."""
+    """Waits until the submission has been sent."""
     await wait_until_async(lambda: not writer._waiting, "the submission is sent", poll_seconds=0)
 
 
@@ -94,7 +94,7 @@ async def test_too_much_waiting_is_refused_at_once(real: Redis) -> None:
 
 
 async def test_a_submission_out_of_time_is_not_started(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A producer that has been told to come back must not find its reading stored late."""
+    """After a 503 the reading must not be stored later."""
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable):
         async with asyncio.timeout(5), at_work(shard_writer(redis)) as writer:
@@ -113,7 +113,7 @@ async def test_a_cancelled_submission_is_not_sent(redis: Redis) -> None:
 
 
 async def test_a_paused_server_is_unavailable_within_a_second(real: Redis) -> None:
-    """The producer hears in time; its retry, and the try that nobody heard of, make one commit together."""
+    """The producer gets its answer in time; its retry and the unanswered attempt make one commit."""
     reading = make_reading()
     async with listening(real) as published:
         await real.client_pause(1500)

@@ -1,4 +1,4 @@
-"""What the commit script keeps in history: exact runs of balances, series by account, memory for what is written, bounded names."""
+"""The history that the commit script writes: exact runs of balances, a series per account, bounded memory and bounded names."""
 
 import itertools
 from typing import Any
@@ -60,7 +60,7 @@ CASES = {
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 @pytest.mark.parametrize(("tokens", "expected"), CASES.values(), ids=CASES.keys())
 async def test_a_minute_is_exact_at_five_seconds(redis: Redis, tokens: list[int | None], expected: int, together: bool) -> None:  # noqa: FBT001 - a parameter
-    """What was gained within the minute, whatever fell or leapt in it."""
+    """The income within the minute, for falls and jumps of every kind."""
     readings = minute(*tokens)
     for batch in [readings] if together else [[reading] for reading in readings]:
         await commit(redis, *batch)
@@ -115,7 +115,7 @@ def test_what_arrives_in_order_is_exact(url: str, tokens: list[int]) -> None:
 @settings(max_examples=30)
 @given(order=st.permutations(range(8)), rises=st.lists(st.integers(0, MAX_RISE // 8), min_size=8, max_size=8))
 def test_rising_readings_in_any_order_end_alike(url: str, order: list[int], rises: list[int]) -> None:
-    """Whatever arrives first."""
+    """In either order of arrival."""
 
     async def story() -> None:
         async with empty_store(url) as redis:
@@ -170,7 +170,7 @@ async def test_a_room_has_so_many_feeds_a_day(redis: Redis) -> None:
 
 
 async def test_a_shard_has_so_many_feeds_a_day(redis: Redis) -> None:
-    """Invented rooms end at the bound, and nothing of what is refused is stored."""
+    """New feeds beyond the limit are refused and leave nothing in the store."""
     limits = Limits(0, 0, feeds_per_day=3)
     rooms = [make_reading(room_id=f"room-{n}") for n in range(5)]
     assert await results(redis, *rooms, *rooms[:2], limits=limits) == [ACCEPTED] * 3 + [TOO_MANY] * 2 + [Result.DUPLICATE] * 2

@@ -22,14 +22,14 @@ def rising(count: int, room_id: str = "blue") -> list[Reading]:
 
 
 async def test_a_room_may_burst_and_no_further(redis: Redis) -> None:
-    """At one moment exactly four seconds' worth is taken; the next is told to wait one interval."""
+    """Four seconds' worth are accepted at one moment; the next reading has to wait one interval."""
     outcomes = await commit(redis, *rising(22), limits=ROOM)
     assert [outcome.result for outcome in outcomes] == [ACCEPTED] * 20 + [Result.ROOM_LIMITED] * 2
     assert [outcome.value for outcome in outcomes[20:]] == [200_000] * 2
 
 
 async def test_a_token_may_burst_and_no_further(redis: Redis) -> None:
-    """The same for a token, whatever the rooms."""
+    """The same for a token across all its rooms."""
     readings = [reading for number in range(22) for reading in rising(1, f"room-{number}")]
     outcomes = await commit(redis, *readings, limits=TOKEN)
     assert [outcome.result for outcome in outcomes] == [ACCEPTED] * 20 + [Result.TOKEN_LIMITED] * 2
@@ -37,7 +37,7 @@ async def test_a_token_may_burst_and_no_further(redis: Redis) -> None:
 
 
 async def test_a_limited_reading_leaves_nothing(redis: Redis) -> None:
-    """What is refused is neither stored nor counted."""
+    """Refused readings are neither stored nor counted."""
     accepted = await commit(redis, *rising(20), limits=ROOM)
     await commit(redis, *rising(5), limits=ROOM)
     assert await last_version(redis) == accepted[-1].value
@@ -53,7 +53,7 @@ async def test_instances_share_a_limit(redis: Redis) -> None:
 @pytest.mark.parametrize("ahead_seconds", [1, 30, 60, 119, 3600])
 @pytest.mark.parametrize(("limits", "kind", "field"), [(ROOM, "room", "blue"), (TOKEN, "token", "token")])
 async def test_a_clock_that_steps_back_refuses_nobody(redis: Redis, limits: Limits, kind: str, field: str, ahead_seconds: int) -> None:
-    """What a clock that was ahead left, in this minute's hash or the one before, holds nobody up for longer than a burst does."""
+    """Counts left by a clock that was ahead, in this minute's hash or the previous one, delay a producer no longer than a burst does."""
     seconds, _ = await redis.time()
     for window in (seconds // 60, seconds // 60 - 1):
         await redis.flushall()

@@ -1,4 +1,4 @@
-"""A shard's listener on each real server: when it reads, and how it ends what it does."""
+"""A shard's listener on each real server: when it reads, and how it ends."""
 
 import time
 
@@ -31,7 +31,7 @@ async def until(relay: Relay, rooms: int) -> float:
 
 
 async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes first is heard at once; what comes during the pause shortly before its end, all together."""
+    """The first reading is received immediately; those committed during the pause are received together, shortly before its end."""
     monkeypatch.setattr(listener, "MAX_PAUSE_SECONDS", 10)
     relay = Paced(1, TTL, Pacing(share=0.5, max_pause_seconds=0, heartbeat_seconds=60))
     shard = ShardListener(OneNode(real), 0, relay, "test")
@@ -41,6 +41,6 @@ async def test_rests_while_no_flush_may_follow(real: Redis, monkeypatch: pytest.
         first = await until(relay, 1)
         for number in range(5):
             await commit(real, make_reading(room_id=f"later-{number}"))
-        if time.monotonic() - first < PAUSE_SECONDS / 2:  # else this machine is too busy to tell
+        if time.monotonic() - first < PAUSE_SECONDS / 2:  # otherwise the machine is too busy to measure it
             assert len(relay) == 1
         assert await until(relay, 6) - first > PAUSE_SECONDS / 2

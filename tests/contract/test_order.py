@@ -22,7 +22,7 @@ ACCEPTED, DUPLICATE, LATE = Result.ACCEPTED, Result.DUPLICATE, Result.LATE
 
 
 async def test_a_new_reading_is_accepted_stored_and_published(redis: Redis) -> None:
-    """One commit sets the latest value, the index, the last version and the history, and tells the channel."""
+    """One commit writes the latest value, the index, the last version and the history, and publishes the reading."""
     reading = make_reading(tips_count=2, goal_tokens=9)
     async with listening(redis) as published:
         [(result, version)] = await commit(redis, reading)
@@ -54,7 +54,7 @@ async def test_another_body_of_equal_order_replaces(redis: Redis) -> None:
 
 
 async def test_an_older_reading_is_late(redis: Redis) -> None:
-    """The latest value stays, nothing is published, the answer has the version of what is stored."""
+    """The latest value stays, nothing is published, and the answer has the version of the stored reading."""
     [(_, version)] = await commit(redis, make_reading(tokens_count=7))
     async with listening(redis) as published:
         assert await commit(redis, make_reading(1000), make_reading(90_000)) == [(LATE, version)] * 2
@@ -94,7 +94,7 @@ async def test_the_ttl_counts_from_the_observation(redis: Redis) -> None:
 
 
 async def test_history_lives_for_its_retention(redis: Redis) -> None:
-    """A day's array goes when its last minute is older than what is kept."""
+    """A day's array expires when its last minute is older than the retention."""
     reading = make_reading()
     await commit(redis, reading)
     midnight = reading.timestamp - reading.timestamp % DAY_SECONDS
@@ -119,7 +119,7 @@ async def test_rooms_and_platforms_do_not_meet(redis: Redis) -> None:
 
 
 async def test_an_expired_room_leaves_the_index(redis: Redis) -> None:
-    """What was committed longer ago than anything can live is swept with the next commit."""
+    """The next commit removes entries that are older than the longest lifetime."""
     await redis.zadd(keys.index(0), {"gone:camsoda": 1_000_000})
     await commit(redis, make_reading())
     assert await redis.zrange(keys.index(0), 0, -1) == [b"blue:camsoda"]
@@ -144,7 +144,7 @@ async def test_versions_grow_though_the_store_was_lost(redis: Redis) -> None:
 @pytest.mark.parametrize("seconds", [1, 2, 60, 299])
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "two commits"])
 async def test_a_reading_stamped_ahead_holds_nothing_up(redis: Redis, seconds: int, together: bool) -> None:  # noqa: FBT001 - a parameter
-    """It counts as made at its commit: the next right one replaces it, whatever its sequence."""
+    """It counts as made at its commit, so the next correct reading replaces it, with any sequence."""
     ahead = make_reading(-1000 * seconds, tokens_count=500)
     right = [make_reading(tokens_count=600), make_reading(tokens_count=601, sequence=0), make_reading(tokens_count=602)]
     batches = [[ahead, right[0]]] if together else [[ahead], [right[0]]]
@@ -198,7 +198,7 @@ async def test_account_and_interval_are_stored_and_published(redis: Redis) -> No
 
 
 async def test_an_unknown_balance_is_stored_and_ordered(redis: Redis) -> None:
-    """It is the latest value; what is known of the minute's balance stays in history."""
+    """It becomes the latest value; the minute's known balance stays in history."""
     known, unknown = make_reading(10, tokens_count=7), make_reading(tokens_count=None, viewers_count=3)
     assert await results(redis, known, unknown, unknown, make_reading(5)) == [ACCEPTED, ACCEPTED, DUPLICATE, LATE]
     stored = await latest(redis)
@@ -208,7 +208,7 @@ async def test_an_unknown_balance_is_stored_and_ordered(redis: Redis) -> None:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[list[int]]:
-    """Moments within five minutes, some told twice, in any order and in batches of any size."""
+    """Moments within five minutes, some repeated, in any order and in batches of any size."""
     moments = draw(st.lists(st.integers(0, 300_000), min_size=1, max_size=12, unique=True))
     arrivals = draw(st.permutations(moments + draw(st.lists(st.sampled_from(moments), max_size=6))))
     bounds = sorted(draw(st.sets(st.integers(1, 17))) | {0, 18})

@@ -14,7 +14,7 @@ WITHIN_SECONDS = 10.0
 
 
 async def test_connections_are_handed_out_in_turn(server: servers.Server) -> None:
-    """Whoever has had one waits behind those who have not."""
+    """A caller that has had a connection waits behind those that have not."""
     client = new_client(server.url, 2)
     served: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Reports of many at once, on a real server: what they cost, who waits for whom, and what is kept of them."""
+"""Concurrent reports on a real server: their cost, the order of waiting, and the cached results."""
 
 import asyncio
 import struct
@@ -122,7 +122,7 @@ async def test_a_subject_may_wait_for_eight_reports(store: Store) -> None:
 
 
 async def test_all_subjects_together_may_wait_for_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it everyone is told to come back."""
+    """Beyond the limit every caller gets 503 with Retry-After."""
     monkeypatch.setattr(queue, "MAX_JOBS", 2)
     reports = made_by(store)
     tasks = [asyncio.create_task(reports.get(wanted(ALL, 1), f"subject {n}", Spent())) for n in range(2)]
@@ -134,7 +134,7 @@ async def test_all_subjects_together_may_wait_for_so_many(store: Store, monkeypa
 
 
 async def test_a_report_that_nobody_waits_for_any_more_is_given_up(store: Store) -> None:
-    """Who hangs up costs what was done until then, and those behind are next."""
+    """A caller that disconnects pays for the work done until then, and the next in the queue starts."""
     reports, spent, whole = made_by(store), Spent(), Spent()
     await made_by(store).get(wanted(ALL, 6), "tester", whole)
     task = asyncio.create_task(reports.get(wanted(ALL, 6), "gone", spent))

@@ -1,4 +1,4 @@
-"""A large report is made between other work: how long it holds the event loop at a stretch, measured in CPU time and printed."""
+"""A large report is made in slices: how long each blocks the event loop, measured in CPU time and printed."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.anyio
 
 ROOMS = 300
 DAYS = 2
-LEAST_TURNS = 5
-MOST_MS = 10  # CPU time
+MIN_TURNS = 5
+MAX_MS = 10  # CPU time
 ALL = Scope.of(["*"])
 
 
@@ -56,7 +56,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 
 
 class Stretches:
-    """How long the loop went without a turn for anybody else, in CPU time of this thread: other processes do not count."""
+    """How long the loop ran without a turn for other tasks, in CPU time of this thread, so that other processes do not count."""
 
     def __init__(self) -> None:
         self.longest_ms = 0.0
@@ -65,7 +65,7 @@ class Stretches:
         self._watching = True
 
     def turn(self) -> None:
-        """Somebody else's turn."""
+        """A turn of another task."""
         now = time.thread_time()
         self.longest_ms = max(self.longest_ms, (now - self._since) * 1000)
         self._since = now
@@ -86,10 +86,10 @@ class Stretches:
             gc.enable()
 
 
-def note(name: str, seen: Stretches) -> None:
+def record(name: str, seen: Stretches) -> None:
     """Others had their turns in between, as long as it took; how long they waited is kept."""
-    assert seen.turns > LEAST_TURNS
-    speed.note(f"slices-{name}", {"longest_ms": round(seen.longest_ms, 1), "turns": seen.turns}, is_good=seen.longest_ms < MOST_MS)
+    assert seen.turns > MIN_TURNS
+    speed.record(f"slices-{name}", {"longest_ms": round(seen.longest_ms, 1), "turns": seen.turns}, is_good=seen.longest_ms < MAX_MS)
 
 
 async def report(store: Store, step: int, detail: Detail) -> Made:
@@ -110,7 +110,7 @@ async def test_a_report_of_many_rooms_lets_others_in(store: Store, name: str, st
         await asyncio.sleep(0)
     assert isinstance(made, bytes)
     assert msgspec.json.decode(made, type=Report).total == ROOMS * 1439 * DAYS
-    note(f"report-{name.replace(' ', '-')}", stretches)
+    record(f"report-{name.replace(' ', '-')}", stretches)
 
 
 async def test_a_long_export_lets_others_in(store: Store) -> None:
@@ -123,7 +123,7 @@ async def test_a_long_export_lets_others_in(store: Store) -> None:
             lines += part.count(b"\r\n")
             await asyncio.sleep(0)
     assert lines == ROOMS * 720 * DAYS + 1
-    note("export", stretches)
+    record("export", stretches)
 
 
 async def test_a_long_chart_lets_others_in(store: Store) -> None:
@@ -136,4 +136,4 @@ async def test_a_long_chart_lets_others_in(store: Store) -> None:
         json_response(points)
         await asyncio.sleep(0)
     assert len(points) == 1440 * DAYS
-    note("history", stretches)
+    record("history", stretches)

@@ -1,4 +1,4 @@
-"""A subscription on each real server: what it hands over, what ends it, and what waits while it rests."""
+"""A subscription on each real server: the messages that it delivers, how it ends, and where messages wait while it pauses."""
 
 import asyncio
 import time
@@ -18,34 +18,34 @@ WITHIN_SECONDS = 5.0
 
 
 class Listening:
-    """What a subscription to the channel `news` has handed over so far."""
+    """The messages of the channel `news` so far."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self.seconds_each = 0.0
         self._changed = asyncio.Event()
         self.subscription: Subscription
 
-    def hear(self, kind: bytes, channel: bytes, data: bytes) -> None:
-        """One message; `bug` is one we cannot cope with."""
+    def receive(self, kind: bytes, channel: bytes, data: bytes) -> None:
+        """Receives one message; `bug` stands in for one that raises."""
         assert (kind, channel) == (b"message", b"news")
         if data == b"bug":
             raise ZeroDivisionError
         time.sleep(self.seconds_each)
-        self.heard.append(data)
+        self.received.append(data)
         self._changed.set()
 
     async def until(self, count: int) -> list[bytes]:
         """The messages, once there are so many."""
         async with asyncio.timeout(WITHIN_SECONDS):
-            while len(self.heard) < count:
+            while len(self.received) < count:
                 self._changed.clear()
                 await self._changed.wait()
-        return self.heard
+        return self.received
 
     async def end(self) -> Exception:
-        """What ended it."""
-        with pytest.raises(Exception) as caught:  # noqa: PT011 - what it is is the question
+        """The exception that ended the subscription."""
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the test asks which
             async with asyncio.timeout(WITHIN_SECONDS):
                 await self.subscription.lost()
         return caught.value
@@ -79,7 +79,7 @@ async def node(server: servers.Server, real: Redis) -> AsyncIterator[Redis]:
 async def listening(node: Redis) -> AsyncIterator[Listening]:
     """A confirmed subscription."""
     listening = Listening()
-    async with subscription(node, "SUBSCRIBE", [b"news"], listening.hear) as listening.subscription:
+    async with subscription(node, "SUBSCRIBE", [b"news"], listening.receive) as listening.subscription:
         yield listening
 
 
@@ -99,7 +99,7 @@ async def test_what_is_published_during_a_rest_is_read_after_it(listening: Liste
     listening.subscription.pause(60)
     for number in range(10):
         await real.publish("news", b"%d" % number)
-    assert loop.time() >= resting_until - 0.002 or not listening.heard  # uvloop counts whole milliseconds
+    assert loop.time() >= resting_until - 0.002 or not listening.received  # uvloop counts whole milliseconds
     await listening.until(10)
     assert loop.time() >= resting_until - 0.002
 
@@ -142,7 +142,7 @@ async def test_ends_while_it_rests(listening: Listening, real: Redis) -> None:
 
 
 async def test_ends_with_a_bug_of_its_listener(listening: Listening, real: Redis) -> None:
-    """So that the process stops, instead of a relay that looks alive and hears nothing; what follows is not handed over."""
+    """The process must stop rather than look alive without receiving; later messages are not delivered."""
     async with real.pipeline(transaction=False) as pipeline:
         for message in (b"before", b"bug", b"after"):
             pipeline.publish("news", message)
@@ -150,7 +150,7 @@ async def test_ends_with_a_bug_of_its_listener(listening: Listening, real: Redis
     assert isinstance(await listening.end(), ZeroDivisionError)
     await real.publish("news", b"later")
     await real.ping()
-    assert listening.heard == [b"before"]
+    assert listening.received == [b"before"]
 
 
 @pytest.mark.parametrize("wrong", ["forbidden", "unknown"])
@@ -160,7 +160,7 @@ async def test_is_refused_with_the_servers_own_error(node: Redis, real: Redis, w
         await real.acl_setuser("default", enabled=True, nopass=True, reset_channels=True)
     try:
         with pytest.raises(NoPermissionError if wrong == "forbidden" else ResponseError):
-            async with subscription(node, "SUBSCRIBE" if wrong == "forbidden" else "NOSUCH", [b"news"], Listening().hear):
+            async with subscription(node, "SUBSCRIBE" if wrong == "forbidden" else "NOSUCH", [b"news"], Listening().receive):
                 raise AssertionError("it was confirmed")
     finally:
         await real.acl_setuser("default", enabled=True, nopass=True, channels=["*"])

@@ -1,4 +1,4 @@
-"""Reads the Dockerfile: the instructions of a target, those of the stages that it stands on included."""
+"""Reads the Dockerfile: the instructions of a target, including those of the stages it is built from."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def instructions() -> list[Instruction]:
 
 
 def stages() -> dict[str, tuple[str, list[Instruction]]]:
-    """By name: what each stage stands on, and its instructions."""
+    """By name: the base of each stage, and its instructions."""
     found: dict[str, tuple[str, list[Instruction]]] = {}
     for instruction in instructions():
         if instruction.keyword == "FROM":

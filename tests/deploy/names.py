@@ -1,4 +1,4 @@
-"""A name server for a handful of names, as Docker has one: asked for a service it tells the addresses of its replicas."""
+"""A name server for a few names, like Docker's: it answers a service's name with the addresses of its replicas."""
 
 import contextlib
 import socket

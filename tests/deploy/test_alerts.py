@@ -1,4 +1,4 @@
-"""Every alert fires on what it is for, and none while all is well; Prometheus' own tool plays the hours."""
+"""Every alert fires for its fault, and none while all is well; promtool simulates the hours."""
 
 import json
 import pathlib
@@ -72,7 +72,7 @@ FAULTS: Final = {
 
 
 def play(directory: pathlib.Path, fault: dict[str, str], firing: list[str]) -> None:
-    """Half an hour in which a fault lies over what is well; exactly these alerts fire at its end."""
+    """Half an hour of one fault in otherwise healthy series; exactly these alerts fire at its end."""
     (directory / "alerts.yml").write_text((PROMETHEUS / "alerts.yml").read_text())
     series = [{"series": name, "values": values} for name, values in (WELL | fault).items() if values]
     samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in firing]
@@ -86,7 +86,7 @@ def play(directory: pathlib.Path, fault: dict[str, str], firing: list[str]) -> N
 
 
 def test_nothing_fires_while_all_is_well(tmp_path: pathlib.Path) -> None:
-    """An alert that cries for nothing is soon not heard."""
+    """False alarms make people ignore alerts."""
     play(tmp_path, {}, [])
 
 

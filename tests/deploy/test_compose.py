@@ -84,7 +84,7 @@ def test_a_domain_is_all_it_takes_for_https() -> None:
 
 @each_service
 def test_health_is_checked(name: str) -> None:
-    """By compose.yaml or by the image; what has none says so, and is not depended on."""
+    """By compose.yaml or by the image; services without a check say so, and none depends on them."""
     service = SERVICES[name]
     own = service.get("healthcheck", {})
     image = "build" in service and "HEALTHCHECK" in dict(dockerfile.target(service["build"]["target"]))
@@ -97,7 +97,7 @@ def test_health_is_checked(name: str) -> None:
 
 @each_service
 def test_images_are_exact_versions(name: str) -> None:
-    """To the patch; what is built here is named so that it cannot be mistaken for somebody's."""
+    """Images are pinned to the patch; those built here have names that no registry has."""
     service = SERVICES[name]
     pattern = r"studio-pulse-(ingest|broadcast|front)" if "build" in service else r"[a-z0-9_/-]+:v?\d+\.\d+\.\d+(-alpine)?"
     assert re.fullmatch(pattern, service["image"])
@@ -106,7 +106,7 @@ def test_images_are_exact_versions(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_services_are_given_their_settings(name: str) -> None:
-    """Every variable is a setting, what is required is given, and what is given is right."""
+    """Every variable is a setting, required ones are given, and all values are valid."""
     given = {key: str(value or "") for key, value in SERVICES[name]["environment"].items()}
     if name != "tokens":
         given |= {key: value for key, value in dockerfile.environment(name).items() if not key.startswith(("PATH", "PYTHON"))}
@@ -144,7 +144,7 @@ def _secrets() -> set[str]:
 
 
 def test_a_service_has_what_verifies_its_own_audience_and_nothing_that_signs() -> None:
-    """On a new stack; whoever takes broadcast over can issue nothing, and the tokens of ingest mean nothing to it."""
+    """On a new stack: a compromised broadcast service can issue no token and does not accept those of ingest."""
     made = parse_env(fill(EXAMPLE))
     read = services(**made)
     for name, audience in (("ingest", "INGEST"), ("broadcast", "DASHBOARD")):
@@ -157,7 +157,7 @@ def test_a_service_has_what_verifies_its_own_audience_and_nothing_that_signs() -
 
 
 def test_a_stack_with_shared_secrets_goes_on() -> None:
-    """A `.env` from before there were keys for each audience needs no change; without any key a service says what it lacks."""
+    """A `.env` with one key for both audiences needs no change; without any key a service names the missing setting."""
     old = parse_env(fill(EXAMPLE)) | dict.fromkeys(KEYS, "") | {"TOKEN_KEYS": "k1:" + "x" * 32}
     for name in ("ingest", "broadcast"):
         given = {key: str(value or "") for key, value in services(**old)[name]["environment"].items()}
@@ -216,8 +216,8 @@ def is_compose(command: list[str]) -> bool:
     """Whether this runs Compose, of a version with a specification: the first one had none."""
     if shutil.which(command[0]) is None:
         return False
-    told = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False).stdout
-    return re.match(r"v?[2-9]\.", told) is not None
+    version = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False).stdout
+    return re.match(r"v?[2-9]\.", version) is not None
 
 
 @pytest.mark.parametrize("domain", ["", "pulse.example.com"])

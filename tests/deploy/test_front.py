@@ -76,7 +76,7 @@ CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2
 
 
 def spellings(path: str) -> Iterator[str]:
-    """How somebody may try to get a path past a list."""
+    """Spellings that try to get a path past a list."""
     yield from (
         path,
         path + "/",
@@ -123,7 +123,7 @@ def test_what_is_not_listed_is_not_public(production: Chain, path: str) -> None:
 
 
 def test_a_service_refuses_control_characters_itself(production: Chain) -> None:
-    """On every path and on both, whatever stands in front: 400 before anything is routed."""
+    """On every path and both listeners: 400 before anything is routed."""
     replicas, _ = production
     for service in (replicas.ingests[0], replicas.broadcasts[0]):
         for path in ("/livez", "/readyz", "/", TELEMETRY, f"{TELEMETRY}/a/camsoda", "/ws/dashboard", "/nowhere"):
@@ -154,7 +154,7 @@ def test_every_file_of_the_page_is_public(production: Chain) -> None:
 
 
 def test_the_fronts_own_answers_are_not_kept_guessed_at_or_framed(production: Chain) -> None:
-    """What it refuses itself has the headers that the services' refusals have, once each, and names no server."""
+    """The front's own refusals have the headers of the services' refusals, once each, and name no server."""
     replicas, front = production
     headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}
     answers = [
@@ -178,7 +178,7 @@ def test_the_front_tells_its_own_metrics_inside(production: Chain) -> None:
 
 @pytest.mark.parametrize("size", [1_200_000, 3_000_000, 30_000_000])
 def test_a_large_body_is_refused(production: Chain, size: int) -> None:
-    """By the service where it is told, by the front before anything is read where it is far too large."""
+    """By the service where the length is declared, by the front before anything is read where it is far too large."""
     replicas, front = production
     headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json", "Content-Length": str(size)}
     answer = httpx.post(f"{front.url}{TELEMETRY}", content=b" " * size, headers=headers, timeout=10)
@@ -212,7 +212,7 @@ def test_large_headers_are_refused(production: Chain) -> None:
 
 
 def test_slow_headers_are_cut(production: Chain) -> None:
-    """Whoever sends them byte by byte does not hold a connection for long."""
+    """A client that sends them byte by byte does not hold a connection for long."""
     address = ("localhost", production[1].port)
     with socket.create_connection(address) as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as slow:
         slow.settimeout(5)
@@ -221,7 +221,7 @@ def test_slow_headers_are_cut(production: Chain) -> None:
 
 
 def test_refusals_of_the_upgrade_pass(production: Chain) -> None:
-    """A plain GET is told to upgrade, a socket without a token is refused with a real status."""
+    """A plain GET gets 426, and a socket without a token is refused with its real status."""
     _, front = production
     assert httpx.get(f"{front.url}/ws/dashboard").status_code == 426
     with pytest.raises(InvalidStatus) as refusal, connect(front.url.replace("http", "ws") + "/ws/dashboard"):
@@ -238,7 +238,7 @@ def come_in(url: str, token: str) -> Dashboard:
 
 
 def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
-    """Whoever has fewest gets the next one."""
+    """The replica with the fewest connections gets the next one."""
     replicas, front = production
     token = replicas.stack.token("dashboard")
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
@@ -251,7 +251,7 @@ def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
 
 
 def test_http_is_redirected(production: Chain) -> None:
-    """Where there is a certificate nobody stays without it."""
+    """Where there is a certificate, plain HTTP redirects to it."""
     front = production[1]
     answer = httpx.get(f"http://localhost:{front.http_port}/?view=wall")
     assert (answer.status_code, answer.headers["Location"]) == (308, "https://localhost/?view=wall")

@@ -33,7 +33,7 @@ def test_killed_replicas_are_routed_around(own_chain: Callable[..., Chain]) -> N
             await scene.mended(within=KILLED_WITHIN)
             assert any(d.connections > before for d, before in zip(scene.dashboards, connections, strict=True))
         lost = [status for _, _, status in scene.producer.answers if status != 200]
-        assert len(lost) <= (len(ROOMS) if is_debians() else 0)  # Debian's cannot send what was in flight to another
+        assert len(lost) <= (len(ROOMS) if is_debians() else 0)  # Debian's cannot resend requests in flight to another replica
 
     asyncio.run(story())
     _assert_nothing_secret_is_logged(replicas, front)
@@ -70,7 +70,7 @@ def test_a_replica_that_is_added_is_found(own_chain: Callable[..., Chain]) -> No
 
 
 def test_each_client_has_its_own_address_behind_the_front(own_chain: Callable[..., Chain]) -> None:
-    """The cap per address counts clients, not the proxy, and whoever invents an address gains nothing."""
+    """The limit per address counts clients, not the proxy, and an invented address gains nothing."""
     replicas, front = own_chain(secure=False, MAX_CONNECTIONS_PER_ADDRESS="1")
     token = replicas.stack.token("dashboard")
     with contextlib.ExitStack() as open_now:

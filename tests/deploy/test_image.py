@@ -1,4 +1,4 @@
-"""The Dockerfile's steps, done for real without an engine: what it installs and copies is enough to run, read-only and as nobody."""
+"""The Dockerfile's steps run without an engine: the files it installs and copies are enough to run read-only and without privileges."""
 
 import os
 import pathlib
@@ -20,10 +20,17 @@ from tools.waiting import wait_until
 
 SERVICES = ("ingest", "broadcast")
 UID = "10001"
-# Reading everywhere is left to it because the interpreter of a checkout may lie in somebody's home.
+# It may read everywhere because the interpreter of a checkout may be in a home directory.
 CAPABILITIES = "-all,+dac_read_search"
-NOBODY = ["/usr/bin/setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", f"--bounding-set={CAPABILITIES}"]
-NOBODY += [f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
+UNPRIVILEGED = [
+    "/usr/bin/setpriv",
+    f"--reuid={UID}",
+    f"--regid={UID}",
+    "--clear-groups",
+    "--no-new-privs",
+    f"--bounding-set={CAPABILITIES}",
+]
+UNPRIVILEGED += [f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
 
 
 class Contained(Service):
@@ -46,8 +53,8 @@ class Contained(Service):
         return self.inside(dockerfile.command(self.kind))
 
     def inside(self, command: list[str]) -> list[str]:
-        """A command as it runs in the container. Only root can become somebody else."""
-        return [*(NOBODY if os.geteuid() == 0 else []), "/usr/bin/env", "-C", f"{self.tree}/app", *command]
+        """A command as it runs in the container. Only root can change the user."""
+        return [*(UNPRIVILEGED if os.geteuid() == 0 else []), "/usr/bin/env", "-C", f"{self.tree}/app", *command]
 
     def health(self) -> list[str]:
         """The image's health check, on the port of this test."""
@@ -100,7 +107,7 @@ def copy(source: pathlib.Path, destination: pathlib.Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", SERVICES)
 def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venv: pathlib.Path, kind: str) -> None:
-    """Ready on a read-only tree as a user that owns nothing, healthy by its own check, and gone when told."""
+    """Ready on a read-only tree as a user that owns nothing, healthy by its own check, and stopped by SIGTERM."""
     with Stack(tmp_path) as stack:
         service = Contained(stack, kind, tree(venv.parent.parent / kind, kind, venv))
         service.start()

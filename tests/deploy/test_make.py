@@ -1,4 +1,4 @@
-"""The Makefile's targets for containers, with a double of `docker` that notes what it is asked and answers as Compose would."""
+"""The Makefile's targets for containers, with a double of `docker` that records its arguments and answers like Compose."""
 
 import asyncio
 import getpass
@@ -56,12 +56,12 @@ def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(autouse=True)
 def _a_store_for_links(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In containers `tokens` knows the store; here its double is told."""
+    """In containers `tokens` has the store's address; here the double gets it."""
     monkeypatch.setenv("REDIS_URL", stack.redis_url)
 
 
 def make(checkout: pathlib.Path, *arguments: str) -> str:
-    """Runs make; returns what it printed."""
+    """Runs make; returns its output."""
     environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout), "REDIS_URL": os.environ["REDIS_URL"]}
     return subprocess.run(
         ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=60
@@ -119,7 +119,7 @@ def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path
 
 
 def test_a_clone_that_only_its_owner_may_read_is_opened_for_the_containers(checkout: pathlib.Path) -> None:
-    """What they mount and what their images copy can be read by their users; the secrets still cannot."""
+    """Their users can read the mounted and the copied files, and still not the secrets."""
     given = {mount.split(":")[0] for service in services().values() for mount in service.get("volumes", []) if mount.startswith("./")}
     given |= {source for kind in ("ingest", "broadcast") for source, _ in dockerfile.copied(kind)} | {"requirements.txt"}
     subprocess.run(["chmod", "-R", "go-rwx", str(checkout / "deploy"), *(str(checkout / name) for name in given)], check=True)
@@ -131,7 +131,7 @@ def test_a_clone_that_only_its_owner_may_read_is_opened_for_the_containers(check
 
 
 def test_a_token_is_its_makers_own(checkout: pathlib.Path) -> None:
-    """Unless another subject is said, it names the person at the keyboard, so that the audit log can tell people apart."""
+    """By default the subject is the person at the keyboard, so that the audit log distinguishes people."""
     make(checkout, "up")
     keyring = PublicKeys.parse(parse_env((checkout / ".env").read_text())["DASHBOARD_PUBLIC_KEYS"])
     token = make(checkout, "token").strip()

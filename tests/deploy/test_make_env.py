@@ -12,7 +12,7 @@ from tests.deploy.compose import parse_env
 
 
 def test_secrets_are_made_once_for_their_owner(tmp_path: pathlib.Path) -> None:
-    """Each has a value of its own that suits a URL, and nobody else may read the file."""
+    """Each secret has a value of its own that is valid in a URL, and only the owner may read the file."""
     write(tmp_path / ".env")
     made = parse_env((tmp_path / ".env").read_text())
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600

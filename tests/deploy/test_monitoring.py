@@ -1,4 +1,4 @@
-"""Alerts and dashboard speak of metrics and labels that exist: each expression is held against what real processes tell."""
+"""Alerts and dashboard use metrics and labels that exist: each expression is checked against the metrics of real processes."""
 
 import json
 import pathlib
@@ -64,8 +64,8 @@ def uses(expression: str) -> Iterator[Use]:
 
 
 @pytest.fixture(scope="module")
-def told(production: Chain) -> dict[str, set[str]]:
-    """Metrics that the running chain tells, with their labels."""
+def exported(production: Chain) -> dict[str, set[str]]:
+    """The metrics of the running chain with their labels."""
     replicas, front = production
     with (
         Producer(front.url, replicas.stack.token("ingest")) as producer,
@@ -92,8 +92,8 @@ def declared() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_metric_exists_with_its_labels(told: dict[str, set[str]], store: Store, expression: str) -> None:
-    """A name that nobody tells would be an alert that never fires and a panel that stays empty."""
+def test_every_metric_exists_with_its_labels(exported: dict[str, set[str]], store: Store, expression: str) -> None:
+    """A name that no process exports would be an alert that never fires or a panel that stays empty."""
     found = list(uses(expression))
     assert found
     with store.client(store.credential("monitor")) as monitor:
@@ -102,8 +102,8 @@ def test_every_metric_exists_with_its_labels(told: dict[str, set[str]], store: S
         if metric in EXPORTED:
             assert EXPORTED[metric] in info
         else:
-            assert metric in told
-            assert labels - ADDED - told[metric] - declared().get(metric.removesuffix("_total"), set()) - {"le"} == set()
+            assert metric in exported
+            assert labels - ADDED - exported[metric] - declared().get(metric.removesuffix("_total"), set()) - {"le"} == set()
 
 
 def test_the_walk_finds_what_expressions_name() -> None:
@@ -118,7 +118,7 @@ def test_the_walk_finds_what_expressions_name() -> None:
 
 
 def test_every_rule_says_how_bad_it_is_and_what_to_do() -> None:
-    """Whoever is woken reads what it means and where to begin."""
+    """The alert tells the person on call its meaning and the first step."""
     assert {rule["labels"]["severity"] for rule in RULES} == {"critical", "warning"}
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

@@ -1,4 +1,4 @@
-"""Behind a real nginx, set up well or as people often do: what is refused is named, in the answer and in the log."""
+"""Behind a real nginx, set up well or with common mistakes: answer and log name the cause of a refusal."""
 
 import contextlib
 import json
@@ -84,10 +84,10 @@ def as_a_browser(port: int, token: str) -> int:
 
 
 def asked(port: int, token: str) -> dict[str, Any]:
-    """What the page is told when it asks why."""
+    """The answer that the page gets when it asks for the reason."""
     headers = {"Pulse-Origin": f"http://localhost:{port}", "Authorization": f"Bearer {token}"}
-    told: dict[str, Any] = httpx.get(f"http://localhost:{port}/ws/dashboard", headers=headers).json()
-    return told
+    answer: dict[str, Any] = httpx.get(f"http://localhost:{port}/ws/dashboard", headers=headers).json()
+    return answer
 
 
 def logged(service: Service, event: str) -> list[dict[str, str]]:
@@ -108,12 +108,12 @@ def test_the_documented_configuration_opens_sockets(nginx: Start, broadcast: Ser
     ("host", "seen"), [("proxy_set_header Host $host;", "localhost"), ("", None)], ids=["host without port", "no host"]
 )
 def test_a_proxy_that_rewrites_the_host_is_named(nginx: Start, broadcast: Service, stack: Stack, host: str, seen: str | None) -> None:
-    """The page hears of ALLOWED_ORIGINS, and the log has both names to compare."""
+    """The answer names ALLOWED_ORIGINS, and the log has both origins to compare."""
     port = nginx(f"location / {{ proxy_pass http://127.0.0.1:{broadcast.port}; {UPGRADE} {host} }}")
     token = stack.token("dashboard")
     assert as_a_browser(port, token) == 403
-    told = asked(port, token)
-    assert (told["code"], told["setting"]) == ("origin_refused", "ALLOWED_ORIGINS")
+    answer = asked(port, token)
+    assert (answer["code"], answer["setting"]) == ("origin_refused", "ALLOWED_ORIGINS")
     lines = logged(broadcast, "scope.refused")
     assert {(line["origin"], line["host"], line["setting"]) for line in lines} == {
         (f"http://localhost:{port}", seen or f"127.0.0.1:{broadcast.port}", "ALLOWED_ORIGINS")
@@ -130,7 +130,7 @@ def test_the_setting_that_is_named_helps(nginx: Start, stack: Stack) -> None:
 
 @pytest.mark.parametrize(("version", "words"), [("1.1", "without its upgrade"), ("1.0", "HTTP/1.0")])
 def test_a_proxy_that_drops_the_upgrade_is_named(nginx: Start, broadcast: Service, stack: Stack, version: str, words: str) -> None:
-    """The page is told that nothing else stands against its socket, and the log what arrived."""
+    """The answer says that nothing else prevents the socket, and the log has the headers that arrived."""
     upgrade = "" if version == "1.1" else "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
     server = f"proxy_http_version {version}; {upgrade} proxy_set_header Host $http_host; proxy_pass http://127.0.0.1:{broadcast.port};"
     port, token = nginx(f"location / {{ {server} }}"), stack.token("dashboard")

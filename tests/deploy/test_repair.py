@@ -105,7 +105,7 @@ def repair(directory: pathlib.Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize("rewritten", ["", "rewritten"])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_the_runbook_brings_back_what_was_written(tmp_path: pathlib.Path, damage: Callable[[pathlib.Path], None], rewritten: str) -> None:
-    """The server refuses the damaged file, and after the runbook starts with every key; what was there before is kept."""
+    """The server refuses the damaged file, and after the runbook it starts with every key; the damaged file is kept."""
     with server(tmp_path) as client:
         assert client is not None
         client.config_set("appendfsync", "always")

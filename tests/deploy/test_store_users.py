@@ -76,7 +76,7 @@ def runs(client: "redis.Redis", command: str) -> bool:
 
 @pytest.mark.parametrize("user", SERVICES)
 def test_what_a_service_does_not_need_is_refused(store: Store, user: str) -> None:
-    """Commands that rule the server, everyone else's keys and channels, and what only the others do with shared ones."""
+    """Administrative commands, the other users' keys and channels, and the other users' commands on shared keys."""
     with store.client(store.credential(user)) as client:
         assert [command for command in FORBIDDEN + REFUSED[user] if runs(client, command)] == []
 

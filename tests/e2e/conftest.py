@@ -1,4 +1,4 @@
-"""Where the relay's end-to-end tests run: on one server, and, among the faults, on a Cluster, behind Sentinels, and amid a failover."""
+"""The topologies of the relay's end-to-end tests: one server; as faults a Cluster, Sentinels and a failover."""
 
 import contextlib
 import pathlib
@@ -26,7 +26,7 @@ amid_a_failover_too: Final = pytest.mark.parametrize("topology", [NODE, CLUSTER,
 
 @dataclass
 class Topology:
-    """What a stack stands on; without a URL it starts its own server. `failing` is the Cluster that loses a primary in every test."""
+    """The Redis that a stack uses; without a URL the stack starts its own. `failing` is the Cluster that loses a primary in every test."""
 
     url: str | None = None
     settings: dict[str, str] = field(default_factory=dict)

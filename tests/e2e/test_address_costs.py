@@ -58,7 +58,7 @@ def small(stack: Stack, kind: str) -> Iterator[Service]:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_request_without_a_token_has_an_end(stack: Stack, name: str) -> None:
-    """Soon it is answered 429, by a problem that says when to come back, whatever is asked; it is counted."""
+    """Every request beyond the budget gets a 429 problem with Retry-After, and is counted."""
     to, data = KINDS[name]
     for kind in ("ingest", "broadcast"):
         if to not in ("both", kind):
@@ -76,7 +76,7 @@ def test_every_kind_of_request_without_a_token_has_an_end(stack: Stack, name: st
 
 
 def test_producers_and_other_addresses_go_on(stack: Stack) -> None:
-    """Readings that are accepted are given back, however many one address sends; and who floods shuts out nobody else."""
+    """Accepted readings cost an address nothing, and a flood from one address does not block others."""
     with small(stack, "ingest") as service:
         producer = http.client.HTTPConnection("127.0.0.1", service.port, timeout=TIMEOUT_SECONDS, source_address=("127.0.0.2", 0))
         headers = dict((*JSON, authorization(stack.token("ingest"))))

@@ -1,4 +1,4 @@
-"""Earnings over HTTP from the real services: what was posted, added up, and only for rooms in scope."""
+"""Income over HTTP from the real services: the sum of the posted rises, for rooms in the token's scope only."""
 
 import pathlib
 import time
@@ -30,7 +30,7 @@ def test_earnings_are_positive_differences_by_hour(studio: Studio) -> None:
 
 
 def test_the_balance_before_the_span_is_found_days_back(studio: Studio) -> None:
-    """The first reading of a span earns what it rose since the last one, however old that is."""
+    """The first reading of a span counts its rise since the previous reading, however old that one is."""
     start = hours_ago(2)
     studio.post(
         {"room_id": "rare", "timestamp": start - 3 * 86400, "tokens_count": 10},
@@ -54,7 +54,7 @@ def test_late_readings_count(studio: Studio) -> None:
 
 
 def test_a_report_says_how_many_minutes_of_each_step_were_measured(studio: Studio) -> None:
-    """Rooms that were read in the same minute measure it once; an hour without a reading has none, whatever was earned around it."""
+    """A minute in which several rooms have readings counts once; an hour without a reading has none, even between hours of income."""
     start = hours_ago(3)
     for room, minutes in (("measured-a", (0, 1, 2, 130)), ("measured-b", (2, 3))):
         studio.post(*({"room_id": room, "timestamp": start + 60 * minute, "tokens_count": minute} for minute in minutes))
@@ -93,7 +93,7 @@ def test_a_room_or_platform_outside_the_scope_is_forbidden(studio: Studio) -> No
 
 
 def test_bad_parameters_are_named(studio: Studio) -> None:
-    """Each refusal is a 422 that says which parameter and what it should be."""
+    """Each refusal is a 422 with the parameter's name and its valid form."""
     for parameters in ({"from": "x"}, {"step": 7}, {"from": 9, "to": 3}, {"by": "hour"}, {"format": "xls"}, {"from": 0}):
         status, problem = studio.get(query(**parameters))
         assert (status, problem["errors"][0]["field"]) == (422, next(iter(parameters)))
@@ -106,7 +106,7 @@ def test_no_token_no_report(studio: Studio) -> None:
 
 
 def test_resolution_and_retention_are_settings(tmp_path: pathlib.Path) -> None:
-    """A finer step keeps more readings, and what is older than the retention is neither taken nor told."""
+    """A finer step returns more readings; those older than the retention are neither accepted nor returned."""
     with running_studio(tmp_path, HISTORY_STEP_SECONDS="10", HISTORY_RETENTION_DAYS="1") as fine:
         start = int(time.time()) // 60 * 60 - 120
         results = fine.post(

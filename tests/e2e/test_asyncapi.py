@@ -64,7 +64,7 @@ FITTING = {"ping", "filter of nothing", "filter of null", "filter", "auth"}
 
 @pytest.mark.parametrize("name", SAID)
 def test_the_service_takes_what_the_document_describes_and_nothing_else(broadcast: Service, stack: Stack, name: str) -> None:
-    """Document and service agree on every message a client may send, and on what it may not."""
+    """Document and service agree on every message that a client may send, and on those that it may not."""
     token = stack.token("dashboard", rooms=("said", "said-*"))
     message = {key: token if value == TOKEN else value for key, value in SAID[name].items()}
     kinds = [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in MESSAGES]

@@ -1,4 +1,4 @@
-"""The audit log of real services: who was refused and what was revoked, and never how."""
+"""The audit log of real services: refusals and revocations, without any credential."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ def audited(service: Service, event: str, **who: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def quiet(stack: Stack) -> tuple[Service, Service]:
-    """Services of their own, whose audit log nobody else has filled."""
+    """Services of their own, so that no other test has written to the audit log."""
     return stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0.001"), stack.broadcast()
 
 
@@ -84,7 +84,7 @@ def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], st
 
 
 def test_a_flood_of_refusals_costs_no_disk(stack: Stack) -> None:
-    """A thousand bad requests write a few lines, and the number is told when the service leaves."""
+    """A thousand bad requests write a few lines, and the service logs the number when it stops."""
     service = stack.ingest()
     before = service.log.stat().st_size
     for _ in range(1000):

@@ -172,7 +172,7 @@ WHOLE = {name: body for name, body in NOT_JSON.items() if name not in ("empty", 
 
 @pytest.mark.parametrize("body", WHOLE.values(), ids=WHOLE.keys())
 def test_bad_syntax_in_one_item_harms_no_other(ingest: Service, headers: Headers, body: Body) -> None:
-    """A batch is 400 as a whole, or only the item is rejected with 400, where its end can still be told."""
+    """The whole batch is 400, or only the item is rejected with 400 where its end can still be found."""
     answer = post(ingest, BATCH, headers, b"[" + body() + b"," + body_of(ONE, room_id="neighbour-400") + b"]")
     if answer.status == 400:
         assert answer.is_problem
@@ -183,7 +183,7 @@ def test_bad_syntax_in_one_item_harms_no_other(ingest: Service, headers: Headers
 
 @pytest.mark.parametrize(("body", "name"), NO_READING.values(), ids=NO_READING.keys())
 def test_an_item_that_is_no_reading_is_rejected_alone(ingest: Service, headers: Headers, body: Body, name: str | None) -> None:
-    """Its neighbours are stored, whatever it is."""
+    """The other items of the batch are stored."""
     good = body_of(ONE, room_id=f"neighbour-{time.monotonic_ns()}")
     results = post(ingest, BATCH, headers, b"[" + body() + b"," + good + b"]").json()["results"]
     assert [(item["index"], item["result"]) for item in results] == [(0, "rejected"), (1, "accepted")]

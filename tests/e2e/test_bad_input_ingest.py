@@ -58,7 +58,7 @@ def test_no_credential_is_401(ingest: Service, path: str, headers: Headers) -> N
 
 @PATHS
 def test_every_forged_token_gets_the_same_401(ingest: Service, stack: Stack, path: str) -> None:
-    """Whatever is wrong with a token, status and body are the same, so a forger learns nothing."""
+    """Status and body are the same for every bad token, so that a forger learns nothing."""
     plain = post(ingest, path, JSON, body_of(path)).body
     forged = corpus(stack.token_keys, "ingest", {})
     answers = {name: post(ingest, path, (*JSON, authorization(token)), body_of(path)) for name, token in forged.items()}
@@ -198,7 +198,7 @@ def test_without_a_moment_of_sending_nothing_is_corrected(ingest: Service, beare
 
 @PATHS
 def test_a_long_body_is_413(ingest: Service, bearer: tuple[str, str], path: str) -> None:
-    """A body above the limit is refused by its bytes, whatever they are."""
+    """A body above the limit is refused by its size alone."""
     answer = post(ingest, path, (*JSON, bearer), b" " * (1024 * 1024) + body_of(path))
     assert (answer.status, answer.is_problem) == (413, True)
 
@@ -237,7 +237,7 @@ def test_a_trickling_body_is_408(ingest: Service, bearer: tuple[str, str], path:
 
 @PATHS
 def test_a_client_that_leaves_mid_body_stores_nothing(ingest: Service, bearer: tuple[str, str], path: str, versions: Any) -> None:
-    """Half a reading is no reading, and nobody's crash is our traceback."""
+    """Half a body is no reading, and a client's crash causes no traceback."""
     before = versions()
     for _ in range(5):
         connection = connect(ingest.port)

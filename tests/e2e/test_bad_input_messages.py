@@ -52,7 +52,7 @@ BAD: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("message", BAD.values(), ids=BAD.keys())
 def test_a_bad_message_is_an_error_and_the_session_goes_on(broadcast: Service, token: str, message: str) -> None:
-    """The client hears what is wrong, and its next message is answered as ever."""
+    """The client gets an error, and its next message is answered as usual."""
     with Dashboard(broadcast.url, token) as client:
         client.send_raw(message)
         assert client.next_of("ERROR")["code"] == "bad_message"
@@ -93,7 +93,7 @@ FORBIDDEN: list[dict[str, Any]] = [
 def test_a_forbidden_filter_is_an_error_and_changes_nothing(
     ingest: Service, broadcast: Service, stack: Stack, token: str, wish: dict[str, Any]
 ) -> None:
-    """A filter outside the token's scope is refused, and the session sees what it saw before, no more and no less."""
+    """A filter outside the token's scope is refused, and the session's filter stays as it was."""
     with Dashboard(broadcast.url, token, "?rooms=talk") as client:
         client.next_of("SYNC")
         client.send_raw(json.dumps({"type": "filter"} | wish))
@@ -105,7 +105,7 @@ def test_a_forbidden_filter_is_an_error_and_changes_nothing(
 
 
 def test_no_forged_token_renews_a_session(broadcast: Service, stack: Stack, token: str) -> None:
-    """Whatever is wrong with it, the session keeps its old token, until it has tried too often."""
+    """The session keeps its old token, until it has sent too many bad ones."""
     with Dashboard(broadcast.url, stack.token("dashboard", subject="forger")) as client:
         for forged in ("garbage", stack.token("ingest", subject="forger"), token):  # the last is good, but another's
             client.send_raw(json.dumps({"type": "auth", "token": forged}))
@@ -179,11 +179,11 @@ def test_an_old_client_may_talk_to_itself(ingest: Service, broadcast: Service, s
         read_answer(connection)
         connection.sendall(frame(1, b"hello") * 100)
         post(ingest, ONE, (*JSON, authorization(stack.token("ingest"))), body_of(ONE, room_id="old-client"))
-        heard, deadline = b"", time.monotonic() + 5
-        while b"old-client" not in heard and time.monotonic() < deadline:
-            heard += connection.recv(4096)
-    assert b"TELEMETRY_UPDATE" in heard
-    assert b"ERROR" not in heard
+        received, deadline = b"", time.monotonic() + 5
+        while b"old-client" not in received and time.monotonic() < deadline:
+            received += connection.recv(4096)
+    assert b"TELEMETRY_UPDATE" in received
+    assert b"ERROR" not in received
 
 
 def test_nothing_of_this_crashed(broadcast: Service) -> None:

@@ -166,7 +166,7 @@ OTHER = [
 
 @pytest.mark.parametrize(("host", "origin"), OTHER)
 def test_a_page_of_another_host_or_port_is_refused(broadcast: Service, host: str, origin: str) -> None:
-    """A default port is the origin's own scheme's, and what cannot be read is nobody's."""
+    """A default port follows the origin's scheme, and an unreadable origin matches none."""
     assert refused(exchange(broadcast.port, own(host=host, origin=origin)), 403)
 
 
@@ -217,14 +217,14 @@ def test_an_allowed_origin_connects(broadcast: Service, good: Headers, origin: s
 
 
 def test_no_token_is_401(broadcast: Service) -> None:
-    """Without a token there is no socket, whatever is offered."""
+    """Without a token the handshake is refused, for every offer of subprotocols."""
     answers = [upgrade(broadcast, headers) for headers in ((), (carried("pulse.v1"),), (carried("pulse.v1", "bearer."),))]
     assert [refused(answer, 401) for answer in answers] == [True] * 3
     assert all(answer.headers["WWW-Authenticate"] for answer in answers)
 
 
 def test_every_forged_token_gets_the_same_401(broadcast: Service, stack: Stack) -> None:
-    """However it is carried, whatever is wrong with it: one status and one body."""
+    """However the token is carried and whichever fault it has: one status and one body."""
     plain = upgrade(broadcast, ()).body
     forged = corpus(stack.token_keys, "dashboard", {})
     answers = {name: upgrade(broadcast, (authorization(forgery),)) for name, forgery in forged.items()}
@@ -249,7 +249,7 @@ def test_two_tokens_are_400(broadcast: Service, good: Headers, token: str) -> No
 
 @pytest.mark.parametrize("protocols", [("pulse.v2",), ("PULSE.V1",), ("graphql-ws", "mqtt")])
 def test_unknown_subprotocols_alone_are_400(broadcast: Service, token: str, protocols: tuple[str, ...]) -> None:
-    """A client that speaks nothing we speak is told so before it waits for events."""
+    """A client without a supported subprotocol is refused before it waits for events."""
     answers = [
         upgrade(broadcast, (authorization(token), carried(*protocols))),
         upgrade(broadcast, (carried(*protocols, f"bearer.{token}"),)),
@@ -283,7 +283,7 @@ def test_a_subject_beyond_its_cap_is_429(stack: Stack) -> None:
 
 
 def test_a_full_process_is_503(stack: Stack, token: str) -> None:
-    """Beyond the process' cap everyone is told to come back; clients that vanish mid-handshake keep no place."""
+    """Beyond the process' limit each client gets 503; clients that vanish during the handshake free their place."""
     service = stack.broadcast(MAX_CONNECTIONS="1")
     for _ in range(20):
         connection = connect(service.port)
@@ -314,9 +314,9 @@ def test_a_draining_server_is_503(stack: Stack, token: str) -> None:
         assert read_answer(stuck).status == 101
         early.sendall(b"GET " + PATH.encode())
         service.signal(signal.SIGTERM)
-        heard = b""
-        while b"RECONNECT" not in heard:  # this client does not answer the goodbye, so the server is still waiting
-            heard += stuck.recv(4096) or pytest.fail("no goodbye")
+        received = b""
+        while b"RECONNECT" not in received:  # this client does not answer the close frame, so the server is still waiting
+            received += stuck.recv(4096) or pytest.fail("no goodbye")
         early.sendall(head("GET", PATH, (*UPGRADE, authorization(token))).removeprefix(b"GET " + PATH.encode()))
         answer = read_answer(early)
     assert refused(answer, 503)

@@ -88,7 +88,7 @@ def test_an_absent_store_is_503(own: Stack, send: Callable[[str, bytes], Answer]
 
 
 def test_a_damaged_value_is_500_for_its_room_alone(own: Stack, send: Callable[[str, bytes], Answer]) -> None:
-    """Whoever wrote a list where a reading belongs has broken one room, not the batch."""
+    """A list in the place of a reading breaks one feed, not the batch."""
     with redis.Redis.from_url(own.redis_url) as server:
         server.rpush("telemetry:{0}:damaged:camsoda", "x")
     good, bad = body_of(ONE, room_id="sound"), body_of(ONE, room_id="damaged")

@@ -58,7 +58,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("items", REFUSED.values(), ids=REFUSED.keys())
 def test_a_refused_batch_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack, items: object) -> None:
-    """Whatever is wrong with its items."""
+    """For bad items of every kind."""
     accepted = min(cost(unlimited, stack, json.dumps(good())) for _ in range(2))
     assert cost(unlimited, stack, items()) <= accepted  # type: ignore[operator]
 
@@ -105,7 +105,7 @@ def test_refused_requests_use_up_a_tokens_budget(stack: Stack, path: str, body: 
 
 
 def test_long_bodies_that_are_no_batch_use_up_a_tokens_budget(stack: Stack) -> None:
-    """They cost what it takes to find that out."""
+    """They cost the time that parsing them takes."""
     service = stack.ingest(RATE_LIMIT_TOKEN_PER_SECOND="100")
     try:
         headers = (*JSON, authorization(stack.token("ingest")))

@@ -1,4 +1,4 @@
-"""What browsers are told: who may post from a page, and that no answer is kept, guessed at or framed."""
+"""Headers for browsers: which pages may post, and that no answer is cached, sniffed or framed."""
 
 import contextlib
 import http.client
@@ -48,7 +48,7 @@ STRANGERS = [EXTENSION[:-1] + "a", EXTENSION.upper(), EXTENSION + "a", "chrome-e
 
 @pytest.mark.parametrize("origin", STRANGERS)
 def test_no_other_origin_is_let_in(listed: Service, stack: Stack, origin: str) -> None:
-    """Neither asked nor unasked does a browser hear that it may show the answer to another page."""
+    """No answer allows another page's script to read it, with or without a preflight."""
     asked = preflight(listed, origin)
     answer = post(listed, ONE, (*JSON, ("Origin", origin), authorization(stack.token("ingest"))), body_of(ONE, room_id="cors2"))
     assert (asked.status, asked.headers["Access-Control-Allow-Origin"]) == (400, None)

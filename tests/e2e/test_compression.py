@@ -20,7 +20,7 @@ AS_BROWSERS = ClientPerMessageDeflateFactory(client_max_window_bits=True)
 
 @pytest.fixture(scope="module")
 def compressing(stack: Stack) -> Iterator[Service]:
-    """A broadcast service that compresses for whoever asks."""
+    """A broadcast service that compresses for clients that offer it."""
     service = stack.broadcast(WEBSOCKET_COMPRESSION="true")
     yield service
     service.stop()
@@ -36,7 +36,7 @@ def token(stack: Stack, ingest: Service) -> str:
 
 
 def test_who_asks_gets_the_same_compressed(compressing: Service, token: str) -> None:
-    """A browser's offer: agreed without context takeover on either side, and every room is told."""
+    """A browser's offer is accepted without context takeover on either side, and every room arrives."""
     with Dashboard(compressing.url, token, offers=[AS_BROWSERS]) as client:
         assert client.connection.response is not None
         agreed = client.connection.response.headers["Sec-WebSocket-Extensions"]
@@ -79,7 +79,7 @@ def _has_sync(received: bytes) -> bool:
 
 
 def test_a_client_with_a_smaller_window_is_told_plainly(compressing: Service, token: str) -> None:
-    """It could not read what is compressed for everyone; compression of any message is optional."""
+    """It could not read the shared compressed payload; compression of any message is optional."""
     with Dashboard(compressing.url, token, offers=[ClientPerMessageDeflateFactory(server_max_window_bits=10)]) as client:
         assert len(client.snapshot()) == 40
 

@@ -1,4 +1,4 @@
-"""Whatever somebody else writes into Redis, a broadcast service counts it, goes on, and still shows what is true."""
+"""A broadcast service counts foreign data in Redis, keeps running, and still shows the true values."""
 
 import time
 

@@ -21,7 +21,7 @@ def per_minute(posted: list[tuple[int, int]]) -> dict[int, tuple[int, int]]:
 
 
 def rises(posted: list[tuple[int, int]], step: int) -> list[int]:
-    """What was gained in each step of the hour, but for readings that others of their minute contradict."""
+    """The income of each step of the hour, without readings that others of their minute contradict."""
     minutes = itertools.groupby(sorted(posted), lambda reading: reading[0] // MINUTE)
     kept = [reading for _, group in minutes for reading in set_aside(Balance(1000 * second, tokens) for second, tokens in group)]
     gains = [0] * (HOUR // step)
@@ -38,7 +38,7 @@ def test_history_and_earnings_are_what_was_posted(
     minutes: int,
     in_order: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Charts say what the moments say, in whatever order readings come, and earnings are exact where they come in order."""
+    """Charts agree with the readings in any order of arrival, and income is exact where they arrive in order."""
     start = int(time.time()) // HOUR * HOUR - 2 * HOUR
     room, step = f"any-{uuid.uuid4().hex}", minutes * MINUTE
     arriving = sorted(posted) if in_order else posted

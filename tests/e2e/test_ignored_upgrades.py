@@ -155,7 +155,7 @@ NO_SOCKET: dict[str, Headers] = {
 
 @pytest.mark.parametrize("headers", NO_SOCKET.values(), ids=NO_SOCKET.keys())
 def test_what_is_no_handshake_is_a_plain_get(broadcast: Service, stack: Stack, headers: Headers) -> None:
-    """It is told to upgrade, and the connection goes on."""
+    """The answer is 426, and the connection stays usable."""
     first = head("GET", PATH, (*headers, authorization(stack.token("dashboard"))))
     body = b"body" if ("Content-Length", "4") in headers else b"0\r\n\r\n" if ("Transfer-Encoding", "chunked") in headers else b""
     answers = twice(broadcast.port, [first + body], request("GET", "/livez", ()))

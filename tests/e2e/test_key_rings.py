@@ -69,7 +69,7 @@ def test_what_one_service_knows_opens_nothing_at_the_other(rings: Rings) -> None
 
 
 def test_a_token_of_either_audience_is_looked_into_with_all_keys(rings: Rings) -> None:
-    """Its signature is checked whatever signed it."""
+    """Its signature is checked for every kind of key."""
     for audience in ("ingest", "dashboard"):
         assert '"state": "good"' in tokens("inspect", "-", given=rings.token(audience), **rings.private)
 
@@ -102,7 +102,7 @@ CUT = ["", "short", "A" * 42, "A" * 44, "!" * 43, "A" * 42 + "B"]
 @pytest.mark.parametrize("key", [f"ed25519:{cut}" for cut in CUT])
 @pytest.mark.parametrize("name", ["TOKEN_KEYS", "TOKEN_PUBLIC_KEYS"])
 def test_a_key_that_is_cut_stops_the_start(stack: Stack, name: str, key: str) -> None:
-    """With what it should be, and nothing of it."""
+    """The error names the valid form and repeats nothing of the key."""
     environment = stack.environment() | {"TOKEN_KEYS": "", name: f"k:{key}"}
     done = subprocess.run(
         [sys.executable, "-m", "ingest_service"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False

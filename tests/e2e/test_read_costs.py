@@ -41,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Se
         yield stack, stack.broadcast()
 
 
-def test_reports_of_a_year_that_were_hung_up_on_hold_nobody(filled: tuple[Stack, Service]) -> None:
+def test_reports_of_a_year_that_were_hung_up_on_hold_absent(filled: tuple[Stack, Service]) -> None:
     """Thirty GETs for everything in a year, each other than the others and none waited for: another desk's report is there in a second."""
     stack, broadcast = filled
     now = int(time.time())
@@ -54,8 +54,8 @@ def test_reports_of_a_year_that_were_hung_up_on_hold_nobody(filled: tuple[Stack,
     assert time.monotonic() - began < 1
 
 
-def test_reports_that_are_waited_for_hold_nobody_else(filled: tuple[Stack, Service]) -> None:
-    """A subject that asks for more than eight at once is told to come back; another one is answered meanwhile."""
+def test_reports_that_are_waited_for_hold_absent_else(filled: tuple[Stack, Service]) -> None:
+    """A subject with more than eight concurrent reads gets 429; another subject is answered meanwhile."""
     stack, broadcast = filled
     now = int(time.time())
     headers = (authorization(stack.token("dashboard", subject="greedy")),)
@@ -73,11 +73,11 @@ def test_reports_that_are_waited_for_hold_nobody_else(filled: tuple[Stack, Servi
 def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack) -> None:
     """Every kind of read counts, refused ones too, and other subjects go on."""
     broadcast = stack.broadcast(READ_SHARE="0.0006")
-    room = "/api/tracking/telemetry/nobody/camsoda"
+    room = "/api/tracking/telemetry/absent/camsoda"
     paths = [room, room + "/history", "/api/tracking/telemetry", ANALYTICS]
-    answers = [get(broadcast, stack, path, subject="greedy", rooms=("nobody",)) for path in paths * 25]
+    answers = [get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths * 25]
     assert {answer.status for answer in answers[:40]} == {200, 404}
-    for answer in (get(broadcast, stack, path, subject="greedy", rooms=("nobody",)) for path in paths):
+    for answer in (get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths):
         assert (answer.status, answer.is_problem, int(answer.headers["Retry-After"]) > 0) == (429, True, True)
     assert get(broadcast, stack, ANALYTICS, subject="modest").status == 200
     assert '"event": "rate.limited"' in broadcast.log.read_text()

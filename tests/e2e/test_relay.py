@@ -31,7 +31,7 @@ def synced(dashboard: Dashboard) -> bool:
 @pytest.mark.room("relay")
 @amid_a_failover_too
 def test_a_reading_reaches_a_dashboard(pair: Pair) -> None:
-    """What is posted is what is shown, within a moment."""
+    """A posted reading reaches the dashboard within a moment."""
     stack, ingest, broadcast = pair
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
         dashboard.wait_for(synced, "the snapshot")
@@ -95,13 +95,13 @@ def test_a_token_limited_to_two_rooms_sees_two_rooms(pair: Pair) -> None:
 
 @on_one_node
 def test_a_resumed_session_gets_only_what_it_missed(own_stack: Callable[..., Pair]) -> None:
-    """With `since` the relay tells what changed after it, and says that it did so."""
+    """With `since` the relay sends only later changes, and reports that it resumed."""
     stack, ingest, broadcast = own_stack()
     token = stack.token("dashboard")
     with Producer(ingest.url, stack.token("ingest")) as producer:
         producer.post("early", 1)
         with Dashboard(broadcast.url, token) as dashboard:
-            # The relay answers with an overlap of ten seconds, so what it may leave out is at least that old.
+            # The relay resumes with an overlap of ten seconds, so it may leave out only older values.
             dashboard.wait_for(
                 lambda d: d.since > d.values[("early", "camsoda")][0] + 11_000_000 if synced(d) else 0, "heartbeats", seconds=40
             )
@@ -206,7 +206,7 @@ def test_two_of_each_service_show_the_same_values(own_stack: Callable[..., Pair]
 
 @on_one_node
 def test_the_server_killed_and_restarted_mid_traffic(own_stack: Callable[..., Pair]) -> None:
-    """Ingest says 503 within two seconds; clients hear `degraded`, keep their socket, and end on the last accepted value."""
+    """Ingest answers 503 within two seconds; clients receive `degraded`, keep their socket, and end on the last accepted value."""
     stack, ingest, broadcast = own_stack()
     assert stack.redis is not None
     with Dashboard(broadcast.url, stack.token("dashboard")) as dashboard, Producer(ingest.url, stack.token("ingest")) as producer:
@@ -251,7 +251,7 @@ def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: C
 
 @on_one_node
 def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[..., Pair]) -> None:
-    """Of a hundred clients twenty never read: the others are told everything, the stuck ones are gone."""
+    """Of a hundred clients twenty never read: the others receive everything, the stuck ones are closed."""
     stack, ingest, broadcast = own_stack(RATE_LIMIT_ROOM_PER_SECOND="0", RATE_LIMIT_TOKEN_PER_SECOND="0")
     token = stack.token("dashboard")
     stuck = [NeverReader(broadcast.port, token) for _ in range(20)]
@@ -271,7 +271,7 @@ def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[...
 
 
 async def _read_until(url: str, token: str, *, clients: int, room: str) -> int:
-    """So many dashboards that read until they hear of a room; returns how many did."""
+    """Opens `count` dashboards that read until an event of a room arrives; returns how many received it."""
 
     async def read() -> bool:
         protocols = [Subprotocol("pulse.v1"), Subprotocol(f"bearer.{token}")]
@@ -317,7 +317,7 @@ def test_a_draining_server_says_goodbye_and_exits_in_time_despite_a_stuck_reader
 
 
 def test_nothing_secret_is_logged(pair: Pair) -> None:
-    """After all of the above, neither a token nor a key stands in any log."""
+    """After all of the above no log contains a token or a key."""
     stack, _, _ = pair
     text = "".join(path.read_text() for path in stack.directory.glob("*.log"))
     assert "session.started" in text

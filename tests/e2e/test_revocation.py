@@ -85,7 +85,7 @@ def test_a_list_that_cannot_be_read_lets_nobody_in(stack: Stack) -> None:
 
 
 def test_a_copy_that_lies_about_its_end_ends_the_token_and_lifts_nothing(stack: Stack, broadcast: Service) -> None:
-    """The signature of what is given need not be good; its expiry counts only where it is."""
+    """The copy's signature may be bad; its expiry counts only where the signature is good."""
     token = stack.token("dashboard")
     doctored = jwt.encode({**jwt.decode(token, options={"verify_signature": False}), "exp": 5}, "x" * 32, headers={"kid": "local"})
     assert end(stack, doctored) == 0
@@ -107,7 +107,7 @@ def test_a_token_of_our_own_is_remembered_until_it_expires(stack: Stack) -> None
 
 @pytest.mark.anyio
 async def test_a_revocation_is_never_shortened(stack: Stack) -> None:
-    """Whatever is ordered afterwards; a longer one counts."""
+    """A later revocation counts only if it lasts longer."""
     now = int(time.time())
     async with Store(RedisUrl.parse(stack.redis_url)) as store:
         for until, expected in ((now + 500, 500), (now + 100, 500), (now + 900, 900)):
@@ -169,7 +169,7 @@ def test_a_report_that_is_ready_after_the_revocation_is_401(stack: Stack) -> Non
 
 @pytest.mark.parametrize("jti", ["a.b.c", "-x", "--help", "x?y=z", "eyJh.eyJz.c2ln"])
 def test_every_jti_that_opens_can_be_ended_by_name(stack: Stack, broadcast: Service, jti: str) -> None:
-    """Outside issuers choose their own; whoever has only the audit log can still end them."""
+    """Outside issuers choose their own ids; a token can be revoked with the audit log alone."""
     token = genuine(stack.token_keys, "dashboard", jti=jti)
     assert status_of(broadcast, token) == 200
     assert end(stack, f"--jti={jti}") == 0

@@ -1,4 +1,4 @@
-"""Rotating a key as docs/operations.md says: nobody notices, and in the end the old one opens nothing."""
+"""Rotating a key as docs/operations.md says interrupts no client, and in the end the old key opens nothing."""
 
 import json
 import subprocess
@@ -43,10 +43,10 @@ def test_each_step_of_a_rotation(stack: Stack, keys: str, old: bool, new: bool) 
 
 def test_the_first_key_signs_and_is_named() -> None:
     """So that `inspect` shows which tokens are still to be replaced."""
-    told = {}
+    kids = {}
     for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
         command = [sys.executable, "-m", "shared.tokens", "inspect", "-"]
         token = issued(keys, "dashboard")
         done = subprocess.run(command, cwd=ROOT, env={}, input=token, capture_output=True, text=True, check=True, timeout=30)
-        told[keys] = json.loads(done.stdout)["kid"]
-    assert list(told.values()) == ["old", "new"]
+        kids[keys] = json.loads(done.stdout)["kid"]
+    assert list(kids.values()) == ["old", "new"]

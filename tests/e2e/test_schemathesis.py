@@ -1,4 +1,4 @@
-"""The OpenAPI documents against the running services, by a tool that reads them and tries what they allow and what they forbid.
+"""The OpenAPI documents against the running services: Schemathesis sends requests that they allow and requests that they forbid.
 
 Schemathesis walks the edges of every parameter and body, leaves out what is required, uses methods that are not there, forgets and
 forges the credential, and holds every answer against the document: status, media type, headers, schema. One check is left out, that

@@ -207,7 +207,7 @@ def test_only_a_token_in_the_header_keeps_a_screen(browser: Browser) -> None:
 
 
 def test_a_screen_is_paired_by_six_letters(stack: Stack, broadcast: Service, browser: Browser) -> None:
-    """The wall shows letters, the owner approves a part of what she sees, the wall is signed in; and once only."""
+    """The wall shows letters, the owner approves a part of her scope, and the wall is signed in, once only."""
     owner = signed_in(stack, broadcast)
     started = browser.post("/api/signin/pairings", **{"User-Agent": "Television/1.0"}).json()
     claim = {"letters": started["letters"], "claim": started["claim"]}
@@ -356,7 +356,7 @@ def test_no_secret_is_in_the_log(stack: Stack, broadcast: Service, browser: Brow
 
 
 def test_the_form_of_a_cookie_decides_nothing(broadcast: Service) -> None:
-    """Whatever a browser sends as the cookie, the answer is 401 and nothing breaks."""
+    """Any other cookie gets 401 and breaks nothing."""
     name = f"__Host-pulse-{broadcast.port}"
     values = ["", "x", "x" * 65, "a;b", '"quoted"', "ÿ", "a=b=c", "%00"]
     for value, repeat in itertools.product(values, (1, 2)):

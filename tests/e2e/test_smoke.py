@@ -1,4 +1,4 @@
-"""The smoke check tells a stack that works from one that does not."""
+"""The smoke check passes on a working stack and fails on a broken one."""
 
 import os
 import pathlib
@@ -61,7 +61,7 @@ def test_a_clock_that_is_off_fails(stack: Stack, tmp_path: pathlib.Path, seconds
 
 
 def test_a_stack_without_ingest_fails(stack: Stack) -> None:
-    """Whatever needs the missing service fails, the others still pass."""
+    """Checks that need the missing service fail; the others still pass."""
     ingest, broadcast = stack.ingest(), stack.broadcast()
     ingest.stop()
     done = smoke(stack, ingest, broadcast)

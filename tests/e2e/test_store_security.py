@@ -117,9 +117,9 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: pathlib.Path) -> 
             reasons = [line["reason"] for line in lines(log_of_a_start_that_fails(stack), "redis.no_response")]
             assert reasons == ["the certificate is not accepted: self-signed certificate"]
         with Stack(tmp_path / "nameless", redis_url=cluster.url(f"?ssl_ca_certs={cluster.certificate}")) as stack:
-            told = lines(log_of_a_start_that_fails(stack), "redis.no_response")
-            assert {line["reason"] for line in told} == {"the certificate is not accepted: IP address mismatch"}
-            assert {line["node"] for line in told} <= {f"127.0.0.1:{port}" for port in cluster.ports}
+            reports = lines(log_of_a_start_that_fails(stack), "redis.no_response")
+            assert {line["reason"] for line in reports} == {"the certificate is not accepted: IP address mismatch"}
+            assert {line["node"] for line in reports} <= {f"127.0.0.1:{port}" for port in cluster.ports}
 
 
 @pytest.fixture(params=["password", "user"])
@@ -149,13 +149,13 @@ def test_sentinels_with_a_credential_of_their_own(guarded: tuple[RedisServer, st
 
 @pytest.mark.parametrize("options", ["", "?sentinel_password=wrong"])
 def test_a_sentinel_that_refuses_is_named(guarded: tuple[RedisServer, str], tmp_path: pathlib.Path, options: str) -> None:
-    """Its address and what is wrong, and neither password."""
+    """The log has its address and the reason, and neither password."""
     sentinel, _ = guarded
     url = f"redis+sentinel://:data-secret@127.0.0.1:{sentinel.port}/pulse{options}"
     with Stack(tmp_path / "stack", redis_url=url) as stack:
         log = log_of_a_start_that_fails(stack)
-    told = lines(log, "redis.no_response")
-    assert [(line["node"], line["reason"]) for line in told] == [(f"127.0.0.1:{sentinel.port}", "a password is missing or wrong")]
+    reports = lines(log, "redis.no_response")
+    assert [(line["node"], line["reason"]) for line in reports] == [(f"127.0.0.1:{sentinel.port}", "a password is missing or wrong")]
     assert "secret" not in log.read_text()
     assert lines(log, "revocations.unavailable")[0]["reason"] == "no node is known to own the key"
 

@@ -35,7 +35,7 @@ def talkative(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def everywhere(token: str) -> Iterator[tuple[Headers, str, bytes]]:
-    """A request for every place where a client may put what it should not: headers, path and body."""
+    """A request with the text in every place that a client controls: headers, path and body."""
     yield (), f"/?token={token}", b""
     yield (), f"{PATH}?access_token={token}", b""
     yield UPGRADE, f"{PATH}?access_token={token}", b""
@@ -61,7 +61,7 @@ def test_no_log_of_either_service_holds_a_secret(talkative: tuple[Stack, Service
                     answer = exchange(service.port, request(method, path, headers, body))
                     assert token.encode() not in answer.body
     for service in services:
-        service.stop()  # what is written late is written now
+        service.stop()  # the pending counts are written at the stop
     secrets = {CANARY} | {part for token in tokens for part in token.split(".")[1:]}
     logs = {service.module: service.log.read_text() for service in services}
     assert {(name, word) for name, log in logs.items() for word in (*secrets, "Traceback") if word in log} == set()
@@ -167,17 +167,17 @@ def test_another_room_is_nowhere_to_be_seen(ingest: Service, broadcast: Service,
             assert post(ingest, ONE, writer, body_of(ONE, room_id=room, platform=platform, tokens_count=count)).status == 200
 
     write(1)
-    heard = []
+    events = []
     for query in ("", "?since=1"):
         with Dashboard(broadcast.url, narrow, query) as client:
-            heard.append(client.next_of("SYNC"))
-            write(2 + len(heard))
-            heard.append(client.next_of("TELEMETRY_UPDATE"))
+            events.append(client.next_of("SYNC"))
+            write(2 + len(events))
+            events.append(client.next_of("TELEMETRY_UPDATE"))
     plain = [ONE, "/api/tracking/analytics", "/api/tracking/analytics?by=feed", "/api/tracking/analytics?format=csv"]
     answers = [exchange(broadcast.port, request("GET", path, reader)) for path in plain]
-    told = json.dumps(heard) + "".join(answer.body.decode() for answer in answers)
-    assert ([answer.status for answer in answers], "mine-1" in told) == ([200] * 4, True)
-    assert not re.search("theirs|stripchat", told)
+    output = json.dumps(events) + "".join(answer.body.decode() for answer in answers)
+    assert ([answer.status for answer in answers], "mine-1" in output) == ([200] * 4, True)
+    assert not re.search("theirs|stripchat", output)
     asking = [f"{ONE}?rooms=theirs-1", f"{ONE}?platforms=stripchat", f"{ONE}/theirs-1/camsoda", f"{ONE}/mine-1/stripchat"]
     asking += [f"{ONE}/theirs-1/camsoda/history", f"{ONE}/mine-1/stripchat/history?format=csv"]
     asking += [
@@ -191,19 +191,19 @@ def test_another_room_is_nowhere_to_be_seen(ingest: Service, broadcast: Service,
 
 
 def test_a_narrow_token_cannot_tell_when_others_are_paid(ingest: Service, broadcast: Service, stack: Stack) -> None:
-    """The version that it is told, by reads and after a filter, is that of no commit of another room."""
+    """The versions that it receives, by reads and after a filter, are no other room's commit."""
     producer = (*JSON, authorization(stack.token("ingest")))
     viewer = (authorization(stack.token("dashboard", rooms=("onlooker",))),)
-    told, committed = set(), set()
+    versions, committed = set(), set()
     with Dashboard(broadcast.url, stack.token("dashboard", rooms=("onlooker",))) as client:
         client.next_of("SYNC")
         for tokens in range(12):
             committed.add(post(ingest, ONE, producer, body_of(ONE, room_id="watched", tokens_count=tokens)).json()["version"])
-            told.add(exchange(broadcast.port, request("GET", ONE, viewer)).json()["version"])
+            versions.add(exchange(broadcast.port, request("GET", ONE, viewer)).json()["version"])
             client.send_raw('{"type":"filter"}')
-            told.add(client.next_of("SYNC")["version"])
-    assert not told & committed
-    assert {version % 500_000 for version in told} == {0}
+            versions.add(client.next_of("SYNC")["version"])
+    assert not versions & committed
+    assert {version % 500_000 for version in versions} == {0}
 
 
 def test_two_instances_share_one_rate(stack: Stack) -> None:
@@ -252,7 +252,7 @@ def huge(port: int) -> Answer | None:
 
 
 def test_a_header_of_five_megabytes_is_refused_or_borne(ingest: Service, broadcast: Service) -> None:
-    """The front proxy refuses it; without one it is answered, forgotten, and nobody else notices."""
+    """The front proxy refuses it; without one it is answered and discarded, and no other client is affected."""
     for service in (ingest, broadcast):
         before = resident_megabytes(service)
         for _ in range(3):
@@ -263,7 +263,7 @@ def test_a_header_of_five_megabytes_is_refused_or_borne(ingest: Service, broadca
 
 
 def test_an_address_beyond_its_cap_is_429(stack: Stack) -> None:
-    """Whoever the token names; an address that only an untrusted client reports does not help."""
+    """The limit is per subject; a forwarded address from an untrusted client does not avoid it."""
     service = stack.broadcast(MAX_CONNECTIONS_PER_ADDRESS="2", FORWARDED_ALLOW_IPS="192.0.2.1")
     with (
         Dashboard(service.url, stack.token("dashboard", subject="ada")) as one,

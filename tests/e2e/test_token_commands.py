@@ -39,16 +39,22 @@ def test_a_new_key_signs() -> None:
     keys = [run("keygen").stdout.strip(), run("keygen", "--kid", "next").stdout.strip()]
     tokens = [run(*ISSUE, TOKEN_KEYS=",".join(order)).stdout.strip() for order in (keys, keys[::-1])]
     shown = [json.loads(run("inspect", token, TOKEN_KEYS=keys[1]).stdout) for token in tokens]
-    assert [(told["kid"], told["state"]) for told in shown] == [(keys[0].partition(":")[0], "not valid"), ("next", "good")]
+    assert [(report["kid"], report["state"]) for report in shown] == [(keys[0].partition(":")[0], "not valid"), ("next", "good")]
 
 
 def test_a_token_is_shown_without_its_signature() -> None:
-    """What it says, whether it is good, and nothing that opens anything; it may come on stdin."""
+    """The output has the claims and whether the token is valid, and no credential; the token may come on stdin."""
     token = run(*ISSUE, "--ttl", "1h", TOKEN_KEYS=KEYS).stdout.strip()
     done = run("inspect", "-", stdin=token, TOKEN_KEYS=KEYS)
-    told = json.loads(done.stdout)
-    assert (told["state"], told["kid"], told["alg"], told["subject"], told["rooms"]) == ("good", "first", "HS256", "ada", ["a", "vip-*"])
-    assert told["expires"] > told["issued"]
+    report = json.loads(done.stdout)
+    assert (report["state"], report["kid"], report["alg"], report["subject"], report["rooms"]) == (
+        "good",
+        "first",
+        "HS256",
+        "ada",
+        ["a", "vip-*"],
+    )
+    assert report["expires"] > report["issued"]
     assert done.returncode == 0
     assert token.rpartition(".")[2] not in done.stdout + done.stderr
 
@@ -111,7 +117,7 @@ def test_an_error_says_what_to_do_and_shows_no_secret(arguments: tuple[str, ...]
 
 
 def test_the_help_names_every_command_and_variable() -> None:
-    """Whoever has only the help can work."""
+    """The help alone is enough to use the command."""
     text = run("--help").stdout
     words = ("keygen", "issue", "inspect", "revoke", "revoked", "TOKEN_KEYS", "TOKEN_PUBLIC_KEYS", "REDIS_URL")
     assert [word for word in words if word not in text] == []

@@ -1,4 +1,4 @@
-"""Traces: what a collector hears of both services, and that they are nothing where nobody asked for them."""
+"""Traces: the spans that a collector receives from both services, and none where tracing is off."""
 
 import http.server
 import subprocess
@@ -116,7 +116,7 @@ def test_a_client_does_not_choose_what_is_sampled(stack: Stack, collector: Colle
 
 
 def test_a_batch_is_one_span_of_its_size(stack: Stack, collector: Collector) -> None:
-    """However many readings a request brings; what is still unsent when the service leaves is sent then."""
+    """For any number of readings in a request; unsent spans are sent when the service stops."""
     ingest = stack.ingest(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url + "/", OTEL_BSP_SCHEDULE_DELAY="60000", OTEL_SERVICE_NAME="desk")
     body = ",".join(body_of(ONE, room_id=f"traced-{number}").decode() for number in range(30))
     assert post(ingest, BATCH, (*JSON, authorization(stack.token("ingest"))), f"[{body}]".encode()).status == 200
@@ -128,7 +128,7 @@ def test_a_batch_is_one_span_of_its_size(stack: Stack, collector: Collector) -> 
 
 
 def test_a_collector_that_is_away_holds_up_nothing(stack: Stack) -> None:
-    """Readings are taken, and the service leaves in time."""
+    """Readings are accepted, and the service stops in time."""
     ingest = stack.ingest(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_BSP_SCHEDULE_DELAY="50")
     headers = (*JSON, authorization(stack.token("ingest")))
     started = time.monotonic()
@@ -154,7 +154,7 @@ def test_asking_for_traces_without_the_extra_stops_the_start(stack: Stack, modul
 
 
 def test_without_an_endpoint_nothing_is_imported() -> None:
-    """Installed or not, what is off costs neither time nor memory."""
+    """Tracing that is off costs neither time nor memory, installed or not."""
     code = (
         "import sys, ingest_service.__main__, broadcast_service.__main__\n"
         "from shared.web.tracing import open_spans\n"

@@ -1,4 +1,4 @@
-"""A real Chromium on the real dashboard: opening it with a token, and watching what it asks for and complains about."""
+"""A real Chromium on the real dashboard: opens it with a token, and records its requests and errors."""
 
 from collections.abc import Callable
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""Tokens that must not open anything, made by hand because a good library refuses to make them."""
+"""Forged tokens, made by hand because a good library refuses to make them."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ def encode(part: Any) -> str:
 
 
 def sign(header: Any, payload: Any, secret: bytes) -> str:
-    """A token with an HMAC-SHA-256 signature, whatever its header says."""
+    """A token with an HMAC-SHA-256 signature, for any header."""
     signed = f"{encode(header)}.{encode(payload)}"
     signature = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -37,7 +37,7 @@ def genuine(token_keys: str, audience: str, **changed: Any) -> str:
     return sign({"alg": "HS256", "kid": kid}, claims(audience, **changed), secret.encode())
 
 
-def wrong_headers(kid: str, public_kid: str) -> dict[str, Any]:
+def bad_headers(kid: str, public_kid: str) -> dict[str, Any]:
     """Headers that lie about the algorithm, the key or the kind of token."""
     return {
         "alg none": {"alg": "none", "kid": kid},
@@ -47,7 +47,7 @@ def wrong_headers(kid: str, public_kid: str) -> dict[str, Any]:
         "alg of a public key": {"alg": "RS256", "kid": kid},
         "alg a list": {"alg": ["HS256"], "kid": kid},
         "kid missing": {"alg": "HS256"},
-        "kid unknown": {"alg": "HS256", "kid": "nobody"},
+        "kid unknown": {"alg": "HS256", "kid": "unknown"},
         "kid a path": {"alg": "HS256", "kid": "../../dev/null"},
         "kid a list": {"alg": "HS256", "kid": [kid]},
         "kid of a public key": {"alg": "HS256", "kid": public_kid},
@@ -61,7 +61,7 @@ def wrong_headers(kid: str, public_kid: str) -> dict[str, Any]:
     }
 
 
-def wrong_claims(audience: str) -> dict[str, Any]:
+def bad_claims(audience: str) -> dict[str, Any]:
     """Claims that are missing, of the wrong type, or not of our time; the signature is right."""
     now = int(time.time())
     other = "ingest" if audience == "dashboard" else "dashboard"
@@ -114,13 +114,13 @@ def misshapen(token: str) -> dict[str, str]:
 
 
 def corpus(token_keys: str, audience: str, public_pems: Mapping[str, bytes]) -> dict[str, str]:
-    """Every forged token by what is wrong with it. The public keys' bytes are tried as shared secrets."""
+    """Every forged token by its fault. The public keys' bytes are tried as shared secrets."""
     kid, _, secret = token_keys.partition(":")
     good = claims(audience)
     header = {"alg": "HS256", "kid": kid}
-    public_kid = next(iter(public_pems), "nobody")
-    forged = {name: sign(lie, good, secret.encode()) for name, lie in wrong_headers(kid, public_kid).items()}
-    forged |= {name: sign(header, wrong, secret.encode()) for name, wrong in wrong_claims(audience).items()}
+    public_kid = next(iter(public_pems), "unknown")
+    forged = {name: sign(lie, good, secret.encode()) for name, lie in bad_headers(kid, public_kid).items()}
+    forged |= {name: sign(header, wrong, secret.encode()) for name, wrong in bad_claims(audience).items()}
     forged |= {"another secret": sign(header, good, b"x" * 32), "claims an array": sign(header, [1], secret.encode())}
     forged |= {f"{kid} as a secret": sign({"alg": "HS256", "kid": kid}, good, pem) for kid, pem in public_pems.items()}
     return forged | misshapen(sign(header, good, secret.encode()))

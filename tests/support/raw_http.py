@@ -58,7 +58,7 @@ def exchange(port: int, *parts: bytes) -> Answer:
             for part in parts:
                 connection.sendall(part)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # a server that has heard enough answers without listening to the rest
+            pass  # the server may answer and close before it has read everything
         return read_answer(connection)
 
 

@@ -75,7 +75,7 @@ class RawDashboard:
 
     @classmethod
     async def connect(cls, url: str, token: str, *, receive_bytes: int = SMALL) -> Self:
-        """Opens a connection with a small receive buffer, so that what is not read soon stays in the server."""
+        """Opens a connection with a small receive buffer, so that unread data stays in the server."""
         address = urllib.parse.urlsplit(url)
         bare = socket.socket()
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)

@@ -1,4 +1,4 @@
-"""How fast something was: every run measures and keeps it; only `make bench-page` judges it, since a busy machine is no defect."""
+"""Speed: every run measures and saves it; only `make bench-page` checks it, because a busy machine is no defect."""
 
 import json
 import os
@@ -10,8 +10,8 @@ RESULTS: Final = ROOT / "test-results"
 JUDGES: Final = bool(os.environ.get("JUDGE_SPEED"))
 
 
-def note(name: str, figures: dict[str, Any], *, is_good: bool) -> None:
-    """Prints and keeps figures; fails where speed is judged and they are not good."""
+def record(name: str, figures: dict[str, Any], *, is_good: bool) -> None:
+    """Prints and saves figures; fails where speed is checked and they are not good."""
     print(f"\n{name}: {json.dumps(figures)}")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"speed-{name}.json").write_text(json.dumps(figures, indent=1))

@@ -72,7 +72,7 @@ def main() -> int:
         print("\n".join(f"{name:16} {function.__doc__}" for name, function in SCENARIOS.items()))
         return 0
     quick = arguments.quick
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that whatever ends this ends what it started
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes that it started end with it
     try:
         check_machine()
         measured = _measure(

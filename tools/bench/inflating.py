@@ -1,6 +1,6 @@
 """`python -m tools.bench.inflating URL TOKEN`: one dashboard that takes compression, since the crowd's C client only counts bytes.
 
-Says `up` when it has its snapshot; on SIGTERM it prints how many events it was told and how late they were.
+Prints `up` when it has its snapshot; on SIGTERM it prints the number of events and their delays.
 """
 
 import json
@@ -22,7 +22,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Listens until told to stop."""
+    """Listens until SIGTERM."""
     url, token = sys.argv[1:]
     delays: list[float] = []
     frames = 0

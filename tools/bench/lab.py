@@ -114,10 +114,10 @@ class Lab:
         url = f"ws://127.0.0.1:{service.port}{PATH}"
         return Load([sys.executable, "-m", "tools.bench.inflating", url, self.token("dashboard")])
 
-    def hearing(self) -> Load:
-        """A subscriber that does nothing but hear."""
+    def subscriber(self) -> Load:
+        """A subscriber that only receives."""
         url = urllib.parse.urlsplit(self._stack.redis_url)
-        return Load([sys.executable, "-m", "tools.bench.hearing", url.hostname, url.port, keys.events_channel(0)])
+        return Load([sys.executable, "-m", "tools.bench.subscriber", url.hostname, url.port, keys.events_channel(0)])
 
     def publisher(self, rate: float, *, seconds: float | None = None, rooms: int = 1000) -> Load:
         """Commits readings at an even pace."""

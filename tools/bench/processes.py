@@ -32,7 +32,7 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def check_machine() -> None:
-    """Raises BenchError unless two cores can be told apart and C compiled."""
+    """Raises BenchError unless processes can be pinned to two cores and C compiled."""
     if not hasattr(os, "sched_setaffinity") or not pathlib.Path("/proc/self/schedstat").exists():
         raise BenchError("this benchmark reads /proc and pins processes to cores, so it needs Linux")
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
@@ -91,7 +91,7 @@ class Load:
         return self._up
 
     def wait(self, seconds: float) -> dict[str, Any]:
-        """Waits for the end; returns what it measured."""
+        """Waits for the end; returns its figures."""
         output, errors = self._process.communicate(timeout=seconds)
         if self._process.returncode:
             raise BenchError(f"{self._name}: {errors}")
@@ -99,6 +99,6 @@ class Load:
         return result
 
     def finish(self) -> dict[str, Any]:
-        """Ends it; returns what it measured."""
+        """Ends it; returns its figures."""
         self._process.send_signal(signal.SIGTERM)
         return self.wait(30)

@@ -1,4 +1,4 @@
-"""The table: medians, what they are compared with, and the targets they should meet.
+"""The table: medians, the figures they are compared with, and their targets.
 
 Absolute targets were set where the floor, one bare `send()`, cost 6.4 us. Where the floor is part of the run, a target that
 only a machine's speed decides is judged twice: as it stands, and at the pace of the machine at hand, a slower one being given more time in

@@ -24,7 +24,7 @@ def _relayed(lab: Lab, services: list[Service], rate: float) -> Figures:
         meters, redis = [Meter(service.pid) for service in services], Meter(lab.redis_pid)
         with lab.publisher(rate) as publisher:
             published = publisher.wait(lab.seconds + 20)["published"]
-        time.sleep(0.7)  # for what was committed last to arrive
+        time.sleep(0.7)  # for the last commits to arrive
         used, redis_used = sum(meter.microseconds() for meter in meters), redis.microseconds()
         seen = [fan.finish() for fan in fans]
     events = sum(fan["events"] for fan in seen)
@@ -67,7 +67,7 @@ def ingests(lab: Lab) -> Figures:
 
 
 def listening(lab: Lab) -> Figures:
-    """A process that relays 5,000 events/s of 10,000 rooms to one client of one room: what merely hearing an event costs"""
+    """A process that relays 5,000 events/s of 10,000 rooms to one client of one room: the cost of receiving an event"""
     service = lab.broadcast()
     empty = memory_kb(service.pid)
     with lab.dashboards(service, 1, tokens=[lab.token("dashboard", rooms=("room-00000",))]) as fan:
@@ -77,4 +77,4 @@ def listening(lab: Lab) -> Figures:
         with lab.publisher(5000, rooms=10_000) as publisher:
             published = publisher.wait(lab.seconds + 20)["published"]
         used = meter.microseconds()
-    return {"heard_us": used / published, "kb_per_room": (memory_kb(service.pid) - empty) / min(published, 10_000)}
+    return {"received_us": used / published, "kb_per_room": (memory_kb(service.pid) - empty) / min(published, 10_000)}

@@ -1,7 +1,7 @@
-"""The scenarios, one small function each: what is started, what presses on it, which figures come out.
+"""The scenarios, one small function each: the processes, the load and the figures.
 
 The server under test has core 0 to itself. Everything else shares core 1: Redis, the load generators and, where fan-out is measured, the
-publisher. CPU is the server process' own time, kernel part included, over what was delivered.
+publisher. CPU is the server process' own time, kernel part included, over the number of deliveries.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
-SETTLE_SECONDS: Final = 0.7  # for what was committed last to arrive
+SETTLE_SECONDS: Final = 0.7  # for the last commits to arrive
 
 
 def _floor(lab: Lab, rate: float, events_per_write: int) -> Figures:
@@ -43,7 +43,7 @@ def floor_joined(lab: Lab) -> Figures:
 
 
 def _delivered(lab: Lab, service: Service, fan: Load, rate: float, clients: int, *, rooms: int = 1000) -> Figures:
-    """Publishes at a rate while the clients of `fan` listen; the cost and delay of what they were told, and what they missed."""
+    """Publishes at a rate while the clients of `fan` read; the cost and delay of their events, and the number that they missed."""
     fan.wait_up()
     meter = Meter(service.pid)
     with lab.publisher(rate, rooms=rooms) as publisher:
@@ -123,8 +123,8 @@ def idle(lab: Lab) -> Figures:
 
 
 def floor_idle(lab: Lab) -> Figures:
-    """Floor: a bare subscriber hears of a commit, 1 event/s"""
-    with lab.hearing() as subscriber:
+    """Floor: a bare subscriber receives a commit, 1 event/s"""
+    with lab.subscriber() as subscriber:
         subscriber.wait_up()
         with lab.publisher(1) as publisher:
             published = publisher.wait(lab.seconds + 20)["published"]
@@ -170,7 +170,7 @@ def connections(lab: Lab) -> Figures:
 
 
 def storm(lab: Lab) -> Figures:
-    """Reconnect storm: 8,000 clients, each token verified, 50 rooms told"""
+    """Reconnect storm: 8,000 clients, each token verified, 50 rooms sent"""
     service = lab.broadcast()
     clients = lab.crowd(8000)
     with lab.publisher(1000, seconds=0.05, rooms=50) as publisher:
@@ -188,7 +188,7 @@ def storm(lab: Lab) -> Figures:
 
 
 def obvious_storm(lab: Lab) -> Figures:
-    """Obvious: 8,000 clients connect, each token verified, nothing told"""
+    """Obvious: 8,000 clients connect, each token verified, nothing sent"""
     service = lab.obvious()
     clients = lab.crowd(8000)
     empty, meter = memory_kb(service.pid), Meter(service.pid)

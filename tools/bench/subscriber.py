@@ -1,6 +1,6 @@
-"""`python -m tools.bench.hearing HOST PORT CHANNEL`: a bare subscriber on the server's core, and how late it hears of commits.
+"""`python -m tools.bench.subscriber HOST PORT CHANNEL`: a bare subscriber on the server's core, and the delay of its events.
 
-No relay can be sooner: this is what the store, two sockets and waking up cost. On SIGTERM it prints what it measured.
+No relay can be faster: the delay is that of the store, two sockets and waking up. On SIGTERM it prints its figures.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Listens until told to stop."""
+    """Listens until SIGTERM."""
     host, port, channel = sys.argv[1:]
     os.sched_setaffinity(0, {SERVER_CORE})
     signal.signal(signal.SIGTERM, _stop)
@@ -38,7 +38,7 @@ def main() -> None:
     with socket.create_connection((host, int(port))) as server:
         server.sendall(f"SUBSCRIBE {channel}\r\n".encode())
         if not server.recv(1024).startswith(b"*3"):
-            sys.exit("hearing: the server refuses the subscription")
+            sys.exit("subscriber: the server refuses the subscription")
         print("up", file=sys.stderr, flush=True)
         with contextlib.suppress(_Stopped):
             while data := server.recv(1 << 16):
@@ -47,7 +47,7 @@ def main() -> None:
                 while message := reader.gets():
                     delays += [(now - committed_us / 1e6) * 1000 for committed_us in map(int, COMMITTED.findall(message[2]))]
     if not delays:
-        sys.exit("hearing: nothing was heard")
+        sys.exit("subscriber: no event was received")
     delays.sort()
     last = len(delays) - 1
     print(json.dumps({"events": len(delays), "p50_ms": delays[last // 2], "p99_ms": delays[int(last * 0.99)]}))
