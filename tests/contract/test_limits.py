@@ -52,7 +52,7 @@ async def test_instances_share_a_limit(redis: Redis) -> None:
 
 @pytest.mark.parametrize("ahead_seconds", [1, 30, 60, 119, 3600])
 @pytest.mark.parametrize(("limits", "kind", "field"), [(ROOM, "room", "blue"), (TOKEN, "token", "token")])
-async def test_a_clock_that_steps_back_refuses_nobody(redis: Redis, limits: Limits, kind: str, field: str, ahead_seconds: int) -> None:
+async def test_a_clock_that_steps_back_refuses_no_reading(redis: Redis, limits: Limits, kind: str, field: str, ahead_seconds: int) -> None:
     """Counts left by a clock that was ahead, in this minute's hash or the previous one, delay a producer no longer than a burst does."""
     seconds, _ = await redis.time()
     for window in (seconds // 60, seconds // 60 - 1):

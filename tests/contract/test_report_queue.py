@@ -133,7 +133,7 @@ async def test_all_subjects_together_may_wait_for_so_many(store: Store, monkeypa
     await asyncio.gather(*tasks)
 
 
-async def test_a_report_that_nobody_waits_for_any_more_is_given_up(store: Store) -> None:
+async def test_a_report_that_no_caller_waits_for_is_cancelled(store: Store) -> None:
     """A caller that disconnects pays for the work done until then, and the next in the queue starts."""
     reports, spent, whole = made_by(store), Spent(), Spent()
     await made_by(store).get(wanted(ALL, 6), "tester", whole)

@@ -171,7 +171,7 @@ def test_the_fronts_own_answers_are_not_kept_guessed_at_or_framed(production: Ch
         assert not answer.headers.keys() & {"server", "via"}
 
 
-def test_the_front_tells_its_own_metrics_inside(production: Chain) -> None:
+def test_the_front_serves_its_own_metrics_inside(production: Chain) -> None:
     """On a port that compose.yaml does not publish."""
     assert "caddy_" in httpx.get(f"http://127.0.0.1:{production[1].metrics_port}/metrics").text
 
@@ -194,7 +194,7 @@ def test_a_large_body_of_unknown_length_is_refused(production: Chain) -> None:
     assert httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 3_000_000]), headers=headers, timeout=10).status_code == 413
 
 
-def test_a_broken_body_is_nobody_elses_matter(production: Chain) -> None:
+def test_a_broken_body_affects_no_other_client(production: Chain) -> None:
     """However many clients send one, no replica is shut out for it: the next reading does not wait."""
     replicas, front = production
     headers = {"Authorization": f"Bearer {replicas.stack.token('ingest')}", "Content-Type": "application/json"}

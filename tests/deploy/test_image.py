@@ -144,7 +144,7 @@ def test_the_images_stand_on_exact_versions() -> None:
 
 
 @pytest.mark.parametrize("kind", [*SERVICES, "front"])
-def test_an_image_is_nobodys(kind: str) -> None:
+def test_an_image_runs_as_no_known_user(kind: str) -> None:
     """A number that is not root, as an orchestrator wants it."""
     assert dockerfile.only(kind, "USER") == f"{UID}:{UID}"
 

@@ -48,7 +48,7 @@ def test_the_caps_fit_the_memory_of_the_front_and_of_broadcast() -> None:
     assert BROADCAST_BYTES + sockets * SOCKET_BYTES < ALLOWED * limit("broadcast")
 
 
-def test_nobody_alone_takes_half_of_what_there_is() -> None:
+def test_no_service_alone_takes_half_of_the_memory() -> None:
     """Neither a token's subject nor an address."""
     assert 0 < cap("MAX_CONNECTIONS_PER_SUBJECT") < cap("MAX_CONNECTIONS") / 2
     assert 0 < cap("MAX_CONNECTIONS_PER_ADDRESS") <= cap("MAX_CONNECTIONS_PER_SUBJECT") / 2

@@ -89,7 +89,7 @@ def test_scripts_are_no_way_around(store: Store, user: str, script: str) -> None
         client.eval(script, 1, keys.last_version(0))
 
 
-def test_nobody_gets_in_without_a_password(store: Store) -> None:
+def test_no_client_is_accepted_without_a_password(store: Store) -> None:
     """The default user is off, a wrong password is refused, and the health check's user can ping and nothing else."""
     for credential in ("", "ingest:wrong@", ":wrong@"):
         with store.client(credential) as stranger, pytest.raises(redis.AuthenticationError):

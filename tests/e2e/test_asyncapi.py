@@ -22,7 +22,7 @@ def test_the_document_is_what_the_message_types_say() -> None:
     }
 
 
-def test_every_event_a_dashboard_hears_fits_its_schema(stack: Stack) -> None:
+def test_every_event_a_dashboard_receives_fits_its_schema(stack: Stack) -> None:
     """All ten kinds of event are provoked on a real service and checked."""
     ingest, broadcast = stack.ingest(TELEMETRY_TTL_SECONDS="2"), stack.broadcast(TELEMETRY_TTL_SECONDS="2")
     token = stack.token("dashboard", rooms=("described",), ttl_seconds=50)  # under a minute: warned of at once

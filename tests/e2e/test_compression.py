@@ -78,7 +78,7 @@ def _has_sync(received: bytes) -> bool:
     return False
 
 
-def test_a_client_with_a_smaller_window_is_told_plainly(compressing: Service, token: str) -> None:
+def test_a_client_with_a_smaller_window_gets_plain_text(compressing: Service, token: str) -> None:
     """It could not read the shared compressed payload; compression of any message is optional."""
     with Dashboard(compressing.url, token, offers=[ClientPerMessageDeflateFactory(server_max_window_bits=10)]) as client:
         assert len(client.snapshot()) == 40

@@ -174,7 +174,7 @@ def test_a_revoked_token_is_ended_everywhere_within_seconds(pair: Pair) -> None:
     assert httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
-def test_a_value_that_outlives_its_ttl_is_told_as_expired(own_stack: Callable[..., Pair]) -> None:
+def test_a_value_that_outlives_its_ttl_is_sent_as_expired(own_stack: Callable[..., Pair]) -> None:
     """Silence would look like a live room."""
     stack, ingest, broadcast = own_stack(TELEMETRY_TTL_SECONDS="2")
     with (
@@ -250,7 +250,7 @@ def test_a_stopped_server_is_noticed_although_its_sockets_stay_open(own_stack: C
 
 
 @on_one_node
-def test_clients_that_never_read_are_cut_and_harm_nobody(own_stack: Callable[..., Pair]) -> None:
+def test_clients_that_never_read_are_cut_and_harm_no_others(own_stack: Callable[..., Pair]) -> None:
     """Of a hundred clients twenty never read: the others receive everything, the stuck ones are closed."""
     stack, ingest, broadcast = own_stack(RATE_LIMIT_ROOM_PER_SECOND="0", RATE_LIMIT_TOKEN_PER_SECOND="0")
     token = stack.token("dashboard")

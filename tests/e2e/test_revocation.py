@@ -73,7 +73,7 @@ def test_a_service_that_has_not_read_the_list_refuses_every_token(stack: Stack) 
     assert [status_of(ingest, ended["ingest"]), status_of(broadcast, ended["dashboard"])] == [401, 401]
 
 
-def test_a_list_that_cannot_be_read_lets_nobody_in(stack: Stack) -> None:
+def test_an_unreadable_revocation_list_refuses_every_token(stack: Stack) -> None:
     """Where all else of the store works, as after a slip in its users."""
     token = stack.token("ingest")
     with redis.Redis.from_url(stack.redis_url) as server:

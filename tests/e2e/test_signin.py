@@ -224,7 +224,7 @@ def test_a_screen_is_paired_by_six_letters(stack: Stack, broadcast: Service, bro
     assert owner.post(f"/api/signin/pairings/{started['letters']}", decision).status_code == 404
 
 
-def test_letters_without_the_secret_sign_nobody_in(stack: Stack, broadcast: Service, browser: Browser) -> None:
+def test_letters_without_the_secret_sign_no_browser_in(stack: Stack, broadcast: Service, browser: Browser) -> None:
     """Who reads the letters off the wall cannot take its place."""
     owner = signed_in(stack, broadcast)
     started = browser.post("/api/signin/pairings").json()
@@ -252,7 +252,7 @@ def paired(owner: Browser, **decision: Any) -> tuple[Browser, httpx.Response]:
     return screen, answer
 
 
-def test_nobody_gives_more_than_they_have(stack: Stack, broadcast: Service) -> None:
+def test_no_screen_grants_more_than_its_own_scope(stack: Stack, broadcast: Service) -> None:
     """Neither rooms nor time; and a wall cannot sign in others at all."""
     owner = signed_in(stack, broadcast, rooms="mine-*")
     for rooms in (["*"], ["theirs-1"], ["m*"]):
@@ -333,7 +333,7 @@ def test_one_address_may_not_try_without_end(quiet: Service) -> None:
     assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (429, True)
 
 
-def test_a_known_screen_goes_on_while_redis_is_away_and_an_unknown_one_is_told_to_wait(tmp_path: pathlib.Path) -> None:
+def test_a_known_screen_goes_on_while_redis_is_away_and_an_unknown_one_gets_503(tmp_path: pathlib.Path) -> None:
     with Stack(tmp_path) as stack:
         known, service = Browser(stack.broadcast()), stack.services[0]
         assert known.post("/api/signin/code", {"code": link_code(stack)}).status_code == 200

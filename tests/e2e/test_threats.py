@@ -78,7 +78,7 @@ def test_a_flood_of_nonsense_costs_no_disk(ingest: Service, broadcast: Service) 
         assert service.log.stat().st_size - before < 30_000
 
 
-def test_nobody_writes_into_a_log(stack: Stack, ingest: Service, broadcast: Service) -> None:
+def test_no_input_writes_lines_into_a_log(stack: Stack, ingest: Service, broadcast: Service) -> None:
     """Line breaks and terminal commands in a reported address stay inside their line; every line is JSON of ours."""
     for service in (ingest, broadcast):
         for evil in ("\x1b[2J\x1b[31mroot", "1.2.3.4\u0085{}", '"},{"event":"forged"', "a" * 5000):
@@ -190,7 +190,7 @@ def test_another_room_is_nowhere_to_be_seen(ingest: Service, broadcast: Service,
 # --- floods ---
 
 
-def test_a_narrow_token_cannot_tell_when_others_are_paid(ingest: Service, broadcast: Service, stack: Stack) -> None:
+def test_a_narrow_token_cannot_infer_when_others_are_paid(ingest: Service, broadcast: Service, stack: Stack) -> None:
     """The versions that it receives, by reads and after a filter, are no other room's commit."""
     producer = (*JSON, authorization(stack.token("ingest")))
     viewer = (authorization(stack.token("dashboard", rooms=("onlooker",))),)

@@ -1,4 +1,4 @@
-"""Settings: every bad variable is named at once, with what it should be, and no secret is repeated."""
+"""Settings: one error names every bad variable with its valid form, and repeats no secret."""
 
 import pytest
 
@@ -23,13 +23,13 @@ BAD = {
 
 
 def test_defaults_need_two_variables() -> None:
-    """The store and a key; everything else has a default."""
+    """The store and a key; all others have a default."""
     settings = load(IngestSettings, GOOD)
     assert (settings.ingest_port, settings.telemetry_ttl_seconds, settings.keyring.signing_kid) == (8001, 3600, "a")
 
 
 def test_every_bad_variable_is_named_at_once() -> None:
-    """Whoever repairs a deployment sees the whole list."""
+    """One start shows the whole list."""
     with pytest.raises(SettingsError) as refusal:
         load(IngestSettings, BAD)
     assert sorted(problem.split()[0] for problem in refusal.value.problems) == sorted(BAD)
@@ -37,7 +37,7 @@ def test_every_bad_variable_is_named_at_once() -> None:
 
 
 def test_missing_variables_are_named() -> None:
-    """With what they should be."""
+    """With their valid form."""
     with pytest.raises(SettingsError) as refusal:
         load(BroadcastSettings, {})
     assert sorted(problem.split()[0] for problem in refusal.value.problems) == ["REDIS_URL", "TOKEN_KEYS"]
@@ -78,14 +78,14 @@ NEVER_SENT += ["https://010.0.0.1", "https://a,https://b/", "file://", "file:///
 
 @pytest.mark.parametrize("origin", NEVER_SENT)
 def test_an_origin_is_exact(origin: str) -> None:
-    """What no browser sends would never match: it is refused at the start, with how it is written."""
+    """An origin that no browser sends would never match: it is refused at the start, with the valid form."""
     with pytest.raises(SettingsError, match=r"ALLOWED_ORIGINS.*written like https://wall\.example\.com"):
         load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": origin})
 
 
 @pytest.mark.parametrize("proxies", ["*", "0.0.0.0/0", "::/0", "caddy", "10.0.0.1/8", "10.0.0.0/8,nonsense", "127.0.0.1:80"])
 def test_trusted_proxies_are_addresses(proxies: str) -> None:
-    """Names can be taken over and everyone is nobody in particular; a network with host bits is a typing error."""
+    """A name can be taken over and a wildcard trusts every client; a network with host bits is a typing error."""
     with pytest.raises(SettingsError, match="FORWARDED_ALLOW_IPS"):
         load(BroadcastSettings, GOOD | {"FORWARDED_ALLOW_IPS": proxies})
 
@@ -98,7 +98,7 @@ def test_no_proxy_is_trusted_unless_named() -> None:
 
 
 def test_origins_are_a_list() -> None:
-    """Comma separated, with room to breathe."""
+    """Separated by commas, with optional spaces."""
     settings = load(BroadcastSettings, GOOD | {"ALLOWED_ORIGINS": "https://a, chrome-extension://abc ,"})
     assert settings.allowed_origins.values == {"https://a", "chrome-extension://abc"}
 
@@ -120,13 +120,13 @@ def test_origins_are_a_list() -> None:
     ],
 )
 def test_an_origin_is_read_as_a_browser_writes_it(given: str, meant: str) -> None:
-    """Upper case and a default port are how people write it, and no browser."""
+    """People write upper case and default ports, browsers do not."""
     for kind in (BroadcastSettings, IngestSettings):
         assert load(kind, GOOD | {"ALLOWED_ORIGINS": given}).allowed_origins.values == {meant}
 
 
-def test_what_is_no_address_is_not_repeated() -> None:
-    """Whatever was pasted there by mistake."""
+def test_an_invalid_address_setting_is_not_repeated() -> None:
+    """It may be a secret that was pasted by mistake."""
     with pytest.raises(SettingsError, match="FORWARDED_ALLOW_IPS") as refusal:
         load(IngestSettings, GOOD | {"FORWARDED_ALLOW_IPS": "hunter2secret"})
     assert "hunter2" not in str(refusal.value)

@@ -39,7 +39,7 @@ queries = st.text() | st.lists(st.sampled_from(["rooms=a", "rooms=b", "since=1",
 
 @given(st.lists(st.tuples(names, values)), queries, protocols)
 def test_no_request_raises_anything_but_a_problem(headers: list[tuple[str, str]], query: str, offered: list[str]) -> None:
-    """And who gets in has shown the token, once, and sees no more than it allows."""
+    """A request that is let in has shown a token once, and its scope is no wider than the token's."""
     agreed = ask(headers, query, offered)
     if isinstance(agreed, int):
         assert agreed in (400, 401, 403)
@@ -53,7 +53,7 @@ def test_no_request_raises_anything_but_a_problem(headers: list[tuple[str, str]]
     ("offered", "encoding"), [([], Encoding.SINGLE), (["pulse.v1"], Encoding.LINES), (["other", "pulse.v1"], Encoding.LINES)]
 )
 def test_the_protocol_chooses_the_encoding(offered: list[str], encoding: Encoding) -> None:
-    """Who offers nothing is spoken to as clients always were."""
+    """A client that offers no subprotocol gets the encoding of old clients."""
     agreed = ask([("authorization", "Bearer good")], "", offered)
     assert isinstance(agreed, Agreement)
     assert (agreed.encoding, agreed.subprotocol) == (encoding, "pulse.v1" if offered else None)
@@ -63,7 +63,7 @@ def test_the_protocol_chooses_the_encoding(offered: list[str], encoding: Encodin
     ("text", "since"), [("1764000000123456", 1764000000123456), ("", None), ("-1", None), ("1" * 17, None), ("\u0661", None)]
 )
 def test_since_is_a_version_or_nothing(text: str, since: int | None) -> None:
-    """What is no version means a full snapshot, not a refusal."""
+    """Any other text leads to a full snapshot, not to a refusal."""
     agreed = ask([("authorization", "Bearer good")], f"since={text}", [])
     assert isinstance(agreed, Agreement)
     assert agreed.since == since

@@ -1,4 +1,4 @@
-"""Large answers: a bound on what is being sent, and an end for clients that take nothing."""
+"""Large answers: a bound on bytes in flight, and a deadline for clients that read nothing."""
 
 import asyncio
 import itertools
@@ -13,8 +13,8 @@ from shared.contract.problems import Problem
 pytestmark = pytest.mark.anyio
 
 
-def test_what_is_being_sent_is_bounded_for_each_subject_and_in_all() -> None:
-    """A subject that holds much gets 429, a process that does gets 503, and what was received makes room again."""
+def test_answers_in_flight_are_bounded_per_subject_and_in_total() -> None:
+    """A subject above its bound gets 429, a process above its bound 503, and delivered bytes make room again."""
     outgoing = Outgoing(limit_bytes=100, subject_bytes=60)
     with outgoing.hold("a", 50):
         with pytest.raises(Problem) as refused, outgoing.hold("a", 20):
@@ -27,14 +27,14 @@ def test_what_is_being_sent_is_bounded_for_each_subject_and_in_all() -> None:
         pass
 
 
-def test_one_answer_is_always_let_through() -> None:
-    """However large it is: bounds on single answers are elsewhere."""
+def test_a_single_answer_is_always_sent() -> None:
+    """Other bounds limit the size of one answer."""
     with Outgoing(limit_bytes=10, subject_bytes=10).hold("a", 50):
         pass
 
 
 def test_a_file_is_cut_into_slices_of_lines() -> None:
-    """Nothing is lost between them."""
+    """No line is lost between slices."""
     lines = [f"{number}\r\n" for number in range(1201)]
     parts = list(in_slices(iter(lines)))
     assert len(parts) == 3
@@ -66,8 +66,8 @@ def endless(outgoing: Outgoing) -> Sliced:
     return Sliced(itertools.repeat(b"x" * 1000), size=1000, subject="a", outgoing=outgoing, media_type="text/csv")
 
 
-async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer stays incomplete, so that it is never taken for the whole one, and what it held is free."""
+async def test_a_client_that_reads_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer stays incomplete, so that the client cannot take it for complete, and its bytes are free again."""
     monkeypatch.setattr(answers, "STALL_SECONDS", 0.01)
     outgoing, client = Outgoing(subject_bytes=1000), Client(takes=3)
     await endless(outgoing)({}, client.receive, client.send)
@@ -76,8 +76,7 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
         pass
 
 
-async def test_a_client_that_hangs_up_ends_its_answer() -> None:
-    """Nothing is written for somebody who left."""
+async def test_a_client_that_disconnects_ends_its_answer() -> None:
     client = Client(takes=10**9)
     task = asyncio.create_task(endless(Outgoing())({}, client.receive, client.send))
     while len(client.got) < 5:

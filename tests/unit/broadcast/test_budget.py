@@ -23,8 +23,8 @@ ALL = Scope.of(["*"])
 FEEDS = 1000
 
 
-def test_a_subject_that_owes_waits_until_it_is_paid() -> None:
-    """The 429 says for how long, and the subject is let in then and not before."""
+def test_a_subject_beyond_its_budget_waits_for_the_refill() -> None:
+    """The 429 has the exact waiting time: the next read passes then and not before."""
     budget = Budget(SHARE)
     budget.charge("greedy", SHARE * 1000 * (BURST_SECONDS + 30), 1000.0)
     with pytest.raises(Problem) as refused:
@@ -36,22 +36,21 @@ def test_a_subject_that_owes_waits_until_it_is_paid() -> None:
 
 
 def test_each_subject_has_a_budget_of_its_own() -> None:
-    """What one has spent, another may still spend."""
     budget = Budget(SHARE)
     budget.charge("greedy", 1e9, 0.0)
     budget.admit("modest", 0.0)
 
 
 def test_a_share_of_zero_is_no_limit() -> None:
-    """As the other limits' zero."""
+    """As with the other limits."""
     budget = Budget(0)
     budget.charge("greedy", 1e9, 0.0)
     budget.admit("greedy", 0.0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.floats(0.5, 20_000)), max_size=60))
-def test_nobody_spends_more_than_the_share_for_long(asked: list[tuple[float, float]]) -> None:
-    """Whatever is asked and when: what was spent is at most the burst, the refill, and one read that was let in last."""
+def test_no_subject_exceeds_its_share_for_long(asked: list[tuple[float, float]]) -> None:
+    """At any rate of reads, a subject spends at most the burst, the refill and one last read."""
     budget, now, spent = Budget(SHARE), 0.0, 0.0
     for pause, price in asked:
         now += pause
@@ -65,7 +64,7 @@ def test_nobody_spends_more_than_the_share_for_long(asked: list[tuple[float, flo
 
 
 def test_the_memory_of_subjects_is_bounded() -> None:
-    """A million names cost as much as ten thousand."""
+    """A million subjects use no more memory than ten thousand."""
     budget = Budget(SHARE)
     for number in range(MAX_SUBJECTS + 500):
         budget.charge(f"subject {number}", 1.0, 0.0)
@@ -107,13 +106,13 @@ class Studio:
         self.report(now, end - WEEK, end, HOUR)
 
     def load_room(self, now: float) -> None:
-        """`views/room.js`: a day's points and a report of one room, which costs a thousandth of what is counted here."""
+        """`views/room.js`: a day's points and a report of one room, which costs a thousandth of the rate counted here."""
         self.read(now, POINT * 1440)
         self.read(now, FEED + SLOT * 2880 + STEP * 96)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_honest_wall_with_reloads_never_meets_the_end_of_its_budget(seed: int) -> None:
+def test_a_busy_wall_never_exhausts_its_budget(seed: int) -> None:
     """Ten dashboards of one token on a thousand rooms, each reloaded three times in a row every few minutes, for three hours."""
     chance, studio = random.Random(seed), Studio()
     events = [(0.0, "reload", number) for number in range(10)]

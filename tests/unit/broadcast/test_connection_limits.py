@@ -25,8 +25,8 @@ def test_a_network_of_ipv6_counts_as_one_address(address: str, counted: str) -> 
     assert counted_as(address) == counted
 
 
-def test_the_cap_holds_for_all_addresses_of_a_network() -> None:
-    """And is free again when one of them leaves."""
+def test_the_limit_holds_for_all_addresses_of_a_network() -> None:
+    """A place is free again when one of them disconnects."""
     sessions = Sessions(ConnectionLimits(0, 0, 2))
     first = sessions.admit("a", "2001:db8::1")
     sessions.admit("b", "2001:db8::2")

@@ -1,4 +1,4 @@
-"""Tokens earned are the sum of positive differences, whatever readings come and wherever they are cut."""
+"""Tokens earned are the sum of positive differences, for any readings and any cuts of the span."""
 
 import itertools
 
@@ -15,39 +15,38 @@ stored_days = st.lists(st.just(0) | balances | st.integers(1, 50), max_size=120)
 
 
 def definition(stored: list[int]) -> int:
-    """The sum of positive differences of what is known, spelled out."""
+    """The sum of positive differences of the known balances, by its definition."""
     known = [value for value in stored if value]
     return sum(max(0, after - before) for before, after in itertools.pairwise(known))
 
 
 @given(stored_days, st.integers(1, 200))
 def test_earned_is_the_sum_of_positive_differences(stored: list[int], group: int) -> None:
-    """However the span is grouped, its total is the definition itself."""
+    """For any grouping of the span."""
     assert sum(earned(stored, group)) == definition(stored)
 
 
 @given(stored_days, st.integers(0, 120))
-def test_a_span_earns_what_its_parts_earn(stored: list[int], cut: int) -> None:
-    """Cutting a span in two changes no total: nothing falls between two reports, nothing is in both."""
+def test_the_income_of_a_span_is_the_sum_of_its_parts(stored: list[int], cut: int) -> None:
+    """No income is lost or counted twice where a span is cut in two."""
     first, second = stored[:cut], stored[cut:]
     assert sum(earned(stored, 7)) == sum(earned(first, 7)) + sum(earned(second, 7, last_known(first)))
 
 
 @given(stored_days, balances)
-def test_no_step_ever_earns_less_than_nothing(stored: list[int], before: int) -> None:
-    """A cash-out takes nothing away, wherever it falls."""
+def test_no_step_has_negative_income(stored: list[int], before: int) -> None:
+    """A cash-out subtracts nothing from any step."""
     assert all(total >= 0 for total in earned(stored, 5, before))
 
 
 @given(stored_days)
-def test_saying_a_balance_again_earns_nothing(stored: list[int]) -> None:
-    """A reading that repeats the one before changes no total."""
+def test_a_repeated_balance_earns_nothing(stored: list[int]) -> None:
     twice = list(itertools.chain.from_iterable((value, value) for value in stored))
     assert earned(twice, 10) == earned(stored, 5)
 
 
 def test_a_difference_belongs_to_the_later_balance() -> None:
-    """What a gap hid is earned when it is seen."""
+    """A rise over a gap counts at the reading that shows it."""
     assert earned([0, 0, 71, 0, 131, 0], 2, before=11) == [0, 60, 60]
 
 
@@ -75,7 +74,7 @@ def csv(by_feed: dict[Feed, list[int]], steps: Steps) -> str:
 
 
 def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
-    """The same tokens seen from three sides."""
+    """The same total grouped three ways."""
     made = report({Feed("a", "x"): [1, 0], Feed("a", "y"): [0, 5], Feed("b", "x"): [2, 2]}, Steps(0, 20, 10))
     assert (made.total, made.earned) == (10, [3, 7])
     assert [(room.room_id, room.earned) for room in made.rooms] == [("a", 6), ("b", 4)]
@@ -90,14 +89,14 @@ def test_csv_has_a_line_per_feed_and_step_with_earnings() -> None:
 
 @given(st.from_regex(ROOM_PATTERN))
 def test_no_room_is_a_formula_in_a_spreadsheet(room_id: str) -> None:
-    """Whatever a room is called, its cell starts harmlessly, and the name can be told from the cell."""
+    """Every room name becomes a harmless cell from which the name can be recovered."""
     cell = csv({Feed(room_id, "x"): [7]}, Steps(0, 60, 60)).split("\r\n")[1].split(",")[1]
     assert cell[0] not in "=+-@\t\r"
     assert cell.removeprefix("'") == room_id
 
 
 def test_a_room_that_starts_with_a_minus_gets_an_apostrophe() -> None:
-    """The one such character that a room's name may start with."""
+    """Minus is the only such character with which a room name may start."""
     assert ",'-A1,x,7" in csv({Feed("-A1", "x"): [7]}, Steps(0, 60, 60))
 
 
@@ -129,7 +128,7 @@ FEEDS = st.lists(st.lists(st.integers(0, 2), min_size=30, max_size=30), min_size
 
 @given(FEEDS, st.integers(1, 40), st.sampled_from([1, 2, 6]), st.tuples(st.integers(1, 29), st.integers(1, 29)))
 def test_measured_minutes_agree_with_their_definition(feeds: list[list[int]], group: int, per_minute: int, cuts: tuple[int, int]) -> None:
-    """Whatever was recorded, wherever it is cut: the minutes of each step in which some feed has a reading."""
+    """For any records and any cuts: the minutes of each step in which some feed has a reading."""
     seen = [any(values) for values in zip(*feeds, strict=True)]
     steps = [seen[first : first + group] for first in range(0, 30, group)]
     assert minutes_of(feeds, group, per_minute, cuts) == [
@@ -148,8 +147,8 @@ def test_earnings_are_the_same_wherever_the_stored_balances_are_cut(stored: list
     assert totals[: -(-len(stored) // group)] == earned(stored, group, before)
 
 
-def test_a_report_is_padded_where_nothing_is_kept() -> None:
-    """Steps outside the window are zero in all, and in each feed."""
+def test_a_report_has_zeros_outside_the_retention() -> None:
+    """In the total and in each feed."""
     made = report({Feed("a", "x"): [3, 4]}, Steps(0, 60, 10), window=range(2, 4))
     assert made.earned == made.feeds[0].steps == [0, 0, 3, 4, 0, 0]
     assert report({}, Steps(0, 30, 10), window=range(0)).earned == [0, 0, 0]
@@ -157,7 +156,7 @@ def test_a_report_is_padded_where_nothing_is_kept() -> None:
 
 @given(st.dictionaries(st.sampled_from([Feed(room, "x") for room in "abcdef"]), st.lists(st.integers(0, 99), min_size=3, max_size=3)))
 def test_the_parts_of_a_report_are_the_report(by_feed: dict[Feed, list[int]]) -> None:
-    """What is written in parts reads as the message that is documented, and is written as a whole would be."""
+    """The parts decode to the documented message and equal its encoding in one piece."""
     for detail in (Detail.NONE, Detail.JSON):
         body = b"".join(tally_of(by_feed, Steps(0, 30, 10), detail).json([1, 1, 1]))
         assert encode(msgspec.json.decode(body, type=Report)) == body

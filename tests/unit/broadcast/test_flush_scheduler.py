@@ -18,7 +18,7 @@ EVERYTHING = Scope.of(["*"])
 
 
 class Crowd:
-    """A relay with clients that keep what they receive."""
+    """A relay with clients that record their events."""
 
     def __init__(self, *, max_pause_seconds: float = 0.04) -> None:
         self.relay = Relay(1, 3600, Pacing(share=0.25, max_pause_seconds=max_pause_seconds, heartbeat_seconds=15))
@@ -181,7 +181,7 @@ async def test_a_client_that_moves_to_another_scope_receives_it_without_a_reques
 
 
 async def test_a_client_that_left_receives_nothing() -> None:
-    """Not even what was pending for it."""
+    """Events that were pending for it are discarded too."""
     crowd = Crowd(max_pause_seconds=0)
     received: list[bytes] = []
     client = Client(received.append)

@@ -1,4 +1,4 @@
-"""Frames are judged by another implementation of the protocol: what it reads back is what was put in."""
+"""Frames are read back by another implementation of the protocol."""
 
 import pytest
 from hypothesis import given, strategies
@@ -28,19 +28,18 @@ def read(data: bytes) -> list[Frame]:
 
 @given(strategies.binary(max_size=70_000))
 def test_a_text_frame_is_read_back(payload: bytes) -> None:
-    """All three spellings of a length."""
+    """For all three forms of the length."""
     assert [bytes(frame.data) for frame in read(text_frame(payload))] == [payload]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 1_000_000])
 def test_a_compressed_frame_is_read_back(size: int) -> None:
-    """Each by itself: the next one does not need it."""
+    """Each is complete by itself."""
     payloads = [bytes((65 + i % 7,)) * size for i in range(2)]
     assert [bytes(frame.data) for frame in read(b"".join(map(deflated_frame, payloads)))] == payloads
 
 
 def test_a_close_frame_is_read_back() -> None:
-    """Code and reason."""
     assert bytes(read(close_frame(4408, "too slow"))[0].data) == b"\x11\x38too slow"
 
 
@@ -48,23 +47,23 @@ def test_a_close_frame_is_read_back() -> None:
 def test_every_encoding_carries_every_event(events: list[bytes]) -> None:
     """In order, and nothing else."""
     for encoding in Encoding:
-        told = b"\n".join(bytes(frame.data) for frame in read(join(events, encoding)))
-        assert told == b"\n".join(events)
+        received = b"\n".join(bytes(frame.data) for frame in read(join(events, encoding)))
+        assert received == b"\n".join(events)
 
 
 def test_small_payloads_are_not_compressed() -> None:
-    """A compressor costs more than the bytes it would save."""
+    """Compression costs more than the bytes it would save."""
     assert join([b"x" * (MIN_DEFLATE_BYTES - 1)], Encoding.DEFLATED)[0] == 0x81
     assert join([b"x" * MIN_DEFLATE_BYTES], Encoding.DEFLATED)[0] == 0xC1
 
 
 def test_an_audience_shares_one_compressed_payload() -> None:
-    """Made once per flush, not once per client: all are handed the same object."""
-    hub, told = Hub(1, 3600), dict[str, list[bytes]](a=[], b=[])
-    for name in told:
-        hub.attach(Client(told[name].append), Scope.of(["*"]), Encoding.DEFLATED)
+    """It is compressed once per flush: all clients are written the same bytes object."""
+    hub, received = Hub(1, 3600), dict[str, list[bytes]](a=[], b=[])
+    for name in received:
+        hub.attach(Client(received[name].append), Scope.of(["*"]), Encoding.DEFLATED)
     for number in range(50):
         hub.apply(StoredReading(f"room-{number}", "p", 1000, 1, 0, None, None, None, number + 1, 10**9), now_seconds=1000)
     list(hub.flush(1000))
-    assert told["a"][0] is told["b"][0]
-    assert len(told["a"][0]) < 50 * 50
+    assert received["a"][0] is received["b"][0]
+    assert len(received["a"][0]) < 50 * 50

@@ -1,4 +1,4 @@
-"""A crowd comes in a few at a time, in order, and nobody alone waits."""
+"""Many handshakes run a few at a time, in order, and a single one does not wait."""
 
 import asyncio
 
@@ -9,15 +9,15 @@ from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 pytestmark = pytest.mark.anyio
 
 
-async def test_who_comes_alone_does_not_wait() -> None:
-    """Not even for a turn of the loop."""
+async def test_a_single_handshake_does_not_wait() -> None:
+    """Not even for one iteration of the event loop."""
     entering = HandshakeLimiter(2).wait_turn()
     with pytest.raises(StopIteration):
         entering.send(None)
 
 
-async def test_a_crowd_comes_in_turn_by_turn() -> None:
-    """So many per turn of the loop, in the order in which they came."""
+async def test_many_handshakes_run_a_few_per_iteration() -> None:
+    """In the order of arrival."""
     limiter, inside, counts = HandshakeLimiter(3), list[int](), list[int]()
 
     async def come(number: int) -> None:
@@ -33,8 +33,8 @@ async def test_a_crowd_comes_in_turn_by_turn() -> None:
     assert max(counts) <= 3
 
 
-async def test_who_gives_up_takes_no_turn() -> None:
-    """Those behind move up."""
+async def test_a_cancelled_handshake_takes_no_place() -> None:
+    """Those behind it move up."""
     limiter = HandshakeLimiter(1)
     comers = [asyncio.create_task(limiter.wait_turn()) for _ in range(4)]
     await asyncio.sleep(0)

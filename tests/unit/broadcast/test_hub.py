@@ -1,4 +1,4 @@
-"""What the hub takes, what it promises to clients, and from where they may resume."""
+"""The readings that the hub accepts, the events it sends, and the versions from which clients may resume."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ class Listener:
         self.client = Client(lambda data: self.events.extend(json.loads(line) for text in payloads(data) for line in text.split(b"\n")))
         self.resumed = hub.attach(self.client, ALL, Encoding.LINES, since)
 
-    def hear(self) -> list[dict[str, Any]]:
+    def flush(self) -> list[dict[str, Any]]:
         """What the next flush sends."""
         self.events.clear()
         for _ in self.hub.flush(NOW):
@@ -39,7 +39,7 @@ class Listener:
 
     def syncs(self) -> list[bool]:
         """Whether each `SYNC` of the next flush is a snapshot."""
-        return [event["snapshot"] for event in self.hear() if event["event_type"] == "SYNC"]
+        return [event["snapshot"] for event in self.flush() if event["event_type"] == "SYNC"]
 
 
 def ready_hub(shards: int = 1) -> Hub:
@@ -57,24 +57,24 @@ def prove(hub: Hub, shard: int, version: int) -> None:
     hub.mark_reconciled(shard)
 
 
-def test_a_value_that_expired_too_early_is_taken_again_and_told() -> None:
-    """It is the same version; only an expired one may come again."""
+def test_a_value_that_expired_too_early_is_accepted_again_and_sent() -> None:
+    """Only an expired value may return with the same version."""
     hub = ready_hub()
     listener = Listener(hub)
     assert hub.apply(stored(5), NOW)
     assert not hub.lacks("blue", "camsoda", 5)
     assert hub.expire(NOW + TTL_SECONDS + 1) == 1
-    listener.hear()
+    listener.flush()
     assert hub.lacks("blue", "camsoda", 5)
     assert not hub.apply(stored(4), NOW)
     assert hub.apply(stored(5), NOW)
     assert not hub.apply(stored(5), NOW)
-    assert [(event["event_type"], event.get("version")) for event in listener.hear()] == [("TELEMETRY_UPDATE", 5)]
+    assert [(event["event_type"], event.get("version")) for event in listener.flush()] == [("TELEMETRY_UPDATE", 5)]
     assert len(list(hub.latest(ALL))) == 1
 
 
-def test_a_reading_older_than_what_is_shown_is_not_taken() -> None:
-    """Only a Redis that lost its data accepts one; dashboards do not go back in time for that."""
+def test_a_reading_older_than_the_shown_value_is_ignored() -> None:
+    """Only a Redis that lost its data accepts one, and dashboards do not go back in time."""
     hub = ready_hub()
     assert hub.apply(stored(5), NOW)
     assert not hub.apply(stored(6, age=20), NOW)
@@ -84,7 +84,7 @@ def test_a_reading_older_than_what_is_shown_is_not_taken() -> None:
 
 
 def test_a_reading_stamped_ahead_does_not_hide_one_made_just_before_its_commit() -> None:
-    """The script takes the right one as newer, so the hub does."""
+    """The script takes the correct one as newer, and so does the hub."""
     hub = ready_hub()
     assert hub.apply(stored(5, ahead=60), NOW)
     assert hub.apply(stored(6, age=2), NOW)
@@ -92,7 +92,7 @@ def test_a_reading_stamped_ahead_does_not_hide_one_made_just_before_its_commit()
 
 
 def test_no_snapshot_is_promised_before_every_shard_has_been_read() -> None:
-    """Whoever forgot rooms on the word of a server that knows none would show an empty wall."""
+    """A client that forgot rooms because of an incomplete snapshot would show an empty wall."""
     hub = Hub(2, TTL_SECONDS)
     listener = Listener(hub)
     assert listener.syncs() == [False]
@@ -103,21 +103,21 @@ def test_no_snapshot_is_promised_before_every_shard_has_been_read() -> None:
     assert [event["event_type"] for event in late.events] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
     assert late.events[-1]["snapshot"] is False
     prove(hub, 1, 1_000_000_000)
-    events = listener.hear()
+    events = listener.flush()
     assert [event["event_type"] for event in events] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
     assert events[-1]["snapshot"] is True
     assert listener.syncs() == []
 
 
-def test_an_outage_later_on_does_not_take_the_snapshot_away() -> None:
-    """What was read before is still everything that this server knows; `degraded` says that it may be old."""
+def test_a_later_outage_does_not_withdraw_the_snapshot() -> None:
+    """The values of before are all that this server knows; `degraded` says that they may be old."""
     hub = ready_hub()
     hub.set_confirmed(0, confirmed=False)
     assert Listener(hub).syncs() == [True]
 
 
-def test_nobody_resumes_across_a_gap() -> None:
-    """What expired during the gap was never seen here, and can not be told."""
+def test_no_client_resumes_across_a_gap() -> None:
+    """This server never saw expiries during the gap, so it cannot send them."""
     hub = ready_hub(2)
     since = 1_000_000_000 + 2 * RESUME_OVERLAP_US
     for shard in range(2):

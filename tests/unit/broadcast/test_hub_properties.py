@@ -1,4 +1,4 @@
-"""The promise, as a state machine: whatever happens in between, every client ends on the latest values it may see, never backwards."""
+"""The delivery guarantee as a state machine: every client ends on the latest values in its scope, and never goes back in time."""
 
 import json
 import zlib
@@ -28,7 +28,7 @@ SCOPES = (
 )
 
 # What may happen between two slices of a flush, to which room or dashboard. Drawn beforehand: the number of slices depends on
-# the order in which a set of clients is walked, and hypothesis must be able to repeat what it drew.
+# the order in which a set of clients is walked, and hypothesis must be able to repeat its draws.
 HAPPENINGS = strategies.tuples(
     strategies.sampled_from(("nothing",) * 12 + ("update",) * 4 + ("join", "lost", "proven", "leave", "reconnect", "refilter", "unclog")),
     strategies.integers(0, 9),
@@ -54,13 +54,13 @@ def payloads(data: bytes) -> list[bytes]:
 
 
 class Dashboard:
-    """A client as docs/protocol.md asks for: it applies only what is newer, and forgets what a snapshot does not name."""
+    """A client as docs/protocol.md describes it: it applies newer events only, and forgets rooms that a snapshot leaves out."""
 
     def __init__(self, encoding: Encoding) -> None:
         self.encoding = encoding
         self.client = Client(self.receive)
         self.values: dict[tuple[str, str], int] = {}
-        self.told: set[tuple[str, str]] = set()
+        self.received: set[tuple[str, str]] = set()
         self.since = 0
         self.upstream: str | None = None
         self.fills_up = False
@@ -80,22 +80,22 @@ class Dashboard:
         kind = event["event_type"]
         if kind in ("TELEMETRY_UPDATE", "TELEMETRY_EXPIRED"):
             key = (event["room_id"], event["data"]["platform"])
-            assert self.scope.allows(*key), "a room outside the scope was told"
+            assert self.scope.allows(*key), "an event of a room outside the scope"
             self._on_value(kind, key, event["version"])
         elif kind == "SYNC":
             if event["snapshot"]:
-                self.values = {key: version for key, version in self.values.items() if key in self.told}
+                self.values = {key: version for key, version in self.values.items() if key in self.received}
             self.since = event["version"]
         elif kind == "UPSTREAM":
             self.upstream = event["status"]
 
     def _on_value(self, kind: str, key: tuple[str, str], version: int) -> None:
-        self.told.add(key)
+        self.received.add(key)
         if kind == "TELEMETRY_EXPIRED":
             if version >= self.values.get(key, 0):
                 self.values.pop(key, None)
         else:
-            # Only a resume or a change of replica may repeat what is known; within one connection versions of a room only grow.
+            # Only a resume or a change of replica may repeat known versions; within one connection versions of a room only grow.
             self.values[key] = max(version, self.values.get(key, 0))
 
 
@@ -150,7 +150,7 @@ class Relay(RuleBasedStateMachine):
 
     @rule()
     def clock_jumps(self) -> None:
-        """The clock jumps ahead, so that everything expires, and back, and what is stored is read again."""
+        """The clock jumps ahead, so that everything expires, and back, and the stored readings are read again."""
         self.hub.expire(self.now + TTL_SECONDS + 1)
         for (room, platform), (version, expires_at) in self.truth.items():
             stored = StoredReading(room, platform, int(expires_at) - TTL_SECONDS, 1, 0, None, None, None, version, self.now_us)
@@ -168,20 +168,20 @@ class Relay(RuleBasedStateMachine):
     @precondition(lambda self: self.dashboards)
     @rule(kind=strategies.sampled_from(("reconnect", "refilter", "leave")), one=strategies.integers(0, 9), other=strategies.integers(0, 9))
     def churn(self, kind: str, one: int, other: int) -> None:
-        """A dashboard loses its socket and comes back with what it has, asks for other rooms, or goes for good."""
+        """A dashboard reconnects with its values, changes its filter, or disconnects for good."""
         self._happen(kind, one, other)
 
     def _reconnect(self, dashboard: Dashboard) -> None:
         self.hub.detach(dashboard.client)
         dashboard.client = Client(dashboard.receive)
-        dashboard.told, dashboard.fills_up = set(), False
+        dashboard.received, dashboard.fills_up = set(), False
         since = dashboard.since if dashboard.encoding.is_pulse else None
         if not self.hub.attach(dashboard.client, dashboard.scope, dashboard.encoding, since) and not dashboard.encoding.is_pulse:
             dashboard.values = {}
 
     def _refilter(self, dashboard: Dashboard, scope: Scope) -> None:
         if dashboard.encoding.is_pulse:
-            dashboard.scope, dashboard.told = scope, set()
+            dashboard.scope, dashboard.received = scope, set()
             dashboard.since = 0  # until the filter's own snapshot is complete there is nothing to resume
             self.hub.attach(dashboard.client, scope, dashboard.encoding)
 
@@ -244,7 +244,7 @@ class Relay(RuleBasedStateMachine):
         assert self.hub.clients == len(self.dashboards)
 
     def teardown(self) -> None:
-        """When everything is read, everyone shows exactly what Redis holds."""
+        """When every flush is read, all clients show exactly the values in Redis."""
         for dashboard in self.dashboards:
             self._unclog(dashboard)
         self.hub.expire(self.now)
@@ -253,7 +253,7 @@ class Relay(RuleBasedStateMachine):
                 pass
         for dashboard in self.dashboards:
             visible = {key: value[0] for key, value in self.truth.items() if dashboard.scope.allows(*key)}
-            if not dashboard.encoding.is_pulse:  # such a client is never told of expiries
+            if not dashboard.encoding.is_pulse:  # such a client receives no expiries
                 assert visible.items() <= dashboard.values.items()
             else:
                 assert dashboard.values == visible
@@ -268,9 +268,9 @@ def test_every_client_ends_on_the_latest_values_it_may_see(monkeypatch: pytest.M
     run_state_machine_as_test(Relay, settings=settings(max_examples=500, stateful_step_count=80, deadline=None))
 
 
-def test_the_version_told_does_not_show_when_others_are_paid() -> None:
-    """It follows the probes, rounded down to half a second, whatever is committed between them; events carry their own."""
-    told = []
+def test_the_sent_version_does_not_reveal_other_rooms_commits() -> None:
+    """It follows the probes, rounded down to half a second, and not the commits between them; events carry their own."""
+    sent = []
     for commits in ([], [10_300_001, 10_499_999, 10_600_000, 10_799_999]):
         relay = Hub(1, TTL_SECONDS)
         relay.set_confirmed(0, confirmed=True)
@@ -286,5 +286,5 @@ def test_the_version_told_does_not_show_when_others_are_paid() -> None:
                 seen.append((relay.resume_version(), dashboard.since))
             list(relay.flush(11.0, heartbeat=True))
             seen.append((relay.resume_version(), dashboard.since))
-        told.append(list(dict.fromkeys(seen)))
-    assert told[0] == told[1] == [(10_000_000, 10_000_000), (10_500_000, 10_500_000), (11_000_000, 11_000_000)]
+        sent.append(list(dict.fromkeys(seen)))
+    assert sent[0] == sent[1] == [(10_000_000, 10_000_000), (10_500_000, 10_500_000), (11_000_000, 11_000_000)]

@@ -20,7 +20,7 @@ CERTAIN: Final = (Kind.INCOME, Kind.BETWEEN_SESSIONS)
 
 
 def series_of(case: dict[str, Any]) -> dict[tuple[str, str], list[Reading]]:
-    """The readings of a case by account; what has no account mark is an account of its room."""
+    """The readings of a case by account; those without an account mark belong to one account of the room."""
     found: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     for second, tokens, *names in case["readings"]:
         account, room = [*names, "", ""][:2]
@@ -36,7 +36,7 @@ def entries_of(case: dict[str, Any]) -> list[tuple[str, Entry]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_case_of_the_table(case: dict[str, Any]) -> None:
-    """Each scenario of known truth, in all, by account and by room."""
+    """Each scenario of known truth, in total, by account and by room."""
     entries = entries_of(case)
     found = sums(entry for _, entry in entries)
     assert (found.earned, found.between_sessions) == (case["earned"], case["between_sessions"])
@@ -51,7 +51,6 @@ def test_a_case_of_the_table(case: dict[str, Any]) -> None:
 
 
 def test_the_table_names_each_case_once() -> None:
-    """A name is how a failure is found."""
     assert len({case["name"] for case in CASES}) == len(CASES) > 80
 
 
@@ -68,7 +67,7 @@ def rises(readings: list[Reading]) -> int:
 
 @given(READINGS)
 def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Reading]) -> None:
-    """Whatever is read, in any room."""
+    """For any readings of any room."""
     entries = judge(readings, NOW)
     assert all(entry.tokens >= 0 for entry in entries)
     assert 0 <= sums(entries).earned <= rises(in_order(readings))
@@ -76,7 +75,7 @@ def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Reading
 
 @given(READINGS, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_ends_the_same(readings: list[Reading], random: Any) -> None:
-    """An outbox may bring the newest first."""
+    """An outbox may send the newest first."""
     shuffled = list(readings)
     random.shuffle(shuffled)
     assert judge(shuffled, NOW) == judge(readings, NOW)
@@ -84,14 +83,13 @@ def test_any_order_of_arrival_ends_the_same(readings: list[Reading], random: Any
 
 @given(READINGS, st.lists(st.integers(0, 39)))
 def test_duplicates_change_nothing(readings: list[Reading], again: list[int]) -> None:
-    """A producer that repeats a reading earns nothing by it."""
     repeated = [readings[number] for number in again if number < len(readings)]
     assert judge([*readings, *repeated], NOW) == judge(readings, NOW)
 
 
 @given(READINGS, st.lists(MOMENTS, max_size=5))
 def test_any_split_of_a_span_adds_up(readings: list[Reading], cuts: list[int]) -> None:
-    """Each entry has one moment, so a span has what its parts have."""
+    """Each entry has one moment, so the parts add up to the span."""
     entries = judge(readings, NOW)
     edges = [-1, *sorted(cuts), 2 * NOW]
     parts = [sums(e for e in entries if start < e.at_ms <= end) for start, end in itertools.pairwise(edges)]
@@ -99,7 +97,7 @@ def test_any_split_of_a_span_adds_up(readings: list[Reading], cuts: list[int]) -
 
 
 @given(READINGS, st.integers(0, 39))
-def test_what_is_certain_stays_certain(readings: list[Reading], number: int) -> None:
+def test_confirmed_income_stays_confirmed(readings: list[Reading], number: int) -> None:
     """A total never falls when newer readings arrive."""
     ordered = in_order(readings)
     account = Account()
@@ -111,7 +109,7 @@ def test_what_is_certain_stays_certain(readings: list[Reading], number: int) -> 
 
 @given(st.lists(TOKENS, min_size=1, max_size=30))
 def test_a_balance_that_is_confirmed_each_time_is_counted_in_full(tokens: list[int]) -> None:
-    """Where each balance stands for longer than the confirmation takes, every rise is income."""
+    """Where each balance lasts longer than the confirmation takes, every rise is income."""
     readings = [
         Reading(at, balance) for number, balance in enumerate([1, *tokens]) for at in range(40_000 * number, 40_000 * number + 40_000, 5000)
     ]
@@ -134,7 +132,7 @@ def test_three_steady_readings_end_all_doubt(readings: list[Reading], first: int
 
 @given(st.integers(0, 3000), st.lists(st.integers(0, 250), min_size=1, max_size=11), st.lists(TOKENS, max_size=4))
 def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[int]) -> None:
-    """History keeps the ends of a run of plain rises: what lies between them changes no total."""
+    """History keeps the ends of a run of plain rises; the readings between them change no total."""
     run = [Reading(5000 * number, tokens) for number, tokens in enumerate(itertools.accumulate([first, *steps]))]
     after = [Reading(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
     ends = [run[0], run[-1]._replace(climbed=True)]

@@ -16,29 +16,29 @@ def client() -> ClientProtocol:
 
 @given(strategies.lists(strategies.binary(max_size=300), max_size=8), strategies.integers(1, 40))
 def test_messages_arrive_whole_however_they_are_cut(messages: list[bytes], size: int) -> None:
-    """Fragmented by the client and cut again by the network, with pings in between."""
-    sender, reader, heard = client(), MessageReader(None, 4096), []
+    """Fragmented by the client and split again by the network, with pings in between."""
+    sender, reader, received = client(), MessageReader(None, 4096), []
     for message in messages:
         sender.send_text(message[:100], fin=False)
         sender.send_ping(b"?")
         sender.send_continuation(message[100:], fin=True)
     data = b"".join(sender.data_to_send())
     for start in range(0, len(data), size):
-        heard += list(reader.messages(data[start : start + size], 0))
-    assert heard == messages
+        received += list(reader.messages(data[start : start + size], 0))
+    assert received == messages
     assert reader.answers().count(b"\x8a\x01?") == len(messages)
     assert not reader.ended
 
 
-def test_a_binary_message_is_none() -> None:
-    """It has no meaning here, so its content is not handed on."""
+def test_a_binary_message_is_discarded() -> None:
+    """It has no meaning in this protocol, so its content is not delivered."""
     sender, reader = client(), MessageReader(None, 4096)
     sender.send_binary(b"\0")
     assert list(reader.messages(b"".join(sender.data_to_send()), 0)) == [None]
 
 
 def test_a_message_beyond_the_limit_ends_it_with_1009() -> None:
-    """Also when it comes in small parts."""
+    """Also when it arrives in small parts."""
     sender, reader = client(), MessageReader(None, 100)
     sender.send_text(b"x" * 60, fin=False)
     sender.send_continuation(b"x" * 60, fin=True)
@@ -59,7 +59,7 @@ def test_a_close_is_answered_once() -> None:
 
 @pytest.mark.parametrize("kind", ["pings", "empty fragments"])
 def test_a_flood_of_small_frames_is_noticed_early(kind: str) -> None:
-    """However many come in one read, those beyond the bound are not looked at, and nothing of them is kept."""
+    """Frames beyond the bound of one read are neither parsed nor stored."""
     sender, reader = client(), MessageReader(None, 4096)
     sender.send_text(b"", fin=False)
     for _ in range(20_000):
@@ -70,8 +70,8 @@ def test_a_flood_of_small_frames_is_noticed_early(kind: str) -> None:
     assert len(reader.answers()) < 2 * 2 * FRAMES_PER_MINUTE
 
 
-def test_a_minute_later_the_count_begins_anew() -> None:
-    """Heartbeats go on for days."""
+def test_the_count_restarts_every_minute() -> None:
+    """Otherwise heartbeats would reach the bound on a long connection."""
     sender, reader = client(), MessageReader(None, 4096)
     for minute in range(3):
         for _ in range(FRAMES_PER_MINUTE):

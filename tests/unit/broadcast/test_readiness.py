@@ -9,7 +9,7 @@ from shared.store.redis import RedisUrl, Store
 
 @pytest.mark.parametrize(("shards", "confirmed"), [(1, 1), (2, 2), (3, 2), (16, 9)])
 def test_it_is_ready_while_more_than_half_of_its_shards_are_confirmed(shards: int, confirmed: int) -> None:
-    """With one shard it is that one's subscription that counts; with many a sick node takes only its own shards away."""
+    """With one shard its subscription decides; with many a failing node takes only its own shards away."""
     store, relay = Store(RedisUrl.parse("redis://127.0.0.1:1/0")), Relay(shards, 60, Pacing(1, 0, 15))
     listeners = [ShardListener(store, shard, relay, "here") for shard in range(shards)]
     for listener in listeners[: confirmed - 1]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Wire:
-    """A connection that keeps what was written, and takes it or not as the test says."""
+    """A connection that records its writes, and accepts them or not as the test says."""
 
     deflates = False
 
@@ -70,7 +70,7 @@ async def session(wire: Wire) -> Session:
 
 
 async def test_an_answer_waits_for_a_full_socket(session: Session, wire: Wire) -> None:
-    """Whoever asks while a snapshot fills its socket is answered when there is room, in order."""
+    """A message that arrives while a snapshot fills the socket is answered when there is room, in order."""
     session.on_pause()
     session.on_text(b"garbage")
     session.on_text(b'{"type":"ping"}')
@@ -79,8 +79,7 @@ async def test_an_answer_waits_for_a_full_socket(session: Session, wire: Wire) -
     assert [event["event_type"] for event in wire.events()] == ["ERROR", "PONG"]
 
 
-async def test_a_close_comes_after_what_was_owed(session: Session, wire: Wire) -> None:
-    """The last answers are not lost to the close frame behind them."""
+async def test_a_close_follows_the_pending_answers(session: Session, wire: Wire) -> None:
     session.on_pause()
     session.on_text(b"garbage")
     session.close(CloseCode.TOKEN_ENDED, "token revoked")
@@ -89,7 +88,7 @@ async def test_a_close_comes_after_what_was_owed(session: Session, wire: Wire) -
 
 
 async def test_a_draining_server_says_so_to_a_full_socket(session: Session, wire: Wire) -> None:
-    """It may be read yet: the close frame's timeout decides."""
+    """The client may still read it: the close timeout decides."""
     session.on_pause()
     session.drain(retry_after_ms=500)
     assert wire.events()[0] | {"timestamp": 0} == {"event_type": "RECONNECT", "retry_after_ms": 500, "timestamp": 0}
@@ -105,8 +104,8 @@ async def test_nothing_follows_a_close(session: Session, wire: Wire) -> None:
     assert not wire.written
 
 
-async def test_one_that_asks_on_and_reads_nothing_is_cut(session: Session, wire: Wire) -> None:
-    """What waits for a client is bounded, whatever the client does."""
+async def test_a_client_that_sends_on_and_reads_nothing_is_cut(session: Session, wire: Wire) -> None:
+    """The output that is pending for a client is bounded."""
     session.on_pause()
     for _ in range(MAX_PENDING_EVENTS + 1):
         session._messages = 0
@@ -114,8 +113,8 @@ async def test_one_that_asks_on_and_reads_nothing_is_cut(session: Session, wire:
     assert wire.aborted
 
 
-async def test_what_an_old_client_sends_means_nothing(wire: Wire) -> None:
-    """It chose no subprotocol, so neither text nor binary is held against it."""
+async def test_messages_of_an_old_client_are_ignored(wire: Wire) -> None:
+    """It chose no subprotocol, so neither text nor binary counts against it."""
     session = started(wire, Encoding.SINGLE)
     for _ in range(100):
         session.on_text(b"{}")

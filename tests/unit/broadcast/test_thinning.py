@@ -14,7 +14,7 @@ steps = st.integers(1, 60).map(lambda minutes: minutes * MINUTE)
 
 
 def points(at: list[int]) -> list[Point]:
-    """A point at each moment, told apart by its balance."""
+    """A point at each moment, distinguished by its balance."""
     return [Point(moment, moment, None, None, None) for moment in at]
 
 
@@ -34,5 +34,5 @@ def test_thinning_twice_is_thinning_once(at: list[int], step: int, factor: int) 
 
 @given(moments, steps)
 def test_balances_at_the_ends_survive_thinning(at: list[int], step: int) -> None:
-    """The last reading of all is always kept, so a thinned balance ends where the balance is."""
+    """The last reading of all is always kept, so a thinned chart ends on the latest balance."""
     assert [point.t for point in thinned(points(at), step).values()][-1:] == at[-1:]

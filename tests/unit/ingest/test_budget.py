@@ -7,7 +7,7 @@ from shared.contract.problems import Problem
 
 
 def wait_of(budget: TokenBudget, token: str, now: float) -> int:
-    """The seconds that a token is told to wait, 0 for none."""
+    """The seconds of Retry-After for a token, 0 for none."""
     try:
         budget.check(token, now)
     except Problem as problem:

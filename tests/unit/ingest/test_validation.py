@@ -1,4 +1,4 @@
-"""Validation: whatever arrives, a reading or a Problem comes out, and the Problem repeats nothing."""
+"""Validation: any input becomes a reading or a Problem, and the Problem repeats nothing of it."""
 
 import json
 
@@ -32,7 +32,7 @@ WEEK = 7 * 86400
 
 
 def problem_of(body: bytes) -> Problem | None:
-    """What is wrong with a body, if anything."""
+    """The problem of a body, if it has one."""
     try:
         parse_reading(body)
     except Problem as problem:
@@ -60,7 +60,7 @@ def test_no_bytes_raise_anything_but_a_problem(body: bytes) -> None:
 
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(), VALUES))
 def test_no_values_raise_anything_but_a_problem(changes: dict[str, object]) -> None:
-    """Arbitrary JSON in any field is taken as it was sent, or refused."""
+    """Arbitrary JSON in any field is accepted unchanged or refused."""
     body = json.dumps(GOOD | changes).encode()
     if problem := problem_of(body):
         assert problem.status in (400, 422)
@@ -70,7 +70,7 @@ def test_no_values_raise_anything_but_a_problem(changes: dict[str, object]) -> N
 
 @given(st.text(min_size=4, alphabet="canary `$.:<>"), st.booleans())
 def test_a_problem_repeats_nothing(marker: str, as_name: bool) -> None:  # noqa: FBT001 - drawn
-    """Neither a field's name nor its value comes back."""
+    """Neither a field's name nor its value."""
     marker = f"QQ{marker}QQ"
     body = json.dumps(GOOD | ({marker: 1} if as_name else {"platform": marker})).encode()
     problem = problem_of(body)
@@ -80,27 +80,27 @@ def test_a_problem_repeats_nothing(marker: str, as_name: bool) -> None:  # noqa:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=20))
 def test_items_keep_their_places(goods: list[bool]) -> None:
-    """The good items of a batch are readings, the others problems, in order."""
+    """The valid items of a batch become readings, the others problems, in order."""
     body = json.dumps([GOOD if good else {"room_id": 1} for good in goods]).encode()
     assert [isinstance(item, Reading) for item in items_of(body)] == goods
 
 
 @pytest.mark.parametrize("seconds", [0, 300, -WEEK])
-def test_a_reading_of_our_time_passes(seconds: int) -> None:
-    """The edges themselves are inside."""
+def test_a_reading_within_the_time_limits_passes(seconds: int) -> None:
+    """Including the limits themselves."""
     check(Reading("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
 
 
 @pytest.mark.parametrize("seconds", [301, -WEEK - 1])
-def test_a_reading_of_another_time_is_refused(seconds: int) -> None:
-    """One second beyond is beyond."""
+def test_a_reading_outside_the_time_limits_is_refused(seconds: int) -> None:
+    """From one second beyond."""
     with pytest.raises(Problem) as refusal:
         check(Reading("blue", "camsoda", NOW + seconds, 1), Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
     assert refusal.value.errors == [{"field": "timestamp", "detail": refusal.value.detail.removeprefix("timestamp ")}]
 
 
 def test_scope_comes_before_time() -> None:
-    """Whoever may not post for a room learns nothing else."""
+    """A token without the room learns nothing else about the reading."""
     with pytest.raises(Problem) as refusal:
         check(Reading("red", "camsoda", 0, 1), Scope.of(["blue"]), now_seconds=NOW, retention_seconds=WEEK)
     assert refusal.value.status == 403
@@ -117,7 +117,6 @@ def test_one_known_number_is_enough(known: str) -> None:
 
 
 def test_a_reading_without_any_number_is_refused() -> None:
-    """It says nothing."""
     update = parse_reading(json.dumps(GOOD | dict.fromkeys(COUNTED)).encode())
     with pytest.raises(Problem) as refusal:
         check(update, Scope.of(["*"]), now_seconds=NOW, retention_seconds=WEEK)
@@ -148,7 +147,7 @@ def test_every_integer_may_be_written_as_a_whole_float(name: str, spelling: str)
 @pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("text", ["1.5", "-1.0", "1e300", "1e-3", "0.1"])
 def test_a_float_that_is_no_integer_in_bounds_names_its_field(name: str, text: str) -> None:
-    """A fraction is not rounded."""
+    """A fraction is refused, not rounded."""
     problem = problem_of(json.dumps(GOOD | INTEGERS | {name: "VALUE"}).replace('"VALUE"', text).encode())
     assert problem is not None
     assert (problem.status, [error["field"] for error in problem.errors or []]) == (422, [name])
@@ -173,7 +172,7 @@ NOW_MS = NOW * 1000
 
 @pytest.mark.parametrize("offset_ms", [0, 1, -1, 2000, -90_000, 86_400_000, -86_400_000])
 def test_the_offset_is_received_minus_sent(offset_ms: int) -> None:
-    """Up to a day it is taken for what it says."""
+    """Offsets of up to a day are accepted."""
     assert clock_offset_ms([str(NOW_MS - offset_ms).encode()], NOW_MS) == offset_ms
 
 
@@ -188,15 +187,15 @@ BAD_SENT_AT = [
 
 
 @pytest.mark.parametrize("values", BAD_SENT_AT, ids=lambda values: repr(values[0])[:20])
-def test_a_moment_of_sending_that_is_none_is_refused(values: list[bytes]) -> None:
-    """The header is named."""
+def test_a_malformed_moment_of_sending_is_refused(values: list[bytes]) -> None:
+    """The problem names the header."""
     with pytest.raises(Problem) as refusal:
         clock_offset_ms(values, NOW_MS)
     assert (refusal.value.status, [error["field"] for error in refusal.value.errors or []]) == (400, ["Pulse-Sent-At"])
 
 
-def test_without_the_header_nothing_is_known() -> None:
-    """None is not an offset of zero."""
+def test_without_the_header_the_offset_is_unknown() -> None:
+    """Unknown is None, not zero."""
     assert clock_offset_ms([], NOW_MS) is None
 
 
@@ -219,7 +218,7 @@ def test_a_clock_is_corrected_beyond_two_seconds(offset_ms: int | None, seconds:
     st.integers(-86_400, 86_400),
 )
 def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -> None:
-    """Whatever a producer's sequences are, its readings stay in their order."""
+    """For any sequences the readings of a producer keep their order."""
     updates = [Reading("a", "p", timestamp, 1, sequence) for timestamp, sequence in moments]
 
     def order(readings: list[Reading]) -> list[int]:
@@ -229,7 +228,7 @@ def test_a_shift_keeps_the_order(moments: list[tuple[int, int]], seconds: int) -
 
 
 def test_a_sequence_in_milliseconds_is_shifted_along() -> None:
-    """It stays the millisecond of the observation; any other number stays what it is."""
+    """It stays the millisecond of the observation; other numbers are not changed."""
     sequences = (NOW_MS + 250, 7, 100_250, 10**12 - 1)
     assert [shifted(Reading("a", "p", NOW, 1, sequence), -90).sequence for sequence in sequences] == [
         NOW_MS - 89_750,
@@ -251,8 +250,8 @@ REFUSED_ITEMS = {
 
 @pytest.mark.parametrize("bad", REFUSED_ITEMS.values(), ids=REFUSED_ITEMS)
 @pytest.mark.parametrize("good_in_front", [0, 3])
-def test_judging_a_batch_ends_after_so_many_refusals(bad: bytes, good_in_front: int) -> None:
-    """What follows is not looked at, good or bad, and its producer is told to send it again."""
+def test_judging_a_batch_ends_after_a_number_of_refusals(bad: bytes, good_in_front: int) -> None:
+    """Later items are not examined, and their problem asks the producer to send them again."""
     good = json.dumps(GOOD).encode()
     body = b"[" + b",".join([good] * good_in_front + [bad] * 60 + [good]) + b"]"
     items = list(judge(parse_batch(body), Scope.of(["blue"]), shift_seconds=0, now_seconds=NOW, retention_seconds=WEEK))
@@ -265,6 +264,6 @@ def test_judging_a_batch_ends_after_so_many_refusals(bad: bytes, good_in_front: 
 
 
 def test_good_items_never_end_the_judging() -> None:
-    """A full batch is judged whole, with fewer refusals than the bound anywhere in it."""
+    """A full batch with fewer refusals than the bound is judged completely."""
     body = json.dumps([GOOD if at % 25 else {"room_id": 1} for at in range(1000)]).encode()
     assert sum(isinstance(item, Reading) for item in items_of(body)) == 960

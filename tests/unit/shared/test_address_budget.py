@@ -52,8 +52,7 @@ def test_an_address_gets_its_share_and_no_more() -> None:
     assert spent == pytest.approx(SHARE * 1000 * (BURST_SECONDS + 60), rel=0.01)
 
 
-def test_a_share_of_nothing_is_no_limit() -> None:
-    """And keeps no accounts."""
+def test_a_share_of_zero_stores_nothing() -> None:
     budget = AddressBudget(0)
     for _ in range(100_000):
         budget.charge(PEER, REQUEST, 0)
@@ -62,7 +61,7 @@ def test_a_share_of_nothing_is_no_limit() -> None:
 
 
 def test_the_least_recent_addresses_are_forgotten() -> None:
-    """However many there are."""
+    """So the memory is bounded."""
     budget = AddressBudget(SHARE)
     for number in range(MAX_ADDRESSES + 100):
         budget.charge(f"address {number}", 1, number / 1e6)
@@ -91,8 +90,8 @@ def test_a_clock_that_stands_still_gives_nothing_back() -> None:
         ("", ""),
     ],
 )
-def test_whose_account_an_address_is(address: str, account: str) -> None:
-    """One customer has a whole IPv6 network; what is no address has no account of its own."""
+def test_the_account_of_an_address(address: str, account: str) -> None:
+    """An IPv6 network of one customer is one account; text that is no address has none."""
     assert account_of(address) == account
 
 
@@ -111,8 +110,8 @@ def test_whose_account_an_address_is(address: str, account: str) -> None:
         ([], "10.0.0.1"),
     ],
 )
-def test_only_the_last_word_before_the_proxies_counts(forwarded: list[bytes], account: str) -> None:
-    """A client may write into the header whatever it likes; what the proxy appended is its address."""
+def test_only_the_entry_of_the_last_trusted_proxy_counts(forwarded: list[bytes], account: str) -> None:
+    """A client may write anything into the header; the entry that the proxy appended is its address."""
     budget = AddressBudget(SHARE, ["10.0.0.0/8"])
     assert budget.trusts("10.0.0.1")
     assert not budget.trusts("203.0.113.9")
@@ -120,7 +119,7 @@ def test_only_the_last_word_before_the_proxies_counts(forwarded: list[bytes], ac
 
 
 class Transport(asyncio.Transport):
-    """Keeps what is written, and whether it is read."""
+    """Records writes, and whether reading is paused."""
 
     def __init__(self, peer: str) -> None:
         super().__init__({"peername": (peer, 4711), "sockname": ("192.0.2.100", 80)})
@@ -164,7 +163,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 class Bench:
-    """Connections to an application that knows the tokens of whoever asks for /paid."""
+    """Connections to an application that authenticates every request for /paid."""
 
     def __init__(self) -> None:
         self.loop = Loop()
@@ -207,13 +206,13 @@ def bench() -> Any:
 
 
 def test_bytes_beyond_the_budget_are_not_parsed(bench: Bench) -> None:
-    """They are answered with the same object for all, after a second in which nothing is read."""
+    """They are answered with one shared response, after a second in which nothing is read."""
     protocol, transport = bench.connect()
     bench.send(protocol, GET)
     assert bench.served == ["/"]
     transport.written.clear()
     bench.budget.charge(PEER, 10_000, 0)
-    protocol.parser = None  # type: ignore[assignment]  # whatever is parsed from now on fails
+    protocol.parser = None  # type: ignore[assignment]  # parsing anything from now on fails
     bench.send(protocol, GET)
     assert (transport.written, transport.reads, bench.budget.held) == ([], False, 1)
     bench.loop.now = HOLD_SECONDS
@@ -222,8 +221,8 @@ def test_bytes_beyond_the_budget_are_not_parsed(bench: Bench) -> None:
     assert (len(transport.written), transport.closed, bench.budget.held, bench.served) == (1, True, 0, ["/"])
 
 
-def test_what_a_token_pays_for_is_given_back(bench: Bench) -> None:
-    """A producer on one connection may go on for ever; who is not known may not."""
+def test_requests_with_a_valid_token_are_given_back(bench: Bench) -> None:
+    """A producer on one connection is never limited; a client without a token is."""
     protocol, transport = bench.connect()
     before = bench.budget.left(PEER, 0)
     for _ in range(20):
@@ -234,8 +233,8 @@ def test_what_a_token_pays_for_is_given_back(bench: Bench) -> None:
     assert transport.reads
 
 
-def test_clients_of_a_proxy_are_told_apart(bench: Bench) -> None:
-    """By what the proxy says; its other clients' requests go on, also on the same connections."""
+def test_clients_of_a_proxy_have_accounts_of_their_own(bench: Bench) -> None:
+    """The proxy's header names them; its other clients' requests continue, also on the same connections."""
     bench.budget.charge("203.0.113.9", 10_000, 0)
     protocol, _ = bench.connect("10.0.0.1")
     bench.send(protocol, GET.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.10\r\n\r\n"))
@@ -250,7 +249,7 @@ def test_clients_of_a_proxy_are_told_apart(bench: Bench) -> None:
 
 
 def test_requests_in_one_piece_are_charged_one_by_one(bench: Bench) -> None:
-    """Those that are within the budget are answered, and the connection ends with them."""
+    """Those within the budget are answered, and then the connection ends."""
     bench.budget.charge(PEER, SHARE * 1000 * BURST_SECONDS - 3 * REQUEST, 0)
     protocol, transport = bench.connect()
     bench.send(protocol, GET * 50)
@@ -261,7 +260,7 @@ def test_requests_in_one_piece_are_charged_one_by_one(bench: Bench) -> None:
 
 
 def test_a_head_in_many_pieces_is_charged_by_the_piece(bench: Bench) -> None:
-    """It cannot be dripped for nothing."""
+    """A slow head is not free."""
     protocol, transport = bench.connect()
     bench.send(protocol, b"GET / HTTP/1.1\r\nX: ")
     pieces = 0
@@ -271,8 +270,8 @@ def test_a_head_in_many_pieces_is_charged_by_the_piece(bench: Bench) -> None:
     assert pieces <= SHARE * 1000 * BURST_SECONDS / CHUNK
 
 
-def test_those_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
-    """Beyond the bound a connection is closed at once."""
+def test_connections_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
+    """Beyond the bound a connection is closed immediately."""
     bench.budget.charge(PEER, SHARE * 1000 * BURST_SECONDS, 0)
     ends = [bench.connect() for _ in range(MAX_HELD + 1)]
     for protocol, _ in ends:
@@ -281,8 +280,8 @@ def test_those_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
     assert [transport.aborted for _, transport in ends] == [False] * MAX_HELD + [True]
 
 
-def test_connections_of_an_address_that_owes_more_than_its_burst_are_aborted_and_not_charged(bench: Bench) -> None:
-    """Nothing is set up for them, the debt grows no further, and a proxy and other addresses are still served."""
+def test_connections_of_an_address_far_beyond_its_budget_are_aborted_and_not_charged(bench: Bench) -> None:
+    """Nothing is set up for them, the debt stops growing, and a proxy and other addresses are still served."""
     burst = SHARE * 1000 * BURST_SECONDS
     bench.budget.charge(PEER, 2 * burst + 1, 0)
     ends = [bench.connect() for _ in range(3)]

@@ -18,7 +18,7 @@ CLAIMED = Claims("ada", "dashboard", "jti-1", 2**33, Scope.of(["a"]))
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """What was logged."""
+    """The logged events."""
     with structlog.testing.capture_logs() as captured:
         yield captured
 
@@ -29,7 +29,7 @@ def connection(kind: str = "http", *, headers: list[Any] | None = None, claims: 
 
 
 def test_a_line_is_written_once_in_an_interval(lines: list[Any]) -> None:
-    """Who knocks again and again is one line and a number."""
+    """Repeated refusals of one caller are one line and a count."""
     audit = Audit()
     for _ in range(1000):
         audit.refusal(connection(), unauthorized())
@@ -38,7 +38,7 @@ def test_a_line_is_written_once_in_an_interval(lines: list[Any]) -> None:
     assert (lines[1]["suppressed"], lines[1]["count"]) == ("token.refused", 999)
 
 
-def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
+def test_a_flood_from_many_addresses_is_bounded(lines: list[Any]) -> None:
     """A hundred thousand addresses write a few lines, and the count is exact."""
     audit = Audit()
     for number in range(100_000):
@@ -50,7 +50,7 @@ def test_a_flood_from_everywhere_is_bounded(lines: list[Any]) -> None:
 
 
 def test_strangers_cannot_hide_the_use_of_a_revoked_token(lines: list[Any]) -> None:
-    """Their lines and those of known subjects have shares of their own."""
+    """Their lines and those of known subjects have separate shares."""
     audit = Audit()
     for number in range(1000):
         audit.note("token.refused", subject=None, jti=None, address=f"192.0.2.{number}")
@@ -70,7 +70,7 @@ def test_one_subject_cannot_hide_another_one(lines: list[Any]) -> None:
 
 
 def test_a_network_of_ipv6_is_one_address(lines: list[Any]) -> None:
-    """Whoever has one address has 2^64 of them, and cannot use up the share with them."""
+    """A customer with one address has 2^64 of them, and cannot use up the share with them."""
     audit = Audit()
     for number in range(1000):
         audit.note("token.refused", address=f"2001:db8::{number:x}")
@@ -89,7 +89,7 @@ def test_all_subjects_together_are_bounded(lines: list[Any]) -> None:
 
 
 def test_every_revocation_is_written(lines: list[Any]) -> None:
-    """Amid a flood, and a thousand at once, of which each is named."""
+    """During a flood too, and each of a thousand at the same time."""
     audit = Audit()
     for number in range(1000):
         audit.note("token.revoked", jti=f"flood {number}")
@@ -101,7 +101,7 @@ def test_every_revocation_is_written(lines: list[Any]) -> None:
 
 
 def test_sessions_have_a_share_for_each_subject(lines: list[Any]) -> None:
-    """Whoever connects in a loop is counted, and whoever connects once is written."""
+    """A client that connects in a loop is counted, and one that connects once is written."""
     audit = Audit()
     for _ in range(1000):
         audit.session("session.started", subject="loop", encoding="lines")
@@ -112,7 +112,7 @@ def test_sessions_have_a_share_for_each_subject(lines: list[Any]) -> None:
 
 
 def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:
-    """Each name has a share of its own, and everyone a new one in the next interval."""
+    """Each event name has a share of its own, renewed in the next interval."""
     audit = Audit()
     for number in range(LINES + 1):
         audit.note("token.refused", address=str(number))
@@ -134,14 +134,14 @@ def test_one_flood_hides_no_other_event(lines: list[Any]) -> None:
         (404, "http", None),
     ],
 )
-def test_what_is_noted(lines: list[Any], status: int, kind: str, event: str | None) -> None:
-    """Refusals that say something about their sender; a typo is nobody's business."""
+def test_refusals_that_reveal_an_attack_are_logged(lines: list[Any], status: int, kind: str, event: str | None) -> None:
+    """A typing error is not."""
     Audit().refusal(connection(kind), Problem(status, "no"))
     assert [line["event"] for line in lines] == ([event] if event else [])
 
 
-def test_who_is_named_as_far_as_known(lines: list[Any]) -> None:
-    """Without claims the address, with them subject and jti; a good token that is refused was revoked."""
+def test_the_caller_is_named_as_far_as_known(lines: list[Any]) -> None:
+    """Without claims the address, with them subject and jti; a valid token that is refused was revoked."""
     audit = Audit()
     audit.refusal(connection(), unauthorized())
     audit.refusal(connection(claims=CLAIMED), unauthorized())
@@ -151,8 +151,8 @@ def test_who_is_named_as_far_as_known(lines: list[Any]) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("trusted", "seen"), [("192.0.2.0/24", "198.51.100.1"), ("127.0.0.1", "192.0.2.7")])
-async def test_only_a_trusted_proxy_says_who_called(lines: list[Any], trusted: str, seen: str) -> None:
-    """Anyone may send the header, so it counts from listed proxies alone."""
+async def test_only_a_trusted_proxy_names_the_caller(lines: list[Any], trusted: str, seen: str) -> None:
+    """Any client may send the header, so it counts from listed proxies alone."""
     headers = [(b"x-forwarded-for", b"203.0.113.9, 198.51.100.1")]
     await behind_proxies(Audit(), [trusted])(connection(headers=headers).scope, unauthorized())
     assert lines[0]["address"] == seen
@@ -160,8 +160,8 @@ async def test_only_a_trusted_proxy_says_who_called(lines: list[Any], trusted: s
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("reported", [b"canary", b"fe80::1%canary", b"1.2.3.4 canary", b"\xff", b"[canary]:1"])
-async def test_an_address_that_is_none_is_not_repeated(lines: list[Any], reported: bytes) -> None:
-    """A proxy passes on what its client wrote."""
+async def test_an_invalid_address_is_not_repeated(lines: list[Any], reported: bytes) -> None:
+    """A proxy forwards what its client wrote."""
     await behind_proxies(Audit(), ["*"])(connection(headers=[(b"x-forwarded-for", reported)]).scope, unauthorized())
     assert lines[0].get("address") in (None, "fe80::1")
     assert "canary" not in str(lines)

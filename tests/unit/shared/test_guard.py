@@ -1,4 +1,4 @@
-"""What no request may hold, whatever it asks for."""
+"""Bytes and sizes that no request may have, on any path."""
 
 import pytest
 
@@ -10,7 +10,7 @@ CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: f"U+{ord(control):04X}")
 def test_a_control_character_in_a_path_is_refused(control: str) -> None:
-    """Wherever it stands."""
+    """At every place in it."""
     for path in (f"/metrics{control}", f"{control}/", f"/a{control}b"):
         with pytest.raises(Problem) as refusal:
             check_target(path, b"")
@@ -18,7 +18,7 @@ def test_a_control_character_in_a_path_is_refused(control: str) -> None:
 
 
 def test_a_query_is_bounded() -> None:
-    """By bytes and by parameters, each up to and including its bound."""
+    """In bytes and in parameters, up to and including each bound."""
     check_target("/Room 12/ñ", b"a" * MAX_QUERY_BYTES)
     check_target("/", b"&".join([b"a=1"] * MAX_PARAMETERS))
     for query, status in ((b"a" * (MAX_QUERY_BYTES + 1), 414), (b"&".join([b"a"] * (MAX_PARAMETERS + 1)), 400), (b"&" * 16, 400)):

@@ -37,7 +37,7 @@ def at(milliseconds: int, tokens: int | None = 0, *others: int | None) -> Readin
 
 
 @given(MOMENTS, STEPS, st.tuples(COUNTS, COUNTS, COUNTS, COUNTS))
-def test_a_record_holds_what_was_put_in(moment: int, step: int, counts: tuple[int | None, ...]) -> None:
+def test_a_record_returns_its_values(moment: int, step: int, counts: tuple[int | None, ...]) -> None:
     """Zero stays zero and unknown stays unknown, the balance included."""
     [record] = unpack(slot_of(at(moment, *counts), step).record, step)
     assert record is not None
@@ -76,7 +76,7 @@ def test_a_reading_stamped_ahead_is_recorded_as_of_now() -> None:
 
 
 def test_an_empty_record_is_none() -> None:
-    """What SETRANGE filled with zeros was never written, and a torn end is left out."""
+    """Zeros from SETRANGE are no record, and a torn end is ignored."""
     assert list(unpack(bytes(RECORD_BYTES) + slot_of(at(1_700_000_000_000), 60).record + b"\1\2")).count(None) == 1
 
 
@@ -99,7 +99,7 @@ def run(slot: int, *ends: int) -> bytes:
 
 
 def test_a_minute_with_a_cash_out_is_exact() -> None:
-    """What was earned before the fall and after it counts: 100, 160, cashed out, 20, 50."""
+    """The rises before and after the fall both count: 100, 160, cashed out, 20, 50."""
     chunk = run(0, 20, 40_000, 50, 55_000)[4:18] + struct.pack(">HIII", 55_001, 0, 0, 0)
     day = day_balances([chunk], run(0, 100, 5_000, 160, 20_000), None, 60)
     assert (list(day.pairs[:2]), day.gains) == ([101, 51], {0: 60 + 30})
@@ -109,15 +109,15 @@ def test_a_minute_with_a_cash_out_is_exact() -> None:
 @pytest.mark.parametrize("odd", [0, 1, 1234, 123_455, 55_555])
 @pytest.mark.parametrize("times", [1, 2, 5])
 def test_a_placeholder_is_set_aside(odd: int, times: int) -> None:
-    """A balance that is back within half a minute was there all along."""
+    """A balance that returns within half a minute never changed."""
     moments = itertools.count(0, 5000)
     readings = [Balance(next(moments), tokens) for tokens in [12_345, *[odd] * times, 12_345, 12_400]]
     assert [reading.tokens for reading in set_aside(readings)] == [12_345, 12_345, 12_400]
 
 
 @pytest.mark.parametrize("tokens", [[12_345, 0, 40, 90], [100, 5000, 5100], [100, 150, 90, 120], [0, 12_345, 12_400], [50, 300, 550, 800]])
-def test_what_is_confirmed_is_kept(tokens: list[int]) -> None:
-    """A cash-out, a large tip, spending, a first balance: nothing returns to where it was."""
+def test_confirmed_balances_are_kept(tokens: list[int]) -> None:
+    """A cash-out, a large tip, spending, a first balance: nothing returns to the previous balance."""
     readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
     assert set_aside(readings) == readings
 
@@ -130,7 +130,7 @@ def test_a_return_after_half_a_minute_is_a_rise() -> None:
 
 @given(st.lists(st.integers(0, 3000), max_size=20))
 def test_setting_aside_never_adds_income(tokens: list[int]) -> None:
-    """What is kept rises no more than what was read, and a second pass changes nothing."""
+    """The kept readings rise no more than all readings, and a second pass changes nothing."""
     readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
 
     def rises(found: list[Balance]) -> int:

@@ -41,7 +41,7 @@ async def hang() -> None:
 
 
 async def test_a_job_that_swallows_its_cancellation_is_cancelled_again() -> None:
-    """Leaving is bounded, whatever a library does with a cancellation."""
+    """A shutdown is bounded even where a library swallows a cancellation."""
     deaf, swallowed = asyncio.Event(), asyncio.Event()
 
     async def job() -> None:
@@ -60,7 +60,7 @@ async def test_a_job_that_swallows_its_cancellation_is_cancelled_again() -> None
 
 
 async def test_a_job_that_never_ends_does_not_hold_up_the_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the time that jobs have to end, the process ends without them."""
+    """After the jobs' time to end, the process ends without them."""
     monkeypatch.setattr(jobs, "STOP_SECONDS", 0.1)
     let_go = asyncio.Event()
 
@@ -77,7 +77,7 @@ async def test_a_job_that_never_ends_does_not_hold_up_the_shutdown(monkeypatch: 
 
 @pytest.mark.parametrize("job", [crash, end_by_itself, cancel_itself])
 async def test_a_job_that_ends_stops_the_process_and_is_named(job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Whether by a bug, by itself or by a stray cancellation: a server that looks alive and does nothing is the worst of all."""
+    """By an exception, by itself or by a stray cancellation: a server that looks alive and does nothing is the worst of all."""
     crashed = asyncio.Event()
     service = Jobs(on_crash=crashed.set)
     async with asyncio.timeout(WITHIN_SECONDS), service.running({"well": forever(), "ill": job()}):
@@ -87,7 +87,7 @@ async def test_a_job_that_ends_stops_the_process_and_is_named(job: Callable[[], 
 
 
 async def test_a_job_that_hangs_makes_the_service_unready_and_at_last_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is alive and does nothing, and only its silence shows that."""
+    """Only its silence shows that it hangs."""
     for name, value in {"MAX_SILENCE_SECONDS": 0.2, "WATCH_SECONDS": 0.05, "MAX_SILENT_WATCHES": 3}.items():
         monkeypatch.setattr(jobs, name, value)
     crashed = asyncio.Event()
@@ -109,7 +109,7 @@ async def test_a_job_reports_alive_through_the_tasks_that_it_starts(monkeypatch:
 
 
 async def test_jobs_side_by_side_that_swallow_their_cancellation_are_ended() -> None:
-    """Once is not enough for what waits as redis-py does; the first job's error is what comes out."""
+    """They are cancelled more than once, and the first job's error is raised."""
     cancelled = 0
 
     async def deaf() -> None:

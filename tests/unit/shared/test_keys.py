@@ -14,7 +14,7 @@ shards = st.integers(1, 1024)
 
 @given(rooms, platforms, shards)
 def test_a_shards_keys_share_a_slot(room: str, platform: str, count: int) -> None:
-    """The hash tag keeps them together, whatever the room's name."""
+    """The hash tag keeps them together for every room name."""
     shard = keys.shard_of(room, count)
     own = [keys.latest(shard, room, platform), keys.index(shard), keys.last_version(shard), keys.events_channel(shard)]
     own += [keys.history(shard, room, platform, "2026-01-01", 60), keys.rate_prefix(shard) + "room:1", keys.probe_channel(shard, "x")]
@@ -30,6 +30,6 @@ def test_rooms_do_not_share_keys(room: str, platform: str, other: str, elsewhere
     assert ((room, platform) == (other, elsewhere)) == (keys.latest(0, room, platform) == keys.latest(0, other, elsewhere))
 
 
-def test_a_shard_number_is_for_ever() -> None:
+def test_a_shard_number_never_changes() -> None:
     """Rooms must not move between releases, so the numbers themselves are pinned."""
     assert [keys.shard_of(room, 16) for room in ("blue", "vip-1", "A b")] == [4, 14, 3]

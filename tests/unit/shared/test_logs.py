@@ -1,4 +1,4 @@
-"""Logs: neither logger lets a token, a query string or a terminal's command through, whatever it is given."""
+"""Logs: neither logger writes a token, a query string or a terminal escape, for any message."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def test_both_loggers_cut_tokens_and_queries(log_format: str) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_nobody_writes_a_line_of_somebody_else(log_format: str) -> None:
+def test_a_field_cannot_start_a_line_of_its_own(log_format: str) -> None:
     """A line break or an escape in a field stays inside it."""
     text = said(log_format)
     assert "\x1b[2J" not in text
@@ -63,7 +63,7 @@ NAMES = st.text(min_size=1, max_size=5).filter(lambda name: name != TRACEBACK)
 
 @given(st.dictionaries(NAMES, st.text() | st.lists(st.text()) | st.integers()))
 def test_a_cleaned_field_is_printable_and_short(fields: dict[str, Any]) -> None:
-    """Whatever is logged, encoders take it and a terminal obeys none of it."""
+    """Encoders accept every field, and a terminal executes none."""
     for value in clean(None, "", fields).values():
         for text in value if isinstance(value, list) else [str(value)]:
             assert len(text) <= MAX_FIELD + 1
@@ -71,8 +71,8 @@ def test_a_cleaned_field_is_printable_and_short(fields: dict[str, Any]) -> None:
             text.encode()
 
 
-def test_the_id_of_a_token_is_whole() -> None:
-    """Whoever has only the log ends a token with it, even where an outside issuer chose one that looks like a token or a query."""
+def test_the_id_of_a_token_is_logged_in_full() -> None:
+    """The log alone is enough to revoke a token, also where an outside issuer chose an id that looks like a token or a query."""
     ids = ["eyJhbGci.eyJzdWIi.c2lnbmF0", "a?b=c", "a.b.c"]
     assert clean(None, "", {"jti": ids[0], "jtis": ids}) == {"jti": ids[0], "jtis": ids}
     assert clean(None, "", {"jti": "a\x1bb"}) == {"jti": "a\\u001bb"}

@@ -1,4 +1,4 @@
-"""Messages: what is decoded is what was sent, and arbitrary bytes raise only what their readers expect."""
+"""Messages: decoding is the inverse of encoding, and arbitrary bytes raise only the documented errors."""
 
 import contextlib
 import json
@@ -82,7 +82,7 @@ def test_no_reading_is_younger_than_its_commit(timestamp: int, made_at: int) -> 
 
 @given(st.binary() | st.text().map(str.encode))
 def test_no_bytes_raise_what_a_session_does_not_expect(data: bytes) -> None:
-    """Whatever a client sends is one of three messages or an expected error."""
+    """Every message of a client is one of three kinds or an expected error."""
     try:
         message: ClientMessage | None = decode_client_message(data)
     except UNREADABLE:
@@ -92,7 +92,7 @@ def test_no_bytes_raise_what_a_session_does_not_expect(data: bytes) -> None:
 
 @given(st.binary())
 def test_no_bytes_raise_what_a_listener_does_not_expect(data: bytes) -> None:
-    """Whatever stands on the channel is a reading or counted as malformed."""
+    """Every message on the channel is a reading or counted as malformed."""
     with pytest.raises(UNREADABLE):
         decode_stored(data)
 
@@ -109,7 +109,7 @@ TYPES = st.sampled_from(["auth", "filter", "ping"])
 
 @given(st.dictionaries(FIELDS, VALUES | TYPES), st.sampled_from(DECODERS), st.booleans())
 def test_no_json_raises_what_its_reader_does_not_expect(fields: dict[str, Any], decode: Any, listed: bool) -> None:  # noqa: FBT001 - drawn
-    """Known fields with values of every kind, alone or in a list: decoded or refused, and what is decoded can be sent on."""
+    """Known fields with values of every kind, alone or in a list: decoded or refused, and decoded values can be encoded."""
     with contextlib.suppress(*UNREADABLE):
         encode(decode(json.dumps([fields] if listed else fields).encode()))
 
@@ -127,8 +127,8 @@ BROKEN = [b'{"\xff":1}', b'{"room_id":"\xff"}', b'{"room_id":"\\ud800"}', b"\xef
 
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("data", [*DEEP, *HUGE, *BROKEN], ids=lambda data: data[:16].decode("latin-1"))
-def test_what_breaks_other_parsers_is_refused(data: bytes, decode: Any) -> None:
-    """Depth, size and encodings that lie."""
+def test_input_that_breaks_other_parsers_is_refused(data: bytes, decode: Any) -> None:
+    """Depth, size and wrong encodings."""
     with pytest.raises(UNREADABLE):
         decode(data)
 
@@ -138,8 +138,8 @@ STORED = {"room_id": "a", "platform": "p", "timestamp": 1, "tokens_count": 1, "s
 
 @pytest.mark.parametrize("field", ["timestamp", "tokens_count", "sequence", "version", "committed_at"])
 @pytest.mark.parametrize("value", [-1, 2**53 + 1, 10**400, "1", 1.5, True, None])
-def test_a_stored_number_is_one_that_everybody_can_hold(field: str, value: Any) -> None:
-    """What is on the channel is told to browsers and divided by a million: out of bounds it is malformed."""
+def test_a_stored_number_out_of_bounds_is_malformed(field: str, value: Any) -> None:
+    """Browsers receive it and the relay divides it by a million."""
     body = {**STORED, "tips_count": None, "viewers_count": None, "goal_tokens": None}
     assert decode_stored(json.dumps(body).encode()).version == 1
     if (field, value) == ("tokens_count", None):  # unknown
@@ -150,6 +150,5 @@ def test_a_stored_number_is_one_that_everybody_can_hold(field: str, value: Any) 
 
 @pytest.mark.parametrize("room_id", ["a", "A.b_c-9", "a b", "-", ".a", "x" * 64])
 def test_a_room_name(room_id: str) -> None:
-    """What may name a room."""
     body = encode({"room_id": room_id, "platform": "p", "timestamp": 1, "tokens_count": 1})
     assert decode_reading(body).room_id == room_id

@@ -7,7 +7,7 @@ from shared.web.metrics_listener import CACHE_SECONDS, Exposition, address_of
 
 
 def test_metrics_are_made_at_most_once_a_second() -> None:
-    """Whoever asks more often is given what was made before."""
+    """More frequent scrapes get the previous result."""
     now, made = [0.0], []
 
     def generate() -> bytes:
@@ -22,13 +22,13 @@ def test_metrics_are_made_at_most_once_a_second() -> None:
 
 
 def test_a_network_means_the_own_address_in_it() -> None:
-    """A container is dealt its address when it starts."""
+    """A container gets its address when it starts."""
     assert address_of("127.0.0.0/8") == "127.0.0.1"
     assert [address_of(host) for host in ("127.0.0.1", "::1", "0.0.0.0")] == ["127.0.0.1", "::1", "0.0.0.0"]
 
 
 @pytest.mark.parametrize("host", ["198.51.100.0/24", "2001:db8::/64", "127.0.0.1/8", "x/24", "10.0.0.0/33"])
 def test_a_network_without_an_own_address_stops_the_start(host: str) -> None:
-    """Listening anywhere else would show metrics where nobody meant to."""
+    """Listening on any other address would expose the metrics."""
     with pytest.raises(SettingsError, match="METRICS_HOST"):
         address_of(host)

@@ -45,13 +45,13 @@ REASONS = {
 
 
 @pytest.mark.parametrize(("reason", "error"), REASONS.items(), ids=REASONS.keys())
-def test_a_reason_says_what_to_look_at_and_repeats_nothing(reason: str, error: Exception) -> None:
+def test_a_reason_names_the_cause_and_repeats_nothing(reason: str, error: Exception) -> None:
     """The library's own class says no more than that a connection failed, and its text repeats addresses."""
     assert reason_of(error) == reason
 
 
 def test_an_endless_chain_ends() -> None:
-    """An error that names itself as its cause is looked at so often and no further."""
+    """An error that names itself as its cause is followed a bounded number of times."""
     error = redis.ConnectionError("x")
     error.__cause__ = error
     assert reason_of(error) == "the connection was closed"

@@ -9,7 +9,6 @@ from shared.store.redis import NoOwner, RedisUrl, Store, Topology
 
 
 def test_a_plain_url_is_one_node() -> None:
-    """It owns every key without being asked."""
     url = "redis://user:secret@host:6379/3"
     assert RedisUrl.parse(url).seeds == [url]
     assert Store(RedisUrl.parse(url)).owner("a").connection_pool.connection_kwargs["db"] == 3
@@ -42,7 +41,7 @@ def test_options_of_tls_hold_for_every_node() -> None:
 
 
 def test_sentinels_have_a_credential_of_their_own() -> None:
-    """Whatever stands in it, and nobody else is given it."""
+    """With any characters in it, and no other server is sent it."""
     url = RedisUrl.parse("redis+sentinel://u:p@a:1/main?sentinel_username=s&sentinel_password=x%2F%40%3F")
     assert (url.seeds, url.node("c", 3)) == (["redis://s:x%2F%40%3F@a:1"], "redis://u:p@c:3")
     assert Store(url)._node(url.seeds[0]).connection_pool.connection_kwargs["password"] == "x/@?"
@@ -50,7 +49,7 @@ def test_sentinels_have_a_credential_of_their_own() -> None:
 
 
 def test_over_tls_a_node_is_reached_by_the_name_that_it_announces() -> None:
-    """Its certificate names that; in clear text the address will do, and is there even where the name is not known to the client."""
+    """Its certificate has that name; in clear text the address is used, which needs no name resolution."""
     nodes: dict[str, dict[str, Any]] = {
         "10.0.0.1:7001": {"hostname": "one.example", "epoch": "1", "slots": [["0", "5"]]},
         "10.0.0.2:7002": {"hostname": "", "epoch": "2", "slots": [["6", "9"]]},
@@ -83,7 +82,7 @@ def test_anything_else_is_refused_without_repeating_it(text: str) -> None:
 
 
 def test_a_cluster_of_which_nothing_is_known_owns_nothing() -> None:
-    """Asking for a key's owner fails as Redis' absence does."""
+    """Asking for a key's owner fails as an unreachable Redis does."""
 
     async def ask() -> None:
         async with Store(RedisUrl.parse("redis+cluster://127.0.0.1:1")) as store:

@@ -18,7 +18,7 @@ platforms = st.none() | st.lists(st.sampled_from(["p", "q", "r"]), max_size=3)
 
 @given(st.tuples(patterns, platforms), st.tuples(patterns, platforms), rooms, st.sampled_from(["p", "q", "r"]))
 def test_narrowing_never_widens(has: Parts, wants: Parts, room: str, platform: str) -> None:
-    """What a narrowed scope allows, the wide one allowed."""
+    """The wide scope allows everything that the narrowed one allows."""
     scope = Scope.of(*has)
     try:
         narrowed = scope.narrow(*wants)
@@ -37,7 +37,7 @@ def test_a_scope_narrowed_by_nothing_is_itself(has: list[str], on: list[str] | N
 
 @given(patterns, rooms)
 def test_a_scope_means_what_its_patterns_say(has: list[str], room: str) -> None:
-    """An exact id means itself, a prefix what starts with it."""
+    """An exact id matches itself, a prefix every id that starts with it."""
     means = any(room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern for pattern in has)
     assert Scope.of(has).allows(room, "p") == means
 
@@ -75,5 +75,5 @@ def test_a_malformed_pattern_is_refused(pattern: str) -> None:
 
 @given(st.text(), st.text())
 def test_only_rooms_are_rooms(room: str, platform: str) -> None:
-    """What may become part of a key holds nothing that a key's syntax uses."""
+    """A name that may become part of a key has no character of a key's syntax."""
     assert not is_room(room, platform) or not set(room + platform) & set(":{}*\r\n\0")

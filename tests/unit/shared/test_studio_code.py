@@ -33,7 +33,7 @@ NAMES = [
 
 
 def read(code: str) -> dict[str, str]:
-    """What is in a code."""
+    """The fields of a code."""
     encoded = code.removeprefix(PREFIX)
     return json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))  # type: ignore[no-any-return]
 

@@ -48,14 +48,14 @@ def new(ring: Keyring = RING, *, rooms: list[str] | None = None, ttl_seconds: in
 
 
 def test_an_issued_token_verifies() -> None:
-    """What was put in comes out."""
+    """With the same claims."""
     verified = verify(RING, new(rooms=["a", "vip-*"]), audience="dashboard")
     assert (verified.subject, verified.audience, verified.scope.patterns()) == ("ada", "dashboard", ["a", "vip-*"])
 
 
 @pytest.mark.parametrize("algorithm", OUTSIDE)
-def test_an_outside_issuer_is_believed_by_its_public_key(ring: Keyring, algorithm: str) -> None:
-    """Each kind of key opens with its own algorithm."""
+def test_an_outside_issuer_is_verified_by_its_public_key(ring: Keyring, algorithm: str) -> None:
+    """Each kind of key verifies its own algorithm only."""
     token = jwt.encode(claims("dashboard"), OUTSIDE[algorithm], algorithm, {"kid": algorithm})
     assert verify(ring, token, audience="dashboard").subject == "forger"
 
@@ -71,7 +71,7 @@ def opens(ring: Keyring, token: str) -> bool:
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 @pytest.mark.parametrize(("ahead", "good"), [(-300, True), (0, True), (5, True), (59, True), (60, True), (61, False), (3600, False)])
 def test_a_token_may_begin_as_far_ahead_as_it_may_be_issued(claim: str, ahead: int, good: bool) -> None:  # noqa: FBT001
-    """An issuer's clock may be a minute ahead, whichever claim says so."""
+    """An issuer's clock may be a minute ahead, for both claims."""
     now = int(time.time())
     payload = claims("dashboard") | {"iat": now, "exp": now + 7200} | {claim: now + ahead}
     token = sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32)
@@ -80,7 +80,7 @@ def test_a_token_may_begin_as_far_ahead_as_it_may_be_issued(claim: str, ahead: i
 
 @pytest.mark.parametrize(("ahead", "good"), [(-1e9, True), (-0.5, True), (59.5, True), (60.5, False), (1e300, False)])
 def test_a_beginning_may_be_a_fraction(ahead: float, good: bool) -> None:  # noqa: FBT001
-    """As RFC 7519 lets it be."""
+    """RFC 7519 allows it."""
     now = int(time.time())
     payload = claims("dashboard") | {"iat": now, "exp": now + 7200, "nbf": now + ahead}
     assert _opens_at(sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32), now) is good
@@ -95,29 +95,29 @@ def _opens_at(token: str, now_seconds: float) -> bool:
 
 @pytest.mark.parametrize("begins", ["x", "5", "", None, True, False, [], [5], {}, float("nan"), float("inf"), "1764000000"])
 def test_a_beginning_that_is_no_number_opens_nothing(begins: object) -> None:
-    """Text is none, whatever it reads as."""
+    """Text is refused, even text that looks like a number."""
     assert not opens(RING, sign({"alg": "HS256", "kid": "first"}, claims("dashboard") | {"nbf": begins}, b"a" * 32))
 
 
 def test_no_forgery_opens(ring: Keyring) -> None:
-    """Not one of the corpus, with the bytes of every public key tried as a shared secret."""
+    """The corpus includes the bytes of every public key as a shared secret."""
     forged = corpus(KEYS, "dashboard", {name: pem(key) for name, key in OUTSIDE.items()})
     assert [name for name, token in forged.items() if opens(ring, token)] == []
 
 
-def test_the_corpus_is_forged_from_what_would_open(ring: Keyring) -> None:
-    """The same forger, with nothing wrong, gets in; so each forgery fails for what is wrong with it."""
+def test_the_corpus_is_forged_from_valid_tokens(ring: Keyring) -> None:
+    """The same function without a fault makes a valid token, so each forgery fails for its fault."""
     assert verify(ring, genuine(KEYS, "dashboard"), audience="dashboard").subject == "forger"
 
 
 def test_keys_rotate() -> None:
-    """Both keys open, the first signs; without the old one its tokens are dead."""
+    """Both keys verify, the first signs; without the old key its tokens are invalid."""
     old, both, later = SecretKeys.parse(KEYS), SecretKeys.parse(f"{NEXT},{KEYS}"), SecretKeys.parse(NEXT)
     assert (opens(both, new(old)), opens(later, new(both)), opens(later, new(old))) == (True, True, False)
 
 
 def test_a_remembered_token_expires_on_time() -> None:
-    """The verifier's memory does not outlive what it remembers."""
+    """A cached verification does not outlive the token."""
     verifier, token, now = Verifier(RING, "dashboard"), new(), time.time()
     assert verifier.verify(token, now).subject == "ada"
     with pytest.raises(TokenError):
@@ -125,7 +125,7 @@ def test_a_remembered_token_expires_on_time() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """A producer with ever new tokens costs no more than its bound."""
+    """A producer with ever new tokens uses no more than the bound."""
     verifier = Verifier(RING, "dashboard", remembered=3)
     for _ in range(5):
         verifier.verify(new(), time.time())
@@ -134,7 +134,7 @@ def test_the_memory_is_bounded() -> None:
 
 @pytest.mark.parametrize("ttl_seconds", [0, -1, 366 * 86400 + 1])
 def test_a_lifetime_is_bounded(ttl_seconds: int) -> None:
-    """Nobody gets a token for ever, nor one that is over."""
+    """Neither an endless token nor an expired one is issued."""
     with pytest.raises(KeyringError):
         new(ttl_seconds=ttl_seconds)
 
@@ -143,7 +143,7 @@ def test_a_lifetime_is_bounded(ttl_seconds: int) -> None:
     "text", ["", "a", "a:", ":" + "x" * 32, "a b:" + "x" * 32, "a:short", f"{KEYS},{KEYS}", f"{KEYS},", "a:" + "x" * 31]
 )
 def test_a_bad_key_is_refused_without_showing_it(text: str) -> None:
-    """The error says what a key should be and holds none."""
+    """The error has the valid form of a key and no part of the given one."""
     with pytest.raises(KeyringError) as refusal:
         SecretKeys.parse(text)
     assert "short" not in str(refusal.value).replace("shorter", "")
@@ -171,7 +171,6 @@ def test_a_key_does_not_show_in_its_repr() -> None:
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "bearer\t", "Basic x", "Token x", "x", "BearerX y"])
 def test_a_header_without_a_bearer_token_is_refused(header: str) -> None:
-    """Another scheme, or none, is no token."""
     with pytest.raises(TokenError):
         bearer(header)
 
@@ -182,20 +181,20 @@ JSON = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_siz
 
 @given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
 def test_no_text_raises_anything_else(text: str) -> None:
-    """Arbitrary text is not a token, and that is all."""
+    """Arbitrary text is refused as a bad token."""
     assert not opens(RING, text)
 
 
 @given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "zip", "jku", "x5c"]), JSON))
 def test_no_signed_header_raises_anything_else(changes: dict[str, object]) -> None:
-    """Whoever holds the key may write any header; it opens with the key's own algorithm or not at all."""
+    """A holder of the key may write any header; it verifies with the key's own algorithm or not at all."""
     token = sign({"alg": "HS256", "kid": "first"} | changes, claims("dashboard"), b"a" * 32)
     assert not opens(RING, token) or changes.get("alg", "HS256") == "HS256"
 
 
 @given(st.dictionaries(st.sampled_from(["iss", "aud", "sub", "iat", "exp", "nbf", "jti", "rooms", "platforms", "x"]), JSON))
 def test_no_signed_claim_raises_anything_else(changes: dict[str, object]) -> None:
-    """Whoever holds the key may write any claim; what opens has claims that logs and Redis can take."""
+    """A holder of the key may write any claim; accepted claims are valid for logs and Redis."""
     try:
         verified = verify(RING, sign({"alg": "HS256", "kid": "first"}, claims("dashboard") | changes, b"a" * 32), audience="dashboard")
     except TokenError:

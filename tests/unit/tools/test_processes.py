@@ -24,7 +24,7 @@ input()
 
 
 def test_two_processes_never_get_the_same_port() -> None:
-    """Even when both look at the same ports in the same order, and neither listens on what it got."""
+    """Even when both try the same ports in the same order, and neither listens yet."""
     command = [sys.executable, "-c", TAKE_PORTS]
     takers = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     taken = [taker.stdout.readline().split() if taker.stdout else [] for taker in takers]
