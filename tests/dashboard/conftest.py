@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-from tests.support import needs
+from tests.support import needs, speed
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
 
@@ -50,8 +50,9 @@ def on_air(studio: Studio) -> Iterator[Callable[..., OnAir]]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One Chromium for all tests."""
-    with playwright.chromium.launch(executable_path=needs.chromium(), args=["--no-sandbox", "--disable-background-networking"]) as running:
+    """One Chromium for all tests: without windows, but for figures of speed, which are those of the browser that people use."""
+    path = needs.chromium() if speed.JUDGES else needs.headless_chromium()
+    with playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"]) as running:
         yield running
 
 

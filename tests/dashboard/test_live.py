@@ -223,12 +223,14 @@ def test_a_page_that_wakes_up_asks_the_server_at_once(studio: Studio, visit: Ope
     """A socket may have died in sleep: the page demands an answer instead of waiting for silence to grow long."""
     dashboard = visit(studio)
     dashboard.context.add_init_script(
-        "window.sent = []; const send = WebSocket.prototype.send;"
-        "WebSocket.prototype.send = function (text) { window.sent.push(text); send.call(this, text); }"
+        "window.sent = []; window.pongs = 0; const send = WebSocket.prototype.send;"
+        "WebSocket.prototype.send = function (text) { window.sent.push(text); send.call(this, text);"
+        " this.addEventListener('message', ({data}) => { if (data.includes('\"PONG\"')) window.pongs++; }, {once: true}); }"
     )
     page = dashboard.open().live().page
     for event in ("online", "pageshow"):
         before = page.evaluate("window.sent.length")
         page.evaluate("(type) => window.dispatchEvent(new Event(type))", event)
         assert page.evaluate("(before) => window.sent.slice(before)", before) == ['{"type":"ping"}']
+        dashboard.wait("() => window.pongs === window.sent.length")  # one question at a time
     dashboard.live()

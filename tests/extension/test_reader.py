@@ -17,7 +17,7 @@ HYPOTHESES = """[
 
 @pytest.fixture(scope="module")
 def page(playwright: Playwright) -> Iterator[Page]:
-    browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
+    browser = playwright.chromium.launch(executable_path=needs.headless_chromium(), args=["--no-sandbox"])
     page = browser.new_page()
     for name in ("parse", "adapters", "visibility", "reader"):
         page.add_script_tag(path=EXTENSION / "content" / f"{name}.js")

@@ -152,7 +152,7 @@ BALANCES: Final = {
 
 @pytest.fixture(scope="module")
 def page(playwright: Playwright) -> Iterator[Page]:
-    browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--headless=new", "--no-sandbox"])
+    browser = playwright.chromium.launch(executable_path=needs.headless_chromium(), args=["--no-sandbox"])
     page = browser.new_page()
     page.goto("data:text/html,<!doctype html><html lang=en><body></body></html>")
     for name in ("parse", "adapters", "visibility", "reader"):

@@ -4,6 +4,7 @@ A test records its actions and observations under the fault's number, and test-r
 tests.faults.catalogue` puts it into docs/reliability.md, and with it the samples of the last soak.
 """
 
+import fcntl
 from typing import Final
 
 from tools.processes import ROOT
@@ -11,6 +12,7 @@ from tools.processes import ROOT
 FAULTS: Final = range(1, 45)  # the numbers of docs/reliability.md
 PAGE: Final = ROOT / "docs" / "reliability.md"
 NOTES: Final = ROOT / "test-results" / "faults.tsv"
+LOCK: Final = NOTES.with_suffix(".lock")
 TABLE: Final = NOTES.with_suffix(".md")
 SAMPLES: Final = NOTES.with_name("soak.tsv")
 SAMPLES_SHOWN: Final = 8
@@ -21,6 +23,12 @@ def record(number: int, done: str, seen: str, healed_seconds: float | None) -> N
     """Writes a row; one of an earlier run about the same is replaced."""
     assert number in FAULTS
     NOTES.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:  # of all processes that run tests side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(number, done, seen, healed_seconds)
+
+
+def _write(number: int, done: str, seen: str, healed_seconds: float | None) -> None:
     rows = {_key(line): line for line in (NOTES.read_text().splitlines() if NOTES.exists() else ())}
     line = "\t".join((str(number), done, seen, "\N{EN DASH}" if healed_seconds is None else f"{healed_seconds:.1f}"))
     rows[_key(line)] = line
