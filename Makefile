@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/installed-run
 STAMP := $(VENV)/installed
 # Tests mostly wait, so there are more processes than the two cores of CI. Each has a stack and browsers of its own.
 WORKERS ?= 3
@@ -19,10 +20,18 @@ help: ## List the targets
 
 install: $(STAMP) $(NODE_STAMP) ## Create .venv with the locked requirements
 
-$(STAMP): requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+# What running needs is installed in a third of the time that everything takes; tests and checks add the rest.
+define install_lock
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found: install Python 3.11 or later, or name yours with PYTHON=…." >&2; exit 1; }
+	@$(PYTHON) tools/install.py $(VENV) $<
 	@touch $@
+endef
+
+$(RUN_STAMP): requirements-run.txt
+	$(install_lock)
+
+$(STAMP): requirements-dev.txt | $(RUN_STAMP)
+	$(install_lock)
 
 # The page and the extension have no build step and no packages; these are formatters, linters, the type checker and the accessibility checker.
 $(NODE_STAMP): package-lock.json
@@ -30,7 +39,7 @@ $(NODE_STAMP): package-lock.json
 	@if command -v npm >/dev/null; then npm ci --ignore-scripts --silent --no-audit --no-fund; else echo "npm is missing: JavaScript checks will be skipped"; fi
 	@touch $@
 
-run: $(STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
+run: $(RUN_STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
@@ -70,11 +79,11 @@ KEYS = value() { sed -n "s/^$$1=//p" .env 2>/dev/null; }; \
 	export INGEST_TOKEN_KEYS="$$(value INGEST_TOKEN_KEYS)" DASHBOARD_TOKEN_KEYS="$$(value DASHBOARD_TOKEN_KEYS)"; fi; \
 	[ -n "$$TOKEN_KEYS$$INGEST_TOKEN_KEYS" ] || { echo "There are no keys yet: start the system first, with 'make run' or 'make up'." >&2; exit 1; }; export TOKEN_KEYS;
 
-token: $(STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
+token: $(RUN_STAMP) ## Print a token for the stack of .env, else for the local one (AUDIENCE=dashboard SUBJECT=anna SCOPE='a,vip-*' TTL=8h)
 	@$(KEYS) $(BIN)/python -m shared.tokens issue --audience $(or $(AUDIENCE),dashboard) \
 		--subject '$(or $(SUBJECT),$(SUDO_USER),$(shell id -un))' --rooms '$(or $(SCOPE),*)' $(if $(TTL),--ttl $(TTL))
 
-room: $(STAMP) ## Print the studio code of a room, to paste into the extension (ROOM='Sala 3' [ADDRESS=https://…] [TTL=90d])
+room: $(RUN_STAMP) ## Print the studio code of a room, to paste into the extension (ROOM='Sala 3' [ADDRESS=https://…] [TTL=90d])
 	@[ -n "$(ROOM)" ] || { echo "Name the room: make room ROOM='Sala 3'" >&2; exit 1; }; $(KEYS) \
 	domain=$$(sed -n 's/^DOMAIN=//p' .env 2>/dev/null || true); port=$$(sed -n 's/^PORT=//p' .env 2>/dev/null || true); \
 	if [ -f .env ]; then address="$${domain:+https://$$domain}"; address="$${address:-http://localhost:$${port:-3000}}"; \
@@ -118,6 +127,7 @@ lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 	$(LOCK) --upgrade pyproject.toml -o requirements.txt
 	$(LOCK) -c requirements.txt --extra otel pyproject.toml -o requirements-otel.txt
 	$(LOCK) -c requirements-otel.txt --extra otel --group dev pyproject.toml -o requirements-dev.txt
+	$(LOCK) -c requirements-dev.txt --group run pyproject.toml -o requirements-run.txt
 
 clean: ## Remove what the checkout made for itself
 	rm -rf $(VENV) .local dist site node_modules test-results .mypy_cache .pytest_cache .ruff_cache .hypothesis

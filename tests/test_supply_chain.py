@@ -15,7 +15,7 @@ import pytest
 
 from tools.processes import ROOT
 
-LOCKS = ["requirements.txt", "requirements-otel.txt", "requirements-dev.txt"]
+LOCKS = ["requirements.txt", "requirements-otel.txt", "requirements-run.txt", "requirements-dev.txt"]
 PINNED = re.compile(r"\A[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+\Z")
 
 
@@ -37,8 +37,9 @@ def test_everything_is_pinned_by_hash(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS[1:])
 def test_the_locks_agree(lock: str) -> None:
-    """Development installs have the same versions of the production packages."""
+    """Every lock holds what is in production, in the same versions; the largest holds what `make run` installs."""
     assert versions("requirements.txt").items() <= versions(lock).items()
+    assert versions("requirements-run.txt").items() <= versions("requirements-dev.txt").items()
 
 
 def test_what_is_required_is_locked() -> None:
@@ -49,7 +50,8 @@ def test_what_is_required_is_locked() -> None:
         "requirements-otel.txt": project["project"]["optional-dependencies"]["otel"],
     }
     groups = project["dependency-groups"]
-    wanted["requirements-dev.txt"] = groups["docs"] + [entry for entry in groups["dev"] if isinstance(entry, str)]
+    wanted["requirements-run.txt"] = groups["run"]
+    wanted["requirements-dev.txt"] = groups["docs"] + groups["run"] + [entry for entry in groups["dev"] if isinstance(entry, str)]
     for lock, requirements in wanted.items():
         names = {re.split(r"[\[>=;]", requirement)[0] for requirement in requirements}
         assert names - versions(lock).keys() - {entry.split("[")[0] for entry in versions(lock)} == set()

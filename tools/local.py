@@ -36,6 +36,7 @@ from tools.stack import Stack
 
 DIRECTORY = ROOT / ".local"
 DEFAULT_ROOMS = 36
+PORTS = {"INGEST_PORT": 8001, "BROADCAST_PORT": 8002, "DEMO_PORT": 8003, "INGEST_METRICS_PORT": 9101, "BROADCAST_METRICS_PORT": 9102}
 PAST_READINGS = 52_000  # a day of the default studio; a larger one has a shorter past
 TOKEN_SECONDS = 30 * 86400
 DESK_TOKEN_SECONDS = 90 * 86400
@@ -52,7 +53,7 @@ def token_keys(path: pathlib.Path) -> str:
     return path.read_text().strip()
 
 
-def _whole(name: str, default: int) -> int:
+def _int_variable(name: str, default: int) -> int:
     """A variable that is a whole number; raises StackError if it is not."""
     text = os.environ.get(name) or str(default)
     if not text.isdecimal():
@@ -60,16 +61,26 @@ def _whole(name: str, default: int) -> int:
     return int(text)
 
 
-def _port(name: str, default: int) -> int:
-    """The port of a setting; raises StackError if something listens there already."""
-    port = _whole(name, default)
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise StackError(f"port {port} is taken; choose another with {name}=…") from None
-    return port
+def _ports() -> dict[str, int]:
+    """The port of each setting; raises StackError if one cannot be listened on. Nothing has been started then."""
+    ports: dict[str, int] = {}
+    for name, default in PORTS.items():
+        port = _int_variable(name, default)
+        if not 0 < port < 2**16:
+            raise StackError(f"{name} should be a port, from 1 to 65535")
+        if port in ports.values():
+            other = next(other for other, taken in ports.items() if taken == port)
+            raise StackError(f"{other} and {name} are both {port}; choose another with {name}=…")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except PermissionError:
+                raise StackError(f"port {port} is for administrators; choose one above 1023 with {name}=…") from None
+            except OSError:
+                raise StackError(f"port {port} is taken; choose another with {name}=…") from None
+        ports[name] = port
+    return ports
 
 
 class Links:
@@ -169,7 +180,7 @@ def _leave(number: int, _frame: types.FrameType | None) -> None:
 
 
 def _has_past(stack: Stack, broadcast: Service) -> bool:
-    """Whether any room earned or told anything in the last day."""
+    """Whether any room reported anything in the last day."""
     token = stack.token("dashboard", subject="simulator")
     request = urllib.request.Request(f"{broadcast.url}/api/tracking/analytics", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=10) as response:
@@ -177,7 +188,7 @@ def _has_past(stack: Stack, broadcast: Service) -> bool:
 
 
 def _live(count: int) -> tuple[list[Room], list[Reading]]:
-    """The simulated studio as it is now, and its past."""
+    """The simulated studio at this moment, and its past."""
     now = int(time.time())
     minutes = min(1440, PAST_READINGS // max(count, 1))
     rooms = studio(count, seed=7, now_seconds=now - minutes * 60)
@@ -185,7 +196,7 @@ def _live(count: int) -> tuple[list[Room], list[Reading]]:
 
 
 def _settings() -> dict[str, str]:
-    """What the caller's environment says about the services."""
+    """The services' settings in the caller's environment."""
     apart = {"redis_url", "token_keys", "token_public_keys", "metrics_host", "metrics_port"}
     fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - apart
     return {name.upper(): os.environ[name.upper()] for name in fields if name.upper() in os.environ}
@@ -201,18 +212,18 @@ def main() -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, _leave)
     try:
-        rooms = _whole("ROOMS", DEFAULT_ROOMS)
+        rooms = _int_variable("ROOMS", DEFAULT_ROOMS)
+        ports = _ports()
         keys = os.environ.get("TOKEN_KEYS") or token_keys(DIRECTORY / "token-keys")
         redis_url = os.environ.get("REDIS_URL")
-        demo_port = _port("DEMO_PORT", 8003)
         with (
             ThreadPoolExecutor() as aside,
             Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack,
-            DemoPage(demo_port) as demo,
+            DemoPage(ports["DEMO_PORT"]) as demo,
         ):
             living = aside.submit(_live, rooms)
-            ingest = stack.ingest(_port("INGEST_PORT", 8001), **_metrics(_port("INGEST_METRICS_PORT", 9101)))
-            broadcast = stack.broadcast(_port("BROADCAST_PORT", 8002), **_metrics(_port("BROADCAST_METRICS_PORT", 9102)))
+            ingest = stack.ingest(ports["INGEST_PORT"], **_metrics(ports["INGEST_METRICS_PORT"]))
+            broadcast = stack.broadcast(ports["BROADCAST_PORT"], **_metrics(ports["BROADCAST_METRICS_PORT"]))
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
             _greet(stack, ingest, link, demo.url, rooms)

@@ -46,8 +46,8 @@ def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    (tmp_path / "requirements-dev.txt").touch()
-    os.utime(tmp_path / "requirements-dev.txt", (0, 0))
+    (tmp_path / "requirements-run.txt").touch()
+    os.utime(tmp_path / "requirements-run.txt", (0, 0))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "docker").write_text(DOCKER)
     (tmp_path / "bin" / "docker").chmod(0o755)
