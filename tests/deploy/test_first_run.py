@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tools.install import CannotInstall, check_python
-from tools.stack import ROOT, free_port
+from tools.processes import ROOT, free_port
 
 INSTALL = ROOT / "tools" / "install.py"
 PORTS = ("INGEST_PORT", "BROADCAST_PORT", "DEMO_PORT", "INGEST_METRICS_PORT", "BROADCAST_METRICS_PORT")
