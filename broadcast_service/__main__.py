@@ -12,7 +12,8 @@ from broadcast_service.app import connection_limits, create_app
 from broadcast_service.sessions.registry import Sessions
 from broadcast_service.settings import BroadcastSettings
 from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
-from broadcast_service.websocket.protocol import PulseHttpProtocol, PulseProtocol
+from broadcast_service.websocket.http_upgrade import PulseHttpProtocol
+from broadcast_service.websocket.protocol import PulseProtocol
 from shared.settings import SettingsError, load
 from shared.store.redis import Store
 from shared.web.address_budget import AddressBudget

@@ -55,7 +55,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     screens = Screens(store, ended)
     authenticator = Authenticator(Verifier(settings.keyring, "dashboard"), ended, audit)
     history, reports = _reports(settings, store)
-    reads = Reads(authenticator, Budget(settings.read_share))
+    budget = Budget(settings.read_share)
+    reads = Reads(authenticator, budget)
     terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
 
     def unready() -> list[str]:
@@ -83,7 +84,9 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             yield
 
     routes = [
-        *SocketEndpoint(relay, sessions, authenticator, audit, origins=settings.allowed_origins.values, terms=terms).routes(),
+        *SocketEndpoint(
+            relay, sessions, authenticator, audit, budget=budget, origins=settings.allowed_origins.values, terms=terms
+        ).routes(),
         *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
         *HistoryEndpoint(reads, history).routes(),
         *AnalyticsEndpoint(reads, reports, settings.history_step_seconds).routes(),

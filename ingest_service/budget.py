@@ -1,7 +1,7 @@
-"""What one token may cost this process: a budget of items, refused ones included, asked before anything else is done for a request.
+"""Limits the cost of one token to this process: a budget of items, refused ones included, checked before the body is read.
 
-The commit script's rate is the one that all instances share, but it sees only what is worth committing. This one counts every item, so that
-nonsense has a price too. Pure; the clock is an argument.
+The rate of the commit script is the one that all instances share, but the script sees only valid readings. This budget counts every item,
+so that invalid ones have a price too. Pure; the clock is an argument.
 """
 
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class TokenBudget:
             raise Problem(429, "too many readings for this token", retry_after_seconds=seconds, headers=exhausted("token", seconds))
 
     def charge(self, token_id: str, items: int, now: float) -> None:
-        """Takes the items of a request, whatever became of them."""
+        """Charges a token for the items of a request, accepted or not."""
         if not self._interval:
             return
         ready_at = max(self._ready_at.pop(token_id, now), now) + items * self._interval

@@ -30,8 +30,8 @@ class AnalyticsEndpoint:
         read = self._reads.admit(request)
         csv = wants_csv(request.query_params)
         wanted = parse_wanted(request.query_params, read.scope(request), self._step_seconds, now_seconds=int(time.time()), csv=csv)
-        with store_answers():
-            made = await while_connected(request, self._reports.get(wanted, read.claims.subject, read.charge))
+        with store_answers(), read.charging_for_refusals():
+            made = await while_connected(request, self._reports.get(wanted, read.claims.subject, read.charge, read.admit))
         read.check_valid()
         if isinstance(made, bytes):
             return read.json(made)

@@ -1,24 +1,34 @@
-"""The price of a read, and the budget of a subject. Pure: the clock is an argument.
+"""The prices of reads and sockets, and the budget of a subject. Pure: the clock is an argument.
 
 A price is in milliseconds of CPU on the machine of docs/security-costs.md, calculated from the amount of data that a read touches, so it is
-the same on every machine. It is charged after the work. A read is admitted while the subject's balance is positive, so one large report is
-admitted, and the next reads wait until the balance is positive again.
+the same on every machine. Each part of the work is charged before it is done if its price is known by then, else right after it. A read is
+admitted while the subject's balance is positive, a few at the same time, so the debt is bounded by the prices of those few.
 """
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Final
 
 from shared.contract.problems import Problem
 
-BURST_SECONDS: Final = 60  # of the refill: with a tenth of a core, five different reports of a week of a thousand rooms at once
+BURST_SECONDS: Final = 75  # of the refill: with 0.08 of a core, three different reports of a week of a thousand rooms at once
 MAX_SUBJECTS: Final = 10_000
+MAX_SNAPSHOTS: Final = 10_000  # recent ones, by subject and scope
+SHARED_SECONDS: Final = 0.025  # the longest pause of a flush, which makes equal snapshots once
 
 REQUEST: Final = 0.5  # any read
-EVENT: Final = 0.002  # a latest value
-POINT: Final = 0.001  # a stored record that is unpacked for a chart
-FEED: Final = 0.1  # a feed in a report
+SCANNED: Final = 0.001  # a latest value that is compared with a scope
+EVENT: Final = 0.002  # a latest value in an answer
+PART: Final = 0.2  # a day, or a part of it, that is read for a chart
+POINT: Final = 0.002  # a stored record that is unpacked for a chart
+FEED: Final = 0.12  # a feed in a report
+DAY: Final = 0.05  # a day of a feed that is read for it
 STEP: Final = 0.0001  # a step of a feed in a report
-LINES_PRICE: Final = 1.0  # a slice of lines of a CSV file
-SLOT: Final = 0.0001  # a stored record that is summed up
+LINES_PRICE: Final = 2.0  # a slice of lines of a CSV file
+SLOT: Final = 0.00012  # a stored record that is summed up
+SOCKET: Final = 0.5  # a socket that opens
+MESSAGE: Final = 0.1  # a message on an open socket
+SNAPSHOT_EVENT: Final = 0.002  # a latest value that is looked at for a snapshot
 
 
 class Budget:
@@ -28,11 +38,16 @@ class Budget:
         self._refill_per_second = share * 1000
         self._burst = self._refill_per_second * BURST_SECONDS
         self._accounts: dict[str, tuple[float, float]] = {}  # the balance, and when it was calculated
+        self._snapshots: OrderedDict[Hashable, float] = OrderedDict()  # when each was last charged
 
     def left(self, subject: str, now: float) -> float:
         """The balance of a subject; negative after an expensive read."""
         left, at = self._accounts.get(subject, (self._burst, now))
         return min(self._burst, left + max(0.0, now - at) * self._refill_per_second)
+
+    def is_over(self, subject: str, now: float) -> bool:
+        """Whether a subject has to wait."""
+        return self._refill_per_second > 0 and self.left(subject, now) <= 0
 
     def admit(self, subject: str, now: float) -> None:
         """Raises a 429 Problem, with the seconds until the balance is positive, when it is not."""
@@ -41,9 +56,24 @@ class Budget:
             raise Problem(429, "too many reads for this subject", retry_after_seconds=int(-left / self._refill_per_second) + 1)
 
     def charge(self, subject: str, price: float, now: float) -> None:
-        """Subtracts the price of a read. Beyond `MAX_SUBJECTS` the least recently used balances are dropped."""
+        """Subtracts a price. Beyond `MAX_SUBJECTS` the least recently used balances are dropped."""
         left = self.left(subject, now) - price
         self._accounts.pop(subject, None)
         self._accounts[subject] = left, now
         if len(self._accounts) > MAX_SUBJECTS:
             del self._accounts[next(iter(self._accounts))]
+
+    def charge_snapshot(self, subject: str, scope: Hashable, events: int, now: float) -> None:
+        """Takes the price of looking at so many latest values for a snapshot of a scope.
+
+        Snapshots of one subject and scope that begin in the same moment are charged once, since one flush makes them once: a studio whose
+        dashboards all reconnect pays for few.
+        """
+        key = (subject, scope)
+        if now - self._snapshots.get(key, -SHARED_SECONDS) < SHARED_SECONDS:
+            return
+        self._snapshots[key] = now
+        self._snapshots.move_to_end(key)
+        if len(self._snapshots) > MAX_SNAPSHOTS:
+            self._snapshots.popitem(last=False)
+        self.charge(subject, SNAPSHOT_EVENT * events, now)

@@ -32,8 +32,9 @@ class HistoryEndpoint:
         read, room_id, platform = self._reads.admit_room(request)
         span = parse_span(request.query_params, self._history.step_seconds, now_seconds=int(time.time()))
         csv = wants_csv(request.query_params)
-        with store_answers():
-            points = await while_connected(request, self._history.points(room_id, platform, span, read.charge))
+        async with read.turn():
+            with store_answers():
+                points = await while_connected(request, self._history.points(room_id, platform, span, read.charge))
         read.check_valid()
         if csv:
             return read.csv(points_as_csv(points), POINT_BYTES * len(points), f"{room_id}-{platform}")

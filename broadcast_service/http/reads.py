@@ -1,21 +1,24 @@
 """A read of the HTTP API: its credentials, its cost, and how its answer is sent."""
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope as RequestScope
 
 from broadcast_service.http.access import narrowed
 from broadcast_service.http.answers import Outgoing, Sliced, in_slices, sliced
 from broadcast_service.http.authentication import Authenticator
 from broadcast_service.http.budget import LINES_PRICE, REQUEST, Budget
 from broadcast_service.http.parameters import filter_of
+from broadcast_service.http.read_turns import ReadTurns
 from shared.auth.scope import Scope, is_room
 from shared.contract.problems import Problem, unauthorized
 from shared.tokens import Claims
-from shared.web.address_budget import CHARGED
+from shared.web.address_budget import CHARGED, EXTRA, REFUSED_READ
 
 ROOM_PATH: Final = "/api/tracking/telemetry/{room_id}/{platform}"
 
@@ -27,12 +30,14 @@ class Reads:
         self._authenticator = authenticator
         self._budget = budget
         self._outgoing = Outgoing()
+        self._turns = ReadTurns()
 
     def admit(self, request: Request) -> "Read":
         """Authenticates a request and charges its base price; raises a 401 Problem, or a 429 Problem when the budget is used up."""
         claims = self._authenticator.claims_of(request)
-        self._budget.admit(claims.subject, time.monotonic())
-        read = Read(claims, self._authenticator, self._budget, self._outgoing)
+        read = Read(request.scope, claims, self._authenticator, self._budget, outgoing=self._outgoing, turns=self._turns)
+        with read.charging_for_refusals():
+            read.admit()
         read.charge(REQUEST)
         request.scope[CHARGED] = True
         return read
@@ -49,7 +54,11 @@ class Reads:
 class Read:
     """One admitted read."""
 
-    def __init__(self, claims: Claims, authenticator: Authenticator, budget: Budget, outgoing: Outgoing) -> None:
+    def __init__(
+        self, scope: RequestScope, claims: Claims, authenticator: Authenticator, budget: Budget, *, outgoing: Outgoing, turns: ReadTurns
+    ) -> None:
+        self._scope = scope
+        self._turns = turns
         self.claims = claims
         self._authenticator = authenticator
         self._budget = budget
@@ -58,6 +67,29 @@ class Read:
     def scope(self, request: Request) -> Scope:
         """The part of the token's scope that the query asks for; raises a 400 or 403 Problem."""
         return narrowed(self.claims, filter_of(request.query_params))
+
+    def admit(self) -> None:
+        """Raises a 429 Problem when the subject's budget is used up."""
+        self._budget.admit(self.claims.subject, time.monotonic())
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits for a turn among the subject's reads; raises a 429 Problem when they have used up the budget by then."""
+        with self.charging_for_refusals():
+            async with self._turns.turn(self.claims.subject):
+                self.admit()
+                yield
+
+    @contextlib.contextmanager
+    def charging_for_refusals(self) -> Iterator[None]:
+        """Charges the client's address, and with an extra price, for a read that ends with a 429 Problem."""
+        try:
+            yield
+        except Problem as problem:
+            if problem.status == 429:
+                self._scope.pop(CHARGED, None)
+                self._scope[EXTRA] = REFUSED_READ
+            raise
 
     def charge(self, price: float) -> None:
         """Charges the subject's budget, in milliseconds of CPU."""

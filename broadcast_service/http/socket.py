@@ -1,6 +1,7 @@
 """`/ws/dashboard`: the handshake that starts a session, and the answer to a plain GET of the same path."""
 
 import functools
+import time
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.websockets import WebSocket
 from broadcast_service import metrics
 from broadcast_service.http.access import Agreement, agree, check_origin, narrowed, no_socket
 from broadcast_service.http.authentication import Authenticator
+from broadcast_service.http.budget import Budget
 from broadcast_service.http.parameters import filter_of
 from broadcast_service.relay.relay import Relay
 from broadcast_service.sessions.registry import Sessions, Slot
@@ -24,12 +26,21 @@ class SocketEndpoint:
     """Decides over a handshake and hands the connection to a session. `origins` are the browser origins of ALLOWED_ORIGINS."""
 
     def __init__(
-        self, relay: Relay, sessions: Sessions, authenticator: Authenticator, audit: Audit, *, origins: frozenset[str], terms: SessionTerms
+        self,
+        relay: Relay,
+        sessions: Sessions,
+        authenticator: Authenticator,
+        audit: Audit,
+        *,
+        budget: Budget,
+        origins: frozenset[str],
+        terms: SessionTerms,
     ) -> None:
         self._relay = relay
         self._sessions = sessions
         self._authenticator = authenticator
         self._audit = audit
+        self._budget = budget
         self._report = audit.session  # one bound method for all sessions
         self._origins = origins
         self._terms = terms
@@ -50,6 +61,7 @@ class SocketEndpoint:
                 verify=self._authenticator.verify_for(websocket),
                 screen=websocket.scope.get(SCREEN),
             )
+            self._budget.admit(agreement.claims.subject, time.monotonic())
             address = websocket.client.host if websocket.client else ""
             slot = self._sessions.admit(agreement.claims.subject, address)
             await websocket.accept(agreement.subprotocol)
@@ -68,6 +80,7 @@ class SocketEndpoint:
             self._relay,
             agreement.claims,
             agreement.encoding,
+            budget=self._budget,
             renew=functools.partial(self._authenticator.renew, agreement.claims),
             on_end=self._sessions.remove,
             report=self._report,

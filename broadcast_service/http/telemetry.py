@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from broadcast_service.http.answers import store_answers
-from broadcast_service.http.budget import EVENT
+from broadcast_service.http.budget import EVENT, SCANNED
 from broadcast_service.http.reads import ROOM_PATH, Reads
 from broadcast_service.relay.relay import Relay
 from broadcast_service.reports.analytics import Pace
@@ -38,11 +38,13 @@ class TelemetryEndpoints:
         """All latest values in scope, as this process has them."""
         read = self._reads.admit(request)
         scope = read.scope(request)
-        pace, events = Pace(), {}
-        for entry in self._relay.latest(scope):
-            events[entry.room_id, entry.platform] = entry.event  # each feed once, even if it changes meanwhile
-            await pace.rest()
-        read.charge(EVENT * len(events))
+        async with read.turn():
+            read.charge(SCANNED * (len(self._relay) if scope.prefixes else len(scope.rooms)))
+            pace, events = Pace(), {}
+            for entry in self._relay.latest(scope):
+                events[entry.room_id, entry.platform] = entry.event  # each feed once, even if it changes meanwhile
+                await pace.rest()
+            read.charge(EVENT * len(events))
         session = {
             "stale_seconds": self._terms.stale_seconds,
             "ttl_seconds": self._terms.ttl_seconds,
@@ -58,9 +60,10 @@ class TelemetryEndpoints:
     async def latest_of_room(self, request: Request) -> Response:
         """The stored reading of a room on a platform, from Redis."""
         read, room_id, platform = self._reads.admit_room(request)
-        with store_answers():
-            key = keys.latest(keys.shard_of(room_id, self._shards), room_id, platform)
-            value = await self._store.owner(key).get(key)
+        async with read.turn():
+            with store_answers():
+                key = keys.latest(keys.shard_of(room_id, self._shards), room_id, platform)
+                value = await self._store.owner(key).get(key)
         read.check_valid()
         if value is None:
             raise Problem(404, "nothing is stored for this room on this platform")

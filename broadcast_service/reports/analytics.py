@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from broadcast_service.http.budget import FEED, SLOT, STEP
+from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.earnings import Coverage, Detail, Feed, Steps, Tally, earned, last_known
 from broadcast_service.reports.feeds import FeedIndex
@@ -129,6 +129,7 @@ class Analytics:
         for found in self._feeds.of(wanted.scope):
             feeds.append(found)
             await pace.rest()
+        charge(SCANNED * len(self._feeds.names_of(wanted.scope)))
         if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
             raise invalid_parameter(
                 "step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms"
@@ -158,7 +159,7 @@ class Analytics:
         tally, coverage, parts, group, pace, charge = sums
         touched = sorted({part.day for part in parts}.intersection(days))
         stored = await self._days(series, touched)
-        charge(FEED + SLOT * sum(len(day.pairs) // 2 for day in stored.values()) + STEP * len(tally.window))
+        charge(FEED + DAY * len(touched) + SLOT * sum(len(day.pairs) // 2 for day in stored.values()) + STEP * len(tally.window))
         found = [
             (part, values)
             for part in parts

@@ -108,12 +108,12 @@ class FeedIndex:
 
     def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
         """The feeds inside a scope and the days of each as bits, by room."""
-        for room_id in self._rooms_of(scope):
+        for room_id in self.names_of(scope):
             for platform, mask in sorted(self._rooms.get(room_id, {}).items()):
                 if scope.platforms is None or platform in scope.platforms:
                     yield Feed(room_id, platform), mask
 
-    def _rooms_of(self, scope: Scope) -> list[str]:
+    def names_of(self, scope: Scope) -> list[str]:
         """The rooms inside a scope, sorted. A scope's patterns do not overlap."""
         if scope.prefixes == ("",):
             return self._names

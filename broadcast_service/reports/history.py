@@ -4,15 +4,16 @@ Of a step that spans several recorded ones the last reading is kept: balances an
 the one that the next step starts from.
 """
 
+import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 from starlette.datastructures import QueryParams
 
-from broadcast_service.http.budget import POINT
+from broadcast_service.http.budget import PART, POINT
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.earnings import Feed
 from shared.contract import keys
@@ -22,6 +23,7 @@ from shared.store.redis import Store
 MAX_POINTS: Final = 11_000  # a week at one a minute, and some
 DEFAULT_POINTS: Final = 1440
 SLOTS_AT_ONCE: Final = 1440  # stored records that are unpacked in one stretch
+PARTS_AT_ONCE: Final = 8  # stretches that are read together: a week
 
 
 class Point(Struct, frozen=True):
@@ -85,41 +87,87 @@ class History:
         points: dict[int, Point] = {}
         now = int(time.time())
         start, end = max(span.start, now - self._retention_seconds), min(span.end, now + DAY_SECONDS)  # beyond these nothing is kept
-        for day_start in range(start - start % DAY_SECONDS, end + 1, DAY_SECONDS):
-            first = max(0, start - day_start) // self.step_seconds
-            last = min(DAY_SECONDS - 1, end - day_start) // self.step_seconds
-            for slot in range(first, last + 1, SLOTS_AT_ONCE):
-                part = await self._part(Feed(room_id, platform), day_start, range(slot, min(slot + SLOTS_AT_ONCE, last + 1)), charge)
-                points |= thinned((point for point in part if span.start <= point.t <= span.end), span.step)
+        parts = [
+            _Part(day_start, range(slot, min(slot + SLOTS_AT_ONCE, last + 1)))
+            for day_start in range(start - start % DAY_SECONDS, end + 1, DAY_SECONDS)
+            for last in [min(DAY_SECONDS - 1, end - day_start) // self.step_seconds]
+            for slot in range(max(0, start - day_start) // self.step_seconds, last + 1, SLOTS_AT_ONCE)
+        ]
+        for first in range(0, len(parts), PARTS_AT_ONCE):
+            some = parts[first : first + PARTS_AT_ONCE]
+            charge(PART * len(some))
+            for part, stored in zip(some, await self._read(Feed(room_id, platform), some), strict=True):
+                charge(POINT * stored.records)
+                found = self._points_of(part, stored)
+                points |= thinned((point for point in found if span.start <= point.t <= span.end), span.step)
+                await asyncio.sleep(0)  # others get a turn
         return list(points.values())
 
-    async def _part(self, feed: Feed, day_start: int, slots: range, charge: Callable[[float], None]) -> list[Point]:
-        """The points in some slots of a day: of each slot the newest reading of any account."""
-        shard, day = keys.shard_of(feed.room_id, self._shards), keys.day_of(day_start)
-        old = keys.history(shard, *feed, day, self.step_seconds)
-        redis = self._store.owner(old)
-        data: bytes = await redis.getrange(old, slots.start * OLD_RECORD_BYTES, slots.stop * OLD_RECORD_BYTES - 1)  # type: ignore[assignment]
-        newest: dict[int, Record] = {slot: record for slot, record in enumerate(unpack_old(data), slots.start) if record}
-        charge(POINT * (len(data) // OLD_RECORD_BYTES))
-        chunks = range(slots.start // CHUNK_SLOTS, -(-slots.stop // CHUNK_SLOTS))
+    async def _read(self, feed: Feed, parts: Sequence["_Part"]) -> list["_Stored"]:
+        """The stored records of some parts, in two round trips."""
+        shard = keys.shard_of(feed.room_id, self._shards)
+        days = [keys.day_of(part.day_start) for part in parts]
+        redis = self._store.owner(keys.history(shard, *feed, days[0], self.step_seconds))
+        pipeline = redis.pipeline(transaction=False)
+        for part, day in zip(parts, days, strict=True):
+            key = keys.history(shard, *feed, day, self.step_seconds)
+            pipeline.getrange(key, part.slots.start * OLD_RECORD_BYTES, part.slots.stop * OLD_RECORD_BYTES - 1)
+            pipeline.smembers(keys.history_names(shard, feed.room_id, part.day_start))
+        answers = await pipeline.execute()
+        names = [
+            keys.history_chunks(shard, (*feed, account), day, self.step_seconds, part.chunks)
+            for part, day, members in zip(parts, days, answers[1::2], strict=True)
+            for account in _accounts(members, feed.platform)
+        ]
+        flat = [name for series in names for name in series]
+        values: list[bytes | None] = (await redis.mget(flat)) if flat else []  # type: ignore[assignment]
+        found, chunks = [], iter(values)
+        for part, old, members in zip(parts, answers[0::2], answers[1::2], strict=True):
+            found.append(_Stored(old, [[next(chunks) for _ in part.chunks] for _ in _accounts(members, feed.platform)]))
+        return found
+
+    def _points_of(self, part: "_Part", stored: "_Stored") -> list[Point]:
+        """The points in a part: of each slot the newest reading of any account."""
+        newest: dict[int, Record] = {slot: record for slot, record in enumerate(unpack_old(stored.old), part.slots.start) if record}
         recorded: set[int] = set()
-        for account in await self._accounts(shard, feed, day_start):
-            names = keys.history_chunks(shard, (*feed, account), day, self.step_seconds, chunks)
-            found: list[bytes | None] = await redis.mget(names)  # type: ignore[assignment]
-            charge(POINT * sum(len(chunk) // RECORD_BYTES for chunk in found if chunk))
-            for number, chunk in zip(chunks, found, strict=True):
+        for series in stored.chunks:
+            for number, chunk in zip(part.chunks, series, strict=True):
                 for slot, record in enumerate(unpack(chunk or b"", self.step_seconds), number * CHUNK_SLOTS):
-                    if record and slot in slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
+                    if record and slot in part.slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
                         newest[slot] = record
                         recorded.add(slot)
+        start, step = part.day_start, self.step_seconds
         return [
-            Point(day_start + slot * self.step_seconds + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
+            Point(start + slot * step + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
             for slot, record in sorted(newest.items())
         ]
 
-    async def _accounts(self, shard: int, feed: Feed, day_start: int) -> list[str]:
-        """The accounts of a feed on a day; empty is the nameless one."""
-        key = keys.history_names(shard, feed.room_id, day_start)
-        members: set[bytes] = await self._store.owner(key).smembers(key)  # type: ignore[assignment]
-        names = (member.decode(errors="replace").partition(":") for member in members)
-        return sorted(account for platform, _, account in names if platform == feed.platform)
+
+class _Part(NamedTuple):
+    """Some slots of the day that begins at a Unix second."""
+
+    day_start: int
+    slots: range
+
+    @property
+    def chunks(self) -> range:
+        """The numbers of the chunks that hold the slots."""
+        return range(self.slots.start // CHUNK_SLOTS, -(-self.slots.stop // CHUNK_SLOTS))
+
+
+class _Stored(NamedTuple):
+    """The stored bytes of a part: its piece of the day's array in layout 1, and the chunks of each account."""
+
+    old: bytes
+    chunks: list[list[bytes | None]]
+
+    @property
+    def records(self) -> int:
+        """The number of records."""
+        return len(self.old) // OLD_RECORD_BYTES + sum(len(chunk) // RECORD_BYTES for series in self.chunks for chunk in series if chunk)
+
+
+def _accounts(members: set[bytes], platform: str) -> list[str]:
+    """The accounts of a platform among a room's names of a day; empty is the nameless one."""
+    names = (member.decode(errors="replace").partition(":") for member in members)
+    return sorted(account for name, _, account in names if name == platform)

@@ -21,8 +21,8 @@ KEPT_BYTES: Final = 16_000_000  # of all reports that are kept
 MAX_KEPT_BYTES: Final = 1_000_000  # of one
 KEPT_SECONDS: Final = 20.0  # a report of a span that is over: only late readings change it
 KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
-KEPT_TIMES: Final = 20  # as long as it took to make: so equal reports take at most a twentieth of the process
-MAX_KEPT_SECONDS: Final = 30.0
+KEPT_TIMES: Final = 40  # as long as it took to make: so equal reports take at most a fortieth of the process
+MAX_KEPT_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 1.0
 DEADLINE_SECONDS: Final = 15.0
@@ -31,6 +31,7 @@ MAX_JOBS: Final = 64
 
 Made = bytes | Tally
 Charge = Callable[[float], None]
+Admit = Callable[[], None]
 
 
 class Kept:
@@ -93,8 +94,9 @@ class _Job:
 
     task: "asyncio.Task[Made]"
 
-    def __init__(self, charge: Charge) -> None:
+    def __init__(self, charge: Charge, admit: Admit) -> None:
         self._charge = charge
+        self.admit = admit
         self.waiting = 0
 
     def charge(self, price: float) -> None:
@@ -122,11 +124,14 @@ class Reports:
         finally:
             await end([job.task for job in self._jobs.values()], within_seconds=STOP_SECONDS)
 
-    async def get(self, wanted: Wanted, subject: str, charge: Charge) -> Made:
-        """A report, made now or a moment ago: JSON, or what CSV is written from. Raises a 429 or 503 Problem, or RedisError."""
+    async def get(self, wanted: Wanted, subject: str, charge: Charge, admit: Admit = lambda: None) -> Made:
+        """A report, made now or a moment ago: JSON, or what CSV is written from. Raises a 429 or 503 Problem, or RedisError.
+
+        `admit` is called when the subject's turn comes and raises the Problem of a subject that has used up its budget by then.
+        """
         if kept := self.kept.get(wanted, time.monotonic()):
             return kept
-        job = self._job(wanted, subject, charge)
+        job = self._job(wanted, subject, charge, admit)
         job.waiting += 1
         try:
             async with asyncio.timeout(DEADLINE_SECONDS) as deadline:
@@ -141,7 +146,7 @@ class Reports:
                 self._forget((subject, wanted), job)
                 job.task.cancel()
 
-    def _job(self, wanted: Wanted, subject: str, charge: Charge) -> _Job:
+    def _job(self, wanted: Wanted, subject: str, charge: Charge, admit: Admit) -> _Job:
         """The job of an equal report of the same subject, else a new one."""
         if job := self._jobs.get((subject, wanted)):
             return job
@@ -149,8 +154,8 @@ class Reports:
             raise Problem(429, "too many reports are queued for this subject", retry_after_seconds=2)
         if len(self._jobs) >= MAX_JOBS:
             raise Problem(503, "too many reports are queued", retry_after_seconds=5)
-        job = _Job(charge)
-        job.task = asyncio.create_task(self._make(wanted, subject, job.charge), name="report")
+        job = _Job(charge, admit)
+        job.task = asyncio.create_task(self._make(wanted, subject, job), name="report")
         self._jobs[subject, wanted] = job
         job.task.add_done_callback(lambda task: self._end((subject, wanted), job, task))
         return job
@@ -164,13 +169,14 @@ class Reports:
         if self._jobs.get(key) is job:
             del self._jobs[key]
 
-    async def _make(self, wanted: Wanted, subject: str, charge: Charge) -> Made:
+    async def _make(self, wanted: Wanted, subject: str, job: _Job) -> Made:
         """Waits for the subject's turn, and for another subject that has the same report made; makes it unless it is there by then."""
         async with self._lines.turn(("subject", subject)), self._lines.turn(("report", wanted)):
             began = time.monotonic()
             if kept := self.kept.get(wanted, began):
                 return kept
-            tally, measured = await self._analytics.make(wanted, charge)
+            job.admit()
+            tally, measured = await self._analytics.make(wanted, job.charge)
             if wanted.detail is Detail.CSV:
                 return tally
             pace, body = Pace(), bytearray()

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from broadcast_service import metrics
+from broadcast_service.http.budget import MESSAGE, SOCKET, Budget
 from broadcast_service.relay.audiences import Client
 from broadcast_service.relay.relay import Relay
 from broadcast_service.websocket.frames import PULSE, Encoding, text_frame
@@ -57,6 +58,7 @@ class Session:
     """The server side of one dashboard's socket."""
 
     __slots__ = (
+        "_budget",
         "_budget_since",
         "_connection",
         "_errors",
@@ -82,6 +84,7 @@ class Session:
         claims: Claims,
         encoding: Encoding,
         *,
+        budget: Budget,
         renew: Callable[[str], Claims],
         on_end: Callable[["Session"], None],
         report: Callable[..., None],
@@ -89,14 +92,14 @@ class Session:
         self._relay = relay
         self.claims = claims
         self.encoding = encoding
+        self._budget = budget
         self._renew = renew
         self._on_end = on_end
         self._report = report
         self._filter = FilterMessage()
-        self._messages = self._errors = 0
+        self._messages = self._errors = self._unsent = 0
         self._budget_since = 0.0
         self.due_at = math.inf
-        self._unsent = 0
         self._pending: tuple[Event, ...] = ()
         self.blocked_since: float | None = None
         self.reason = "client gone"
@@ -109,6 +112,7 @@ class Session:
             self.encoding = Encoding.DEFLATED
         self.client = Client(connection.write)
         resumed = self._relay.attach(self.client, scope, self.encoding, since)
+        self._charge(SOCKET, None if resumed else scope)
         if self.encoding.is_pulse:
             now = time.time()
             self._send(
@@ -168,6 +172,7 @@ class Session:
 
     def on_text(self, data: bytes) -> None:
         """Handles a message of the client."""
+        self._charge(MESSAGE)
         if not self._within_budget():
             return
         try:
@@ -191,6 +196,10 @@ class Session:
     def on_crash(self) -> None:
         """Closes after an internal error, which has been logged."""
         self.close(CloseCode.SERVER_ERROR)
+
+    def is_over_budget(self) -> bool:
+        """Whether the token's subject has to wait: its messages are then left unread, and what it receives goes on."""
+        return self._budget.is_over(self.claims.subject, time.monotonic())
 
     def on_flood(self) -> None:
         """Closes: too many frames, of any kind."""
@@ -246,6 +255,7 @@ class Session:
             message, scope = FilterMessage(), self.claims.scope
         self._filter = message
         self._relay.attach(self.client, scope, self.encoding)
+        self._charge(0, scope)
 
     def _within_budget(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -263,6 +273,13 @@ class Session:
             self.close(CloseCode.BAD_MESSAGE)
         else:
             self._send(ErrorEvent(timestamp=int(time.time()), code=code, detail=detail))
+
+    def _charge(self, price: float, snapshot: Scope | None = None) -> None:
+        """Charges the subject, also for a snapshot of a scope: by the latest values that are looked at for it."""
+        self._budget.charge(self.claims.subject, price, time.monotonic())
+        if snapshot is not None:
+            values = len(self._relay) if snapshot.prefixes else len(snapshot.rooms)
+            self._budget.charge_snapshot(self.claims.subject, snapshot, values, time.monotonic())
 
     # --- expiry and sending ---
 

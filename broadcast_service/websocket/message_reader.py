@@ -15,18 +15,19 @@ STRIDE_BYTES: Final = 4096  # parsed at a time; one read can contain tens of tho
 class MessageReader:
     """The receiving side of one socket. The library checks masks, lengths, order, UTF-8 of close reasons and the size of a message.
 
-    `flooded`: the client has sent more frames within a minute than the limit.
+    `flooded`: the client has sent more frames within a minute than the limit. `frames` is the number of all frames so far.
     """
 
-    __slots__ = ("_counted_since", "_frames", "_is_text", "_parts", "_protocol", "flooded")
+    __slots__ = ("_counted_from", "_counted_since", "_is_text", "_parts", "_protocol", "flooded", "frames")
 
     def __init__(self, extension: Extension | None, max_size: int) -> None:
         self._protocol = ServerProtocol(state=State.OPEN, max_size=max_size)
         self._protocol.extensions = [] if extension is None else [extension]
         self._parts: list[bytes] = []
         self._is_text = False
-        self._frames = 0
+        self.frames = 0
         self._counted_since = 0.0
+        self._counted_from = 0
         self.flooded = False
 
     @property
@@ -37,14 +38,14 @@ class MessageReader:
     def messages(self, data: bytes, now: float) -> Iterator[bytes | None]:
         """The messages that this data completes, None for a binary one. Data after a flood or after the end is ignored."""
         if now - self._counted_since > 60:
-            self._counted_since, self._frames = now, 0
+            self._counted_since, self._counted_from = now, self.frames
         for start in range(0, len(data), STRIDE_BYTES):
             if self.flooded or self.ended:
                 return
             self._protocol.receive_data(data[start : start + STRIDE_BYTES])
             frames = self._protocol.events_received()
-            self._frames += len(frames)
-            self.flooded = self._frames > FRAMES_PER_MINUTE
+            self.frames += len(frames)
+            self.flooded = self.frames - self._counted_from > FRAMES_PER_MINUTE
             for frame in frames:
                 assert isinstance(frame, Frame)
                 yield from self._completed(frame)

@@ -16,7 +16,7 @@ import asyncio
 import http
 import socket
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 import structlog
@@ -27,9 +27,10 @@ from broadcast_service.websocket.frames import close_frame
 from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.message_reader import MessageReader
 from broadcast_service.websocket.opening_handshake import Upgrade, read_upgrade
+from broadcast_service.websocket.receiver import Receiver
 from shared.contract.codec import encode
 from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, internal_error
-from shared.web.http_protocol import HttpProtocol
+from shared.web.address_budget import CHUNK, FRAME, MESSAGE, PAUSE_SECONDS, AddressBudget
 
 EXTENSION: Final = "studio_pulse.takeover"
 CLOSE_TIMEOUT_SECONDS: Final = 2.0
@@ -38,31 +39,6 @@ MAX_EARLY_BYTES: Final = 16 * 1024  # frames that a client may send before it wa
 EMPTY_PONG: Final = b"\x8a\x80"  # followed by four bytes of mask
 
 log = structlog.get_logger()
-
-
-class Receiver(Protocol):
-    """Receives the events of a connection that was taken over."""
-
-    def on_text(self, data: bytes) -> None:
-        """A complete text message was received."""
-
-    def on_binary(self) -> None:
-        """A binary message was received."""
-
-    def on_flood(self) -> None:
-        """More frames were received than the limit."""
-
-    def on_crash(self) -> None:
-        """Handling a message raised an exception."""
-
-    def on_pause(self) -> None:
-        """The socket has not taken everything that was written."""
-
-    def on_resume(self) -> None:
-        """The socket has taken everything."""
-
-    def on_lost(self) -> None:
-        """The connection is gone."""
 
 
 class Connection:
@@ -88,28 +64,38 @@ class Connection:
         self._protocol.close_with(code, reason)
 
 
-class PulseHttpProtocol(HttpProtocol):
-    """uvicorn's HTTP protocol; it passes an upgrade on as parsed, instead of serializing it to be parsed again."""
-
-    def __init__(self, *arguments: Any, handshakes: HandshakeLimiter, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._handshakes = handshakes
-
-    def handle_websocket_upgrade(self) -> None:
-        """Gives the transport to a `PulseProtocol`."""
-        self.connections.discard(self)
-        socket_protocol = PulseProtocol(self.config, self.server_state, self.transport, self._handshakes)
-        self.transport.set_protocol(socket_protocol)
-        self.parser = None  # type: ignore[assignment]  # breaks the reference cycle of parser and protocol
-        socket_protocol.open(self.scope, self.url)
-
-
 class PulseProtocol(asyncio.Protocol):
     """One WebSocket: an ASGI handshake, then a receiver."""
 
-    __slots__ = ("_close_timer", "_early", "_handshakes", "_head", "_reader", "_receiver", "_state", "_upgrade", "config", "transport")
+    __slots__ = (
+        "_account",
+        "_budget",
+        "_close_timer",
+        "_early",
+        "_handshakes",
+        "_head",
+        "_pause_timer",
+        "_reader",
+        "_receiver",
+        "_state",
+        "_upgrade",
+        "config",
+        "transport",
+    )
 
-    def __init__(self, config: uvicorn.Config, state: ServerState, transport: asyncio.Transport, handshakes: HandshakeLimiter) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        transport: asyncio.Transport,
+        handshakes: HandshakeLimiter,
+        *,
+        budget: AddressBudget,
+        account: str,
+    ) -> None:
+        self._budget = budget
+        self._account = account
+        self._pause_timer: asyncio.TimerHandle | None = None
         self.config = config
         self.transport = transport
         self._state = state
@@ -205,7 +191,13 @@ class PulseProtocol(asyncio.Protocol):
     # --- frames ---
 
     def data_received(self, data: bytes) -> None:
-        """Handles received bytes. Most often they are the six bytes of the pong to a heartbeat."""
+        """Handles received bytes. Most often they are the six bytes of the pong to a heartbeat.
+
+        They are charged to the client's address. While the address or the client's subject is over its budget nothing more is read, and
+        TCP lets the client wait; sending to it goes on.
+        """
+        now = asyncio.get_running_loop().time()
+        self._budget.charge(self._account, CHUNK, now)
         if self._receiver is None:
             self._early += data
             if len(self._early) > MAX_EARLY_BYTES:
@@ -215,14 +207,38 @@ class PulseProtocol(asyncio.Protocol):
             data, self._early = self._early + data, b""
         if self._reader is None:
             if len(data) == 6 and data.startswith(EMPTY_PONG):
+                self._pause_if_over_budget(now)
                 return
             self._reader = MessageReader(self._upgrade.extension if self._upgrade else None, self.config.ws_max_size)
-        for message in self._reader.messages(data, asyncio.get_running_loop().time()):
+        before, messages = self._reader.frames, 0
+        for message in self._reader.messages(data, now):
+            messages += 1
             self._deliver(message)
+        self._budget.charge(self._account, FRAME * (self._reader.frames - before) + MESSAGE * messages, now)
         if self._reader.flooded and not self._closing and self._receiver is not None:
             self._receiver.on_flood()
             self.transport.pause_reading()
         self._answer(self._reader)
+        self._pause_if_over_budget(now)
+
+    def _pause_if_over_budget(self, now: float) -> None:
+        """Reads no further for a second where the client's address or subject has to wait."""
+        if self._pause_timer is None and self._is_over_budget(now) and not self._closing:
+            self.transport.pause_reading()
+            self._pause_timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._end_pause)
+
+    def _is_over_budget(self, now: float) -> bool:
+        return self._budget.is_over(self._account, now) or (self._receiver is not None and self._receiver.is_over_budget())
+
+    def _end_pause(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._pause_timer = None
+        if self._closing:
+            return
+        if self._is_over_budget(loop.time()):
+            self._pause_timer = loop.call_later(PAUSE_SECONDS, self._end_pause)
+        else:
+            self.transport.resume_reading()
 
     def _deliver(self, message: bytes | None) -> None:
         if self._closing or self._receiver is None:
@@ -272,8 +288,9 @@ class PulseProtocol(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """The connection is gone."""
         self._state.connections.discard(self)
-        if self._close_timer is not None:
-            self._close_timer.cancel()
+        for timer in (self._close_timer, self._pause_timer):
+            if timer is not None:
+                timer.cancel()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.on_lost()

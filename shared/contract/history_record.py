@@ -123,8 +123,17 @@ def unpack(data: bytes, step_seconds: int = 60) -> Iterator[Record | None]:
     unit = unit_ms(step_seconds)
     whole = len(data) - len(data) % RECORD_BYTES
     for first, _, _, last, _, newest, tips, viewers, goal in _RECORD.iter_unpack(data[:whole]):
-        known = _known(last), _known(tips), _known(viewers), _known(goal)
-        yield Record(*known, (newest - 1) * unit, _known(first)) if newest else None
+        if newest:  # written out, since a chart unpacks ten thousand of them
+            yield Record(
+                last - 1 if last else None,
+                tips - 1 if tips else None,
+                viewers - 1 if viewers else None,
+                goal - 1 if goal else None,
+                (newest - 1) * unit,
+                first - 1 if first else None,
+            )
+        else:
+            yield None
 
 
 def unpack_old(data: bytes) -> Iterator[Record | None]:

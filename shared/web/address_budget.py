@@ -1,28 +1,35 @@
-"""How much of a core one address may use before anybody is known to pay for it. Pure: the clock is an argument.
+"""How much of a core one address may use for what no token pays for. Pure: the clock is an argument.
 
-Every connection, piece of a request and request is charged to the address that it comes from, in milliseconds of CPU. What is charged to
-a token instead (an accepted reading, a read within its subject's budget) or fails by our fault is given back. An IPv6 network (/64)
-counts as one address, since one customer has all of it.
+Every connection, piece of a request, request, handshake and frame is charged to the address that it comes from, in milliseconds of CPU. A
+request is refunded if a token is charged for it instead (an accepted reading, a read within its subject's budget) or if it fails by a fault
+of the service. An IPv6 network (/64) counts as one address, since one customer has all of it.
 """
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import Counter
+import prometheus_client
 
 BURST_SECONDS: Final = 40  # of the refill: at 0.05 of a core fifty browsers that load every file of the page at once
 MAX_ADDRESSES: Final = 20_000
-MAX_HELD: Final = 1000  # connections that wait for their 429; beyond that they are closed at once
+MAX_HELD: Final = 1000  # connections that wait for their 429; beyond that they are aborted
+MAX_HELD_PER_ADDRESS: Final = 16
 HOLD_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 1.0  # for which a socket is not read while its address or its subject is over its budget
 RETRY_AFTER_SECONDS: Final = 5
 
 CONNECTION: Final = 0.15
-REQUEST: Final = 0.3  # the dearest of the small ones, a refused credential, takes 0.25
+REQUEST: Final = 0.3  # the most expensive of the small ones, a refused credential, takes 0.25
 CHUNK: Final = 0.01  # what arrives in one piece
+HANDSHAKE: Final = 0.3  # a WebSocket handshake, beside the request that it is
+FRAME: Final = 0.03  # a WebSocket frame of any kind
+MESSAGE: Final = 0.1  # a whole message, beside its frames
+REFUSED_READ: Final = 3.0  # a read that the subject's budget refuses: the answer says when to come back, so that only hostile clients go on
 
-CHARGED: Final = "studio_pulse.charged"  # in a request's scope: the address owes nothing for it
+CHARGED: Final = "studio_pulse.charged"  # in a request's scope: its address is not charged for it
+EXTRA: Final = "studio_pulse.extra"  # in a request's scope: a price that its address is charged beside that of a request
 
 _BODY: Final = (
     b'{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many requests from this address",'
@@ -43,22 +50,25 @@ ANSWER: Final = b"\r\n".join(
     )
 )
 
-refused = Counter("pulse_address_budget_refusals", "Requests refused unread because the budget of their address was exhausted")
+refused = prometheus_client.Counter(
+    "pulse_address_budget_refusals", "Requests refused unread because the budget of their address was exhausted"
+)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressBudget:
-    """The account of every address that has spent recently, and whose word about an address is believed.
+    """The account of every address that has spent recently, and the proxies whose X-Forwarded-For is used.
 
-    `share` is the part of a core that an address may use for long, 0 for no limit. `trusted` are the proxies' addresses and networks.
+    `share` is the part of a core that an address may use in the long run, 0 for no limit. `trusted` are the proxies' networks.
     """
 
     def __init__(self, share: float, trusted: Iterable[str] = ()) -> None:
         self._refill_per_second = share * 1000
         self._burst = self._refill_per_second * BURST_SECONDS
         self._trusted = [ipaddress.ip_network(one) for one in trusted]
-        self._accounts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and at which second of the clock
+        self._accounts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # the rest, and at which second of the clock
+        self._held = Counter[str]()
         self.held = 0
 
     def __len__(self) -> int:
@@ -86,12 +96,31 @@ class AddressBudget:
         """Whether an address has to wait."""
         return self._burst > 0 and account in self._accounts and self.left(account, now) <= 0
 
-    def owes_much(self, account: str, now: float) -> bool:
+    def is_deep_in_debt(self, account: str, now: float) -> bool:
         """Whether an address owes more than its whole burst, so that its new connections are aborted without a 429."""
         return self._burst > 0 and account in self._accounts and self.left(account, now) < -self._burst
 
+    def aborts(self, account: str, now: float) -> bool:
+        """Whether a new connection of an address is aborted: one over its budget has a few that wait for a 429, and no more."""
+        return self.is_over(account, now) and (self._held[account] >= MAX_HELD_PER_ADDRESS or self.is_deep_in_debt(account, now))
+
+    def hold(self, account: str) -> bool:
+        """Counts a connection that waits for its 429; False if too many do."""
+        if self.held >= MAX_HELD or self._held[account] >= MAX_HELD_PER_ADDRESS:
+            return False
+        self.held += 1
+        self._held[account] += 1
+        return True
+
+    def end_hold(self, account: str) -> None:
+        """A connection that waited has its 429, or is gone."""
+        self.held -= 1
+        self._held[account] -= 1
+        if not self._held[account]:
+            del self._held[account]
+
     def charge(self, account: str, price: float, now: float) -> None:
-        """Takes the price of something, or gives it back where it is below zero. The least recent address is forgotten first."""
+        """Takes a price, or refunds it where it is below zero. The least recent address is forgotten first."""
         if self._burst <= 0:
             return
         self._accounts[account] = min(self._burst, self.left(account, now) - price), now
@@ -101,7 +130,7 @@ class AddressBudget:
 
 
 def account_of(address: str) -> str:
-    """Under which name an address is charged; empty for what is no address."""
+    """Under which name an address is charged; empty for text that is no address."""
     if ":" not in address and "%" not in address:
         return address if _parsed(address) else ""
     parsed = _parsed(address.partition("%")[0])

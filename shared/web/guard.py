@@ -31,7 +31,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what is good, and a lifespan."""
+        """Passes on good requests, and a lifespan."""
         if scope["type"] in ("http", "websocket"):
             try:
                 check_target(scope["path"], scope["query_string"])

@@ -2,10 +2,11 @@
 
 httptools stops at any request that asks for an upgrade and leaves its body unread. Java's HttpClient asks for `h2c` by default, and
 `curl --http2` does too. Where the server does not take the upgrade, the head is parsed a second time without its Upgrade field, followed by
-whatever arrived after it, so that method, body and the requests behind it are handled as if nothing had been asked.
+the bytes that arrived after it, so that method, body and the requests behind it are handled as if nothing had been asked.
 
 What an address sends beyond its budget is not parsed: the connection is read no further, waits for a second, is given a ready-made 429
-and closed. Behind a trusted proxy the head has to be parsed, since it has the address.
+and closed. A few connections of an address wait so; further ones are aborted before anything is set up for them. Behind a trusted proxy the
+head has to be parsed, since it has the address.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from shared.web.address_budget import (
     CHARGED,
     CHUNK,
     CONNECTION,
+    EXTRA,
     HOLD_SECONDS,
-    MAX_HELD,
     REQUEST,
     AddressBudget,
     account_of,
@@ -40,7 +41,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._asks_upgrade = False
         self._plain_head: bytes | None = None
         self._budget = AddressBudget(0) if budget is None else budget
-        self._account: str | None = None  # None until a trusted proxy has said whose request it is
+        self._account: str | None = None  # None for a connection of a trusted proxy, which sends requests of several addresses
+        self._held_account = ""
         self._peer = ""
         self._in_body = False
         self._is_aborted = False
@@ -49,12 +51,12 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Charges the peer for the connection, unless it is a proxy, which keeps its connections.
 
-        A connection of an address that owes more than its whole burst is aborted before anything is set up for it. It is not charged, so
-        that the debt, and the time until it is paid, stay bounded.
+        An address over its budget that has enough connections waiting for a 429, or owes more than its whole burst, gets no further one: it
+        is aborted before anything is set up for it. It is not charged, so that the debt, and the time until it is paid, stay bounded.
         """
         peer = get_remote_addr(transport)
         account = account_of(peer[0]) if peer else ""
-        if peer and not self._budget.trusts(peer[0]) and self._budget.owes_much(account, self.loop.time()):
+        if peer and not self._budget.trusts(peer[0]) and self._budget.aborts(account, self.loop.time()):
             refused.inc()
             self._is_aborted = True
             transport.abort()
@@ -66,7 +68,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._budget.charge(self._account, CONNECTION, self.loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing waits for a connection that is gone."""
+        """Ends the wait for a 429."""
         if self._is_aborted:
             return
         if self._hold_timer is not None:
@@ -132,10 +134,16 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Gives back what somebody else is charged for. Behind other requests it may be theirs: then it stays with the address."""
+        """Refunds what a token is charged for, and charges for what costs extra.
+
+        Behind other requests on the connection the cycle may be theirs: then nothing is refunded.
+        """
         scope: Any = self.cycle.scope
-        if CHARGED in scope and self.cycle.response_complete:
-            self._budget.charge(scope.pop(ACCOUNT, ""), -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())
+        if self.cycle.response_complete:
+            if CHARGED in scope:
+                self._budget.charge(scope.pop(ACCOUNT, ""), -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())
+            elif EXTRA in scope:
+                self._budget.charge(scope.get(ACCOUNT, ""), scope.pop(EXTRA), self.loop.time())
         super().on_response_complete()
 
     def _hold(self) -> None:
@@ -145,10 +153,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.cycle.keep_alive = False
             return
-        if self._budget.held >= MAX_HELD:
+        account = self._budget.reported(self.headers, self._peer) if self._account is None else self._account
+        if not self._budget.hold(account):
             self.transport.abort()
             return
-        self._budget.held += 1
+        self._held_account = account
         self.flow.pause_reading()
         self._hold_timer = self.loop.call_later(HOLD_SECONDS, self._answer_held)
 
@@ -160,7 +169,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _end_hold(self) -> None:
         self._hold_timer = None
-        self._budget.held -= 1
+        self._budget.end_hold(self._held_account)
 
     def _should_upgrade(self) -> bool:
         """Whether the request in hand waits for `data_received` to decide about it; uvicorn then starts nothing."""

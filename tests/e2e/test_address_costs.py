@@ -4,14 +4,16 @@ import contextlib
 import http.client
 import json
 import re
+import secrets
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from shared.web.address_budget import BURST_SECONDS, REQUEST
-from tests.support.posting import JSON, ONE, authorization
+from shared.web.address_budget import BURST_SECONDS, MESSAGE, REQUEST
+from tests.support.clients import Dashboard
+from tests.support.posting import JSON, ONE, authorization, post
 from tests.support.raw_http import TIMEOUT_SECONDS, Headers, exchange, head, request
 from tests.support.readings import make_body
 from tools.processes import Service
@@ -92,3 +94,24 @@ def test_producers_and_other_addresses_go_on(stack: Stack) -> None:
             pass
         assert {accepted(number) for number in range(20)} == {200}
         producer.close()
+
+
+def test_messages_on_open_sockets_wait_while_their_address_is_over_its_budget(stack: Stack) -> None:
+    """The socket stays open and goes on receiving readings, and sockets of other addresses are answered."""
+    ping, share = '{"type":"ping"}', 0.0002  # a burst of 8 ms
+    service, ingest = stack.broadcast(ADDRESS_SHARE=str(share)), stack.ingest()
+    with Dashboard(service.url, stack.token("dashboard"), source_address=("127.0.0.3", 0)) as hostile:
+        hostile.next_of("SYNC")
+        answered = 0
+        with contextlib.suppress(TimeoutError):
+            while answered < 58:
+                hostile.connection.send(ping)
+                hostile.next_of("PONG", 0.5)
+                answered += 1
+        assert 0 < answered <= share * 1000 * BURST_SECONDS / MESSAGE
+        room = f"address-{secrets.token_hex(4)}"
+        assert post(ingest, ONE, (*JSON, authorization(stack.token("ingest"))), json.dumps(make_body(room_id=room)).encode()).status == 200
+        assert hostile.next_of("TELEMETRY_UPDATE")["room_id"] == room
+        with Dashboard(service.url, stack.token("dashboard"), source_address=("127.0.0.4", 0)) as other:
+            other.connection.send(ping)
+            other.next_of("PONG")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.clients import Dashboard
 from tests.support.posting import BATCH, JSON, authorization, post
-from tests.support.raw_http import Answer, connect, exchange, request
+from tests.support.raw_http import Answer, connect, exchange, read_answer, request
+from tests.support.raw_websocket import upgrade
 from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
@@ -54,7 +56,7 @@ def test_reports_of_a_year_that_were_hung_up_on_hold_absent(filled: tuple[Stack,
     assert time.monotonic() - began < 1
 
 
-def test_reports_that_are_waited_for_hold_absent_else(filled: tuple[Stack, Service]) -> None:
+def test_reports_that_are_waited_for_block_no_other_subject(filled: tuple[Stack, Service]) -> None:
     """A subject with more than eight concurrent reads gets 429; another subject is answered meanwhile."""
     stack, broadcast = filled
     now = int(time.time())
@@ -95,3 +97,39 @@ def test_a_page_that_is_reloaded_again_and_again_is_answered(filled: tuple[Stack
             asking(**{"from": now - 7 * DAY, "to": now, "step": 3600}),
         ):
             assert get(broadcast, stack, path, subject="wall").status == 200
+
+
+def test_a_subject_that_reads_too_much_waits_on_its_sockets_as_well(stack: Stack) -> None:
+    """A new socket is 429 with the time to wait, a message on an open one is not answered yet, and other subjects go on."""
+    broadcast, ping = stack.broadcast(READ_SHARE="0.0006"), '{"type":"ping"}'
+    with (
+        Dashboard(broadcast.url, stack.token("dashboard", subject="greedy")) as socket_of_greedy,
+        Dashboard(broadcast.url, stack.token("dashboard", subject="modest")) as socket_of_modest,
+    ):
+        while get(broadcast, stack, ANALYTICS, subject="greedy").status != 429:
+            pass
+        refused = upgrade(broadcast, (authorization(stack.token("dashboard", subject="greedy")),))
+        assert (refused.status, refused.is_problem, int(refused.headers["Retry-After"]) > 0) == (429, True, True)
+        socket_of_greedy.connection.send(ping)
+        socket_of_greedy.next_of("PONG")  # it had arrived before the subject was found to owe
+        socket_of_greedy.connection.send(ping)
+        with pytest.raises(TimeoutError):
+            socket_of_greedy.next_of("PONG", 0.5)
+        socket_of_modest.connection.send(ping)
+        socket_of_modest.next_of("PONG")
+
+
+def test_many_reads_at_the_same_time_of_one_subject_leave_the_store_to_others(filled: tuple[Stack, Service]) -> None:
+    """Four hundred charts at once are answered one after the other, none with 503, and another subject's chart does not wait for them."""
+    stack, broadcast = filled
+    path = "/api/tracking/telemetry/cost-1/camsoda/history"
+    headers = (authorization(stack.token("dashboard", subject="greedy-charts")),)
+    waiting = [connect(broadcast.port) for _ in range(400)]
+    for one in waiting:
+        one.sendall(request("GET", path, headers))
+    began = time.monotonic()
+    assert get(broadcast, stack, path, subject="desk-chart").status == 200
+    assert time.monotonic() - began < 1
+    assert {read_answer(one).status for one in waiting} == {200}
+    for one in waiting:
+        one.close()

@@ -92,8 +92,10 @@ class OldClient(Client):
 class Dashboard(Client):
     """A client of `pulse.v1`: applies newer values, forgets those that a snapshot leaves out, and keeps every event."""
 
-    def __init__(self, url: str, token: str, query: str = "", *, offers: Sequence[ClientPerMessageDeflateFactory] = AS_BROWSERS) -> None:
-        super().__init__(socket_url(url, query), subprotocols=subprotocols(token), compression=None, extensions=list(offers))
+    def __init__(
+        self, url: str, token: str, query: str = "", *, offers: Sequence[ClientPerMessageDeflateFactory] = AS_BROWSERS, **options: Any
+    ) -> None:
+        super().__init__(socket_url(url, query), subprotocols=subprotocols(token), compression=None, extensions=list(offers), **options)
         self.values: dict[tuple[str, str], tuple[int, int]] = {}
         self.events: list[dict[str, Any]] = []
         self.since = 0
@@ -110,9 +112,9 @@ class Dashboard(Client):
         self._apply(event)
         return event
 
-    def next_of(self, kind: str) -> dict[str, Any]:
-        """The next event of one kind; events before it are applied and skipped."""
-        while (event := self.next_event())["event_type"] != kind:
+    def next_of(self, kind: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
+        """The next event of one kind; events before it are applied and skipped. `seconds` is the longest wait for one event."""
+        while (event := self.next_event(seconds))["event_type"] != kind:
             pass
         return event
 

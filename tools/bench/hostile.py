@@ -1,9 +1,12 @@
-"""A hostile client as a process: sends requests of one kind, no faster than so many bytes a second, and counts the answers.
+"""A hostile client as a process: sends requests of one kind at a bounded number of bytes per second, and counts the answers.
 
-Reads a `Plan` as JSON from stdin, and prints what was sent and answered as JSON. It sends to loopback only.
+Prints `up` when it is ready and reads a `Plan` as a line of JSON from stdin. Prints the moment when it begins (monotonic seconds), and in
+the end, as JSON, when each phase ended, the bytes sent in each and the answers. It sends to loopback only.
 """
 
 import asyncio
+import bisect
+import itertools
 import json
 import sys
 import time
@@ -17,20 +20,32 @@ MAX_CONNECTIONS: Final = 1500  # further ones are opened while all others wait f
 CONNECTION_BYTES: Final = 216  # what a client sends for a connection: SYN, ACK, the headers of one segment, FIN (IPv4 with timestamps)
 ANSWER_SECONDS: Final = 30.0
 SEGMENT_BYTES: Final = 52  # the headers of a segment; counted for pieces of a body, since pieces sent together would be one piece
+MAX_EXTRA_SECONDS: Final = 30.0
 LATE_SECONDS: Final = 0.1  # how much of lost time is made up for
 
 
-class Plan(msgspec.Struct):
-    """What is sent: requests in turn, as latin-1 text, or, where `opening` is set, messages after that request's answer."""
+class Phase(msgspec.Struct):
+    """A stretch of time with a rate of its own."""
 
-    port: int
     seconds: float
     bytes_per_second: float
+    until: str = ""  # an answer without which the phase goes on, for `MAX_EXTRA_SECONDS` at most
+
+
+class Plan(msgspec.Struct):
+    """The requests to send, in turn, as latin-1 text, or, where `opening` is set, messages after that request's answer."""
+
+    port: int
+    phases: list[Phase]
     requests: list[str]
     opening: str = ""
     source: str = "127.0.0.1"
     churn: bool = False  # close each connection after its request, without waiting for the answer
     trickle: bool = False  # send each request as a piece of the body that `opening` announces, and await no answer
+    answers: int = 1  # how many answers each request has: more than one where several are sent in one piece
+    silent: bool = False  # the messages have no answer
+    connections: int = CONNECTIONS  # at first
+    grows: bool = True  # open further connections while all others wait for an answer; False: also take the last answers
 
 
 class Hostile:
@@ -38,26 +53,42 @@ class Hostile:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._until = time.monotonic() + plan.seconds
-        self._next_at = time.monotonic()
+        self._next_at = self.began = time.monotonic()
+        self._ends = [self.began + end for end in itertools.accumulate(phase.seconds for phase in plan.phases)]
         self._number = 0
-        self.sent = 0
+        self.sent = [0] * len(plan.phases)
         self.connections = 0
         self._ready = 0  # connections that wait for their turn to send
         self.answers = Counter[str]()
 
     async def run(self) -> None:
         """Sends until the time is over. Opens a further connection whenever none is free to send."""
+        extra = 0.0
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._one()) for _ in range(CONNECTIONS)]
+            workers = [group.create_task(self._one()) for _ in range(self._plan.connections)]
             while time.monotonic() < self._until:
                 await asyncio.sleep(0.01)
-                if not self._ready and len(workers) < MAX_CONNECTIONS:
+                number = self._phase(now := time.monotonic())
+                until = self._plan.phases[number].until
+                if until and not self.answers[until] and self._ends[number] - now < 0.1 and extra < MAX_EXTRA_SECONDS:
+                    extra += 0.5
+                    self._ends[number:] = [end + 0.5 for end in self._ends[number:]]
+                if self._plan.grows and not self._ready and len(workers) < MAX_CONNECTIONS:
                     workers += [group.create_task(self._one()) for _ in range(CONNECTIONS)]
             await asyncio.sleep(0.1)
-            for worker in workers:
-                worker.cancel()
+            if self._plan.grows:
+                for worker in workers:
+                    worker.cancel()
         self.connections = len(workers)
+
+    @property
+    def ends(self) -> list[float]:
+        """The moments at which the phases ended."""
+        return self._ends
+
+    @property
+    def _until(self) -> float:
+        return self._ends[-1]
 
     async def _one(self) -> None:
         while time.monotonic() < self._until:
@@ -87,12 +118,17 @@ class Hostile:
             if self._plan.churn:
                 self.answers["left"] += 1
                 return
-            if self._plan.opening:
+            if self._plan.silent:
+                await writer.drain()
+                if reader.at_eof():
+                    raise EOFError
+            elif self._plan.opening:
                 if reader.at_eof() or not await reader.read(65536):
                     raise EOFError
                 self.answers["message"] += 1
             else:
-                self.answers[await self._answer(reader)] += 1
+                for _ in range(self._plan.answers):
+                    self.answers[await self._answer(reader)] += 1
 
     async def _trickle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(1000):
@@ -106,14 +142,18 @@ class Hostile:
     async def _pace(self, size: int) -> None:
         """Waits until the budget of bytes allows as many."""
         now = time.monotonic()
-        at = self._next_at = max(self._next_at, now - LATE_SECONDS) + size / self._plan.bytes_per_second
+        at = self._next_at = max(self._next_at, now - LATE_SECONDS) + size / self._plan.phases[self._phase(now)].bytes_per_second
         self._ready += 1
         try:
             await asyncio.sleep(max(0.0, min(at, self._until + 1) - now))
         finally:
             self._ready -= 1
-        if time.monotonic() < self._until:
-            self.sent += size
+        if (now := time.monotonic()) < self._until:
+            self.sent[self._phase(now)] += size
+
+    def _phase(self, now: float) -> int:
+        """The number of the phase that a moment is in."""
+        return min(bisect.bisect_right(self._ends, now), len(self._ends) - 1)
 
     async def _send(self, writer: asyncio.StreamWriter, text: str) -> None:
         """Waits until the budget of bytes allows it."""
@@ -139,9 +179,11 @@ class Hostile:
 
 def main() -> None:
     """Runs the plan."""
-    hostile = Hostile(msgspec.json.decode(sys.stdin.read(), type=Plan))
+    print("up", flush=True)
+    hostile = Hostile(msgspec.json.decode(sys.stdin.readline(), type=Plan))
+    print(hostile.began, flush=True)
     asyncio.run(hostile.run())
-    print(json.dumps({"sent": hostile.sent, "answers": hostile.answers, "connections": hostile.connections}))
+    print(json.dumps({"ends": hostile.ends, "sent": hostile.sent, "answers": hostile.answers, "connections": hostile.connections}))
 
 
 if __name__ == "__main__":

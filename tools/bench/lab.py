@@ -19,9 +19,10 @@ from tools.stack import Stack
 PATH = "/ws/dashboard"
 SNAPSHOT_END = '"SYNC"'
 EVENT = '"TELEMETRY_UPDATE"'
-# Caps on connections and the rates of an address and a token are raised: one machine plays a whole studio. The checks themselves stay on.
+# Caps on connections and the rates of addresses, subjects and tokens are raised: one machine plays a whole studio. The checks stay on.
 SETTINGS = {
     "ADDRESS_SHARE": "0",
+    "READ_SHARE": "0",
     "MAX_CONNECTIONS_PER_SUBJECT": "100000",
     "MAX_CONNECTIONS_PER_ADDRESS": "100000",
     "RATE_LIMIT_TOKEN_PER_SECOND": "1000000",
@@ -123,9 +124,9 @@ class Lab:
         """Commits readings at an even pace."""
         return Load([sys.executable, "-m", "tools.bench.publisher", self._stack.redis_url, rate, seconds or self.seconds, rooms])
 
-    def touch_rooms(self) -> None:
+    def touch_rooms(self, per_second: float = 5000) -> None:
         """Lets each of the 10,000 rooms (fewer for a quick look) post once: to make their arrays is the work of a day's first reading."""
-        with self.publisher(5000, seconds=2 * self.scale, rooms=self._rooms) as publisher:
+        with self.publisher(per_second, seconds=self._rooms / per_second, rooms=self._rooms) as publisher:
             publisher.wait(60)
 
     @property

@@ -5,6 +5,7 @@ publisher. CPU is the server process' own time, kernel part included, over the n
 """
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +19,7 @@ from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
+BUDGET_TURNS: Final = 5
 SETTLE_SECONDS: Final = 0.7  # for the last commits to arrive
 
 
@@ -220,6 +222,22 @@ def ingest_single(lab: Lab) -> Figures:
     return _posted(lab, lab.ingest(), batch=1)
 
 
+def ingest_budget(lab: Lab) -> Figures:
+    """Ingest: single POSTs with the budget of an address and without, in turn"""
+    services = {"with_budget": lab.ingest(ADDRESS_SHARE=""), "without_budget": lab.ingest()}
+    lab.touch_rooms(per_second=1500)
+    costs: dict[str, list[float]] = {name: [] for name in services}
+    for _ in range(BUDGET_TURNS):
+        for name, service in services.items():
+            meter = Meter(service.pid)
+            with lab.poster(service.port, connections=64) as poster:
+                seen = poster.wait(lab.seconds + 20)
+            costs[name].append(meter.microseconds() / max(seen["accepted"], 1))
+    return {f"{name}_cpu_us": statistics.median(found) for name, found in costs.items()} | {
+        f"{name}_least_cpu_us": min(found) for name, found in costs.items()
+    }
+
+
 def ingest_batch(lab: Lab) -> Figures:
     """Ingest: batches of 500 on 4 connections"""
     return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=500)
@@ -276,6 +294,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         storm,
         obvious_storm,
         ingest_single,
+        ingest_budget,
         ingest_batch,
         obvious_ingest,
         end_to_end,

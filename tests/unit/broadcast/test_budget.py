@@ -4,20 +4,38 @@ import asyncio
 import random
 from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.http.budget import BURST_SECONDS, FEED, MAX_SUBJECTS, POINT, REQUEST, SLOT, STEP, Budget
+from broadcast_service.http.budget import (
+    BURST_SECONDS,
+    FEED,
+    MAX_SNAPSHOTS,
+    MAX_SUBJECTS,
+    MESSAGE,
+    PART,
+    POINT,
+    REQUEST,
+    SHARED_SECONDS,
+    SLOT,
+    SNAPSHOT_EVENT,
+    SOCKET,
+    STEP,
+    Budget,
+)
+from broadcast_service.http.budget import DAY as DAY_READ
 from broadcast_service.reports.analytics import Analytics, Wanted
 from broadcast_service.reports.earnings import Detail, Steps
 from broadcast_service.reports.report_queue import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
+from broadcast_service.settings import BroadcastSettings
 from shared.auth.scope import Scope
 from shared.contract.problems import Problem
 from shared.store.redis import Store
 from shared.web import jobs
 
-SHARE = 0.1
+SHARE = next(field.default for field in msgspec.structs.fields(BroadcastSettings) if field.name == "read_share")
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
 ALL = Scope.of(["*"])
 FEEDS = 1000
@@ -71,6 +89,43 @@ def test_the_memory_of_subjects_is_bounded() -> None:
     assert len(budget._accounts) == MAX_SUBJECTS
 
 
+def test_equal_snapshots_of_a_moment_are_charged_once() -> None:
+    """One flush makes them once; another scope, another subject or a later moment is charged anew."""
+    budget = Budget(SHARE)
+    full, price = budget.left("wall", 0.0), 1000 * SNAPSHOT_EVENT
+    for _ in range(100):
+        budget.charge_snapshot("wall", ALL, 1000, 0.0)
+    assert budget.left("wall", 0.0) == pytest.approx(full - price)
+    budget.charge_snapshot("wall", Scope.of(["room-*"]), 1000, 0.0)
+    assert budget.left("wall", 0.0) == pytest.approx(full - 2 * price)
+    budget.charge_snapshot("other", ALL, 1000, 0.0)
+    assert budget.left("other", 0.0) == pytest.approx(full - price)
+    budget.charge_snapshot("wall", ALL, 1000, SHARED_SECONDS)
+    assert budget.left("wall", SHARED_SECONDS) == pytest.approx(full - 3 * price, abs=SHARE * 1000 * SHARED_SECONDS)
+
+
+def test_the_memory_of_snapshots_is_bounded() -> None:
+    """However many scopes are asked for."""
+    budget = Budget(SHARE)
+    for number in range(MAX_SNAPSHOTS + 500):
+        budget.charge_snapshot("greedy", number, 1, 0.0)
+    assert len(budget._snapshots) == MAX_SNAPSHOTS
+
+
+def test_two_thousand_dashboards_of_one_subject_may_reconnect_at_once() -> None:
+    """On a studio of a thousand rooms, sixteen in each iteration of the loop, as after a deployment; then each sends a message a minute."""
+    budget = Budget(SHARE)
+    for number in range(2000):
+        now = number // 16 * 0.01
+        budget.admit("wall", now)
+        budget.charge("wall", SOCKET, now)
+        budget.charge_snapshot("wall", ALL, FEEDS, now)
+    for number in range(20_000):
+        now = 10 + number * 60 / 2000
+        assert not budget.is_over("wall", now)
+        budget.charge("wall", MESSAGE, now)
+
+
 class Studio:
     """A process as the dashboards of one subject see it: a thousand feeds on air throughout, reports kept as they are in `Reports`."""
 
@@ -84,7 +139,7 @@ class Studio:
         wanted = Wanted(ALL, Steps(int(start), int(end), step), detail)
         if self.kept.get(wanted, now) is None:
             days = end // DAY - start // DAY + 1
-            price = FEEDS * (FEED + SLOT * 1440 * days + STEP * wanted.steps.number)
+            price = FEEDS * (FEED + DAY_READ * days + SLOT * 1440 * days + STEP * wanted.steps.number)
             self.budget.charge("wall", price, now)
             self.kept.put(wanted, b"x" * 200_000, now + min(MAX_KEPT_SECONDS, max(KEPT_OPEN_SECONDS, KEPT_TIMES * price / 1000)))
 
@@ -107,7 +162,7 @@ class Studio:
 
     def load_room(self, now: float) -> None:
         """`views/room.js`: a day's points and a report of one room, which costs a thousandth of the rate counted here."""
-        self.read(now, POINT * 1440)
+        self.read(now, 2 * PART + POINT * 1440)
         self.read(now, FEED + SLOT * 2880 + STEP * 96)
 
 

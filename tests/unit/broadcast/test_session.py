@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from broadcast_service.http.budget import MESSAGE, SNAPSHOT_EVENT, SOCKET, Budget
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.sessions.session import MAX_PENDING_EVENTS, Session, SessionTerms
 from broadcast_service.websocket.frames import Encoding
@@ -52,11 +53,12 @@ async def wire() -> Wire:
     return Wire()
 
 
-def started(wire: Wire, encoding: Encoding) -> Session:
+def started(wire: Wire, encoding: Encoding, budget: Budget | None = None) -> Session:
     """A session that has said hello."""
     relay = Relay(1, 3600, Pacing(share=0.5, max_pause_seconds=0.05, heartbeat_seconds=25))
     claims = Claims(subject="tester", audience="dashboard", token_id="t", expires_at=int(time.time()) + 3600, scope=Scope.of(["*"]))
-    session = Session(relay, claims, encoding, renew=lambda _: claims, on_end=lambda _: None, report=lambda *_, **__: None)
+    on_end, report = (lambda _: None), (lambda *_, **__: None)
+    session = Session(relay, claims, encoding, budget=budget or Budget(0), renew=lambda _: claims, on_end=on_end, report=report)
     session.start(wire, claims.scope, FilterMessage(), None, SessionTerms("test", 25.0, 15, 3600))  # type: ignore[arg-type]
     relay.flush_now()
     wire.events()
@@ -120,3 +122,17 @@ async def test_messages_of_an_old_client_are_ignored(wire: Wire) -> None:
         session.on_text(b"{}")
         session.on_binary()
     assert (wire.closed, wire.written) == (None, b"")
+
+
+async def test_a_socket_its_snapshots_and_its_messages_are_charged_to_the_subject(wire: Wire) -> None:
+    """A filter costs a snapshot; a subject in debt is over its budget, which lets the messages that follow wait."""
+    budget = Budget(0.08)
+    full = budget.left("tester", time.monotonic())
+    session = started(wire, Encoding.LINES, budget)
+    assert full - budget.left("tester", time.monotonic()) == pytest.approx(SOCKET, abs=0.1)
+    session.on_text(b'{"type":"filter","rooms":["a","b","c"]}')
+    session.on_text(b"garbage")
+    assert full - budget.left("tester", time.monotonic()) == pytest.approx(SOCKET + 2 * MESSAGE + 3 * SNAPSHOT_EVENT, abs=0.1)
+    assert not session.is_over_budget()
+    budget.charge("tester", 2 * full, time.monotonic())
+    assert session.is_over_budget()

@@ -14,9 +14,15 @@ from shared.web.address_budget import (
     CHARGED,
     CHUNK,
     CONNECTION,
+    EXTRA,
+    FRAME,
+    HANDSHAKE,
     HOLD_SECONDS,
     MAX_ADDRESSES,
     MAX_HELD,
+    MAX_HELD_PER_ADDRESS,
+    MESSAGE,
+    REFUSED_READ,
     REQUEST,
     AddressBudget,
     account_of,
@@ -34,12 +40,25 @@ def test_a_studio_behind_one_address_never_meets_the_limit() -> None:
     budget = AddressBudget(SHARE)
     files = len([path for path in (ROOT / "broadcast_service/dashboard").rglob("*") if path.is_file()])
     for second in range(3600):
-        budget.charge(PEER, 40 * (REQUEST + CHUNK), second)  # nothing given back: as if all were refused
+        budget.charge(PEER, 40 * (REQUEST + CHUNK), second)  # nothing is refunded: as if all were refused
+        budget.charge(PEER, 50 / 15 * CHUNK + 50 / 10 * (CHUNK + FRAME + MESSAGE), second)
         if second == 1800:
             for _ in range(50):
                 assert not budget.is_over(PEER, second)
-                budget.charge(PEER, 6 * CONNECTION + (files + 1) * (REQUEST + CHUNK), second)  # a browser opens six connections
+                budget.charge(PEER, 6 * CONNECTION + (files + 1) * (REQUEST + CHUNK) + HANDSHAKE, second)  # a browser opens six connections
         assert not budget.is_over(PEER, second)
+
+
+def test_a_studio_of_thirty_six_rooms_and_reloading_dashboards_behind_one_address_never_meets_the_limit() -> None:
+    """Thirty-six rooms post every 5 s, each on a new connection and all refused, while ten dashboards are reloaded every minute."""
+    budget = AddressBudget(SHARE)
+    files = len([path for path in (ROOT / "broadcast_service/dashboard").rglob("*") if path.is_file()])
+    for second in range(3600):
+        budget.charge(PEER, 36 / 5 * (CONNECTION + REQUEST + CHUNK), second)
+        if second % 6 == 0:  # one of the ten; the files are asked for again and answered 304
+            budget.charge(PEER, 6 * CONNECTION + (files + 8) * (REQUEST + CHUNK) + HANDSHAKE, second)
+        assert not budget.is_over(PEER, second)
+        assert not budget.aborts(PEER, second)
 
 
 def test_an_address_gets_its_share_and_no_more() -> None:
@@ -175,6 +194,8 @@ class Bench:
         self.served.append(scope["path"])
         if scope["path"] == "/paid":
             scope[CHARGED] = True
+        if scope["path"] == "/refused":
+            scope[EXTRA] = REFUSED_READ
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
@@ -270,14 +291,42 @@ def test_a_head_in_many_pieces_is_charged_by_the_piece(bench: Bench) -> None:
     assert pieces <= SHARE * 1000 * BURST_SECONDS / CHUNK
 
 
-def test_connections_that_wait_for_their_refusal_are_bounded(bench: Bench) -> None:
-    """Beyond the bound a connection is closed immediately."""
+def test_connections_that_wait_for_their_refusal_are_bounded_for_each_address(bench: Bench) -> None:
+    """Beyond the bound an open connection is aborted when it sends, and a new one before anything is set up or charged for it."""
+    open_before = [bench.connect() for _ in range(MAX_HELD_PER_ADDRESS + 1)]
     bench.budget.charge(PEER, SHARE * 1000 * BURST_SECONDS, 0)
-    ends = [bench.connect() for _ in range(MAX_HELD + 1)]
-    for protocol, _ in ends:
+    for protocol, _ in open_before:
         protocol.data_received(GET)
-    assert bench.budget.held == MAX_HELD
-    assert [transport.aborted for _, transport in ends] == [False] * MAX_HELD + [True]
+    assert bench.budget.held == MAX_HELD_PER_ADDRESS
+    assert [transport.aborted for _, transport in open_before] == [False] * MAX_HELD_PER_ADDRESS + [True]
+    left = bench.budget.left(PEER, 0)
+    protocol, transport = bench.connect()
+    assert transport.aborted
+    assert protocol not in protocol.connections
+    assert bench.budget.left(PEER, 0) == left
+    bench.loop.now = HOLD_SECONDS
+    bench.run()
+    assert [transport.written for _, transport in open_before] == [[ANSWER]] * MAX_HELD_PER_ADDRESS + [[]]
+    assert bench.budget.held == 0
+
+
+def test_connections_that_wait_for_their_refusal_are_bounded_for_all_addresses_together() -> None:
+    """However many addresses they come from, and each that is released makes room for another one."""
+    budget = AddressBudget(SHARE)
+    addresses = [f"address {number // MAX_HELD_PER_ADDRESS}" for number in range(MAX_HELD + 1)]
+    assert [budget.hold(address) for address in addresses] == [True] * MAX_HELD + [False]
+    budget.end_hold(addresses[0])
+    assert budget.hold(addresses[-1])
+
+
+def test_a_read_that_its_subjects_budget_refuses_costs_its_address_extra(bench: Bench) -> None:
+    """The answer said when to come back; a client that goes on uses up the budget of its address."""
+    protocol, _ = bench.connect()
+    before = bench.budget.left(PEER, 0)
+    bench.send(protocol, GET.replace(b"/ ", b"/refused ", 1))
+    assert bench.budget.left(PEER, 0) == pytest.approx(before - REQUEST - CHUNK - REFUSED_READ)
+    bench.send(protocol, GET)
+    assert bench.budget.left(PEER, 0) == pytest.approx(before - 2 * (REQUEST + CHUNK) - REFUSED_READ)
 
 
 def test_connections_of_an_address_far_beyond_its_budget_are_aborted_and_not_charged(bench: Bench) -> None:
