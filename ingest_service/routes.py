@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
 from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
+from ingest_service.commit_script import Result
 from ingest_service.ratelimit_headers import exhausted
 from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_reading, shift_seconds, shifted
-from ingest_service.writer import Outcome, Overloaded, Result, StoreUnavailable, Writer
+from ingest_service.writer import Outcome, Overloaded, StoreUnavailable, Writer
 from shared.auth.audit import CLAIMS
 from shared.auth.revocations import Revocations
 from shared.contract.codec import encode

@@ -3,39 +3,32 @@
 --
 -- For each reading: token rate, order against the stored one, room rate, latest value with its TTL, history slot. Then once
 -- for all: index, last version, one PUBLISH. Redis does not roll back, so whatever can fail is tried before the latest value is
--- written (and whether this user may run every command), and a reading whose keys are damaged fails alone. Should the end of a commit fail all
--- the same, the index has no entry for what was stored, and the script takes the repeated reading as a new one.
+-- written (and whether this user may run every command), and a reading whose keys are damaged fails alone. If the end of a commit fails
+-- nevertheless, the index has no entry for what was stored, and the script takes the repeated reading as a new one.
 -- The `#!lua` line makes Redis refuse the whole call when it is out of memory.
 --
 -- KEYS: index, last version.
--- ARGV: latest prefix, history prefix, greatest rise within a run of the history record, rate prefix, channel, publish command, TTL s,
---       history retention s, history step s, room interval us, room tolerance us, token interval us, token tolerance us, interval us and
---       tolerance us of beginning a feed, feeds per room and day, feeds per day, highest version that the caller has been answered,
---       then for each token: token, number of its readings, and for each of them: room, platform, account, body, timestamp, sequence, end of
---       the history key (day, step and chunk), offset, record, moment, balance ('' for unknown).
---       The body is the reading as JSON without its opening brace; the record is described in shared/contract/history_record.py.
+-- ARGV: the fixed arguments, the highest version that the caller has been answered, then for each token: token, number of its readings, and
+--       for each of them the arguments of a reading. Their names and order, and the constants, are those of ingest_service/commit_script.py,
+--       which replaces the line below. The record is described in shared/contract/history_record.py.
 -- Returns for each reading: code, value. 1 accepted, version; 2 duplicate, version; 3 late, version; 4 room limited, retry us;
 --       5 token limited, retry us; 6 damaged key, 0; 7 unavailable (an error that passes, such as a slot on the move), 0; 8 too many feeds, retry us.
 
-local FIRST, STRIDE = 19, 11
-local ACCEPTED, DUPLICATE, LATE, ROOM_LIMITED, TOKEN_LIMITED, DAMAGED, UNAVAILABLE, TOO_MANY_FEEDS = 1, 2, 3, 4, 5, 6, 7, 8
-local MAX_VERSION_AHEAD = 3600 * 1000000
-local RECORD_BYTES, LAST_AT, AUDIENCE_AT, RUN_BYTES = 28, 8, 14, 16 -- where a record's last balance, and its newest moment, begin
-local CHUNK_BYTES = 60 * RECORD_BYTES
-local MAX_TRAIL_BYTES = 1024 * 20 -- entries of 20 bytes; beyond it a day is exact to the step
+--@constants
+local latest_prefix, chunk_prefix, names_prefix, feeds_prefix, rate_prefix, channel, publish,
+  ttl, retention, step, room_interval_us, room_tolerance_us, token_interval_us, token_tolerance_us,
+  feeds_interval_us, feeds_tolerance_us, max_room_feeds, max_day_feeds = unpack(ARGV, 1, FIRST - 2)
+local max_version_ahead = 3600 * 1000000
 local HOUR = 3600 * 1000000
 local WINDOW_SECONDS = 60
--- Anchored: what a pattern need not search for costs a fifth.
-local STORED = '^{"version":(%d+),"committed_at":(%d+),"room_id":"[^"]*","platform":"[^"]*","timestamp":(%d+),"tokens_count":([%dnul]+),"sequence":(%d+)'
 
 local call, try, match, find, sub, byte, floor = redis.call, redis.pcall, string.match, string.find, string.sub, string.byte, math.floor
-local latest_prefix, history_prefix, max_rise, rate_prefix = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local ttl, retention, step = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+ttl, retention, step = tonumber(ttl), tonumber(retention), tonumber(step)
 local time = call('TIME')
 local now_seconds = tonumber(time[1])
 local now = now_seconds * 1000000 + tonumber(time[2])
 
--- A clock that is ahead tells nothing about the seconds just before a commit: a right reading of these is newer than one stamped ahead.
+-- A clock that is ahead says nothing about the seconds just before a commit: a right reading of these is newer than one stamped ahead.
 local GRACE_SECONDS = 2
 
 -- Numbers above 10^14 lose digits in Lua's own conversion to text.
@@ -52,7 +45,7 @@ end
 -- A last version that is no number, or lies more than an hour ahead, is damage: nothing could follow it, or dashboards would ignore what does.
 local function believable(text)
   local last = tonumber(text or 0)
-  return last and last <= now + MAX_VERSION_AHEAD and last or 0
+  return last and last <= now + max_version_ahead and last or 0
 end
 
 -- GCRA (ITU-T I.371, virtual scheduling): `tat` is the theoretical arrival time of the next conforming reading. The
@@ -98,12 +91,12 @@ local function limiter(kind, interval, tolerance, window_seconds)
   return load, take, save
 end
 
-local load_rooms, take_room, save_rooms = limiter('room', tonumber(ARGV[10]), tonumber(ARGV[11]), WINDOW_SECONDS)
-local load_tokens, take_token, save_tokens = limiter('token', tonumber(ARGV[12]), tonumber(ARGV[13]), WINDOW_SECONDS)
-local load_feeds, take_feed, save_feeds = limiter('feeds', tonumber(ARGV[14]), tonumber(ARGV[15]), 3600)
-local max_room_feeds, max_day_feeds = tonumber(ARGV[16]), tonumber(ARGV[17])
+local load_rooms, take_room, save_rooms = limiter('room', tonumber(room_interval_us), tonumber(room_tolerance_us), WINDOW_SECONDS)
+local load_tokens, take_token, save_tokens = limiter('token', tonumber(token_interval_us), tonumber(token_tolerance_us), WINDOW_SECONDS)
+local load_feeds, take_feed, save_feeds = limiter('feeds', tonumber(feeds_interval_us), tonumber(feeds_tolerance_us), 3600)
+max_room_feeds, max_day_feeds = tonumber(max_room_feeds), tonumber(max_day_feeds)
 
--- Calls `visit` with the place of each reading and its token.
+-- Calls `visit` with the position of each reading's arguments and its token.
 local function each_reading(visit)
   local i = FIRST
   while i <= #ARGV do
@@ -123,7 +116,7 @@ end)
 load_rooms(rooms)
 load_tokens(tokens)
 call('ZCARD', KEYS[1])
-local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[18]) + 1, now)
+local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[FIRST - 1]) + 1, now)
 local first_version = version
 local committed_at = ',"committed_at":' .. whole(now) .. ','
 
@@ -142,47 +135,47 @@ local function append(key, offset, run, expires)
   local trail = match(key, '^(.*:)') .. 'trail'
   local length = try('STRLEN', trail)
   if failure(length) or length >= MAX_TRAIL_BYTES then return end
-  local step_of_day = tonumber(match(key, '(%d+)$')) * 60 + offset / RECORD_BYTES
+  local step_of_day = tonumber(match(key, '(%d+)$')) * CHUNK_SLOTS + offset / RECORD_BYTES
   local entry = string.char(0, floor(step_of_day / 65536), floor(step_of_day / 256) % 256, step_of_day % 256) .. run
   if not failure(try('APPEND', trail, entry)) and length == 0 then try('EXPIREAT', trail, expires) end
 end
 
 -- Writes a reading into the record that its step already has, in whatever order the two were made. Returns the reply of the write, if any.
 local function merge(key, offset, stored, record, moment, tokens, late, expires)
-  local newest = u16(stored, 15) - 1
+  local newest = u16(stored, NEWEST_AT + 1) - 1
   if newest < 0 then return try('SETRANGE', key, offset, record) end
-  local has_audience = moment >= newest
+  local is_newest = moment >= newest
   if not tokens then
-    return has_audience and try('SETRANGE', key, offset + AUDIENCE_AT, sub(record, AUDIENCE_AT + 1))
+    return is_newest and try('SETRANGE', key, offset + NEWEST_AT, sub(record, NEWEST_AT + 1))
   end
-  local whole_record = has_audience and record or sub(record, 1, AUDIENCE_AT)
-  local first, last = u32(stored, 1) - 1, u32(stored, 9) - 1
+  local whole_record = is_newest and record or sub(record, 1, NEWEST_AT)
+  local first, last = u32(stored, 1) - 1, u32(stored, LAST_AT + 1) - 1
   if last < 0 then return try('SETRANGE', key, offset, whole_record) end
-  local first_moment, last_moment = u16(stored, 5), u16(stored, 13)
+  local first_moment, last_moment = u16(stored, FIRST_MOMENT_AT + 1), u16(stored, LAST_MOMENT_AT + 1)
   if moment > last_moment or (moment == last_moment and not late) then
     if moment == last_moment and first_moment == last_moment then return try('SETRANGE', key, offset, whole_record) end
-    if moment > last_moment and (tokens < last or tokens > last + max_rise) then
+    if moment > last_moment and (tokens < last or tokens > last + MAX_RISE) then
       append(key, offset, sub(stored, 1, RUN_BYTES), expires)
       return try('SETRANGE', key, offset, whole_record)
     end
     return try('SETRANGE', key, offset + LAST_AT, sub(whole_record, LAST_AT + 1))
-  elseif moment < first_moment and tokens <= first and first <= tokens + max_rise then
-    return try('SETRANGE', key, offset, sub(record, 1, 6))
+  elseif moment < first_moment and tokens <= first and first <= tokens + MAX_RISE then
+    return try('SETRANGE', key, offset, sub(record, 1, FIRST_MOMENT_AT + 2))
   elseif moment ~= first_moment and moment ~= last_moment and (moment < first_moment or tokens < first or tokens > last) then
     append(key, offset, sub(record, 1, RUN_BYTES), expires)
   end
 end
 
--- Notes that a series has history of a day: nil, or the outcome and the wait if it would be one too many. Which feeds exist is kept for
--- whoever adds them up; damaged sets cost a report a room, never a reading.
+-- Records that a series has history of a day: nil, or the outcome and the wait if it would be one too many. Reports read these sets to find
+-- the feeds of a day. A damaged set can lose a room from a report, and never a reading.
 local function begin(token, room, name, day, number, is_live, expires)
-  local names, feeds = history_prefix .. 'names:' .. room .. ':' .. number, history_prefix .. 'feeds:' .. day
+  local names, feeds = names_prefix .. room .. ':' .. number, feeds_prefix .. day
   if try('SISMEMBER', names, name) == 1 then return end
   local of_room, of_day = try('SCARD', names), try('SCARD', feeds)
   if (type(of_room) == 'number' and of_room >= max_room_feeds) or (type(of_day) == 'number' and of_day >= max_day_feeds) then
     return TOO_MANY_FEEDS, HOUR
   end
-  if not is_live and try('SISMEMBER', history_prefix .. 'names:' .. room .. ':' .. (number - 1), name) ~= 1 then
+  if not is_live and try('SISMEMBER', names_prefix .. room .. ':' .. (number - 1), name) ~= 1 then
     load_feeds({ token })
     local wait = take_feed(token)
     if wait > 0 then return TOO_MANY_FEEDS, wait end
@@ -198,19 +191,19 @@ local function commit(i, token)
   local wait = take_token(token)
   if wait > 0 then return TOKEN_LIMITED, wait end
 
-  local room, account, body, timestamp = ARGV[i], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
-  local member = room .. ':' .. ARGV[i + 1]
+  local room, platform, account, body, timestamp, sequence, key_end, offset, record, moment, balance = unpack(ARGV, i, i + STRIDE - 1)
+  timestamp, sequence, offset, balance = tonumber(timestamp), tonumber(sequence), tonumber(offset), tonumber(balance)
+  local member = room .. ':' .. platform
   local key = latest_prefix .. member
   local stored = try('GET', key)
   if failure(stored) then return failure(stored), 0 end
 
   -- No reading is from after its commit: one stamped ahead of it counts as made at it.
-  local ahead, tokens = timestamp > now_seconds, tonumber(ARGV[i + 10])
+  local ahead = timestamp > now_seconds
   local made = ahead and now_seconds or timestamp
   local late, duplicate, is_live, extends, stored_version = made + ttl <= now_seconds, false, false, false, 0
   if stored then
-    local its_version, committed, at, balance, order = match(stored, STORED)
-    local sequence = tonumber(ARGV[i + 5])
+    local its_version, committed, at, before, order = match(stored, STORED)
     stored_version, at, order = tonumber(its_version or 0), tonumber(at or 0), tonumber(order or 0)
     local its_commit = math.min(floor(tonumber(committed or 0) / 1000000), now_seconds)
     if at > its_commit and not (ahead and now_seconds - its_commit <= GRACE_SECONDS) then
@@ -222,27 +215,26 @@ local function commit(i, token)
       and (stored_version >= first_version or tonumber(call('ZSCORE', KEYS[1], member) or 0) == stored_version)
     is_live = find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
     if account == '' then is_live = not is_live end
-    -- The usual reading goes on with the run that the stored one ended: nothing of its record need be read.
-    balance = tonumber(balance)
-    extends = is_live and balance and tokens and tokens >= balance and tokens <= balance + max_rise and not late and not ahead
+    -- The usual reading extends the run of the stored one: its record need not be read.
+    before = tonumber(before)
+    extends = is_live and before and balance and balance >= before and balance <= before + MAX_RISE and not late and not ahead
       and at <= its_commit and (timestamp > at or sequence > order) and floor(timestamp / step) == floor(at / step)
   end
 
-  local history_key = history_prefix .. '2:' .. member .. ':' .. account .. ':' .. ARGV[i + 6]
-  local offset, first = tonumber(ARGV[i + 7]), false
+  local history_key = chunk_prefix .. member .. ':' .. account .. ':' .. key_end
   local length = try('STRLEN', history_key)
   if failure(length) then return failure(length), 0 end
 
-  -- A late reading is its token's business alone, unless it would claim the memory of another chunk.
+  -- A late reading counts against its token alone, unless it would allocate another chunk.
   if not late or duplicate or length == 0 then
     wait = take_room(room)
     if wait > 0 then return ROOM_LIMITED, wait end
   end
   if duplicate then return DUPLICATE, stored_version end
 
-  local expires = made - made % 86400 + 86400 + retention
+  local expires = made - made % DAY_SECONDS + DAY_SECONDS + retention
   if length == 0 then
-    local refused, until_then = begin(token, room, ARGV[i + 1] .. ':' .. account, sub(ARGV[i + 6], 1, 10), floor(made / 86400), is_live, expires)
+    local refused, until_then = begin(token, room, platform .. ':' .. account, match(key_end, '^[^:]+'), floor(made / DAY_SECONDS), is_live, expires)
     if refused then return refused, until_then end
   end
   local written
@@ -253,14 +245,14 @@ local function commit(i, token)
     try('EXPIREAT', history_key, expires)
   end
   if length <= offset then
-    written = try('SETRANGE', history_key, offset, ARGV[i + 8])
+    written = try('SETRANGE', history_key, offset, record)
   elseif extends then
-    written = try('SETRANGE', history_key, offset + LAST_AT, sub(ARGV[i + 8], LAST_AT + 1))
+    written = try('SETRANGE', history_key, offset + LAST_AT, sub(record, LAST_AT + 1))
   else
     local old = try('GETRANGE', history_key, offset, offset + RECORD_BYTES - 1)
     if failure(old) then return failure(old), 0 end
     old = old .. string.rep('\0', RECORD_BYTES - #old)
-    written = merge(history_key, offset, old, ARGV[i + 8], tonumber(ARGV[i + 9]), tokens, late, expires)
+    written = merge(history_key, offset, old, record, tonumber(moment), balance, late, expires)
   end
   if failure(written) then return failure(written), 0 end
   if late then return LATE, stored_version end
@@ -276,13 +268,13 @@ local function commit(i, token)
   return ACCEPTED, version - 1
 end
 
--- ACLs are checked command by command, and Redis does not roll back: whatever this script may run is asked for before the first write.
+-- ACLs are checked command by command, and Redis does not roll back: every command of this script is checked before the first write.
 local function check_rights(room, platform)
   local member = room .. ':' .. platform
-  local history_key, rate_key = history_prefix .. '2:' .. member, rate_prefix .. 'room:0'
+  local history_key, rate_key = chunk_prefix .. member, rate_prefix .. 'room:0'
   for _, command in ipairs({
     { 'GET', latest_prefix .. member }, { 'SET', latest_prefix .. member, '' }, { 'SET', KEYS[2], '' }, { 'ZADD', KEYS[1], 0, '' },
-    { 'ZSCORE', KEYS[1], '' }, { 'ZREMRANGEBYSCORE', KEYS[1], 0, 0 }, { ARGV[6], ARGV[5], '' }, { 'STRLEN', history_key },
+    { 'ZSCORE', KEYS[1], '' }, { 'ZREMRANGEBYSCORE', KEYS[1], 0, 0 }, { publish, channel, '' }, { 'STRLEN', history_key },
     { 'GETRANGE', history_key, 0, 0 }, { 'SETRANGE', history_key, 0, '' }, { 'APPEND', history_key, '' }, { 'EXPIREAT', history_key, 0 },
     { 'SADD', history_key, '' }, { 'SISMEMBER', history_key, '' }, { 'SCARD', history_key }, { 'HMGET', rate_key, '' },
     { 'HSET', rate_key, '', '' }, { 'EXPIRE', rate_key, 0 },
@@ -301,11 +293,11 @@ end)
 save_rooms()
 save_tokens()
 if accepted > 0 then
-  -- The index is last but for the version: what it lists has been published.
-  call(ARGV[6], ARGV[5], table.concat(lines, '\n'))
+  -- The index is written last but for the version, so what it lists has been published.
+  call(publish, channel, table.concat(lines, '\n'))
   call('ZADD', KEYS[1], unpack(members))
   call('SET', KEYS[2], whole(version - 1))
-  -- What was committed longer ago than any observation can still be alive has expired; 300 s is how far ahead one may lie.
-  call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - (ttl + 300) * 1000000))
+  -- Values that were committed longer ago have expired, even those of readings that were stamped ahead.
+  call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - (ttl + MAX_AHEAD_SECONDS) * 1000000))
 end
 return outcomes

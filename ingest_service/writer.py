@@ -8,9 +8,6 @@ script answers `duplicate` to a reading it has already taken. The writer never r
 
 import asyncio
 import contextlib
-import enum
-import hashlib
-import importlib.resources
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
@@ -20,17 +17,14 @@ import structlog
 from redis.exceptions import NoScriptError
 
 from ingest_service import metrics
+from ingest_service.commit_script import DIGEST, SCRIPT, Result, fixed_arguments, reading_arguments
 from ingest_service.limits import Limits
 from shared.contract import keys
-from shared.contract.codec import encode
-from shared.contract.history_record import DAY_SECONDS, MAX_RISE, account_of, slot_of
 from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from shared.store.redis import RedisError, Store
 from shared.web.jobs import MAX_PAUSE_SECONDS, report_alive, until_one_ends
 from shared.web.tracing import Spans
 
-SCRIPT: Final = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
-DIGEST: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # by which Redis names it
 DEADLINE_SECONDS: Final = 0.95
 GRACE_SECONDS: Final = 0.5  # after which a request is answered although its shard's writer does not run
 MIN_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not worth starting
@@ -55,19 +49,6 @@ class WriterOptions(NamedTuple):
     retention_days: int
     limits: Limits
     spans: Spans | None = None
-
-
-class Result(enum.IntEnum):
-    """What the script decided about a reading; the numbers are the script's."""
-
-    ACCEPTED = 1
-    DUPLICATE = 2
-    LATE = 3
-    ROOM_LIMITED = 4
-    TOKEN_LIMITED = 5
-    DAMAGED = 6
-    UNAVAILABLE = 7
-    TOO_MANY_FEEDS = 8
 
 
 RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a fifth of calling an enum
@@ -98,18 +79,14 @@ class ShardWriter:
         self._spans = options.spans
         self._keys = [keys.index(shard), keys.last_version(shard)]
         self._step_seconds = options.step_seconds
-        self._fixed: list[Any] = [
-            keys.latest_prefix(shard),
-            keys.history_prefix(shard),
-            MAX_RISE,
-            keys.rate_prefix(shard),
-            keys.events_channel(shard),
+        self._fixed = fixed_arguments(
+            shard,
             store.publish,
-            options.ttl_seconds,
-            options.retention_days * DAY_SECONDS,
-            options.step_seconds,
-            *options.limits.arguments(),
-        ]
+            options.limits,
+            ttl_seconds=options.ttl_seconds,
+            retention_days=options.retention_days,
+            step_seconds=options.step_seconds,
+        )
         self._newest_version = 0
         self._waiting: deque[_Submission] = deque()
         self._waiting_updates = 0
@@ -166,7 +143,7 @@ class ShardWriter:
         for submission in batch:
             arguments += (submission.token_id, len(submission.updates))
             for update in submission.updates:
-                arguments += self._arguments(update, now_ms)
+                arguments += reading_arguments(update, self._step_seconds, now_ms)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
                 with metrics.commit_duration_seconds.time(), self._span(batch):
@@ -192,18 +169,6 @@ class ShardWriter:
             return await redis.evalsha(DIGEST, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
         except NoScriptError:
             return await redis.eval(SCRIPT, len(self._keys), *self._keys, *arguments)  # type: ignore[no-any-return]
-
-    def _arguments(self, update: Reading, now_ms: int) -> tuple[Any, ...]:
-        """What the script is told about a reading; what is stored is its JSON, with version and time of commit in front."""
-        return (
-            update.room_id,
-            update.platform,
-            account_of(update),
-            encode(update)[1:],
-            update.timestamp,
-            update.sequence,
-            *slot_of(update, self._step_seconds, now_ms),
-        )
 
     def _record_outage(self, error: Exception) -> None:
         metrics.commit_failures.labels(type(error).__name__).inc()

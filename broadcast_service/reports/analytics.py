@@ -12,12 +12,13 @@ from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
-from broadcast_service.reports.earnings import Coverage, Detail, Feed, Steps, Tally, earned, last_known
+from broadcast_service.reports.earnings import Coverage, Detail, Steps, Tally, earned, last_known
 from broadcast_service.reports.feeds import FeedIndex
 from broadcast_service.reports.history import MAX_POINTS
 from shared.auth.scope import Scope
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS, DayBalances, chunks_of_day, day_balances
+from shared.contract.feeds import Feed, Series
+from shared.contract.history_record import DAY_SECONDS, DayBalances, day_balances, day_keys, stored_day
 from shared.store.redis import Store
 
 Charge = Callable[[float], None]
@@ -150,11 +151,11 @@ class Analytics:
     async def _add(self, sums: "_Sums", feed: Feed, days: list[int]) -> None:
         """Adds one feed, unless it has no reading in the span. `days` are those on which it has any."""
         totals = [0] * len(sums.tally.window)
-        found = [await self._add_account(sums, (*feed, account), days, totals) for account in self._feeds.accounts(feed)]
+        found = [await self._add_account(sums, Series(*feed, account), days, totals) for account in self._feeds.accounts(feed)]
         if any(found):
             sums.tally.add(feed, totals)
 
-    async def _add_account(self, sums: "_Sums", series: tuple[str, str, str], days: list[int], totals: list[int]) -> bool:
+    async def _add_account(self, sums: "_Sums", series: Series, days: list[int], totals: list[int]) -> bool:
         """Adds to a feed's totals what one of its accounts earned, whose balance it is. False if it has no reading in the span."""
         tally, coverage, parts, group, pace, charge = sums
         touched = sorted({part.day for part in parts}.intersection(days))
@@ -180,7 +181,7 @@ class Analytics:
             await pace.rest()
         return True
 
-    async def _before(self, series: tuple[str, str, str], days: list[int], first: Part, stored: dict[int, DayBalances]) -> int:
+    async def _before(self, series: Series, days: list[int], first: Part, stored: dict[int, DayBalances]) -> int:
         """The last known balance ahead of a span, zero if there is none."""
         for day in reversed(days):
             if day in stored:
@@ -191,23 +192,15 @@ class Analytics:
                 return known
         return 0
 
-    async def _days(self, series: tuple[str, str, str], days: Sequence[int]) -> dict[int, DayBalances]:
+    async def _days(self, series: Series, days: Sequence[int]) -> dict[int, DayBalances]:
         """The stored balances of whole days."""
-        shard = keys.shard_of(series[0], self._shards)
-        chunks = chunks_of_day(self._step_seconds)
+        shard = keys.shard_of(series.room_id, self._shards)
         found: dict[int, DayBalances] = {}
         for first in range(0, len(days), DAYS_AT_ONCE):
-            some, names = days[first : first + DAYS_AT_ONCE], []
-            for day in some:
-                name = keys.day_of(day * DAY_SECONDS)
-                names += keys.history_chunks(shard, series, name, self._step_seconds, range(chunks))
-                names += [
-                    keys.history_trail(shard, series, name, self._step_seconds),
-                    keys.history(shard, *series[:2], name, self._step_seconds),
-                ]
+            some = days[first : first + DAYS_AT_ONCE]
+            names = [name for day in some for name in day_keys(shard, series, keys.day_of(day * DAY_SECONDS), self._step_seconds)]
             values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
-            for number, day in enumerate(some):
-                start = number * (chunks + 2)
-                trail, old = values[start + chunks], None if series[2] else values[start + chunks + 1]
-                found[day] = day_balances(values[start : start + chunks], trail, old, self._step_seconds)
+            per_day = len(names) // len(some)
+            for day, start in zip(some, range(0, len(names), per_day), strict=True):
+                found[day] = day_balances(stored_day(values[start : start + per_day], self._step_seconds), self._step_seconds)
         return found

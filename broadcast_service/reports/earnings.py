@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from shared.contract.codec import encode
+from shared.contract.feeds import Feed
 
 SMALL_GROUP: Final = 8
 ITEMS_PER_PART: Final = 500
@@ -34,13 +35,6 @@ class Steps(NamedTuple):
     def number(self) -> int:
         """How many steps there are."""
         return -(-(self.end - self.start) // self.step)
-
-
-class Feed(NamedTuple):
-    """A room on one platform."""
-
-    room_id: str
-    platform: str
 
 
 def earned(stored: Sequence[int], group: int, before: int = 0, *, phase: int = 0) -> list[int]:

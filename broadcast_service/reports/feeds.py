@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from broadcast_service import metrics
-from broadcast_service.reports.earnings import Feed
 from shared.auth.scope import Scope
 from shared.contract import keys
+from shared.contract.feeds import Feed, parse_member
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import Store
 
@@ -69,12 +69,11 @@ class FeedIndex:
         key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
         async for members in self._parts(key):
             for member in members:
-                room_id, _, name = member.decode(errors="replace").partition(":")
-                platform, _, account = name.partition(":")
-                if account:
-                    self._accounts.setdefault(Feed(room_id, platform), set()).add(account)
-                platforms = self._rooms.setdefault(room_id, {})
-                platforms[platform] = platforms.get(platform, 0) | 1 << (day - self._first_day)
+                series = parse_member(member.decode(errors="replace"))
+                if series.account:
+                    self._accounts.setdefault(series.feed, set()).add(series.account)
+                platforms = self._rooms.setdefault(series.room_id, {})
+                platforms[series.platform] = platforms.get(series.platform, 0) | 1 << (day - self._first_day)
 
     async def _parts(self, key: str) -> AsyncIterator[list[bytes]]:
         cursor = 0

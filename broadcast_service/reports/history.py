@@ -6,18 +6,22 @@ the one that the next step starts from.
 
 import asyncio
 import datetime as dt
+import itertools
+import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import PART, POINT
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
-from broadcast_service.reports.earnings import Feed
 from shared.contract import keys
-from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS, OLD_RECORD_BYTES, RECORD_BYTES, Record, unpack, unpack_old
+from shared.contract.feeds import Feed, Series, parse_room_member
+from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS, LAYOUTS, OLD_RECORD_BYTES, Layout, Record, unpack_old
+from shared.contract.readings import METRIC_FIELDS, METRICS
 from shared.store.redis import Store
 
 MAX_POINTS: Final = 11_000  # a week at one a minute, and some
@@ -26,14 +30,20 @@ SLOTS_AT_ONCE: Final = 1440  # stored records that are unpacked in one stretch
 PARTS_AT_ONCE: Final = 8  # stretches that are read together: a week
 
 
-class Point(Struct, frozen=True):
-    """The last reading of one step; `t` is its moment in Unix seconds, unknown values are None."""
+if TYPE_CHECKING:
 
-    t: int
-    tokens: int | None
-    tips: int | None
-    viewers: int | None
-    goal: int | None
+    class Point(Struct):
+        """The last reading of one step."""
+
+        t: int
+
+        def __init__(self, t: int, *values: int | None) -> None: ...
+
+else:
+    Point = msgspec.defstruct("Point", [("t", int), *METRIC_FIELDS], frozen=True, module=__name__)
+    Point.__doc__ = "The last reading of one step; `t` is its moment in Unix seconds, unknown values are null."
+
+_values_of: Final = operator.attrgetter(*(metric.name for metric in METRICS))
 
 
 class Span(NamedTuple):
@@ -66,10 +76,10 @@ def thinned(points: Iterable[Point], step: int) -> dict[int, Point]:
 
 def points_as_csv(points: list[Point]) -> Iterator[str]:
     """One line per point; an unknown value is empty, never zero."""
-    yield "time,tokens,tips,viewers,goal\r\n"
+    yield ",".join(["time", *(metric.name for metric in METRICS)]) + "\r\n"
     for point in points:
         moment = dt.datetime.fromtimestamp(point.t, dt.UTC)
-        values = ("" if value is None else str(value) for value in (point.tokens, point.tips, point.viewers, point.goal))
+        values = ("" if value is None else str(value) for value in _values_of(point))
         yield f"{moment:%Y-%m-%dT%H:%M:%SZ},{','.join(values)}\r\n"
 
 
@@ -107,40 +117,37 @@ class History:
         """The stored records of some parts, in two round trips."""
         shard = keys.shard_of(feed.room_id, self._shards)
         days = [keys.day_of(part.day_start) for part in parts]
-        redis = self._store.owner(keys.history(shard, *feed, days[0], self.step_seconds))
+        redis = self._store.owner(keys.history_array(shard, feed, days[0], self.step_seconds))
         pipeline = redis.pipeline(transaction=False)
         for part, day in zip(parts, days, strict=True):
-            key = keys.history(shard, *feed, day, self.step_seconds)
+            key = keys.history_array(shard, feed, day, self.step_seconds)
             pipeline.getrange(key, part.slots.start * OLD_RECORD_BYTES, part.slots.stop * OLD_RECORD_BYTES - 1)
             pipeline.smembers(keys.history_names(shard, feed.room_id, part.day_start))
         answers = await pipeline.execute()
-        names = [
-            keys.history_chunks(shard, (*feed, account), day, self.step_seconds, part.chunks)
-            for part, day, members in zip(parts, days, answers[1::2], strict=True)
-            for account in _accounts(members, feed.platform)
-        ]
-        flat = [name for series in names for name in series]
-        values: list[bytes | None] = (await redis.mget(flat)) if flat else []  # type: ignore[assignment]
-        found, chunks = [], iter(values)
-        for part, old, members in zip(parts, answers[0::2], answers[1::2], strict=True):
-            found.append(_Stored(old, [[next(chunks) for _ in part.chunks] for _ in _accounts(members, feed.platform)]))
+        names, wanted = [], []
+        for number, (part, day, members) in enumerate(zip(parts, days, answers[1::2], strict=True)):
+            for series, layout in itertools.product(_series(members, feed), LAYOUTS):
+                prefix = keys.history_day_prefix(shard, layout.number, series, day, self.step_seconds)
+                names += [f"{prefix}{chunk}" for chunk in part.chunks]
+                wanted += [(number, layout, chunk) for chunk in part.chunks]
+        values: list[bytes | None] = (await redis.mget(names)) if names else []  # type: ignore[assignment]
+        found = [_Stored(old, []) for old in answers[0::2]]
+        for (number, layout, chunk), data in zip(wanted, values, strict=True):
+            if data:
+                found[number].chunks.append((layout, chunk, data))
         return found
 
     def _points_of(self, part: "_Part", stored: "_Stored") -> list[Point]:
         """The points in a part: of each slot the newest reading of any account."""
         newest: dict[int, Record] = {slot: record for slot, record in enumerate(unpack_old(stored.old), part.slots.start) if record}
         recorded: set[int] = set()
-        for series in stored.chunks:
-            for number, chunk in zip(part.chunks, series, strict=True):
-                for slot, record in enumerate(unpack(chunk or b"", self.step_seconds), number * CHUNK_SLOTS):
-                    if record and slot in part.slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
-                        newest[slot] = record
-                        recorded.add(slot)
+        for layout, chunk, data in stored.chunks:
+            for slot, record in enumerate(layout.unpack(data, self.step_seconds), chunk * CHUNK_SLOTS):
+                if record and slot in part.slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
+                    newest[slot] = record
+                    recorded.add(slot)
         start, step = part.day_start, self.step_seconds
-        return [
-            Point(start + slot * step + record.moment_ms // 1000, record.tokens, record.tips, record.viewers, record.goal)
-            for slot, record in sorted(newest.items())
-        ]
+        return [Point(start + slot * step + record.moment_ms // 1000, *record.values) for slot, record in sorted(newest.items())]
 
 
 class _Part(NamedTuple):
@@ -156,18 +163,18 @@ class _Part(NamedTuple):
 
 
 class _Stored(NamedTuple):
-    """The stored bytes of a part: its piece of the day's array in layout 1, and the chunks of each account."""
+    """The stored bytes of a part: its piece of the day's array in layout 1, and its chunks with their layouts and numbers."""
 
     old: bytes
-    chunks: list[list[bytes | None]]
+    chunks: list[tuple[Layout, int, bytes]]
 
     @property
     def records(self) -> int:
         """The number of records."""
-        return len(self.old) // OLD_RECORD_BYTES + sum(len(chunk) // RECORD_BYTES for series in self.chunks for chunk in series if chunk)
+        return len(self.old) // OLD_RECORD_BYTES + sum(len(data) // layout.record_bytes for layout, _, data in self.chunks)
 
 
-def _accounts(members: set[bytes], platform: str) -> list[str]:
-    """The accounts of a platform among a room's names of a day; empty is the nameless one."""
-    names = (member.decode(errors="replace").partition(":") for member in members)
-    return sorted(account for name, _, account in names if name == platform)
+def _series(members: set[bytes], feed: Feed) -> list[Series]:
+    """The series of a feed among those that a room has of a day."""
+    found = (parse_room_member(feed.room_id, member.decode(errors="replace")) for member in members)
+    return sorted(series for series in found if series.feed == feed)

@@ -1,26 +1,37 @@
 """What the broadcast service and its clients send each other, as frozen structs with the codec that reads or writes them."""
 
-from typing import Annotated, Final
+import operator
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from shared.contract.readings import StoredReading
+from shared.contract.readings import METRIC_FIELDS, METRICS, StoredReading
 
 MAX_PATTERNS: Final = 500  # rooms or platforms that one filter may name
 
 
-class EventData(Struct, frozen=True):
-    """The numbers of a `TELEMETRY_UPDATE`; null is unknown. Optional fields that the producer did not send are absent."""
+if TYPE_CHECKING:
 
-    platform: str
-    tokens: int | None
-    tips: int | None
-    viewers: int | None
-    goal: int | None
-    timestamp: int
-    account: str | UnsetType = UNSET
-    interval_seconds: int | UnsetType = UNSET
+    class EventData(Struct):
+        """The metrics of a `TELEMETRY_UPDATE`."""
+
+        def __init__(self, platform: str, *values: object) -> None: ...
+
+else:
+    EventData = msgspec.defstruct(
+        "EventData",
+        [
+            ("platform", str),
+            *METRIC_FIELDS,
+            ("timestamp", int),
+            ("account", str | UnsetType, UNSET),
+            ("interval_seconds", int | UnsetType, UNSET),
+        ],
+        frozen=True,
+        module=__name__,
+    )
+    EventData.__doc__ = "The metrics of a `TELEMETRY_UPDATE`; null is unknown. Optional fields that the producer did not send are absent."
 
 
 class Event(Struct, frozen=True, tag_field="event_type"):
@@ -142,6 +153,7 @@ class PingMessage(Struct, frozen=True, tag_field="type", tag="ping", forbid_unkn
 
 ClientMessage = AuthMessage | FilterMessage | PingMessage
 
+_data_of: Final = operator.attrgetter("platform", *(metric.field for metric in METRICS), "timestamp", "account", "interval_seconds")
 decode_client_message: Final = msgspec.json.Decoder(ClientMessage).decode
 
 
@@ -149,16 +161,7 @@ def telemetry_event(stored: StoredReading) -> TelemetryEvent:
     """The event that dashboards receive for a committed reading."""
     return TelemetryEvent(
         room_id=stored.room_id,
-        data=EventData(
-            platform=stored.platform,
-            tokens=stored.tokens_count,
-            tips=stored.tips_count,
-            viewers=stored.viewers_count,
-            goal=stored.goal_tokens,
-            timestamp=stored.timestamp,
-            account=stored.account,
-            interval_seconds=stored.interval_seconds,
-        ),
+        data=EventData(*_data_of(stored)),
         timestamp=stored.committed_at // 1_000_000,
         version=stored.version,
     )

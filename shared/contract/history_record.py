@@ -1,18 +1,21 @@
 """The history record: where a reading goes in its day, how records are packed, and how they are read.
 
-Layout 2. The balances of one account in one room on one platform are a series. A series has, for each UTC day, one Redis string per 60
-recorded steps (a chunk, an hour at the default step), so that memory is allocated for what is written. A chunk holds 28 bytes per step,
-seven big-endian numbers of 32 bits:
+A series has, for each UTC day, one Redis string per 60 recorded steps (a chunk, an hour at the default step), so that memory is allocated
+for what is written. A chunk holds one record per step, of big-endian numbers:
 
-    first balance + 1 | its moment (16 bits), 0 | last balance + 1 | its moment (16 bits), newest moment + 1 (16 bits)
-    | tips + 1 | viewers + 1 | goal + 1
+    first balance + 1 (32 bits) | its moment (16), 0 (16) | last balance + 1 (32) | its moment (16), newest moment + 1 (16)
+    | each other metric + 1 (32 bits each), in the order of `METRICS`
 
 0 is unknown, and a record whose newest moment is 0 is empty. Moments are counted from the start of the step, in milliseconds at steps up
 to a minute. First and last balance are the ends of a run of readings that only rose, by at most `MAX_RISE` at a time: what a run gained
 is the difference of its ends. A reading that falls or leaps ends the run. The run before it goes to the series' trail of the day, a
 string of 20-byte entries: the number of the step, then the first four numbers of the record. Every balance that is kept was read.
 
-Layout 1, written until layout 2 and readable until it expires: one string per day, 20 bytes per step, of the last reading alone.
+A metric names the first layout that holds it, and layouts differ in nothing else, so a new metric begins a new layout. The key of a chunk
+contains its layout. The newest layout is written. Older ones are read until what they hold has expired; where two layouts hold the same
+step (the minute of an upgrade, or services of both versions at work) the balances of both count.
+
+Layout 1 is older than this scheme: one string per day, 20 bytes per step, of the last reading alone.
 """
 
 import functools
@@ -25,21 +28,64 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
-from shared.contract.keys import day_of
-from shared.contract.readings import Reading
+from shared.contract import keys
+from shared.contract.feeds import Series
+from shared.contract.readings import FIRST_LAYOUT, METRICS, Metric, Reading, values_of
 
 DAY_SECONDS: Final = 86400
 CHUNK_SLOTS: Final = 60
-RECORD_BYTES: Final = 28
 TRAIL_BYTES: Final = 20
-OLD_RECORD_BYTES: Final = 20
+MAX_TRAIL_BYTES: Final = 1024 * TRAIL_BYTES  # beyond it a day is exact to the step
 MAX_RISE: Final = 250  # tokens; a larger one is kept as a reading of its own, so that it can be set aside
 RETURN_MS: Final = 30_000  # within which a balance returns to where it was before a reading that was none
 MAX_MOMENT: Final = 2**16 - 2
 
-_RECORD: Final = struct.Struct(">IHHIHHIII")
-_RUN: Final = struct.Struct(">IIHHIHH")
-_OLD_RECORD: Final = struct.Struct(">5I")
+_RUN: Final = "IHHIHH"  # the numbers of a record that describe its run, and the newest moment
+_ENTRY: Final = struct.Struct(">I" + _RUN)
+FIRST_MOMENT_AT: Final = struct.calcsize(">I")
+LAST_AT: Final = struct.calcsize(">IHH")
+LAST_MOMENT_AT: Final = struct.calcsize(">IHHI")
+NEWEST_AT: Final = struct.calcsize(">IHHIH")
+RUN_BYTES: Final = struct.calcsize(">" + _RUN)
+
+_OLD_RECORD: Final = struct.Struct(">5I")  # the metrics of the first layout, the balance + 1 never 0, and the moment
+OLD_RECORD_BYTES: Final = _OLD_RECORD.size
+
+
+class Layout:
+    """A layout of the record: which metrics it holds, and how."""
+
+    def __init__(self, number: int, metrics: Sequence[Metric]) -> None:
+        self.number = number
+        self.metrics = metrics
+        self.record = struct.Struct(">" + _RUN + "I" * (len(metrics) - 1))
+        self.record_bytes = self.record.size
+        self.chunk_bytes = CHUNK_SLOTS * self.record.size
+        self._unknown = [itertools.repeat(None)] * (len(METRICS) - len(metrics))  # the metrics of later layouts
+
+    def unpack(self, data: bytes, step_seconds: int = 60) -> Iterator["Record | None"]:
+        """The records of a chunk or of a part of it, None for an empty one."""
+        unit, words = unit_ms(step_seconds), self.record_bytes // 4
+        numbers = _numbers(_full(data, self.record_bytes))
+        values = [_known(numbers[word::words]) for word in (LAST_AT // 4, *range(RUN_BYTES // 4, words))]
+        columns = zip(numbers[NEWEST_AT // 4 :: words], zip(*values, *self._unknown, strict=False), _known(numbers[0::words]), strict=True)
+        for moments, known, first in columns:
+            newest = moments & 0xFFFF
+            yield Record((newest - 1) * unit, known, first) if newest else None
+
+
+def _layouts(metrics: Sequence[Metric]) -> tuple[Layout, ...]:
+    """Every layout from the newest to the first."""
+    newest = max(metric.layout for metric in metrics)
+    return tuple(
+        Layout(number, [metric for metric in metrics if metric.layout <= number]) for number in range(newest, FIRST_LAYOUT - 1, -1)
+    )
+
+
+LAYOUTS: Final = _layouts(METRICS)
+LAYOUT: Final = LAYOUTS[0]  # the one that is written
+_pack: Final = LAYOUT.record.pack
+_RECORD_BYTES: Final = LAYOUT.record_bytes
 
 
 class Slot(NamedTuple):
@@ -49,7 +95,7 @@ class Slot(NamedTuple):
     offset: int
     record: bytes
     moment: int
-    tokens: int | str  # empty: unknown
+    balance: int | str  # empty: unknown
 
 
 def chunks_of_day(step_seconds: int) -> int:
@@ -64,87 +110,69 @@ def unit_ms(step_seconds: int) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _key_end(day_start: int, step_seconds: int, chunk: int) -> str:
-    return f"{day_of(day_start)}:{step_seconds}:{chunk}"
+    return f"{keys.day_of(day_start)}:{step_seconds}:{chunk}"
 
 
-def slot_of(update: Reading, step_seconds: int, now_ms: int | None = None) -> Slot:
+def slot_of(reading: Reading, step_seconds: int, now_ms: int | None = None) -> Slot:
     """The slot of a reading; one stamped ahead of now counts as made now."""
-    second, millisecond = update.timestamp, _millisecond(update)
+    second, millisecond = reading.timestamp, _millisecond(reading)
     if now_ms is not None and second > now_ms // 1000:
         second, millisecond = divmod(now_ms, 1000)
     second_of_day = second % DAY_SECONDS
     index, second_of_step = divmod(second_of_day, step_seconds)
     chunk, slot = divmod(index, CHUNK_SLOTS)
     moment = (second_of_step * 1000 + millisecond) // unit_ms(step_seconds)
-    tokens = _stored(update.tokens_count)
-    record = _RECORD.pack(
-        tokens,
-        moment if tokens else 0,
-        0,
-        tokens,
-        moment if tokens else 0,
-        moment + 1,
-        _stored(update.tips_count),
-        _stored(update.viewers_count),
-        _stored(update.goal_tokens),
-    )
+    stored = [0 if value is None else value + 1 for value in values_of(reading)]
+    balance = stored.pop(0)
+    at = moment if balance else 0
+    record = _pack(balance, at, 0, balance, at, moment + 1, *stored)
     key_end = _key_end(second - second_of_day, step_seconds, chunk)
-    return Slot(key_end, slot * RECORD_BYTES, record, moment, "" if update.tokens_count is None else update.tokens_count)
+    return Slot(key_end, slot * _RECORD_BYTES, record, moment, balance - 1 if balance else "")
 
 
-def account_of(update: Reading) -> str:
-    """The account as keys spell it: empty for the nameless one."""
-    return "" if update.account is UNSET else str(update.account)
+def series_of(reading: Reading) -> Series:
+    """The series that a reading belongs to."""
+    return Series(reading.room_id, reading.platform, account_of(reading))
 
 
-def _millisecond(update: Reading) -> int:
-    """The moment within its second: exact where `sequence` is Unix milliseconds, else its order, which is all we know."""
-    second, millisecond = divmod(update.sequence, 1000)
-    return millisecond if second == update.timestamp else min(update.sequence, 999)
+def account_of(reading: Reading) -> str:
+    """The account as keys spell it: empty for the unnamed one."""
+    return "" if reading.account is UNSET else str(reading.account)
 
 
-def _stored(value: int | None) -> int:
-    return 0 if value is None else value + 1
+def _millisecond(reading: Reading) -> int:
+    """The moment within its second: exact where `sequence` is Unix milliseconds, else an order within the second."""
+    second, millisecond = divmod(reading.sequence, 1000)
+    return millisecond if second == reading.timestamp else min(reading.sequence, 999)
 
 
 class Record(NamedTuple):
     """An unpacked record: the last reading of a step, and the first balance of its last run. Unknown values are None."""
 
-    tokens: int | None
-    tips: int | None
-    viewers: int | None
-    goal: int | None
     moment_ms: int
-    first_tokens: int | None = None
+    values: tuple[int | None, ...]  # in the order of METRICS
+    first_tokens: int | None
 
-
-def unpack(data: bytes, step_seconds: int = 60) -> Iterator[Record | None]:
-    """The records of a chunk or of a part of it, None for an empty one."""
-    unit = unit_ms(step_seconds)
-    whole = len(data) - len(data) % RECORD_BYTES
-    for first, _, _, last, _, newest, tips, viewers, goal in _RECORD.iter_unpack(data[:whole]):
-        if newest:  # written out, since a chart unpacks ten thousand of them
-            yield Record(
-                last - 1 if last else None,
-                tips - 1 if tips else None,
-                viewers - 1 if viewers else None,
-                goal - 1 if goal else None,
-                (newest - 1) * unit,
-                first - 1 if first else None,
-            )
-        else:
-            yield None
+    @property
+    def tokens(self) -> int | None:
+        """The balance."""
+        return self.values[0]
 
 
 def unpack_old(data: bytes) -> Iterator[Record | None]:
     """The records of a part of a day's array of layout 1, None for an empty one."""
-    whole = len(data) - len(data) % OLD_RECORD_BYTES
-    for tokens, tips, viewers, goal, moment_ms in _OLD_RECORD.iter_unpack(data[:whole]):
-        yield Record(tokens - 1, _known(tips), _known(viewers), _known(goal), moment_ms, tokens - 1) if tokens else None
+    unknown = [None] * (len(METRICS) - len(LAYOUTS[-1].metrics))
+    for tokens, *others, moment_ms in _OLD_RECORD.iter_unpack(_full(data, OLD_RECORD_BYTES)):
+        yield Record(moment_ms, (*_known((tokens, *others)), *unknown), tokens - 1) if tokens else None
 
 
-def _known(stored: int) -> int | None:
-    return stored - 1 if stored else None
+def _full(data: bytes, record_bytes: int) -> bytes:
+    """The data without a torn record at its end."""
+    return data[: len(data) - len(data) % record_bytes]
+
+
+def _known(stored: Iterable[int]) -> list[int | None]:
+    return [value - 1 if value else None for value in stored]
 
 
 class Balance(NamedTuple):
@@ -152,6 +180,58 @@ class Balance(NamedTuple):
 
     moment_ms: int
     tokens: int
+
+
+class Part(NamedTuple):
+    """What a day has in one layout: its chunks in order, and the trail."""
+
+    layout: Layout
+    chunks: Sequence[bytes | None]
+    trail: bytes | None = None
+
+    def records(self, slots: int) -> bytes:
+        """The records of the whole day, one after another."""
+        size = self.layout.chunk_bytes
+        data = b"".join([(chunk or b"")[:size].ljust(size, b"\0") for chunk in self.chunks])
+        return data[: slots * self.layout.record_bytes].ljust(slots * self.layout.record_bytes, b"\0")
+
+    def trail_entries(self) -> Iterator[tuple[int, ...]]:
+        """The runs of the trail: the number of the step, then the numbers of the run."""
+        return _ENTRY.iter_unpack(_full(self.trail or b"", TRAIL_BYTES))
+
+    def run(self, slot: int) -> tuple[int, ...] | None:
+        """The run that a step's record holds, in the form of an entry of the trail."""
+        chunk, within = divmod(slot, CHUNK_SLOTS)
+        start = within * self.layout.record_bytes
+        data = (self.chunks[chunk] or b"" if chunk < len(self.chunks) else b"")[start : start + RUN_BYTES]
+        return _ENTRY.unpack(slot.to_bytes(4, "big") + data) if len(data) == RUN_BYTES else None
+
+
+class StoredDay(NamedTuple):
+    """What is stored of a day of a series: a part for each layout, the newest first, and the array of layout 1."""
+
+    parts: Sequence[Part]
+    old: bytes | None = None
+
+
+def day_keys(shard: int, series: Series, day: str, step_seconds: int) -> list[str]:
+    """The keys of everything that is stored of a day of a series; `stored_day` takes their values."""
+    names: list[str] = []
+    for layout in LAYOUTS:
+        prefix = keys.history_day_prefix(shard, layout.number, series, day, step_seconds)
+        names += [f"{prefix}{chunk}" for chunk in range(chunks_of_day(step_seconds))]
+        names.append(keys.history_trail(prefix))
+    if not series.account:  # layout 1 knows no accounts
+        names.append(keys.history_array(shard, series.feed, day, step_seconds))
+    return names
+
+
+def stored_day(values: Sequence[bytes | None], step_seconds: int) -> StoredDay:
+    """What the values of `day_keys` are."""
+    chunks = chunks_of_day(step_seconds)
+    starts = range(0, len(LAYOUTS) * (chunks + 1), chunks + 1)
+    parts = [Part(layout, values[at : at + chunks], values[at + chunks]) for layout, at in zip(LAYOUTS, starts, strict=True)]
+    return StoredDay(parts, values[starts.stop] if len(values) > starts.stop else None)
 
 
 class DayBalances(NamedTuple):
@@ -165,25 +245,28 @@ class DayBalances(NamedTuple):
     gains: dict[int, int]
 
 
-def day_balances(chunks: Sequence[bytes | None], trail: bytes | None, old: bytes | None, step_seconds: int) -> DayBalances:
-    """The balances of a day from its chunks, its trail and the array that layout 1 left."""
+def day_balances(day: StoredDay, step_seconds: int) -> DayBalances:
+    """The balances of a day."""
     slots = DAY_SECONDS // step_seconds
     pairs = array("I", bytes(8 * slots))
-    if any(chunks):
-        whole = CHUNK_SLOTS * RECORD_BYTES
-        data = b"".join((chunk or b"")[:whole].ljust(whole, b"\0") for chunk in chunks)
-        numbers = _numbers(data[: slots * RECORD_BYTES].ljust(slots * RECORD_BYTES, b"\0"), RECORD_BYTES)
-        pairs[0::2], pairs[1::2] = numbers[0::7], numbers[2::7]
-    if old:
-        last = _numbers(old[: slots * OLD_RECORD_BYTES].ljust(slots * OLD_RECORD_BYTES, b"\0"), OLD_RECORD_BYTES)[::5]
-        if any(chunks):  # the day of the change: where both hold a step the newer layout is right
-            last = array("I", [new or before for new, before in zip(pairs[1::2], last, strict=True)])
-            first = array("I", [new or before for new, before in zip(pairs[0::2], last, strict=True)])
-            pairs[0::2], pairs[1::2] = first, last
+    held = [part for part in day.parts if any(part.chunks)]
+    shared: set[int] = set()  # steps that two layouts hold
+    for part in reversed(held):
+        numbers, size = _numbers(part.records(slots)), part.layout.record_bytes // 4
+        first, last = numbers[0::size], numbers[LAST_AT // 4 :: size]
+        if part is not held[-1]:
+            shared.update(slot for slot, (new, before) in enumerate(zip(last, pairs[1::2], strict=True)) if new and before)
+            first, last = _either(first, pairs[0::2]), _either(last, pairs[1::2])
+        pairs[0::2], pairs[1::2] = first, last
+    if day.old:
+        last = _numbers(day.old[: slots * OLD_RECORD_BYTES].ljust(slots * OLD_RECORD_BYTES, b"\0"))[::5]
+        if held:  # the day of the change: the last reading of a step is all that layout 1 has of it
+            pairs[1::2] = last = _either(pairs[1::2], last)
+            pairs[0::2] = _either(pairs[0::2], last)
         else:
             pairs[0::2] = pairs[1::2] = last
     gains: dict[int, int] = {}
-    for slot, readings in _broken(chunks, trail or b"", step_seconds).items():
+    for slot, readings in _broken(day.parts, shared, step_seconds).items():
         if 2 * slot < len(pairs):
             kept = set_aside(readings)
             pairs[2 * slot], pairs[2 * slot + 1] = kept[0].tokens + 1, kept[-1].tokens + 1
@@ -193,29 +276,34 @@ def day_balances(chunks: Sequence[bytes | None], trail: bytes | None, old: bytes
     return DayBalances(pairs, gains)
 
 
-def _numbers(data: bytes, record_bytes: int) -> "array[int]":
-    numbers = array("I", data[: len(data) - len(data) % record_bytes])
+def _either(numbers: "array[int]", otherwise: "array[int]") -> "array[int]":
+    """The numbers that are not 0, and the others where they are."""
+    return array("I", [number or other for number, other in zip(numbers, otherwise, strict=True)])
+
+
+def _numbers(data: bytes) -> "array[int]":
+    numbers = array("I", data)
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
 
 
-def _broken(chunks: Sequence[bytes | None], trail: bytes, step_seconds: int) -> dict[int, list[Balance]]:
-    """The readings of every step that has more than one run, in order."""
-    found: dict[int, list[Balance]] = {}
-    for entry in _RUN.iter_unpack(trail[: len(trail) - len(trail) % TRAIL_BYTES]):
-        found.setdefault(entry[0], []).extend(_ends(entry, step_seconds))
-    for slot, readings in found.items():
-        chunk, within = divmod(slot, CHUNK_SLOTS)
-        data = (chunks[chunk] or b"" if chunk < len(chunks) else b"")[within * RECORD_BYTES : (within + 1) * RECORD_BYTES]
-        if len(data) == RECORD_BYTES:
-            readings.extend(_ends((slot, *_RECORD.unpack(data)), step_seconds))
-        readings.sort(key=lambda reading: reading.moment_ms)
-    return {slot: readings for slot, readings in found.items() if readings}
+def _broken(parts: Sequence[Part], shared: Iterable[int], step_seconds: int) -> dict[int, list[Balance]]:
+    """The balances of every step that has more than one run, in order."""
+    found: dict[int, list[Balance]] = {slot: [] for slot in shared}
+    for part in parts:
+        for entry in part.trail_entries():
+            found.setdefault(entry[0], []).extend(_ends(entry, step_seconds))
+    for slot, balances in found.items():
+        for part in parts:
+            if run := part.run(slot):
+                balances.extend(_ends(run, step_seconds))
+        balances.sort(key=lambda balance: balance.moment_ms)
+    return {slot: balances for slot, balances in found.items() if balances}
 
 
 def _ends(run: Sequence[int], step_seconds: int) -> Iterator[Balance]:
-    """The readings at the ends of a run: the number of its step, then the numbers of a record."""
+    """The balances at the ends of a run: the number of its step, then its numbers."""
     slot, first, first_moment, _, last, last_moment = run[:6]
     start, unit = slot * step_seconds * 1000, unit_ms(step_seconds)
     if first:
@@ -224,17 +312,16 @@ def _ends(run: Sequence[int], step_seconds: int) -> Iterator[Balance]:
         yield Balance(start + last_moment * unit, last - 1)
 
 
-def readings_of_day(chunks: Sequence[bytes | None], trail: bytes | None, step_seconds: int) -> list[Balance]:
-    """Every balance that is kept of a series' day, in order of observation: both ends of every run."""
+def kept_balances(day: StoredDay, step_seconds: int) -> list[Balance]:
+    """Every balance that is kept of a day in the layouts that keep runs, in order of observation: both ends of every run."""
     found: list[Balance] = []
-    for number, data in enumerate(chunks):
-        usable = (data or b"")[: len(data or b"") - len(data or b"") % RECORD_BYTES]
-        for slot, record in enumerate(_RECORD.iter_unpack(usable), number * CHUNK_SLOTS):
-            found += _ends((slot, *record), step_seconds)
-    trail = trail or b""
-    for entry in _RUN.iter_unpack(trail[: len(trail) - len(trail) % TRAIL_BYTES]):
-        found += _ends(entry, step_seconds)
-    return sorted(found, key=lambda reading: reading.moment_ms)
+    for part in day.parts:
+        for slot in range(len(part.chunks) * CHUNK_SLOTS):
+            if run := part.run(slot):
+                found += _ends(run, step_seconds)
+        for entry in part.trail_entries():
+            found += _ends(entry, step_seconds)
+    return sorted(found, key=lambda balance: balance.moment_ms)
 
 
 def set_aside(readings: Iterable[Balance]) -> list[Balance]:

@@ -1,13 +1,15 @@
-"""Every Redis key, channel and shard number. No key literal stands anywhere else, but for what the commit script appends to its prefixes.
+"""Every Redis key, channel and shard number. The commit script appends to prefixes from here; no key is spelled elsewhere.
 
 All keys of a shard carry the hash tag `{shard}`, so that a shard lives in one Redis Cluster slot and its script is atomic there.
-Rooms and platforms reach this module validated: neither can hold a `:`, a brace or a line break.
+Rooms, platforms and accounts reach this module validated: none can hold a `:`, a brace or a line break.
 """
 
 import datetime as dt
 import functools
 import zlib
 from typing import Final
+
+from shared.contract.feeds import Feed, Series
 
 REVOKED_TOKENS: Final = "tokens:revoked"
 SCREENS: Final = "screens:{screens}:list"  # a hash: screen id to its record
@@ -60,7 +62,7 @@ def events_channel(shard: int) -> str:
 
 
 def probe_channel(shard: int, instance: str) -> str:
-    """The channel on which one listener proves its own subscription."""
+    """The channel on which one listener confirms its own subscription."""
     return f"telemetry:{{{shard}}}:probe:{instance}"
 
 
@@ -69,35 +71,48 @@ def rate_prefix(shard: int) -> str:
     return f"rate:{{{shard}}}:"
 
 
-def history_prefix(shard: int) -> str:
-    """What precedes `<room_id>:<platform>:<day>:<step>` in a history key."""
+def _history_prefix(shard: int) -> str:
     return f"history:{{{shard}}}:"
 
 
-def history_chunks(shard: int, series: tuple[str, str, str], day: str, step_seconds: int, chunks: range) -> list[str]:
-    """The keys of some chunks of a day's history; `series` is room, platform and account (empty: the nameless one)."""
-    start = f"{history_prefix(shard)}2:{':'.join(series)}:{day}:{step_seconds}:"
-    return [f"{start}{chunk}" for chunk in chunks]
+def history_chunk_prefix(shard: int, layout: int) -> str:
+    """What precedes `<room_id>:<platform>:<account>:<day>:<step>:<chunk>` in the key of a chunk."""
+    return f"{_history_prefix(shard)}{layout}:"
 
 
-def history_trail(shard: int, series: tuple[str, str, str], day: str, step_seconds: int) -> str:
-    """The key of what a day's chunks do not hold of a series."""
-    return f"{history_prefix(shard)}2:{':'.join(series)}:{day}:{step_seconds}:trail"
+def history_day_prefix(shard: int, layout: int, series: Series, day: str, step_seconds: int) -> str:
+    """What precedes the number of a chunk, or `trail`, in the keys of a series' day; `day` is `yyyy-mm-dd` in UTC."""
+    return f"{history_chunk_prefix(shard, layout)}{':'.join(series)}:{day}:{step_seconds}:"
+
+
+def history_trail(day_prefix: str) -> str:
+    """The key of the runs that a day's chunks do not hold."""
+    return f"{day_prefix}trail"
+
+
+def history_array(shard: int, feed: Feed, day: str, step_seconds: int) -> str:
+    """The key of one day's array in layout 1, no longer written."""
+    return f"{_history_prefix(shard)}{feed.member()}:{day}:{step_seconds}"
+
+
+def history_names_prefix(shard: int) -> str:
+    """What precedes `<room_id>:<day number>` in the key of `history_names`."""
+    return f"{_history_prefix(shard)}names:"
 
 
 def history_names(shard: int, room_id: str, timestamp: int) -> str:
     """The set of `<platform>:<account>` that a room has history of on the UTC day of a Unix second."""
-    return f"{history_prefix(shard)}names:{room_id}:{timestamp // 86400}"
+    return f"{history_names_prefix(shard)}{room_id}:{timestamp // 86400}"
 
 
-def history(shard: int, room_id: str, platform: str, day: str, step_seconds: int) -> str:
-    """The key of one day's array in layout 1, no longer written; `day` is `yyyy-mm-dd` in UTC."""
-    return f"{history_prefix(shard)}{room_id}:{platform}:{day}:{step_seconds}"
+def history_feeds_prefix(shard: int) -> str:
+    """What precedes the day in the key of `history_feeds`."""
+    return f"{_history_prefix(shard)}feeds:"
 
 
 def history_feeds(shard: int, day: str) -> str:
-    """The set of `<room_id>:<platform>`, and of `<room_id>:<platform>:<account>`, that have history of a day."""
-    return f"{history_prefix(shard)}feeds:{day}"
+    """The set of the series that have history of a day, by their members."""
+    return f"{history_feeds_prefix(shard)}{day}"
 
 
 def day_of(timestamp: int) -> str:
@@ -105,6 +120,6 @@ def day_of(timestamp: int) -> str:
     return _day(timestamp // 86400)
 
 
-@functools.lru_cache(maxsize=16)  # nearly every reading is of today, and spelling a date costs as much as all else about its slot
+@functools.lru_cache(maxsize=16)  # nearly every reading is of today, and formatting a date costs as much as the rest of its slot
 def _day(number: int) -> str:
     return dt.datetime.fromtimestamp(number * 86400, dt.UTC).strftime("%Y-%m-%d")

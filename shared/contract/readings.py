@@ -5,7 +5,9 @@ The order of the fields of `Reading` is part of the contract. Readings are store
 the order of a stored reading, and recognizes an identical one by comparing bytes.
 """
 
-from typing import Annotated, Any, Final
+import operator
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,6 +16,7 @@ MAX_COUNT: Final = 2**32 - 2  # history keeps value + 1 in 32 bits, and 0 for un
 MAX_SEQUENCE: Final = 2**53 - 1  # every JSON reader, and Lua, holds it exactly
 MAX_BATCH_ITEMS: Final = 1000
 MAX_INTERVAL_SECONDS: Final = 3600
+FIRST_LAYOUT: Final = 2  # of the history record, to hold metrics as they are declared here
 
 ROOM_PATTERN: Final = r"\A(?!\.+$)[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?\Z"
 PLATFORM_PATTERN: Final = r"\A[a-z0-9][a-z0-9_-]{0,31}\Z"
@@ -34,6 +37,12 @@ Interval = Annotated[
 Stamp = Annotated[int, Meta(ge=0, le=2**53, description="a whole number that every JSON parser represents exactly")]
 
 
+def _metric(name: str, description: str, *, layout: int = FIRST_LAYOUT) -> Meta:
+    """Declares a field of a reading as a metric; see `Metric`."""
+    return Meta(description=description, extra={"name": name, "layout": layout})
+
+
+# The list of metrics. Events, the history record, points of charts, CSV columns and schemas follow from it: docs/adding-a-metric.md.
 class Reading(Struct, frozen=True, forbid_unknown_fields=True):
     """One reading of one room on one platform, as a producer posts it. None means unknown, never zero.
 
@@ -44,33 +53,54 @@ class Reading(Struct, frozen=True, forbid_unknown_fields=True):
     room_id: RoomId
     platform: Platform
     timestamp: Seconds
-    tokens_count: Count | None
+    tokens_count: Annotated[Count | None, _metric("tokens", "the balance of the account")]
     sequence: Sequence = 0
-    tips_count: Count | None = None
-    viewers_count: Count | None = None
-    goal_tokens: Count | None = None
+    tips_count: Annotated[Count | None, _metric("tips", "tips since the page was opened")] = None
+    viewers_count: Annotated[Count | None, _metric("viewers", "viewers in the room")] = None
+    goal_tokens: Annotated[Count | None, _metric("goal", "the balance that the room wants to reach")] = None
     account: Account | UnsetType = UNSET
     interval_seconds: Interval | UnsetType = UNSET
 
 
-class StoredReading(Struct, frozen=True):
-    """A committed reading: what lies in Redis under the latest-value key and travels on the events channel.
+class Metric(NamedTuple):
+    """A number that a reading reports, null where it is unknown."""
 
-    `version` orders the readings of a shard; `committed_at` is Redis' clock in Unix microseconds.
-    """
+    field: str  # its name in a reading
+    name: str  # its name in events, points, CSV and on the page
+    description: str
+    layout: int  # the first layout of the history record that holds it
+
+
+def _metrics() -> Iterator[Metric]:
+    """The metrics among the fields of a reading, in their order."""
+    for field in msgspec.structs.fields(Reading):
+        for declared in getattr(field.type, "__metadata__", ()):
+            if declared.extra:
+                yield Metric(field.name, description=declared.description, **declared.extra)
+
+
+METRICS: Final = sorted(_metrics(), key=lambda metric: metric.layout)  # in the order of the history record; the balance is the first one
+METRIC_FIELDS: Final = [(metric.name, Annotated[int | None, Meta(description=metric.description)]) for metric in METRICS]
+values_of: Final[Callable[["Reading"], tuple[int | None, ...]]] = operator.attrgetter(*(metric.field for metric in METRICS))
+
+
+class _Stored(Reading, frozen=True, forbid_unknown_fields=False):
+    """The fields of a stored reading that its producer sent. Patterns were checked before it was stored, and cost time to check again."""
 
     room_id: str
     platform: str
-    timestamp: Seconds
-    tokens_count: Count | None
-    sequence: Sequence
-    tips_count: Count | None
-    viewers_count: Count | None
-    goal_tokens: Count | None
+    account: str | UnsetType = UNSET
+
+
+class StoredReading(_Stored, frozen=True, kw_only=True):
+    """A committed reading: what lies in Redis under the latest-value key and travels on the events channel.
+
+    `version` orders the readings of a shard; `committed_at` is Redis' clock in Unix microseconds. A field that a reading may leave out may
+    be missing here too, and unknown fields are ignored, so services of two versions read each other's values.
+    """
+
     version: Stamp
     committed_at: Stamp
-    account: str | UnsetType = UNSET
-    interval_seconds: Interval | UnsetType = UNSET
 
     @property
     def made_at(self) -> int:

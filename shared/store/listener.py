@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contract import keys
 from shared.contract.codec import UNREADABLE
+from shared.contract.feeds import parse_member
 from shared.contract.readings import StoredReading, decode_stored
 from shared.store import listener_metrics as metrics
 from shared.store.reading_sink import ReadingSink, Source
@@ -224,7 +225,7 @@ class ShardListener:
             started = time.monotonic()
             try:
                 page = await self._page(redis, position)
-                lacking = [member for member, version in page if self._sink.lacks(*_feed(member), version)]
+                lacking = [member for member, version in page if self._sink.lacks(*parse_member(member).feed, version)]
                 if lacking:
                     values: list[bytes | None] = await redis.mget([keys.latest_prefix(self._shard) + m for m in lacking])  # type: ignore[assignment]
                     self._deliver([value for value in values if value is not None], Source.STORED)
@@ -297,12 +298,6 @@ class ShardListener:
     def _set_confirmed(self, *, confirmed: bool) -> None:
         self.confirmed = confirmed
         self._sink.set_confirmed(self._shard, confirmed=confirmed and self._clocks_agree and not self._full_reconcile_due.is_set())
-
-
-def _feed(member: str) -> tuple[str, str]:
-    """The room and the platform of a member of the index."""
-    room_id, _, platform = member.partition(":")
-    return room_id, platform
 
 
 def mostly_confirmed(listeners: Sequence[ShardListener]) -> bool:

@@ -8,20 +8,22 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
+from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, Result, ShardWriter, Writer, WriterOptions
+from ingest_service.writer import Outcome, ShardWriter, Writer, WriterOptions
 from shared.contract import keys
 from shared.contract.history_record import (
-    RECORD_BYTES,
+    LAYOUT,
     Balance,
     DayBalances,
     Record,
-    account_of,
-    chunks_of_day,
+    StoredDay,
     day_balances,
-    readings_of_day,
+    day_keys,
+    kept_balances,
+    series_of,
     slot_of,
-    unpack,
+    stored_day,
 )
 from shared.contract.readings import Reading, StoredReading, decode_stored
 from shared.store.listener import ShardListener
@@ -122,37 +124,35 @@ async def latest(redis: Redis, room_id: str = "blue", platform: str = "camsoda")
 
 def history_key(reading: Reading) -> str:
     """The chunk that a reading belongs in."""
-    return f"{keys.history_prefix(0)}2:{':'.join(series_of(reading))}:{slot_of(reading, STEP).key_end}"
+    return f"{keys.history_chunk_prefix(0, LAYOUT.number)}{':'.join(series_of(reading))}:{slot_of(reading, STEP).key_end}"
 
 
-def series_of(reading: Reading) -> tuple[str, str, str]:
-    """Room, platform and account."""
-    return reading.room_id, reading.platform, account_of(reading)
+def trail_key(reading: Reading) -> str:
+    """The trail of a reading's day."""
+    return keys.history_trail(keys.history_day_prefix(0, LAYOUT.number, series_of(reading), keys.day_of(reading.timestamp), STEP))
 
 
-async def day_of(redis: Redis, reading: Reading) -> tuple[list[bytes | None], bytes | None]:
-    """All that is kept of the day of a reading: chunks and trail."""
-    series, day = series_of(reading), keys.day_of(reading.timestamp)
-    chunks: Any = await redis.mget(keys.history_chunks(0, series, day, STEP, range(chunks_of_day(STEP))))
-    trail: Any = await redis.get(keys.history_trail(0, series, day, STEP))
-    return chunks, trail
+async def day_of(redis: Redis, reading: Reading) -> StoredDay:
+    """All that is kept of the day of a reading."""
+    values: Any = await redis.mget(day_keys(0, series_of(reading), keys.day_of(reading.timestamp), STEP))
+    return stored_day(values, STEP)
 
 
 async def kept_readings(redis: Redis, reading: Reading) -> list[Balance]:
     """Every balance that is kept of the day of a reading."""
-    return readings_of_day(*await day_of(redis, reading), STEP)
+    return kept_balances(await day_of(redis, reading), STEP)
 
 
 async def balances(redis: Redis, reading: Reading) -> DayBalances:
     """The balances of the day of a reading."""
-    return day_balances(*await day_of(redis, reading), None, STEP)
+    return day_balances(await day_of(redis, reading), STEP)
 
 
 async def record_of(redis: Redis, reading: Reading) -> Record | None:
     """What history holds of a reading's minute."""
     offset = slot_of(reading, STEP).offset
-    data: Any = await redis.getrange(history_key(reading), offset, offset + RECORD_BYTES - 1)
-    return next(unpack(data), None)
+    data: Any = await redis.getrange(history_key(reading), offset, offset + LAYOUT.record_bytes - 1)
+    return next(LAYOUT.unpack(data), None)
 
 
 async def last_version(redis: Redis) -> int:

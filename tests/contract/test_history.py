@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Result
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Balance, set_aside
 from shared.contract.readings import Reading
-from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async
+from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, trail_key
 from tests.support.readings import make_reading
 
 pytestmark = pytest.mark.anyio
@@ -140,7 +140,7 @@ async def test_memory_follows_what_is_written(redis: Redis) -> None:
 async def test_a_trail_has_an_end_and_the_readings_go_on(redis: Redis) -> None:
     """Beyond a thousand runs a day is exact to the minute; no reading is refused for that."""
     reading = minute(1)[0]
-    trail = keys.history_trail(0, ("blue", "camsoda", ""), keys.day_of(reading.timestamp), 60)
+    trail = trail_key(reading)
     await redis.set(trail, bytes(1024 * 20))
     readings = minute(500, 100, 700)
     assert await results(redis, *readings) == [ACCEPTED] * 3
@@ -153,7 +153,7 @@ async def test_a_trail_has_an_end_and_the_readings_go_on(redis: Redis) -> None:
 async def test_a_damaged_trail_costs_no_reading(redis: Redis) -> None:
     """Its day is exact to the minute."""
     reading = minute(1)[0]
-    await redis.rpush(keys.history_trail(0, ("blue", "camsoda", ""), keys.day_of(reading.timestamp), 60), "x")
+    await redis.rpush(trail_key(reading), "x")
     assert await results(redis, *minute(500, 100, 700)) == [ACCEPTED] * 3
 
 

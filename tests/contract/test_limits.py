@@ -3,8 +3,8 @@
 import pytest
 from redis.asyncio import Redis
 
+from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Result
 from shared.contract.readings import Reading
 from tests.contract.committing import commit, last_version, results
 from tests.support.readings import make_reading

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from ingest_service.writer import Result
+from ingest_service.commit_script import Result
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.readings import Reading
@@ -107,7 +107,7 @@ async def test_unknown_is_not_zero(redis: Redis) -> None:
     await commit(redis, reading)
     record = await record_of(redis, reading)
     assert record is not None
-    assert (record.tips, record.viewers, record.goal) == (0, None, None)
+    assert record.values == (1, 0, None, None)
 
 
 async def test_rooms_and_platforms_do_not_meet(redis: Redis) -> None:

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from broadcast_service.relay.relay import Pacing, Relay
-from ingest_service.writer import Result
+from ingest_service.commit_script import Result
 from shared.auth.scope import Scope
 from shared.contract.readings import StoredReading
 from shared.store import listener

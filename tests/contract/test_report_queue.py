@@ -14,6 +14,7 @@ from broadcast_service.reports.earnings import Detail, Report, Steps
 from broadcast_service.reports.report_queue import Kept, Reports
 from shared.auth.scope import Scope
 from shared.contract import keys
+from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
 from shared.store.redis import RedisUrl, Store
@@ -45,7 +46,7 @@ async def store(url: str) -> AsyncIterator[Store]:
         for start in range(midnight() - DAYS * DAY_SECONDS, midnight(), DAY_SECONDS):
             name = keys.day_of(start)
             await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
-            await redis.mset({keys.history(0, f"room-{n}", "camsoda", name, 60): day for n in range(ROOMS)})
+            await redis.mset({keys.history_array(0, Feed(f"room-{n}", "camsoda"), name, 60): day for n in range(ROOMS)})
         yield store
 
 
@@ -180,7 +181,7 @@ async def test_what_is_stored_while_the_index_is_known_is_found(store: Store) ->
     name = keys.day_of(midnight() - DAY_SECONDS)
     redis = store.owner(keys.index(0))
     await redis.sadd(keys.history_feeds(0, name), "newcomer:camsoda")
-    await redis.set(keys.history(0, "newcomer", "camsoda", name, 60), struct.pack(">10I", 11, 0, 0, 0, 0, 21, 0, 0, 0, 0))
+    await redis.set(keys.history_array(0, Feed("newcomer", "camsoda"), name, 60), struct.pack(">10I", 11, 0, 0, 0, 0, 21, 0, 0, 0, 0))
     made = msgspec.json.decode(await reports.get(wanted(scope, 2), "tester", Spent()), type=Report)  # type: ignore[arg-type]
     await redis.srem(keys.history_feeds(0, name), "newcomer:camsoda")
     assert (made.total, [feed.room_id for feed in made.feeds]) == (10, ["newcomer"])

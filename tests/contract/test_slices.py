@@ -17,6 +17,7 @@ from broadcast_service.reports.history import History, Span
 from broadcast_service.reports.report_queue import Made, Reports
 from shared.auth.scope import Scope
 from shared.contract import keys
+from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import RedisUrl, Store
 from shared.web.server import json_response
@@ -51,7 +52,7 @@ async def store(url: str) -> AsyncIterator[Store]:
         for start in range(today - DAYS * DAY_SECONDS, today, DAY_SECONDS):
             name = keys.day_of(start)
             await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
-            await redis.mset({keys.history(0, f"room-{n}", "camsoda", name, 60): day for n in range(ROOMS)})
+            await redis.mset({keys.history_array(0, Feed(f"room-{n}", "camsoda"), name, 60): day for n in range(ROOMS)})
         yield store
 
 

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from shared.contract import keys
+from shared.contract.feeds import Feed
 from shared.contract.keys import REVOKED_TOKENS
 from tests.deploy.store import SCRIPT, SERVICES, Store
 from tests.support.clients import Dashboard, Producer
@@ -17,7 +18,7 @@ from tools.stack import Stack
 from tools.waiting import wait_until
 
 ROOM = (0, "room", "camsoda")
-HISTORY = keys.history(*ROOM, "2026-01-01", 60)
+HISTORY = keys.history_array(ROOM[0], Feed(*ROOM[1:]), "2026-01-01", 60)
 SCRIPTS = ("return redis.call('GET', 'secret')", "return redis.call('FLUSHALL')", "return redis.call('DEL', KEYS[1])")
 REFUSAL = r"can't (run this command|access at least one of the keys)"
 FORBIDDEN = ["FLUSHALL", "KEYS *", "SCAN 0", "CONFIG GET *", "ACL LIST", "CLIENT LIST", "CLIENT KILL ID 1", "SHUTDOWN"]

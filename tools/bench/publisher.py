@@ -9,8 +9,9 @@ import json
 import sys
 import time
 
+from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, Result, Writer, WriterOptions
+from ingest_service.writer import Outcome, Writer, WriterOptions
 from shared.contract.readings import Reading
 from shared.store.redis import RedisUrl, Store
 

@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.reports.earnings import Coverage, Detail, Feed, Report, Steps, Tally, earned, last_known
+from broadcast_service.reports.earnings import Coverage, Detail, Report, Steps, Tally, earned, last_known
 from shared.contract.codec import encode
+from shared.contract.feeds import Feed
 from shared.contract.readings import ROOM_PATTERN
 
 balances = st.integers(0, 2**32 - 2).map(lambda value: value + 1)

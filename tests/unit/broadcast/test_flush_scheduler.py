@@ -39,7 +39,7 @@ class Crowd:
 
 def reading(version: int) -> StoredReading:
     """A committed reading of one room."""
-    return StoredReading("room", "p", 1000, version, 0, None, None, None, version, 10**9)
+    return StoredReading("room", "p", 1000, version, 0, version=version, committed_at=10**9)
 
 
 async def turns(count: int = 5) -> None:

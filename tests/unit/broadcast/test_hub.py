@@ -18,7 +18,7 @@ ALL = Scope.of(["*"])
 
 def stored(version: int, *, age: int = 0, ahead: int = 0, room: str = "blue") -> StoredReading:
     """A reading made so many seconds ago, or stamped so many seconds after its commit."""
-    return StoredReading(room, "camsoda", int(NOW) - age + ahead, 1, 0, None, None, None, version, int(NOW) * 1_000_000)
+    return StoredReading(room, "camsoda", int(NOW) - age + ahead, 1, 0, version=version, committed_at=int(NOW) * 1_000_000)
 
 
 class Listener:

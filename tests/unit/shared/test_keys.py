@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from shared.contract import keys
+from shared.contract.feeds import Series
+from shared.contract.history_record import day_keys
 from shared.contract.readings import PLATFORM_PATTERN, ROOM_PATTERN
 
 rooms = st.from_regex(ROOM_PATTERN)
@@ -17,9 +19,9 @@ def test_a_shards_keys_share_a_slot(room: str, platform: str, count: int) -> Non
     """The hash tag keeps them together for every room name."""
     shard = keys.shard_of(room, count)
     own = [keys.latest(shard, room, platform), keys.index(shard), keys.last_version(shard), keys.events_channel(shard)]
-    own += [keys.history(shard, room, platform, "2026-01-01", 60), keys.rate_prefix(shard) + "room:1", keys.probe_channel(shard, "x")]
-    own += keys.history_chunks(shard, (room, platform, "ana"), "2026-01-01", 60, range(2))
-    own += [keys.history_trail(shard, (room, platform, ""), "2026-01-01", 60), keys.history_names(shard, room, 0)]
+    own += [keys.rate_prefix(shard) + "room:1", keys.probe_channel(shard, "x"), keys.history_names(shard, room, 0)]
+    own += [name for account in ("", "ana") for name in day_keys(shard, Series(room, platform, account), "2026-01-01", 60)]
+    own += [keys.history_feeds(shard, "2026-01-01")]
     assert 0 <= shard < count
     assert {key_slot(key.encode()) for key in own} == {key_slot(str(shard).encode())}
 

@@ -16,6 +16,7 @@ from shared.contract.readings import (
     MAX_COUNT,
     MAX_INTERVAL_SECONDS,
     MAX_SEQUENCE,
+    METRICS,
     PLATFORM_PATTERN,
     ROOM_PATTERN,
     Reading,
@@ -24,6 +25,7 @@ from shared.contract.readings import (
     decode_reading,
     decode_readings,
     decode_stored,
+    values_of,
 )
 
 counts = st.integers(0, MAX_COUNT)
@@ -74,10 +76,29 @@ def test_an_event_names_account_and_interval() -> None:
     assert events == [old, old | {"account": "ana", "interval_seconds": 60}]
 
 
+def test_services_of_two_versions_read_each_others_stored_readings() -> None:
+    """An older value lacks fields and a newer one has others: neither is malformed, and what is missing is unknown."""
+    line = {"version": 1, "committed_at": 1, "room_id": "a", "platform": "p", "timestamp": 1, "tokens_count": 5}
+    oldest, newest = (decode_stored(json.dumps(each).encode()) for each in (line, line | {"followers_count": 7, "mood": "good"}))
+    assert oldest == newest
+    assert values_of(oldest) == (5, None, None, None)
+    required = {field.name for field in msgspec.structs.fields(StoredReading) if field.required}
+    assert required == set(line)
+
+
+def test_every_metric_is_in_the_data_of_an_event() -> None:
+    """In the order of the list, ahead of nothing but the platform."""
+    data = {"platform": "p", "tokens": 0, "tips": 1, "viewers": 2, "goal": 3, "timestamp": 9}
+    stored = StoredReading("a", "p", 9, 0, 0, 1, 2, 3, version=1, committed_at=1)
+    assert encode(telemetry_event(stored).data) == json.dumps(data, separators=(",", ":")).encode()
+    assert [metric.name for metric in METRICS] == list(data)[1:-1]
+    assert METRICS[0].field == "tokens_count"
+
+
 @pytest.mark.parametrize(("timestamp", "made_at"), [(990, 990), (1000, 1000), (1001, 1000), (1290, 1000)])
 def test_no_reading_is_younger_than_its_commit(timestamp: int, made_at: int) -> None:
     """A clock that is ahead does not make a reading younger."""
-    assert StoredReading("a", "p", timestamp, 1, 0, None, None, None, 1, 1_000_500_000).made_at == made_at
+    assert StoredReading("a", "p", timestamp, 1, 0, version=1, committed_at=1_000_500_000).made_at == made_at
 
 
 @given(st.binary() | st.text().map(str.encode))
