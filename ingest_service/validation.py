@@ -13,7 +13,16 @@ import msgspec
 from shared.auth.scope import Scope
 from shared.contract.codec import UNREADABLE
 from shared.contract.problems import Problem
-from shared.contract.readings import MAX_BATCH_ITEMS, MAX_SEQUENCE, Reading, decode_raw_items, decode_reading, decode_readings
+from shared.contract.readings import (
+    MAX_BATCH_ITEMS,
+    MAX_SEQUENCE,
+    METRICS,
+    Reading,
+    decode_raw_items,
+    decode_reading,
+    decode_readings,
+    values_of,
+)
 
 MAX_AHEAD_SECONDS: Final = 300
 MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at
@@ -22,6 +31,8 @@ MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; what is smaller counts 
 MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
 TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive
 SENT_AT: Final = "Pulse-Sent-At"
+
+ALL_UNKNOWN: Final = (None,) * len(METRICS)
 
 _FIELD_PATH = re.compile(r"at `\$\.([a-z_]+)")
 _MISSING = re.compile(r"\AObject missing required field `([a-z_]+)`")
@@ -129,7 +140,7 @@ def shifted(update: Reading, seconds: int) -> Reading:
 
 def check(update: Reading, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
     """Raises a Problem unless a number is known, the token covers the room and the observation is of a believable time."""
-    if update.tokens_count is None and update.viewers_count is None and update.tips_count is None and update.goal_tokens is None:
+    if values_of(update) == ALL_UNKNOWN:
         raise _unprocessable("tokens_count", "is unknown, and so is every other number")
     if not scope.allows(update.room_id, update.platform):
         raise Problem(403, "the token does not cover this room on this platform")

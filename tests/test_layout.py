@@ -53,6 +53,8 @@ NEVER_WAIT = [
     "broadcast_service/websocket/frames.py",
     "ingest_service/validation.py",
     "shared/auth/scope.py",
+    "shared/contract/feeds.py",
+    "shared/contract/history_day.py",
     "shared/contract/history_record.py",
     "shared/contract/codec.py",
     "shared/contract/events.py",

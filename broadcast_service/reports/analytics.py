@@ -18,7 +18,8 @@ from broadcast_service.reports.history import MAX_POINTS
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed, Series
-from shared.contract.history_record import DAY_SECONDS, DayBalances, day_balances, day_keys, stored_day
+from shared.contract.history_day import DayBalances, day_balances, day_keys, stored_day
+from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import Store
 
 Charge = Callable[[float], None]

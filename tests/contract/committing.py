@@ -12,19 +12,8 @@ from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, ShardWriter, Writer, WriterOptions
 from shared.contract import keys
-from shared.contract.history_record import (
-    LAYOUT,
-    Balance,
-    DayBalances,
-    Record,
-    StoredDay,
-    day_balances,
-    day_keys,
-    kept_balances,
-    series_of,
-    slot_of,
-    stored_day,
-)
+from shared.contract.history_day import Balance, DayBalances, StoredDay, day_balances, day_keys, kept_balances, stored_day
+from shared.contract.history_record import LAYOUT, Record, series_of, slot_of
 from shared.contract.readings import Reading, StoredReading, decode_stored
 from shared.store.listener import ShardListener
 from shared.store.redis import RedisUrl, Store

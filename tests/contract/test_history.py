@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS, MAX_RISE, Balance, set_aside
+from shared.contract.history_day import Balance, set_aside
+from shared.contract.history_record import DAY_SECONDS, MAX_RISE
 from shared.contract.readings import Reading
 from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, trail_key
 from tests.support.readings import make_reading

@@ -7,7 +7,7 @@ import uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.contract.history_record import Balance, set_aside
+from shared.contract.history_day import Balance, set_aside
 from tests.support.studio import Studio
 
 HOUR = 3600

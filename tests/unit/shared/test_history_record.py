@@ -8,24 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract.feeds import Series
+from shared.contract.history_day import RETURN_MS, Balance, Part, StoredDay, day_balances, day_keys, kept_balances, set_aside, stored_day
 from shared.contract.history_record import (
     CHUNK_SLOTS,
     DAY_SECONDS,
     LAYOUT,
     LAYOUTS,
-    RETURN_MS,
-    Balance,
     Layout,
-    Part,
     Record,
-    StoredDay,
     chunks_of_day,
-    day_balances,
-    day_keys,
-    kept_balances,
-    set_aside,
     slot_of,
-    stored_day,
     unit_ms,
     unpack_old,
 )

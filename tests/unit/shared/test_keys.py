@@ -6,7 +6,7 @@ from redis.crc import key_slot
 
 from shared.contract import keys
 from shared.contract.feeds import Series
-from shared.contract.history_record import day_keys
+from shared.contract.history_day import day_keys
 from shared.contract.readings import PLATFORM_PATTERN, ROOM_PATTERN
 
 rooms = st.from_regex(ROOM_PATTERN)
