@@ -8,7 +8,7 @@ from ingest_service.limits import Limits
 from shared.contract.history_record import LAYOUT, Slot
 from shared.contract.readings import Reading
 
-SOURCE = (pathlib.Path(__file__).parents[2] / "ingest_service" / "telemetry.lua").read_text()
+SOURCE = (pathlib.Path(__file__).parents[3] / "ingest_service" / "telemetry.lua").read_text()
 READING = Reading("room", "platform", 1_764_000_000, 1, 1_764_000_000_000)
 
 
