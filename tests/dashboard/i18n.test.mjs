@@ -33,7 +33,7 @@ test('plurals and unknown numbers are spelled out', () => {
 });
 
 test('a time that ends in a dot needs no second one', () => {
-  assert.equal(new I18n('es').t('expiring', { time: '10:52 p. m.' }), 'Tu acceso termina a las 10:52 p. m.');
+  assert.equal(new I18n('es').t('expiring', { time: '10:52 p. m.' }), 'Tu acceso vence a las 10:52 p. m.');
 });
 
 test('ages are told in the unit a person would use', () => {

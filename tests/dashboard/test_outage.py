@@ -116,7 +116,7 @@ def test_a_server_that_misses_a_heartbeat_is_named_at_once(tmp_path: pathlib.Pat
         page = opened(visit(fragile))
         page.evaluate(RECORD_WORDS)  # the question is open for three seconds
         with fragile.broadcast.frozen():
-            page.wait_for_function("() => window.words.some((word) => /^No news for [5-9] sec$/.test(word))", timeout=RECOVERED_WITHIN_MS)
+            page.wait_for_function("() => window.words.some((word) => /^No response for [5-9] sec$/.test(word))", timeout=RECOVERED_WITHIN_MS)
             assert tiles(page) == ["3", "21", "1,500", "1,500"]
             expect(page.locator("#notice-words")).to_contain_text("No new data since")
             assert page.locator('.card:not([data-status="unconfirmed"])').count() == 0
@@ -129,7 +129,7 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
     reporting.stop()
     words = page.locator("#notice-words")
     expect(words).to_have_text(
-        re.compile(r"No reading from any of 3 rooms since .+\. Collecting has stopped or the studio is offline; the shows may be on air\."),
+        re.compile(r"No reading from any of 3 rooms since .+\. Collection has stopped or the studio is offline; rooms may still be on air\."),
         timeout=RECOVERED_WITHIN_MS,
     )
     expect(page.locator("#link-word")).to_have_text(re.compile("No readings for 1\\d sec"))
@@ -152,7 +152,7 @@ def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Stud
     page = visit(fragile).open().page
     expect(page.locator("#link-word")).to_have_text("Degraded", timeout=RECOVERED_WITHIN_MS)
     expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
-    expect(page.locator('[data-kpi="today"] .kpi-sub')).to_have_text("history does not answer", timeout=RECOVERED_WITHIN_MS)
+    expect(page.locator('[data-kpi="today"] .kpi-sub')).to_have_text("history is not available", timeout=RECOVERED_WITHIN_MS)
     assert tiles(page) == ["3", "21", "—", "—"]
 
 
@@ -244,7 +244,7 @@ def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -
     ("locale", "title", "step"),
     [
         ("en-US", "No room has reported yet", "Install the extension"),
-        ("es-CO", "Ninguna sala ha informado todavía", "Instala la extensión"),
+        ("es-CO", "Ninguna sala ha enviado datos todavía", "Instala la extensión"),
     ],
 )
 def test_an_empty_studio_says_what_to_do_next(fragile: Studio, visit: Opener, locale: str, title: str, step: str) -> None:

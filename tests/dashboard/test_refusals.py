@@ -38,16 +38,16 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
 
 WORDS = {
     "blocked": {
-        "en-US": "WebSockets through; a proxy must pass on Upgrade and Connection. The numbers are fetched every 5 seconds instead.",
-        "es-CO": "WebSockets; un proxy debe transmitir Upgrade y Connection. Mientras tanto, las cifras se consultan cada 5 segundos.",
+        "en-US": "WebSockets through; a proxy must pass on Upgrade and Connection. Meanwhile the numbers are fetched every 5 seconds.",
+        "es-CO": "los WebSockets; el proxy debe reenviar Upgrade y Connection. Mientras tanto, las cifras se actualizan cada 5 segundos.",
     },
     "origin": {
         "en-US": "does not accept connections from {url}. Setting to change: ALLOWED_ORIGINS",
-        "es-CO": "no acepta conexiones desde {url}. Ajuste que hay que cambiar: ALLOWED_ORIGINS",
+        "es-CO": "no acepta conexiones desde {url}. Cambia el ajuste ALLOWED_ORIGINS",
     },
     "path": {
         "en-US": "The proxy does not pass /ws/dashboard on to the server.",
-        "es-CO": "El proxy no pasa /ws/dashboard al servidor.",
+        "es-CO": "El proxy no reenvía /ws/dashboard al servidor.",
     },
 }
 SERVERS = {
