@@ -211,12 +211,12 @@ SAID = {
     "broken": [
         "Connected\nRoom 12 at pulse.example.com",
         (
-            "Reading broken: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed. "
+            "Cannot be read: Viewers\nThis number is not on the page, or looks different. It is left out, never guessed. "
             "Tell your studio: chaturbate-viewers-missing"
         ),
     ],
     "refused": [
-        "Key refused\nThe server does not take this key for this room. Readings are kept meanwhile; ask your studio for a new key.",
+        "Key refused\nThe server does not accept this key for this room. Readings are kept meanwhile; ask your studio for a new key.",
         "Readings kept: 12",
     ],
     "access": ["Permission needed\nChrome may not send to pulse.example.com yet.", ""],
@@ -230,12 +230,12 @@ SAID = {
         "Readings kept: 7",
     ],
     "storage": [
-        "Cannot keep readings\nThe newest reading is still sent. Free disk space, then restart Chrome.",
+        "Cannot store readings\nThe newest reading is still sent. Free disk space, then restart Chrome.",
         "Readings cannot be kept: the disk is full, or this browser profile is damaged.",
     ],
-    "settings": ["Cannot keep readings\nChrome does not give the extension its settings. Restart Chrome.", ""],
-    "pending": ["Nothing could be sent yet\nYour page is read. The first numbers go out in a few seconds.", ""],
-    "site": ["Chrome keeps the page closed\nChrome does not let the extension read chaturbate.com. Allow it.", ""],
+    "settings": ["Cannot store readings\nChrome does not give the extension its settings. Restart Chrome.", ""],
+    "pending": ["Nothing sent yet\nYour page is read. The first numbers go out in a few seconds.", ""],
+    "site": ["Chrome blocks reading the page\nChrome does not let the extension read chaturbate.com. Allow it.", ""],
     "unproven": [
         (
             "A broadcast page, but not known to be yours\n"
@@ -319,7 +319,7 @@ def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, sc
     assert violations(options) == []
     picture(options, f"options-{scheme}")
     options.get_by_role("button", name="Try again").click()
-    options.get_by_text("Nothing. Every reading was taken.").wait_for()
+    options.get_by_text("None. Every reading was accepted.").wait_for()
     assert chromium.outbox()["dead"] == 0
 
 

@@ -49,7 +49,7 @@ def test_storage_that_fails_in_the_running_worker_is_said(ready: Browser, fault:
     ready.worker.evaluate(fault)
     wait_in_browser(lambda: ready.badge() == "!", "the badge")
     expect(popup.locator(".state")).to_contain_text("Restart Chrome.", timeout=20_000)
-    assert headline(popup) == "Cannot keep readings"
+    assert headline(popup) == "Cannot store readings"
 
 
 @pytest.mark.usefixtures("reading")
@@ -61,7 +61,7 @@ def test_a_disk_that_fails_is_said_and_the_newest_reading_still_arrives(ready: B
     wait_in_browser(lambda: ready.badge() == "!", "the badge")
     count = len(set(ingest.moments))
     ingest.wait_for(lambda _: len(set(ingest.moments)) >= count + 2)
-    wait_in_browser(lambda: headline(popup) == "Cannot keep readings", "the headline")
+    wait_in_browser(lambda: headline(popup) == "Cannot store readings", "the headline")
 
 
 @pytest.mark.usefixtures("reading")
@@ -166,7 +166,7 @@ def test_a_tab_that_reports_is_not_discarded_and_one_that_sleeps_is_named(ready:
     ready.console.bring_to_front()
     ready.console.evaluate("id => chrome.tabs.discard(id)", tab_of(ready)["id"])
     popup = ready.open_ui("popup")
-    wait_in_browser(lambda: headline(popup) == "Your page sleeps", "the headline")
+    wait_in_browser(lambda: headline(popup) == "Your page is suspended", "the headline")
     wait_in_browser(lambda: ready.badge() == "!", "the badge")
 
 

@@ -179,8 +179,8 @@ def test_a_reading_breaks_after_six_failures_and_mends_after_two_successes(chrom
     )
     wait_in_browser(lambda: chromium.badge() == "!", "the badge")
     popup = chromium.open_ui("popup")
-    assert popup.locator(".notes").inner_text().startswith("Reading broken: Viewers")
-    assert "Reading broken: Viewers" in chromium.console.evaluate("() => chrome.action.getTitle({})")
+    assert popup.locator(".notes").inner_text().startswith("Cannot be read: Viewers")
+    assert "Cannot be read: Viewers" in chromium.console.evaluate("() => chrome.action.getTitle({})")
     assert popup.locator(".state strong").inner_text() == "Connected"
     page.evaluate("() => { document.body.insertAdjacentHTML('beforeend', '<p id=\"users-tab-default\">USERS (3)</p>'); }")
     wait_in_browser(lambda: chromium.badge() == "ON", "the mended badge")

@@ -257,3 +257,12 @@ def test_a_permission_for_an_address_no_longer_used_is_given_back(ready: Browser
     assert "https://old.example/*" not in given(ready)
     ready.configure("https://new.example")
     wait_in_browser(lambda: "https://old.example/*" in given(ready), "the permission of the old address")
+
+
+def test_a_message_that_the_worker_does_not_know_is_refused_and_sends_nothing(ready: Browser, ingest: ScriptedIngest) -> None:
+    """A page of the extension that asks for an action which does not exist gets an answer that names the fault."""
+    before = len(ingest.moments)
+    for kind in ("look", "obey", "constructor", ""):
+        answer = ready.console.evaluate("(type) => chrome.runtime.sendMessage({ type })", kind)
+        assert answer == {"error": "unknown_message"}
+    assert len(ingest.moments) == before
