@@ -11,7 +11,7 @@ var BUILT_SEARCH_MS = 5000;
 var builtClasses = new Map();
 
 /**
- * A search visits every element of the page, so it is not made at every look: what was found is looked at again while it is on
+ * A search visits every element of the page, so it is not made at every check: found elements are checked again while they are on
  * the page and still matches, and searched for anew when it is not, or now and then, in case another one has come.
  */
 var SEARCH_MS = 5000;

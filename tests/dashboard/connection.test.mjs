@@ -114,7 +114,7 @@ test('an unreachable server is tried again', async () => {
   assert.equal(sockets.length, 2);
 });
 
-test('a draining server is left only when the next one has told everything', () => {
+test('a draining server is left only when the next one has delivered everything', () => {
   const { sockets, latest, clock, phases } = connect();
   latest().greet(1);
   latest().receive({ event_type: 'RECONNECT', retry_after_ms: 300 });
@@ -254,7 +254,7 @@ test('an error that answers something else is no answer to a renewal', () => {
   assert.deepEqual(renewals, []);
 });
 
-test('without a socket nobody can renew', () => {
+test('a token cannot be renewed without a socket', () => {
   const { latest, connection } = connect();
   assert.equal(connection.renew('ddd.eee.fff'), false);
   latest().greet();
@@ -366,7 +366,7 @@ test('a socket that gets through ends polling', async () => {
 });
 
 for (const verdict of /** @type {const} */ (['origin', 'path', 'gateway', 'redirect', 'odd'])) {
-  test(`whatever refuses the socket is named: ${verdict}`, async () => {
+  test(`the link names the obstacle and polls: ${verdict}`, async () => {
     const scene = connect({ probe: { verdict, status: 418 } });
     await fail(scene, 1);
     const { phase, reason, status, via } = scene.connection.link;
@@ -440,7 +440,7 @@ test('waking up tries a socket beside polling', async () => {
 });
 
 for (const asks of [2 ** 31, 3_600_000, 1e12, Infinity, -5, NaN]) {
-  test(`no timer is ever longer than a minute, whatever is asked for: ${asks} ms`, async () => {
+  test(`no timer is longer than a minute when a server asks for ${asks} ms`, async () => {
     const scene = connect({ probe: { verdict: 'busy', retryAfterMs: asks } });
     /** @type {number[]} */
     const delays = [];

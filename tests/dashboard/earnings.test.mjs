@@ -37,7 +37,7 @@ test('a minute counts on from the last balance of the one before', () => {
   );
 });
 
-test('what was added can be taken back, and no minute falls below 0', () => {
+test('an added amount can be subtracted, and no minute falls below 0', () => {
   const ledger = new Ledger(60);
   ledger.add(10, 5);
   ledger.add(10, -3);

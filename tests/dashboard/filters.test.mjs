@@ -24,7 +24,7 @@ test('search ignores case and blanks around it', () => assert.deepEqual(keysFor(
 test('a platform filter keeps that platform', () => assert.deepEqual(keysFor('platform=stripchat'), [['', 'b']]));
 test('equal values fall back to the name', () => assert.deepEqual(keysFor('sort=tokens'), [['', 'b', 'c', 'a']]));
 test('unknown values sort last', () => assert.deepEqual(keysFor('sort=viewers'), [['', 'c', 'b', 'a']]));
-test('groups are named by what they share', () =>
+test('groups are named by the value that their feeds share', () =>
   assert.deepEqual(keysFor('group=prefix'), [
     ['', 'c'],
     ['vip', 'b', 'a'],

@@ -7,7 +7,7 @@ import { Baseline } from '../../broadcast_service/dashboard/state/baseline.js';
 import { Store } from '../../broadcast_service/dashboard/state/store.js';
 import { Clock, settle } from './scripted.mjs';
 
-/** A fetch that answers by script and remembers what it was asked. @param {(url: string) => Response | Promise<never>} answer */
+/** A fetch that answers by script and records its requests. @param {(url: string) => Response | Promise<never>} answer */
 function scripted(answer) {
   /** @type {{url: string, options: RequestInit}[]} */
   const requests = [];
@@ -116,7 +116,7 @@ const ANSWERS = [
     { verdict: 'gateway', status: 503, retryAfterMs: 20_000 },
   ],
   ['a path that leads elsewhere', new Response('', { status: 404 }), { verdict: 'path', status: 404 }],
-  ['a page of somebody else', new Response('<html>', { status: 200 }), { verdict: 'path', status: 200 }],
+  ['a page of another server', new Response('<html>', { status: 200 }), { verdict: 'path', status: 200 }],
   [
     'a proxy that wants a password',
     new Response('', { status: 401 }),
@@ -146,7 +146,7 @@ test('the question names the page, shows the token in a header, and follows no r
   assert.equal(seen[0]?.options.redirect, 'manual');
 });
 
-test('nobody answers', async () => {
+test('no server answers', async () => {
   assert.deepEqual(await probe('x', 't', { ask: scripted(() => Promise.reject(new TypeError())).ask }), {
     verdict: 'unreachable',
   });
@@ -193,7 +193,7 @@ for (const [text, expected] of WAITS) {
   });
 }
 
-test('a date in Retry-After is measured by the clock of whoever sent it', async () => {
+test('a date in Retry-After is measured by the clock of its sender', async () => {
   const headers = { 'Retry-After': 'Thu, 26 Nov 2026 12:00:20 GMT', Date: 'Thu, 26 Nov 2026 12:00:00 GMT' };
   assert.equal((await verdictFor(problem(503, {}, headers))).retryAfterMs, 20_000);
 });
@@ -269,7 +269,7 @@ test('history settles the past and the minute of now, and the socket counts on',
   assert.deepEqual(store.ledger.series(minute, 6), [2, 2, 2, 2, 2, 9]);
 });
 
-test('a minute that is not over keeps the greater sum, whoever has it, and history has the word once it is over', async () => {
+test('the current minute keeps the greater of both sums, and history decides once it is over', async () => {
   const { baseline, store, clock } = baselineOf(twoPerMinute);
   const minute = Math.floor(clock.now() / 60_000);
   store.ledger.add(minute, 7);
@@ -294,7 +294,7 @@ test('history is asked again, soon at first, and no more after stop', async () =
   assert.equal(requests.length, 4);
 });
 
-test('a failed request leaves what is known and is tried again', async () => {
+test('a failed request changes nothing and is retried', async () => {
   const { baseline, store, clock, requests } = baselineOf(() => Promise.reject(new TypeError()));
   store.ledger.add(Math.floor(clock.now() / 60_000), 7);
   baseline.start();

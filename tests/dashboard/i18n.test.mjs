@@ -36,7 +36,7 @@ test('a time that ends in a dot needs no second one', () => {
   assert.equal(new I18n('es').t('expiring', { time: '10:52 p. m.' }), 'Tu acceso vence a las 10:52 p. m.');
 });
 
-test('ages are told in the unit a person would use', () => {
+test('ages are written in the unit a person would use', () => {
   const i18n = new I18n('en');
   assert.deepEqual(
     [0.4, 3, 90, 7200, 200_000].map((age) => i18n.age(age)),

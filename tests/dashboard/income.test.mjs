@@ -13,7 +13,7 @@ import { Account, inOrder, isCertain, judge } from '../../broadcast_service/dash
 /** The table that Python is checked against too. @type {{cases: Case[]}} */
 const { cases } = JSON.parse(readFileSync(new URL('../income_cases.json', import.meta.url), 'utf8'));
 
-/** The readings of a case by account; what has no account mark is an account of its room. @param {Case} story */
+/** The readings of a case by account; readings without an account mark belong to an account of their room. @param {Case} story */
 function seriesOf({ readings }) {
   /** @type {Map<string, {account: string, readings: Reading[]}>} */
   const found = new Map();
@@ -82,7 +82,7 @@ test('a reader that joins late takes no leap from its first balance for income',
   );
 });
 
-test('what is pending is in no total until the clock confirms it', () => {
+test('a pending entry is in no total until the clock confirms it', () => {
   const account = new Account();
   const found = [500, 5000, 5000].flatMap((tokens, i) => account.read({ atMs: 5000 * i, tokens, room: '' }));
   assert.deepEqual([found, account.isSettled, account.provisional().map(({ tokens }) => tokens)], [[], false, [4500]]);

@@ -84,7 +84,7 @@ test('a step that was not measured is no point of a chart, one that earned nothi
   );
 });
 
-test('a server that does not report measured minutes has measured what it has earnings for', () => {
+test('without measured minutes, steps with earnings count as measured', () => {
   assert.deepEqual(meanPerHour({ from: MONDAY, step: 3600, earned: [0, 40] }), { perHour: 40, minutes: 60 });
 });
 

@@ -24,7 +24,7 @@ test('a request says who asks with a token or with the cookie, never with both',
   assert.deepEqual(subprotocols(''), ['pulse.v1']);
 });
 
-test('nobody signed in is an answer, a server that does not answer is not', async () => {
+test('a 401 means that no one is signed in, a missing answer does not', async () => {
   assert.equal(await answering(401).signIn.current(), null);
   await assert.rejects(
     answering(503).signIn.current(),
@@ -37,7 +37,7 @@ test('nobody signed in is an answer, a server that does not answer is not', asyn
   await assert.rejects(away.current(), (/** @type {any} */ error) => error.status === 0);
 });
 
-test('a code and a token never stand in an address', async () => {
+test('a code and a token are never part of an address', async () => {
   const { signIn, requests } = answering(200);
   await signIn.withCode('secret-code', true);
   await signIn.withToken('aa.bb.cc', true);
@@ -63,7 +63,7 @@ test('a pairing waits, is approved, is refused or expires', async () => {
     );
 });
 
-test('no answer leaves its request open, whatever its status and whoever reads it', async () => {
+test('no answer leaves its request open, for every status and every caller', async () => {
   const pairing = { letters: 'ACDEFG', claim: 'x', expires_at: 0, poll_seconds: 3 };
   for (const status of [200, 202, 401, 403, 410, 429, 503]) {
     /** @type {Response[]} */

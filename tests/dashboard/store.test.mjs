@@ -91,7 +91,7 @@ test('a resumed session forgets nothing', () => {
   assert.equal(store.feeds.size, 2);
 });
 
-test('renewing with a narrower scope forgets what it no longer covers', () => {
+test('renewing with a narrower scope removes the rooms outside it', () => {
   const renewed = /** @type {const} */ ({ event_type: 'TOKEN_RENEWED', expires_at: NOW, timestamp: NOW });
   const store = storeOf(
     hello(),
@@ -148,7 +148,7 @@ test('status follows the age of the reading', () => {
   ]);
 });
 
-test('without a trusted link what was live or stale at the last contact is last known, and nothing else changes', () => {
+test('without a trusted link live and stale feeds become last known, and nothing else changes', () => {
   const feed = feedOf(storeOf(hello(), update('blue', 1)), 'blue');
   const at = (/** @type {number} */ seconds) => statusOf(feed, LOCAL + seconds * 1000, { ttlSeconds: 3600 }, false);
   assert.deepEqual([0, 15, 16, 60, 61, 3601].map(at), [
@@ -302,7 +302,7 @@ test('a desk whose clock is 70 s behind and that keeps reporting is stale, not o
   assert.equal(clockError(feed.lag), 70);
 });
 
-test('one late reading, or an outbox that sends what it kept, names no clock and brings no room on air', () => {
+test('one late reading, or an outbox that sends stored readings, is no wrong clock and brings no room on air', () => {
   const flush = [600, 595, 590, 585, 580].map((age, i) => update('blue', i + 1, { timestamp: NOW - age }));
   for (const feed of [lagging(70), feedOf(storeOf(hello(), ...flush), 'blue'), lagging(600, 400, 200)]) {
     assert.equal(clockError(feed.lag), null);
@@ -324,7 +324,7 @@ test('unknown tokens are no zero: not shown, not counted, and the next balance c
   assert.deepEqual([feedOf(store, 'blue').tokens, store.ledger.sum(0, Infinity)], [130, 30]);
 });
 
-test('an expiry that comes while the source is lost does not change what was known before', () => {
+test('an expiry that arrives while the source is lost does not change earlier moments', () => {
   const store = storeOf(hello(), update('blue', 1), sync(true), {
     event_type: 'UPSTREAM',
     status: 'degraded',
@@ -395,7 +395,7 @@ test('history that answered before the newest readings takes nothing back of a m
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 57);
 });
 
-test('before history has answered, what was earned is unknown', () => {
+test('before history has answered, earnings are unknown', () => {
   const store = storeOf(hello(), sync(true));
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'pending');
   store.historyFailed();

@@ -87,7 +87,7 @@ test('signing out forgets the token', () => {
   assert.equal(kept.value, null);
 });
 
-test('what people paste is tidied, and what is no token is refused', () => {
+test('a pasted token is normalized, and other text is refused', () => {
   assert.equal(normalizeToken(' Bearer aa.b\nb.cc '), 'aa.bb.cc');
   assert.equal(normalizeToken('http://localhost:8002/#token=aa.bb.cc'), 'aa.bb.cc');
   assert.equal(normalizeToken('hello'), '');

@@ -129,7 +129,7 @@ for (const outage of [5, 20, 80, 4000, 90_000]) {
   });
 }
 
-test('what was off air at the last contact stays off air, what was live stays last known', () => {
+test('feeds that were off air at the last contact stay off air, live ones stay last known', () => {
   const scene = running();
   scene.receive({
     event_type: 'TELEMETRY_UPDATE',
@@ -166,7 +166,7 @@ test('after a lost source the last known numbers stay until the rooms have repor
   assert.deepEqual([after.trouble, after.trusted, after.live, after.statuses], [null, true, 3, 'live']);
 });
 
-test('a room that ended during the outage keeps nobody waiting for long', () => {
+test('a room that ended during the outage delays the others only briefly', () => {
   const scene = running();
   scene.reporting = false;
   scene.receive({ event_type: 'UPSTREAM', status: 'degraded' }).pass(80);
@@ -226,7 +226,7 @@ test('a page opened while one shard is lost calls none of its rooms off air, unt
   assert.deepEqual([after.trusted, after.statuses], [true, 'live,off_air']);
 });
 
-test('a page that reconnects while one shard is lost keeps what was off air before and calls nothing else so', () => {
+test('a page that reconnects while one shard is lost keeps earlier off-air feeds off air and adds none', () => {
   const scene = running(['a', 'b']);
   scene.receive({
     event_type: 'TELEMETRY_UPDATE',

@@ -46,7 +46,7 @@ test('the same build, or none, is no reason', () => {
   }
 });
 
-test('a page that somebody uses offers the reload and does not do it', () => {
+test('a page in use offers the reload and does not do it', () => {
   const { update, clock, reloads } = pageOf({ isFree: false });
   update.compare('b');
   clock.pass(60_000);

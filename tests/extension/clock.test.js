@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { adjustedOffset, clockFault, inServerTime, measuredOffset } from '../../extension/worker/clock.js';
 import { bodyAt, refused, rejected, respond, START, Studio } from './studio.js';
 
-/** A server with a clock of its own: it refuses what is too far ahead, as the ingest service does; `shifts` is whether it knows Pulse-Sent-At. */
+/** A server with a clock of its own: it refuses readings too far ahead, as the ingest service does; `shifts` is whether it knows Pulse-Sent-At. */
 class Server {
   stored = [];
 

@@ -80,7 +80,7 @@ for (const [what, token, problem] of [
   ['an expired token', tokenWith({ ...CLAIMS, exp: NOW / 1000 }), 'problemTokenExpired'],
   ['another room’s token', tokenWith({ ...CLAIMS, rooms: ['red'] }), 'problemTokenRoom'],
 ])
-  test(`${what} is named as what it is`, () => assert.deepEqual(checkToken(token, 'blue', NOW), { problem }));
+  test(`${what} has a message of its own`, () => assert.deepEqual(checkToken(token, 'blue', NOW), { problem }));
 
 for (const room of ['blue', 'vip-7']) {
   test(`a token that covers ${room} is fine`, () => assert.ok('value' in checkToken(tokenWith(CLAIMS), room, NOW)));
@@ -118,7 +118,7 @@ test('the permission asked for is the exact origin', () => {
   assert.deepEqual(permissionFor('https://a.example:8443/studio'), { origins: ['https://a.example:8443/*'] });
 });
 
-test('policy wins over the user, field by field, and locks what it sets', async () => {
+test('policy wins over the user, field by field, and locks the fields it sets', async () => {
   const stored = { settings: { roomId: 'mine', endpoint: 'https://mine.example', token: 't', goal: 5 } };
   globalThis.chrome = {
     storage: {
@@ -140,7 +140,7 @@ test('a room that policy sets with blanks around it is sent without them', () =>
   }
 });
 
-test('the key that policy sets is never sent to an address that somebody typed', () => {
+test('the key that policy sets is never sent to an address that a person typed', () => {
   const own = { endpoint: 'https://elsewhere.example', roomId: 'blue', token: 'mine', goal: null };
   const { settings, locked, isComplete } = configurationFrom(own, { token: 'studio' });
   assert.deepEqual([settings.endpoint, isComplete, locked.toSorted()], ['', false, ['endpoint', 'token']]);
@@ -194,7 +194,7 @@ for (const [what, pasted, expected] of [
   ['a word', 'hello', null],
   ['nothing', '', null],
 ])
-  test(`of ${what} what is in it is taken`, () => assert.deepEqual(readPasted(pasted), expected));
+  test(`the settings in ${what} are read`, () => assert.deepEqual(readPasted(pasted), expected));
 
 test('a key for several rooms names none', () =>
   assert.deepEqual(readPasted(tokenWith(CLAIMS)), { token: tokenWith(CLAIMS) }));

@@ -33,7 +33,7 @@ test('the newest come first, as many as asked for', async () => {
   assert.deepEqual(sequences(await studio.outbox.newest(3, START)), [0, -5000, -10_000]);
 });
 
-test('what was removed is gone, the rest is not', async () => {
+test('removed readings are gone, the others stay', async () => {
   const studio = new Studio();
   await studio.read(3);
   await studio.outbox.remove(await studio.outbox.newest(1, START));
@@ -47,7 +47,7 @@ test('beyond the most it may hold, the oldest are dropped and counted', async ()
   assert.deepEqual(sequences(await studio.outbox.newest(9, START)), [0, -5000, -10_000]);
 });
 
-test('what has waited for a day of readings is dropped and counted', async () => {
+test('a reading that has waited for a day of readings is dropped and counted', async () => {
   const { outbox } = new Studio();
   const STEP = 10 * 60 * 1000;
   for (let at = START; at <= START + 146 * STEP; at += STEP) await outbox.add(bodyAt(at), at);
@@ -110,7 +110,7 @@ test('postponed readings stay behind until they are due, and let others pass', a
   assert.deepEqual(sequences(await studio.outbox.newest(9, START + 1000)), [-5000, -10_000, 0]);
 });
 
-test('release frees what was held back for good', async () => {
+test('release makes held readings due', async () => {
   const studio = new Studio();
   await studio.read(1);
   await studio.outbox.postpone((await studio.outbox.newest(1, START)).map((entry) => ({ ...entry, dueAt: Infinity })));
@@ -119,7 +119,7 @@ test('release frees what was held back for good', async () => {
   assert.deepEqual(sequences(await studio.outbox.newest(9, START)), [0]);
 });
 
-test('the counts start anew when a person has discarded what was lost', async () => {
+test('the counts restart when the dead letters are discarded', async () => {
   const studio = new Studio({ entries: 1, dead: 2 });
   await studio.read(3);
   assert.deepEqual(

@@ -247,7 +247,7 @@ test('the rounded form of a number reads right, or as unreadable, in every langu
   assert.deepEqual(wrong, []);
 });
 
-test('no count is ever invented: whatever reads ok is a safe whole number, not negative', () => {
+test('no count is invented: every accepted text is a safe, non-negative integer', () => {
   const alphabet = [..."0123459.,' kKmM%-/()٥۵\u202f\u00a0٫٬x"];
   let seed = 42;
   const next = () => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648);

@@ -74,7 +74,7 @@ test('a status that is none of ours counts as missing', () => {
   );
 });
 
-test('what is missing is absent from the body, never zero or null', () => {
+test('a missing number is absent from the body, never zero or null', () => {
   const body = toTelemetry({ ...MESSAGE, metrics: { tokens: TOKENS, viewers: { status: 'hidden' } } }, SETTINGS);
   assert.deepEqual(body, {
     room_id: 'blue',

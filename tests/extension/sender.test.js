@@ -122,7 +122,7 @@ test('Retry-After means nothing beside another status', async () => {
   );
 });
 
-test('Retry-After is never obeyed beyond an hour, and nonsense is ignored', () => {
+test('Retry-After is never followed beyond an hour, and nonsense is ignored', () => {
   assert.equal(retryAfterMs('99999999', START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START + 1e10).toUTCString(), START), 3_600_000);
   assert.equal(retryAfterMs(new Date(START - 1e6).toUTCString(), START), 0);
@@ -435,7 +435,7 @@ for (const status of [400, 401, 403, 404, 405, 407, 409, 410, 413, 422, 451]) {
   for (const [what, body] of [
     ['a page', '<html>Blocked by your administrator</html>'],
     ['nothing', ''],
-    ['somebody else’s JSON', '{"error":"bad request","code":17}'],
+    ['JSON of another server', '{"error":"bad request","code":17}'],
   ]) {
     test(`${status} with ${what} is not the studio’s server: nothing is lost, and not everything is tried`, async () => {
       const studio = new Studio();
@@ -528,7 +528,7 @@ for (const [what, refuse] of [
   });
 }
 
-test('whatever a server answers, every reading is delivered, waits, is a dead letter, or was dropped and counted', async () => {
+test('for every answer of a server, each reading is delivered, waits, is a dead letter, or was dropped and counted', async () => {
   let seed = 20_261_126;
   const chance = () => {
     seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;

@@ -57,7 +57,7 @@ test('of two tabs the first speaks until it has been silent for three intervals'
   );
 });
 
-test('a tab that cannot read its balance gives way to one that can, and gets the lead back from nobody', () => {
+test('a tab that cannot read its balance gives way to one that can, and does not get the lead back', () => {
   const blind = { tabId: 1, readAt: NOW, metrics: { tokens: { status: 'unparsed' } } };
   const sees = { tokens: { status: 'ok', value: 5 } };
   assert.equal(mayReport(blind, 2, NOW, sees), true);

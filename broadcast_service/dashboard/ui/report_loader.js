@@ -12,9 +12,9 @@ import { download } from './download.js';
  * @template T
  * @typedef {object} Source
  * @property {string} name of the page: its elements are `#name-state`, `#name-retry` and `#name-csv`
- * @property {HTMLElement} body what is hidden before the first report, and dimmed when a later one fails
+ * @property {HTMLElement} body hidden before the first report, dimmed when a later one fails
  * @property {() => import('../i18n/i18n.js').I18n} i18n
- * @property {() => string} key of what is asked for: an answer to an earlier key is ignored
+ * @property {() => string} key of the request: an answer to an earlier key is ignored
  * @property {() => Promise<T>} load
  * @property {() => Promise<Blob>} loadFile
  * @property {() => string} fileName
