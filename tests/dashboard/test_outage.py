@@ -116,7 +116,7 @@ def test_a_server_that_misses_a_heartbeat_is_named_at_once(tmp_path: pathlib.Pat
         page = opened(visit(fragile))
         page.evaluate(RECORD_WORDS)  # the question is open for three seconds
         with fragile.broadcast.frozen():
-            page.wait_for_function("() => window.words.some((word) => /^No response for [5-9] sec$/.test(word))", timeout=RECOVERED_WITHIN_MS)
+            page.wait_for_function("() => window.words.some((word) => /^No reply for [5-9] sec$/.test(word))", timeout=RECOVERED_WITHIN_MS)
             assert tiles(page) == ["3", "21", "1,500", "1,500"]
             expect(page.locator("#notice-words")).to_contain_text("No new data since")
             assert page.locator('.card:not([data-status="unconfirmed"])').count() == 0
@@ -129,7 +129,7 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
     reporting.stop()
     words = page.locator("#notice-words")
     expect(words).to_have_text(
-        re.compile(r"No reading from any of 3 rooms since .+\. Collection has stopped or the studio is offline; rooms may still be on air\."),
+        re.compile(r"No reading from any of 3 rooms since .+\. Collection stopped or the studio is offline; rooms may still be on air\."),
         timeout=RECOVERED_WITHIN_MS,
     )
     expect(page.locator("#link-word")).to_have_text(re.compile("No readings for 1\\d sec"))
