@@ -157,6 +157,11 @@ class Service(Process):
         """Starts the process and waits until a path answers 200; raises StackError."""
         self.launch_until(lambda: self._answers(until))
 
+    def accepts_connections(self) -> bool:
+        """Whether its port accepts a connection; raises OSError where it does not."""
+        socket.create_connection((self.host, self.port), 1).close()
+        return True
+
     def _answers(self, path: str) -> bool:
         try:
             with urllib.request.urlopen(self.url + path, timeout=1) as response:

@@ -18,7 +18,7 @@ ROOM, TOKEN = Limits(5, 0), Limits(0, 10)  # each lets 20 come at once
 def rising(count: int, room_id: str = "blue") -> list[Reading]:
     """Readings that are each newer than the one before."""
     first = make_reading(count * 10).sequence
-    return [Reading(room_id, "camsoda", at // 1000, 1, at) for at in range(first, first + count)]
+    return [make_reading(room_id=room_id, timestamp=at // 1000, sequence=at) for at in range(first, first + count)]
 
 
 async def test_a_room_may_burst_and_no_further(redis: Redis) -> None:

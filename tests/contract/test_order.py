@@ -46,7 +46,7 @@ async def test_an_identical_reading_is_a_duplicate(redis: Redis) -> None:
 async def test_another_body_of_equal_order_replaces(redis: Redis) -> None:
     """A correction of the same moment is accepted, in the latest value and in history."""
     first = make_reading(tokens_count=1)
-    second = Reading("blue", "camsoda", first.timestamp, 2, first.sequence)
+    second = make_reading(timestamp=first.timestamp, tokens_count=2, sequence=first.sequence)
     assert await results(redis, first, second, second, first) == [ACCEPTED, ACCEPTED, DUPLICATE, ACCEPTED]
     record = await record_of(redis, first)
     assert record is not None
@@ -66,14 +66,14 @@ async def test_an_older_reading_is_late(redis: Redis) -> None:
 async def test_sequence_orders_within_a_second(redis: Redis) -> None:
     """Readings of one second are ordered by number, not by text."""
     second = make_reading().timestamp
-    tenth, ninth = (Reading("blue", "camsoda", second, n, n) for n in (10, 9))
+    tenth, ninth = (make_reading(timestamp=second, tokens_count=n, sequence=n) for n in (10, 9))
     assert await results(redis, tenth, ninth) == [ACCEPTED, LATE]
 
 
 async def test_the_largest_sequence_is_exact(redis: Redis) -> None:
     """Lua's numbers hold the whole range of a sequence."""
     second, most = make_reading().timestamp, 2**53 - 1
-    readings = [Reading("blue", "camsoda", second, 1, most - 1), Reading("blue", "camsoda", second, 1, most)]
+    readings = [make_reading(timestamp=second, sequence=most - 1), make_reading(timestamp=second, sequence=most)]
     assert await results(redis, *readings, readings[0]) == [ACCEPTED, ACCEPTED, LATE]
 
 
@@ -114,8 +114,11 @@ async def test_rooms_and_platforms_do_not_meet(redis: Redis) -> None:
     """Each pair of room and platform has its own order."""
     new, old = make_reading(), make_reading(5000)
     pairs = [("blue", "camsoda"), ("blue", "stripchat"), ("red", "camsoda")]
-    assert await results(redis, *[Reading(r, p, new.timestamp, 1, new.sequence) for r, p in pairs]) == [ACCEPTED] * 3
-    assert await results(redis, *[Reading(r, p, old.timestamp, 1, old.sequence) for r, p in pairs]) == [LATE] * 3
+    newer, older = (
+        [make_reading(room_id=r, platform=p, timestamp=one.timestamp, sequence=one.sequence) for r, p in pairs] for one in (new, old)
+    )
+    assert await results(redis, *newer) == [ACCEPTED] * 3
+    assert await results(redis, *older) == [LATE] * 3
 
 
 async def test_an_expired_room_leaves_the_index(redis: Redis) -> None:
@@ -189,7 +192,7 @@ async def test_account_and_interval_are_stored_and_published(redis: Redis) -> No
     """Both lie beside the numbers, and a reading that differs in them alone is another reading."""
     reading = make_reading(account="Ana.7-x_", interval_seconds=60)
     async with listening(redis) as published:
-        assert await results(redis, reading, reading, Reading("blue", "camsoda", reading.timestamp, 1, reading.sequence)) == [
+        assert await results(redis, reading, reading, make_reading(timestamp=reading.timestamp, sequence=reading.sequence)) == [
             ACCEPTED,
             DUPLICATE,
             ACCEPTED,

@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import msgspec
@@ -17,8 +16,9 @@ from shared.contract import keys
 from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
-from shared.store.redis import RedisUrl, Store
-from tools.redis_server import RedisServer
+from shared.store.redis import Store
+from tests.contract import servers
+from tests.contract.reports import midnight, store_with_days
 
 pytestmark = pytest.mark.anyio
 
@@ -31,28 +31,15 @@ ONE = Scope.of(["room-7"])
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An embedded server of its own."""
-    server = RedisServer(tmp_path_factory.mktemp("queue"))
-    server.start()
-    yield server.url
-    server.stop()
+    with servers.embedded(tmp_path_factory.mktemp("reports")) as server:
+        yield server.url
 
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
     """A week of a hundred and twenty rooms that earn every minute."""
-    day = b"".join(struct.pack(">5I", 1000 + minute, 1, 1, 1, 0) for minute in range(1440))
-    async with Store(RedisUrl.parse(url)) as store:
-        redis = store.owner(keys.index(0))
-        for start in range(midnight() - DAYS * DAY_SECONDS, midnight(), DAY_SECONDS):
-            name = keys.day_of(start)
-            await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
-            await redis.mset({keys.history_array(0, Feed(f"room-{n}", "camsoda"), name, 60): day for n in range(ROOMS)})
+    async with store_with_days(url, rooms=ROOMS, days=DAYS) as store:
         yield store
-
-
-def midnight() -> int:
-    """The start of today."""
-    return int(time.time()) // DAY_SECONDS * DAY_SECONDS
 
 
 def wanted(scope: Scope, days: int, *, ago: int = 0, detail: Detail = Detail.NONE) -> Wanted:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -16,13 +15,12 @@ from broadcast_service.reports.earnings import Detail, Report, Steps, Tally
 from broadcast_service.reports.history import History, Span
 from broadcast_service.reports.report_queue import Made, Reports
 from shared.auth.scope import Scope
-from shared.contract import keys
-from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
-from shared.store.redis import RedisUrl, Store
+from shared.store.redis import Store
 from shared.web.server import json_response
+from tests.contract import servers
+from tests.contract.reports import store_with_days
 from tests.support import speed
-from tools.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -36,23 +34,14 @@ ALL = Scope.of(["*"])
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An embedded server of its own."""
-    server = RedisServer(tmp_path_factory.mktemp("slices"))
-    server.start()
-    yield server.url
-    server.stop()
+    with servers.embedded(tmp_path_factory.mktemp("reports")) as server:
+        yield server.url
 
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
     """Two whole days of three hundred rooms that earn every minute."""
-    today = int(time.time()) // DAY_SECONDS * DAY_SECONDS
-    day = b"".join(struct.pack(">5I", 1000 + minute, 1, 1, 1, 0) for minute in range(1440))
-    async with Store(RedisUrl.parse(url)) as store:
-        redis = store.owner(keys.index(0))
-        for start in range(today - DAYS * DAY_SECONDS, today, DAY_SECONDS):
-            name = keys.day_of(start)
-            await redis.sadd(keys.history_feeds(0, name), *(f"room-{n}:camsoda" for n in range(ROOMS)))
-            await redis.mset({keys.history_array(0, Feed(f"room-{n}", "camsoda"), name, 60): day for n in range(ROOMS)})
+    async with store_with_days(url, rooms=ROOMS, days=DAYS) as store:
         yield store
 
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import pathlib
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,22 +13,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.support import needs
+from tests.support.proxies import UPGRADE, start_nginx
 from tools.processes import ROOT, Service, free_port
 from tools.stack import Stack
-from tools.waiting import wait_until
-
-CONFIGURATION = """
-daemon off; pid {directory}/nginx.pid; error_log {directory}/error.log; worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-    access_log off; client_body_temp_path {directory}; proxy_temp_path {directory}; fastcgi_temp_path {directory};
-    uwsgi_temp_path {directory}; scgi_temp_path {directory};
-    {http}
-    server {{ listen 127.0.0.1:{port}; {server} }}
-}}
-"""
-UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 
 Start = Callable[..., int]
 
@@ -47,20 +33,9 @@ def nginx(tmp_path: pathlib.Path) -> Iterator[Start]:
     with contextlib.ExitStack() as open_now:
 
         def start(server: str, http: str = "") -> int:
-            port = free_port()
-            path = tmp_path / "nginx.conf"
-            path.write_text(CONFIGURATION.format(directory=tmp_path, port=port, server=server, http=http))
-            process = subprocess.Popen([needs.nginx(), "-e", str(tmp_path / "error.log"), "-p", str(tmp_path), "-c", str(path)])
-            open_now.callback(process.wait, 10)
-            open_now.callback(process.terminate)
-
-            def answers() -> bool:
-                with contextlib.suppress(httpx.TransportError):
-                    return httpx.get(f"http://127.0.0.1:{port}/").status_code > 0
-                return False
-
-            wait_until(answers, "an answer of nginx")
-            return port
+            proxy = start_nginx(tmp_path, server, http=http)
+            open_now.callback(proxy.stop)
+            return proxy.port
 
         yield start
 

@@ -17,8 +17,8 @@ from shared.contract.codec import encode
 from shared.contract.readings import Reading
 from tests.faults.checker import Checker
 from tests.support.clients import connect_async
+from tests.support.readings import make_reading
 
-PLATFORM: Final = "camsoda"
 POST_TIMEOUT_SECONDS: Final = 3.0
 STARTED: Final = time.monotonic()
 STARTED_MS: Final = int(time.time() * 1000)
@@ -29,7 +29,7 @@ def reading(room_id: str, clock_offset_seconds: int = 0) -> Reading:
     """A reading of now by some clock; balances in these tests grow with time, so that an older value is a smaller one."""
     tokens = int((time.monotonic() - STARTED) * 1000)
     milliseconds = STARTED_MS + tokens + clock_offset_seconds * 1000
-    return Reading(room_id=room_id, platform=PLATFORM, timestamp=milliseconds // 1000, tokens_count=tokens, sequence=milliseconds)
+    return make_reading(room_id=room_id, timestamp=milliseconds // 1000, tokens_count=tokens, sequence=milliseconds)
 
 
 class Producer:

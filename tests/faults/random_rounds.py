@@ -19,11 +19,12 @@ from redis.backoff import NoBackoff
 
 from shared.contract import keys
 from shared.contract.readings import StoredReading, decode_stored
-from tests.faults.actors import PLATFORM, reading
+from tests.faults.actors import reading
 from tests.faults.checker import FRESH_SECONDS, Key
 from tests.faults.nemesis import Fault, Round, dice_of
 from tests.faults.scene import ROOMS, Scene, acting
 from tests.faults.worlds import World
+from tests.support.readings import PLATFORM
 from tools.processes import Service
 from tools.redis_server import RedisServer
 

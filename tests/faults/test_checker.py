@@ -6,12 +6,13 @@ import pytest
 
 from shared.contract.readings import Reading
 from tests.faults.checker import FRESH_SECONDS, Checker
+from tests.support.readings import make_reading
 
 KEY = ("blue", "camsoda")
 
 
 def reading(tokens: int, room_id: str = "blue") -> Reading:
-    return Reading(room_id=room_id, platform="camsoda", timestamp=1000 + tokens, tokens_count=tokens)
+    return make_reading(room_id=room_id, timestamp=1000 + tokens, tokens_count=tokens, sequence=0)
 
 
 def event(tokens: int, *, version: int | None = None, room_id: str = "blue") -> dict[str, Any]:

@@ -14,10 +14,10 @@ import pytest
 
 from shared.auth.revocations import revoke
 from shared.store.redis import RedisUrl, Store
-from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support.raw_websocket import RawDashboard
+from tests.support.readings import PLATFORM
 from tools.processes import Service
 
 pytestmark = pytest.mark.faults

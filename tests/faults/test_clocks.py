@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 from shared.contract import keys
-from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
+from tests.support.readings import PLATFORM
 from tools.processes import ROOT
 
 pytestmark = pytest.mark.faults

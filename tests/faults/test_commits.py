@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from shared.contract import keys
-from tests.faults.actors import PLATFORM, reading
+from tests.faults.actors import reading
 from tests.faults.catalogue import record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.support import needs
+from tests.support.readings import PLATFORM
 from tests.support.redis_topologies import Cluster, slot_of
 
 pytestmark = pytest.mark.faults

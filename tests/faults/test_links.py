@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from shared.contract.codec import encode
-from tests.faults.actors import PLATFORM, reading
+from tests.faults.actors import reading
 from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
+from tests.support.readings import PLATFORM
 
 pytestmark = pytest.mark.faults
 

@@ -13,10 +13,10 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import record
 from tests.faults.link import Link
 from tests.faults.scene import ROOMS, Scene, play
+from tests.support.readings import PLATFORM
 from tests.support.redis_topologies import Cluster, Sentinels
 from tools.redis_server import RedisServer
 

@@ -11,9 +11,9 @@ import redis
 
 from shared.contract import keys
 from shared.contract.readings import decode_stored
-from tests.faults.actors import PLATFORM
 from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
+from tests.support.readings import PLATFORM
 
 pytestmark = pytest.mark.faults
 

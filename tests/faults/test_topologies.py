@@ -9,10 +9,11 @@ import redis
 from redis.crc import key_slot
 
 from shared.contract import keys
-from tests.faults.actors import PLATFORM, Dashboard, Producer
+from tests.faults.actors import Dashboard, Producer
 from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
 from tests.faults.test_clients import p99
+from tests.support.readings import PLATFORM
 from tests.support.redis_topologies import Cluster, Sentinels, slot_of
 from tools.redis_server import RedisServer
 

@@ -1,4 +1,4 @@
-"""Real nginx and Caddy in front of a studio, set up well or as people often do."""
+"""Real nginx and Caddy in front of the services, set up well or with common mistakes."""
 
 import pathlib
 
@@ -12,6 +12,7 @@ events {{ worker_connections 64; }}
 http {{
     access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
     uwsgi_temp_path {home}; scgi_temp_path {home};
+    {http}
     server {{ listen 127.0.0.1:{port}; {body} }}
 }}
 """
@@ -37,22 +38,31 @@ class Proxy(Service):
 
 def nginx(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
     """nginx with the body of one server block, in which `{to}` is the broadcast service. Started; the caller stops it."""
-    return _start("nginx", home, NGINX, _led(body, studio), until)
+    proxy = _configured("nginx", home, NGINX, _led(body, studio))
+    proxy.start(until=until)
+    return proxy
+
+
+def start_nginx(home: pathlib.Path, body: str, *, http: str = "") -> Proxy:
+    """nginx with the body of one server block and lines of the http block, once it accepts connections. The caller stops it."""
+    proxy = _configured("nginx", home, NGINX, body, http)
+    proxy.launch_until(proxy.accepts_connections)
+    return proxy
 
 
 def caddy(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
     """Caddy with the body of one site, as above."""
     options = "{{\n admin off\n auto_https off\n}}\n"
-    return _start("caddy", home, options + "http://127.0.0.1:{port} {{\n{body}\n}}\n", _led(body, studio), until)
+    proxy = _configured("caddy", home, options + "http://127.0.0.1:{port} {{\n{body}\n}}\n", _led(body, studio))
+    proxy.start(until=until)
+    return proxy
 
 
 def _led(body: str, studio: Studio) -> str:
     return body.replace("{to}", studio.broadcast.url.removeprefix("http://"))
 
 
-def _start(kind: str, home: pathlib.Path, template: str, body: str, until: str) -> Proxy:
+def _configured(kind: str, home: pathlib.Path, template: str, body: str, http: str = "") -> Proxy:
     port, config = free_port(), home / f"{kind}.conf"
-    config.write_text(template.format(home=home, port=port, body=body))
-    proxy = Proxy(kind, home, port, config)
-    proxy.start(until=until)
-    return proxy
+    config.write_text(template.format(home=home, port=port, body=body, http=http))
+    return Proxy(kind, home, port, config)

@@ -21,8 +21,7 @@ def make_reading(milliseconds_ago: int = 0, **changed: Any) -> Reading:
     return Reading(**make_body(timestamp=at // 1000, sequence=at) | changed)
 
 
-def make_stored_reading(version: int, *, now: float, age: int = 0, **changed: Any) -> StoredReading:
-    """A reading made `age` seconds before `now` and committed at `now`."""
-    optional = {"tips_count": None, "viewers_count": None, "goal_tokens": None}
-    fields = {**make_body(timestamp=int(now) - age, sequence=0), **optional, "version": version, "committed_at": int(now) * 1_000_000}
+def make_stored_reading(version: int, *, now: float = 1000, age: int = 0, **changed: Any) -> StoredReading:
+    """A reading made `age` seconds before `now`, in Unix seconds, and committed at `now`."""
+    fields = {**make_body(timestamp=int(now) - age, sequence=0), "version": version, "committed_at": int(now) * 1_000_000}
     return StoredReading(**fields | changed)

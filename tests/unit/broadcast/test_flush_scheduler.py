@@ -12,6 +12,7 @@ from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.readings import StoredReading
 from shared.store.reading_sink import Source
+from tests.support.readings import make_stored_reading
 
 pytestmark = pytest.mark.anyio
 EVERYTHING = Scope.of(["*"])
@@ -39,7 +40,7 @@ class Crowd:
 
 def reading(version: int) -> StoredReading:
     """A committed reading of one room."""
-    return StoredReading("room", "p", 1000, version, 0, version=version, committed_at=10**9)
+    return make_stored_reading(version, room_id="room", tokens_count=version)
 
 
 async def turns(count: int = 5) -> None:

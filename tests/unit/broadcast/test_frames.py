@@ -12,7 +12,7 @@ from broadcast_service.relay.audiences import Client
 from broadcast_service.relay.hub import Hub
 from broadcast_service.websocket.frames import MIN_DEFLATE_BYTES, Encoding, close_frame, deflated_frame, join, text_frame
 from shared.auth.scope import Scope
-from shared.contract.readings import StoredReading
+from tests.support.readings import make_stored_reading
 
 
 def read(data: bytes) -> list[Frame]:
@@ -63,7 +63,7 @@ def test_an_audience_shares_one_compressed_payload() -> None:
     for name in received:
         hub.attach(Client(received[name].append), Scope.of(["*"]), Encoding.DEFLATED)
     for number in range(50):
-        hub.apply(StoredReading(f"room-{number}", "p", 1000, 1, 0, version=number + 1, committed_at=10**9), now_seconds=1000)
+        hub.apply(make_stored_reading(number + 1, room_id=f"room-{number}"), now_seconds=1000)
     list(hub.flush(1000))
     assert received["a"][0] is received["b"][0]
     assert len(received["a"][0]) < 50 * 50

@@ -9,6 +9,7 @@ from broadcast_service.relay.latest_values import RESUME_OVERLAP_US
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.readings import StoredReading
+from tests.support.readings import make_stored_reading
 from tests.unit.broadcast.test_hub_properties import payloads
 
 NOW = 1_000_000.0
@@ -18,7 +19,7 @@ ALL = Scope.of(["*"])
 
 def stored(version: int, *, age: int = 0, ahead: int = 0, room: str = "blue") -> StoredReading:
     """A reading made so many seconds ago, or stamped so many seconds after its commit."""
-    return StoredReading(room, "camsoda", int(NOW) - age + ahead, 1, 0, version=version, committed_at=int(NOW) * 1_000_000)
+    return make_stored_reading(version, now=NOW, age=age - ahead, room_id=room)
 
 
 class Listener:

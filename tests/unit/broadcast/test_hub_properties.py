@@ -15,6 +15,7 @@ from broadcast_service.websocket import frames
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.readings import StoredReading
+from tests.support.readings import make_stored_reading
 
 TTL_SECONDS = 100
 ROOMS = ("a", "b", "vip-1", "vip-2")
@@ -118,13 +119,17 @@ class Relay(RuleBasedStateMachine):
         """Redis' clock."""
         return int(self.now * 1_000_000)
 
+    def stored(self, version: int, room: str, platform: str, at: float) -> StoredReading:
+        """A reading of a feed made at a moment and committed now."""
+        return make_stored_reading(version, now=at, room_id=room, platform=platform, committed_at=self.now_us)
+
     @rule(room=strategies.sampled_from(ROOMS), platform=strategies.sampled_from(PLATFORMS), age=strategies.integers(0, 90))
     def update(self, room: str, platform: str, age: int) -> None:
         """A reading is committed and arrives, unless Redis holds a newer one."""
         self.version += 1 + age * 700_000
         if int(self.now) - age + TTL_SECONDS < self.truth.get((room, platform), (0, 0.0))[1]:
             return
-        stored = StoredReading(room, platform, int(self.now) - age, 1, 0, version=self.version, committed_at=self.now_us)
+        stored = self.stored(self.version, room, platform, self.now - age)
         self.truth[room, platform] = (self.version, int(self.now) - age + TTL_SECONDS)
         self.hub.apply(stored, self.now)
         self.hub.advance(0, self.version)
@@ -136,7 +141,7 @@ class Relay(RuleBasedStateMachine):
         if entry is None:
             return
         held = entry.version - entry.expired
-        stored = StoredReading(room, platform, int(self.now), 1, 0, version=held, committed_at=self.now_us)
+        stored = self.stored(held, room, platform, self.now)
         assert not self.hub.apply(stored, self.now)
 
     @rule(seconds=strategies.sampled_from((1, 30, 101)))
@@ -153,7 +158,7 @@ class Relay(RuleBasedStateMachine):
         """The clock jumps ahead, so that everything expires, and back, and the stored readings are read again."""
         self.hub.expire(self.now + TTL_SECONDS + 1)
         for (room, platform), (version, expires_at) in self.truth.items():
-            stored = StoredReading(room, platform, int(expires_at) - TTL_SECONDS, 1, 0, version=version, committed_at=self.now_us)
+            stored = self.stored(version, room, platform, expires_at - TTL_SECONDS)
             assert self.hub.lacks(room, platform, version)
             assert self.hub.apply(stored, self.now)
 
@@ -280,7 +285,7 @@ def test_the_sent_version_does_not_reveal_other_rooms_commits() -> None:
         for probe in (10_250_000, 10_812_345, 11_300_000):
             relay.advance(0, probe)
             for version in [version for version in commits if version > probe]:
-                relay.apply(StoredReading("theirs", "p", 10, 1, 0, version=version, committed_at=version), 10.0)
+                relay.apply(make_stored_reading(version, now=10, room_id="theirs", committed_at=version), 10.0)
                 relay.advance(0, version, of_commit=True)
                 list(relay.flush(11.0, heartbeat=True))
                 seen.append((relay.resume_version(), dashboard.since))

@@ -27,6 +27,7 @@ from shared.contract.readings import (
     decode_stored,
     values_of,
 )
+from tests.support.readings import make_stored_reading
 
 counts = st.integers(0, MAX_COUNT)
 updates: st.SearchStrategy[Reading] = st.builds(
@@ -98,7 +99,7 @@ def test_every_metric_is_in_the_data_of_an_event() -> None:
 @pytest.mark.parametrize(("timestamp", "made_at"), [(990, 990), (1000, 1000), (1001, 1000), (1290, 1000)])
 def test_no_reading_is_younger_than_its_commit(timestamp: int, made_at: int) -> None:
     """A clock that is ahead does not make a reading younger."""
-    assert StoredReading("a", "p", timestamp, 1, 0, version=1, committed_at=1_000_500_000).made_at == made_at
+    assert make_stored_reading(1, timestamp=timestamp, committed_at=1_000_500_000).made_at == made_at
 
 
 @given(st.binary() | st.text().map(str.encode))
