@@ -1,4 +1,4 @@
-"""Connections to one node of Redis: how they are pooled, and that every error of theirs is one that callers expect.
+"""Connections to one node of Redis: a fair pool, and connections whose errors are all of the types that callers expect.
 
 All timeouts are explicit, and no connection retries by itself.
 """
@@ -24,7 +24,7 @@ MAX_WAITING: Final = 256
 
 
 def new_client(url: str, connections: int) -> Redis:
-    """A client of one node. A command that is not answered in time fails; whether it ran is then unknown."""
+    """A client of one node. A command without an answer in time fails, and it is unknown whether it ran."""
     pool = _FairPool.from_url(
         url,
         max_connections=connections,
@@ -32,7 +32,7 @@ def new_client(url: str, connections: int) -> Redis:
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
-        driver_info=None,  # it would be told with CLIENT SETINFO, which the services' users may not run
+        driver_info=None,  # the library would send it with CLIENT SETINFO, which the services' users may not run
         protocol=2,  # 8.1 under RESP3 hands out connections that the server has closed (redis-py issue 4252)
     )
     pool.connection_class = type(f"Guarded{pool.connection_class.__name__}", (_Guarded, pool.connection_class), {})
@@ -40,9 +40,9 @@ def new_client(url: str, connections: int) -> Redis:
 
 
 class _FairPool(ConnectionPool):
-    """Hands out connections first come, first served; the caller waits for a while where all are in use, unless too many wait already.
+    """Gives connections to callers in order of arrival. A caller waits up to `MAX_WAIT_SECONDS` for one, unless `MAX_WAITING` callers wait.
 
-    The library's blocking pool is not fair: whoever gives a connection back and wants another is served before those who wait.
+    The library's blocking pool is not fair: a caller that returns a connection and takes another is served before the callers that wait.
     """
 
     def __init__(self, max_connections: int, **options: Any) -> None:
@@ -51,7 +51,7 @@ class _FairPool(ConnectionPool):
         self._waiting = 0
 
     async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
-        """A connection that is up; raises RedisError."""
+        """An open connection; raises RedisError."""
         await self._wait_for_turn()
         connection: AbstractConnection | None = None
         try:
@@ -78,7 +78,7 @@ class _FairPool(ConnectionPool):
             self._waiting -= 1
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Takes a connection back; the caller that has waited longest is next."""
+        """Returns a connection to the pool; the caller that has waited longest is next."""
         self._in_use_connections.discard(connection)
         try:
             if connection.should_reconnect():  # type: ignore[no-untyped-call]
@@ -90,10 +90,10 @@ class _FairPool(ConnectionPool):
 
 @contextlib.contextmanager
 def connection_errors() -> Iterator[None]:
-    """Turns whatever a transport raises into a RedisError, so that every caller can tell a lost connection from a bug.
+    """Turns every exception of a transport into a RedisError, so that callers can distinguish a lost connection from a bug.
 
     uvloop's transport raises RuntimeError when it is written to after a reset; a connection that another task closed has no streams, which
-    is an AttributeError. What callers expect anyway (RedisError, OSError, TimeoutError) passes unchanged.
+    is an AttributeError. The exceptions that callers expect (RedisError, OSError, TimeoutError) pass unchanged.
     """
     try:
         yield
@@ -104,9 +104,9 @@ def connection_errors() -> Iterator[None]:
 
 
 class _Guarded:
-    """Mixed into a connection: all its errors are RedisErrors, a dead one is recognized before it is used, and commands are packed in C.
+    """A mixin for connections: their errors are RedisErrors, a dead connection is detected before use, and commands are packed in C.
 
-    The library's asyncio connections pack in Python, at 1 µs per argument.
+    The library's asyncio connections pack in Python, which takes 1 µs per argument.
     """
 
     _reader: asyncio.StreamReader | None
@@ -114,26 +114,26 @@ class _Guarded:
     socket_timeout: float | None
 
     def pack_command(self, *arguments: Any) -> list[bytes]:
-        """A command in the Redis protocol; the library gives names of two words as one argument."""
+        """A command in the Redis protocol; the library passes a name of two words as one argument."""
         try:
             return [pack_command(*str(arguments[0]).split(), *arguments[1:])]
         except TypeError as error:
             raise DataError("an argument is neither text nor bytes nor a number") from error
 
     async def connect(self) -> None:
-        """As the library does it."""
+        """The library's method, with `connection_errors`."""
         with connection_errors():
             await super().connect()  # type: ignore[misc]
 
     async def disconnect(self, *arguments: Any, **options: Any) -> None:
-        """As the library does it."""
+        """The library's method, with `connection_errors`."""
         with connection_errors():
             await super().disconnect(*arguments, **options)  # type: ignore[misc]
 
     async def can_read(self) -> bool:
-        """Whether there is data that no command asked for; raises RedisConnectionError for a connection that is dead.
+        """Whether there is data that belongs to no command; raises RedisConnectionError for a dead connection.
 
-        The library looks for the end of the stream alone, and a reset is no end: it would then write to a closed transport.
+        The library checks only for the end of the stream, which a reset is not: it would write to a closed transport.
         """
         if self._reader is None or self._writer is None or self._reader.exception() is not None or self._writer.is_closing():
             raise RedisConnectionError("the connection was lost")
@@ -141,7 +141,7 @@ class _Guarded:
             return bool(await super().can_read())  # type: ignore[misc]
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], **_options: Any) -> None:
-        """Writes within the timeout. Not through `wait_for`, as the library does: Python 3.11's can swallow a cancellation."""
+        """Writes within the timeout, without the library's `wait_for`, which can swallow a cancellation in Python 3.11."""
         if self._writer is None:
             await self.connect()
         data = [command.encode() if isinstance(command, str) else command] if isinstance(command, str | bytes) else command
@@ -152,24 +152,24 @@ class _Guarded:
         except TimeoutError:
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("the command could not be written in time") from None
-        except BaseException:  # how much of it was written is unknown
+        except BaseException:  # part of the command may have been written
             await self.disconnect(nowait=True)
             raise
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """As the library does it."""
+        """The library's method, with `connection_errors`."""
         with connection_errors():
             return await super().read_response(*arguments, **options)  # type: ignore[misc]
 
 
 def new_connection(node: Redis) -> AbstractConnection:
-    """A connection to a node outside its pool, for a subscription: it never reconnects silently, a lost one raises."""
+    """A connection to a node outside its pool, for a subscription: it does not reconnect by itself."""
     connection: AbstractConnection = node.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     return connection
 
 
 def transport_of(connection: AbstractConnection) -> asyncio.Transport:
-    """The transport of a connection that is up and waits for no answer, for a protocol of one's own; raises RedisError if it is down."""
+    """The transport of an open connection that waits for no answer, for another protocol; raises RedisError if it is closed."""
     writer = connection._writer  # noqa: SLF001 - redis-py has no public way to it
     if writer is None:
         raise RedisConnectionError("the connection is closed")
@@ -177,7 +177,7 @@ def transport_of(connection: AbstractConnection) -> asyncio.Transport:
 
 
 def pack_command(*arguments: Any) -> bytes:
-    """A command in the Redis protocol; raises TypeError for what is neither text nor bytes nor a number."""
+    """A command in the Redis protocol; raises TypeError for an argument that is neither text nor bytes nor a number."""
     packed: bytes = hiredis.pack_command(arguments)
     return packed
 

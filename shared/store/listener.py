@@ -2,7 +2,7 @@
 
 Pub/sub does not guarantee delivery, and the stored values are authoritative. After each subscription, and then periodically, the listener
 reads the shard's index and delivers the stored readings that the sink lacks. It also publishes probes to itself through Redis and receives
-them on the connection that it listens on. When no probe comes back in time the subscription is dead, whatever state the socket is in: the
+them on the connection that it listens on. When no probe comes back in time the subscription is dead, even if the socket is open: the
 listener reports the loss to the sink, drops the connection and opens a new one to the node that owns the shard by then. The connection
 never reconnects by itself, so no gap goes unnoticed. The listener is the only owner of the subscription and of its retries.
 """
@@ -39,7 +39,7 @@ QUICK_PAGE_SECONDS: Final = 0.1  # after a page that took less, the next one is 
 SLOW_PAGE_SECONDS: Final = 0.3
 MIN_PAUSE_SECONDS: Final = 0.002
 MAX_PAUSE_SECONDS: Final = 0.025
-READ_LEAD_SECONDS: Final = 0.002  # reading resumes at least this long before the sink uses what is read
+READ_LEAD_SECONDS: Final = 0.002  # reading resumes at least this long before the sink uses the readings
 INITIAL_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -157,7 +157,7 @@ class ShardListener:
         raise SubscriptionDead
 
     async def _probe(self, redis: Redis) -> None:
-        """Takes a version and publishes it: every reading with a lower version precedes it on the channel, whatever the clocks show."""
+        """Takes a version and publishes it: every reading with a lower version precedes it on the channel, independent of clocks."""
         while self._store.health(self._index) is redis:
             with contextlib.suppress(RedisError, OSError, TimeoutError):  # `_watch` detects that no probe comes back
                 sent_at = time.time()
@@ -178,7 +178,7 @@ class ShardListener:
         elif agree and not self._clocks_agree:
             log.info("clock.synchronized", shard=self._shard)
             self._clocks_agree = True
-            self._full_reconcile_due.set()  # restores what was dropped or expired by the wrong clock
+            self._full_reconcile_due.set()  # restores the values that the wrong clock dropped or expired
 
     async def _reconcile(self, redis: Redis) -> None:
         """Delivers all stored readings once, then periodically those that changed recently."""
@@ -218,7 +218,7 @@ class ShardListener:
         """Pages through the index by version and delivers the readings that the sink lacks; returns how many members it read.
 
         The page size adapts to what the connection transfers in a fraction of the timeout. A page that times out is read again with a
-        smaller size, and what was delivered is kept, so each attempt makes progress on any connection.
+        smaller size, and delivered readings are kept, so each attempt makes progress on any connection.
         """
         position, members = max(since, 0), 0
         while True:
@@ -288,7 +288,7 @@ class ShardListener:
                 metrics.commit_to_relay_seconds.observe(max(0.0, now - readings[-1].committed_at / 1e6))
 
     def _advance(self, version: int, *, of_commit: bool = False) -> None:
-        """Reports progress. Before the stored values are read, live readings do not show what was missed earlier."""
+        """Reports progress. Before all stored values are read, live readings do not show which ones were missed earlier."""
         if version > self._max_version():
             return
         self._newest_version = max(self._newest_version, version)

@@ -1,6 +1,6 @@
 """What a `ShardListener` delivers to: the relay, or any other consumer of readings, such as an archive.
 
-A sink learns exactly what it received and what it may have missed:
+A sink knows which readings it received, and between which versions it may have missed some:
 
 - `Source.LIVE`: every reading that is accepted is published once, so live readings of a shard arrive complete and in the order of their
   versions while its subscription is confirmed. The service answers `late` for a reading that is older than the stored one; such a reading

@@ -1,4 +1,4 @@
-"""Why a connection failed, in words that an operator can act on. Pure: nothing of an error's own text but what names a certificate."""
+"""Why a connection failed, in words that an operator can act on. Pure. Of an error's own text it uses only OpenSSL's verify message."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ _BY_CLASS = {socket.gaierror: "the host name cannot be resolved", ConnectionRefu
 
 
 def reason_of(error: BaseException) -> str:
-    """The reason behind an error; it repeats no address, user or password."""
+    """The reason of an error, without an address, user or password."""
     chain = list(_chain(error))
     if known := next(filter(None, map(_known, chain)), None):
         return known
@@ -30,7 +30,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _known(link: BaseException) -> str | None:
-    """What one error of a chain says for certain."""
+    """The reason of one error of the chain, None if it is not known."""
     if isinstance(link, ssl.SSLCertVerificationError):
         return f"the certificate is not accepted: {_names_cut(link.verify_message)}"
     if isinstance(link, ssl.SSLError):
@@ -41,7 +41,7 @@ def _known(link: BaseException) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     current: BaseException | None = error
     for _ in range(MAX_LINKS):
         if current is None:
@@ -51,5 +51,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _names_cut(message: str) -> str:
-    """OpenSSL's words, of which a name is the only thing that was not written by its authors."""
+    """OpenSSL's message without the host name, the only part that is not a constant."""
     return message.split(", certificate is not valid for", maxsplit=1)[0]

@@ -1,12 +1,12 @@
-"""How a service reaches Redis: one node, the master that Sentinel names, or the nodes of a Cluster. The only module that knows which.
+"""How a service reaches Redis: one node, the master that Sentinel names, or the nodes of a Cluster. Only this module knows the topology.
 
-Whatever the topology, the question is the same: which node owns this key? A `Store` answers from a map, which one job keeps fresh by
-asking all the nodes it knows at once, so that one that does not answer delays nobody. Where answers differ the highest configuration
-epoch is right, as it is among Sentinels and Cluster nodes themselves. For a second after a failover or a slot's move the map is wrong:
-a command then fails, and whoever sent it comes back.
+In every topology a caller needs the node that owns a key. A `Store` looks it up in a map, which one job updates by querying all known nodes
+concurrently, so that a node without an answer delays no other. When answers differ, the highest configuration epoch is valid, as among
+Sentinels and Cluster nodes themselves. For about a second after a failover or the move of a slot the map is outdated: commands fail, and
+their callers retry.
 
-Every retry in this system has one owner: the producer for a POST, the listener for its subscription, the next tick for anything
-periodic. A client that retried by itself would run a script twice behind their backs, so it never does. All timeouts are explicit.
+Each retry has one owner: the producer for a POST, the listener for its subscription, the next tick for a periodic job. A client that
+retried by itself could run a script twice, so clients never retry. All timeouts are explicit.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _SENTINEL_PATH = re.compile(r"\A([A-Za-z0-9._-]+)(?:/([0-9]{1,4}))?\Z")
 
 
 class Topology(enum.Enum):
-    """What stands behind a REDIS_URL."""
+    """The topology that a REDIS_URL names."""
 
     NODE = ""
     SENTINEL = "sentinel"
@@ -52,7 +52,7 @@ class Topology(enum.Enum):
 
 
 class NoOwner(RedisError):
-    """No node that answers knows who owns the key."""
+    """No node that answers knows the owner of the key."""
 
 
 class RedisUrl:
@@ -72,7 +72,7 @@ class RedisUrl:
 
     @classmethod
     def parse(cls, text: str) -> "RedisUrl":
-        """Reads one of the forms of docs/operations.md; raises ValueError without repeating anything, since a URL may hold a password."""
+        """Reads one of the forms of docs/operations.md; raises ValueError without the URL, which can contain a password."""
         if re.match(r"\A(redis|rediss|unix)://", text):
             return cls(Topology.NODE, [text])
         match = _URL.match(text)
@@ -111,7 +111,7 @@ class RedisUrl:
 
 
 class Owned(NamedTuple):
-    """A node's slots, as some node sees it; the highest epoch is the latest word."""
+    """A node's range of slots, as reported by some node; the report with the highest epoch is valid."""
 
     epoch: int
     first: int
@@ -120,7 +120,7 @@ class Owned(NamedTuple):
 
 
 class Store:
-    """The nodes of Redis, and which of them owns a key. `run` is the task that keeps this up to date."""
+    """The nodes of Redis and the map of the keys that they own. `run` is the task that updates the map."""
 
     def __init__(self, url: RedisUrl) -> None:
         self._url = url
@@ -134,13 +134,13 @@ class Store:
             self._owned = [_all_slots(0, url.seeds[0])]
 
     def owner(self, key: str) -> Redis:
-        """The node that owns a key, as far as is known; raises NoOwner. Its few connections are handed out first come, first served."""
+        """The node that owns a key, by the current map; raises NoOwner. Callers share its connections in order of arrival."""
         return self._node(self._owner_url(key))
 
     def health(self, key: str) -> Redis:
-        """The same node over connections of their own, for the jobs that say whether Redis answers: they never wait behind reads.
+        """The same node over separate connections, for the jobs that check whether Redis answers: they do not wait behind reads.
 
-        Each job has one command under way, so the number of jobs bounds these connections.
+        Each job has at most one command in progress, so the number of jobs bounds these connections.
         """
         return self._node(self._owner_url(key), HEALTH_CONNECTIONS_PER_NODE)
 
@@ -157,7 +157,7 @@ class Store:
         return self._nodes[url, connections]
 
     async def __aenter__(self) -> Self:
-        """Looks for the nodes once; that none answers shows when a key's owner is asked for."""
+        """Discovers the nodes once; if no node answers, `owner` raises NoOwner later."""
         await self.discover()
         return self
 
@@ -172,7 +172,7 @@ class Store:
             await self.discover()
 
     async def discover(self) -> None:
-        """Asks every node for the map; without an answer the old one stays."""
+        """Queries all nodes for the map; without an answer the old map stays."""
         if self._url.topology is Topology.NODE:
             return
         urls = {*self._url.seeds, *(owned.url for owned in self._owned if self._url.topology is Topology.CLUSTER)}
@@ -182,7 +182,7 @@ class Store:
             await self._forget(urls | {owned.url for owned in found})
 
     async def _ask(self, url: str) -> list[Owned]:
-        """One node's or Sentinel's view, empty if it does not tell it in time."""
+        """The view of one node or Sentinel, empty if it does not answer in time."""
         try:
             async with asyncio.timeout(OPERATION_TIMEOUT_SECONDS):
                 if self._url.topology is Topology.SENTINEL:
@@ -194,14 +194,14 @@ class Store:
         except (RedisError, OSError, TimeoutError) as error:
             self._report(url, reason_of(error))
             return []
-        except (KeyError, TypeError, ValueError) as error:  # something answers that is no Sentinel or Cluster node
+        except (KeyError, TypeError, ValueError) as error:  # the server that answers is not a Sentinel or Cluster node
             log.warning("discovery.malformed_response", error=type(error).__name__)
             return []
         self._unanswered.pop(url, None)
         return found
 
     def _report(self, url: str, reason: str) -> None:
-        """Logs why a node or Sentinel does not answer, once for each reason, until it has answered again."""
+        """Logs why a node or Sentinel does not answer, once per reason until it answers again."""
         if self._unanswered.get(url) != reason:
             self._unanswered[url] = reason
             log.warning("redis.no_response", node=url.rpartition("@")[2].partition("?")[0].rpartition("//")[2], reason=reason)
@@ -221,7 +221,7 @@ class Store:
                 yield Owned(int(node["epoch"]), int(slots[0]), int(slots[-1]), url)
 
     async def _forget(self, keep: set[str]) -> None:
-        """Closes the connections to nodes that are gone; a node that does not take part in that is gone all the same."""
+        """Closes the connections to removed nodes, and ignores errors while closing."""
         for url, connections in [node for node in self._nodes if node[0] not in keep]:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._nodes.pop((url, connections)).aclose()
@@ -232,7 +232,7 @@ def _as_query(options: Mapping[str, str]) -> str:
 
 
 def _check(url: str) -> None:
-    """Raises ValueError where the library could not connect to a URL; its own errors repeat parts of it, say of a password with a `#`."""
+    """Raises ValueError for a URL that the library cannot parse; the library's own errors can contain parts of a password."""
     try:
         if url:
             new_connection(new_client(url, 1))

@@ -1,7 +1,7 @@
-"""The bytes of one pub/sub connection, read as they arrive.
+"""One pub/sub connection, whose bytes are parsed as they arrive.
 
-redis-py connects, encrypts and authenticates; after that its transport is ours, because its way of reading (a stream, a future and two
-coroutines for every message) costs more than all that is done with the message. hiredis reads the protocol, as it does for redis-py.
+redis-py connects, encrypts and authenticates; then this module takes over the transport, because redis-py's way of reading (a stream, a
+future and two coroutines per message) costs more than processing the message. hiredis parses the protocol, as it does for redis-py.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from redis.exceptions import InvalidResponse
 from shared.store.connection import connection_errors, new_connection, pack_command, parse_error, transport_of
 
 SUBSCRIBE_TIMEOUT_SECONDS: Final = 2.0
-BUSY_SECONDS: Final = 0.005  # how long messages may be handed over without giving the loop back
+BUSY_SECONDS: Final = 0.005  # for which messages are dispatched before the loop runs other work
 CONFIRMATIONS: Final = (b"subscribe", b"ssubscribe")
 MESSAGES: Final = (b"message", b"smessage")
 
@@ -41,7 +41,7 @@ class Subscription(asyncio.Protocol):
         self._confirmed = asyncio.Event()
         self._ended = asyncio.Event()
         self._error: Exception | None = None
-        self._paused: asyncio.Handle | None = None  # while it waits, for whatever reason, nothing is read
+        self._paused: asyncio.Handle | None = None  # while set, no bytes are read
         self.busy_seconds = 0.0
         transport.set_protocol(self)
 
@@ -52,28 +52,28 @@ class Subscription(asyncio.Protocol):
             raise self._error
 
     async def lost(self) -> None:
-        """Waits for the end, and raises what it was."""
+        """Waits for the end, and raises its exception."""
         await self._ended.wait()
         assert self._error is not None
         raise self._error
 
     def pause(self, seconds: float) -> None:
-        """Reads nothing for so long; what is published meanwhile waits and is then read at once.
+        """Stops reading for so many seconds; messages published meanwhile are read together afterwards.
 
-        It waits in the socket, costing nothing, or with TLS in the loop's buffer for it.
+        They wait in the socket, or with TLS in the loop's buffer, without using CPU.
         """
         if self._paused is None and not self._is_closed:
             self._transport.pause_reading()
             self._paused = self._loop.call_later(seconds, self._continue)
 
     def data_received(self, data: bytes) -> None:
-        """Any number of messages, the last one perhaps in part."""
+        """Parses received bytes: any number of messages, the last one possibly incomplete."""
         self._reader.feed(data)
         if self._paused is None:
             self._dispatch()
 
     def _dispatch(self) -> None:
-        """Hands over what has come, or as much as may be at a stretch."""
+        """Dispatches the received messages, for at most `BUSY_SECONDS` at a time."""
         started = time.perf_counter()
         try:
             while not self._is_closed and (reply := self._reader.gets()) is not False:
@@ -81,12 +81,12 @@ class Subscription(asyncio.Protocol):
                 if time.perf_counter() - started > BUSY_SECONDS:
                     self._yield_to_loop()
                     break
-        except Exception as error:  # noqa: BLE001 - whoever waits for the end gets it
+        except Exception as error:  # noqa: BLE001 - `lost` raises it
             self._end(error)
         self.busy_seconds = time.perf_counter() - started
 
     def _yield_to_loop(self) -> None:
-        """Gives the loop back, and goes on in its next turn unless there is to be a rest."""
+        """Continues in the loop's next iteration, unless a pause continues later."""
         if self._paused is None and not self._is_closed:
             self._transport.pause_reading()
             self._paused = self._loop.call_soon(self._continue)
@@ -120,7 +120,7 @@ class Subscription(asyncio.Protocol):
         return self._ended.is_set() or self._transport.is_closing()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The server, the network or we ended it."""
+        """The connection was closed, by either side or by the network."""
         if error is None or not isinstance(error, OSError):
             error = RedisConnectionError("the connection was closed")
         self._end(error)
@@ -136,7 +136,7 @@ class Subscription(asyncio.Protocol):
 
 @contextlib.asynccontextmanager
 async def subscription(node: Redis, command: str, channels: list[bytes], on_message: OnMessage) -> AsyncIterator[Subscription]:
-    """A confirmed subscription on a connection of its own; raises RedisError, OSError or TimeoutError."""
+    """A confirmed subscription on its own connection; raises RedisError, OSError or TimeoutError."""
     connection = new_connection(node)
     try:
         async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):

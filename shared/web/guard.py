@@ -1,4 +1,4 @@
-"""Refuses what no client needs before anything is parsed or routed: control characters in a path, and queries beyond a bound."""
+"""Refuses requests before they are parsed or routed: those with control characters in the path, and with queries beyond a limit."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def check_target(path: str, query: bytes) -> None:
-    """Raises a 400 or 414 Problem. `path` is decoded, `query` is not: parsing it is what the bound is about."""
+    """Raises a 400 or 414 Problem. `path` is decoded, `query` is not: the limit applies before it is parsed."""
     if _CONTROL.search(path):
         raise Problem(400, "the path holds a control character")
     if len(query) > MAX_QUERY_BYTES:
@@ -31,7 +31,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on good requests, and a lifespan."""
+        """Passes on valid requests, and the lifespan."""
         if scope["type"] in ("http", "websocket"):
             try:
                 check_target(scope["path"], scope["query_string"])

@@ -1,9 +1,9 @@
-"""Background jobs: how they run side by side, how they are ended, and how a service knows that each of them runs.
+"""Background jobs: how they run concurrently, how they are ended, and how a service detects that one of them does not run.
 
-A job is a coroutine that never ends by itself. A job can fail in two ways: it ends (by a bug, or because something cancelled it), or it
-waits for something that never happens. The first is logged and stops the process, so that whoever supervises it starts it again. The second
-is found because every job reports that it is alive; a job that has been silent for `MAX_SILENCE_SECONDS` makes the service not ready,
-and one that stays silent stops the process too.
+A job is a coroutine that never ends by itself. A job can fail in two ways: it ends (by a bug, or because it was cancelled), or it waits for
+an event that never happens. The first is logged and stops the process, so that its supervisor restarts it. The second is detected because
+every job reports that it is alive: a job without a report for `MAX_SILENCE_SECONDS` makes the service not ready, and one that stays silent
+stops the process as well.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import structlog
 
-STOP_SECONDS: Final = 2.0  # for all jobs to end
+STOP_SECONDS: Final = 2.0  # in which all jobs must end
 CANCEL_AGAIN_SECONDS: Final = 0.05
 MAX_PAUSE_SECONDS: Final = 1.0  # between two reports of a job that has nothing to do
-MAX_SILENCE_SECONDS: Final = 4.0  # longer than a connection, a command and a pause take when each one times out
+MAX_SILENCE_SECONDS: Final = 4.0  # longer than a connection, a command and a pause that each time out
 WATCH_SECONDS: Final = 1.0
-MAX_SILENT_WATCHES: Final = 20  # counted in the watch's own turns, so that a process that was stopped as a whole is not blamed
+MAX_SILENT_WATCHES: Final = 20  # counted in iterations of the watch, so that a process that was suspended does not stop afterwards
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ _report: contextvars.ContextVar[Callable[[], None]] = contextvars.ContextVar("_r
 
 
 def report_alive() -> None:
-    """Called by a job in each of its turns, at least every `MAX_SILENCE_SECONDS`; the tasks that it starts report for it."""
+    """Called by a job in each iteration, at least every `MAX_SILENCE_SECONDS`; tasks that a job starts report for it."""
     _report.get()()
 
 
@@ -42,23 +42,23 @@ async def sleep(seconds: float) -> None:
 
 
 async def end(tasks: Sequence[asyncio.Task[Any]], *, within_seconds: float | None = None) -> None:
-    """Cancels tasks again and again until all have ended, or the time is over.
+    """Cancels tasks repeatedly until all have ended, or until the time is over.
 
-    Once is not enough: what a task waits with (Python 3.11's `wait_for` is an example) can swallow a cancellation, and the task then goes
-    on as if nothing had happened.
+    One cancellation can be lost: the function that a task waits in (for example `wait_for` in Python 3.11) can swallow it, and the task
+    continues.
     """
     deadline = None if within_seconds is None else time.monotonic() + within_seconds
     while (pending := [task for task in tasks if not task.done()]) and (deadline is None or time.monotonic() < deadline):
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*(task for task in tasks if task.done()), return_exceptions=True)  # else asyncio reports errors as never retrieved
+    await asyncio.gather(*(task for task in tasks if task.done()), return_exceptions=True)  # or asyncio reports them
 
 
 async def until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
-    """Runs jobs side by side until one ends, ends the others, and raises what it ended with.
+    """Runs jobs concurrently until one ends, ends the others, and raises the exception of the first.
 
-    Not a TaskGroup, which cancels once and then waits for ever for a job that swallowed its cancellation.
+    A TaskGroup cancels only once, and would wait forever for a job that swallowed its cancellation.
     """
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
@@ -91,7 +91,7 @@ class Jobs:
             await end(list(self._tasks.values()), within_seconds=STOP_SECONDS)
 
     def not_running(self) -> list[str]:
-        """The names of the jobs that have ended, or have been silent for too long."""
+        """The names of the jobs that have ended, or have not reported for too long."""
         now = time.monotonic()
         return [name for name, task in self._tasks.items() if task.done() or now - self._reported_at[name] > MAX_SILENCE_SECONDS]
 
@@ -107,13 +107,13 @@ class Jobs:
         except asyncio.CancelledError:
             if self._stopping:
                 raise
-            log.error("job.cancelled", job=name)  # noqa: TRY400 - where it was cancelled from is not in the trace
+            log.error("job.cancelled", job=name)  # noqa: TRY400 - a traceback does not show the canceller
         except Exception:
             log.exception("job.crashed", job=name)
         self._on_crash()
 
     async def _watch(self) -> None:
-        """Logs the jobs that are silent, and stops the process when one remains so."""
+        """Logs the jobs that do not report, and stops the process when one stays silent."""
         silent: dict[str, int] = {}
         while True:
             await sleep(WATCH_SECONDS)

@@ -1,8 +1,8 @@
 """Structured logs on stderr: an event name and fields, as JSON lines or, for people, in colour.
 
-Neither tokens nor bodies nor query strings are ever passed to a logger; uvicorn's own request lines, which hold URLs, are off. Because a
-library may think otherwise one day, every line of either logger goes through `clean`: what looks like a token is cut out, what a
-terminal would obey is escaped, and nothing is long.
+Tokens, bodies and query strings are never passed to a logger; uvicorn's own request lines, which contain URLs, are off. In case a library
+logs them nevertheless, every line goes through `clean`: text that looks like a token is removed, terminal control characters are escaped,
+and lengths are limited.
 """
 
 import logging
@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import structlog
 
-LIBRARY_LINES: Final = 50  # a minute, of each logger of the standard library's
+LIBRARY_LINES: Final = 50  # per minute, of each logger of the standard library
 MAX_FIELD: Final = 512
 MAX_TRACEBACK: Final = 16_384
 TRACEBACK: Final = "exception"
-IDS: Final = ("jti", "jtis")  # whole even where they look like a token or a query: with them a token is ended
+IDS: Final = ("jti", "jtis")  # kept even if they look like a token or a query: an operator revokes a token by its id
 MAX_ID: Final = 128  # shorter than any token
 
-# A token starts with `{` in base64, whatever its case became on the way.
+# A token starts with `{` in base64, in any case.
 _TOKEN = re.compile(r"\be[wy][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*|(?<=bearer )\S+", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^\s\"']+")
-_OBEYED = re.compile(r"[^\x20-\x7e\xa1-\u2027\u202f-\ud7ff\ue000-\U0010ffff]")  # controls, line and direction marks, lone surrogates
+_CONTROLS = re.compile(r"[^\x20-\x7e\xa1-\u2027\u202f-\ud7ff\ue000-\U0010ffff]")  # controls, line and direction marks, lone surrogates
 
 
 def configure(service: str, *, level: str, log_format: str) -> None:
@@ -34,7 +34,7 @@ def configure(service: str, *, level: str, log_format: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         lambda _logger, _name, event: {**event, "service": service},
     ]
-    # Without locals in tracebacks: a frame that verifies a token has it in one.
+    # Without local variables in tracebacks: frames that verify a token contain it.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Any = console if log_format == "console" else structlog.processors.JSONRenderer()
     last = [structlog.processors.format_exc_info, clean, renderer]
@@ -55,34 +55,34 @@ def configure(service: str, *, level: str, log_format: str) -> None:
 
 
 class Share(logging.Filter):
-    """Lets a library's logger say so much a minute: the server has a line for every malformed request that anyone sends."""
+    """Limits the lines per minute of each library logger: the server logs a line for every malformed request."""
 
     def __init__(self) -> None:
         super().__init__()
         self._minute = 0
-        self._said: Counter[str] = Counter()
+        self._written: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is still within its logger's share; the last one says that there may be more."""
+        """Whether a record is within its logger's limit; the last one says that further lines are omitted."""
         minute = int(record.created // 60)
         if minute != self._minute:
             self._minute = minute
-            self._said.clear()
-        self._said[record.name] += 1
-        if self._said[record.name] == LIBRARY_LINES:
+            self._written.clear()
+        self._written[record.name] += 1
+        if self._written[record.name] == LIBRARY_LINES:
             record.msg = f"{record.msg} (further lines of this minute are left out)"
-        return self._said[record.name] <= LIBRARY_LINES
+        return self._written[record.name] <= LIBRARY_LINES
 
 
 def clean(_logger: Any, _name: str, event: Any) -> dict[str, Any]:
-    """The fields of a line with secrets cut out, controls escaped and lengths bounded; a traceback keeps its lines."""
+    """The fields of a line without secrets, with controls escaped and lengths limited; a traceback keeps its line breaks."""
     return {name: _traceback(value) if name == TRACEBACK else _cleaned(value, is_id=name in IDS) for name, value in event.items()}
 
 
 def _cleaned(value: Any, *, is_id: bool = False) -> Any:
     if isinstance(value, str):
         shown = value if is_id and len(value) <= MAX_ID else without_secrets(value)
-        text = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
+        text = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
         return text if len(text) <= MAX_FIELD else text[:MAX_FIELD] + "…"
     if isinstance(value, list | tuple):
         return [_cleaned(item, is_id=is_id) for item in value]
@@ -90,10 +90,10 @@ def _cleaned(value: Any, *, is_id: bool = False) -> Any:
 
 
 def _traceback(value: Any) -> str:
-    lines = [_OBEYED.sub("?", line) for line in without_secrets(str(value))[:MAX_TRACEBACK].split("\n")]
+    lines = [_CONTROLS.sub("?", line) for line in without_secrets(str(value))[:MAX_TRACEBACK].split("\n")]
     return "\n".join(lines)
 
 
 def without_secrets(text: str) -> str:
-    """A text without tokens and without query strings, which may hold anything."""
+    """A text without tokens and query strings."""
     return _QUERY.sub("?[cut]", _TOKEN.sub("[cut]", text))

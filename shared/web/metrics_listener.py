@@ -1,6 +1,6 @@
-"""`/metrics` on a listener of its own, which the front proxy has no way to: on loopback, or on the network that Prometheus shares.
+"""`/metrics` on a separate listener, which the front proxy does not forward to: on loopback, or on the network shared with Prometheus.
 
-A scrape costs about a millisecond of CPU, and what it shows is nobody's but the operators'.
+A scrape costs about a millisecond of CPU, and its content is for operators only.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def address_of(host: str) -> str:
         network = ipaddress.ip_network(host)
         family = socket.AF_INET6 if network.version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((str(network.network_address + 1), 9))  # sends nothing: the system only chooses the address it would send from
+            probe.connect((str(network.network_address + 1), 9))  # sends nothing: the system only selects the source address
             address = str(probe.getsockname()[0])
     except (ValueError, OSError):
         raise SettingsError(["METRICS_HOST should be an address, or a network that this machine has an address in"]) from None
@@ -48,7 +48,7 @@ def address_of(host: str) -> str:
 
 
 class Exposition:
-    """The metrics in Prometheus' text format, made at most once a second."""
+    """The metrics in Prometheus' text format, generated at most once a second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, generate: Callable[[], bytes] = generate_latest) -> None:
         self._clock = clock
@@ -57,7 +57,7 @@ class Exposition:
         self._text = b""
 
     def text(self) -> bytes:
-        """The metrics as they were at most a second ago."""
+        """The metrics, at most a second old."""
         now = self._clock()
         if now - self._made_at >= CACHE_SECONDS:
             self._made_at, self._text = now, self._generate()

@@ -1,4 +1,4 @@
-"""What both services have around their own work: health and schema routes, a listener for metrics, and a uvicorn set up with care."""
+"""The parts that both services share: health and schema routes, a listener for metrics, and the configuration of uvicorn."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from shared.contract.problems import API_HEADERS, Problem
 from shared.web.http_protocol import HttpProtocol
 from shared.web.openapi import version
 
-FRESH_SECONDS: Final = 3.0  # how lately Redis must have answered for a service to be ready
+FRESH_SECONDS: Final = 3.0  # a service is ready only if Redis has answered within this time
 
 build = Info("pulse_build", "Version of the running service")
 build.info({"version": version()})
@@ -53,7 +53,7 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with an exit status: a crashed job ends the process with 1, so that whoever watches restarts it."""
+    """uvicorn's server with an exit status: a crashed job ends the process with status 1, so that its supervisor restarts it."""
 
     crashed = False
 
@@ -62,14 +62,14 @@ class Server(uvicorn.Server):
         self._metrics = uvicorn.Server(metrics)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listens for Prometheus first, so that a port that is taken ends the process before it has begun anything."""
+        """Starts the metrics listener first, so that a port in use ends the process before it does any work."""
         self._metrics.config.load()
         self._metrics.lifespan = self._metrics.config.lifespan_class(self._metrics.config)
         await self._metrics.startup()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answers Prometheus to the end."""
+        """Stops the metrics listener last."""
         await super().shutdown(sockets)
         await self._metrics.shutdown()
 
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
 
 
 def run(server: Server) -> int:
-    """Serves until told to stop; returns the exit status."""
+    """Serves until a signal stops it; returns the exit status."""
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     return 1 if server.crashed or not server.started else 0
@@ -89,7 +89,7 @@ def run(server: Server) -> int:
 def config(app: Any, *, host: str, port: int, http: Any = HttpProtocol, **options: Any) -> uvicorn.Config:
     """The uvicorn configuration of both services.
 
-    Its request lines are off, since they hold URLs; the URL of a socket may carry what a confused client put there.
+    Its request log is off, because it contains URLs, and a client may by mistake put a token into the URL of a socket.
     """
     return uvicorn.Config(
         app,
@@ -129,4 +129,4 @@ async def read_body(receive: Receive, *, limit_bytes: int, timeout_seconds: floa
 
 
 class ClientGone(Exception):
-    """The client hung up before it had sent its request; there is nobody to answer."""
+    """The client disconnected before it had sent its request, so there is no one to answer."""

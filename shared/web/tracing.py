@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, for whoever asks for them with OTEL_EXPORTER_OTLP_ENDPOINT and has the extra `otel` installed.
+"""OpenTelemetry traces, enabled by OTEL_EXPORTER_OTLP_ENDPOINT; they need the extra `otel`.
 
-Whether there are any is decided once, where a service is put together. Without them nothing of OpenTelemetry is imported, and what would be
-traced stands there bare. A span holds names of ours, numbers and error classes: no reading, no room, no token. All other settings of the
-SDK (sampler, headers, resource attributes) are its own standard variables.
+A service decides once, at start-up, whether to trace. Without traces nothing of OpenTelemetry is imported, and no call is wrapped. A span
+contains the project's names, numbers and error classes, but no reading, room or token. All other settings of the SDK (sampler, headers,
+resource attributes) are its standard variables.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import SpanContext
 
-EXPORT_SECONDS: Final = 2.0  # for one export; the last one holds up the shutdown
+EXPORT_SECONDS: Final = 2.0  # for one export; the last one delays the shutdown
 MAX_LINKS: Final = 100
 MISSING: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra `otel` is not installed: "
@@ -28,11 +28,11 @@ MISSING: Final = (
 
 
 def open_spans(service: str, endpoint: str) -> "Spans | None":
-    """What makes a service's spans, or None where none are asked for; raises SettingsError when the extra is missing."""
+    """The factory of a service's spans, or None without an endpoint; raises SettingsError when the extra is missing."""
     if not endpoint:
         return None
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - only where it is wanted
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - imported only if traces are enabled
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
@@ -46,7 +46,7 @@ def open_spans(service: str, endpoint: str) -> "Spans | None":
 
 
 class Spans:
-    """Makes the spans of one process."""
+    """Creates the spans of one process."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry import context, trace  # noqa: PLC0415
@@ -59,9 +59,9 @@ class Spans:
         self._extract = TraceContextTextMapPropagator().extract
 
     def request(self, app: ASGIApp, route: str) -> ASGIApp:
-        """An application whose requests are spans, linked to the caller's where it sends a `traceparent`.
+        """An application whose requests are spans, linked to the caller's span if it sends a `traceparent`.
 
-        A caller is not authenticated yet. As a parent it would choose the trace and, with the sampled flag, what a sampler lets through.
+        The caller is not authenticated. As a parent it would select the trace and, with the sampled flag, override the sampler.
         """
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,19 +73,19 @@ class Spans:
             links = [self._trace.Link(caller)] if caller.is_valid else []
             with self._span(f"POST {route}", "SERVER", attributes, context=self._root, links=links) as span:
 
-                async def noting(message: Message) -> None:
+                async def record_status(message: Message) -> None:
                     if message["type"] == "http.response.start":
                         span.set_attribute("http.response.status_code", message["status"])
                         if message["status"] >= 500:
                             span.set_status(self._trace.StatusCode.ERROR)
                     await send(message)
 
-                await app(scope, receive, noting)
+                await app(scope, receive, record_status)
 
         return traced
 
     def current(self) -> "SpanContext":
-        """What a later span may link to."""
+        """The context that a later span can link to."""
         return self._trace.get_current_span().get_span_context()
 
     def commit(self, shard: int, readings: int, origins: Sequence[Any]) -> contextlib.AbstractContextManager[Any]:
@@ -95,7 +95,7 @@ class Spans:
         return self._span("commit batch", "CLIENT", attributes, context=self._root, links=links)
 
     def flushed(self, waited_seconds: float, spent_seconds: float) -> None:
-        """A span of a flush that is over, from the first change that waited."""
+        """Records the span of a completed flush, from the first pending change."""
         end = time.time_ns()
         attributes = {"pulse.flush.seconds": spent_seconds}
         start = end - int(waited_seconds * 1e9)
@@ -103,7 +103,7 @@ class Spans:
 
     @contextlib.contextmanager
     def _span(self, name: str, kind: str, attributes: dict[str, Any], **options: Any) -> Iterator[Any]:
-        """A span that an exception marks with its class alone: its text and its stack may hold what was sent."""
+        """A span that records only the class of an exception: its text and its stack can contain request data."""
         with self._tracer.start_as_current_span(
             name, kind=self._trace.SpanKind[kind], attributes=attributes, record_exception=False, set_status_on_exception=False, **options
         ) as span:
@@ -115,13 +115,13 @@ class Spans:
                 raise
 
     async def close(self) -> None:
-        """Sends what is left, within a bound."""
+        """Exports the remaining spans, within the export timeout."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
 @contextlib.asynccontextmanager
 async def closing(spans: Spans | None) -> AsyncIterator[None]:
-    """Ends the spans, if any, with the block."""
+    """Closes the spans, if any, when the block ends."""
     try:
         yield
     finally:

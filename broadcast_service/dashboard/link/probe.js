@@ -1,6 +1,6 @@
 /**
  * Finds out why no socket opened. A browser does not report it, but a GET of the socket's path gets the answer that the handshake would get
- * (docs/protocol.md, "Why there is no socket"). What answers in the server's place (a proxy, a captive portal) is recognised too.
+ * (docs/protocol.md, "Refused handshakes"). What answers in the server's place (a proxy, a captive portal) is recognised too.
  */
 
 import { credentials } from './credentials.js';
