@@ -31,6 +31,24 @@ def test_every_named_file_exists(name: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+SUBJECTS: Final = {
+    "Conflation": "class LatestValues",
+    "Resume": "def _cursor_for",
+    "Rate limits": "local function limiter",
+    "Token expiry and renewal on an open socket": "def on_due",
+    "History record": "RECORD_BYTES",
+    "badge": "export function badgeFor",
+    "KPI tile": "export class Kpis",
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_newcomer_finds_the_file_of_a_subject(subject: str) -> None:
+    """The first file that the table names is the one that does it."""
+    (row,) = re.findall(rf"^\|[^|]*\*\*{subject}\*\*[^|]*\|(.*)\|$", text("docs/architecture.md"), re.MULTILINE)
+    assert SUBJECTS[subject] in text(re.findall(r"`([^`]+)`", row)[0])
+
+
 def test_every_event_is_described() -> None:
     """In the table of events of the protocol, or in the example above it."""
     rows = set(re.findall(r"^\| `([A-Z_]+)` \|", text("docs/protocol.md"), re.MULTILINE)) | {"TELEMETRY_UPDATE"}
