@@ -62,7 +62,7 @@ def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener, view: str) -
 
 
 def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio, visit: Opener) -> None:
-    """Reports are loaded again every minute, here early, and somebody who reads with the keyboard does not notice."""
+    """Reports are loaded again every minute, here early, and a keyboard user notices nothing."""
     dashboard = visit(studio)
     page = dashboard.page
     page.add_init_script(MINUTE_BY_HAND)

@@ -100,7 +100,7 @@ def test_a_report_that_fails_offers_another_try(studio: Studio, visit: Opener) -
 
 
 def test_an_hour_without_readings_is_unknown_and_a_mean_divides_by_what_was_measured(studio: Studio, visit: Opener) -> None:
-    """Best hours tells an unknown hour from one without earnings and marks the current one; per-hour figures use measured minutes."""
+    """Best hours separates an unknown hour from one without earnings and marks the current one; per-hour figures use measured minutes."""
     now = int(time.time())
     start = now // 3600 * 3600 - 3 * 3600
     minutes = [start + minute * 60 for minute in range(60)] + [start + 3600 + minute * 60 for minute in range(30)]

@@ -39,7 +39,7 @@ def token(rooms: tuple[str, ...] = ("*",), **claims: Any) -> str:
 
 
 def installed(directory: pathlib.Path) -> pathlib.Path:
-    """A copy that may send to loopback: a headless browser has nobody to click the permission prompt."""
+    """A copy that may send to loopback: in a headless browser no person clicks the permission prompt."""
     copy = directory / "extension"
     shutil.copytree(EXTENSION, copy, ignore=shutil.ignore_patterns("tools", "tsconfig.json", "*.d.ts"))
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -67,7 +67,7 @@ def violations(page: Page) -> list[str]:
 
 
 def picture(page: Page, name: str) -> None:
-    """Keeps a picture for the docs: the page as high as what is in it."""
+    """Saves a picture for the docs: the page as high as its content."""
     width = (page.viewport_size or {"width": 372})["width"]
     height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
     page.set_viewport_size({"width": width, "height": height})

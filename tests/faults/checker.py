@@ -105,7 +105,7 @@ class Checker:
         view.excuses.append((at, True))
 
     def lost(self, at: float) -> None:
-        """A fault that may lose what was accepted, such as an empty restart or a failover, was under way until now."""
+        """A fault that may lose accepted readings, such as an empty restart or a failover, was under way until now."""
         self._lost_at = at
 
     def saw(self, name: str, event: dict[str, Any], at: float) -> None:

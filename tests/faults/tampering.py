@@ -1,6 +1,6 @@
 """Relays that break the promise, each in one way: proxies between dashboards and a real broadcast service.
 
-They are real sockets that real dashboards connect to, so that a scene with one of them in it fails only if the checker sees what it did.
+They are real sockets that real dashboards connect to, so that a scene with one of them in it fails only if the checker sees its lie.
 """
 
 import contextlib

@@ -192,7 +192,7 @@ def test_one_reading_under_two_versions_is_caught(relay: Relay) -> None:
 
 
 def test_only_what_a_fault_may_have_lost_is_excused(relay: Relay) -> None:
-    """After an empty restart a new connection may lack, or see again, what was accepted before; nothing else."""
+    """After an empty restart a new connection may lack, or see again, readings accepted before; nothing else."""
     relay.post(1)
     relay.post(2)
     relay.send(event(2))
