@@ -102,14 +102,14 @@ def reading_arguments(reading: Reading, step_seconds: int, now_ms: int) -> tuple
 
 
 def _stored_pattern() -> str:
-    """A Lua pattern that captures version, time of commit, timestamp, balance and sequence of a stored reading.
+    """A Lua pattern that captures version, time of commit, timestamp and sequence of a stored reading.
 
     It is anchored: what a pattern need not search for costs a fifth.
     """
-    captured = {"timestamp": "(%d+)", "tokens_count": "([%dnul]+)", "sequence": "(%d+)"}
+    patterns_of = {"timestamp": "(%d+)", "tokens_count": "[%dnul]+", "sequence": "(%d+)"}
     fields = Reading.__struct_fields__[: Reading.__struct_fields__.index("sequence") + 1]
     text = '"[^"]*"'
-    patterns = ['"version":(%d+)', '"committed_at":(%d+)', *(f'"{field}":{captured.get(field, text)}' for field in fields)]
+    patterns = ['"version":(%d+)', '"committed_at":(%d+)', *(f'"{field}":{patterns_of.get(field, text)}' for field in fields)]
     return "^{" + ",".join(patterns)
 
 
@@ -122,11 +122,14 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "RECORD_BYTES": LAYOUT.record_bytes,
     "RUN_BYTES": history_record.RUN_BYTES,
     "FIRST_MOMENT_AT": history_record.FIRST_MOMENT_AT,
+    "WATCH_AT": history_record.WATCH_AT,
     "LAST_AT": history_record.LAST_AT,
     "LAST_MOMENT_AT": history_record.LAST_MOMENT_AT,
     "NEWEST_AT": history_record.NEWEST_AT,
+    "TRAIL_BYTES": history_record.TRAIL_BYTES,
     "MAX_TRAIL_BYTES": history_record.MAX_TRAIL_BYTES,
     "MAX_RISE": history_record.MAX_RISE,
+    "MAX_MOMENT": history_record.MAX_MOMENT,
     "DAY_SECONDS": DAY_SECONDS,
     "MAX_AHEAD_SECONDS": MAX_AHEAD_SECONDS,
     **{result.name: result.value for result in Result},

@@ -21,11 +21,16 @@ local latest_prefix, chunk_prefix, names_prefix, feeds_prefix, rate_prefix, chan
 local max_version_ahead = 3600 * 1000000
 local HOUR = 3600 * 1000000
 local WINDOW_SECONDS = 60
+local RECENT_ENTRIES = 4 -- of the trail, that are looked at for a balance that was left
 
 local call, try, match, find, sub, byte, floor = redis.call, redis.pcall, string.match, string.find, string.sub, string.byte, math.floor
 ttl, retention, step = tonumber(ttl), tonumber(retention), tonumber(step)
 local time = call('TIME')
 local now_seconds = tonumber(time[1])
+-- Moments within a step are counted in units of so many milliseconds; a run is watched for half a minute after a fall or a leap.
+local UNIT_MS = math.ceil(step * 1000 / MAX_MOMENT)
+local STEP_UNITS = floor(step * 1000 / UNIT_MS)
+local CONFIRM = math.ceil(30000 / UNIT_MS)
 local now = now_seconds * 1000000 + tonumber(time[2])
 
 -- A clock that is ahead says nothing about the seconds just before a commit: a right reading of these is newer than one stamped ahead.
@@ -140,27 +145,72 @@ local function append(key, offset, run, expires)
   if not failure(try('APPEND', trail, entry)) and length == 0 then try('EXPIREAT', trail, expires) end
 end
 
--- Writes a reading into the record that its step already has, in whatever order the two were made. Returns the reply of the write, if any.
-local function merge(key, offset, stored, record, moment, tokens, late, expires)
-  local newest = u16(stored, NEWEST_AT + 1) - 1
-  if newest < 0 then return try('SETRANGE', key, offset, record) end
-  local is_newest = moment >= newest
-  if not tokens then
-    return is_newest and try('SETRANGE', key, offset + NEWEST_AT, sub(record, NEWEST_AT + 1))
+local function two_bytes(number)
+  return string.char(floor(number / 256), number % 256)
+end
+
+-- The record of the step before, '' where it is empty or has no balance, nil where it would be in the chunks of the day before.
+local function record_before(key, offset, before)
+  if offset == 0 then
+    local head, chunk = match(key, '^(.*:)(%d+)$')
+    if chunk == '0' then return nil end
+    before = try('GETRANGE', head .. whole(chunk - 1), CHUNK_BYTES - RECORD_BYTES, CHUNK_BYTES - 1)
+    if failure(before) then return '' end
   end
-  local whole_record = is_newest and record or sub(record, 1, NEWEST_AT)
+  return #before == RECORD_BYTES and u32(before, LAST_AT + 1) > 0 and before or ''
+end
+
+-- Until when a run is watched that begins at `moment` of a new step, 0 for not at all: a fall or a leap after the step before begins a watch.
+local function watch_of(before, moment, tokens)
+  if not before then return moment + CONFIRM end
+  if before == '' then return 0 end
+  local last = u32(before, LAST_AT + 1) - 1
+  if tokens < last or tokens > last + MAX_RISE then return moment + CONFIRM end
+  local watch = 2 * u16(before, WATCH_AT + 1) - STEP_UNITS
+  return watch >= moment and watch or 0
+end
+
+-- Whether a rise reaches a balance that was left a moment ago: the rules of income need that reading, and the one before it.
+local function reaches(key, offset, before, last, tokens)
+  before = record_before(key, offset, before)
+  if before and before ~= '' then
+    local level = u32(before, LAST_AT + 1) - 1
+    if last < level and level <= tokens then return true end
+  end
+  local entries = try('GETRANGE', match(key, '^(.*:)') .. 'trail', -RECENT_ENTRIES * TRAIL_BYTES, -1)
+  if failure(entries) then return false end
+  for at = 1, #entries - TRAIL_BYTES + 1, TRAIL_BYTES do
+    local level = u32(entries, at + 4 + LAST_AT) - 1
+    if last < level and level <= tokens then return true end
+  end
+  return false
+end
+
+-- Writes a reading into the record of its step, in whatever order readings were made. An accepted reading is the newest of its feed, whatever
+-- its sequence says. Returns the reply of the write, if any. `before` is the record of the step before, if it is in the same chunk.
+local function merge(key, offset, before, stored, record, moment, tokens, late, expires)
+  local newest = u16(stored, NEWEST_AT + 1) - 1
+  if not late and moment < newest then moment = newest end
+  local is_newest = moment >= newest
+  local others = is_newest and two_bytes(moment + 1) .. sub(record, NEWEST_AT + 3) or ''
+  if not tokens then return is_newest and try('SETRANGE', key, offset + NEWEST_AT, others) end
+  local balance, at = sub(record, 1, FIRST_MOMENT_AT), two_bytes(moment)
+  local function begin_run(watch)
+    return try('SETRANGE', key, offset, balance .. at .. two_bytes(floor((watch + 1) / 2)) .. balance .. at .. others)
+  end
   local first, last = u32(stored, 1) - 1, u32(stored, LAST_AT + 1) - 1
-  if last < 0 then return try('SETRANGE', key, offset, whole_record) end
+  if newest < 0 or last < 0 then return begin_run(watch_of(record_before(key, offset, before), moment, tokens)) end
   local first_moment, last_moment = u16(stored, FIRST_MOMENT_AT + 1), u16(stored, LAST_MOMENT_AT + 1)
   if moment > last_moment or (moment == last_moment and not late) then
-    if moment == last_moment and first_moment == last_moment then return try('SETRANGE', key, offset, whole_record) end
-    if moment > last_moment and (tokens < last or tokens > last + MAX_RISE) then
+    local watch = 2 * u16(stored, WATCH_AT + 1)
+    local odd = tokens < last or tokens > last + MAX_RISE
+    if odd or (tokens > last and watch > 0 and reaches(key, offset, before, last, tokens)) then
       append(key, offset, sub(stored, 1, RUN_BYTES), expires)
-      return try('SETRANGE', key, offset, whole_record)
+      return begin_run(odd and moment + CONFIRM or moment <= watch and watch or 0)
     end
-    return try('SETRANGE', key, offset + LAST_AT, sub(whole_record, LAST_AT + 1))
+    return try('SETRANGE', key, offset + LAST_AT, balance .. at .. others)
   elseif moment < first_moment and tokens <= first and first <= tokens + MAX_RISE then
-    return try('SETRANGE', key, offset, sub(record, 1, FIRST_MOMENT_AT + 2))
+    return try('SETRANGE', key, offset, balance .. at)
   elseif moment ~= first_moment and moment ~= last_moment and (moment < first_moment or tokens < first or tokens > last) then
     append(key, offset, sub(record, 1, RUN_BYTES), expires)
   end
@@ -201,9 +251,9 @@ local function commit(i, token)
   -- No reading is from after its commit: one stamped ahead of it counts as made at it.
   local ahead = timestamp > now_seconds
   local made = ahead and now_seconds or timestamp
-  local late, duplicate, is_live, extends, stored_version = made + ttl <= now_seconds, false, false, false, 0
+  local late, duplicate, is_live, stored_version = made + ttl <= now_seconds, false, false, 0
   if stored then
-    local its_version, committed, at, before, order = match(stored, STORED)
+    local its_version, committed, at, order = match(stored, STORED)
     stored_version, at, order = tonumber(its_version or 0), tonumber(at or 0), tonumber(order or 0)
     local its_commit = math.min(floor(tonumber(committed or 0) / 1000000), now_seconds)
     if at > its_commit and not (ahead and now_seconds - its_commit <= GRACE_SECONDS) then
@@ -215,45 +265,35 @@ local function commit(i, token)
       and (stored_version >= first_version or tonumber(call('ZSCORE', KEYS[1], member) or 0) == stored_version)
     is_live = find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
     if account == '' then is_live = not is_live end
-    -- The usual reading extends the run of the stored one: its record need not be read.
-    before = tonumber(before)
-    extends = is_live and before and balance and balance >= before and balance <= before + MAX_RISE and not late and not ahead
-      and at <= its_commit and (timestamp > at or sequence > order) and floor(timestamp / step) == floor(at / step)
   end
 
   local history_key = chunk_prefix .. member .. ':' .. account .. ':' .. key_end
-  local length = try('STRLEN', history_key)
-  if failure(length) then return failure(length), 0 end
+  local from = offset >= RECORD_BYTES and offset - RECORD_BYTES or offset
+  local old = try('GETRANGE', history_key, from, offset + RECORD_BYTES - 1) -- empty where the chunk has not begun
+  if failure(old) then return failure(old), 0 end
 
   -- A late reading counts against its token alone, unless it would allocate another chunk.
-  if not late or duplicate or length == 0 then
+  if not late or duplicate or old == '' then
     wait = take_room(room)
     if wait > 0 then return ROOM_LIMITED, wait end
   end
   if duplicate then return DUPLICATE, stored_version end
 
   local expires = made - made % DAY_SECONDS + DAY_SECONDS + retention
-  if length == 0 then
+  if old == '' then
     local refused, until_then = begin(token, room, platform .. ':' .. account, match(key_end, '^[^:]+'), floor(made / DAY_SECONDS), is_live, expires)
     if refused then return refused, until_then end
   end
   local written
-  if length == 0 then
+  if old == '' then
     -- A chunk is allocated once: a string that grows is given twice what it needs.
     written = try('SETRANGE', history_key, CHUNK_BYTES - 1, '\0')
     if failure(written) then return failure(written), 0 end
     try('EXPIREAT', history_key, expires)
   end
-  if length <= offset then
-    written = try('SETRANGE', history_key, offset, record)
-  elseif extends then
-    written = try('SETRANGE', history_key, offset + LAST_AT, sub(record, LAST_AT + 1))
-  else
-    local old = try('GETRANGE', history_key, offset, offset + RECORD_BYTES - 1)
-    if failure(old) then return failure(old), 0 end
-    old = old .. string.rep('\0', RECORD_BYTES - #old)
-    written = merge(history_key, offset, old, record, tonumber(moment), balance, late, expires)
-  end
+  old = old .. string.rep('\0', offset + RECORD_BYTES - from - #old)
+  local before, own = sub(old, 1, -RECORD_BYTES - 1), sub(old, -RECORD_BYTES)
+  written = merge(history_key, offset, before, own, record, tonumber(moment), balance, late, expires)
   if failure(written) then return failure(written), 0 end
   if late then return LATE, stored_version end
 

@@ -3,8 +3,8 @@
 import functools
 from typing import Any
 
-from broadcast_service.reports.earnings import Report
 from broadcast_service.reports.history import Point
+from broadcast_service.reports.report import Report
 from shared.contract.events import TelemetryEvent
 from shared.contract.readings import StoredReading
 from shared.web.openapi import BEARER, components, document, problem_responses, ref, response

@@ -1,4 +1,4 @@
-"""Reads what every room in scope earned out of the history arrays, one room after another so that nothing else waits for long.
+"""Reads the income of every room in scope from history, one room after another so that nothing else waits for long.
 
 The work of a report follows what is kept, not what was asked for: outside of the retained days nothing is read, and the answer is padded.
 """
@@ -12,13 +12,17 @@ from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
-from broadcast_service.reports.earnings import Coverage, Detail, Steps, Tally, earned, last_known
+from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored, Taken
+from broadcast_service.reports.coverage import Coverage
 from broadcast_service.reports.feeds import FeedIndex
 from broadcast_service.reports.history import MAX_POINTS
+from broadcast_service.reports.income import Entry
+from broadcast_service.reports.report import Detail, Steps
+from broadcast_service.reports.tally import Findings, Tally
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed, Series
-from shared.contract.history_day import DayBalances, day_balances, day_keys, stored_day
+from shared.contract.history_day import day_balances, day_keys, stored_day
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import Store
 
@@ -27,8 +31,6 @@ Charge = Callable[[float], None]
 MAX_DAYS: Final = 366
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
 AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
-PART_SLOTS: Final = 1440  # stored records that are summed up in one stretch
-DAYS_AT_ONCE: Final = 8  # days that one answer of Redis holds
 STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
 
 
@@ -52,9 +54,10 @@ def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_sec
     steps = Steps(start - start % step_seconds, end + -end % step_seconds, step)
     if steps.number > MAX_POINTS:
         raise invalid_parameter("step", f"gives more than {MAX_POINTS} steps")
-    if query.get("by", "") not in ("", "feed"):
-        raise invalid_parameter("by", "should be feed, or absent")
-    return Wanted(scope, steps, Detail.CSV if csv else Detail.JSON if query.get("by") == "feed" else Detail.NONE)
+    details = {"": Detail.NONE, "feed": Detail.JSON, "account": Detail.ACCOUNTS}
+    if query.get("by", "") not in details:
+        raise invalid_parameter("by", "should be feed or account, or absent")
+    return Wanted(scope, steps, Detail.CSV if csv else details[query.get("by", "")])
 
 
 class Pace:
@@ -75,7 +78,7 @@ class Pace:
 
 
 class Part(NamedTuple):
-    """A stretch of recorded steps within one day: the day since the epoch, the slots within the day, and where they begin in the span."""
+    """A stretch of recorded steps within one day: the day since the epoch, its slots, and where they begin in the span."""
 
     day: int
     slots: slice
@@ -88,31 +91,79 @@ class Part(NamedTuple):
 
 
 def parts_of(steps: Steps, days: range, step_seconds: int) -> list[Part]:
-    """The part of a span that lies in these days, cut by day and after every so many slots."""
+    """The part of a span that lies in these days, cut by day."""
     parts = []
     start, end = max(steps.start, days.start * DAY_SECONDS), min(steps.end, days.stop * DAY_SECONDS)
     for day in range(start // DAY_SECONDS, -(-end // DAY_SECONDS)) if start < end else ():
         midnight = day * DAY_SECONDS
-        last = (min(end, midnight + DAY_SECONDS) - midnight) // step_seconds
-        for first in range((max(start, midnight) - midnight) // step_seconds, last, PART_SLOTS):
-            slots = slice(first, min(first + PART_SLOTS, last))
-            parts.append(Part(day, slots, (midnight - steps.start) // step_seconds + first))
+        slots = slice((max(start, midnight) - midnight) // step_seconds, (min(end, midnight + DAY_SECONDS) - midnight) // step_seconds)
+        parts.append(Part(day, slots, (midnight - steps.start) // step_seconds + slots.start))
     return parts
 
 
-class _Sums(NamedTuple):
+class _Account(NamedTuple):
+    """An account of a platform, and the days of each room in which it works."""
+
+    platform: str
+    name: str
+    rooms: dict[str, list[int]]
+
+    def before(self, day: int) -> int | None:
+        """The last day with history before another one."""
+        return max((one for days in self.rooms.values() for one in days if one < day), default=None)
+
+    def after(self, day: int) -> int | None:
+        """The first day with history after another one."""
+        return min((one for days in self.rooms.values() for one in days if one > day), default=None)
+
+
+class _Making:
     """A report that is being made."""
 
-    tally: Tally
-    coverage: Coverage
-    parts: list[Part]
-    group: int
-    pace: Pace
-    charge: Charge
+    def __init__(self, tally: Tally, coverage: Coverage, parts: list[Part], step_seconds: int, charge: Charge) -> None:
+        self.tally = tally
+        self.coverage = coverage
+        self.parts = {part.day: part for part in parts}
+        self.days = sorted(self.parts)
+        self.group = tally.steps.step // step_seconds
+        self.span_slots = (tally.steps.end - tally.steps.start) // step_seconds
+        self._step_seconds = step_seconds
+        self.charge = charge
+        self.pace = Pace()
+        self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
+
+    def cuts(self, day: int) -> Cuts:
+        """Where the report's steps begin on a day."""
+        return Cuts((day * DAY_SECONDS - self.tally.steps.start) // self._step_seconds, self.group, self.span_slots)
+
+    def findings(self, room: str, found: dict[str, Findings]) -> Findings:
+        """What was found in a room so far."""
+        if room not in found:
+            found[room] = Findings(self.tally.window)
+        return found[room]
+
+    def take(self, taken: Taken, day: int, found: dict[str, Findings]) -> None:
+        """Adds what lies in the report's window."""
+        self.take_entries(taken.entries, found)
+        first, window = self.cuts(day).first, self.tally.window
+        for room, slot, tokens in taken.gains:
+            step = (first + slot) // self.group
+            if first + slot < self.span_slots and step in window:
+                self.findings(room, found).earned[step - window.start] += tokens
+
+    def take_entries(self, entries: Sequence[Entry], found: dict[str, Findings]) -> None:
+        """Adds entries that lie in the report's window."""
+        steps = self.tally.steps
+        for entry in entries:
+            second = entry.at_ms // 1000
+            if steps.start <= second < steps.end:
+                step = (second - steps.start) // steps.step
+                if step in self.tally.window:
+                    self.findings(entry.room, found).add(step, entry)
 
 
 class Analytics:
-    """Earnings of the rooms of a scope."""
+    """Income of the rooms of a scope."""
 
     def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int) -> None:
         self._store = store
@@ -127,11 +178,11 @@ class Analytics:
         now, steps = int(time.time()), wanted.steps
         days = range((now - self._retention_seconds) // DAY_SECONDS, (now + AHEAD_SECONDS) // DAY_SECONDS + 1)
         await self._feeds.refresh(days)
+        charge(SCANNED * len(self._feeds.names_of(wanted.scope)))
         pace, feeds = Pace(), []
         for found in self._feeds.of(wanted.scope):
             feeds.append(found)
             await pace.rest()
-        charge(SCANNED * len(self._feeds.names_of(wanted.scope)))
         if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
             raise invalid_parameter(
                 "step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms"
@@ -140,68 +191,86 @@ class Analytics:
         group = steps.step // self._step_seconds
         tally = Tally(steps, range(parts[0].first // group, -(-parts[-1].span.stop // group)) if parts else range(0), wanted.detail)
         coverage = Coverage([part.span for part in parts], group, 60 // self._step_seconds)
-        sums = _Sums(tally, coverage, parts, group, pace, charge)
+        making = _Making(tally, coverage, parts, self._step_seconds, charge)
         for feed, mask in feeds if parts else ():
             async with self._turn:
-                pace.rested()
-                await self._add(sums, feed, [day for day in days if mask >> (day - days.start) & 1])
+                making.pace.rested()
+                if any(mask >> (day - days.start) & 1 for day in making.days):
+                    await self._add(making, feed, days)
         for _ in coverage.count():
             await pace.rest()
         return tally, coverage.minutes(steps.number)
 
-    async def _add(self, sums: "_Sums", feed: Feed, days: list[int]) -> None:
-        """Adds one feed, unless it has no reading in the span. `days` are those on which it has any."""
-        totals = [0] * len(sums.tally.window)
-        found = [await self._add_account(sums, Series(*feed, account), days, totals) for account in self._feeds.accounts(feed)]
-        if any(found):
-            sums.tally.add(feed, totals)
+    async def _add(self, making: _Making, feed: Feed, days: range) -> None:
+        """Adds one feed, unless it has no balance in the span."""
+        found: dict[str, Findings] = {}
+        for name in self._feeds.accounts(feed):
+            rooms = {room: [day for day in days if mask >> (day - days.start) & 1] for room, mask in self._feeds.rooms(feed, name).items()}
+            account = _Account(feed.platform, name, rooms)
+            key = feed.platform, name
+            by_room = making.movers.get(key) or await self._scan(making, account)
+            if len(rooms) > 1:
+                making.movers[key] = by_room
+            if (findings := by_room.get(feed.room_id)) and findings.was_read:
+                found[name] = findings
+        if found:
+            making.tally.add(feed, found)
 
-    async def _add_account(self, sums: "_Sums", series: Series, days: list[int], totals: list[int]) -> bool:
-        """Adds to a feed's totals what one of its accounts earned, whose balance it is. False if it has no reading in the span."""
-        tally, coverage, parts, group, pace, charge = sums
-        touched = sorted({part.day for part in parts}.intersection(days))
-        stored = await self._days(series, touched)
-        charge(FEED + DAY * len(touched) + SLOT * sum(len(day.pairs) // 2 for day in stored.values()) + STEP * len(tally.window))
-        found = [
-            (part, values)
-            for part in parts
-            if part.day in stored and any(values := stored[part.day].pairs[2 * part.slots.start : 2 * part.slots.stop])
-        ]
-        if not found:
-            return False
-        before = await self._before(series, [day for day in days if day <= parts[0].day], parts[0], stored)
-        for part, values in found:
-            step, phase = divmod(part.first, group)
-            for position, amount in enumerate(earned(values, 2 * group, before, phase=2 * phase), step - tally.window.start):
-                totals[position] += amount
-            for slot, gain in stored[part.day].gains.items():
-                if part.slots.start <= slot < part.slots.stop:
-                    totals[(part.first + slot - part.slots.start) // group - tally.window.start] += gain
-            before = last_known(values) or before
-            coverage.add(values[1::2], part.first)
-            await pace.rest()
-        return True
+    async def _scan(self, making: _Making, account: _Account) -> dict[str, Findings]:
+        """What an account did in each room in the span."""
+        found: dict[str, Findings] = {}
+        touched = [day for day in making.days if any(day in days for days in account.rooms.values())]
+        making.charge(FEED + STEP * len(making.tally.window))
+        if not touched:
+            return found
+        scan, first = AccountScan(self._step_seconds), await self._day(making, account, touched[0])
+        before = account.before(touched[0])
+        if before is not None and not self._is_sure_before(making, first, touched[0]):
+            self._scan_day(making, scan, before, await self._day(making, account, before), {})
+        for day in touched:
+            self._scan_day(making, scan, day, first if day == touched[0] else await self._day(making, account, day), found)
+            await making.pace.rest()
+        following = account.after(touched[-1])
+        while following is not None and not scan.is_settled:
+            self._scan_day(making, scan, following, await self._day(making, account, following), found)
+            following = account.after(following)
+        making.take_entries(scan.finish(time.time_ns() // 1_000_000), found)
+        return found
 
-    async def _before(self, series: Series, days: list[int], first: Part, stored: dict[int, DayBalances]) -> int:
-        """The last known balance ahead of a span, zero if there is none."""
-        for day in reversed(days):
-            if day in stored:
-                balances = stored[day].pairs[: 2 * first.slots.start] if day == first.day else stored[day].pairs
-            else:
-                balances = (await self._days(series, [day]))[day].pairs
-            if known := last_known(balances):
-                return known
-        return 0
+    def _is_sure_before(self, making: _Making, held: Sequence[Stored], day: int) -> bool:
+        """Whether the span can be judged without the readings before this day, which is the first one that it touches."""
+        scan, slots = AccountScan(self._step_seconds), range(making.parts[day].slots.start)
+        scan.take(day * DAY_SECONDS * 1000, held, slots, making.cuts(day))
+        return scan.is_sure
 
-    async def _days(self, series: Series, days: Sequence[int]) -> dict[int, DayBalances]:
-        """The stored balances of whole days."""
-        shard = keys.shard_of(series.room_id, self._shards)
-        found: dict[int, DayBalances] = {}
-        for first in range(0, len(days), DAYS_AT_ONCE):
-            some = days[first : first + DAYS_AT_ONCE]
-            names = [name for day in some for name in day_keys(shard, series, keys.day_of(day * DAY_SECONDS), self._step_seconds)]
+    def _scan_day(self, making: _Making, scan: AccountScan, day: int, held: Sequence[Stored], found: dict[str, Findings]) -> None:
+        """Adds what a day makes certain, and which of its steps were read."""
+        taken = scan.take(day * DAY_SECONDS * 1000, held, range(DAY_SECONDS // self._step_seconds), making.cuts(day))
+        making.take(taken, day, found)
+        if part := making.parts.get(day):
+            for one in held:
+                balances = one.day.lasts[part.slots]
+                if read := len(balances) - balances.count(0):
+                    findings = making.findings(one.room, found)
+                    findings.was_read = True
+                    findings.on_air_seconds += read * self._step_seconds
+                    making.coverage.add(balances, part.first)
+
+    async def _day(self, making: _Making, account: _Account, day: int) -> list[Stored]:
+        """What a day holds of an account in each of its rooms."""
+        found = []
+        for room, days in account.rooms.items():
+            if day not in days:
+                continue
+            names = day_keys(
+                keys.shard_of(room, self._shards),
+                Series(room, account.platform, account.name),
+                keys.day_of(day * DAY_SECONDS),
+                self._step_seconds,
+            )
             values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
-            per_day = len(names) // len(some)
-            for day, start in zip(some, range(0, len(names), per_day), strict=True):
-                found[day] = day_balances(stored_day(values[start : start + per_day], self._step_seconds), self._step_seconds)
+            making.charge(DAY)
+            if any(values):
+                found.append(Stored(room, day_balances(stored_day(values, self._step_seconds), self._step_seconds)))
+                making.charge(SLOT * (DAY_SECONDS // self._step_seconds))
         return found

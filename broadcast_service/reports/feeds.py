@@ -28,7 +28,8 @@ class FeedIndex:
         self._store = store
         self._shards = shards
         self._rooms: dict[str, dict[str, int]] = {}
-        self._accounts: dict[Feed, set[str]] = {}  # besides the nameless one; what no feed has any more goes with the day
+        self._accounts: dict[Feed, dict[str, int]] = {}  # the accounts of each feed, and the days of each; the unnamed one is empty
+        self._rooms_of_account: dict[tuple[str, str], set[str]] = {}  # by platform and account; without the unnamed ones
         self._names: list[str] = []
         self._read: dict[tuple[int, int], tuple[int, float]] = {}  # size and time of the last reading, by day and shard
         self._reading = asyncio.Lock()
@@ -70,10 +71,13 @@ class FeedIndex:
         async for members in self._parts(key):
             for member in members:
                 series = parse_member(member.decode(errors="replace"))
+                bit = 1 << (day - self._first_day)
                 if series.account:
-                    self._accounts.setdefault(series.feed, set()).add(series.account)
+                    self._rooms_of_account.setdefault((series.platform, series.account), set()).add(series.room_id)
+                accounts = self._accounts.setdefault(series.feed, {})
+                accounts[series.account] = accounts.get(series.account, 0) | bit
                 platforms = self._rooms.setdefault(series.room_id, {})
-                platforms[series.platform] = platforms.get(series.platform, 0) | 1 << (day - self._first_day)
+                platforms[series.platform] = platforms.get(series.platform, 0) | bit
 
     async def _parts(self, key: str) -> AsyncIterator[list[bytes]]:
         cursor = 0
@@ -90,7 +94,7 @@ class FeedIndex:
         if not passed:
             return
         if passed < 0:  # the clock was set back
-            self._rooms, self._read = {}, {}
+            self._rooms, self._accounts, self._read = {}, {}, {}
         self._read = {key: value for key, value in self._read.items() if key[0] in days}
         for room_id, platforms in list(self._rooms.items()):
             left = {platform: mask >> passed for platform, mask in platforms.items() if mask >> passed}
@@ -98,12 +102,26 @@ class FeedIndex:
                 self._rooms[room_id] = left
             else:
                 del self._rooms[room_id]
-        self._accounts = {feed: found for feed, found in self._accounts.items() if feed.platform in self._rooms.get(feed.room_id, ())}
+        for feed, accounts in list(self._accounts.items()):
+            kept = {account: mask >> passed for account, mask in accounts.items() if mask >> passed}
+            if kept:
+                self._accounts[feed] = kept
+            else:
+                del self._accounts[feed]
+        self._rooms_of_account = {}
+        for (room_id, platform), accounts in self._accounts.items():
+            for account in filter(None, accounts):
+                self._rooms_of_account.setdefault((platform, account), set()).add(room_id)
         self._names = sorted(self._rooms)
 
     def accounts(self, feed: Feed) -> list[str]:
-        """The accounts of a feed, the nameless one (empty) first."""
-        return ["", *sorted(self._accounts.get(feed, ()))]
+        """The accounts of a feed, the unnamed one (empty) first."""
+        return sorted(self._accounts.get(feed, ()))
+
+    def rooms(self, feed: Feed, account: str) -> dict[str, int]:
+        """The rooms in which an account of a feed works, and the days of each as bits. An unnamed account has one room."""
+        found = self._rooms_of_account.get((feed.platform, account), {feed.room_id}) if account else {feed.room_id}
+        return {room_id: self._accounts.get(Feed(room_id, feed.platform), {}).get(account, 0) for room_id in sorted(found)}
 
     def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
         """The feeds inside a scope and the days of each as bits, by room."""

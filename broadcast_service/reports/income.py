@@ -2,8 +2,8 @@
 
 A rise is income at the moment of its later reading. A number is believed once it is confirmed: a fall, or a rise of more than
 is plausible, is pending until the readings of the following `CONFIRM_MS` (or the next reading, if there is none in that time) agree
-with it. Where they return to the balance before it, the odd readings are set aside. `dashboard/income.js` has the same rules; both are
-checked against tests/income_cases.json.
+with it. Where they return to the balance before it, the odd readings are set aside. `dashboard/state/income.js` has the same rules; both
+are checked against tests/income_cases.json.
 """
 
 import enum
@@ -25,7 +25,7 @@ def plausible(balance: int) -> int:
     return max(SMALL_RISE, min(LARGE_RISE, balance))
 
 
-class Reading(NamedTuple):
+class Balance(NamedTuple):
     """A balance of an account: when it was read, in milliseconds, and in which room.
 
     `climbed` is set where every reading since the one before, seen or not, rose by at most `SMALL_RISE`.
@@ -69,13 +69,13 @@ class Account:
 
     def __init__(self, *, seen_before: bool = False) -> None:
         self._seen_before = seen_before
-        self._base: Reading | None = None  # the last balance that is believed
-        self._first: Reading | None = None
-        self._previous: Reading | None = None
-        self._pending: list[Reading] = []
+        self._base: Balance | None = None  # the last balance that is believed
+        self._first: Balance | None = None
+        self._previous: Balance | None = None
+        self._pending: list[Balance] = []
 
     @property
-    def base(self) -> Reading | None:
+    def base(self) -> Balance | None:
         """The last balance that is believed."""
         return self._base
 
@@ -84,7 +84,11 @@ class Account:
         """Whether no reading waits for confirmation."""
         return not self._pending
 
-    def read(self, reading: Reading) -> list[Entry]:
+    def believe(self, reading: Balance) -> None:
+        """Goes on from a reading that the caller has judged."""
+        self._base = self._previous = reading
+
+    def read(self, reading: Balance) -> list[Entry]:
         """Takes the next reading."""
         previous, self._previous = self._previous, reading
         base = self._base
@@ -124,14 +128,14 @@ class Account:
         bounds = (entry._replace(kind=Kind.UNSETTLED) if entry.kind in certain else entry for entry in found)
         return [entry for entry in bounds if entry.kind is Kind.UNSETTLED and entry.tokens]
 
-    def _first_is_doubtful(self, reading: Reading, base: Reading) -> bool:
+    def _first_is_doubtful(self, reading: Balance, base: Balance) -> bool:
         """Whether the first balance, which a leap follows at once, was a placeholder."""
         first = self._first
         if first is None or not (base.tokens == 0 or self._seen_before):
             return False
         return base is first or reading.at_ms - first.at_ms <= CONFIRM_MS
 
-    def _judge(self, reading: Reading, base: Reading) -> list[Entry]:
+    def _judge(self, reading: Balance, base: Balance) -> list[Entry]:
         """Takes a reading while an odd one is pending."""
         odd = self._pending[0]
         if reading.at_ms - odd.at_ms > CONFIRM_MS and len(self._pending) > 1:
@@ -163,7 +167,7 @@ class Account:
             found += self.read(reading)
         return found
 
-    def _rise(self, reading: Reading, base: Reading) -> list[Entry]:
+    def _rise(self, reading: Balance, base: Balance) -> list[Entry]:
         self._base = reading
         gained = reading.tokens - base.tokens
         if not gained:
@@ -172,7 +176,7 @@ class Account:
         return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens)]
 
 
-def _returns(reading: Reading, odd: Reading, base: Reading) -> bool:
+def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:
     """Whether a reading shows that the balance never was where the odd reading put it."""
     if odd.tokens < base.tokens:
         return reading.tokens >= base.tokens
@@ -180,7 +184,7 @@ def _returns(reading: Reading, odd: Reading, base: Reading) -> bool:
     return 0 <= gained <= plausible(base.tokens) and gained <= odd.tokens - reading.tokens
 
 
-def _doubt(reading: Reading, odd: Reading, base: Reading) -> list[Entry]:
+def _doubt(reading: Balance, odd: Balance, base: Balance) -> list[Entry]:
     """What may have been earned if the odd reading was true after all: it was read long ago, or the fall was a small one."""
     amount = 0
     if reading.at_ms - odd.at_ms > HIDDEN_MS:
@@ -190,11 +194,11 @@ def _doubt(reading: Reading, odd: Reading, base: Reading) -> list[Entry]:
     return [Entry(Kind.UNSETTLED, reading.at_ms, amount, reading.room, base.tokens)] if amount else []
 
 
-def _set_aside(odd: Reading, base: Reading) -> Entry:
+def _set_aside(odd: Balance, base: Balance) -> Entry:
     return Entry(Kind.SET_ASIDE, odd.at_ms, odd.tokens, odd.room, base.tokens)
 
 
-def _fall(odd: Reading, base: Reading | None) -> list[Entry]:
+def _fall(odd: Balance, base: Balance | None) -> list[Entry]:
     """A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it."""
     if base is None:
         return []
@@ -204,12 +208,12 @@ def _fall(odd: Reading, base: Reading | None) -> list[Entry]:
     return found
 
 
-def in_order(readings: Iterable[Reading]) -> list[Reading]:
+def in_order(readings: Iterable[Balance]) -> list[Balance]:
     """Readings in order of observation, each once, however they arrived."""
     return sorted(set(readings))
 
 
-def judge(readings: Iterable[Reading], now_ms: int) -> list[Entry]:
+def judge(readings: Iterable[Balance], now_ms: int) -> list[Entry]:
     """All that the readings of one account say by now; what is pending is unsettled."""
     account, found = Account(), list[Entry]()
     for reading in in_order(readings):

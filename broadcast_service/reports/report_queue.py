@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Final
 
 from broadcast_service.reports.analytics import Analytics, Pace, Wanted
-from broadcast_service.reports.earnings import Detail, Tally
+from broadcast_service.reports.report import Detail
+from broadcast_service.reports.tally import Tally
 from shared.contract.problems import Problem
 from shared.web.jobs import end, sleep
 

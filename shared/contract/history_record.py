@@ -3,13 +3,16 @@
 A series has, for each UTC day, one Redis string per 60 recorded steps (a chunk, an hour at the default step), so that memory is allocated
 for what is written. A chunk holds one record per step, of big-endian numbers:
 
-    first balance + 1 (32 bits) | its moment (16), 0 (16) | last balance + 1 (32) | its moment (16), newest moment + 1 (16)
+    first balance + 1 (32 bits) | its moment (16), watch (16) | last balance + 1 (32) | its moment (16), newest moment + 1 (16)
     | each other metric + 1 (32 bits each), in the order of `METRICS`
 
 0 is unknown, and a record whose newest moment is 0 is empty. Moments are counted from the start of the step, in milliseconds at steps up
 to a minute. First and last balance are the ends of a run of readings that only rose, by at most `MAX_RISE` at a time: what a run gained
-is the difference of its ends. A reading that falls or leaps ends the run. The run before it goes to the series' trail of the day, a
-string of 20-byte entries: the number of the step, then the first four numbers of the record. Every balance that is kept was read.
+is the difference of its ends. A reading that falls or leaps ends the run, and so does one that reaches, within half a minute after a
+fall, the balance before it. The run before goes to the series' trail of the day, a string of 20-byte entries: the number of the step,
+then the first four numbers of the record. Every balance that is kept was read, and the rules of income find in these what they find in all.
+
+The watch says until when such a return is watched for: half of the moment, which may lie beyond the step, 0 for not at all.
 
 A metric names the first layout that holds it, and layouts differ in nothing else, so a new metric begins a new layout. The key of a chunk
 contains its layout. The newest layout is written. Older ones are read until what they hold has expired; where two layouts hold the same
@@ -36,12 +39,13 @@ DAY_SECONDS: Final = 86400
 CHUNK_SLOTS: Final = 60
 TRAIL_BYTES: Final = 20
 MAX_TRAIL_BYTES: Final = 1024 * TRAIL_BYTES  # beyond it a day is exact to the step
-MAX_RISE: Final = 250  # tokens; a larger one is kept as a reading of its own, so that it can be set aside
+MAX_RISE: Final = 250  # tokens; a larger one is kept as a reading of its own, since it may have to be confirmed
 MAX_MOMENT: Final = 2**16 - 2
 
 _RUN: Final = "IHHIHH"  # the numbers of a record that describe its run, and the newest moment
 ENTRY: Final = struct.Struct(">I" + _RUN)
 FIRST_MOMENT_AT: Final = struct.calcsize(">I")
+WATCH_AT: Final = struct.calcsize(">IH")
 LAST_AT: Final = struct.calcsize(">IHH")
 LAST_MOMENT_AT: Final = struct.calcsize(">IHHI")
 NEWEST_AT: Final = struct.calcsize(">IHHIH")
@@ -140,9 +144,8 @@ def account_of(reading: Reading) -> str:
 
 
 def _millisecond(reading: Reading) -> int:
-    """The moment within its second: exact where `sequence` is Unix milliseconds, else an order within the second."""
-    second, millisecond = divmod(reading.sequence, 1000)
-    return millisecond if second == reading.timestamp else min(reading.sequence, 999)
+    """The moment within its second: exact where `sequence` is Unix milliseconds, else the last digits of a counter, its order."""
+    return reading.sequence % 1000
 
 
 class Record(NamedTuple):

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
+from broadcast_service.reports.income import Account, Balance, Entry
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, ShardWriter, Writer, WriterOptions
 from shared.contract import keys
-from shared.contract.history_day import Balance, DayBalances, StoredDay, day_balances, day_keys, kept_balances, stored_day
-from shared.contract.history_record import LAYOUT, Record, series_of, slot_of
+from shared.contract.history_day import Kept, StoredDay, day_balances, day_keys, kept_balances, stored_day
+from shared.contract.history_record import DAY_SECONDS, LAYOUT, Record, series_of, slot_of
 from shared.contract.readings import Reading, StoredReading, decode_stored
 from shared.store.listener import ShardListener
 from shared.store.redis import RedisUrl, Store
@@ -127,14 +128,27 @@ async def day_of(redis: Redis, reading: Reading) -> StoredDay:
     return stored_day(values, STEP)
 
 
-async def kept_readings(redis: Redis, reading: Reading) -> list[Balance]:
+async def kept_readings(redis: Redis, reading: Reading) -> list[Kept]:
     """Every balance that is kept of the day of a reading."""
-    return kept_balances(await day_of(redis, reading), STEP)
+    return kept_balances(day_balances(await day_of(redis, reading), STEP), range(DAY_SECONDS // STEP), STEP)
 
 
-async def balances(redis: Redis, reading: Reading) -> DayBalances:
-    """The balances of the day of a reading."""
-    return day_balances(await day_of(redis, reading), STEP)
+async def income(redis: Redis, *readings: Reading) -> list[Entry]:
+    """What the rules find in all that is kept of the accounts of some readings; without an account each room is one."""
+    days = {(reading.timestamp // DAY_SECONDS, series_of(reading)): reading for reading in readings}
+    accounts: dict[tuple[str, ...], list[Balance]] = {}
+    for (day, (room, platform, account)), reading in days.items():
+        kept = [Balance(day * DAY_SECONDS * 1000 + one.at_ms, one.tokens, room, one.climbed) for one in await kept_readings(redis, reading)]
+        accounts.setdefault((platform, account) if account else (platform, account, room), []).extend(kept)
+    return [entry for found in accounts.values() for entry in judge_kept(found)]
+
+
+def judge_kept(readings: list[Balance]) -> list[Entry]:
+    """The entries of one account's kept readings, long after the last of them."""
+    account, entries = Account(), list[Entry]()
+    for reading in sorted(readings, key=lambda one: one.at_ms):
+        entries += account.read(reading)
+    return [*entries, *account.settle(2**53), *account.provisional()]
 
 
 async def record_of(redis: Redis, reading: Reading) -> Record | None:

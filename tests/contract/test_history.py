@@ -1,6 +1,8 @@
 """The history that the commit script writes: exact runs of balances, a series per account, bounded memory and bounded names."""
 
+import datetime as dt
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -8,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from broadcast_service.reports.income import Balance, judge, sums
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from shared.contract import keys
-from shared.contract.history_day import Balance, set_aside
 from shared.contract.history_record import DAY_SECONDS, MAX_RISE
 from shared.contract.readings import Reading
-from tests.contract.committing import balances, commit, empty_store, history_key, kept_readings, record_of, results, run_async, trail_key
+from tests.contract.committing import commit, empty_store, history_key, income, kept_readings, record_of, results, run_async, trail_key
 from tests.support.readings import make_reading
+from tools.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -29,46 +32,72 @@ def minute(*tokens: int | None, step_ms: int = 5000, **changed: Any) -> list[Rea
     return [make_reading(timestamp=at // 1000, sequence=at, tokens_count=n, **changed) for at, n in zip(moments, tokens, strict=True)]
 
 
-def gain(readings: list[Balance]) -> int:
-    """The sum of the rises."""
-    return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(readings))
+async def earned(redis: Redis, *readings: Reading) -> int:
+    """Certain income of the accounts of some readings."""
+    return sums(await income(redis, *readings)).earned
 
 
-async def earned(redis: Redis, reading: Reading) -> int:
-    """What the reading's series gained within its minute."""
-    day = await balances(redis, reading)
-    slot = reading.timestamp % DAY_SECONDS // 60
-    first, last = day.pairs[2 * slot : 2 * slot + 2]
-    return max(0, last - first) + day.gains.get(slot, 0)
+TABLE = json.loads((ROOT / "tests/income_cases.json").read_text())["cases"]
 
 
-CASES = {
-    "a session's first minute": ([1000, 1500, 2000], 1000),
-    "small tips": ([10, 20, 20, 45, 60], 50),
-    "a cash-out within the minute": ([100, 160, 20, 50], 90),
-    "a placeholder": ([12_345, 0, 12_345, 12_400], 55),
-    "a placeholder in two readings running": ([12_345, 0, 0, 12_400], 55),
-    "a slipped digit": ([35_549, 355_492, 35_550], 1),
-    "half a number": ([12_345, 123, 12_350], 5),
-    "a large tip": ([100, 5100, 5200], 5100),
-    "spending": ([500, 300, 350], 50),
-    "two cash-outs": ([100, 10, 60, 5, 25], 70),
-    "unknown in between": ([100, None, 150], 50),
-    "unknown at first": ([None, 100, 150], 50),
-}
+def readings_of_case(case: dict[str, Any]) -> list[Reading]:
+    """The readings of a case of the table, with its last one at the end of an hour that is over, or at the moments that it gives."""
+    seconds = [second for second, *_ in case["readings"]]
+    start = make_reading().timestamp // 3600 * 3600 - 3600 - max(seconds) // 3600 * 3600
+    if "start" in case:
+        start = (make_reading().timestamp // DAY_SECONDS - 3) * DAY_SECONDS + int(
+            dt.datetime.fromisoformat(case["start"]).timestamp()
+        ) % DAY_SECONDS
+    found = []
+    for second, tokens, *names in case["readings"]:
+        account, room = [*names, "", ""][:2]
+        changed = {"account": account} if account else {}
+        moment = start + second
+        found.append(make_reading(timestamp=moment, sequence=1000 * moment, tokens_count=tokens, room_id=room or "blue", **changed))
+    return found
 
 
+@pytest.mark.parametrize("case", [case for case in TABLE if "now" not in case], ids=lambda case: case["name"])
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
-@pytest.mark.parametrize(("tokens", "expected"), CASES.values(), ids=CASES.keys())
-async def test_a_minute_is_exact_at_five_seconds(redis: Redis, tokens: list[int | None], expected: int, together: bool) -> None:  # noqa: FBT001 - a parameter
-    """The income within the minute, for falls and jumps of every kind."""
-    readings = minute(*tokens)
+async def test_what_is_kept_has_the_income_of_what_was_read(redis: Redis, case: dict[str, Any], together: bool) -> None:  # noqa: FBT001 - a parameter
+    """The table of cases through the script and the record: income, what is unsettled, and what was set aside."""
+    readings = readings_of_case(case)
     for batch in [readings] if together else [[reading] for reading in readings]:
         await commit(redis, *batch)
-    assert await earned(redis, readings[0]) == expected
-    record = await record_of(redis, readings[0])
-    assert record is not None
-    assert record.tokens == tokens[-1]
+    found = sums(await income(redis, *readings))
+    assert (found.earned, found.between_sessions) == (case["earned"], case["between_sessions"])
+    assert (found.unsettled, found.set_aside) == (case["unsettled"], case["set_aside"])
+
+
+async def test_a_balance_may_be_unknown_in_between(redis: Redis) -> None:
+    """Before it is first known, and while it is not."""
+    for tokens in ([100, None, 150], [None, 100, 150]):
+        readings = minute(*tokens, room_id=f"room {tokens[0]}")
+        await commit(redis, *readings)
+        assert await earned(redis, readings[0]) == 50
+        record = await record_of(redis, readings[0])
+        assert record is not None
+        assert record.tokens == 150
+
+
+async def test_counters_beyond_a_thousand_keep_their_order_within_a_second(redis: Redis) -> None:
+    """A producer without milliseconds: a cash-out between two readings of one second, in either order of arrival."""
+    second = make_reading().timestamp - 100
+    for room, order in (("in order", 1), ("reversed", -1)):
+        readings = [
+            make_reading(timestamp=second, sequence=5000 + n, tokens_count=t, room_id=room) for n, t in enumerate([100, 150, 20, 30])
+        ]
+        await commit(redis, *readings[::order])
+        assert [one.tokens for one in await kept_readings(redis, readings[0])][-1] == 30
+        assert await earned(redis, readings[0]) == 60
+
+
+async def test_counters_that_pass_a_thousand_within_a_second_keep_the_order_of_arrival(redis: Redis) -> None:
+    """What is accepted is the newest of its feed."""
+    second = make_reading().timestamp - 100
+    readings = [make_reading(timestamp=second, sequence=999 + n, tokens_count=t) for n, t in enumerate([100, 150, 20, 30])]
+    assert await results(redis, *readings) == [ACCEPTED] * 4
+    assert await earned(redis, readings[0]) == 60
 
 
 async def test_the_newest_first_is_exact_too_where_balances_rise(redis: Redis) -> None:
@@ -97,18 +126,26 @@ async def test_a_nameless_account_is_listed_as_before(redis: Redis) -> None:
     assert await redis.smembers(keys.history_feeds(0, keys.day_of(reading.timestamp))) == {b"blue:camsoda"}
 
 
-@settings(max_examples=60)
-@given(tokens=st.lists(st.integers(0, 2000), min_size=1, max_size=12))
-def test_what_arrives_in_order_is_exact(url: str, tokens: list[int]) -> None:
-    """Readings that are not kept lie within a run, so the gain of those that are is the gain of all."""
+BALANCES = st.integers(0, 600) | st.sampled_from([0, 100, 120, 5000, 12_345])
+STEPS = st.tuples(st.sampled_from([1, 5, 5, 5, 7, 29, 31, 61]), BALANCES | st.sampled_from(["same", "plus 40", "plus 40", "before"]))
+
+
+@settings(max_examples=150)
+@given(start=st.integers(0, 3600), steps=st.lists(STEPS, min_size=1, max_size=25))
+def test_what_arrives_in_order_is_exact(url: str, start: int, steps: list[tuple[int, int | str]]) -> None:
+    """The rules find in the ends of runs, across minutes and hours, what they find in every reading."""
+    tokens, second, readings = [500], make_reading().timestamp // 3600 * 3600 - 7200 + start, list[Reading]()
+    for wait, change in steps:
+        second += wait
+        known = {"same": tokens[-1], "plus 40": tokens[-1] + 40, "before": tokens[-2] if len(tokens) > 1 else tokens[-1]}
+        tokens.append(known[change] if isinstance(change, str) else change)
+        readings.append(make_reading(timestamp=second, sequence=1000 * second, tokens_count=tokens[-1]))
 
     async def story() -> None:
         async with empty_store(url) as redis:
-            readings = minute(*tokens)
             await commit(redis, *readings)
-            kept = await kept_readings(redis, readings[0])
-            assert gain(kept) == gain([Balance(5000 * number, balance) for number, balance in enumerate(tokens)])
-            assert await earned(redis, readings[0]) == gain(set_aside(kept))
+            expected = judge([Balance(1000 * one.timestamp, one.tokens_count or 0, "blue") for one in readings], 2**53)
+            assert sums(await income(redis, *readings)).earned == sums(expected).earned
 
     run_async(story())
 

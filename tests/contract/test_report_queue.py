@@ -9,7 +9,7 @@ import pytest
 
 from broadcast_service.reports import report_queue as queue
 from broadcast_service.reports.analytics import Analytics, Wanted, parts_of
-from broadcast_service.reports.earnings import Detail, Report, Steps
+from broadcast_service.reports.report import Detail, Report, Steps
 from broadcast_service.reports.report_queue import Kept, Reports
 from shared.auth.scope import Scope
 from shared.contract import keys

@@ -11,9 +11,10 @@ import pytest
 
 from broadcast_service.http.answers import in_slices
 from broadcast_service.reports.analytics import Analytics, Wanted
-from broadcast_service.reports.earnings import Detail, Report, Steps, Tally
 from broadcast_service.reports.history import History, Span
+from broadcast_service.reports.report import Detail, Report, Steps
 from broadcast_service.reports.report_queue import Made, Reports
+from broadcast_service.reports.tally import Tally
 from shared.auth.scope import Scope
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import Store

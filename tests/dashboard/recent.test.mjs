@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Ledger } from '../../broadcast_service/dashboard/state/earnings.js';
+import { Ledger } from '../../broadcast_service/dashboard/state/ledger.js';
 import { ownerOf, saveRecent, takeRecent } from '../../broadcast_service/dashboard/state/recent_earnings.js';
 import { storageOf } from '../../broadcast_service/dashboard/state/storage.js';
 import { Store } from '../../broadcast_service/dashboard/state/store.js';

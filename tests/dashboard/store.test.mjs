@@ -168,16 +168,57 @@ test('a browser clock that is an hour ahead does not make values old', () => {
   assert.equal(statusOf(feedOf(store, 'blue'), store.clock.now(LOCAL + 3_600_000), store, true), 'live');
 });
 
-test('a fall of the balance is a cash-out and earns nothing', () => {
-  const store = storeOf(
-    hello(),
-    update('blue', 1, { tokens: 100 }),
-    sync(true),
-    update('blue', 2, { tokens: 150 }),
-    update('blue', 3, { tokens: 20 }),
-    update('blue', 4, { tokens: 45 }),
+/** Readings of a room, one every five seconds. @param {string} room @param {number[]} balances @param {Partial<Numbers>} [data] @param {number} [from] */
+const readings = (room, balances, data = {}, from = 0) =>
+  balances.map((tokens, i) =>
+    update(room, from + i + 1, { tokens, timestamp: NOW + from + 5 * i, ...data }, NOW + from + 5 * i),
   );
-  assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 75);
+
+test('a fall of the balance is a cash-out once it is confirmed, and earns nothing', () => {
+  const store = storeOf(hello(), sync(true), ...readings('blue', [100, 150, 20, 45]));
+  const figures = () => {
+    const { today, pending } = totalsOf(store, LOCAL + 60_000, LOCAL - 1e6);
+    return [today, pending, feedOf(store, 'blue').pending];
+  };
+  assert.deepEqual(figures(), [50, 25, 25]);
+  store.detectSilence(LOCAL + 40_000);
+  assert.deepEqual(figures(), [50, 25, 25]);
+  store.detectSilence(LOCAL + 40_001);
+  assert.deepEqual(figures(), [75, 0, 0]);
+});
+
+test('a large tip is pending until it is confirmed, then counts in its own minute', () => {
+  const store = storeOf(hello(), sync(true), ...readings('blue', [500, 500, 500, 500, 500, 500, 500, 500, 500]));
+  for (const event of readings('blue', [9000, 9000], {}, 45)) store.apply(event, LOCAL);
+  assert.deepEqual([feedOf(store, 'blue').pending, store.ledger.sum(0, Infinity)], [8500, 0]);
+  store.detectSilence(LOCAL + 90_000);
+  assert.deepEqual(
+    [feedOf(store, 'blue').pending, store.ledger.sum(NOW / 60, NOW / 60), store.ledger.sum(0, Infinity)],
+    [0, 8500, 8500],
+  );
+});
+
+test('an account that moves to another room earns there', () => {
+  const account = 'ana';
+  const store = storeOf(hello(), sync(true), ...readings('a', [1000, 1040], { account }));
+  for (const event of readings('b', [1100, 1130], { account }, 100)) store.apply(event, LOCAL);
+  for (const event of readings('b', [900, 905], { account, platform: 'other' }, 200)) store.apply(event, LOCAL);
+  const earned = (/** @type {string} */ room) => feedOf(store, room).ledger.sum(0, Infinity);
+  assert.deepEqual([earned('a'), earned('b'), store.ledger.sum(0, Infinity)], [40, 90, 135]);
+});
+
+test('a page that opens while a room shows half a number leaves the rest to history', () => {
+  const store = storeOf(hello(), ...readings('blue', [123]), sync(true));
+  for (const event of readings('blue', [12_345, 12_400, 12_400], {}, 5)) store.apply(event, LOCAL);
+  store.detectSilence(LOCAL + 60_000);
+  assert.equal(store.ledger.sum(0, Infinity), 55);
+});
+
+test('a page that opens while a room shows 0 leaves the rest to history', () => {
+  const store = storeOf(hello(), ...readings('blue', [0]), sync(true));
+  for (const event of readings('blue', [12_345, 12_400], {}, 5)) store.apply(event, LOCAL);
+  store.detectSilence(LOCAL + 60_000);
+  assert.equal(store.ledger.sum(0, Infinity), 55);
 });
 
 test('what a new room earns in its first minute is counted at once, and history confirms it', () => {

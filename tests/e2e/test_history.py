@@ -1,13 +1,12 @@
 """History and analytics agree with the posted readings, in any order of arrival."""
 
-import itertools
 import time
 import uuid
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.contract.history_day import Balance, set_aside
+from broadcast_service.reports.income import CONFIRM_MS, Balance, Kind, judge
 from tests.support.studio import Studio
 
 HOUR = 3600
@@ -20,13 +19,12 @@ def per_minute(posted: list[tuple[int, int]]) -> dict[int, tuple[int, int]]:
     return {second // MINUTE: (second, tokens) for second, tokens in sorted(posted)}
 
 
-def rises(posted: list[tuple[int, int]], step: int) -> list[int]:
-    """The income of each step of the hour, without readings that others of their minute contradict."""
-    minutes = itertools.groupby(sorted(posted), lambda reading: reading[0] // MINUTE)
-    kept = [reading for _, group in minutes for reading in set_aside(Balance(1000 * second, tokens) for second, tokens in group)]
+def earned(posted: list[tuple[int, int]], step: int) -> list[int]:
+    """What was earned in each step of the hour, by the rules."""
     gains = [0] * (HOUR // step)
-    for before, after in itertools.pairwise(kept):
-        gains[after.moment_ms // 1000 // step] += max(0, after.tokens - before.tokens)
+    for entry in judge([Balance(1000 * second, tokens) for second, tokens in posted], 1000 * HOUR + CONFIRM_MS + 1):
+        if entry.kind in (Kind.INCOME, Kind.BETWEEN_SESSIONS):
+            gains[entry.at_ms // 1000 // step] += entry.tokens
     return gains
 
 
@@ -49,4 +47,4 @@ def test_history_and_earnings_are_what_was_posted(
     _, report = studio.get(f"/api/tracking/analytics?from={start}&to={start + HOUR}&step={step}&rooms={room}")
     assert report["total"] == sum(report["earned"])
     if in_order or len(per_minute(posted)) == len(posted):
-        assert report["earned"] == rises(posted, step)
+        assert report["earned"] == earned(posted, step)

@@ -214,6 +214,12 @@ export default {
   best_none: 'nothing earned yet',
   rooms_earning: { one: '{count} room earning', other: '{count} rooms earning' },
   by_platform: 'By platform',
+  by_account: 'By account',
+  account_unknown: 'Account not reported',
+  on_air_for: '{span} on air',
+  pending: '{amount} pending',
+  unsettled: '{amount} unsettled',
+  set_aside: { one: '{count} number set aside', other: '{count} numbers set aside' },
   by_room: 'By room',
   top_hours: 'Top hours',
   best_hours: 'Best hours',
@@ -243,7 +249,10 @@ export default {
   explain_unconfirmed:
     'The connection was lost: here, behind the server or in the studio. The number was right then and may have changed.',
   explain_tokens: 'The balance as the broadcaster’s own page shows it.',
-  explain_earned: 'All rises of a balance, added up. A balance that falls was cashed out, which subtracts nothing.',
+  explain_earned:
+    'Every confirmed rise of a balance, added up. A confirmed fall is a cash-out and takes nothing away. Numbers that the readings around them contradict are set aside. Unsettled tokens may have been earned and are not included.',
+  explain_accounts:
+    'What each account earned in all rooms, its time on air, and what is reported beside its income: tokens that may have been earned, and numbers that were set aside.',
   explain_lately: 'Tokens earned in the last half hour, one bar a minute.',
   explain_viewers: 'People watching now. The total adds up rooms on air; a dash means that no page shows it.',
   explain_tips:

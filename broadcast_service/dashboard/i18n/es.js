@@ -214,6 +214,12 @@ export default {
   best_none: 'aún sin ganancias',
   rooms_earning: { one: '{count} sala con ganancias', other: '{count} salas con ganancias' },
   by_platform: 'Por plataforma',
+  by_account: 'Por cuenta',
+  account_unknown: 'Cuenta no informada',
+  on_air_for: '{span} al aire',
+  pending: '{amount} por confirmar',
+  unsettled: '{amount} sin aclarar',
+  set_aside: { one: '{count} número descartado', other: '{count} números descartados' },
   by_room: 'Por sala',
   top_hours: 'Horas con más ganancias',
   best_hours: 'Mejores horas',
@@ -244,7 +250,10 @@ export default {
   explain_unconfirmed:
     'Se perdió la conexión: aquí, detrás del servidor o en el estudio. La cifra era correcta entonces y puede haber cambiado.',
   explain_tokens: 'El saldo tal como aparece en la página de quien transmite.',
-  explain_earned: 'La suma de todas las subidas del saldo. Si el saldo baja, es un cobro y no resta.',
+  explain_earned:
+    'Todas las subidas confirmadas de un saldo, sumadas. Una bajada confirmada es un cobro y no resta nada. Los números que las lecturas vecinas contradicen se descartan. Los tokens sin aclarar pueden haberse ganado y no están incluidos.',
+  explain_accounts:
+    'Lo que ganó cada cuenta en todas las salas, su tiempo al aire y lo que se informa aparte: tokens que pueden haberse ganado y números descartados.',
   explain_lately: 'Tokens ganados en la última media hora, una barra por minuto.',
   explain_viewers:
     'Personas mirando ahora. El total suma las salas al aire; una raya significa que ninguna página lo muestra.',

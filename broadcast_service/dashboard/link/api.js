@@ -16,6 +16,16 @@ import { discard, timeoutSignal } from './timeout.js';
  * @property {{room_id: string, earned: number}[]} rooms
  * @property {{platform: string, earned: number}[]} platforms
  * @property {{room_id: string, platform: string, earned: number, steps?: number[]}[]} feeds
+ * @property {AccountRow[]} [accounts] absent: an older server
+ * @property {number} [between_sessions] part of the total that was earned while nobody read the account
+ * @property {number} [unsettled] may have been earned besides; not part of the total
+ * @property {number} [set_aside] how many times a number was contradicted
+ * @property {number} [on_air_seconds]
+ */
+/**
+ * What an account earned in the rooms in scope; null for what producers sent without one.
+ * @typedef {{platform: string, account: string | null, earned: number, unsettled: number, on_air_seconds: number, between_sessions: number,
+ *   set_aside: number, steps?: number[]}} AccountRow
  */
 /** @typedef {{from: number, to: number, step: number}} Span Unix seconds */
 
@@ -41,7 +51,7 @@ export class Api {
     return (await this.#get(historyPath(room, platform), span)).json();
   }
 
-  /** @param {Span} span @param {{rooms?: string, platforms?: string, by?: 'feed'}} [narrow] @returns {Promise<Report>} */
+  /** @param {Span} span @param {{rooms?: string, platforms?: string, by?: 'feed' | 'account'}} [narrow] @returns {Promise<Report>} */
   async analytics(span, narrow = {}) {
     return (await this.#get('api/tracking/analytics', { ...span, ...narrow })).json();
   }

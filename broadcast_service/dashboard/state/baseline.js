@@ -4,13 +4,15 @@
  * the page was opened are counted; later requests end at the last complete minute, so that many dashboards share one cached report.
  */
 
+import { CONFIRM_MS } from './income.js';
+
 /** @typedef {import('../link/api.js').Report} Report */
 /** @typedef {import('./store.js').Store} Store */
 
-const AGAIN_SOON_MS = 75_000;
+const AGAIN_SOON_MS = 110_000;
 const AGAIN_MS = 300_000;
-/** Readings of a minute may still be on their way this long after it. */
-const SETTLING_MS = 10_000;
+/** Readings of a minute may still be on their way, or wait to be confirmed, this long after it. */
+const SETTLING_MS = CONFIRM_MS + 15_000;
 const HOUR_MINUTES = 60;
 
 export class Baseline {

@@ -81,6 +81,7 @@ export class Account {
 
   /** What the pending readings would add if they were confirmed: the bound of it, as unsettled. @returns {Entry[]} */
   provisional() {
+    if (this.#pending.length === 0) return [];
     const copy = new Account();
     copy.base = this.base;
     copy.#pending = [...this.#pending];

@@ -13,7 +13,7 @@ const MINUTES = 2;
  */
 export const ownerOf = (token, { tokenExpiresAt, scope }) => JSON.stringify([token.slice(-8), tokenExpiresAt, scope]);
 
-/** @param {SafeStorage} storage @param {string} owner @param {import('./earnings.js').Ledger} ledger @param {number} minute the current one */
+/** @param {SafeStorage} storage @param {string} owner @param {import('./ledger.js').Ledger} ledger @param {number} minute the current one */
 export function saveRecent(storage, owner, ledger, minute) {
   storage.setItem(STORAGE_KEY, JSON.stringify({ owner, minute, earned: ledger.series(minute, MINUTES) }));
 }

@@ -4,8 +4,9 @@
  * Invariant: a feed (one room on one platform) never goes back to an older version, in whichever order and however often events arrive.
  */
 
-import { Account, Ledger } from './earnings.js';
+import { Account, isCertain } from './income.js';
 import { lagOf, lastSeenAt } from './lag.js';
+import { Ledger } from './ledger.js';
 import { isActivityBetween, metricsOf, unknownMetrics } from './metrics.js';
 import { ServerClock } from './server_clock.js';
 import { silenceOf } from './silence.js';
@@ -19,7 +20,8 @@ import { silenceOf } from './silence.js';
  * @property {string} room
  * @property {string} platform
  * @property {number | null} tokens null: unknown
- * @property {Map<string, Account>} accounts whose balances were read; each earns by itself. The nameless one is empty
+ * @property {string} account whose balance was read last; empty: the producer names none
+ * @property {number} pending tokens that wait for a confirmation and are in no total
  * @property {number | null} tips
  * @property {number | null} viewers
  * @property {number | null} goal
@@ -79,6 +81,8 @@ export class Store {
   upstream = 'unknown';
   /** Whether everything in scope has been received at least once. */
   complete = false;
+  /** @type {Map<string, Account>} by platform and account; one without a name belongs to its feed */
+  #accounts = new Map();
   #generation = 0;
   /** A renewed token may cover fewer rooms: its snapshot is applied even while the source is lost. */
   #renewed = false;
@@ -155,6 +159,7 @@ export class Store {
   clear() {
     for (const key of this.feeds.keys()) this.#remove(key);
     this.resetEarnings();
+    this.#accounts.clear();
     this.knownSinceMinute = null;
     this.upstream = 'unknown';
     this.complete = false;
@@ -194,8 +199,9 @@ export class Store {
     }
   }
 
-  /** Detects a silence of most rooms at once. @param {number} nowMs the server's clock, while the link can be trusted */
+  /** Detects a silence of most rooms at once, and confirms pending readings. @param {number} nowMs the server's clock, while the link can be trusted */
   detectSilence(nowMs) {
+    for (const account of this.#accounts.values()) if (!account.isSettled) this.#earn(account, account.settle(nowMs));
     this.silence = silenceOf(this.feeds.values(), (feed) =>
       statusOf(feed, nowMs, { ttlSeconds: this.ttlSeconds }, true),
     );
@@ -215,9 +221,13 @@ export class Store {
     if (before) before.generation = this.#generation;
     if (before && (version < before.version || (version === before.version && !before.expired))) return;
     const readAt = Math.min(data.timestamp, committedAt);
-    const minute = Math.floor(readAt / 60);
     const feed = before ?? newFeed(key, room, data.platform, this.#generation);
-    if (data.tokens !== null) this.#earn(feed, minute, accountOf(feed, data.account ?? '').read(data.tokens, readAt));
+    if (!before) this.feeds.set(key, feed);
+    feed.account = data.account ?? '';
+    if (data.tokens !== null) {
+      const account = this.#accountOf(feed);
+      this.#earn(account, account.read({ atMs: readAt * 1000, tokens: data.tokens, room: key }), feed);
+    }
     if (before && isActivityBetween(before, data)) this.#changes.flashed.add(key);
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
@@ -231,17 +241,40 @@ export class Store {
       expiredAtMs: Infinity,
     });
     if (!before) {
-      this.feeds.set(key, feed);
       this.#changes.added.add(key);
       this.#changes.removed.delete(key);
     }
     this.#changes.updated.add(key);
   }
 
-  /** @param {Feed} feed @param {number} minute @param {number} earned */
-  #earn(feed, minute, earned) {
-    feed.ledger.add(minute, earned);
-    this.ledger.add(minute, earned);
+  /**
+   * Adds what became certain, each in its minute and in the room in which it was read, and remembers what is pending.
+   * @param {Account} account @param {import('./income.js').Entry[]} entries @param {Feed} [reader] the feed that was read
+   */
+  #earn(account, entries, reader) {
+    for (const { atMs, tokens, room } of entries.filter(isCertain)) {
+      const minute = Math.floor(atMs / 60_000);
+      this.feeds.get(room)?.ledger.add(minute, tokens);
+      this.ledger.add(minute, tokens);
+    }
+    if (account.isSettled && entries.length === 0 && !reader?.pending) return;
+    const rooms = new Set([account.base?.room, reader?.key, ...entries.map(({ room }) => room)]);
+    const pending = account.provisional();
+    for (const { room } of pending) rooms.add(room);
+    for (const room of rooms) {
+      const feed = this.feeds.get(room ?? '');
+      if (!feed) continue;
+      feed.pending = pending.reduce((sum, entry) => sum + (entry.room === room ? entry.tokens : 0), 0);
+      this.#changes.updated.add(feed.key);
+    }
+  }
+
+  /** @param {Feed} feed */
+  #accountOf({ key, platform, account: name }) {
+    const id = name ? `${platform}\n${name}` : `\n${key}`;
+    const account = this.#accounts.get(id) ?? new Account({ seenBefore: true });
+    this.#accounts.set(id, account);
+    return account;
   }
 
   /** @param {string} key @param {import('../link/messages.js').TelemetryExpired} event */
@@ -259,6 +292,7 @@ export class Store {
   /** @param {string} key */
   #remove(key) {
     this.feeds.delete(key);
+    this.#accounts.delete(`\n${key}`);
     this.#changes.removed.add(key);
     for (const set of [this.#changes.added, this.#changes.updated, this.#changes.flashed]) set.delete(key);
   }
@@ -278,17 +312,11 @@ function newFeed(key, room, platform, generation) {
     version: 0,
     expired: false,
     expiredAtMs: Infinity,
-    accounts: new Map(),
+    account: '',
+    pending: 0,
     generation,
     ledger: new Ledger(60),
   };
-}
-
-/** @param {Feed} feed @param {string} name */
-function accountOf({ accounts }, name) {
-  const account = accounts.get(name) ?? new Account();
-  accounts.set(name, account);
-  return account;
 }
 
 /**

@@ -21,6 +21,7 @@ const SUMMED = METRICS.filter(({ isSummed }) => isSummed);
  * @property {number} hour tokens earned in the last `hourMinutes`
  * @property {number} hourMinutes at most 60; fewer when less is known
  * @property {number} today
+ * @property {number} pending tokens that wait for a confirmation and are in no sum
  * @property {number} todaySinceMinute first minute counted
  * @property {boolean} wholeDay whether that is local midnight
  * @property {number[]} pulse tokens earned per minute in the last hour, oldest first
@@ -55,14 +56,15 @@ export function totalsOf(store, asOfMs, midnightMs) {
 function count(store, asOfMs) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
-  /** @type {Record<string, number> & {onAir: number, unread: number, viewers: number, viewersKnown: number, tips: number, tipsKnown: number}} */
-  const sums = { onAir: 0, unread: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
+  /** @type {Record<string, number> & {onAir: number, unread: number, pending: number, viewers: number, viewersKnown: number, tips: number, tipsKnown: number}} */
+  const sums = { onAir: 0, unread: 0, pending: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
   for (const feed of store.feeds.values()) {
     const status = statusOf(feed, asOfMs, store, true);
     feeds[status]++;
     rooms.add(feed.room);
     if (status !== 'live' && status !== 'stale') continue;
     sums.onAir++;
+    sums.pending += feed.pending;
     if (feed.tokens === null) sums.unread++;
     for (const { name } of SUMMED) add(sums, name, feed[name]);
   }

@@ -79,7 +79,8 @@ export class Card {
     const amount = series.reduce((sum, value) => sum + value, 0);
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
-    setText(this.parts.lately, amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none'));
+    const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
+    setText(this.parts.lately, (amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')) + pending);
     setData(this.parts.lately, 'earned', amount ? 'yes' : 'no');
   }
 

@@ -107,7 +107,11 @@ function captionOf(id, totals, trusted, i18n) {
         unread
       );
     case 'today':
-      return (totals.wholeDay ? i18n.t('kpi_today_full') : i18n.t('kpi_today_part', { time: since() })) + unread;
+      return (
+        (totals.wholeDay ? i18n.t('kpi_today_full') : i18n.t('kpi_today_part', { time: since() })) +
+        (totals.pending ? ` · ${i18n.t('pending', { amount: totals.pending })}` : '') +
+        unread
+      );
     default:
       return totals.tipsKnown ? i18n.t('kpi_tips_sub') : i18n.t('kpi_unknown');
   }

@@ -34,7 +34,7 @@ export function timeTicks(fromMs, toMs, wanted) {
 /** Fewer measured minutes give no hourly rate: the gain may have been made long before. */
 const PACE_MINUTES = 15;
 
-/** @typedef {Pick<import('../link/api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes'>} Steps */
+/** @typedef {Pick<import('../link/api.js').Report, 'from' | 'step' | 'earned' | 'measured_minutes' | 'between_sessions'>} Steps */
 
 /** Minutes of a step with a reading; an older server does not report them: its steps with earnings count as measured. @param {Steps} report @param {number} i */
 export function measuredMinutes({ measured_minutes: minutes, earned, step }, i) {
@@ -55,7 +55,7 @@ export function measuredPoints(report) {
  */
 export function meanPerHour(report) {
   const minutes = report.earned.reduce((sum, _, i) => sum + measuredMinutes(report, i), 0);
-  const total = report.earned.reduce((sum, amount) => sum + amount, 0);
+  const total = report.earned.reduce((sum, amount) => sum + amount, 0) - (report.between_sessions ?? 0);
   return { perHour: minutes ? (total * 60) / minutes : null, minutes };
 }
 

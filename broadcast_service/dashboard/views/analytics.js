@@ -26,6 +26,7 @@ export class AnalyticsView {
   #byPlatform = new Ranking(html('#analytics-platforms'));
   #topHours = new Ranking(html('#analytics-top'));
   #byRoom = new Ranking(html('#analytics-rooms'));
+  #byAccount = new Ranking(html('#analytics-accounts'));
   #hours = new Hours(html('#analytics-hours'));
   /** @type {Period} */
   #period = 'day';
@@ -89,7 +90,7 @@ export class AnalyticsView {
     this.#loader.clear();
     this.#known = [];
     this.#chart.clear();
-    for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#hours]) table.clear();
+    for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#byAccount, this.#hours]) table.clear();
     for (const id of ['#fact-room', '#fact-room-sub']) setText(html(id), '');
   }
 
@@ -147,6 +148,7 @@ export class AnalyticsView {
     this.#paintPlatforms(report, i18n);
     this.#paintTopHours(report, i18n);
     this.#paintRooms(report, i18n);
+    this.#paintAccounts(report, i18n);
     this.#hours.paint(week, nowMs, i18n);
   }
 
@@ -161,7 +163,7 @@ export class AnalyticsView {
     const none = i18n.t('best_none');
     /** @type {Record<string, [number | null, string]>} */
     const figures = {
-      total: [report.total, i18n.t('rooms_earning', { count: earning })],
+      total: [report.total, [i18n.t('rooms_earning', { count: earning }), ...besideOf(report, i18n)].join(' · ')],
       rate: [
         perHour === null ? null : Math.round(perHour),
         minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured'),
@@ -181,6 +183,26 @@ export class AnalyticsView {
   #paintPlatforms({ platforms, total }, i18n) {
     this.#byPlatform.paint(
       platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })),
+      total,
+      i18n,
+    );
+  }
+
+  /** @param {Report} report @param {I18n} i18n */
+  #paintAccounts({ accounts = [], total }, i18n) {
+    html('#analytics-by-account').hidden = !accounts.some(({ account }) => account !== null);
+    this.#byAccount.paint(
+      accounts.map((row) => ({
+        key: `${row.platform}\n${row.account ?? ''}`,
+        words: row.account ?? i18n.t('account_unknown'),
+        isName: row.account !== null,
+        sub: [
+          row.platform,
+          i18n.t('on_air_for', { span: i18n.hours(row.on_air_seconds / 3600) }),
+          ...besideOf(row, i18n),
+        ].join(' · '),
+        earned: row.earned,
+      })),
       total,
       i18n,
     );
@@ -218,4 +240,15 @@ export class AnalyticsView {
     more.hidden = shown.length === feeds.length;
     setText(more, i18n.t('show_all', { count: feeds.length }));
   }
+}
+
+/**
+ * What is reported beside income and is not part of it.
+ * @param {{unsettled?: number, set_aside?: number}} figures @param {I18n} i18n
+ */
+function besideOf({ unsettled = 0, set_aside: setAside = 0 }, i18n) {
+  return [
+    ...(unsettled ? [i18n.t('unsettled', { amount: unsettled })] : []),
+    ...(setAside ? [i18n.t('set_aside', { count: setAside })] : []),
+  ];
 }

@@ -27,7 +27,7 @@ from broadcast_service.http.budget import (
 )
 from broadcast_service.http.budget import DAY as DAY_READ
 from broadcast_service.reports.analytics import Analytics, Wanted
-from broadcast_service.reports.earnings import Detail, Steps
+from broadcast_service.reports.report import Detail, Steps
 from broadcast_service.reports.report_queue import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
 from broadcast_service.settings import BroadcastSettings
 from shared.auth.scope import Scope

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.reports.income import CONFIRM_MS, Account, Entry, Kind, Reading, Sums, in_order, judge, sums
+from broadcast_service.reports.income import CONFIRM_MS, Account, Balance, Entry, Kind, Sums, in_order, judge, sums
 from tests.support import needs
 from tools.processes import ROOT
 
@@ -19,12 +19,12 @@ CASES: Final = json.loads((ROOT / "tests/income_cases.json").read_text())["cases
 CERTAIN: Final = (Kind.INCOME, Kind.BETWEEN_SESSIONS)
 
 
-def series_of(case: dict[str, Any]) -> dict[tuple[str, str], list[Reading]]:
+def series_of(case: dict[str, Any]) -> dict[tuple[str, str], list[Balance]]:
     """The readings of a case by account; those without an account mark belong to one account of the room."""
-    found: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Balance]] = defaultdict(list)
     for second, tokens, *names in case["readings"]:
         account, room = [*names, "", ""][:2]
-        found[account, "" if account else room].append(Reading(1000 * second, tokens, room))
+        found[account, "" if account else room].append(Balance(1000 * second, tokens, room))
     return found
 
 
@@ -56,17 +56,17 @@ def test_the_table_names_each_case_once() -> None:
 
 MOMENTS = st.integers(0, 400_000)
 TOKENS = st.integers(0, 3000) | st.sampled_from([0, 100, 1000, 10_000, 100_000])
-READINGS = st.lists(st.builds(Reading, MOMENTS, TOKENS, st.sampled_from(["a", "b"])), max_size=40, unique_by=lambda reading: reading.at_ms)
+READINGS = st.lists(st.builds(Balance, MOMENTS, TOKENS, st.sampled_from(["a", "b"])), max_size=40, unique_by=lambda reading: reading.at_ms)
 NOW = 10_000_000
 
 
-def rises(readings: list[Reading]) -> int:
+def rises(readings: list[Balance]) -> int:
     """The sum of all positive differences: an upper bound of income."""
     return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(readings))
 
 
 @given(READINGS)
-def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Reading]) -> None:
+def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Balance]) -> None:
     """For any readings of any room."""
     entries = judge(readings, NOW)
     assert all(entry.tokens >= 0 for entry in entries)
@@ -74,7 +74,7 @@ def test_income_is_never_negative_nor_more_than_the_rises(readings: list[Reading
 
 
 @given(READINGS, st.randoms(use_true_random=False))
-def test_any_order_of_arrival_ends_the_same(readings: list[Reading], random: Any) -> None:
+def test_any_order_of_arrival_ends_the_same(readings: list[Balance], random: Any) -> None:
     """An outbox may send the newest first."""
     shuffled = list(readings)
     random.shuffle(shuffled)
@@ -82,13 +82,13 @@ def test_any_order_of_arrival_ends_the_same(readings: list[Reading], random: Any
 
 
 @given(READINGS, st.lists(st.integers(0, 39)))
-def test_duplicates_change_nothing(readings: list[Reading], again: list[int]) -> None:
+def test_duplicates_change_nothing(readings: list[Balance], again: list[int]) -> None:
     repeated = [readings[number] for number in again if number < len(readings)]
     assert judge([*readings, *repeated], NOW) == judge(readings, NOW)
 
 
 @given(READINGS, st.lists(MOMENTS, max_size=5))
-def test_any_split_of_a_span_adds_up(readings: list[Reading], cuts: list[int]) -> None:
+def test_any_split_of_a_span_adds_up(readings: list[Balance], cuts: list[int]) -> None:
     """Each entry has one moment, so the parts add up to the span."""
     entries = judge(readings, NOW)
     edges = [-1, *sorted(cuts), 2 * NOW]
@@ -97,7 +97,7 @@ def test_any_split_of_a_span_adds_up(readings: list[Reading], cuts: list[int]) -
 
 
 @given(READINGS, st.integers(0, 39))
-def test_confirmed_income_stays_confirmed(readings: list[Reading], number: int) -> None:
+def test_confirmed_income_stays_confirmed(readings: list[Balance], number: int) -> None:
     """A total never falls when newer readings arrive."""
     ordered = in_order(readings)
     account = Account()
@@ -111,18 +111,18 @@ def test_confirmed_income_stays_confirmed(readings: list[Reading], number: int) 
 def test_a_balance_that_is_confirmed_each_time_is_counted_in_full(tokens: list[int]) -> None:
     """Where each balance lasts longer than the confirmation takes, every rise is income."""
     readings = [
-        Reading(at, balance) for number, balance in enumerate([1, *tokens]) for at in range(40_000 * number, 40_000 * number + 40_000, 5000)
+        Balance(at, balance) for number, balance in enumerate([1, *tokens]) for at in range(40_000 * number, 40_000 * number + 40_000, 5000)
     ]
     entries = judge(readings, NOW + CONFIRM_MS)
     assert sums(entries) == Sums(income=rises(in_order(readings)))
 
 
 @given(READINGS, TOKENS, TOKENS)
-def test_three_steady_readings_end_all_doubt(readings: list[Reading], first: int, other: int) -> None:
+def test_three_steady_readings_end_all_doubt(readings: list[Balance], first: int, other: int) -> None:
     """After plain rises for longer than the confirmation takes, earlier readings no longer matter, so a report may begin there."""
-    steady = [Reading(500_000 + 16_000 * number, first + number) for number in range(3)]
+    steady = [Balance(500_000 + 16_000 * number, first + number) for number in range(3)]
     bases = []
-    for before in (in_order(readings), [Reading(499_000, other)]):
+    for before in (in_order(readings), [Balance(499_000, other)]):
         account = Account()
         for reading in [*before, *steady]:
             account.read(reading)
@@ -133,8 +133,8 @@ def test_three_steady_readings_end_all_doubt(readings: list[Reading], first: int
 @given(st.integers(0, 3000), st.lists(st.integers(0, 250), min_size=1, max_size=11), st.lists(TOKENS, max_size=4))
 def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[int]) -> None:
     """History keeps the ends of a run of plain rises; the readings between them change no total."""
-    run = [Reading(5000 * number, tokens) for number, tokens in enumerate(itertools.accumulate([first, *steps]))]
-    after = [Reading(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
+    run = [Balance(5000 * number, tokens) for number, tokens in enumerate(itertools.accumulate([first, *steps]))]
+    after = [Balance(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
     ends = [run[0], run[-1]._replace(climbed=True)]
     assert sums(judge([*ends, *after], NOW)) == sums(judge([*run, *after], NOW))
 
@@ -159,7 +159,7 @@ def test_javascript_finds_the_same_in_any_readings() -> None:
             at += random.choice([1000, 5000, 5000, 5000, 29_000, 31_000, 61_000, 1_000_000])
             tokens = max(0, tokens + random.choice([0, 0, 5, 100, 249, 300, 2000, -50, -tokens]))
             shown = random.choice([tokens] * 6 + [0, tokens * 10, tokens // 10])
-            readings.append(Reading(at, shown, random.choice("ab")))
+            readings.append(Balance(at, shown, random.choice("ab")))
         stories.append(readings)
     text = json.dumps([[reading[:3] for reading in readings] for readings in stories])
     done = subprocess.run(

@@ -1,19 +1,19 @@
 """The history record: its place in the day, and that packing and reading lose nothing."""
 
-import itertools
 import struct
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcast_service.reports.income import SMALL_RISE
 from shared.contract.feeds import Series
-from shared.contract.history_day import RETURN_MS, Balance, Part, StoredDay, day_balances, day_keys, kept_balances, set_aside, stored_day
+from shared.contract.history_day import Kept, Part, StoredDay, day_balances, day_keys, kept_balances, stored_day
 from shared.contract.history_record import (
     CHUNK_SLOTS,
     DAY_SECONDS,
     LAYOUT,
     LAYOUTS,
+    MAX_RISE,
     Layout,
     Record,
     chunks_of_day,
@@ -87,8 +87,11 @@ def test_arrays_of_the_first_layout_are_still_read() -> None:
         None,
         (30, None, None, 5),
     ]
-    chunk = bytes(2 * LAYOUT.record_bytes) + slot_of(at(0, 40), 60).record
-    assert list(day_balances(StoredDay([Part(LAYOUT, [chunk])], old), 60).pairs[:8]) == [11, 11, 0, 0, 41, 41, 0, 0]
+    chunk = bytes(2 * LAYOUT.record_bytes) + slot_of(at(120_500, 40), 60).record
+    day = day_balances(StoredDay([Part(LAYOUT, [chunk])], old), 60)
+    assert kept_balances(day, range(1440), 60) == [Kept(59_000, 10), Kept(120_500, 40)]
+    only = day_balances(StoredDay([Part(LAYOUT, [None])], old), 60)
+    assert kept_balances(only, range(1440), 60) == [Kept(59_000, 10), Kept(120_005, 30)]
 
 
 def test_an_older_layout_leaves_newer_metrics_unknown() -> None:
@@ -107,12 +110,10 @@ def test_the_day_of_a_new_layout_has_the_balances_of_both() -> None:
         LAYOUT.record.pack(first + 1, 30_000, 0, last + 1, 50_000, 50_001, 0, 0, 0) for first, last in [(120, 150), (150, 160)]
     )
     stored = StoredDay([Part(LAYOUT, [after]), Part(older, [before], run(1, 50, 100, 60, 200))])
-    day = day_balances(stored, 60)
-    assert list(day.pairs[:8]) == [11, 21, 51, 151, 151, 161, 0, 0]
-    assert day.gains == {}
-    assert [balance.tokens for balance in kept_balances(stored, 60)] == [10, 20, 50, 60, 100, 120, 120, 150, 150, 160]
+    kept = kept_balances(day_balances(stored, 60), range(1440), 60)
+    assert [balance.tokens for balance in kept] == [10, 20, 50, 60, 100, 120, 120, 150, 150, 160]
     earlier = StoredDay([Part(LAYOUT, [None]), Part(older, [before])])
-    assert list(day_balances(earlier, 60).pairs[:6]) == [11, 21, 101, 121, 0, 0]
+    assert [balance.tokens for balance in kept_balances(day_balances(earlier, 60), range(1440), 60)] == [10, 20, 100, 120]
 
 
 def test_the_keys_of_a_day_are_read_as_they_are_listed() -> None:
@@ -134,45 +135,20 @@ def run(slot: int, *ends: int) -> bytes:
     return struct.pack(">IIHHIHH", slot, first + 1, first_moment, 0, last + 1, last_moment, 0)
 
 
-def test_a_minute_with_a_cash_out_is_exact() -> None:
-    """The rises before and after the fall both count: 100, 160, cashed out, 20, 50."""
+def test_both_ends_of_every_run_are_kept_in_order() -> None:
+    """100, 160, cashed out, 20, 50: the run before the fall is in the trail."""
     chunk = run(0, 20, 40_000, 50, 55_000)[4:18] + struct.pack(">HIII", 55_001, 0, 0, 0)
-    stored = StoredDay([Part(LAYOUT, [chunk], run(0, 100, 5_000, 160, 20_000))])
-    day = day_balances(stored, 60)
-    assert (list(day.pairs[:2]), day.gains) == ([101, 51], {0: 60 + 30})
-    assert kept_balances(stored, 60) == [(5_000, 100), (20_000, 160), (40_000, 20), (55_000, 50)]
+    trail = run(0, 100, 5_000, 160, 20_000) + run(61, 7, 5, 7, 5) + b"torn"
+    day = day_balances(StoredDay([Part(LAYOUT, [chunk], trail)]), 60)
+    assert kept_balances(day, range(60), 60) == [
+        Kept(5_000, 100),
+        Kept(20_000, 160, climbed=True),
+        Kept(40_000, 20),
+        Kept(55_000, 50, climbed=True),
+    ]
+    assert kept_balances(day, range(60, 120), 60) == [Kept(61 * 60_000 + 5, 7)]
 
 
-@pytest.mark.parametrize("odd", [0, 1, 1234, 123_455, 55_555])
-@pytest.mark.parametrize("times", [1, 2, 5])
-def test_a_placeholder_is_set_aside(odd: int, times: int) -> None:
-    """A balance that returns within half a minute never changed."""
-    moments = itertools.count(0, 5000)
-    readings = [Balance(next(moments), tokens) for tokens in [12_345, *[odd] * times, 12_345, 12_400]]
-    assert [reading.tokens for reading in set_aside(readings)] == [12_345, 12_345, 12_400]
-
-
-@pytest.mark.parametrize("tokens", [[12_345, 0, 40, 90], [100, 5000, 5100], [100, 150, 90, 120], [0, 12_345, 12_400], [50, 300, 550, 800]])
-def test_confirmed_balances_are_kept(tokens: list[int]) -> None:
-    """A cash-out, a large tip, spending, a first balance: nothing returns to the previous balance."""
-    readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
-    assert set_aside(readings) == readings
-
-
-def test_a_return_after_half_a_minute_is_a_rise() -> None:
-    """By then the lower balance has been confirmed."""
-    readings = [Balance(0, 500), Balance(5000, 0), Balance(5001 + RETURN_MS, 500)]
-    assert set_aside(readings) == readings
-
-
-@given(st.lists(st.integers(0, 3000), max_size=20))
-def test_setting_aside_never_adds_income(tokens: list[int]) -> None:
-    """The kept readings rise no more than all readings, and a second pass changes nothing."""
-    readings = [Balance(5000 * number, balance) for number, balance in enumerate(tokens)]
-
-    def rises(found: list[Balance]) -> int:
-        return sum(max(0, after.tokens - before.tokens) for before, after in itertools.pairwise(found))
-
-    kept = set_aside(readings)
-    assert rises(kept) <= rises(readings)
-    assert set_aside(kept) == kept
+def test_what_the_rules_call_a_small_rise_is_what_a_run_may_rise_by() -> None:
+    """Otherwise a run could hide a reading that has to be confirmed."""
+    assert MAX_RISE == SMALL_RISE

@@ -1,0 +1,47 @@
+"""Which minutes of a report were measured. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+
+class Coverage:
+    """Which minutes of a span were measured: a minute counts where at least one feed has a reading in it.
+
+    Minutes are counted from the start of each step, so that a step that is no whole number of minutes counts its last, shorter one too.
+    The span is looked at in parts, ranges of its recorded steps that follow each other; outside of them nothing is measured.
+    """
+
+    def __init__(self, parts: Sequence[range], group: int, slots_per_minute: int) -> None:
+        self._kept = range(parts[0].start, parts[-1].stop) if parts else range(0)
+        self._group = group
+        self._slots_per_minute = slots_per_minute
+        self._empty: dict[int, Sequence[int]] = {part.start: part for part in parts}
+        self._empty_of_minute = Counter[tuple[int, int]]()
+
+    def add(self, stored: Sequence[int], first: int) -> None:
+        """One feed's stored balances of the part that begins at slot `first`. Slots that earlier feeds have filled are not read again."""
+        self._empty[first] = [slot for slot in self._empty[first] if not stored[slot - first]]
+
+    def count(self) -> Iterator[None]:
+        """Counts when all feeds are added, a part at a time."""
+        for slots in self._empty.values():
+            self._empty_of_minute.update(map(self._minute_of, slots))
+            yield
+
+    def minutes(self, steps: int) -> list[int]:
+        """The number of measured minutes in each of so many steps, after `count`."""
+        measured = [0] * steps
+        for step in range(self._kept.start // self._group, -(-self._kept.stop // self._group)):
+            first = self._minute_of(max(self._kept.start, step * self._group))
+            last = self._minute_of(min(self._kept.stop, (step + 1) * self._group) - 1)
+            measured[step] = last[1] - first[1] + 1
+        for (step, minute), slots in self._empty_of_minute.items():
+            begin = step * self._group + minute * self._slots_per_minute
+            end = min(begin + self._slots_per_minute, (step + 1) * self._group, self._kept.stop)
+            measured[step] -= slots == end - max(begin, self._kept.start)
+        return measured
+
+    def _minute_of(self, slot: int) -> tuple[int, int]:
+        """The step of a slot, and the minute within that step."""
+        step, within = divmod(slot, self._group)
+        return step, within // self._slots_per_minute

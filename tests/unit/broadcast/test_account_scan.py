@@ -1,0 +1,112 @@
+"""An account's days are judged as its readings are, also where they are added up without unpacking them."""
+
+import struct
+from collections import Counter
+from random import Random
+
+import pytest
+
+from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored
+from broadcast_service.reports.income import Account, Balance, Entry, Kind, sums
+from shared.contract.history_day import Part, StoredDay, day_balances, kept_balances
+from shared.contract.history_record import CHUNK_SLOTS, LAYOUT
+
+LATE = 2**53
+
+
+def chunk_of(random: Random, tokens: int) -> tuple[bytes, int]:
+    """An hour of a room that mostly rises, with odd numbers, pauses and cash-outs now and then, and the balance at its end."""
+    data = bytearray(LAYOUT.chunk_bytes)
+    calm = random.random() < 0.6
+    for slot in range(CHUNK_SLOTS):
+        if random.random() < (0.02 if calm else 0.3):
+            continue
+        first = tokens + random.choice([0, 0, 3, 200])
+        if not calm and random.random() < 0.1:
+            first = random.choice([0, tokens * 10, tokens // 10, tokens + 5000, 40])
+        last = first + random.choice([0, 10, 500])
+        moments = sorted(random.sample(range(60_000), 2))
+        struct.pack_into(
+            ">IHHIHHIII", data, slot * LAYOUT.record_bytes, first + 1, moments[0], 0, last + 1, moments[1], moments[1] + 1, 0, 0, 0
+        )
+        tokens = tokens if first in {0, tokens * 10} else last
+    return bytes(data), tokens
+
+
+def account_of(random: Random) -> list[Stored]:
+    """Some hours of an account's day, some of them without it, and some in another room."""
+    tokens = random.choice([0, 700, 12_345])
+    rooms: dict[str, list[bytes | None]] = {"a": [None] * 24, "b": [None] * 24}
+    for hour in range(2, 14):
+        data, tokens = chunk_of(random, tokens)
+        if random.random() < 0.85:
+            rooms[random.choice("aaaab")][hour] = data
+    return [Stored(room, day_balances(StoredDay([Part(LAYOUT, chunks)]), 60)) for room, chunks in rooms.items()]
+
+
+def by_reading(held: list[Stored]) -> list[Entry]:
+    """The definition: the rules over every reading that is kept."""
+    account, entries = Account(), list[Entry]()
+    for hour in range(24):
+        for room, day in held:
+            for kept in kept_balances(day, range(60 * hour, 60 * hour + 60), 60):
+                entries += account.read(Balance(kept.at_ms, kept.tokens, room, kept.climbed))
+    return [*entries, *account.settle(LATE), *account.provisional()]
+
+
+def minutes_of(entries: list[Entry]) -> Counter[tuple[str, int]]:
+    """Certain income by room and minute."""
+    found = Counter[tuple[str, int]]()
+    for entry in entries:
+        if entry.kind in (Kind.INCOME, Kind.BETWEEN_SESSIONS):
+            found[entry.room, entry.at_ms // 60_000] += entry.tokens
+    return found
+
+
+@pytest.mark.parametrize("group", [1, 7, 60, 1440])
+@pytest.mark.parametrize("first", [-300, 0, 5])
+def test_a_day_is_judged_as_its_readings_are(group: int, first: int) -> None:
+    """Sixty days: all sums, and each step's income in its room, however long the steps are and wherever the span begins and ends."""
+    summed = 0
+    for seed in range(60):
+        held = account_of(Random(seed))
+        scan = AccountScan(60)
+        taken = scan.take(0, held, range(1440), Cuts(first, group, first + 700))
+        entries = [*taken.entries, *scan.finish(LATE)]
+        minutes = minutes_of(entries)
+        for room, slot, tokens in taken.gains:
+            minutes[room, slot] += tokens
+        summed += len(taken.gains)
+        expected = by_reading(held)
+        assert minutes.total() == sums(expected).earned
+        assert sums(entries)._replace(income=0) == sums(expected)._replace(income=0)
+        assert by_step(minutes, group, first) == by_step(minutes_of(expected), group, first)
+    assert summed > 60, "hardly any stretch was added up without its readings"
+
+
+def by_step(minutes: Counter[tuple[str, int]], group: int, first: int) -> Counter[tuple[str, int]]:
+    """Income by room and step of the report, within its span of 700 minutes from the first."""
+    found = Counter[tuple[str, int]]()
+    for (room, minute), tokens in minutes.items():
+        if 0 <= first + minute < first + 700:
+            found[room, (first + minute) // group] += tokens
+    return +found
+
+
+def test_a_scan_that_begins_later_finds_the_same_once_it_is_sure() -> None:
+    """What lies before a steady stretch does not matter, so a report need not read all history."""
+    compared = 0
+    for seed in range(150):
+        held, cuts = account_of(Random(seed)), Cuts(0, 1, 1440)
+        whole, late = AccountScan(60), AccountScan(60)
+        whole.take(0, held, range(300), cuts)
+        for hour in range(5, 24):
+            is_sure = late.is_sure
+            found, again = (
+                whole.take(0, held, range(60 * hour, 60 * hour + 60), cuts),
+                late.take(0, held, range(60 * hour, 60 * hour + 60), cuts),
+            )
+            if is_sure:
+                assert again == found
+                compared += bool(found.entries or found.gains)
+    assert compared > 400
