@@ -149,34 +149,32 @@ local function two_bytes(number)
   return string.char(floor(number / 256), number % 256)
 end
 
--- The record of the step before, '' where it is empty or has no balance, nil where it would be in the chunks of the day before.
+-- The record of the step before, nil where it has no balance or would be in the chunks of the day before.
 local function record_before(key, offset, before)
   if offset == 0 then
     local head, chunk = match(key, '^(.*:)(%d+)$')
     if chunk == '0' then return nil end
     before = try('GETRANGE', head .. whole(chunk - 1), CHUNK_BYTES - RECORD_BYTES, CHUNK_BYTES - 1)
-    if failure(before) then return '' end
+    if failure(before) then return nil end
   end
-  return #before == RECORD_BYTES and u32(before, LAST_AT + 1) > 0 and before or ''
+  return #before == RECORD_BYTES and u32(before, LAST_AT + 1) > 0 and before or nil
 end
 
--- Until when a run is watched that begins at `moment` of a new step, 0 for not at all: a fall or a leap after the step before begins a watch.
+-- Until when a run is watched that begins at `moment` of a new step, 0 for not at all. A fall or a leap after the step before begins a watch,
+-- and so does a step that follows none.
 local function watch_of(before, moment, tokens)
   if not before then return moment + CONFIRM end
-  if before == '' then return 0 end
   local last = u32(before, LAST_AT + 1) - 1
   if tokens < last or tokens > last + MAX_RISE then return moment + CONFIRM end
   local watch = 2 * u16(before, WATCH_AT + 1) - STEP_UNITS
   return watch >= moment and watch or 0
 end
 
--- Whether a rise reaches a balance that was left a moment ago: the rules of income need that reading, and the one before it.
+-- Whether a rise reaches, or may reach, a balance that was left a moment ago: the rules of income need that reading, and the one before it.
 local function reaches(key, offset, before, last, tokens)
   before = record_before(key, offset, before)
-  if before and before ~= '' then
-    local level = u32(before, LAST_AT + 1) - 1
-    if last < level and level <= tokens then return true end
-  end
+  local before_it = before and u32(before, LAST_AT + 1) - 1
+  if not before or (last < before_it and before_it <= tokens) then return true end
   local entries = try('GETRANGE', match(key, '^(.*:)') .. 'trail', -RECENT_ENTRIES * TRAIL_BYTES, -1)
   if failure(entries) then return false end
   for at = 1, #entries - TRAIL_BYTES + 1, TRAIL_BYTES do
