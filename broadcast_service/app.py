@@ -64,7 +64,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
             reasons.append("Redis does not answer")
         if not mostly_confirmed(listeners):
-            reasons.append("too few subscriptions are proven")
+            reasons.append("too few subscriptions are confirmed")
         return reasons + jobs.unready()
 
     def work() -> dict[str, Coroutine[Any, Any, None]]:

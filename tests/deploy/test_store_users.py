@@ -126,7 +126,7 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
         with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, token) as dashboard:
             assert producer.post("room", 1).json()["result"] == "accepted"
             dashboard.wait_for_tokens("room", 1)
-            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", "a proven subscription")
+            dashboard.wait_for(lambda d: d.of("UPSTREAM") and d.of("UPSTREAM")[-1]["status"] == "ok", "a confirmed subscription")
             with Producer(broadcast.url, token) as reader:
                 for path in ("", "/room/camsoda", "/room/camsoda/history"):
                     assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
