@@ -173,7 +173,7 @@ def test_a_total_explains_itself(studio: Studio, visit: Opener) -> None:
     term = page.get_by_role("button", name="Tokens per hour")
     for ask in (term.hover, term.focus):
         ask()
-        expect(page.get_by_role("tooltip")).to_contain_text("a cash-out takes nothing away")
+        expect(page.get_by_role("tooltip")).to_contain_text("a cash-out subtracts nothing")
         expect(term).to_have_accessible_description(re.compile("last 60 minutes"))
         page.keyboard.press("Escape")
         expect(page.get_by_role("tooltip")).to_be_hidden()

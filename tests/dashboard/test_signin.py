@@ -139,7 +139,7 @@ def test_a_scanned_code_opens_the_approval(studio: Studio, visit: Opener) -> Non
     phone.page.keyboard.press("Enter")
     expect(phone.page.locator("#pair-about")).to_be_visible()
     phone.page.get_by_role("button", name="It is not mine").click()
-    expect(tv.page.locator("#pairing-state")).to_contain_text("not theirs")
+    expect(tv.page.locator("#pairing-state")).to_contain_text("It is not mine")
 
 
 def test_a_link_never_replaces_a_working_access_unasked(shared_studio: Studio, studio: Studio, visit: Opener) -> None:
