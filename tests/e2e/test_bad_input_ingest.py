@@ -16,6 +16,7 @@ from tests.support.raw_http import Headers, connect, exchange, hang_up, head, re
 from tests.support.readings import make_body
 from tools.processes import ROOT, Service
 from tools.stack import Stack
+from tools.waiting import wait_until
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 
@@ -78,10 +79,7 @@ def test_a_revoked_token_is_401_within_seconds(ingest: Service, stack: Stack) ->
     headers = (*JSON, authorization(token))
     assert post(ingest, ONE, headers, body_of(ONE)).status == 200
     subprocess.run([sys.executable, "-m", "shared.tokens", "revoke", token], env=stack.environment(), cwd=ROOT, check=True, timeout=20)
-    deadline = time.monotonic() + 5
-    while (status := post(ingest, ONE, headers, body_of(ONE)).status) != 401 and time.monotonic() < deadline:
-        pass
-    assert status == 401
+    wait_until(lambda: post(ingest, ONE, headers, body_of(ONE)).status == 401, "the refusal", seconds=5)
 
 
 def test_a_room_outside_the_scope_is_403(ingest: Service, bearer: tuple[str, str]) -> None:

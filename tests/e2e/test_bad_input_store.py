@@ -14,6 +14,7 @@ from tests.support.raw_http import Answer
 from tools.processes import Service, free_port
 from tools.redis_server import RedisServer
 from tools.stack import Stack
+from tools.waiting import wait_until
 
 PATHS = pytest.mark.parametrize("path", [ONE, BATCH], ids=["one", "batch"])
 
@@ -40,10 +41,15 @@ def send(own: Stack, service: Service) -> Callable[[str, bytes], Answer]:
 
 def until_stored(send: Callable[[str, bytes], Answer], body: bytes) -> str:
     """Repeats a post, as a producer does, until it is stored; returns the result."""
-    deadline = time.monotonic() + 10
-    while (answer := send(ONE, body)).status == 503 and time.monotonic() < deadline:
+
+    def result() -> str | None:
+        answer = send(ONE, body)
+        if answer.status != 503:
+            return str(answer.json()["result"])
         assert answer.headers["Retry-After"] == "1"
-    return str(answer.json()["result"])
+        return None
+
+    return wait_until(result, "the end of the refusals", poll_seconds=0)
 
 
 @PATHS

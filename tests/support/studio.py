@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from tools.processes import Service
 from tools.stack import Stack
+from tools.waiting import wait_until
 
 NO_ROOM: Final = "no-room-reports-under-this-name"
 REPORT_SECONDS: Final = 3.0  # a value is live for 15 s, so some reports may be late on a busy machine
@@ -78,10 +79,7 @@ class OnAir:
         """Posts these readings and repeats them from now on, instead of the rooms' previous ones. Returns when they are committed."""
         with self._lock:
             self._readings |= {reading["room_id"]: reading for reading in readings}
-        deadline = time.monotonic() + COMMITTED_WITHIN_SECONDS
-        while not self._is_posted():
-            assert time.monotonic() < deadline, "the stack commits no readings"
-            time.sleep(RETRY_SECONDS)
+        wait_until(self._is_posted, "the stack commits readings", seconds=COMMITTED_WITHIN_SECONDS, poll_seconds=RETRY_SECONDS)
 
     def _is_posted(self) -> bool:
         with self._lock:
