@@ -118,7 +118,7 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
         Origins(frozenset())
     )
     forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
-    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.05
+    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.04
     metrics_host: Annotated[str, Meta(description="an address to listen on, or a network that this machine has an address in")] = (
         "127.0.0.1"
     )

@@ -1,16 +1,18 @@
 """Concurrent reports on a real server: their cost, the order of waiting, and the cached results."""
 
 import asyncio
+import functools
 import struct
 from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 import pytest
 
+from broadcast_service.http.budget import Budget
 from broadcast_service.reports import report_queue as queue
 from broadcast_service.reports.analytics import Analytics, Wanted, parts_of
 from broadcast_service.reports.report import Detail, Report, Steps
-from broadcast_service.reports.report_queue import Kept, Reports
+from broadcast_service.reports.report_queue import Kept, Made, Reports
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed
@@ -107,6 +109,20 @@ async def test_a_subject_may_wait_for_eight_reports(store: Store) -> None:
     equal = asyncio.create_task(reports.get(wanted(ALL, 1, ago=60), "greedy", Spent()))
     made = await asyncio.gather(*tasks, equal)
     assert made[1] is made[-1]
+
+
+async def test_a_report_whose_subject_has_used_up_its_budget_by_its_turn_is_429_and_not_made(store: Store) -> None:
+    """Eight reports that arrive together cannot all be made on one budget."""
+    reports, budget = made_by(store), Budget(0.001)
+
+    def get(number: int) -> asyncio.Task[Made]:
+        charge = functools.partial(budget.charge, "greedy", now=0.0)
+        admit = functools.partial(budget.admit, "greedy", 0.0)
+        return asyncio.create_task(reports.get(wanted(ALL, 6, ago=60 * number), "greedy", charge, admit))
+
+    made, *refused = await asyncio.gather(*(get(number) for number in range(8)), return_exceptions=True)
+    assert isinstance(made, bytes)
+    assert [problem.status for problem in refused if isinstance(problem, Problem)] == [429] * 7
 
 
 async def test_all_subjects_together_may_wait_for_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def test_reports_that_are_waited_for_block_no_other_subject(filled: tuple[Stack,
 
 def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack) -> None:
     """Every kind of read counts, refused ones too, and other subjects go on."""
-    broadcast = stack.broadcast(READ_SHARE="0.0006")
+    broadcast = stack.broadcast(READ_SHARE="0.0009")
     room = "/api/tracking/telemetry/absent/camsoda"
     paths = [room, room + "/history", "/api/tracking/telemetry", ANALYTICS]
     answers = [get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths * 25]

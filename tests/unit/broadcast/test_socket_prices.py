@@ -17,7 +17,7 @@ from shared.web.address_budget import BURST_SECONDS, CHUNK, FRAME, MESSAGE, Addr
 
 pytestmark = pytest.mark.anyio
 
-SHARE = 0.05
+SHARE = 0.001  # so small that a slow test is given back little
 PEER = "192.0.2.1"
 BURST = SHARE * 1000 * BURST_SECONDS
 EMPTY_PONG = b"\x8a\x80\0\0\0\0"
@@ -113,7 +113,7 @@ async def test_answers_to_heartbeats_cost_little_and_are_not_free(opened: Socket
     """A client that sends them without end has to wait as well."""
     before = opened.left()
     opened.protocol.data_received(EMPTY_PONG)
-    assert opened.left() == pytest.approx(before - CHUNK, abs=0.001)
+    assert before - 2 * CHUNK < opened.left() < before
     opened.budget.charge(PEER, BURST, asyncio.get_running_loop().time())
     opened.protocol.data_received(EMPTY_PONG)
     assert not opened.transport.reads
@@ -121,7 +121,7 @@ async def test_answers_to_heartbeats_cost_little_and_are_not_free(opened: Socket
 
 async def test_a_socket_is_not_read_while_its_address_is_over_its_budget(opened: Socket) -> None:
     """The messages that have arrived are answered, sending to the client goes on, and it is read again when the debt is paid."""
-    opened.budget.charge(PEER, BURST + 5, asyncio.get_running_loop().time())
+    opened.budget.charge(PEER, BURST + 0.05, asyncio.get_running_loop().time())
     opened.client.send_ping(b"x")
     opened.client.send_text(b"late")
     opened.receive()

@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from shared.settings import CommonSettings
 from shared.web.address_budget import (
     ANSWER,
     BURST_SECONDS,
@@ -30,7 +32,7 @@ from shared.web.address_budget import (
 from shared.web.http_protocol import HttpProtocol
 from tools.processes import ROOT
 
-SHARE = 0.05
+SHARE = next(field.default for field in msgspec.structs.fields(CommonSettings) if field.name == "address_share")
 PEER = "192.0.2.1"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
