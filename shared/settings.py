@@ -113,7 +113,7 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     telemetry_shards: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
     telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
     history_step_seconds: Annotated[int, Meta(ge=1, le=60, description="seconds from 1 to 60 that divide a minute")] = 60
-    history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 7
+    history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 35
     allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path or a final slash")] = (
         Origins(frozenset())
     )
