@@ -22,7 +22,7 @@ def test_others_cannot_speak_to_the_worker(ready: Browser, ingest: ScriptedInges
     """A page has no way to send the extension a message, and another platform's page or an extension page is not believed."""
     page = ready.open(OWN["stripchat"])
     assert page.evaluate("() => globalThis.chrome?.runtime?.sendMessage") is None
-    assert ready.console.evaluate(f"() => {FORGE}('chaturbate', 'tokencount')") is None
+    assert ready.console.evaluate(f"() => {FORGE}('chaturbate', 'tokencount')") == {"error": "unknown_message"}
     assert asked(ready, OWN["camsoda"], f"{FORGE}('chaturbate', 'tokencount')") is None
     assert asked(ready, OWN["camsoda"], f"{FORGE}('camsoda', 'token-balance')") == {"isKept": True}
     ingest.wait_for(lambda _: len(set(platforms(ingest))) == 2)

@@ -56,10 +56,10 @@ def test_too_large_batches_are_halved(ready: Browser, ingest: ScriptedIngest) ->
 @pytest.mark.parametrize("form", ["seconds", "a date"])
 def test_retry_after_is_honoured_also_by_the_next_worker(ready: Browser, ingest: ScriptedIngest, status: int, form: str) -> None:
     """429 and 503: not a request before the time is up, even though the worker died meanwhile."""
+    started = time.monotonic()
     wait = "3" if form == "seconds" else email.utils.formatdate(time.time() + 4, usegmt=True)  # a date has no fractions
     ingest.answers.append(Answer(status, headers={"Retry-After": wait}))
     ready.store(NOW)
-    started = time.monotonic()
     ready.poke()
     ready.kill_worker()
     assert ready.board()["buffered"] == 1
