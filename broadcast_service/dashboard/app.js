@@ -18,6 +18,7 @@ import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
 import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
+import { repeatForEachMetric } from './ui/each_metric.js';
 import { AnalyticsView } from './views/analytics.js';
 import { connectLegend } from './views/legend.js';
 import { LinkNotice } from './views/link_notice.js';
@@ -32,6 +33,7 @@ import { Wall } from './views/wall.js';
 /** @type {{link: string, fit: boolean, started: () => void}} what boot/first.js found */
 const boot = /** @type {any} */ (window).studioPulse;
 if (!boot.fit) throw new Error('this browser lacks what the page needs; #boot names the versions');
+repeatForEachMetric(document);
 
 /** In these states, where readings are missing, the server is pinged once it has sent nothing for a while. */
 const DOUBTFUL = /** @type {import('./state/trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);

@@ -291,7 +291,13 @@ test('totals count viewers and tips only where a room reports them and is on air
   );
   const totals = totalsOf(store, LOCAL, LOCAL - 1e6);
   assert.deepEqual(
-    [totals.feeds.live, totals.feeds.off_air, totals.viewers, totals.viewersKnown, totals.tips],
+    [
+      totals.feeds.live,
+      totals.feeds.off_air,
+      totals.counts.viewers.sum,
+      totals.counts.viewers.known,
+      totals.counts.tips.sum,
+    ],
     [2, 1, 5, 1, 2],
   );
 });

@@ -97,7 +97,7 @@ class Scene {
       ...assess,
       statuses: [...new Set(statuses)].sort().join(),
       live: totals.feeds.live,
-      viewers: totals.viewers,
+      viewers: totals.counts.viewers.sum,
       hour: totals.hour,
       today: totals.today,
     };

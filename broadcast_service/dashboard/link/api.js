@@ -3,7 +3,7 @@
 import { credentials } from './credentials.js';
 import { discard, timeoutSignal } from './timeout.js';
 
-/** @typedef {{t: number, tokens: number | null, tips: number | null, viewers: number | null, goal: number | null}} Point */
+/** @typedef {{t: number} & import('../state/metrics.js').MetricValues} Point */
 /** @typedef {{room_id: string, platform: string, from: number, to: number, step: number, points: Point[]}} RoomHistory */
 /**
  * @typedef {object} Report

@@ -1,16 +1,13 @@
 /** The shapes of docs/protocol.md that this page uses; types only. */
 
 /**
- * @typedef {object} Numbers
+ * @typedef {object} Source
  * @property {string} platform
- * @property {number | null} tokens null: unknown
- * @property {number | null} tips
- * @property {number | null} viewers
- * @property {number | null} goal
  * @property {number} timestamp Unix seconds of the reading, by the producer's clock
  * @property {number} [interval_seconds] how often the producer reports; absent: an older server
  * @property {string | null} [account]
  */
+/** @typedef {Source & import('../state/metrics.js').MetricValues} Numbers */
 /** @typedef {{event_type: 'TELEMETRY_UPDATE', room_id: string, data: Numbers, timestamp: number, version: number}} TelemetryUpdate */
 /** @typedef {{event_type: 'TELEMETRY_EXPIRED', room_id: string, data: {platform: string}, timestamp: number, version: number}} TelemetryExpired */
 /**

@@ -2,7 +2,7 @@
  * What part of the studio is shown, and in which order: a value, its spelling in the query string, and the arrangement it gives.
  */
 
-import { METRICS } from './metrics.js';
+import { COUNTS } from './metrics.js';
 
 /** @typedef {import('./store.js').Feed} Feed */
 /** @typedef {import('./store.js').Status} Status */
@@ -10,8 +10,7 @@ import { METRICS } from './metrics.js';
 /** @typedef {{id: string, keys: string[]}} Group */
 
 export const GROUPS = ['none', 'platform', 'status', 'prefix'];
-const SORTED = METRICS.filter(({ isSorted }) => isSorted);
-export const SORTS = ['name', 'earned', 'goal', 'age', ...SORTED.map(({ name }) => name)];
+export const SORTS = ['name', 'tokens', 'earned', 'goal', 'age', ...COUNTS.map(({ name }) => name)];
 /** @type {Status[]} */
 export const STATUSES = ['live', 'unconfirmed', 'stale', 'off_air', 'expired'];
 
@@ -63,9 +62,11 @@ export function arrange(feeds, filters, status, earned, shownStatus = status) {
 
 /** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
 function ranking(sort, earned) {
-  const metric = SORTED.find(({ name }) => name === sort);
-  if (metric) return (feed) => feed[metric.name] ?? -1;
+  const count = COUNTS.find(({ name }) => name === sort);
+  if (count) return (feed) => feed[count.name] ?? -1;
   switch (sort) {
+    case 'tokens':
+      return (feed) => feed.tokens ?? -1;
     case 'earned':
       return earned;
     case 'goal':

@@ -1,26 +1,29 @@
-/** The numbers of a reading, each declared once: what the store copies, the list sorts by, the totals add up and the cards show derives from here. */
-
 /**
- * @typedef {object} Metric
- * @property {'tokens' | 'tips' | 'viewers' | 'goal'} name in an event's `data`, in a feed, in the query and on the page
- * @property {boolean} isActivity a change is worth a flash of the card
- * @property {boolean} isSorted the list can be sorted by it, highest first
- * @property {boolean} isSummed the totals add it up over the rooms on air
+ * The metrics of a reading, each declared once: what the store copies, the list sorts by, the totals add up, and cards, the room's view and its charts show
+ * follows from here. They are those of `METRICS` in shared/contract/readings.py; tests/unit/shared/test_metrics.py compares the two.
+ *
+ * The balance and the goal have places of their own. A metric with `isCount` has a figure on cards and in the room's view, a total, an order and an
+ * explanation. Both languages have its words: `<name>`, `kpi_<name>`, `kpi_<name>_sub`, `sort_<name>` and `explain_<name>`.
  */
 
-/** @type {readonly Metric[]} */
-export const METRICS = [
-  { name: 'tokens', isActivity: true, isSorted: true, isSummed: false },
-  { name: 'tips', isActivity: true, isSorted: true, isSummed: true },
-  { name: 'viewers', isActivity: true, isSorted: true, isSummed: true },
-  { name: 'goal', isActivity: false, isSorted: false, isSummed: false },
-];
+export const METRICS = /** @type {const} */ ([
+  { name: 'tokens', isActivity: true, isCount: false, isCharted: false },
+  { name: 'viewers', isActivity: true, isCount: true, isCharted: true },
+  { name: 'tips', isActivity: true, isCount: true, isCharted: false },
+  { name: 'goal', isActivity: false, isCount: false, isCharted: false },
+]);
 
-/** @typedef {Record<Metric['name'], number | null>} MetricValues null: unknown */
+/** @typedef {typeof METRICS[number]} Metric `isActivity`: a change flashes the card; `isCharted`: the room's view has a chart of it */
+/** @typedef {Metric['name']} MetricName in an event's `data`, in a feed, in the query and on the page */
+/** @typedef {Extract<Metric, {isCount: true}>} Count */
+/** @typedef {Record<MetricName, number | null>} MetricValues null: unknown */
+
+export const COUNTS = METRICS.filter((metric) => metric.isCount);
+export const CHARTED = COUNTS.filter(({ isCharted }) => isCharted);
 
 /** The metrics of an event or a feed, and nothing else of it. @param {MetricValues} source @returns {MetricValues} */
 export const metricsOf = (source) =>
-  /** @type {MetricValues} */ (Object.fromEntries(METRICS.map(({ name }) => [name, source[name]])));
+  /** @type {MetricValues} */ (Object.fromEntries(METRICS.map(({ name }) => [name, source[name] ?? null])));
 
 /** All unknown. @returns {MetricValues} */
 export const unknownMetrics = () =>
@@ -28,4 +31,4 @@ export const unknownMetrics = () =>
 
 /** Whether something happened between two readings of a feed. @param {MetricValues} before @param {MetricValues} after */
 export const isActivityBetween = (before, after) =>
-  METRICS.some(({ name, isActivity }) => isActivity && before[name] !== after[name]);
+  METRICS.some(({ name, isActivity }) => isActivity && before[name] !== (after[name] ?? null));

@@ -15,16 +15,12 @@ import { silenceOf } from './silence.js';
 /** @typedef {import('../link/messages.js').TelemetryUpdate} TelemetryUpdate */
 /** @typedef {'live' | 'unconfirmed' | 'stale' | 'off_air' | 'expired'} Status */
 /**
- * @typedef {object} Feed
+ * @typedef {object} FeedState
  * @property {string} key
  * @property {string} room
  * @property {string} platform
- * @property {number | null} tokens null: unknown
  * @property {string} account whose balance was read last; empty: the producer names none
  * @property {number} pending tokens that wait for a confirmation and are in no total
- * @property {number | null} tips
- * @property {number | null} viewers
- * @property {number | null} goal
  * @property {number} readAt Unix seconds of the reading; never after its commit, even where the producer's clock is ahead
  * @property {number} committedAt Unix seconds, by the server's clock
  * @property {number} interval seconds between the producer's readings
@@ -35,6 +31,7 @@ import { silenceOf } from './silence.js';
  * @property {number} generation the snapshot that last mentioned it
  * @property {Ledger} ledger
  */
+/** @typedef {FeedState & import('./metrics.js').MetricValues} Feed */
 /** @typedef {{updated: Set<string>, flashed: Set<string>, added: Set<string>, removed: Set<string>}} Changes */
 
 /** Readings that may be missing before a feed is stale, and before it is off air. */

@@ -1,9 +1,7 @@
 /** The numbers of the top row, from the store, at one moment. */
 
-import { METRICS } from './metrics.js';
+import { COUNTS } from './metrics.js';
 import { statusOf } from './store.js';
-
-const SUMMED = METRICS.filter(({ isSummed }) => isSummed);
 
 /** @typedef {import('./store.js').Store} Store */
 /**
@@ -12,10 +10,7 @@ const SUMMED = METRICS.filter(({ isSummed }) => isSummed);
  * @property {number} rooms
  * @property {number} onAir feeds whose numbers are counted below: live or stale
  * @property {number} unread feeds on air whose token balance is unknown: their earnings are not counted
- * @property {number} viewers
- * @property {number} viewersKnown
- * @property {number} tips
- * @property {number} tipsKnown
+ * @property {Record<import('./metrics.js').Count['name'], {sum: number, known: number}>} counts for each count the sum, and the number of feeds that report it
  * @property {boolean} known whether any room was ever reported to this page
  * @property {'pending' | 'known' | 'failed'} past whether history has answered: before it did, sums are unknown
  * @property {number} hour tokens earned in the last `hourMinutes`
@@ -56,8 +51,7 @@ export function totalsOf(store, asOfMs, midnightMs) {
 function count(store, asOfMs) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
-  /** @type {Record<string, number> & {onAir: number, unread: number, pending: number, viewers: number, viewersKnown: number, tips: number, tipsKnown: number}} */
-  const sums = { onAir: 0, unread: 0, pending: 0, viewers: 0, viewersKnown: 0, tips: 0, tipsKnown: 0 };
+  const sums = { onAir: 0, unread: 0, pending: 0, counts: noCounts() };
   for (const feed of store.feeds.values()) {
     const status = statusOf(feed, asOfMs, store, true);
     feeds[status]++;
@@ -66,14 +60,16 @@ function count(store, asOfMs) {
     sums.onAir++;
     sums.pending += feed.pending;
     if (feed.tokens === null) sums.unread++;
-    for (const { name } of SUMMED) add(sums, name, feed[name]);
+    for (const { name } of COUNTS) {
+      const value = feed[name];
+      if (value === null) continue;
+      sums.counts[name].sum += value;
+      sums.counts[name].known++;
+    }
   }
   return { feeds, rooms: rooms.size, ...sums };
 }
 
-/** @param {Record<string, number>} sums @param {string} name @param {number | null} value */
-function add(sums, name, value) {
-  if (value === null) return;
-  sums[name] = (sums[name] ?? 0) + value;
-  sums[`${name}Known`] = (sums[`${name}Known`] ?? 0) + 1;
-}
+/** @returns {Totals['counts']} */
+const noCounts = () =>
+  /** @type {Totals['counts']} */ (Object.fromEntries(COUNTS.map(({ name }) => [name, { sum: 0, known: 0 }])));

@@ -2,6 +2,7 @@
 
 import { translate } from '../i18n/i18n.js';
 import { hrefOf } from '../router.js';
+import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
@@ -34,8 +35,7 @@ export class Card {
       fill: part('goal-fill'),
       goalOf: part('goal-of'),
       goalShare: part('goal-share'),
-      viewers: part('viewers'),
-      tips: part('tips'),
+      counts: COUNTS.map(({ name }) => ({ name, figure: part(name) })),
       spark: find(this.element, '.spark path', SVGPathElement),
     };
     const link = find(this.element, '.room a', HTMLAnchorElement);
@@ -50,8 +50,7 @@ export class Card {
     const { i18n } = moment;
     this.paintAge(feed, moment, terms);
     setFigure(this.parts.tokens, feed.tokens, i18n);
-    setFigure(this.parts.viewers, feed.viewers, i18n);
-    setFigure(this.parts.tips, feed.tips, i18n);
+    for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
     this.#paintEarned(feed, moment);
     this.#paintGoal(feed, i18n);
   }

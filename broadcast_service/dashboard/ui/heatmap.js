@@ -4,6 +4,7 @@
  */
 
 import { clockError } from '../state/lag.js';
+import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
@@ -147,7 +148,7 @@ function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
     feed.room,
     `${feed.platform} · ${status} · ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
     `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')}`,
-    `${i18n.number(feed.viewers)} ${i18n.t('viewers')} · ${i18n.number(feed.tips)} ${i18n.t('tips')}`,
+    COUNTS.map(({ name }) => `${i18n.number(feed[name])} ${i18n.t(name)}`).join(' · '),
     clock === null ? '' : clockText(clock, i18n),
   ];
 }

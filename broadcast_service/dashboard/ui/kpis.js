@@ -1,19 +1,25 @@
 /** The row of totals. */
 
+import { COUNTS } from '../state/metrics.js';
 import { cloneTemplate, find, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 
+/** @typedef {import('../state/metrics.js').Count['name']} CountName */
 /** @typedef {import('../state/totals.js').Totals} Totals */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
-/** @type {{id: string, title: MessageKey, explain: MessageKey}[]} */
+/** @typedef {{id: string, title: MessageKey, explain: MessageKey}} Tile */
+
+/** @type {Tile[]} */
+const COUNTED = COUNTS.map(({ name }) => ({ id: name, title: `kpi_${name}`, explain: `explain_${name}` }));
+/** The first count, the audience, stands beside the number of rooms. @type {Tile[]} */
 const TILES = [
   { id: 'live', title: 'kpi_live', explain: 'explain_rooms' },
-  { id: 'viewers', title: 'kpi_viewers', explain: 'explain_viewers' },
+  ...COUNTED.slice(0, 1),
   { id: 'hour', title: 'kpi_hour', explain: 'explain_hour' },
   { id: 'today', title: 'kpi_today', explain: 'explain_today' },
-  { id: 'tips', title: 'kpi_tips', explain: 'explain_tips' },
+  ...COUNTED.slice(1),
 ];
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -67,14 +73,14 @@ function valueFor(id, totals, trusted) {
   switch (id) {
     case 'live':
       return totals.feeds.live;
-    case 'viewers':
-      return totals.viewersKnown ? totals.viewers : null;
     case 'hour':
       return Math.round((totals.hour * 60) / totals.hourMinutes);
     case 'today':
       return totals.today;
-    default:
-      return totals.tipsKnown ? totals.tips : null;
+    default: {
+      const { sum, known } = totals.counts[/** @type {CountName} */ (id)];
+      return known ? sum : null;
+    }
   }
 }
 
@@ -97,10 +103,6 @@ function captionOf(id, totals, trusted, i18n) {
   switch (id) {
     case 'live':
       return [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
-    case 'viewers':
-      return totals.viewersKnown
-        ? i18n.t('kpi_per_room', { average: Math.round(totals.viewers / totals.viewersKnown) })
-        : i18n.t('kpi_unknown');
     case 'hour':
       return (
         (totals.hourMinutes === 60 ? i18n.t('kpi_hour_full') : i18n.t('kpi_hour_part', { count: totals.hourMinutes })) +
@@ -112,7 +114,10 @@ function captionOf(id, totals, trusted, i18n) {
         (totals.pending ? ` · ${i18n.t('pending', { amount: totals.pending })}` : '') +
         unread
       );
-    default:
-      return totals.tipsKnown ? i18n.t('kpi_tips_sub') : i18n.t('kpi_unknown');
+    default: {
+      const name = /** @type {CountName} */ (id);
+      const { sum, known } = totals.counts[name];
+      return known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown');
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** The page of one room on one platform: its numbers now, and its day or week. */
 
 import { clockError } from '../state/lag.js';
+import { CHARTED, COUNTS } from '../state/metrics.js';
 import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { Chart } from '../ui/chart.js';
@@ -21,7 +22,7 @@ export class RoomView {
   #section = html('#room');
   #periods = html('#room-period');
   #earned = new Chart(html('#room-earned'));
-  #viewers = new Chart(html('#room-viewers'));
+  #counts = CHARTED.map(({ name }) => new Chart(html(`#room-${name}-chart`)));
   #balance = new Chart(html('#room-balance'));
   /** @type {Period} */
   #period = 'day';
@@ -77,7 +78,7 @@ export class RoomView {
   /** Removes everything of the room: another access may not see it. */
   clear() {
     this.#loader.clear();
-    for (const chart of [this.#earned, this.#viewers, this.#balance]) chart.clear();
+    for (const chart of [this.#earned, this.#balance, ...this.#counts]) chart.clear();
   }
 
   /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
@@ -94,8 +95,7 @@ export class RoomView {
     setText(html('#room-clock'), clock === null ? '' : clockText(clock, i18n));
     html('#room-gone').hidden = feed !== undefined || !this.store.complete;
     setFigure(html('#room-tokens'), feed?.tokens ?? null, i18n);
-    setFigure(html('#room-viewers-now'), feed?.viewers ?? null, i18n);
-    setFigure(html('#room-tips'), feed?.tips ?? null, i18n);
+    for (const { name } of COUNTS) setFigure(html(`#room-${name}`), feed?.[name] ?? null, i18n);
     setFigure(html('#room-goal'), feed?.goal ?? null, i18n);
     setText(
       html('#room-goal-share'),
@@ -163,32 +163,25 @@ export class RoomView {
       toMs: to * 1000,
       stepMs: Math.max(step, 300) * 1000,
     });
-    this.#viewers.show(
-      {
-        ...line,
-        name: i18n.t('viewers'),
-        unit: i18n.t('viewers'),
-        points: series(points, ({ viewers }) => viewers),
-      },
-      i18n,
-    );
+    for (const [i, { name }] of CHARTED.entries())
+      this.#counts[i]?.show({ ...line, name: i18n.t(name), unit: i18n.t(name), points: series(points, name) }, i18n);
     this.#balance.show(
       {
         ...line,
         fromZero: false,
         name: i18n.t('balance'),
         unit: i18n.t('tokens'),
-        points: series(points, ({ tokens }) => tokens),
+        points: series(points, 'tokens'),
       },
       i18n,
     );
   }
 }
 
-/** @param {Point[]} points @param {(point: Point) => number | null} pick */
-function series(points, pick) {
+/** @param {Point[]} points @param {import('../state/metrics.js').MetricName} name */
+function series(points, name) {
   return points.flatMap((point) => {
-    const value = pick(point);
+    const value = point[name];
     return value === null ? [] : [{ t: point.t * 1000, value }];
   });
 }
