@@ -23,9 +23,9 @@ RETRY_AFTER_SECONDS: Final = 5
 CONNECTION: Final = 0.15
 REQUEST: Final = 0.3  # the most expensive of the small ones, a refused credential, takes 0.25
 CHUNK: Final = 0.01  # what arrives in one piece
-HANDSHAKE: Final = 0.3  # a WebSocket handshake, beside the request that it is
+HANDSHAKE: Final = 0.5  # a WebSocket handshake, beside the request that it is
 FRAME: Final = 0.03  # a WebSocket frame of any kind
-MESSAGE: Final = 0.1  # a whole message, beside its frames
+MESSAGE: Final = 0.3  # a whole message, beside its frames; the most expensive one, a token, takes that long
 REFUSED_READ: Final = 3.0  # a read that the subject's budget refuses: the answer says when to come back, so that only hostile clients go on
 
 CHARGED: Final = "studio_pulse.charged"  # in a request's scope: its address is not charged for it
