@@ -60,9 +60,9 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
 
     def unready() -> list[str]:
-        reasons = ["draining"] if sessions.draining else []
+        reasons = ["shutting down"] if sessions.draining else []
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
-            reasons.append("Redis does not answer")
+            reasons.append("Redis does not respond")
         if not mostly_confirmed(listeners):
             reasons.append("too few subscriptions are confirmed")
         return reasons + jobs.unready()

@@ -64,7 +64,7 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     )
 
     def unready() -> list[str]:
-        reasons = ["Redis does not answer"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
+        reasons = ["Redis does not respond"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
         return reasons + jobs.unready()
 
     @contextlib.asynccontextmanager

@@ -62,6 +62,14 @@ def test_decisions_are_numbered_in_order() -> None:
     assert len(re.findall(r"\*\*(?:\d+\. )?2026-|^## 2026-", text("docs/decisions.md"), re.MULTILINE)) == len(decisions)
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_paragraph_is_repeated(path: pathlib.Path) -> None:
+    """A merge that keeps both sides of a changed paragraph leaves it twice."""
+    blocks = [" ".join(block.split()) for block in re.split(r"\n\s*\n|\n(?=- )", path.read_text("utf-8"))]
+    long = [block for block in blocks if len(block) > MAX_WIDTH]
+    assert [block for block in set(long) if long.count(block) > 1] == []
+
+
 def prose(path: pathlib.Path) -> list[str]:
     """The lines of a document that can be wrapped: no tables, code, headings or images."""
     lines = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL).splitlines()
