@@ -3,8 +3,10 @@
 import base64
 import json
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from shared.auth.studio_code import PREFIX, StudioCodeError, account_key, room_id, studio_code
 from shared.tokens.__main__ import main
@@ -107,6 +109,14 @@ def test_the_secret_of_marks_does_not_give_away_the_secret_of_tokens() -> None:
 
 
 KEYS = "2026:" + "s" * 32
+with_own_logging = pytest.mark.usefixtures("_own_logging")
+
+
+@pytest.fixture
+def _own_logging() -> Iterator[None]:
+    """Restores logging after a command has configured it for the captured standard output, which is closed after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 def claims(token: str) -> dict[str, object]:
@@ -115,6 +125,7 @@ def claims(token: str) -> dict[str, object]:
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))  # type: ignore[no-any-return]
 
 
+@with_own_logging
 def test_a_room_gets_its_code_alone_on_stdout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The key in it opens that room alone, for 90 days; all codes of a studio share the secret of account marks."""
     monkeypatch.setenv("TOKEN_KEYS", KEYS)
@@ -131,6 +142,7 @@ def test_a_room_gets_its_code_alone_on_stdout(monkeypatch: pytest.MonkeyPatch, c
     assert read(capsys.readouterr().out.strip())["m"] == "ours"
 
 
+@with_own_logging
 @pytest.mark.parametrize(("audience", "seconds"), [("ingest", 90 * 86400), ("dashboard", 8 * 3600)])
 def test_a_desks_key_outlives_a_shift(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], audience: str, seconds: int
@@ -143,6 +155,7 @@ def test_a_desks_key_outlives_a_shift(
     assert [int(str(each["exp"])) - int(str(each["iat"])) for each in said] == [seconds, 7200]
 
 
+@with_own_logging
 @pytest.mark.parametrize("arguments", [["--name", " ", "--address", "https://x.example"], ["--name", "a", "--address", "http://x.example"]])
 def test_what_no_desk_could_use_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
