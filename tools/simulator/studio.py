@@ -1,11 +1,14 @@
 """How simulated rooms behave. Pure: a seeded generator and the time go in, readings come out.
 
 A room is on air for an hour or two, then off for a while. Its audience grows and shrinks slowly, an admirer now and then starts a burst of
-tips, a goal that is reached is followed by a larger one, and rarely the balance is cashed out.
+tips, a goal that is reached is followed by a larger one, and rarely the balance is cashed out. Three accounts work a room in turn, eight
+hours each, with a balance of their own; the producers of some rooms send no account, as older ones do not.
 """
 
 import random
 from dataclasses import dataclass, field
+
+from msgspec import UNSET
 
 from shared.contract.readings import Reading
 
@@ -14,6 +17,10 @@ NAMES = (
     "amber aurora bella blue coral dahlia echo ember fern flora gala hazel indigo iris ivy jade juno kaia lark luna "
     "maple mira nova olive onyx opal pearl petra quinn rio rosa ruby sable sage sierra sky sol stella tess vega viola willow wren zoe"
 ).split()
+
+
+SHIFT_SECONDS = 8 * 3600
+SHIFTS = 3
 
 
 @dataclass
@@ -31,6 +38,9 @@ class Room:
     goal: int = 1000
     burst_left: int = 0
     rng: random.Random = field(default_factory=random.Random, repr=False)
+    accounts: tuple[str, ...] = ()  # one for each shift; empty: the producer sends none
+    balances: list[int] = field(default_factory=list)  # of the accounts that are not at work now
+    shift: int = 0
 
     def step(self, now_seconds: float) -> Reading | None:
         """Lives five seconds; the reading its page would show, or None while it is off air."""
@@ -38,6 +48,7 @@ class Room:
             self._change_air(now_seconds)
         if not self.on_air:
             return None
+        self._change_shift(int(now_seconds // SHIFT_SECONDS) % SHIFTS)
         self._drift()
         self._tip()
         milliseconds = int(now_seconds * 1000)
@@ -50,7 +61,14 @@ class Room:
             tips_count=self.tips,
             viewers_count=int(self.viewers),
             goal_tokens=self.goal if self.platform != "camsoda" else None,
+            account=self.accounts[self.shift] if self.accounts else UNSET,
         )
+
+    def _change_shift(self, shift: int) -> None:
+        """Lets the account of a shift go on with its own balance."""
+        if self.accounts and shift != self.shift:
+            self.balances[self.shift], self.tokens = self.tokens, self.balances[shift]
+            self.shift = shift
 
     def _change_air(self, now_seconds: float) -> None:
         self.on_air = not self.on_air
@@ -89,6 +107,10 @@ def studio(rooms: int, seed: int, now_seconds: float) -> list[Room]:
         on_air = rng.random() < 0.88
         until = now_seconds + rng.uniform(60, 5400 if on_air else 600)
         room = Room(name, PLATFORMS[number % 3], popularity, tokens, on_air, until, goal=goal, rng=random.Random(rng.random()))
+        if number % 6 != 5:
+            room.accounts = tuple(f"{rng.getrandbits(64):016x}" for _ in range(SHIFTS))
+            room.balances = [rng.randint(200, 9000) for _ in range(SHIFTS)]
+            room.shift = int(now_seconds // SHIFT_SECONDS) % SHIFTS
         room.viewers = popularity * rng.uniform(0.4, 1.1)
         room.tips = rng.randint(0, 60)
         made.append(room)
