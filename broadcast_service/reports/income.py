@@ -158,11 +158,15 @@ class Account:
             found = _fall(odd, base)
             self._base = odd
         else:
-            top = max((reading.tokens for reading in others), default=odd.tokens)
-            if base.tokens > top or top >= odd.tokens - SMALL_RISE:
+            last = others[-1].tokens if others else odd.tokens
+            is_slip = _has_digit_too_many(odd.tokens, base.tokens)
+            if last >= odd.tokens - SMALL_RISE or (last < base.tokens and not is_slip):
                 found = self._rise(odd, base)
             else:
-                found = [_set_aside(odd, base), Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens - top, odd.room, base.tokens)]
+                others = [reading for reading in others if reading.tokens <= last + SMALL_RISE]
+                found = [_set_aside(odd, base)]
+                if not is_slip:
+                    found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens - max(last, base.tokens), odd.room, base.tokens))
         for reading in others:
             found += self.read(reading)
         return found
@@ -174,6 +178,11 @@ class Account:
             return []
         kind = Kind.BETWEEN_SESSIONS if reading.at_ms - base.at_ms > SESSION_GAP_MS else Kind.INCOME
         return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens)]
+
+
+def _has_digit_too_many(tokens: int, balance: int) -> bool:
+    """Whether a number is a balance with a digit after it, but for what may have been earned meanwhile."""
+    return abs(tokens // 10 - balance) <= plausible(balance)
 
 
 def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:

@@ -250,7 +250,7 @@ export default {
     'The connection was lost: here, behind the server or in the studio. The number was right then and may have changed.',
   explain_tokens: 'The balance as the broadcaster’s own page shows it.',
   explain_earned:
-    'Every confirmed rise of a balance, added up. A confirmed fall is a cash-out and takes nothing away. Numbers that the readings around them contradict are set aside. Unsettled tokens may have been earned and are not included.',
+    'Every confirmed rise of a balance, added up. A confirmed fall is a cash-out and subtracts nothing. Numbers that the readings around them contradict are set aside. Unsettled tokens may have been earned and are not included.',
   explain_accounts:
     'What each account earned in all rooms, its time on air, and what is reported beside its income: tokens that may have been earned, and numbers that were set aside.',
   explain_lately: 'Tokens earned in the last half hour, one bar a minute.',

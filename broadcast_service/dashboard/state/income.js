@@ -119,18 +119,26 @@ export class Account {
     const odd = /** @type {Reading} */ (first);
     const base = /** @type {Reading} */ (this.base);
     this.#pending = [];
-    return [...this.#verdict(odd, others, base), ...others.flatMap((reading) => this.read(reading))];
+    const { found, kept } = this.#verdict(odd, others, base);
+    return [...found, ...kept.flatMap((reading) => this.read(reading))];
   }
 
-  /** @param {Reading} odd @param {Reading[]} others @param {Reading} base @returns {Entry[]} */
+  /** @param {Reading} odd @param {Reading[]} others @param {Reading} base @returns {{found: Entry[], kept: Reading[]}} */
   #verdict(odd, others, base) {
     if (odd.tokens < base.tokens) {
       this.base = odd;
-      return fall(odd, base);
+      return { found: fall(odd, base), kept: others };
     }
-    const top = others.length > 0 ? Math.max(...others.map(({ tokens }) => tokens)) : odd.tokens;
-    if (base.tokens > top || top >= odd.tokens - SMALL_RISE) return this.#rise(odd, base);
-    return [setAside(odd, base), { ...entryOf(odd, base), kind: 'unsettled', tokens: odd.tokens - top }];
+    const last = others.at(-1)?.tokens ?? odd.tokens;
+    const isSlip = hasDigitTooMany(odd.tokens, base.tokens);
+    const isCashedOut = last < base.tokens && !isSlip;
+    if (last >= odd.tokens - SMALL_RISE || isCashedOut) return { found: this.#rise(odd, base), kept: others };
+    const kept = others.filter((reading) => reading.tokens <= last + SMALL_RISE);
+    const tokens = isSlip ? 0 : odd.tokens - Math.max(last, base.tokens);
+    /** @type {Entry[]} */
+    const found = [setAside(odd, base)];
+    if (tokens > 0) found.push({ ...entryOf(odd, base), kind: 'unsettled', tokens });
+    return { found, kept };
   }
 
   /** @param {Reading} reading @param {Reading} base @returns {Entry[]} */
@@ -144,6 +152,9 @@ export class Account {
 
 /** @param {Entry} entry */
 export const isCertain = ({ kind }) => kind === 'income' || kind === 'between_sessions';
+
+/** Whether a number is a balance with a digit after it, but for what may have been earned meanwhile. @param {number} tokens @param {number} balance */
+const hasDigitTooMany = (tokens, balance) => Math.abs(Math.floor(tokens / 10) - balance) <= plausible(balance);
 
 /** Whether a reading shows that the balance never was where the odd reading put it. @param {Reading} reading @param {Reading} odd @param {Reading} base */
 function returns(reading, odd, base) {
