@@ -27,7 +27,7 @@ from tools.processes import ROOT, Service
 BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
 FIRST_SECONDS: Final = 2.0  # at 1 Mbit/s with a full budget
 EXHAUST_SECONDS: Final = 3.0  # at sixteen times that, and until one is refused: the budget of the address or of the subject is used up then
-EXHAUST_REPORT_SECONDS: Final = 20.0  # a report is refused for its queue before the budget is used up
+EXHAUST_READ_SECONDS: Final = 20.0  # reads are refused for their queue before the budget of 6 s is used up
 SETTLE_SECONDS: Final = 1.5  # at 1 Mbit/s again: for requests of the phase before that are still being answered
 MEASURE_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0  # the same for reads with a token
@@ -407,7 +407,7 @@ def _costs_of(attack: Attack, services: dict[str, Service], honest: Honest, floo
     service, source = services[attack.to], f"127.0.1.{number}"  # an address of its own: else the kinds before would have used up its budget
     phases = (
         Phase(FIRST_SECONDS, BYTES_PER_SECOND),
-        Phase(EXHAUST_REPORT_SECONDS if attack.name in REPORTS else EXHAUST_SECONDS, 16 * BYTES_PER_SECOND, until=_refusal(attack)),
+        Phase(EXHAUST_READ_SECONDS if attack.name in READS else EXHAUST_SECONDS, 16 * BYTES_PER_SECOND, until=_refusal(attack)),
         Phase(SETTLE_SECONDS, BYTES_PER_SECOND),
         Phase(_steady_seconds(attack.name), BYTES_PER_SECOND),
     )
