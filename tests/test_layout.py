@@ -54,6 +54,8 @@ NEVER_WAIT = [
     "broadcast_service/reports/report.py",
     "broadcast_service/reports/tally.py",
     "broadcast_service/websocket/frames.py",
+    "ingest_service/budget.py",
+    "ingest_service/limits.py",
     "ingest_service/validation.py",
     "shared/auth/scope.py",
     "shared/contract/feeds.py",
@@ -64,6 +66,7 @@ NEVER_WAIT = [
     "shared/contract/readings.py",
     "shared/store/reading_sink.py",
     "shared/tokens/__init__.py",
+    "shared/web/address_budget.py",
 ]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
