@@ -182,7 +182,7 @@ class Account:
 
 def _has_digit_too_many(tokens: int, balance: int) -> bool:
     """Whether a number is a balance with a digit after it, but for what may have been earned meanwhile."""
-    return abs(tokens // 10 - balance) <= plausible(balance)
+    return abs(tokens // 10 - balance) <= balance // 10 + 5
 
 
 def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:

@@ -154,7 +154,8 @@ export class Account {
 export const isCertain = ({ kind }) => kind === 'income' || kind === 'between_sessions';
 
 /** Whether a number is a balance with a digit after it, but for what may have been earned meanwhile. @param {number} tokens @param {number} balance */
-const hasDigitTooMany = (tokens, balance) => Math.abs(Math.floor(tokens / 10) - balance) <= plausible(balance);
+const hasDigitTooMany = (tokens, balance) =>
+  Math.abs(Math.floor(tokens / 10) - balance) <= Math.floor(balance / 10) + 5;
 
 /** Whether a reading shows that the balance never was where the odd reading put it. @param {Reading} reading @param {Reading} odd @param {Reading} base */
 function returns(reading, odd, base) {
