@@ -14,7 +14,7 @@ from broadcast_service.reports.income import Balance, judge, sums
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS, MAX_RISE
+from shared.contract.history_record import DAY_SECONDS, LAYOUT, MAX_RISE
 from shared.contract.readings import Reading
 from tests.contract.committing import commit, empty_store, history_key, income, kept_readings, record_of, results, run_async, trail_key
 from tests.support.readings import make_reading
@@ -169,7 +169,7 @@ async def test_memory_follows_what_is_written(redis: Redis) -> None:
     start = (make_reading().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
     reading = make_reading(timestamp=start + DAY_SECONDS - 1, sequence=0)
     assert await results(redis, reading) == [LATE]
-    assert await redis.strlen(history_key(reading)) == 60 * 28
+    assert await redis.strlen(history_key(reading)) == LAYOUT.chunk_bytes
     names = [key async for key in redis.scan_iter("history:*")]
     assert len(names) == 3
     assert all([await redis.expiretime(name) == start + 8 * DAY_SECONDS for name in names])

@@ -1,6 +1,5 @@
 """An account's days are judged as its readings are, also where they are added up without unpacking them."""
 
-import struct
 from collections import Counter
 from random import Random
 
@@ -10,6 +9,7 @@ from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored
 from broadcast_service.reports.income import Account, Balance, Entry, Kind, sums
 from shared.contract.history_day import Part, StoredDay, day_balances, kept_balances
 from shared.contract.history_record import CHUNK_SLOTS, LAYOUT
+from shared.contract.readings import METRICS
 
 LATE = 2**53
 
@@ -26,9 +26,8 @@ def chunk_of(random: Random, tokens: int) -> tuple[bytes, int]:
             first = random.choice([0, tokens * 10, tokens // 10, tokens + 5000, 40])
         last = first + random.choice([0, 10, 500])
         moments = sorted(random.sample(range(60_000), 2))
-        struct.pack_into(
-            ">IHHIHHIII", data, slot * LAYOUT.record_bytes, first + 1, moments[0], 0, last + 1, moments[1], moments[1] + 1, 0, 0, 0
-        )
+        others = [0] * len(METRICS[1:])
+        LAYOUT.record.pack_into(data, slot * LAYOUT.record_bytes, first + 1, moments[0], 0, last + 1, moments[1], moments[1] + 1, *others)
         tokens = tokens if first in {0, tokens * 10} else last
     return bytes(data), tokens
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast_service.reports.history import Point, thinned
+from shared.contract.readings import METRICS
 
 MINUTE = 60
 HOUR = 3600
@@ -15,7 +16,7 @@ steps = st.integers(1, 60).map(lambda minutes: minutes * MINUTE)
 
 def points(at: list[int]) -> list[Point]:
     """A point at each moment, distinguished by its balance."""
-    return [Point(moment, moment, None, None, None) for moment in at]
+    return [Point(moment, moment, *[None] * len(METRICS[1:])) for moment in at]
 
 
 @given(moments, steps)

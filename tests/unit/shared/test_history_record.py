@@ -1,6 +1,7 @@
 """The history record: its place in the day, and that packing and reading lose nothing."""
 
 import struct
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,11 +32,11 @@ COUNTS = st.none() | st.integers(0, MAX_COUNT)
 
 def at(milliseconds: int, tokens: int | None = 0, *others: int | None) -> Reading:
     """A reading of a moment."""
-    tips, viewers, goal = others or (None, None, None)
-    return Reading("a", "p", milliseconds // 1000, tokens, milliseconds, tips, viewers, goal)
+    values: dict[str, Any] = dict(zip([metric.field for metric in METRICS[1:]], others, strict=False))
+    return Reading("a", "p", milliseconds // 1000, tokens, milliseconds, **values)
 
 
-@given(MOMENTS, STEPS, st.tuples(COUNTS, COUNTS, COUNTS, COUNTS))
+@given(MOMENTS, STEPS, st.tuples(*[COUNTS] * len(METRICS)))
 def test_a_record_returns_its_values(moment: int, step: int, counts: tuple[int | None, ...]) -> None:
     """Zero stays zero and unknown stays unknown, the balance included."""
     [record] = LAYOUT.unpack(slot_of(at(moment, *counts), step).record, step)
@@ -98,17 +99,18 @@ def test_an_older_layout_leaves_newer_metrics_unknown() -> None:
     """Its records hold the metrics that were there when it was written."""
     older = Layout(LAYOUT.number - 1, METRICS[:2])
     record = older.record.pack(11, 5, 0, 21, 40_000, 40_001, 3)
-    assert list(older.unpack(bytes(older.record_bytes) + record)) == [None, Record(40_000, (20, 2, None, None), 10)]
-    assert older.record_bytes == LAYOUT.record_bytes - 8
+    assert list(older.unpack(bytes(older.record_bytes) + record)) == [None, Record(40_000, (20, 2, *[None] * (len(METRICS) - 2)), 10)]
+    assert older.record_bytes == LAYOUT.record_bytes - 4 * (len(METRICS) - 2)
 
 
 def test_the_day_of_a_new_layout_has_the_balances_of_both() -> None:
     """The steps before the upgrade, those after it, and the step in which services of both versions wrote: 100 to 120, 120 to 150."""
     older = Layout(LAYOUT.number - 1, METRICS[:2])
     before = older.record.pack(11, 0, 0, 21, 9, 10, 0) + older.record.pack(101, 1000, 0, 121, 20_000, 20_001, 0)
-    after = bytes(LAYOUT.record_bytes) + b"".join(
-        LAYOUT.record.pack(first + 1, 30_000, 0, last + 1, 50_000, 50_001, 0, 0, 0) for first, last in [(120, 150), (150, 160)]
-    )
+    others = [0] * len(METRICS[1:])
+    after = bytes(LAYOUT.record_bytes)
+    for first, last in [(120, 150), (150, 160)]:
+        after += LAYOUT.record.pack(first + 1, 30_000, 0, last + 1, 50_000, 50_001, *others)
     stored = StoredDay([Part(LAYOUT, [after]), Part(older, [before], run(1, 50, 100, 60, 200))])
     kept = kept_balances(day_balances(stored, 60), range(1440), 60)
     assert [balance.tokens for balance in kept] == [10, 20, 50, 60, 100, 120, 120, 150, 150, 160]
@@ -137,7 +139,7 @@ def run(slot: int, *ends: int) -> bytes:
 
 def test_both_ends_of_every_run_are_kept_in_order() -> None:
     """100, 160, cashed out, 20, 50: the run before the fall is in the trail."""
-    chunk = run(0, 20, 40_000, 50, 55_000)[4:18] + struct.pack(">HIII", 55_001, 0, 0, 0)
+    chunk = run(0, 20, 40_000, 50, 55_000)[4:18] + struct.pack(f">H{len(METRICS[1:])}I", 55_001, *[0] * len(METRICS[1:]))
     trail = run(0, 100, 5_000, 160, 20_000) + run(61, 7, 5, 7, 5) + b"torn"
     day = day_balances(StoredDay([Part(LAYOUT, [chunk], trail)]), 60)
     assert kept_balances(day, range(60), 60) == [
