@@ -127,7 +127,7 @@ NO_READING: dict[str, tuple[Body, str | None]] = {
     "timestamp ahead": (lambda: body_of(ONE, timestamp=int(time.time()) + 400), "timestamp"),
     "timestamp in milliseconds": (lambda: body_of(ONE, timestamp=int(time.time()) * 1000), "timestamp"),
     "timestamp zero": (field(timestamp=0), "timestamp"),
-    "timestamp before history": (lambda: body_of(ONE, timestamp=int(time.time()) - 8 * DAY), "timestamp"),
+    "timestamp before history": (lambda: body_of(ONE, timestamp=int(time.time()) - 367 * DAY), "timestamp"),
 }
 
 
