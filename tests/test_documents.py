@@ -119,7 +119,7 @@ def checkout(directory: pathlib.Path) -> pathlib.Path:
 
 
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: pathlib.Path) -> None:
-    """Reading the documentation tells no third party about it: no fonts, scripts, styles or images of other hosts."""
+    """Reading the documentation contacts no third party: no fonts, scripts, styles or images of other hosts."""
     done = build(ROOT, tmp_path / "site")
     assert (done.returncode, re.findall("WARNING.*", done.stderr)) == (0, []), done.stderr
     pages = list((tmp_path / "site").rglob("*.html"))

@@ -37,7 +37,7 @@ def test_everything_is_pinned_by_hash(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS[1:])
 def test_the_locks_agree(lock: str) -> None:
-    """Every lock holds what is in production, in the same versions; the largest holds what `make run` installs."""
+    """Every lock holds the packages of production, in the same versions; the largest holds those that `make run` installs."""
     assert versions("requirements.txt").items() <= versions(lock).items()
     assert versions("requirements-run.txt").items() <= versions("requirements-dev.txt").items()
 

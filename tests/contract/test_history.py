@@ -60,7 +60,7 @@ def readings_of_case(case: dict[str, Any]) -> list[Reading]:
 @pytest.mark.parametrize("case", [case for case in TABLE if "now" not in case], ids=lambda case: case["name"])
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 async def test_what_is_kept_has_the_income_of_what_was_read(redis: Redis, case: dict[str, Any], together: bool) -> None:  # noqa: FBT001 - a parameter
-    """The table of cases through the script and the record: income, what is unsettled, and what was set aside."""
+    """The table of cases through the script and the record: income, unsettled and set-aside readings."""
     readings = readings_of_case(case)
     for batch in [readings] if together else [[reading] for reading in readings]:
         await commit(redis, *batch)
@@ -93,7 +93,7 @@ async def test_counters_beyond_a_thousand_keep_their_order_within_a_second(redis
 
 
 async def test_counters_that_pass_a_thousand_within_a_second_keep_the_order_of_arrival(redis: Redis) -> None:
-    """What is accepted is the newest of its feed."""
+    """An accepted reading is the newest of its feed."""
     second = make_reading().timestamp - 100
     readings = [make_reading(timestamp=second, sequence=999 + n, tokens_count=t) for n, t in enumerate([100, 150, 20, 30])]
     assert await results(redis, *readings) == [ACCEPTED] * 4
@@ -133,7 +133,7 @@ STEPS = st.tuples(st.sampled_from([1, 5, 5, 5, 7, 29, 31, 61]), BALANCES | st.sa
 @settings(max_examples=150)
 @given(start=st.integers(0, 3600), steps=st.lists(STEPS, min_size=1, max_size=25))
 def test_what_arrives_in_order_is_exact(url: str, start: int, steps: list[tuple[int, int | str]]) -> None:
-    """The rules find in the ends of runs, across minutes and hours, what they find in every reading."""
+    """The rules find the same income in the ends of runs, across minutes and hours, as in every reading."""
     tokens, second, readings = [500], make_reading().timestamp // 3600 * 3600 - 7200 + start, list[Reading]()
     for wait, change in steps:
         second += wait

@@ -41,7 +41,7 @@ class Truth:
 
 @dataclass
 class Story:
-    """The readings of a studio, and what is true of it."""
+    """The readings of a studio, and its true income."""
 
     readings: list[Reading]
     truth: dict[str, Truth]

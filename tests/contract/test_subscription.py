@@ -27,7 +27,7 @@ class Listening:
         self.subscription: Subscription
 
     def receive(self, kind: bytes, channel: bytes, data: bytes) -> None:
-        """Receives one message; `bug` stands in for one that raises."""
+        """Receives one message; `bug` replaces one that raises."""
         assert (kind, channel) == (b"message", b"news")
         if data == b"bug":
             raise ZeroDivisionError

@@ -118,7 +118,7 @@ def test_the_walk_finds_what_expressions_name() -> None:
 
 
 def test_every_rule_says_how_bad_it_is_and_what_to_do() -> None:
-    """The alert tells the person on call its meaning and the first step."""
+    """The alert names its meaning and the first step for the person on call."""
     assert {rule["labels"]["severity"] for rule in RULES} == {"critical", "warning"}
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
     assert len({rule["alert"] for rule in RULES}) == len(RULES)

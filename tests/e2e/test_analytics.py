@@ -67,7 +67,7 @@ def test_a_room_worked_by_three_accounts_a_day_reports_each(studio: Studio) -> N
 
 
 def test_an_account_that_changes_rooms_earns_where_it_is_read(studio: Studio) -> None:
-    """Also what it earned between the rooms, which a report of either room alone finds."""
+    """Income between the rooms counts too, and a report of either room alone includes it."""
     start = hours_ago(4)
     for room, at, balances in (("first-room", 0, [1000, 1040]), ("second-room", 600, [1100, 1130])):
         moments = (start + at, start + at + 5)

@@ -20,7 +20,7 @@ def per_minute(posted: list[tuple[int, int]]) -> dict[int, tuple[int, int]]:
 
 
 def earned(posted: list[tuple[int, int]], step: int) -> list[int]:
-    """What was earned in each step of the hour, by the rules."""
+    """Income of each step of the hour, by the rules."""
     gains = [0] * (HOUR // step)
     for entry in judge([Balance(1000 * second, tokens) for second, tokens in posted], 1000 * HOUR + CONFIRM_MS + 1):
         if entry.kind in (Kind.INCOME, Kind.BETWEEN_SESSIONS):

@@ -1,4 +1,4 @@
-"""The faults that the suite must contain, by number, and the table of what was seen of each in a run.
+"""The faults that the suite must contain, by number, and the table of observations of each in a run.
 
 A test records its actions and observations under the fault's number, and test-results/faults.md is the table of all that. `python -m
 tests.faults.catalogue` puts it into docs/reliability.md, and with it the samples of the last soak.

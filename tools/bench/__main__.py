@@ -1,4 +1,4 @@
-"""`make bench`: runs the scenarios and prints what they cost. `--quick` for a look, `--only NAME` for one, `--list` for their names."""
+"""`make bench`: runs the scenarios and prints their costs. `--quick` for a look, `--only NAME` for one, `--list` for their names."""
 
 import argparse
 import datetime as dt

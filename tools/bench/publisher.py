@@ -1,6 +1,6 @@
 """`python -m tools.bench.publisher REDIS_URL RATE SECONDS ROOMS`: commits readings at an even pace, with the product's own script.
 
-It stands in for the ingest service where only fan-out is measured. Rooms are taken in turn: as long as a room does not come up twice
+It replaces the ingest service where only fan-out is measured. Rooms are taken in turn: as long as a room does not come up twice
 between two flushes, nothing may be conflated and every client must receive every reading.
 """
 

@@ -77,7 +77,7 @@ def test_csv_has_a_line_per_series_and_step_with_something_to_report() -> None:
 
 @given(st.from_regex(ROOM_PATTERN))
 def test_no_room_is_a_formula_in_a_spreadsheet(room_id: str) -> None:
-    """Whatever a room is called, its cell starts harmlessly, and the name can be told from the cell."""
+    """The cell of any room name starts harmlessly, and the name can be recovered from the cell."""
     cell = csv({Feed(room_id, "x"): [7]}, Steps(0, 60, 60)).split("\r\n")[1].split(",")[1]
     assert cell[0] not in "=+-@\t\r"
     assert cell.removeprefix("'") == room_id
@@ -116,7 +116,7 @@ FEEDS = st.lists(st.lists(st.integers(0, 2), min_size=30, max_size=30), min_size
 
 @given(FEEDS, st.integers(1, 40), st.sampled_from([1, 2, 6]), st.tuples(st.integers(1, 29), st.integers(1, 29)))
 def test_measured_minutes_agree_with_their_definition(feeds: list[list[int]], group: int, per_minute: int, cuts: tuple[int, int]) -> None:
-    """Whatever was recorded, wherever it is cut: the minutes of each step in which some feed has a reading."""
+    """For any recording and any cut: the minutes of each step in which some feed has a reading."""
     seen = [any(values) for values in zip(*feeds, strict=True)]
     steps = [seen[first : first + group] for first in range(0, 30, group)]
     assert minutes_of(feeds, group, per_minute, cuts) == [
@@ -133,7 +133,7 @@ def test_a_report_is_padded_where_nothing_is_kept() -> None:
 
 @given(st.dictionaries(st.sampled_from([Feed(room, "x") for room in "abcdef"]), st.lists(st.integers(0, 99), min_size=3, max_size=3)))
 def test_the_parts_of_a_report_are_the_report(by_feed: dict[Feed, list[int]]) -> None:
-    """What is written in parts reads as the message that is documented, and is written as a whole would be."""
+    """A report written in parts reads as the documented message and equals one written at once."""
     for detail in (Detail.NONE, Detail.JSON):
         body = b"".join(tally_of(by_feed, Steps(0, 30, 10), detail).json([1, 1, 1]))
         assert encode(msgspec.json.decode(body, type=Report)) == body

@@ -77,7 +77,7 @@ def test_an_event_names_account_and_interval() -> None:
 
 
 def test_services_of_two_versions_read_each_others_stored_readings() -> None:
-    """An older value lacks fields and a newer one has others: neither is malformed, and what is missing is unknown."""
+    """An older value lacks fields and a newer one has others: neither is malformed, and missing ones are unknown."""
     line = {"version": 1, "committed_at": 1, "room_id": "a", "platform": "p", "timestamp": 1, "tokens_count": 5}
     oldest, newest = (decode_stored(json.dumps(each).encode()) for each in (line, line | {"mood_count": 7, "mood": "good"}))
     assert oldest == newest
