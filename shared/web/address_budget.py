@@ -24,7 +24,7 @@ CONNECTION: Final = 0.15
 REQUEST: Final = 0.3  # the most expensive of the small ones, a refused credential, takes 0.25
 CHUNK: Final = 0.01  # what arrives in one piece
 HANDSHAKE: Final = 0.5  # a WebSocket handshake, beside the request that it is
-FRAME: Final = 0.03  # a WebSocket frame of any kind
+FRAME: Final = 0.1  # a WebSocket frame of any kind
 MESSAGE: Final = 0.3  # a whole message, beside its frames; the most expensive one, a token, takes that long
 REFUSED_READ: Final = 3.0  # a read that the subject's budget refuses: the answer says when to come back, so that only hostile clients go on
 
