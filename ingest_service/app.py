@@ -1,4 +1,4 @@
-"""The composition root of the ingest service: everything is made here, once, and passed to whoever needs it."""
+"""The composition root of the ingest service: it creates every object once and passes it to the objects that need it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,7 @@
 """The commit script: its text, and the arguments that it takes.
 
-What the script has to know of the history record, of results and of the order of its arguments is written into its text from here, so that
-each stands in one place.
+The numbers of the history record and of results, and the number of arguments, are written into the text of the script, so that each is
+declared once.
 """
 
 import enum
@@ -137,7 +137,7 @@ CONSTANTS: Final[dict[str, int | str]] = {
 
 
 def _text() -> str:
-    """The script with its constants. They stand on one line, so that the lines of an error are those of the file."""
+    """The script with its constants. They are on one line, so that the lines of an error are those of the file."""
     source = importlib.resources.files(__package__).joinpath("telemetry.lua").read_text()
     values = [f"'{value}'" if isinstance(value, str) else str(value) for value in CONSTANTS.values()]
     before, _, after = source.partition("--@constants")

@@ -1,7 +1,7 @@
 """Rate limits as producers read them: the fields of draft-ietf-httpapi-ratelimit-headers, revision 10.
 
-A policy says how many readings GCRA lets come at once, and in how many seconds that many come back: `"room";q=20;w=4`. It stands on every
-answer, since it costs nothing. What is left of it is told with a refusal alone, where it is nothing.
+A policy says how many readings GCRA lets come at once, and in how many seconds that many come back: `"room";q=20;w=4`. It is on every
+answer, at no cost. The remaining quota is reported only with a refusal, where it is 0.
 """
 
 import math

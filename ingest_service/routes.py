@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 class Telemetry:
-    """The two endpoints and what they stand on."""
+    """The two endpoints and the objects that they use."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class Telemetry:
         claims, offset_ms = self._authenticate(scope, now)
         self._budget.charge(claims.token_id, 1, time.monotonic())
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
-        self._check(claims)  # again: a body may take its time
+        self._check(claims)  # again: a body may take long to arrive
         with self._charging(claims, len(body) // BYTES_PER_ITEM):
-            update = parse_reading(body)
+            reading = parse_reading(body)
         if seconds := shift_seconds(offset_ms):
-            update = shifted(update, seconds)
-        check(update, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
+            reading = shifted(reading, seconds)
+        check(reading, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
         try:
-            result, value = await self._writer.write_one(update, claims.token_id)
+            result, value = await self._writer.write_one(reading, claims.token_id)
         except (StoreUnavailable, Overloaded) as error:
             raise _problem(error) from None
         if result > Result.LATE:
@@ -106,7 +106,7 @@ class Telemetry:
         now = time.time()
         claims, offset_ms = self._authenticate(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
-        self._check(claims)  # again: a body may take its time
+        self._check(claims)  # again: a body may take long to arrive
         self._budget.check(claims.token_id, time.monotonic())  # again: many bodies may have been on their way at the same time
         with self._charging(claims, 1 + len(body) // BYTES_PER_ITEM):
             raw_items = parse_batch(body)
@@ -127,7 +127,7 @@ class Telemetry:
         return 503 if unavailable and unavailable == len(good) else 200, answer
 
     def _authenticate(self, scope: Scope, now_seconds: float) -> tuple[Claims, int | None]:
-        """Whose request it is, and the offset of its clock where it says when it was sent; raises a Problem."""
+        """The claims of the request, and the offset of its clock if it has `Pulse-Sent-At`; raises a Problem."""
         if scope["method"] != "POST":
             raise Problem(405, "only POST is allowed on this path", headers={"Allow": "POST"})
         authorization, is_json, sent_at = _read_headers(scope["headers"])
@@ -237,7 +237,7 @@ Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
 class Endpoint:
     """A handler as an ASGI application. A refusal is sent as its problem; a client that left gets nothing.
 
-    `headers` stand on every answer; `refused` hears of every refusal before it is sent.
+    `headers` are on every answer; `refused` is called with every refusal before it is sent.
     """
 
     def __init__(self, handler: Handler, headers: Mapping[str, str], refused: Refused) -> None:
@@ -250,7 +250,7 @@ class Endpoint:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the handler and sends what it returns."""
+        """Runs the handler and sends its answer."""
         try:
             status, body = await self._handler(scope, receive)
         except ClientGone:

@@ -2,9 +2,9 @@
 -- Commits a batch of readings of one shard: stored and published, or neither.
 --
 -- For each reading: token rate, order against the stored one, room rate, latest value with its TTL, history slot. Then once
--- for all: index, last version, one PUBLISH. Redis does not roll back, so whatever can fail is tried before the latest value is
+-- for all: index, last version, one PUBLISH. Redis does not roll back, so every command that can fail runs before the latest value is
 -- written (and whether this user may run every command), and a reading whose keys are damaged fails alone. If the end of a commit fails
--- nevertheless, the index has no entry for what was stored, and the script takes the repeated reading as a new one.
+-- nevertheless, the index has no entry for the stored values, and the script takes the repeated reading as a new one.
 -- The `#!lua` line makes Redis refuse the whole call when it is out of memory.
 --
 -- KEYS: index, last version.
@@ -184,8 +184,8 @@ local function reaches(key, offset, before, last, tokens)
   return false
 end
 
--- Writes a reading into the record of its step, in whatever order readings were made. An accepted reading is the newest of its feed, whatever
--- its sequence says. Returns the reply of the write, if any. `before` is the record of the step before, if it is in the same chunk.
+-- Writes a reading into the record of its step, in any order of arrival. An accepted reading is the newest of its feed, also
+-- with a lower sequence. Returns the reply of the write, if any. `before` is the record of the step before, if it is in the same chunk.
 local function merge(key, offset, before, stored, record, moment, tokens, late, expires)
   local newest = u16(stored, NEWEST_AT + 1) - 1
   if not late and moment < newest then moment = newest end
@@ -284,7 +284,7 @@ local function commit(i, token)
   end
   local written
   if old == '' then
-    -- A chunk is allocated once: a string that grows is given twice what it needs.
+    -- A chunk is allocated once: a string that grows is given twice the memory.
     written = try('SETRANGE', history_key, CHUNK_BYTES - 1, '\0')
     if failure(written) then return failure(written), 0 end
     try('EXPIREAT', history_key, expires)
@@ -331,7 +331,7 @@ end)
 save_rooms()
 save_tokens()
 if accepted > 0 then
-  -- The index is written last but for the version, so what it lists has been published.
+  -- The index is written last but for the version, so its entries have been published.
   call(publish, channel, table.concat(lines, '\n'))
   call('ZADD', KEYS[1], unpack(members))
   call('SET', KEYS[2], whole(version - 1))

@@ -1,6 +1,6 @@
 """Decides whether a body is a reading, and whether this token may post it now. No I/O; the clock is an argument.
 
-Syntax comes before meaning: a body that is not JSON is a 400 whatever else is wrong with it; JSON that is not a reading is a 422 that
+Syntax comes before meaning: a body that is not JSON is a 400, whether or not it has other faults; JSON that is not a reading is a 422 that
 names the field.
 """
 
@@ -25,9 +25,9 @@ from shared.contract.readings import (
 )
 
 MAX_AHEAD_SECONDS: Final = 300
-MAX_REFUSED: Final = 50  # items of a batch; the rest is not looked at
+MAX_REFUSED: Final = 50  # items of a batch; the rest is not checked
 NOT_JUDGED: Final = Problem(429, "not processed, because too many items before it were refused; send it again", retry_after_seconds=1)
-MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; what is smaller counts something else
+MIN_UNIX_MILLISECONDS: Final = 10**12  # September 2001; a smaller number is no time in milliseconds
 MAX_OFFSET_MS: Final = 86_400_000  # a clock that is a day off is not read as a clock
 TOLERATED_OFFSET_MS: Final = 2000  # includes the time that a request takes to arrive
 SENT_AT: Final = "Pulse-Sent-At"
@@ -64,10 +64,10 @@ def _with_integers(body: bytes | msgspec.Raw) -> bytes:
 def parse_batch(body: bytes) -> Sequence[Reading | msgspec.Raw]:
     """The items of a batch: readings, or raw JSON where one of them is none. Raises a Problem when the body as a whole is no batch."""
     try:
-        updates: list[Reading] = decode_readings(body)
+        readings: list[Reading] = decode_readings(body)
     except UNREADABLE:
         return _items(body)
-    return updates
+    return readings
 
 
 def judge(
@@ -75,7 +75,7 @@ def judge(
 ) -> Iterator[Reading | Problem]:
     """Each item as a reading that may be written, or the Problem it has.
 
-    After `MAX_REFUSED` refusals the rest is not looked at: judging costs much more than sending, and a producer sends what is left again.
+    After `MAX_REFUSED` refusals the rest is not checked: to check costs much more than to send, and the producer sends the rest again.
     """
     refused = 0
     for item in items:
@@ -83,15 +83,15 @@ def judge(
             yield NOT_JUDGED
             continue
         try:
-            update = item if isinstance(item, Reading) else parse_reading(item, is_json=True)
+            reading = item if isinstance(item, Reading) else parse_reading(item, is_json=True)
             if shift_seconds:
-                update = shifted(update, shift_seconds)
-            check(update, scope, now_seconds=now_seconds, retention_seconds=retention_seconds)
+                reading = shifted(reading, shift_seconds)
+            check(reading, scope, now_seconds=now_seconds, retention_seconds=retention_seconds)
         except Problem as problem:
             refused += 1
             yield problem
         else:
-            yield update
+            yield reading
 
 
 def _items(body: bytes) -> list[msgspec.Raw]:
@@ -127,26 +127,26 @@ def shift_seconds(offset_ms: int | None) -> int:
     return 0 if offset_ms is None or abs(offset_ms) <= TOLERATED_OFFSET_MS else round(offset_ms / 1000)
 
 
-def shifted(update: Reading, seconds: int) -> Reading:
+def shifted(reading: Reading, seconds: int) -> Reading:
     """The reading as a clock shows it that is so many seconds later.
 
     A sequence in Unix milliseconds moves along. Which one is, is decided by its size alone: so any two readings stay in their order.
     """
-    sequence = update.sequence
+    sequence = reading.sequence
     if sequence >= MIN_UNIX_MILLISECONDS:
         sequence = min(max(sequence + 1000 * seconds, MIN_UNIX_MILLISECONDS), MAX_SEQUENCE)
-    return msgspec.structs.replace(update, timestamp=update.timestamp + seconds, sequence=sequence)
+    return msgspec.structs.replace(reading, timestamp=reading.timestamp + seconds, sequence=sequence)
 
 
-def check(update: Reading, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
+def check(reading: Reading, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
     """Raises a Problem unless a number is known, the token covers the room and the observation is of a believable time."""
-    if values_of(update) == ALL_UNKNOWN:
+    if values_of(reading) == ALL_UNKNOWN:
         raise _unprocessable("tokens_count", "is unknown, and so is every other number")
-    if not scope.allows(update.room_id, update.platform):
+    if not scope.allows(reading.room_id, reading.platform):
         raise Problem(403, "the token does not cover this room on this platform")
-    if update.timestamp > now_seconds + MAX_AHEAD_SECONDS:
+    if reading.timestamp > now_seconds + MAX_AHEAD_SECONDS:
         raise _unprocessable("timestamp", f"lies more than {MAX_AHEAD_SECONDS} s ahead")
-    if update.timestamp < now_seconds - retention_seconds:
+    if reading.timestamp < now_seconds - retention_seconds:
         raise _unprocessable("timestamp", "is older than the history that is kept")
 
 
@@ -155,7 +155,7 @@ def _unprocessable(field: str, detail: str) -> Problem:
 
 
 def _problem(body: bytes | msgspec.Raw, error: Exception, *, is_json: bool = False) -> Problem:
-    """What is wrong with a body that did not decode, told without repeating any of it."""
+    """The fault of a body that did not decode. The text repeats nothing of the body."""
     if not isinstance(error, msgspec.ValidationError) or not (is_json or _is_json(body)):
         return Problem(400, "the body is not valid JSON in UTF-8")
     text = str(error)

@@ -2,8 +2,8 @@
 
 Each shard has one round trip to Redis in flight; what arrives meanwhile gathers and goes with the next. There is no timer, so an idle
 service adds no latency, and a busy one needs few commands. What waits is bounded, and nothing waits past its deadline: either Redis has
-confirmed a reading, or its producer is told to come back. A deadline that passes leaves the outcome unknown, which is safe, because the
-script answers `duplicate` to a reading it has already taken. The writer never retries; the producer does.
+confirmed a reading, or its producer is asked to send it again. A deadline that passes leaves the outcome unknown, which is safe, because
+the script answers `duplicate` to a reading it has already taken. The writer never retries; the producer does.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
 
 
 class _Submission(NamedTuple):
-    updates: Sequence[Reading]
+    readings: Sequence[Reading]
     token_id: str
     deadline: float
     done: asyncio.Future[list[Outcome]]
@@ -89,19 +89,19 @@ class ShardWriter:
         )
         self._newest_version = 0
         self._waiting: deque[_Submission] = deque()
-        self._waiting_updates = 0
+        self._waiting_readings = 0
         self._arrived = asyncio.Event()
         self._away = False
 
-    def submit(self, updates: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]]:
+    def submit(self, readings: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]]:
         """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable. Raises Overloaded."""
-        if self._waiting_updates + len(updates) > MAX_WAITING:
+        if self._waiting_readings + len(readings) > MAX_WAITING:
             raise Overloaded
         loop = asyncio.get_running_loop()
         origin = None if self._spans is None else self._spans.current()
-        submission = _Submission(updates, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future(), origin)
+        submission = _Submission(readings, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future(), origin)
         self._waiting.append(submission)
-        self._waiting_updates += len(updates)
+        self._waiting_readings += len(readings)
         self._arrived.set()
         return submission.done
 
@@ -127,13 +127,13 @@ class ShardWriter:
         batch: list[_Submission] = []
         taken = 0
         soon = asyncio.get_running_loop().time() + MIN_TIME_SECONDS
-        while self._waiting and taken + len(self._waiting[0].updates) <= MAX_BATCH_ITEMS:
+        while self._waiting and taken + len(self._waiting[0].readings) <= MAX_BATCH_ITEMS:
             submission = self._waiting.popleft()
-            self._waiting_updates -= len(submission.updates)
+            self._waiting_readings -= len(submission.readings)
             if submission.deadline < soon:
                 _fail([submission])
             elif not submission.done.cancelled():
-                taken += len(submission.updates)
+                taken += len(submission.readings)
                 batch.append(submission)
         return batch
 
@@ -141,9 +141,9 @@ class ShardWriter:
         arguments = [*self._fixed, self._newest_version]
         now_ms = time.time_ns() // 1_000_000
         for submission in batch:
-            arguments += (submission.token_id, len(submission.updates))
-            for update in submission.updates:
-                arguments += reading_arguments(update, self._step_seconds, now_ms)
+            arguments += (submission.token_id, len(submission.readings))
+            for reading in submission.readings:
+                arguments += reading_arguments(reading, self._step_seconds, now_ms)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
                 with metrics.commit_duration_seconds.time(), self._span(batch):
@@ -159,7 +159,7 @@ class ShardWriter:
     def _span(self, batch: list[_Submission]) -> contextlib.AbstractContextManager[Any]:
         if self._spans is None:
             return contextlib.nullcontext()
-        readings = sum(len(submission.updates) for submission in batch)
+        readings = sum(len(submission.readings) for submission in batch)
         return self._spans.commit(self._shard, readings, [submission.origin for submission in batch])
 
     async def _run_script(self, arguments: list[Any]) -> list[int]:
@@ -188,15 +188,15 @@ def _count(batch: list[_Submission], codes: list[int]) -> None:
     metrics.commit_batch_readings.observe(len(codes))
     for code in set(codes):
         READINGS[code].inc(codes.count(code))
-    taken = [update for update, code in zip(batch[0].updates, codes, strict=False) if code == Result.ACCEPTED]
+    taken = [reading for reading, code in zip(batch[0].readings, codes, strict=False) if code == Result.ACCEPTED]
     if taken:
-        _observe_delay(max(taken, key=lambda update: update.sequence))
+        _observe_delay(max(taken, key=lambda reading: reading.sequence))
 
 
-def _observe_delay(update: Reading) -> None:
+def _observe_delay(reading: Reading) -> None:
     """From observation to commit, where the sequence says the millisecond."""
-    if update.sequence // 1000 == update.timestamp:
-        metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - update.sequence / 1000))
+    if reading.sequence // 1000 == reading.timestamp:
+        metrics.observation_to_commit_seconds.observe(max(0.0, time.time() - reading.sequence / 1000))
 
 
 def _versions(reply: list[int]) -> Iterator[int]:
@@ -213,14 +213,14 @@ def _deliver(batch: list[_Submission], reply: list[int]) -> None:
     outcomes = [Outcome(RESULTS[code], value) for code, value in zip(codes, reply[1::2], strict=True)]
     start = 0
     for submission in batch:
-        end = start + len(submission.updates)
+        end = start + len(submission.readings)
         if not submission.done.done():
             submission.done.set_result(outcomes[start:end])
         start = end
 
 
 async def _confirmed(done: asyncio.Future[list[Outcome]]) -> list[Outcome]:
-    """The outcomes; raises StoreUnavailable also where the shard's writer, for whatever reason, does not keep the deadline."""
+    """The outcomes; raises StoreUnavailable also if the shard's writer misses the deadline."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS + GRACE_SECONDS):
             return await done
@@ -242,36 +242,36 @@ class Writer:
         """Runs every shard's writer until cancelled, or one fails."""
         await until_one_ends(*(shard.run() for shard in self._shards))
 
-    async def write_one(self, update: Reading, token_id: str) -> Outcome:
+    async def write_one(self, reading: Reading, token_id: str) -> Outcome:
         """Commits one reading; raises StoreUnavailable or Overloaded."""
-        shard = self._shards[keys.shard_of(update.room_id, len(self._shards))]
-        outcome = (await _confirmed(shard.submit((update,), token_id)))[0]
+        shard = self._shards[keys.shard_of(reading.room_id, len(self._shards))]
+        outcome = (await _confirmed(shard.submit((reading,), token_id)))[0]
         if outcome.result is Result.UNAVAILABLE:
             raise StoreUnavailable
         return outcome
 
-    async def write(self, updates: Sequence[Reading], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
+    async def write(self, readings: Sequence[Reading], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
         """Commits many readings; a shard that fails does not fail the others."""
         by_shard: dict[int, list[int]] = {}
-        for position, update in enumerate(updates):
-            by_shard.setdefault(keys.shard_of(update.room_id, len(self._shards)), []).append(position)
-        outcomes: list[Outcome | StoreUnavailable | Overloaded] = [StoreUnavailable()] * len(updates)
+        for position, reading in enumerate(readings):
+            by_shard.setdefault(keys.shard_of(reading.room_id, len(self._shards)), []).append(position)
+        outcomes: list[Outcome | StoreUnavailable | Overloaded] = [StoreUnavailable()] * len(readings)
         async with asyncio.TaskGroup() as group:
             for shard, positions in by_shard.items():
-                group.create_task(self._write_part(shard, positions, updates, token_id, outcomes))
+                group.create_task(self._write_part(shard, positions, readings, token_id, outcomes))
         return outcomes
 
     async def _write_part(
         self,
         shard: int,
         positions: list[int],
-        updates: Sequence[Reading],
+        readings: Sequence[Reading],
         token_id: str,
         outcomes: list[Outcome | StoreUnavailable | Overloaded],
     ) -> None:
         part: Sequence[Outcome | StoreUnavailable | Overloaded]
         try:
-            part = await _confirmed(self._shards[shard].submit([updates[position] for position in positions], token_id))
+            part = await _confirmed(self._shards[shard].submit([readings[position] for position in positions], token_id))
         except (StoreUnavailable, Overloaded) as error:
             part = [error] * len(positions)
         for position, outcome in zip(positions, part, strict=True):

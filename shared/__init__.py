@@ -1,1 +1,1 @@
-"""What both services stand on: what crosses the process boundary (messages, keys, tokens, problems), and how a service is run."""
+"""Shared by both services: the contract between processes (readings, events, keys, problems), tokens, the store, and how a service runs."""

@@ -50,7 +50,7 @@ class Origins:
 
 
 class Proxies:
-    """Whose `X-Forwarded-For` is believed. Everyone else's address is the one that the connection comes from."""
+    """Whose `X-Forwarded-For` is believed. The address of any other client is the one that its connection comes from."""
 
     def __init__(self, values: list[str]) -> None:
         self.values = values
@@ -61,7 +61,7 @@ class Proxies:
         try:
             networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
         except ValueError:
-            raise ValueError("each is an address or a network") from None  # the library's own text repeats what was given
+            raise ValueError("each is an address or a network") from None  # the library's own text repeats the value
         if not all(network.prefixlen for network in networks):
             raise ValueError("trusting every address lets clients choose theirs")
         return cls(list(map(str, networks)))
@@ -83,7 +83,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):
-    """The keys there are, perhaps none."""
+    """All keys; there may be none."""
 
     token_keys: Annotated[SecretKeys, Meta(description=KEYS)] = SecretKeys({})
     token_public_keys: Annotated[
@@ -97,11 +97,11 @@ class KeySettings(Struct, frozen=True, kw_only=True):
 
 
 class TokenSettings(KeySettings, frozen=True, kw_only=True):
-    """What it takes to sign and verify tokens: at least one key."""
+    """The keys to sign and verify tokens: at least one."""
 
 
 class InspectSettings(KeySettings, frozen=True, kw_only=True):
-    """What helps to judge a token; without either part of the answer is missing."""
+    """What `inspect` uses; without keys or without Redis part of its answer is missing."""
 
     redis_url: Redis | None = None
 
@@ -130,13 +130,13 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
 
 
 def for_audience(audience: str, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """The environment of whoever issues: `INGEST_TOKEN_KEYS` or `DASHBOARD_TOKEN_KEYS`, where set, is what signs for an audience."""
+    """The environment of an issuer: `INGEST_TOKEN_KEYS` or `DASHBOARD_TOKEN_KEYS`, where set, has the keys that sign for an audience."""
     own = environ.get(f"{audience.upper()}_TOKEN_KEYS", "").strip()
     return {**environ, "TOKEN_KEYS": own} if own else environ
 
 
 def for_all_audiences(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """The environment of whoever looks at tokens of any audience."""
+    """The environment of a reader of tokens of any audience."""
     names = ("TOKEN_KEYS", "INGEST_TOKEN_KEYS", "DASHBOARD_TOKEN_KEYS")
     return {**environ, "TOKEN_KEYS": ",".join(filter(None, (environ.get(name, "").strip() for name in names)))}
 

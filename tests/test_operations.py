@@ -65,7 +65,7 @@ def events() -> Iterator[str]:
                     yield name.value
 
 
-LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "note", "session", "_report"}
+LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "record", "record_session", "_report"}
 
 
 def test_every_event_is_listed() -> None:

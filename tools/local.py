@@ -29,7 +29,7 @@ from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens import ED25519, SecretKeys
 from tools.demo import DemoPage
 from tools.processes import ROOT, Service, StackError
-from tools.simulator.past import lived, post_past
+from tools.simulator.past import post_past, simulate_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
 from tools.stack import Stack
@@ -192,7 +192,7 @@ def _live(count: int) -> tuple[list[Room], list[Reading]]:
     now = int(time.time())
     minutes = min(1440, PAST_READINGS // max(count, 1))
     rooms = studio(count, seed=7, now_seconds=now - minutes * 60)
-    return rooms, list(lived(rooms, now, minutes))
+    return rooms, list(simulate_past(rooms, now, minutes))
 
 
 def _settings() -> dict[str, str]:

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 from shared.contract.codec import encode
 from shared.contract.readings import MAX_BATCH_ITEMS
 from tools.processes import ROOT, Service
-from tools.simulator.past import lived
+from tools.simulator.past import simulate_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
 from tools.stack import Stack
@@ -58,7 +58,7 @@ def post_week(ingest: Service, token: str, rooms: list[Room]) -> None:
     """Posts the week in batches."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with httpx.Client(base_url=ingest.url, headers=headers, timeout=10) as client:
-        readings = lived(rooms, int(time.time()), WEEK_MINUTES)
+        readings = simulate_past(rooms, int(time.time()), WEEK_MINUTES)
         while batch := list(itertools.islice(readings, MAX_BATCH_ITEMS)):
             client.post("/api/tracking/telemetry/batch", content=encode(batch)).raise_for_status()
 

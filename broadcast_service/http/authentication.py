@@ -39,7 +39,7 @@ class Authenticator:
         try:
             return self._checked(self._verifier.verify(token, time.time()))
         except TokenError:
-            self._audit.note("token.refused", detail="on an open socket", subject=opened_with.subject, jti=opened_with.token_id)
+            self._audit.record("token.refused", detail="on an open socket", subject=opened_with.subject, jti=opened_with.token_id)
             raise
 
     def is_valid(self, claims: Claims) -> bool:

@@ -41,7 +41,7 @@ class SocketEndpoint:
         self._authenticator = authenticator
         self._audit = audit
         self._budget = budget
-        self._report = audit.session  # one bound method for all sessions
+        self._report = audit.record_session  # one bound method for all sessions
         self._origins = origins
         self._terms = terms
 
@@ -69,7 +69,7 @@ class SocketEndpoint:
             slot = None
         except Problem as problem:
             metrics.handshakes.labels(str(problem.status)).inc()
-            self._audit.refusal(websocket, problem)
+            self._audit.record_refusal(websocket, problem)
             await websocket.send_denial_response(problem.response())
         finally:
             if slot is not None:
@@ -89,7 +89,7 @@ class SocketEndpoint:
         self._sessions.add(session, slot)
         session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
         metrics.handshakes.labels("101").inc()
-        self._audit.session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
+        self._audit.record_session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
 
     async def upgrade_required(self, request: Request) -> Response:
         """A plain GET: raises the Problem that would refuse a handshake of the same page and credential, else a 426 Problem."""

@@ -1,6 +1,7 @@
 """Reads the income of every room in scope from history, one room after another so that nothing else waits for long.
 
-The work of a report follows what is kept, not what was asked for: outside of the retained days nothing is read, and the answer is padded.
+The work of a report depends on the stored days, not on the requested ones: outside of the retained days nothing is read, and the answer
+is padded.
 """
 
 import asyncio

@@ -89,7 +89,7 @@ class FeedIndex:
                 return
 
     def _forget(self, days: range) -> None:
-        """Drops what was read of days that are no longer kept; the bits then count from the new first day."""
+        """Drops the days that are no longer kept; the bits then count from the new first day."""
         passed, self._first_day = days.start - self._first_day, days.start
         if not passed:
             return

@@ -1,8 +1,8 @@
-"""Reports for many: equal ones are made once and kept for a moment, each subject waits in a line of its own, and nobody waits for long.
+"""Reports for many subjects: equal reports are made once and kept briefly, and each subject has a queue of its own, so waits are short.
 
 A subject has one report made at a time; the others of the same subject wait. Reports of different subjects are made at the same time, a
-feed of each in turn (`Analytics`), so that a small report never waits for a large one of somebody else. A report that nobody waits for
-any more is not made to its end.
+feed of each in turn (`Analytics`), so that a small report never waits for a large one of another subject. A report is abandoned when no
+request waits for it.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ Admit = Callable[[], None]
 
 
 class Kept:
-    """Finished reports by what they are about, within a number of bytes and until they are old. The clock is an argument."""
+    """Finished reports by request, within a number of bytes and until they are old. The clock is an argument."""
 
     def __init__(self, limit_bytes: int = KEPT_BYTES, limit_one: int = MAX_KEPT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -60,7 +60,7 @@ class Kept:
             self._drop(next(iter(self._reports)))
 
     def sweep(self, now: float) -> None:
-        """Removes what is no longer fresh."""
+        """Removes reports that are no longer fresh."""
         for wanted in [wanted for wanted, (_, until) in self._reports.items() if until <= now]:
             self._drop(wanted)
 
@@ -69,8 +69,8 @@ class Kept:
         self.held_bytes -= len(body)
 
 
-class Lines:
-    """A first-come-first-served lock per name, forgotten while nobody uses it."""
+class Queues:
+    """A first-come-first-served lock per name, removed while no task uses it."""
 
     def __init__(self) -> None:
         self._locks: dict[Hashable, asyncio.Lock] = {}
@@ -101,19 +101,19 @@ class _Job:
         self.waiting = 0
 
     def charge(self, price: float) -> None:
-        """Charges a part of the work, and ends the work if nobody waits for it: redis-py on Python 3.11 can swallow a cancellation."""
+        """Charges a part of the work, and ends the work if no request waits for it: redis-py on Python 3.11 can swallow a cancellation."""
         self._charge(price)
         if not self.waiting:
             raise asyncio.CancelledError
 
 
 class Reports:
-    """Makes reports in tasks of its own; `run` is the job that removes what is old, and ends them all when it is cancelled."""
+    """Makes reports in tasks of its own; `run` is the job that removes old reports, and ends all tasks when it is cancelled."""
 
     def __init__(self, analytics: Analytics) -> None:
         self._analytics = analytics
         self.kept = Kept()
-        self._lines = Lines()
+        self._queues = Queues()
         self._jobs: dict[tuple[str, Wanted], _Job] = {}
 
     async def run(self) -> None:
@@ -164,7 +164,7 @@ class Reports:
     def _end(self, key: tuple[str, Wanted], job: _Job, task: "asyncio.Task[Made]") -> None:
         self._forget(key, job)
         if not task.cancelled():
-            task.exception()  # whoever waits gets it; if nobody does, asyncio need not complain
+            task.exception()  # the waiting requests get it; if there is none, asyncio must not log it
 
     def _forget(self, key: tuple[str, Wanted], job: _Job) -> None:
         if self._jobs.get(key) is job:
@@ -172,7 +172,7 @@ class Reports:
 
     async def _make(self, wanted: Wanted, subject: str, job: _Job) -> Made:
         """Waits for the subject's turn, and for another subject that has the same report made; makes it unless it is there by then."""
-        async with self._lines.turn(("subject", subject)), self._lines.turn(("report", wanted)):
+        async with self._queues.turn(("subject", subject)), self._queues.turn(("report", wanted)):
             began = time.monotonic()
             if kept := self.kept.get(wanted, began):
                 return kept

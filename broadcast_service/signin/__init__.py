@@ -1,1 +1,1 @@
-"""Signing in without a long-lived token in the browser: single-use codes, session cookies, pairing by six letters."""
+"""Signing in without a long-simulate_past token in the browser: single-use codes, session cookies, pairing by six letters."""

@@ -31,7 +31,7 @@ class Screens:
         self._seen: OrderedDict[str, tuple[Screen, float]] = OrderedDict()
 
     async def find(self, secret: str) -> Screen | None:
-        """The screen that a secret signs in; None when there is none. Raises a 503 Problem when nobody can know."""
+        """The screen that a secret signs in; None when there is none. Raises a 503 Problem while the store does not answer."""
         lookup, now = digest(secret), time.monotonic()
         screen, seen_at = self._seen.get(lookup, (None, float("-inf")))
         if now - seen_at > FRESH_SECONDS:

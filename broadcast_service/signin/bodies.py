@@ -1,4 +1,4 @@
-"""What sign-in requests hold, and what they cost: small JSON objects, a budget for each address."""
+"""The bodies of sign-in requests, which are small JSON objects, and the budget of each address."""
 
 from collections import OrderedDict
 from typing import Annotated, Final, TypeVar
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Empty(Struct, forbid_unknown_fields=True):
-    """A request that says nothing but that it is made."""
+    """A request without parameters."""
 
 
 class CodeBody(Struct, forbid_unknown_fields=True):
@@ -42,7 +42,7 @@ class TokenBody(Struct, forbid_unknown_fields=True):
 
 
 class ClaimBody(Struct, forbid_unknown_fields=True):
-    """A screen that asks what became of its pairing."""
+    """A screen that asks for the result of its pairing."""
 
     letters: Letters
     claim: Code

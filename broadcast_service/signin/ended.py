@@ -36,7 +36,7 @@ class EndedScreens:
         self._revoked |= token_ids
 
     async def refresh(self) -> None:
-        """Reads the list once and ends what is due; raises RedisError, OSError or TimeoutError."""
+        """Reads the list once and ends the screens that are due; raises RedisError, OSError or TimeoutError."""
         now = int(time.time())
         redis = self._store.health(keys.ENDED_SCREENS)
         found: list[tuple[bytes, float]] = await redis.zrangebyscore(keys.ENDED_SCREENS, now, "+inf", withscores=True)  # type: ignore[assignment]

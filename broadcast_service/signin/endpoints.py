@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class SignIn:
-    """The endpoints and what they stand on. `claims_of` authenticates a request or raises a Problem."""
+    """The endpoints and the objects that they use. `claims_of` authenticates a request or raises a Problem."""
 
     def __init__(self, *, store: Store, screens: Screens, claims_of: Callable[[Request], Claims], audit: Audit) -> None:
         self._store = store
@@ -130,7 +130,7 @@ class SignIn:
         return json_response({"letters": letters, "claim": claim, "expires_at": pairing.expires_at, "poll_seconds": POLL_SECONDS}, 201)
 
     async def claim_pairing(self, request: Request) -> Response:
-        """Signs the waiting screen in once somebody has approved it."""
+        """Signs the waiting screen in once a person has approved it."""
         body = await self._body(request, ClaimBody)
         with store_answers():
             pairing = await records.claim_pairing(self._store, body.letters, body.claim)
@@ -143,7 +143,7 @@ class SignIn:
         return await self._signed_in(request, pairing.grant, keep=True)
 
     async def show_pairing(self, request: Request) -> Response:
-        """What is known of a screen that waits, for the person who decides."""
+        """The data of a waiting screen, for the person who decides."""
         claims, (_, pairing) = self._managing(request), await self._pairing(request)
         return json_response(
             {
@@ -157,7 +157,7 @@ class SignIn:
         )
 
     async def decide_pairing(self, request: Request) -> Response:
-        """Approves or refuses a screen that waits. It gets at most the scope and the lifetime of who approves."""
+        """Approves or refuses a screen that waits. It gets at most the scope and the lifetime of the person who approves."""
         body = await self._body(request, DecisionBody)
         claims, (letters, pairing) = self._managing(request), await self._pairing(request)
         grant = self._grant(claims, body) if body.approve else None
@@ -165,7 +165,7 @@ class SignIn:
             if not await records.decide_pairing(self._store, letters, pairing, grant):
                 raise _no_pairing()
         if grant is not None:
-            self._audit.note("screen.approved", subject=claims.subject, jti=claims.token_id, address=pairing.address)
+            self._audit.record("screen.approved", subject=claims.subject, jti=claims.token_id, address=pairing.address)
         return Response(status_code=204, headers=API_HEADERS)
 
     async def qr_code(self, request: Request) -> Response:
@@ -190,18 +190,18 @@ class SignIn:
                 )
         except TooManyScreens:
             raise Problem(503, "too many screens are signed in; end some of them") from None
-        self._audit.note("screen.signed_in", subject=screen.subject, jti=screen.screen_id, address=screen.address)
+        self._audit.record("screen.signed_in", subject=screen.subject, jti=screen.screen_id, address=screen.address)
         cookie = set_cookie(request.headers.get("host", ""), secret, screen.expires_at - now if keep else None)
         answer = {"subject": screen.subject, "expires_at": screen.expires_at, "screen_id": screen.screen_id}
         return json_response(answer, headers={"Set-Cookie": cookie})
 
     async def _end(self, screen: Screen, *, by: str) -> None:
         with store_answers():
-            everyone = await records.all_screens(self._store, int(time.time()))
-            below = [other for other in everyone if screen.screen_id in other.derived_from]
-            await records.end_screens(self._store, [screen, *below])
+            screens = await records.all_screens(self._store, int(time.time()))
+            derived = [other for other in screens if screen.screen_id in other.derived_from]
+            await records.end_screens(self._store, [screen, *derived])
         self._screens.forget(screen)
-        self._audit.note("screen.ended", subject=by, jti=screen.screen_id)
+        self._audit.record("screen.ended", subject=by, jti=screen.screen_id)
 
     def _grant(self, claims: Claims, body: DecisionBody) -> Grant:
         try:
@@ -248,7 +248,7 @@ def _grant_of(claims: Claims, *, manages: bool) -> Grant:
 
 
 def _manages(request: Request) -> bool:
-    """Whether the caller may decide about other screens: whoever holds a token may, a screen only if it was signed in so."""
+    """Whether the caller may decide about other screens: a caller with a token may, a screen only if it was signed in with that right."""
     screen = request.scope.get(SCREEN)
     return screen.manages if isinstance(screen, Screen) else True
 

@@ -30,7 +30,7 @@ ALL_LINES: Final = 200  # of an event, for all subjects together
 COUNTED_SUBJECTS: Final = 20  # that are named with a number of their own, those with the highest
 JTIS_PER_LINE: Final = 20
 MAX_COUNTED: Final = 10_000  # pairs of event and subject
-CLAIMS: Final = "studio_pulse.claims"  # where a request's scope keeps what its token said, once that is known
+CLAIMS: Final = "studio_pulse.claims"  # where a request's scope keeps the claims of its token, once they are verified
 PROBLEM: Final = "studio_pulse.problem"  # why it was refused, on its way through the proxies' middleware
 EVENTS: Final[dict[int | str, str]] = {
     401: "token.refused",
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 class Audit:
-    """The audit log of one process; `run` is the task that tells the counts."""
+    """The audit log of one process; `run` is the task that reports the counts."""
 
     def __init__(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._interval_seconds = interval_seconds
@@ -52,28 +52,28 @@ class Audit:
         self._lines: Counter[str] = Counter()
         self._counted: Counter[tuple[str, str | None]] = Counter()
 
-    def note(self, event: str, **who: Any) -> None:
-        """Writes an event, or counts it where its share of the interval is used up."""
-        subject = who.get("subject")
-        line = tuple(_network(value) if name == "address" else value for name, value in who.items())
+    def record(self, event: str, **fields: Any) -> None:
+        """Writes an event, or counts it if its limit for the interval is reached."""
+        subject = fields.get("subject")
+        line = tuple(_network(value) if name == "address" else value for name, value in fields.items())
         share = LINES if subject is None else SUBJECT_LINES
         written = self._written.get((event, subject), set())
         if line in written or len(written) >= share or not self._has_room(event, subject):
             self._count(event, subject)
             return
         self._written[event, subject] = written | {line}
-        log.warning(event, audit=True, **{name: value for name, value in who.items() if value is not None})
+        log.warning(event, audit=True, **{name: value for name, value in fields.items() if value is not None})
 
-    def session(self, event: str, *, subject: str, **fields: Any) -> None:
-        """Writes that a session has started or ended, or counts it: whoever connects in a loop must not push older lines out of the log."""
+    def record_session(self, event: str, *, subject: str, **fields: Any) -> None:
+        """Writes that a session has started or ended, or counts it: a client that reconnects in a loop must not fill the log."""
         if self._sessions[event, subject] >= SESSION_LINES or not self._has_room(event, subject):
             self._count(event, subject)
             return
         self._sessions[event, subject] += 1
         log.info(event, subject=subject, **fields)
 
-    def revoked(self, token_ids: set[str]) -> None:
-        """Writes every token that was ended, many in a line."""
+    def record_revoked(self, token_ids: set[str]) -> None:
+        """Writes every token that was revoked, many per line."""
         ordered = sorted(token_ids)
         for first in range(0, len(ordered), JTIS_PER_LINE):
             some = ordered[first : first + JTIS_PER_LINE]
@@ -89,8 +89,8 @@ class Audit:
         known = (event, subject) in self._counted or len(self._counted) < MAX_COUNTED
         self._counted[event, subject if known else None] += 1
 
-    def tell(self) -> None:
-        """Ends an interval: reports what was only counted, and everyone has a share again."""
+    def report_counts(self) -> None:
+        """Ends an interval: reports the lines that were only counted, and resets all limits."""
         counted, self._counted = self._counted, Counter()
         for shares in (self._written, self._sessions, self._lines):
             shares.clear()
@@ -105,14 +105,14 @@ class Audit:
         for event, times in rest.items():
             log.warning("audit.suppressed", audit=True, suppressed=event, count=times)
 
-    def refusal(self, connection: HTTPConnection, problem: Problem) -> None:
-        """Notes a refusal that says something about its sender, and every refused socket; what else a request got wrong is between us."""
+    def record_refusal(self, connection: HTTPConnection, problem: Problem) -> None:
+        """Records a refusal that says something about its sender, and every refused socket. Other faults of a request are not recorded."""
         event = EVENTS.get(problem.members.get("code", problem.status)) or EVENTS.get(problem.status)
         event = event or ("session.refused" if connection.scope["type"] == "websocket" else None)
         if event is None:
             return
         claims: Claims | None = connection.scope.get(CLAIMS)
-        self.note(
+        self.record(
             event,
             detail=problem.detail,
             reason="revoked" if claims and problem.status == 401 else None,
@@ -123,18 +123,18 @@ class Audit:
         )
 
     async def run(self) -> None:
-        """Tells the counts at the end of every interval, and once more when cancelled."""
+        """Reports the counts at the end of every interval, and once more when cancelled."""
         try:
             while True:
                 await sleep(self._interval_seconds)
-                self.tell()
+                self.report_counts()
         finally:
-            self.tell()
+            self.report_counts()
 
     async def answer_problem(self, request: Request, problem: Exception) -> Response:
         """Starlette's handler for `Problem`."""
         assert isinstance(problem, Problem)
-        self.refusal(request, problem)
+        self.record_refusal(request, problem)
         return problem.response()
 
 
@@ -157,12 +157,12 @@ def address_of(connection: HTTPConnection) -> str | None:
 
 
 def behind_proxies(audit: Audit, trusted: list[str]) -> Callable[[Scope, Problem], Awaitable[None]]:
-    """Notes refusals where the server itself does not look for the address that a trusted proxy reports: only a refusal pays for it."""
+    """Records refusals with the address that a trusted proxy reports, which is looked up for refusals only."""
 
-    async def note(scope: Any, _receive: Any, _send: Any) -> None:
-        audit.refusal(HTTPConnection(scope), scope[PROBLEM])
+    async def record(scope: Any, _receive: Any, _send: Any) -> None:
+        audit.record_refusal(HTTPConnection(scope), scope[PROBLEM])
 
-    through = ProxyHeadersMiddleware(note, trusted)
+    through = ProxyHeadersMiddleware(record, trusted)
 
     async def refused(scope: Scope, problem: Problem) -> None:
         await through({**scope, PROBLEM: problem}, _silent, _silent)  # type: ignore[arg-type]
@@ -171,4 +171,4 @@ def behind_proxies(audit: Audit, trusted: list[str]) -> Callable[[Scope, Problem
 
 
 async def _silent(*_: Any) -> Any:
-    """Neither asked nor answered: noting is all that happens."""
+    """Receives and sends nothing: the refusal is only recorded."""

@@ -1,8 +1,8 @@
 """The list of tokens ended before their time: one sorted set in Redis, a copy in every process.
 
-Each process reads the (short) list every second, so a revocation takes effect everywhere within about two. The same reading proves
-that Redis answers, which is what readiness wants to know. Until the list was read once no token is accepted. Without Redis, or with one
-that lost its data, what this process has read stays in force.
+Each process reads the (short) list every second, so a revocation takes effect everywhere within about two seconds. Each read also confirms
+that Redis answers, for readiness. No token is accepted before the first read. While Redis does not answer, or if it has lost its data, the
+list that this process has read stays in force.
 """
 
 import time
@@ -31,7 +31,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 
 
 async def revoke(store: Store, token_id: str, until_seconds: int) -> None:
-    """Ends a token; it is remembered until the second at which it would have expired anyway, or longer where that was ordered before."""
+    """Ends a token; it stays in the list until it would have expired, or longer if an earlier call said so."""
     await store.owner(REVOKED_TOKENS).eval(_REVOKE, 1, REVOKED_TOKENS, until_seconds, token_id, int(time.time()) - 60)
 
 
@@ -43,7 +43,7 @@ async def listed(store: Store) -> dict[str, float]:
 
 
 class Revocations:
-    """This process' copy of the list. `on_change` hears of every token newly ended."""
+    """This process' copy of the list. `on_change` is called with every token newly revoked."""
 
     def __init__(self, store: Store, audit: Audit, on_change: Callable[[set[str]], None] = lambda _ended: None) -> None:
         self._store = store
@@ -53,7 +53,7 @@ class Revocations:
         self._confirmed_at = float("-inf")
 
     def __contains__(self, token_id: object) -> bool:
-        """Whether a token was ended; raises a 503 Problem before the list was read for the first time, since nobody can know."""
+        """Whether a token was ended; raises a 503 Problem before the list was read for the first time."""
         if self._confirmed_at == float("-inf"):
             raise Problem(503, "the list of revoked tokens has not been read yet", retry_after_seconds=1)
         return token_id in self._ended
@@ -67,17 +67,17 @@ class Revocations:
         ended, now = await listed(self._store), time.time()
         self._confirmed_at = time.monotonic()
         new = ended.keys() - self._ended.keys()
-        # A Redis that lost its data has forgotten who was shut out; this process has not.
+        # A Redis that lost its data has forgotten the list; this process has not.
         self._ended = {token_id: until for token_id, until in self._ended.items() if until >= now} | ended
         if new:
-            self._tell(set(new))
+            self._report(set(new))
 
-    def _tell(self, ended: set[str]) -> None:
-        self._audit.revoked(ended)
+    def _report(self, ended: set[str]) -> None:
+        self._audit.record_revoked(ended)
         self._on_change(ended)
 
     async def run(self) -> None:
-        """Refreshes for ever; Redis' absence is an expected state, told once per outage."""
+        """Refreshes for ever. An outage of Redis is an expected state and is logged once."""
         away = False
         while True:
             try:

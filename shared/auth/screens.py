@@ -1,9 +1,9 @@
 """Signed-in screens: browsers that stay signed in by a session cookie instead of a token.
 
 A screen is a record in Redis; the browser holds a random secret of which Redis stores the SHA-256 only. A screen comes from one of three
-things: a link with a single-use code that an operator printed, a token that somebody pasted, or a pairing that a signed-in person approved.
-It never sees more, and never lives longer, than what it came from. `derived_from` names the tokens and screens above it, so that ending one
-of them ends it too.
+things: a link with a single-use code that an operator printed, a token that a person pasted, or a pairing that a signed-in person
+approved. It never sees more and never lives longer than the thing that it came from. `derived_from` names the tokens and screens above
+it, so that ending one of them ends it too.
 
 All keys share the hash tag `{screens}`, so that they live on one node. Every function here raises RedisError, OSError or TimeoutError when
 Redis does not answer.
@@ -204,7 +204,7 @@ async def claim_pairing(store: Store, letters: str, claim: str) -> Pairing | Non
 
 
 def _decode(decoder: msgspec.json.Decoder[T], value: bytes | str) -> T | None:
-    """A stored value; a damaged one counts as absent, so that it lets nobody in."""
+    """A stored value; a damaged one counts as absent, so that it signs no browser in."""
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):

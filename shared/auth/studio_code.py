@@ -43,7 +43,7 @@ _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9_ .-]")
 
 
 class StudioCodeError(ValueError):
-    """A room or an address that no desk could use; the text says what is wrong."""
+    """A room or an address that no desk could use; the text names the fault."""
 
 
 def room_id(name: str) -> str:

@@ -1,7 +1,7 @@
 """What a reading belongs to, and how that is spelled in the members of Redis' sets.
 
 A feed is a room on a platform. A series is what one account showed in a feed; its account is empty where the producer sends none.
-Rooms, platforms and accounts hold no `:`, so the parts of a member can be told apart.
+Rooms, platforms and accounts hold no `:`, so a member can be split into its parts.
 """
 
 from typing import NamedTuple

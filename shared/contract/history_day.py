@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 class StoredDay(NamedTuple):
-    """What is stored of a day of a series: a part for each layout, the newest first, and the array of layout 1."""
+    """All stored data of a day of a series: a part for each layout, the newest first, and the array of layout 1."""
 
     parts: Sequence[Part]
     old: bytes | None = None

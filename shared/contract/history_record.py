@@ -15,7 +15,7 @@ then the first four numbers of the record. Every balance that is kept was read, 
 The watch says until when such a return is watched for: half of the moment, which may lie beyond the step, 0 for not at all.
 
 A metric names the first layout that holds it, and layouts differ in nothing else, so a new metric begins a new layout. The key of a chunk
-contains its layout. The newest layout is written. Older ones are read until what they hold has expired; where two layouts hold the same
+contains its layout. The newest layout is written. Older ones are read until their chunks have expired; where two layouts hold the same
 step (the minute of an upgrade, or services of both versions at work) the balances of both count.
 
 Layout 1 is older than this scheme: one string per day, 20 bytes per step, of the last reading alone.

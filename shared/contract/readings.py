@@ -1,4 +1,4 @@
-"""What a producer posts, what is stored of it, and what the producer is answered: frozen structs with the codec that reads them.
+"""Readings as producers post them and as Redis stores them, and the answers to producers: frozen structs with their decoders.
 
 A reading is refused for a wrong type, an unknown field or a value out of bounds, and is never corrected: a typo must not become a zero.
 The order of the fields of `Reading` is part of the contract. Readings are stored in Redis in that order, so that the commit script finds

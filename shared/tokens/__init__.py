@@ -1,7 +1,7 @@
 """Tokens: keys, claims, signing and verification (RFC 7519, RFC 8725), and `python -m shared.tokens`.
 
-One key per `kid`, one algorithm per key: the token's header chooses a key, never an algorithm. Whatever is wrong with a token, the
-caller gets one error with one text. Verification is pure; revocation is `shared.auth.revocations`.
+One key per `kid`, one algorithm per key: the token's header chooses a key, never an algorithm. All faults of a token give the
+caller one error with one text. Verification is pure; revocation is `shared.auth.revocations`.
 """
 
 import base64
@@ -32,7 +32,7 @@ _KID = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 
 
 class TokenError(Exception):
-    """The token is not good for this; deliberately without detail."""
+    """The token is not valid here; deliberately without detail."""
 
 
 class KeyringError(ValueError):
@@ -102,7 +102,7 @@ def _pairs(text: str) -> dict[str, str]:
         if not separator or not _KID.match(kid) or not value:
             raise KeyringError("each key is kid:value, the kid of letters, digits, . _ -")
         if kid in pairs:
-            raise KeyringError("a kid stands twice")
+            raise KeyringError("a kid is listed twice")
         pairs[kid] = value
     return pairs
 
@@ -162,7 +162,7 @@ class Claims(Struct, frozen=True):
     derived_from: tuple[str, ...] = ()
 
     def is_ended(self, ended: Container[str]) -> bool:
-        """Whether this, or what it came from, is among the ended ids."""
+        """Whether this, or a token or screen that it came from, is among the ended ids."""
         return self.token_id in ended or any(token_id in ended for token_id in self.derived_from)
 
 
@@ -200,7 +200,7 @@ _DECODER: Final = jwt.PyJWT(
 
 
 def verify(keyring: Keyring, token: str, *, audience: str, now_seconds: float | None = None) -> Claims:
-    """Checks signature, times, issuer and audience; raises TokenError, whatever is wrong."""
+    """Checks signature, times, issuer and audience; raises TokenError for any fault."""
     now = time.time() if now_seconds is None else now_seconds
     try:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
@@ -217,7 +217,7 @@ def verify(keyring: Keyring, token: str, *, audience: str, now_seconds: float | 
 
 @functools.lru_cache(maxsize=64)  # all tokens of a key begin alike, and PyJWT reads each part twice if it is asked for the header first
 def _header(segment: str) -> dict[str, Any]:
-    """The header in the first part of a token, whatever follows; raises PyJWTError."""
+    """The header in the first part of a token; the other parts are not read. Raises PyJWTError."""
     return jwt.get_unverified_header(f"{segment}.e30.")
 
 
@@ -261,7 +261,7 @@ def _strings(value: Any) -> list[str]:
 
 
 class Verifier:
-    """Verifies tokens of one audience, remembering the good ones: a producer shows the same token every five seconds.
+    """Verifies tokens of one audience, and remembers the valid ones: a producer sends the same token every five seconds.
 
     The memory is bounded and holds only what passed; expiry is checked at every use.
     """

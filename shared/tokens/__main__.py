@@ -1,6 +1,6 @@
-"""`python -m shared.tokens`: make a key, issue a token, look into one, end one everywhere. What was asked for stands alone on stdout.
+"""`python -m shared.tokens`: create a key, issue, inspect or revoke a token. Only the result is printed to stdout.
 
-A token given as `-` is read from stdin, so that it need not stand in the shell's history or in the list of processes.
+A token given as `-` is read from stdin, so that it does not appear in the shell's history or in the list of processes.
 """
 
 import argparse
@@ -27,16 +27,16 @@ from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens import AUDIENCES, ED25519, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
 from shared.web.logging import configure
 
-DEFAULT_TTL_SECONDS: Final = {"ingest": 90 * 86400, "dashboard": 8 * 3600}  # a desk that stops after one shift is no desk
+DEFAULT_TTL_SECONDS: Final = {"ingest": 90 * 86400, "dashboard": 8 * 3600}  # a desk has to keep working after one shift
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_INPUT: Final = 16_384  # bytes read for a `-`
 
 EPILOG: Final = """
 environment:
   TOKEN_KEYS         kid:secret or kid:ed25519:seed[,...]; the first one signs (issue, inspect; revoke, if set)
-  TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; issuers outside, verified only (inspect)
+  TOKEN_PUBLIC_KEYS  kid:path-to-PEM[,...]; external issuers, verified only (inspect)
   ACCOUNT_KEY        the secret of account marks (room); default: derived from the first of TOKEN_KEYS
-  REDIS_URL          where the list of ended tokens is (revoke, revoked; inspect, if set)
+  REDIS_URL          Redis with the list of revoked tokens (revoke, revoked; inspect, if set)
 
 examples:
   python -m shared.tokens keygen
@@ -46,7 +46,7 @@ examples:
   python -m shared.tokens inspect - < token.txt
   python -m shared.tokens revoke 5f0c1d9ae27b83466a1d20ce
 
-Outside issuers sign with RS256, ES256 or EdDSA; give their public keys in TOKEN_PUBLIC_KEYS. docs/operations.md has rotation step by step.
+External issuers sign with RS256, ES256 or EdDSA; list their public keys in TOKEN_PUBLIC_KEYS. docs/operations.md describes key rotation.
 """
 
 
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, ScopeError, KeyringError, StudioCodeError) as error:
         print(f"{options.command}: {error}", file=sys.stderr)
     except (RedisError, OSError, TimeoutError) as error:
-        print(f"{options.command}: Redis did not confirm ({type(error).__name__}); nothing is certain, try again", file=sys.stderr)
+        print(f"{options.command}: Redis did not confirm ({type(error).__name__}); the result is unknown, try again", file=sys.stderr)
     return 1
 
 
@@ -72,39 +72,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     key = commands.add_parser("keygen", help="print a new kid:secret for TOKEN_KEYS")
-    key.add_argument("--kid", help="its name, letters, digits, . _ - (default: today's date and a few random letters)")
-    key.add_argument("--algorithm", default="HS256", choices=("HS256", "EdDSA"), help="EdDSA: services need its public half alone")
+    key.add_argument("--kid", help="the key's name: letters, digits, . _ - (default: the date and random letters)")
+    key.add_argument("--algorithm", default="HS256", choices=("HS256", "EdDSA"), help="with EdDSA the services need the public key only")
     key.set_defaults(run=_keygen)
-    commands.add_parser("public", help="print TOKEN_PUBLIC_KEYS for private keys that are read from stdin").set_defaults(run=_public)
+    commands.add_parser("public", help="read private keys from stdin and print TOKEN_PUBLIC_KEYS").set_defaults(run=_public)
     new = commands.add_parser("issue", help="print a new token")
-    new.add_argument("--audience", required=True, choices=AUDIENCES, help="what it opens")
-    new.add_argument("--subject", required=True, help="who it is for, as shown in logs")
-    new.add_argument("--rooms", required=True, help="comma separated ids or prefixes ending in *; '*' alone is every room")
-    new.add_argument("--platforms", help="comma separated (default: every platform)")
-    new.add_argument("--ttl", type=_duration, help="such as 30m, 8h, 90d, at most 366d (default: 90d for ingest, 8h for dashboard)")
+    new.add_argument("--audience", required=True, choices=AUDIENCES, help="the service that accepts the token")
+    new.add_argument("--subject", required=True, help="the name that logs show")
+    new.add_argument("--rooms", required=True, help="room ids or prefixes ending in *, separated by commas; '*' means all rooms")
+    new.add_argument("--platforms", help="separated by commas (default: all platforms)")
+    new.add_argument(
+        "--ttl", type=_duration, help="lifetime, such as 30m, 8h or 90d, at most 366d (default: 90d for ingest, 8h for dashboard)"
+    )
     new.set_defaults(run=_issue)
     room = commands.add_parser("room", help="print the studio code of a room: address, room and a new ingest token in one line")
-    room.add_argument("--name", required=True, help="the room as people write it, such as 'Sala 3' or 'Habitación 12'")
-    room.add_argument("--address", required=True, help="where desks send to, such as https://pulse.example.com")
-    room.add_argument("--platforms", help="comma separated (default: every platform)")
-    room.add_argument("--ttl", type=_duration, help="such as 90d, at most 366d (default: 90d)")
+    room.add_argument("--name", required=True, help="the room's name, such as 'Sala 3' or 'Habitación 12'")
+    room.add_argument("--address", required=True, help="the address that desks send to, such as https://pulse.example.com")
+    room.add_argument("--platforms", help="separated by commas (default: all platforms)")
+    room.add_argument("--ttl", type=_duration, help="lifetime, such as 90d, at most 366d (default: 90d)")
     room.set_defaults(run=_room)
-    link = commands.add_parser("link", help="print a link that signs one browser in; it works once, within a minute")
+    link = commands.add_parser("link", help="print a link that signs one browser in; valid once, for one minute")
     link.add_argument("--url", required=True, help="the dashboard's address, such as https://wall.example.com")
-    link.add_argument("--subject", required=True, help="who it is for, as shown in logs")
-    link.add_argument("--rooms", required=True, help="comma separated ids or prefixes ending in *")
-    link.add_argument("--platforms", help="comma separated (default: every platform)")
+    link.add_argument("--subject", required=True, help="the name that logs show")
+    link.add_argument("--rooms", required=True, help="room ids or prefixes ending in *, separated by commas")
+    link.add_argument("--platforms", help="separated by commas (default: all platforms)")
     link.add_argument("--keep", type=_duration, default="30d", help="how long the browser stays signed in (default: 30d)")
     link.set_defaults(run=_link)
-    look = commands.add_parser("inspect", help="print what a token says and whether it is good; status 0 if nothing is wrong with it")
-    look.add_argument("token", help="the token, - for stdin")
+    look = commands.add_parser("inspect", help="print the claims of a token and whether it is valid; exit status 0 if it is")
+    look.add_argument("token", help="the token, or - to read it from stdin")
     look.set_defaults(run=_inspect)
-    end = commands.add_parser("revoke", help="end a token everywhere within seconds")
+    end = commands.add_parser("revoke", help="revoke a token; effective everywhere within seconds")
     what = end.add_mutually_exclusive_group(required=True)
-    what.add_argument("token", nargs="?", help="the token or its jti, - for stdin")
-    what.add_argument("--jti", help="the jti, whatever it looks like; one that starts with a dash as --jti=-…")
+    what.add_argument("token", nargs="?", help="the token or its jti, or - to read it from stdin")
+    what.add_argument("--jti", help="the jti in any form; if it starts with a dash, write --jti=-…")
     end.set_defaults(run=_revoke)
-    commands.add_parser("revoked", help="print the jti of every ended token and when it may be forgotten").set_defaults(run=_revoked)
+    commands.add_parser("revoked", help="print the jti of every revoked token and the end of its entry").set_defaults(run=_revoked)
     return parser
 
 
@@ -116,7 +118,7 @@ def _duration(text: str) -> int:
 
 
 def _list(text: str | None) -> list[str] | None:
-    """The names in an argument. An empty one is a variable that was not set, and must not come to mean everything or nothing."""
+    """The names in an argument. An empty one comes from a variable that was not set, and must mean neither all names nor none."""
     if text is None:
         return None
     names = [part.strip() for part in text.split(",") if part.strip()]
@@ -145,7 +147,8 @@ def _keygen(options: argparse.Namespace) -> int:
         raise KeyringError("a kid is made of letters, digits, . _ -")
     print(line)
     print(
-        "append it to TOKEN_KEYS of every service first, put it in front where tokens are issued, then remove the old one", file=sys.stderr
+        "append it to TOKEN_KEYS of every service, then move it to the front where tokens are issued, then remove the old key",
+        file=sys.stderr,
     )
     return 0
 
@@ -177,9 +180,9 @@ def _new_token(options: argparse.Namespace, *, audience: str, subject: str, room
         ttl_seconds=options.ttl or DEFAULT_TTL_SECONDS[audience],
         now_seconds=int(time.time()),
     )
-    said = _unverified(token)
+    claims = _unverified(token)
     structlog.get_logger().info(
-        "token.issued", audit=True, jti=said["jti"], subject=subject, audience=audience, expires=_moment(said["exp"])
+        "token.issued", audit=True, jti=claims["jti"], subject=subject, audience=audience, expires=_moment(claims["exp"])
     )
     return token
 
@@ -222,27 +225,27 @@ async def _code(url: RedisUrl, grant: Grant) -> str:
 
 def _inspect(options: argparse.Namespace) -> int:
     token, settings = _given(options.token), load(InspectSettings, for_all_audiences())
-    said = _unverified(token)
+    claims = _unverified(token)
     header = jwt.get_unverified_header(token)
-    ended = None if settings.redis_url is None else said.get("jti") in asyncio.run(_ended(settings.redis_url))
-    state = "revoked" if ended else _state(settings, token, said)
-    told = {"state": state, "revoked": ended, "kid": header.get("kid"), "alg": header.get("alg")}
-    told |= {name: said.get(claim) for name, claim in (("audience", "aud"), ("subject", "sub"), ("jti", "jti"))}
-    told |= {name: _moment(said.get(claim)) for name, claim in (("issued", "iat"), ("expires", "exp"))}
-    told |= {name: said.get(name) for name in ("rooms", "platforms")}
-    print(json.dumps(told, indent=1))
+    ended = None if settings.redis_url is None else claims.get("jti") in asyncio.run(_ended(settings.redis_url))
+    state = "revoked" if ended else _state(settings, token, claims)
+    report = {"state": state, "revoked": ended, "kid": header.get("kid"), "alg": header.get("alg")}
+    report |= {name: claims.get(claim) for name, claim in (("audience", "aud"), ("subject", "sub"), ("jti", "jti"))}
+    report |= {name: _moment(claims.get(claim)) for name, claim in (("issued", "iat"), ("expires", "exp"))}
+    report |= {name: claims.get(name) for name in ("rooms", "platforms")}
+    print(json.dumps(report, indent=1))
     return 0 if state in ("good", "unchecked") else 1
 
 
-def _state(settings: InspectSettings, token: str, said: dict[str, Any]) -> str:
-    """What a service with these keys would say of the token."""
+def _state(settings: InspectSettings, token: str, claims: dict[str, Any]) -> str:
+    """The state of the token for a service with these keys."""
     if not settings.keyring.keys:
         print("neither TOKEN_KEYS nor TOKEN_PUBLIC_KEYS is set: the signature is not checked", file=sys.stderr)
         return "unchecked"
     try:
-        verify(settings.keyring, token, audience=said["aud"] if said.get("aud") in AUDIENCES else "none")
+        verify(settings.keyring, token, audience=claims["aud"] if claims.get("aud") in AUDIENCES else "none")
     except TokenError:
-        expires = said.get("exp")
+        expires = claims.get("exp")
         return "expired" if isinstance(expires, int) and expires <= time.time() else "not valid"
     return "good"
 
@@ -264,7 +267,7 @@ def _revoked(_options: argparse.Namespace) -> int:
 
 
 def _unverified(token: str) -> dict[str, Any]:
-    """What a token says, whoever signed it; raises KeyringError for what is none."""
+    """The claims of a token, without a check of its signature; raises KeyringError for a text that is no token."""
     try:
         return dict(jwt.decode(token, options={"verify_signature": False}))
     except (jwt.PyJWTError, TypeError, ValueError, RecursionError):
@@ -274,18 +277,18 @@ def _unverified(token: str) -> dict[str, Any]:
 def _identify(text: str, forever: int) -> tuple[Any, int]:
     """The `jti`, and the second until which it must be remembered.
 
-    What a token says of its end is believed only of one that was signed with a key of our own: whoever makes up a copy could else have
-    the revocation forgotten early, and an outside issuer may use a `jti` again.
+    The expiry in a token counts only if a key of our own signed it. Otherwise a forged copy could end the revocation early; and an external
+    issuer may use a `jti` again.
     """
     if text.count(".") != 2:
         return text, forever
-    said, keyring = _unverified(text), load(InspectSettings, for_all_audiences()).keyring
+    claims, keyring = _unverified(text), load(InspectSettings, for_all_audiences()).keyring
     with contextlib.suppress(TokenError, jwt.PyJWTError, KeyError):
         key = keyring.keys[jwt.get_unverified_header(text)["kid"]]
-        claims = verify(keyring, text, audience=said["aud"] if said.get("aud") in AUDIENCES else "none")
+        verified = verify(keyring, text, audience=claims["aud"] if claims.get("aud") in AUDIENCES else "none")
         if key.signing is not None:
-            return claims.token_id, claims.expires_at
-    return said.get("jti"), forever
+            return verified.token_id, verified.expires_at
+    return claims.get("jti"), forever
 
 
 async def _end(url: RedisUrl, token_id: str, until_seconds: int) -> None:

@@ -105,10 +105,10 @@ def test_a_metric_touches_few_files() -> None:
 
 def test_the_new_metric_is_stored_sent_and_kept_in_a_layout_of_its_own(copy: pathlib.Path) -> None:
     """And the records of the layout before are read, without it."""
-    told = json.loads(run(copy, "-c", STORY))
-    assert (told["result"], told["event"], told["key"], told["size"]) == ("ACCEPTED", 7, "3", 60 * 32)
-    assert told["history"] == {"tokens": 100, "tips": None, "viewers": None, "goal": None, "followers": 7}
-    assert (told["older"], told["before"], told["old value"]) == ([2], [100, None, None, None, None], None)
+    result = json.loads(run(copy, "-c", STORY))
+    assert (result["result"], result["event"], result["key"], result["size"]) == ("ACCEPTED", 7, "3", 60 * 32)
+    assert result["history"] == {"tokens": 100, "tips": None, "viewers": None, "goal": None, "followers": 7}
+    assert (result["older"], result["before"], result["old value"]) == ([2], [100, None, None, None, None], None)
 
 
 def test_the_tests_of_the_contract_pass_with_the_new_metric(copy: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ import time
 
 from shared.contract.readings import Reading
 from tests.support.studio import running_studio
-from tools.simulator.past import lived, post_past
+from tools.simulator.past import post_past, simulate_past
 from tools.simulator.studio import Room, studio
 
 MINUTES = 45
@@ -16,7 +16,7 @@ NOW = 1_764_000_030
 def lives(now: int, count: int = 6) -> tuple[list[Room], list[Reading]]:
     """A small studio and its last minutes."""
     rooms = studio(count, seed=5, now_seconds=now - MINUTES * 60)
-    return rooms, list(lived(rooms, now, MINUTES))
+    return rooms, list(simulate_past(rooms, now, MINUTES))
 
 
 def test_a_minute_has_one_reading_a_room_and_time_goes_forward() -> None:

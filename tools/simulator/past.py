@@ -1,6 +1,6 @@
-"""A studio's past: what its pages would have shown, a reading a minute, so that no chart of a fresh stack is empty.
+"""A studio's past: a reading a minute, so that no chart of a new stack is empty.
 
-The rooms live on from where their past ends. Days have quiet dawns and busy evenings, and every midnight balances are cashed out.
+The rooms continue from the end of their past. Days have quiet dawns and busy evenings, and every midnight balances are cashed out.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ STEP_SECONDS = 5
 PAUSE_SECONDS = 0.6  # a token may post 2,000 readings a second
 
 
-def lived(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[Reading]:
-    """Lives so many minutes up to now; the last reading of each, earliest first."""
+def simulate_past(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[Reading]:
+    """Simulates so many minutes up to now; the last reading of each minute, earliest first."""
     for start in range((now_seconds // 60 - minutes) * 60, now_seconds, 60):
         moments = range(start, min(start + 60, now_seconds), STEP_SECONDS)
         for room in rooms:
@@ -32,14 +32,14 @@ def lived(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[Reading
 
 
 def _steps(start: int, now_seconds: int) -> int:
-    """How much of a minute is lived: all of it lately, two thirds in the evening, a sixth at dawn."""
+    """How many steps of a minute are simulated: all in the last hour, two thirds in the evening, a sixth at dawn."""
     if now_seconds - start < 3600:
         return 12
     return 2 + round(3 * (1 + math.cos((start // 60 % 1440 - 1320) / 1440 * 2 * math.pi)))
 
 
 async def post_past(past: list[Reading], *, url: str, token: str) -> None:
-    """Posts the newest readings first, as an outbox does: what is on the screen comes before what is in the charts. Gives up if refused."""
+    """Posts the newest readings first, as an outbox does: the current values come before the charts. Stops at a refusal."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with contextlib.suppress(httpx.HTTPError):
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:

@@ -13,7 +13,7 @@ INTERVAL_SECONDS = 5.0
 
 
 async def post_for_ever(rooms: list[Room], *, url: str, token: str) -> None:
-    """Runs the studio until cancelled. A refused or lost reading is the next one's business, as on a real page without an outbox."""
+    """Runs the studio until cancelled. A refused or lost reading is not sent again, as on a real page without an outbox."""
     start = time.time()
     queue = [(start + INTERVAL_SECONDS * position / len(rooms), position) for position in range(len(rooms))]
     heapq.heapify(queue)

@@ -43,7 +43,7 @@ class Room:
     shift: int = 0
 
     def step(self, now_seconds: float) -> Reading | None:
-        """Lives five seconds; the reading its page would show, or None while it is off air."""
+        """Simulates five seconds; the reading of the room's page, or None while it is off air."""
         if now_seconds >= self.until:
             self._change_air(now_seconds)
         if not self.on_air:

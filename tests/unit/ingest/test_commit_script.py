@@ -41,12 +41,12 @@ def test_the_script_has_no_number_of_the_record_of_its_own() -> None:
 
 
 def test_results_have_the_numbers_that_the_script_documents() -> None:
-    """Stored outcomes come first: what is greater than `LATE` was not stored."""
+    """Outcomes of stored readings come first: a result greater than `LATE` was not stored."""
     assert [result.value for result in Result] == list(range(1, 9))
     assert Result.ACCEPTED < Result.DUPLICATE < Result.LATE < Result.ROOM_LIMITED
 
 
 def test_the_errors_of_the_script_name_the_lines_of_its_file() -> None:
-    """The constants stand on one line."""
+    """The constants are on one line."""
     assert SCRIPT.count("\n") == SOURCE.count("\n")
     assert LAYOUT.chunk_bytes == CONSTANTS["CHUNK_BYTES"]

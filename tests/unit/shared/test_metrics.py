@@ -49,7 +49,7 @@ def test_points_and_csv_have_a_column_for_each_metric() -> None:
 
 
 def test_the_schemas_have_a_property_for_each_metric() -> None:
-    """What producers post, what is stored, what dashboards receive and what charts draw."""
+    """Posted and stored readings, events and the points of charts."""
     fields = [metric.field for metric in METRICS]
     for struct in (Reading, StoredReading):
         assert set(fields) <= set(struct.__struct_fields__)
