@@ -175,7 +175,7 @@ async def _watch(services: Sequence[Service]) -> None:
 
 
 def _leave(number: int, _frame: types.FrameType | None) -> None:
-    """Ends a start that is under way, so that what has started is stopped."""
+    """Ends a start that is under way, so that all started parts are stopped."""
     raise SystemExit(128 + number)
 
 

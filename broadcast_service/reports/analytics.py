@@ -138,7 +138,7 @@ class _Making:
         return Cuts((day * DAY_SECONDS - self.tally.steps.start) // self._step_seconds, self.group, self.span_slots)
 
     def findings(self, room: str, found: dict[str, Findings]) -> Findings:
-        """What was found in a room so far."""
+        """The findings of a room so far."""
         if room not in found:
             found[room] = Findings(self.tally.window)
         return found[room]

@@ -111,7 +111,7 @@ class Account:
         return []
 
     def settle(self, now_ms: int) -> list[Entry]:
-        """Confirms what has waited long enough and was not contradicted."""
+        """Confirms pending rises that have waited long enough and were not contradicted."""
         found: list[Entry] = []
         while len(self._pending) > 1 and now_ms - self._pending[0].at_ms > CONFIRM_MS:
             found += self._confirm()
@@ -208,7 +208,7 @@ def _set_aside(odd: Balance, base: Balance) -> Entry:
 
 
 def _fall(odd: Balance, base: Balance | None) -> list[Entry]:
-    """A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it."""
+    """A cash-out or spending. Where no page read the account for a while, up to the lower balance may have been earned after it."""
     if base is None:
         return []
     found = [Entry(Kind.FALL, odd.at_ms, odd.tokens, odd.room, base.tokens)]

@@ -45,7 +45,7 @@ class PlatformEarnings(Struct, frozen=True):
 class AccountEarnings(Struct, frozen=True, omit_defaults=True):
     """What one account earned in the rooms in scope. `account` is null for what producers sent without one, all of a platform together.
 
-    `earned` includes `between_sessions`, which was made while nobody read the account, and not `unsettled`, an upper bound of what may have
+    `earned` includes `between_sessions`, made while no page read the account, and not `unsettled`, an upper bound of what may have
     been made besides. `set_aside` counts the occasions on which a number was contradicted. `steps` only with `by=account`.
     """
 

@@ -24,7 +24,7 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Findings:
-    """What was found of one series: certain income by step of the window, the others by step of the report, and sums."""
+    """The findings of one series: certain income by step of the window, the others by step of the report, and sums."""
 
     def __init__(self, window: range) -> None:
         self._first = window.start

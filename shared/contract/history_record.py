@@ -1,7 +1,7 @@
 """The history record: where a reading goes in its day, how records are packed, and how they are read.
 
 A series has, for each UTC day, one Redis string per 60 recorded steps (a chunk, an hour at the default step), so that memory is allocated
-for what is written. A chunk holds one record per step, of big-endian numbers:
+for the written form. A chunk holds one record per step, of big-endian numbers:
 
     first balance + 1 (32 bits) | its moment (16), watch (16) | last balance + 1 (32) | its moment (16), newest moment + 1 (16)
     | each other metric + 1 (32 bits each), in the order of `METRICS`

@@ -17,7 +17,7 @@ import { discard, timeoutSignal } from './timeout.js';
  * @property {{platform: string, earned: number}[]} platforms
  * @property {{room_id: string, platform: string, earned: number, steps?: number[]}[]} feeds
  * @property {AccountRow[]} [accounts] absent: an older server
- * @property {number} [between_sessions] part of the total that was earned while nobody read the account
+ * @property {number} [between_sessions] part of the total that was earned while no page read the account
  * @property {number} [unsettled] may have been earned besides; not part of the total
  * @property {number} [set_aside] how many times a number was contradicted
  * @property {number} [on_air_seconds]

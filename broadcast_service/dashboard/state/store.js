@@ -245,7 +245,7 @@ export class Store {
   }
 
   /**
-   * Adds what became certain, each in its minute and in the room in which it was read, and remembers what is pending.
+   * Adds what became certain, each in its minute and in the room in which it was read, and remembers pending tokens.
    * @param {Account} account @param {import('./income.js').Entry[]} entries @param {Feed} [reader] the feed that was read
    */
   #earn(account, entries, reader) {
