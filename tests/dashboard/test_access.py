@@ -180,7 +180,7 @@ def test_the_export_holds_the_scope_and_nothing_else(studio: Studio, visit: Open
     with page.expect_download() as download:
         page.get_by_role("button", name="Export CSV").click()
     lines = [line.split(",") for line in download.value.path().read_text().splitlines()]
-    assert lines[0] == ["start", "room_id", "platform", "earned"]
+    assert lines[0] == ["start", "room_id", "platform", "earned", "account", "unsettled", "set_aside"]
     assert {line[1] for line in lines[1:]} == {"csv-own", "'-csv-own"}
     assert sum(int(line[3]) for line in lines[1:]) == 400
 

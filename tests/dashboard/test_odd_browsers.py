@@ -59,9 +59,9 @@ MISSING = {
 
 @pytest.fixture(scope="module")
 def room(shared_studio: Studio) -> Iterator[str]:
-    """The name of a room that earned 599,900 tokens within the last minutes and reports as long as the module's tests run."""
+    """The name of a room that earned 500 tokens within the last minutes and reports as long as the module's tests run."""
     own = shared_studio.for_one_test()
-    own.post({"room_id": "odd", "timestamp": int(time.time()) - 130, "tokens_count": 100})
+    own.post({"room_id": "odd", "timestamp": int(time.time()) - 130, "tokens_count": 599_500})
     with OnAir(own, {"room_id": "odd", "tokens_count": 600_000}):
         yield "odd"
 

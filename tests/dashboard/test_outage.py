@@ -31,12 +31,12 @@ def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
 
 def readings(rooms: Iterable[str]) -> list[dict[str, Any]]:
     """The same numbers of each room."""
-    return [{"room_id": room, "tokens_count": 500, "viewers_count": 7} for room in rooms]
+    return [{"room_id": room, "tokens_count": 1500, "viewers_count": 7} for room in rooms]
 
 
 def reporting_rooms(studio: Studio) -> OnAir:
     """Three rooms that earned 500 tokens each and report every second."""
-    studio.post(*({"room_id": room, "timestamp": int(time.time()) - 120, "tokens_count": 0} for room in ROOMS))
+    studio.post(*({"room_id": room, "timestamp": int(time.time()) - 120, "tokens_count": 1000} for room in ROOMS))
     return OnAir(studio, *readings(ROOMS), every_seconds=1)
 
 

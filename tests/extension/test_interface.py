@@ -62,6 +62,7 @@ def test_everything_can_be_entered_by_hand(popup: Page, ingest: ScriptedIngest) 
     """An empty form opens the fields and names the missing ones; a whole line of the terminal in the key's field does no harm."""
     press(popup, "Tab")
     popup.get_by_role("button", name="Save").click()
+    expect(popup.locator("[aria-invalid=true]")).to_have_count(3)
     assert popup.locator("[aria-invalid=true]").evaluate_all("fields => fields.map((field) => field.id)") == ["roomId", "endpoint", "token"]
     assert violations(popup) == []
     popup.get_by_label("Room").fill("Niña")

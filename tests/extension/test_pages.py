@@ -170,14 +170,15 @@ def test_a_reading_breaks_after_six_failures_and_mends_after_two_successes(chrom
     page = chromium.open(OWN["chaturbate"])
     received(server, tokens_count=1234)
     page.evaluate("() => { document.querySelector('#users-tab-default').remove(); }")
-    chromium.console.evaluate(
-        """async () => {
-            const { board } = await chrome.storage.session.get('board');
-            board.platforms.chaturbate.health.viewers = { failures: 5, successes: 0, broken: false };
-            await chrome.storage.session.set({ board });
-        }"""
-    )
-    wait_in_browser(lambda: chromium.badge() == "!", "the badge")
+    # Again while the worker's own write, of a board that it read before, has undone it.
+    five_failures = """async () => {
+        const { board } = await chrome.storage.session.get('board');
+        const { failures, broken } = board.platforms.chaturbate.health.viewers;
+        if (failures >= 5 || broken) return;
+        board.platforms.chaturbate.health.viewers = { failures: 5, successes: 0, broken: false };
+        await chrome.storage.session.set({ board });
+    }"""
+    wait_in_browser(lambda: (chromium.console.evaluate(five_failures), chromium.badge())[1] == "!", "the badge")
     popup = chromium.open_ui("popup")
     assert popup.locator(".notes").inner_text().startswith("Cannot be read: Viewers")
     assert "Cannot be read: Viewers" in chromium.console.evaluate("() => chrome.action.getTitle({})")
