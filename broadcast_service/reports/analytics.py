@@ -5,6 +5,8 @@ is padded.
 """
 
 import asyncio
+import itertools
+import operator
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -146,11 +148,14 @@ class _Making:
     def take(self, taken: Taken, day: int, found: dict[str, Findings]) -> None:
         """Adds what lies in the report's window."""
         self.take_entries(taken.entries, found)
-        first, window = self.cuts(day).first, self.tally.window
-        for room, slot, tokens in taken.gains:
-            step = (first + slot) // self.group
-            if first + slot < self.span_slots and step in window:
-                self.findings(room, found).earned[step - window.start] += tokens
+        (first, group, end), window = self.cuts(day), self.tally.window
+        lowest, highest = window.start * group, min(end, window.stop * group)
+        for room, gains in itertools.groupby(taken.gains, operator.itemgetter(0)):
+            earned = None
+            for _, slot, tokens in gains:
+                if lowest <= first + slot < highest:
+                    earned = earned or self.findings(room, found).earned
+                    earned[(first + slot) // group - window.start] += tokens
 
     def take_entries(self, entries: Sequence[Entry], found: dict[str, Findings]) -> None:
         """Adds entries that lie in the report's window."""

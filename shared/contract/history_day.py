@@ -2,7 +2,7 @@
 
 import operator
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from shared.contract import keys
@@ -137,7 +137,7 @@ def _fill(columns: list["array[int]"], older: list["array[int]"], runs: dict[int
             runs.setdefault(slot, []).append((first, first_moment >> 16, last, last_moment >> 16))
 
 
-def kept_balances(day: DayBalances, slots: range, step_seconds: int) -> list[Kept]:
+def kept_balances(day: DayBalances, slots: Iterable[int], step_seconds: int) -> list[Kept]:
     """Every balance that is kept of some steps, in order of observation: both ends of every run."""
     found: list[Kept] = []
     for slot in slots:

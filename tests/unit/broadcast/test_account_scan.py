@@ -8,14 +8,17 @@ import pytest
 from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored
 from broadcast_service.reports.income import Account, Balance, Entry, Kind, sums
 from shared.contract.history_day import Part, StoredDay, day_balances, kept_balances
-from shared.contract.history_record import CHUNK_SLOTS, LAYOUT
+from shared.contract.history_record import CHUNK_SLOTS, ENTRY, LAYOUT
 from shared.contract.readings import METRICS
 
 LATE = 2**53
 
 
-def chunk_of(random: Random, tokens: int) -> tuple[bytes, int]:
-    """An hour of a room that mostly rises, with odd numbers, pauses and cash-outs now and then, and the balance at its end."""
+def chunk_of(random: Random, tokens: int, trail: bytearray, hour: int) -> tuple[bytes, int]:
+    """An hour of a room that mostly rises, with odd numbers, pauses and cash-outs now and then, and the balance at its end.
+
+    Some steps hold several runs, and a few records are damaged: they have one end of their run alone.
+    """
     data = bytearray(LAYOUT.chunk_bytes)
     calm = random.random() < 0.6
     for slot in range(CHUNK_SLOTS):
@@ -25,10 +28,17 @@ def chunk_of(random: Random, tokens: int) -> tuple[bytes, int]:
         if not calm and random.random() < 0.1:
             first = random.choice([0, tokens * 10, tokens // 10, tokens + 5000, 40])
         last = first + random.choice([0, 10, 500])
-        moments = sorted(random.sample(range(60_000), 2))
+        moments = sorted(random.sample(range(60_000), 4))
+        if random.random() < (0.04 if calm else 0.1):
+            then = random.choice([tokens, tokens + 100, tokens, 0, tokens // 10, tokens * 10])
+            trail += ENTRY.pack(60 * hour + slot, then + 1, moments[0], 0, then + random.choice([0, 0, 50]) + 1, moments[1], 0)
+            first += random.choice([0, 300, 4000])
+            last = first + random.choice([0, 10])
+        stored = random.choice([(0, last + 1), (first + 1, 0)]) if random.random() < 0.002 else (first + 1, last + 1)
         others = [0] * len(METRICS[1:])
-        LAYOUT.record.pack_into(data, slot * LAYOUT.record_bytes, first + 1, moments[0], 0, last + 1, moments[1], moments[1] + 1, *others)
-        tokens = tokens if first in {0, tokens * 10} else last
+        LAYOUT.record.pack_into(data, slot * LAYOUT.record_bytes, stored[0], moments[2], 0, stored[1], moments[3], moments[3] + 1, *others)
+        returns = first in {0, tokens * 10} or (first > tokens + 1000 and random.random() < 0.5)
+        tokens = tokens if returns else last
     return bytes(data), tokens
 
 
@@ -36,11 +46,15 @@ def account_of(random: Random) -> list[Stored]:
     """Some hours of an account's day, some of them without it, and some in another room."""
     tokens = random.choice([0, 700, 12_345])
     rooms: dict[str, list[bytes | None]] = {"a": [None] * 24, "b": [None] * 24}
+    trails = {room: bytearray() for room in rooms}
     for hour in range(2, 14):
-        data, tokens = chunk_of(random, tokens)
+        trail = bytearray()
+        data, tokens = chunk_of(random, tokens, trail, hour)
         if random.random() < 0.85:
-            rooms[random.choice("aaaab")][hour] = data
-    return [Stored(room, day_balances(StoredDay([Part(LAYOUT, chunks)]), 60)) for room, chunks in rooms.items()]
+            room = random.choice("aaaab")
+            rooms[room][hour] = data
+            trails[room] += trail
+    return [Stored(room, day_balances(StoredDay([Part(LAYOUT, chunks, bytes(trails[room]))]), 60)) for room, chunks in rooms.items()]
 
 
 def by_reading(held: list[Stored]) -> list[Entry]:
@@ -109,3 +123,18 @@ def test_a_scan_that_begins_later_finds_the_same_once_it_is_sure() -> None:
                 assert again == found
                 compared += bool(found.entries or found.gains)
     assert compared > 400
+
+
+def test_a_pause_ends_at_the_first_run_of_a_step() -> None:
+    """A step of two runs after a pause: the first run begins within 15 minutes, the second one after them."""
+    data, others = bytearray(LAYOUT.chunk_bytes), [0] * len(METRICS[1:])
+    for slot in (*range(6), *range(20, 26)):
+        tokens, first_moment = (1000, 10_000) if slot < 6 else (1500, 55_000)
+        LAYOUT.record.pack_into(data, slot * LAYOUT.record_bytes, tokens + 1, first_moment, 0, tokens + 1, 56_000, 56_001, *others)
+    trail = ENTRY.pack(20, 1101, 10_000, 0, 1101, 11_000, 0)
+    held = [Stored("a", day_balances(StoredDay([Part(LAYOUT, [bytes(data), *[None] * 23], trail)]), 60))]
+    scan = AccountScan(60)
+    taken = scan.take(0, held, range(1440), Cuts(0, 60, 1440))
+    assert taken.entries == [Entry(Kind.INCOME, 20 * 60_000 + 10_000, 100, "a", 1000)]
+    assert taken.gains == [("a", 20, 400)]
+    assert sums([*taken.entries, *scan.finish(LATE)])._replace(income=500) == sums(by_reading(held))
