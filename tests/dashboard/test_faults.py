@@ -13,7 +13,9 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tools.waiting import wait_until
 
+SYNC_WITH_VERSION = re.compile(r'"event_type":"SYNC"[^}]*"version":[1-9]')
 NOT_RELOADED = "() => window.sameDocument === true"
 
 
@@ -29,6 +31,11 @@ def on_air(fragile: Studio) -> Iterator[Callable[..., OnAir]]:
     """Puts rooms of the test's own stack on air until the test ends; they report every second while it can commit."""
     with contextlib.ExitStack() as stack:
         yield lambda *readings: stack.enter_context(OnAir(fragile, *readings, every_seconds=1))
+
+
+def has_version(frame: str) -> bool:
+    """Whether a frame has a SYNC from which a client can resume; a relay that has just started sends 0."""
+    return SYNC_WITH_VERSION.search(frame) is not None
 
 
 def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
@@ -54,18 +61,25 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     assert dashboard.page.evaluate(NOT_RELOADED)
 
 
-def test_a_restarted_relay_is_resumed_without_a_reload(fragile: Studio, visit: Opener) -> None:
+def test_a_restarted_relay_is_resumed_without_a_reload(tmp_path: pathlib.Path, visit: Opener) -> None:
     """The page reconnects by itself, requests only missed events, and shows the readings posted meanwhile."""
-    fragile.post({"room_id": "blue", "tokens_count": 5})
-    dashboard = visit(fragile).open().live()
-    dashboard.page.evaluate("window.sameDocument = true")
-    fragile.broadcast.stop()
-    fragile.post({"room_id": "blue", "tokens_count": 6, "sequence": 1})
-    fragile.broadcast.start()
-    expect(dashboard.card("blue").locator(".tokens")).to_have_text("6", timeout=20_000)
-    dashboard.live()
-    assert re.search(r"/ws/dashboard\?since=\d{16}$", [url for url in dashboard.urls if url.startswith("ws")][-1])
-    assert dashboard.page.evaluate(NOT_RELOADED)
+    with running_studio(tmp_path, HEARTBEAT_SECONDS="1") as fragile:
+        fragile.post({"room_id": "blue", "tokens_count": 5})
+        dashboard = visit(fragile)
+        frames: list[str] = []
+        dashboard.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
+        dashboard.open().live()
+        wait_until(
+            lambda: dashboard.page.evaluate("true") and any(map(has_version, frames)), "a SYNC with a version to resume from", seconds=20
+        )
+        dashboard.page.evaluate("window.sameDocument = true")
+        fragile.broadcast.stop()
+        fragile.post({"room_id": "blue", "tokens_count": 6, "sequence": 1})
+        fragile.broadcast.start()
+        expect(dashboard.card("blue").locator(".tokens")).to_have_text("6", timeout=20_000)
+        dashboard.live()
+        assert re.search(r"/ws/dashboard\?since=\d{16}$", [url for url in dashboard.urls if url.startswith("ws")][-1])
+        assert dashboard.page.evaluate(NOT_RELOADED)
 
 
 @contextlib.contextmanager
