@@ -25,7 +25,7 @@ def extended(tmp_path: pathlib.Path) -> pathlib.Path:
     """A copy of the extension with the documented adapter and manifest lines pasted in."""
     copy = installed(tmp_path)
     adapters = copy / "content" / "adapters.js"
-    adapters.write_text(re.sub(r"\];\s*\Z", lambda _: documented("js") + "];\n", adapters.read_text()))
+    adapters.write_text(re.sub(r"\];\s*\}\s*\Z", lambda end: documented("js") + end[0], adapters.read_text()))
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["content_scripts"][0]["matches"] += json.loads(f"[{documented('json')}]")
     (copy / "manifest.json").write_text(json.dumps(manifest))
