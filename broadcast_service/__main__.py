@@ -3,7 +3,6 @@
 import functools
 import resource
 import socket
-import sys
 from typing import Final
 
 import uvicorn
@@ -14,13 +13,10 @@ from broadcast_service.settings import BroadcastSettings
 from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.http_upgrade import PulseHttpProtocol
 from broadcast_service.websocket.protocol import PulseProtocol
-from shared.settings import SettingsError, load
 from shared.store.redis import Store
 from shared.web.address_budget import AddressBudget
-from shared.web.logging import configure
-from shared.web.metrics_listener import metrics_config
 from shared.web.server import Server, config, run
-from shared.web.tracing import open_spans
+from shared.web.startup import prepare
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
@@ -45,14 +41,7 @@ class BroadcastServer(Server):
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
-    try:
-        settings = load(BroadcastSettings)
-        metrics = metrics_config(settings.metrics_host, settings.metrics_port)
-        spans = open_spans("broadcast", settings.otel_exporter_otlp_endpoint)
-    except SettingsError as error:
-        print("broadcast_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
-        return 2
-    configure("broadcast", level=settings.log_level, log_format=settings.log_format)
+    settings, metrics, spans = prepare("broadcast", BroadcastSettings)
     _raise_descriptor_limit()
     sessions = Sessions(connection_limits(settings))
     app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)

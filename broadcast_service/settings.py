@@ -4,12 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.settings import CommonSettings, Port, PositiveSeconds
+from shared.settings import Port, PositiveSeconds, ServiceSettings
 
 Cap = Annotated[int, Meta(ge=0, description="a number of connections, 0 for no cap")]
 
 
-class BroadcastSettings(CommonSettings, frozen=True, kw_only=True):
+class BroadcastSettings(ServiceSettings, frozen=True, kw_only=True):
     """What the broadcast service reads beside the common settings."""
 
     broadcast_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"

@@ -1,32 +1,21 @@
 """`python -m ingest_service`: runs the ingest service from the environment's settings."""
 
 import functools
-import sys
 
 from ingest_service.app import create_app
 from ingest_service.settings import IngestSettings
-from shared.settings import SettingsError, load
 from shared.store.redis import Store
 from shared.web.address_budget import AddressBudget
 from shared.web.http_protocol import HttpProtocol
-from shared.web.logging import configure
-from shared.web.metrics_listener import metrics_config
 from shared.web.server import Server, config, run
-from shared.web.tracing import open_spans
+from shared.web.startup import prepare
 
 SHUTDOWN_SECONDS = 5
 
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
-    try:
-        settings = load(IngestSettings)
-        metrics = metrics_config(settings.metrics_host, settings.metrics_port)
-        spans = open_spans("ingest", settings.otel_exporter_otlp_endpoint)
-    except SettingsError as error:
-        print("ingest_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
-        return 2
-    configure("ingest", level=settings.log_level, log_format=settings.log_format)
+    settings, metrics, spans = prepare("ingest", IngestSettings)
     app = create_app(settings, Store(settings.redis_url), lambda: server.crash(), spans)
     server = Server(
         config(

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.settings import CommonSettings, Port, PositiveSeconds
+from shared.settings import Port, PositiveSeconds, ServiceSettings
 
 Rate = Annotated[float, Meta(ge=0, le=1_000_000, description="readings per second up to 1000000, 0 for no limit")]
 
 
-class IngestSettings(CommonSettings, frozen=True, kw_only=True):
+class IngestSettings(ServiceSettings, frozen=True, kw_only=True):
     """What the ingest service reads beside the common settings."""
 
     ingest_host: Annotated[str, Meta(description="an address to listen on")] = "127.0.0.1"

@@ -129,6 +129,12 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
 
 
+class ServiceSettings(CommonSettings, frozen=True, kw_only=True):
+    """What each service reads with a default of its own."""
+
+    metrics_port: Port
+
+
 def for_audience(audience: str, environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """The environment of an issuer: `INGEST_TOKEN_KEYS` or `DASHBOARD_TOKEN_KEYS`, where set, has the keys that sign for an audience."""
     own = environ.get(f"{audience.upper()}_TOKEN_KEYS", "").strip()

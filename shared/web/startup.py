@@ -1,0 +1,30 @@
+"""The first steps of a service's process, before it creates its application."""
+
+import sys
+from typing import TypeVar
+
+import uvicorn
+
+from shared.settings import ServiceSettings, SettingsError, load
+from shared.web.logging import configure
+from shared.web.metrics_listener import metrics_config
+from shared.web.tracing import Spans, open_spans
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Config, Spans | None]:
+    """Loads the settings of a service, opens its traces and configures its logs. `service` is its short name, such as `ingest`.
+
+    Returns the settings, the configuration of the metrics listener, and the factory of spans. Settings that are missing or invalid are
+    listed on standard error, and the process exits with status 2.
+    """
+    try:
+        settings = load(kind)
+        metrics = metrics_config(settings.metrics_host, settings.metrics_port)
+        spans = open_spans(service, settings.otel_exporter_otlp_endpoint)
+    except SettingsError as error:
+        print(f"{service}_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)  # noqa: T201 - the logs are not configured
+        raise SystemExit(2) from error
+    configure(service, level=settings.log_level, log_format=settings.log_format)
+    return settings, metrics, spans
