@@ -15,11 +15,9 @@ from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
-from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored, Taken
 from broadcast_service.reports.coverage import Coverage
 from broadcast_service.reports.feeds import FeedIndex
 from broadcast_service.reports.history import MAX_POINTS
-from broadcast_service.reports.income import Entry
 from broadcast_service.reports.report import Detail, Steps
 from broadcast_service.reports.tally import Findings, Tally
 from shared.auth.scope import Scope
@@ -27,6 +25,8 @@ from shared.contract import keys
 from shared.contract.feeds import Feed, Series
 from shared.contract.history_day import day_balances, day_keys, stored_day
 from shared.contract.history_record import DAY_SECONDS
+from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
+from shared.income.rules import Entry
 from shared.store.redis import Store
 
 Charge = Callable[[float], None]

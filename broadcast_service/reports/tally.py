@@ -1,6 +1,6 @@
 """Adds up reports of income by step, feed, room, platform and account, and writes them as JSON and as CSV. Pure.
 
-What counts as income is decided in `income.py`. Every entry has one moment, so a span split anywhere has the same in its parts.
+What counts as income is decided in `shared.income`. Every entry has one moment, so a span split anywhere has the same in its parts.
 """
 
 import datetime as dt
@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET, Struct
 
-from broadcast_service.reports.income import Entry, Kind
 from broadcast_service.reports.report import AccountEarnings, Detail, FeedEarnings, PlatformEarnings, RoomEarnings, Steps
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed, Series
+from shared.income.rules import Entry, Kind
 
 ITEMS_PER_PART: Final = 500
 ZEROS_PER_PART: Final = 500

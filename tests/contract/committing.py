@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import fakeredis
 from redis.asyncio import Redis
 
-from broadcast_service.reports.income import Account, Balance, Entry
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from ingest_service.writer import Outcome, ShardWriter, Writer, WriterOptions
@@ -16,6 +15,7 @@ from shared.contract import keys
 from shared.contract.history_day import Kept, StoredDay, day_balances, day_keys, kept_balances, stored_day
 from shared.contract.history_record import DAY_SECONDS, LAYOUT, Record, series_of, slot_of
 from shared.contract.readings import Reading, StoredReading, decode_stored
+from shared.income.rules import Account, Balance, Entry
 from shared.store.listener import ShardListener
 from shared.store.redis import RedisUrl, Store
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from broadcast_service.reports.income import Balance, judge, sums
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, LAYOUT, MAX_RISE
 from shared.contract.readings import Reading
+from shared.income.rules import Balance, judge, sums
 from tests.contract.committing import commit, empty_store, history_key, income, kept_readings, record_of, results, run_async, trail_key
 from tests.support.readings import make_reading
 from tools.processes import ROOT

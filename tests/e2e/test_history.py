@@ -6,7 +6,7 @@ import uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast_service.reports.income import CONFIRM_MS, Balance, Kind, judge
+from shared.income.rules import CONFIRM_MS, Balance, Kind, judge
 from tests.support.studio import Studio
 
 HOUR = 3600

@@ -1,5 +1,5 @@
 /**
- * Income of one account from its balances, by the rules of docs/income.md. Pure. `broadcast_service/reports/income.py` has the same rules;
+ * Income of one account from its balances, by the rules of docs/income.md. Pure. `shared/income/rules.py` has the same rules;
  * both are checked against tests/income_cases.json.
  *
  * A rise is income at the moment of its later reading. A fall, or a rise of more than is plausible, is pending until the readings of the

@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from broadcast_service.reports.account_scan import AccountScan, Cuts, Stored
-from broadcast_service.reports.income import Account, Balance, Entry, Kind, sums
 from shared.contract.history_day import Part, StoredDay, day_balances, kept_balances
 from shared.contract.history_record import CHUNK_SLOTS, ENTRY, LAYOUT
 from shared.contract.readings import METRICS
+from shared.income.account_scan import AccountScan, Cuts, Stored
+from shared.income.rules import Account, Balance, Entry, Kind, sums
 
 LATE = 2**53
 

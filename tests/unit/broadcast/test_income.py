@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.reports.income import CONFIRM_MS, Account, Balance, Entry, Kind, Sums, in_order, judge, sums
+from shared.income.rules import CONFIRM_MS, Account, Balance, Entry, Kind, Sums, in_order, judge, sums
 from tests.support import needs
 from tools.processes import ROOT
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast_service.reports.coverage import Coverage
-from broadcast_service.reports.income import Entry, Kind
 from broadcast_service.reports.report import Detail, Report, Steps
 from broadcast_service.reports.tally import Findings, Tally
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed
 from shared.contract.readings import ROOM_PATTERN
+from shared.income.rules import Entry, Kind
 
 
 def tally_of(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail, window: range | None = None) -> Tally:

@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.reports.income import SMALL_RISE
 from shared.contract.feeds import Series
 from shared.contract.history_day import Kept, Part, StoredDay, day_balances, day_keys, kept_balances, stored_day
 from shared.contract.history_record import (
@@ -24,6 +23,7 @@ from shared.contract.history_record import (
 )
 from shared.contract.keys import day_of
 from shared.contract.readings import MAX_COUNT, METRICS, Reading
+from shared.income.rules import SMALL_RISE
 
 STEPS = st.sampled_from([1, 5, 60, 3600])
 MOMENTS = st.integers(1_600_000_000_000, 2_000_000_000_000)

@@ -1,4 +1,4 @@
-"""Judges an account's stored history, a day at a time, by the rules of `income.py`. Pure.
+"""Judges an account's stored history, a day at a time, by the rules of `rules.py`. Pure.
 
 Most stretches of a day hold nothing but plain rises, and there the rules find the difference of the ends. Such a stretch is not unpacked
 into readings: where it begins and ends is found in the columns of the day. The steps around falls and leaps are unpacked.
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from itertools import chain, compress, islice, pairwise, repeat
 from typing import Final, NamedTuple
 
-from broadcast_service.reports.income import CONFIRM_MS, SESSION_GAP_MS, SMALL_RISE, Account, Balance, Entry, Kind
 from shared.contract.history_day import DayBalances, Kept, kept_balances
 from shared.contract.history_record import unit_ms
+from shared.income.rules import CONFIRM_MS, SESSION_GAP_MS, SMALL_RISE, Account, Balance, Entry, Kind
 
 READ_ONE_BY_ONE: Final = 8  # steps of several rooms
 LOOKED_AT: Final = 120  # balances
