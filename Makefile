@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/installed-run
 STAMP := $(VENV)/installed
 # Tests mostly wait, so there are more processes than the two cores of CI. Each has a stack and browsers of its own.
 WORKERS ?= 3
-SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal --durations=10
+TESTS = $(BIN)/python -m tools.run_tests --workers $(WORKERS)
 NODE := node_modules/.bin
 NODE_STAMP := node_modules/installed
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
@@ -43,12 +43,11 @@ run: $(RUN_STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not faults and not browser"
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "browser and not faults"
+	$(TESTS) "not faults and not browser" "browser and not faults"
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m faults $(if $(NEMESIS),tests/faults/test_nemesis.py -k random_faults_break)
+	$(TESTS) faults $(if $(NEMESIS),-- tests/faults/test_nemesis.py -k random_faults_break)
 	@echo "What was seen stands in test-results/faults.md"
 
 check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything, and build the documentation site

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from broadcast_service.http.static import DIRECTORY, HEADERS
@@ -215,7 +215,7 @@ def test_slow_headers_are_cut(production: Chain) -> None:
     """A client that sends them byte by byte does not hold a connection for long."""
     address = ("localhost", production[1].port)
     with socket.create_connection(address) as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="localhost") as slow:
-        slow.settimeout(5)
+        slow.settimeout(30)
         slow.sendall(b"GET / HTTP/1.1\r\nHost: local")
         assert b" 200 " not in b"".join(iter(lambda: slow.recv(65536), b""))
 
@@ -229,20 +229,12 @@ def test_refusals_of_the_upgrade_pass(production: Chain) -> None:
     assert refusal.value.response.status_code == 401
 
 
-def come_in(url: str, token: str) -> Dashboard:
-    """An open dashboard. Seen once in twelve runs: Debian's Caddy hangs up on one of several that come at once; a dashboard comes back."""
-    try:
-        return Dashboard(url, token).__enter__()
-    except InvalidMessage:
-        return Dashboard(url, token).__enter__()
-
-
 def test_sockets_are_spread_over_the_replicas(production: Chain) -> None:
     """The replica with the fewest connections gets the next one."""
     replicas, front = production
     token = replicas.stack.token("dashboard")
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
-        dashboards = list(threads.map(lambda _: come_in(front.url, token), range(8)))
+        dashboards = list(threads.map(lambda _: Dashboard(front.url, token).__enter__(), range(8)))
     try:
         wait_until(lambda: all(metric(b.url, "pulse_clients") >= 3 for b in replicas.broadcasts), "a share for each")
     finally:

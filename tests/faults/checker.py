@@ -19,6 +19,16 @@ FORGOTTEN: Final = -1  # what a dashboard shows of a feed that a later snapshot 
 Key = tuple[str, str]
 
 
+class BrokenPromise(AssertionError):
+    """What no delay explains: a value that is older, invented, lost or not permitted. `make faults` never retries such a failure."""
+
+
+def require(holds: object, what: str) -> None:
+    """Raises BrokenPromise with this text unless something holds."""
+    if not holds:
+        raise BrokenPromise(what)
+
+
 class Posted(NamedTuple):
     """A reading and what became of it: True stored, False not, None unknown."""
 
@@ -166,6 +176,12 @@ class Checker:
     def violations(self, *, now: float = math.inf) -> list[str]:
         """Where the promise was broken, independent of the present state; with `now`, readings whose time is not up are not judged yet."""
         return self.broken + [text for view in self.views.values() for text in self._stale(view, now)]
+
+    def check(self, *, now: float = math.inf) -> None:
+        """Raises BrokenPromise for what no delay explains, AssertionError for what may have been too late only."""
+        require(not self.broken, f"{self.broken[:5]}")
+        broken = self.violations(now=now)
+        assert not broken, broken[:5]
 
     def _stale(self, view: View, now: float) -> Iterator[str]:
         """An accepted value that a dashboard, thinking itself up to date, did not show in time."""

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from shared.contract import keys
 from shared.contract.readings import StoredReading, decode_stored
 from tests.faults.actors import reading
-from tests.faults.checker import FRESH_SECONDS, Key
+from tests.faults.checker import FRESH_SECONDS, Key, require
 from tests.faults.nemesis import Fault, Round, dice_of
 from tests.faults.scene import ROOMS, Scene, acting
 from tests.faults.worlds import World
@@ -110,7 +110,7 @@ class Rounds:
             await asyncio.gather(tap, return_exceptions=True)
         assert self._world.redis.sentinels or self._world.redis.cluster or len(self._tap.published) > 10
         broken = self._tap.violations(self._losses)
-        assert not broken, broken[:5]
+        require(not broken, f"{broken[:5]}")
 
     async def _round(self, number: Round) -> None:
         scene, since = self.scene, time.monotonic()
@@ -131,8 +131,7 @@ class Rounds:
         allowed = {200, 503} | ({0} if any(fault.silent for fault in number.faults) else set())
         assert scene.producer.statuses(since) <= allowed, scene.producer.statuses(since)
         await self._late_comer(number.number)
-        broken = scene.checker.violations(now=time.monotonic() - FRESH_SECONDS)
-        assert not broken, broken[:5]
+        scene.checker.check(now=time.monotonic() - FRESH_SECONDS)
 
     @contextlib.asynccontextmanager
     async def _broken(self, fault: Fault, number: Round) -> AsyncIterator[None]:
@@ -214,11 +213,11 @@ class Rounds:
             points = {int(point["t"]): point["tokens"] for point in (await self._get(url))["points"]}
             posts = self.scene.checker.posts[room, PLATFORM]
             sent = {(post.timestamp, post.tokens) for post in posts}
-            assert set(points.items()) <= sent, f"history of {room} holds readings that no producer posted"
+            require(set(points.items()) <= sent, f"history of {room} holds readings that no producer posted")
             accepted = sorted((post.timestamp, post.tokens) for post in posts if post.stored and post.timestamp >= since)
             for second, group in itertools.groupby(accepted, key=lambda post: post[0]):
                 last = max(tokens for _, tokens in group)
-                assert points.get(second, -1) >= last, f"history of {room} has {points.get(second)} at {second}, accepted was {last}"
+                require(points.get(second, -1) >= last, f"history of {room} has {points.get(second)} at {second}, accepted was {last}")
 
     def _check_stored(self) -> None:
         """Every feed is stored with its last accepted value, and every value, history and rate expires."""
@@ -233,7 +232,7 @@ class Rounds:
                     stored: Any = admin.get(name)
                     update = decode_stored(stored)
                     found[update.room_id, update.platform] = update.tokens_count or 0
-        assert not endless, f"keys without an expiry: {endless[:5]}"
+        require(not endless, f"keys without an expiry: {endless[:5]}")
         lacking = {key: found.get(key) for key in checker.posts if found.get(key, -1) < checker.last_stored(key)}
-        assert not lacking, f"Redis lacks {lacking}"
+        require(not lacking, f"Redis lacks {lacking}")
         assert keys.REVOKED_TOKENS.encode() not in endless

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.contract.readings import Reading
-from tests.faults.checker import FRESH_SECONDS, Checker
+from tests.faults.checker import FRESH_SECONDS, BrokenPromise, Checker
 from tests.support.readings import make_reading
 
 KEY = ("blue", "camsoda")
@@ -223,3 +223,15 @@ def test_readings_whose_time_is_not_up_are_not_judged_yet(relay: Relay) -> None:
     relay.post(1)
     assert relay.checker.violations(now=relay.now + FRESH_SECONDS) == []
     assert len(relay.checker.violations(now=relay.now + FRESH_SECONDS + 1)) == 1
+
+
+def test_only_what_no_delay_explains_is_a_broken_promise(relay: Relay) -> None:
+    """A late value may be the machine's fault, a value that goes back is never."""
+    relay.post(1)
+    relay.now += FRESH_SECONDS + 1
+    with pytest.raises(AssertionError, match="did not show") as late:
+        relay.checker.check()
+    assert not isinstance(late.value, BrokenPromise)
+    relay.send(event(2), event(1, version=3))
+    with pytest.raises(BrokenPromise):
+        relay.checker.check()

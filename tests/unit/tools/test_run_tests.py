@@ -1,0 +1,107 @@
+"""Tests that failed side by side run once more alone, and only what passes then is forgiven."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.faults.checker import BrokenPromise
+from tools.processes import ROOT
+from tools.run_tests import FINAL, MAX_RETRIED, Outcome, judge, reason_not_to_retry
+
+TESTS = """
+import os
+
+import pytest
+
+SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
+
+
+def test_good():
+    pass
+
+
+@pytest.mark.parametrize("name", ["a b::c", "ñ[1]/\\x00"])
+def test_loaded(name):
+    assert not SIDE_BY_SIDE
+
+
+@pytest.mark.late
+def test_late():
+    print("the last phase ran")
+"""
+FAILING = {
+    "fails": "def test_it():\n    assert False\n",
+    "skips": "def test_it():\n    assert not SIDE_BY_SIDE\n    pytest.skip()\n",
+    "crashes": "def test_it():\n    os._exit(0)\n",
+    "setup": "@pytest.fixture\ndef broken():\n    raise RuntimeError\n\n\ndef test_it(broken):\n    pass\n",
+    "teardown": "@pytest.fixture\ndef broken():\n    yield\n    assert not SIDE_BY_SIDE\n\n\ndef test_it(broken):\n    pass\n",
+    "promise": "class BrokenPromise(AssertionError):\n    pass\n\n\ndef test_it():\n    if SIDE_BY_SIDE:\n        raise BrokenPromise\n",
+}
+
+
+def run(directory: pathlib.Path, tests: str) -> tuple[int, str]:
+    """Runs the helper over a file of tests; returns its exit code and output."""
+    (directory / "test_some.py").write_text(tests)
+    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    late\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
+    command = [sys.executable, "-m", "tools.run_tests", "--workers", "2", "not late", "late"]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def test_what_fails_only_beside_neighbours_is_named_and_forgiven(tmp_path: pathlib.Path) -> None:
+    """Whatever characters its name has."""
+    code, printed = run(tmp_path, TESTS)
+    assert code == 0, printed
+    assert len(re.findall(r"^failed side by side, passed alone: test_some.py::test_loaded\[.*\]$", printed, re.MULTILINE)) == 2
+    assert "\nFAILED: " not in printed
+
+
+@pytest.mark.parametrize("kind", FAILING)
+def test_what_fails_for_any_other_reason_ends_with_an_error(tmp_path: pathlib.Path, kind: str) -> None:
+    """The phase after it runs and reports all the same."""
+    code, printed = run(tmp_path, TESTS + "\n\n" + FAILING[kind])
+    assert code == 1, printed
+    assert "test_some.py::test_it" in re.findall(r"^FAILED: (.*)$", printed, re.MULTILINE)
+    assert re.search(r"= 1 passed", printed)
+
+
+def failure(test: str, when: str = "call", *, final: bool = False) -> Outcome:
+    """A failed phase of a test."""
+    return Outcome(test, when, "failed", final)
+
+
+def test_more_failures_than_load_explains_are_final() -> None:
+    failures = [failure(f"test_{number}") for number in range(MAX_RETRIED + 1)]
+    assert reason_not_to_retry(1, failures[1:]) == ""
+    assert "11 tests" in reason_not_to_retry(1, failures)
+    assert judge(1, failures).failed == [one.test for one in failures]
+
+
+def test_an_exit_that_is_no_failed_test_is_final() -> None:
+    """Interrupted, an internal error, wrong usage, no tests, and an end without any report."""
+    assert all(not judge(code, [failure("a")]).ok for code in (2, 3, 4, 5, -9))
+    assert not judge(1, []).ok
+    assert not judge(5, []).ok
+
+
+def test_a_second_run_that_breaks_off_clears_only_what_it_reached() -> None:
+    """And is an error itself."""
+    result = judge(1, [failure("a"), failure("b")], 3, [Outcome("a", "call", "passed", False)])
+    assert result.passed_alone == ["a"]
+    assert result.failed == ["b"]
+    assert not result.ok
+
+
+def test_a_test_that_passes_but_cannot_clean_up_has_not_passed() -> None:
+    second = [Outcome("a", "call", "passed", False), failure("a", "teardown")]
+    assert judge(1, [failure("a")], 1, second).failed == ["a"]
+
+
+def test_the_fault_tests_promise_has_the_name_that_is_final() -> None:
+    assert BrokenPromise.__name__ == FINAL

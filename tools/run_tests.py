@@ -1,0 +1,177 @@
+"""`python -m tools.run_tests [--workers 3] MARKS… [-- PYTEST…]`: runs the tests of each marker expression in parallel.
+
+Tests share the machine while they run in parallel, so a short deadline can expire because of the neighbours. Tests that failed are
+therefore run once more, alone, and the ones that pass then are printed. Some failures are final: more than MAX_RETRIED of them, a failure
+while a shared fixture was torn down, a broken promise of the fault tests, and every exit of pytest other than "some tests failed".
+Every phase runs, whatever the one before it did. The exit code is 0 only if each test passed, or was skipped, in parallel or alone.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
+
+MAX_RETRIED: Final = 10  # more than this are not failures by load
+FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: what was lost or invented once is a defect, however often it goes well afterwards
+SOME_FAILED: Final = 1  # pytest's exit code
+
+
+class Outcome(NamedTuple):
+    """What pytest reported of one phase of one test; `when` is setup, call or teardown, or ??? where its worker crashed."""
+
+    test: str
+    when: str
+    outcome: str
+    final: bool
+
+
+class Report(Protocol):
+    """The part of pytest's report that is recorded."""
+
+    nodeid: str
+    when: str | None
+    outcome: str
+    longreprtext: str
+
+
+class Recorder:
+    """The plugin that appends outcomes to a file."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: Report) -> None:
+        """Called in the main process for every phase of every test, wherever it ran."""
+        final = report.outcome == "failed" and FINAL in report.longreprtext
+        with self._path.open("a") as file:
+            file.write(json.dumps([report.nodeid, report.when, report.outcome, final]) + "\n")
+
+
+class Options(Protocol):
+    """The part of pytest's option parser that is used."""
+
+    def addoption(self, name: str, *, metavar: str, type: type, help: str) -> None: ...  # noqa: A002 - pytest's names
+
+
+class Plugins(Protocol):
+    """The part of pytest's plugin manager that is used."""
+
+    def register(self, plugin: object) -> object: ...
+
+
+class Config(Protocol):
+    """The part of pytest's configuration that is used."""
+
+    pluginmanager: Plugins
+
+    def getoption(self, name: str) -> pathlib.Path | None: ...
+
+
+def pytest_addoption(parser: Options) -> None:
+    """Adds the option that names the file."""
+    parser.addoption("--outcomes", metavar="FILE", type=pathlib.Path, help="append the outcome of every test to this file")
+
+
+def pytest_configure(config: Config) -> None:
+    """Records in the main process only: workers send it their reports."""
+    path = config.getoption("--outcomes")
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(path))
+
+
+def failed(outcomes: Iterable[Outcome]) -> list[str]:
+    """The tests with a failure in any of their phases, each once, in order."""
+    return list(dict.fromkeys(outcome.test for outcome in outcomes if outcome.outcome == "failed"))
+
+
+def passed(outcomes: Iterable[Outcome]) -> set[str]:
+    """The tests whose body passed and of which no phase failed. A skipped test is none of them."""
+    outcomes = list(outcomes)
+    return {outcome.test for outcome in outcomes if outcome.when == "call" and outcome.outcome == "passed"} - set(failed(outcomes))
+
+
+def reason_not_to_retry(exit_code: int, outcomes: Iterable[Outcome]) -> str:
+    """Why the failures of a run are final; empty if a second run alone may clear them."""
+    failures = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+    tests = failed(failures)
+    if exit_code != SOME_FAILED or not failures:
+        return f"pytest ended with exit code {exit_code}"
+    if len(tests) > MAX_RETRIED:
+        return f"{len(tests)} tests failed, which is no effect of load"
+    if any(failure.when == "teardown" for failure in failures):
+        return "a fixture failed in its teardown, and any test that shared it may be the cause"
+    if any(failure.final for failure in failures):
+        return "a promise was broken"
+    return ""
+
+
+class Result(NamedTuple):
+    """What became of one phase."""
+
+    passed_alone: list[str]
+    failed: list[str]
+    problem: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left that failed."""
+        return not self.failed and not self.problem
+
+
+def judge(exit_code: int, outcomes: list[Outcome], second_exit_code: int = 0, second: Iterable[Outcome] = ()) -> Result:
+    """The result of a phase, from its run in parallel and from the run of its failures alone."""
+    first = failed(outcomes)
+    if exit_code == 0 and not first:
+        return Result([], [], "")
+    if reason := reason_not_to_retry(exit_code, outcomes):
+        return Result([], first, reason)
+    cleared = passed(second)
+    problem = f"pytest ended with exit code {second_exit_code}" if second_exit_code not in (0, SOME_FAILED) else ""
+    return Result([test for test in first if test in cleared], [test for test in first if test not in cleared], problem)
+
+
+def run_pytest(arguments: list[str], *, alone: bool) -> tuple[int, list[Outcome]]:
+    """Runs pytest; returns its exit code and every outcome."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "outcomes"
+        path.touch()
+        command = [sys.executable, "-m", "pytest", "-p", "tools.run_tests", f"--outcomes={path}", *(["-n", "0"] if alone else [])]
+        exit_code = subprocess.run([*command, *arguments], check=False).returncode
+        return exit_code, [Outcome(*json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def run_phase(workers: str, marks: str, arguments: list[str]) -> Result:
+    """Runs the tests of one marker expression in parallel, then alone those that failed."""
+    side_by_side = ["-n", workers, "--dist", "worksteal", "--durations=10", "-m", marks, *arguments]
+    exit_code, outcomes = run_pytest(side_by_side, alone=False)
+    if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
+        return judge(exit_code, outcomes)
+    print(f"\n{len(failed(outcomes))} failed side by side; each runs once more, alone.", flush=True)
+    return judge(exit_code, outcomes, *run_pytest(failed(outcomes), alone=True))
+
+
+def main() -> int:
+    """Runs every phase, then prints what failed and what passed alone only."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", default="3")
+    parser.add_argument("marks", nargs="+", help="a marker expression for each phase")
+    given = sys.argv[1:]
+    split = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:split])
+    results = {marks: run_phase(options.workers, marks, given[split + 1 :]) for marks in options.marks}
+    for marks, result in results.items():
+        for test in result.passed_alone:
+            print(f"failed side by side, passed alone: {test}")
+        for test in result.failed:
+            print(f"FAILED: {test}")
+        if result.problem:
+            print(f"FAILED ({marks}): {result.problem}")
+    return 0 if all(result.ok for result in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
