@@ -125,7 +125,9 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
 lock: $(STAMP) ## Write the lock files anew from pyproject.toml
 	$(LOCK) --upgrade pyproject.toml -o requirements.txt
 	$(LOCK) -c requirements.txt --extra otel pyproject.toml -o requirements-otel.txt
-	$(LOCK) -c requirements-otel.txt --extra otel --group dev pyproject.toml -o requirements-dev.txt
+	$(LOCK) -c requirements-otel.txt --extra worker pyproject.toml -o requirements-worker.txt
+	$(LOCK) -c requirements-worker.txt --extra worker --extra parquet pyproject.toml -o requirements-parquet.txt
+	$(LOCK) -c requirements-otel.txt -c requirements-parquet.txt --extra otel --extra worker --extra parquet --group dev pyproject.toml -o requirements-dev.txt
 	$(LOCK) -c requirements-dev.txt --group run pyproject.toml -o requirements-run.txt
 
 clean: ## Remove what the checkout made for itself

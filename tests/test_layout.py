@@ -11,7 +11,7 @@ import pytest
 
 from tools.processes import ROOT
 
-PACKAGES = ("shared", "ingest_service", "broadcast_service")
+PACKAGES = ("shared", "ingest_service", "broadcast_service", "worker_service")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TOOLS = sorted((ROOT / "tools").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -39,6 +39,8 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "broadcast_service/signin/access.py",
     "broadcast_service/signin/ended.py",
     "broadcast_service/signin/endpoints.py",
+    "worker_service/leader.py",
+    "worker_service/lease.py",
 }
 NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",

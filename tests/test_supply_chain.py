@@ -15,7 +15,14 @@ import pytest
 
 from tools.processes import ROOT
 
-LOCKS = ["requirements.txt", "requirements-otel.txt", "requirements-run.txt", "requirements-dev.txt"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-otel.txt",
+    "requirements-worker.txt",
+    "requirements-parquet.txt",
+    "requirements-run.txt",
+    "requirements-dev.txt",
+]
 PINNED = re.compile(r"\A[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+\Z")
 
 
@@ -45,13 +52,21 @@ def test_the_locks_agree(lock: str) -> None:
 def test_what_is_required_is_locked() -> None:
     """The lock files were made after the last change of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
     wanted = {
         "requirements.txt": project["project"]["dependencies"],
-        "requirements-otel.txt": project["project"]["optional-dependencies"]["otel"],
+        "requirements-otel.txt": extras["otel"],
+        "requirements-worker.txt": extras["worker"],
+        "requirements-parquet.txt": extras["worker"] + extras["parquet"],
     }
     groups = project["dependency-groups"]
     wanted["requirements-run.txt"] = groups["run"]
-    wanted["requirements-dev.txt"] = groups["docs"] + groups["run"] + [entry for entry in groups["dev"] if isinstance(entry, str)]
+    wanted["requirements-dev.txt"] = (
+        [entry for extra in extras.values() for entry in extra]
+        + groups["docs"]
+        + groups["run"]
+        + [entry for entry in groups["dev"] if isinstance(entry, str)]
+    )
     for lock, requirements in wanted.items():
         names = {re.split(r"[\[>=;]", requirement)[0] for requirement in requirements}
         assert names - versions(lock).keys() - {entry.split("[")[0] for entry in versions(lock)} == set()

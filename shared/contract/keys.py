@@ -31,6 +31,16 @@ def pairing(letters: str) -> str:
     return f"screens:{{screens}}:pairing:{letters}"
 
 
+def lease(name: str) -> str:
+    """The key whose value names the holder of a lease."""
+    return f"worker:{{{name}}}:holder"
+
+
+def lease_token(name: str) -> str:
+    """The last fencing token of a lease; it never expires."""
+    return f"worker:{{{name}}}:token"
+
+
 def shard_of(room_id: str, shards: int) -> int:
     """The shard that owns a room: CRC-32 of its id, modulo the number of shards."""
     return zlib.crc32(room_id.encode()) % shards if shards > 1 else 0

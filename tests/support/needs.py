@@ -19,6 +19,7 @@ JAVA = shutil.which("java") or ""
 CURL = shutil.which("curl") or ""
 FAKETIME = next(map(str, pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
 REDIS_SERVER = shutil.which("redis-server") or ""
+POSTGRESQL = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), default=None)
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -104,6 +105,11 @@ def java() -> str:
 def promtool() -> str:
     """The path of the tool that comes with Prometheus."""
     return PROMTOOL or lacking("promtool")
+
+
+def postgresql() -> pathlib.Path:
+    """The directory of the programs of Debian's newest PostgreSQL."""
+    return POSTGRESQL.parent if POSTGRESQL else lacking("PostgreSQL")
 
 
 def axe() -> pathlib.Path:

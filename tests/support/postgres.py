@@ -1,0 +1,126 @@
+"""A PostgreSQL server of one's own on a free port of loopback, started from Debian's programs as a user without privileges."""
+
+import contextlib
+import os
+import pathlib
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from tests.support import needs
+from tools.processes import Process, free_port
+from tools.waiting import wait_until
+
+HOST: Final = "127.0.0.1"
+USER: Final = "pulse"
+SYSTEM_USER: Final = "nobody"  # for tests that run as root, which the server refuses to
+SETTINGS: Final = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "fsync": "off",  # tests end processes, never the machine
+    "full_page_writes": "off",
+    "max_wal_size": "64MB",
+    "shared_buffers": "16MB",
+    "autovacuum": "off",
+}
+
+
+class PostgresServer(Process):
+    """One server in a directory of its own, with one superuser and a password. It can be stopped, frozen and started again."""
+
+    def __init__(self, directory: pathlib.Path, **settings: str) -> None:
+        """`directory` is created by `create`; `settings` are lines of the configuration."""
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = free_port()
+        self.password = secrets.token_urlsafe(12)
+        self._programs = needs.postgresql()
+        options = [f"-c{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
+        super().__init__(
+            [*_unprivileged(), str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+            log=directory / "server.log",
+            cwd=directory,
+        )
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return "PostgreSQL"
+
+    def create(self) -> None:
+        """Makes an empty cluster."""
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, SYSTEM_USER)
+        password = self.directory / "password"
+        password.write_text(self.password)
+        password.chmod(0o644)
+        options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(password), "-E", "UTF8", "--locale", "C", "--no-sync"]
+        command = [*_unprivileged(), str(self._programs / "initdb"), "-D", str(self.data), *options]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.directory)
+
+    def start(self) -> None:
+        """Starts the process and waits until it accepts queries; raises StackError."""
+        self.launch_until(self._answers, seconds=60)
+
+    def _answers(self) -> bool:
+        try:
+            with self.connect():
+                return True
+        except psycopg.OperationalError as error:
+            raise ConnectionError from error
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection":
+        """A connection for commands of the caller's own; each command commits."""
+        return psycopg.connect(
+            host=HOST, port=self.port, user=USER, password=self.password, dbname=database, connect_timeout=5, autocommit=True
+        )
+
+    def url(self, database: str = "postgres", *, user: str = USER, password: str | None = None) -> str:
+        """A DATABASE_URL."""
+        return f"postgresql+psycopg://{user}:{password or self.password}@{HOST}:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """The DATABASE_URL of a new empty database."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def kill(self) -> None:
+        """Ends the server as a crash would, and waits until the processes that it had started have seen that and ended."""
+        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split() if self.poll() is None else []
+        super().kill()
+        wait_until(lambda: not any(map(_runs, children)), "the end of the server's processes")
+
+
+@contextlib.contextmanager
+def postgres(**settings: str) -> Iterator[PostgresServer]:
+    """A running server. Its data lie outside pytest's directory, which only the user of the tests may enter."""
+    needs.postgresql()
+    with tempfile.TemporaryDirectory(prefix="pulse-postgres-") as name:
+        server = PostgresServer(pathlib.Path(name), **settings)
+        server.create()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process runs; one that has ended may wait for its parent to notice."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _unprivileged() -> list[str]:
+    """The start of a command line that runs without privileges; the caller may have none already."""
+    return ["setpriv", f"--reuid={SYSTEM_USER}", "--clear-groups", "--"] if os.geteuid() == 0 else []
