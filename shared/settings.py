@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shared.auth import origins
+from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl
 from shared.tokens import Keyring, PublicKeys, SecretKeys
 
@@ -75,6 +76,13 @@ Redis = Annotated[
     ),
 ]
 
+Database = Annotated[
+    DatabaseUrl,
+    Meta(
+        description="sqlite:///path, sqlite:////absolute/path or postgresql+psycopg://user[:password]@host[:port]/database[?option=value]"
+    ),
+]
+
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
     """Where Redis is."""
@@ -82,13 +90,15 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     redis_url: Redis
 
 
+Secrets = Annotated[SecretKeys, Meta(description=KEYS)]
+Publics = Annotated[PublicKeys, Meta(description="kid:ed25519:key or kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")]
+
+
 class KeySettings(Struct, frozen=True, kw_only=True):
     """All keys; there may be none."""
 
-    token_keys: Annotated[SecretKeys, Meta(description=KEYS)] = SecretKeys({})
-    token_public_keys: Annotated[
-        PublicKeys, Meta(description="kid:ed25519:key or kid:path-to-PEM[,…]; RSA, P-256 or Ed25519 public keys")
-    ] = PublicKeys({})
+    token_keys: Secrets = SecretKeys({})
+    token_public_keys: Publics = PublicKeys({})
 
     @property
     def keyring(self) -> Keyring:
@@ -106,19 +116,13 @@ class InspectSettings(KeySettings, frozen=True, kw_only=True):
     redis_url: Redis | None = None
 
 
-class CommonSettings(TokenSettings, frozen=True, kw_only=True):
-    """What both services read."""
+class ProcessSettings(Struct, frozen=True, kw_only=True):
+    """What every process that runs for ever reads."""
 
     redis_url: Redis
     telemetry_shards: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
-    telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
     history_step_seconds: Annotated[int, Meta(ge=1, le=60, description="seconds from 1 to 60 that divide a minute")] = 60
     history_retention_days: Annotated[int, Meta(ge=1, le=366, description="days from 1 to 366")] = 35
-    allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path or a final slash")] = (
-        Origins(frozenset())
-    )
-    forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
-    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.04
     metrics_host: Annotated[str, Meta(description="an address to listen on, or a network that this machine has an address in")] = (
         "127.0.0.1"
     )
@@ -127,6 +131,30 @@ class CommonSettings(TokenSettings, frozen=True, kw_only=True):
     ] = ""
     log_level: Annotated[str, Meta(pattern=r"\A(debug|info|warning|error)\Z", description="debug, info, warning or error")] = "info"
     log_format: Annotated[str, Meta(pattern=r"\A(json|console)\Z", description="json or console")] = "json"
+
+
+class CommonSettings(ProcessSettings, frozen=True, kw_only=True):
+    """What the services that verify tokens read beside that: the ingest and the broadcast service."""
+
+    token_keys: Secrets = SecretKeys({})
+    token_public_keys: Publics = PublicKeys({})
+    telemetry_ttl_seconds: Annotated[int, Meta(ge=1, le=30 * 86400, description="seconds from 1 to 2592000")] = 3600
+    allowed_origins: Annotated[Origins, Meta(description="scheme://host[:port], comma separated, without a path or a final slash")] = (
+        Origins(frozenset())
+    )
+    forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
+    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.04
+
+    @property
+    def keyring(self) -> Keyring:
+        """All keys that may verify a token."""
+        return Keyring({**self.token_public_keys.keys, **self.token_keys.keys})
+
+
+class BackgroundSettings(ProcessSettings, frozen=True, kw_only=True):
+    """What a service without clients reads with a default of its own."""
+
+    metrics_port: Port
 
 
 class ServiceSettings(CommonSettings, frozen=True, kw_only=True):
@@ -179,7 +207,8 @@ def describe(hint: Any) -> str:
 def _across(kind: type[Struct], values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """Rules that involve more than one variable, or none that was given."""
     problems = []
-    if issubclass(kind, TokenSettings) and not environ.get("TOKEN_KEYS", "").strip() and not environ.get("TOKEN_PUBLIC_KEYS", "").strip():
+    has_keys = any(environ.get(name, "").strip() for name in ("TOKEN_KEYS", "TOKEN_PUBLIC_KEYS"))
+    if issubclass(kind, TokenSettings | CommonSettings) and not has_keys:
         problems.append(f"TOKEN_KEYS is not set; it should be {KEYS} (or set TOKEN_PUBLIC_KEYS)")
     if 60 % values.get("history_step_seconds", 60):
         problems.append("HISTORY_STEP_SECONDS should be seconds from 1 to 60 that divide a minute")

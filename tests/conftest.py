@@ -62,3 +62,9 @@ def ingest(stack: Stack) -> Service:
 def broadcast(stack: Stack) -> Service:
     """A broadcast service."""
     return stack.broadcast()
+
+
+@pytest.fixture(scope="session")
+def worker(stack: Stack) -> Service:
+    """A worker service with an archive in SQLite."""
+    return stack.worker()

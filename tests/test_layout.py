@@ -39,8 +39,11 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "broadcast_service/signin/access.py",
     "broadcast_service/signin/ended.py",
     "broadcast_service/signin/endpoints.py",
+    "worker_service/__main__.py",
+    "worker_service/app.py",
     "worker_service/leader.py",
     "worker_service/lease.py",
+    "worker_service/registry.py",
 }
 NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",
@@ -66,6 +69,7 @@ NEVER_WAIT = [
     "shared/contract/codec.py",
     "shared/contract/events.py",
     "shared/contract/readings.py",
+    "shared/store/database_url.py",
     "shared/store/reading_sink.py",
     "shared/tokens/__init__.py",
     "shared/web/address_budget.py",

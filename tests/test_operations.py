@@ -16,9 +16,10 @@ from shared.settings import CommonSettings, Origins, Proxies, describe
 from shared.tokens import Keyring
 from tests.test_layout import MODULES, tree
 from tools.processes import ROOT, Service
+from worker_service.settings import WorkerSettings
 
 TEXT = (ROOT / "docs/operations.md").read_text()
-HEADINGS = {"Both services": CommonSettings, "Ingest": IngestSettings, "Broadcast": BroadcastSettings}
+HEADINGS = {"Both services": CommonSettings, "Ingest": IngestSettings, "Broadcast": BroadcastSettings, "Worker": WorkerSettings}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -79,8 +80,9 @@ def metrics(service: Service) -> set[tuple[str, str]]:
     return {(name, kind) for name, kind in found if not name.endswith("_created")}
 
 
-def test_every_metric_is_listed(ingest: Service, broadcast: Service) -> None:
+def test_every_metric_is_listed(ingest: Service, broadcast: Service, worker: Service) -> None:
     """With its type and the services that have it."""
     listed = {(row[0].strip("`"), row[1], service) for row in rows("Metrics") for service in row[2].split(", ")}
-    exported = {(*metric, "ingest") for metric in metrics(ingest)} | {(*metric, "broadcast") for metric in metrics(broadcast)}
+    services = {"ingest": ingest, "broadcast": broadcast, "worker": worker}
+    exported = {(*metric, name) for name, service in services.items() for metric in metrics(service)}
     assert listed == exported, sorted(exported ^ listed)

@@ -30,7 +30,7 @@ class Stack:
         """What a service of this stack is started with. All tests come from one address, so it may use a whole core."""
         keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         given = {**keep, "REDIS_URL": self.redis_url, "TOKEN_KEYS": self.token_keys, "ADDRESS_SHARE": "1", **self.settings, **more}
-        for kind in ("INGEST", "BROADCAST"):
+        for kind in ("INGEST", "BROADCAST", "WORKER"):
             if f"{kind}_PORT" in more:
                 address = given.get(f"{kind}_HOST", "127.0.0.1").replace("127.0.0.", "127.0.1.")
                 given = {"METRICS_HOST": address, "METRICS_PORT": more[f"{kind}_PORT"], **given}
@@ -56,6 +56,11 @@ class Stack:
     def broadcast(self, port: int | None = None, **settings: str) -> Service:
         """Starts a broadcast service."""
         return self._service("broadcast", port, settings)
+
+    def worker(self, port: int | None = None, **settings: str) -> Service:
+        """Starts a worker service, whose archive is a file in the stack's directory unless DATABASE_URL is given."""
+        own = {"TOKEN_KEYS": "", "TOKEN_PUBLIC_KEYS": "", "DATABASE_URL": f"sqlite:///{self.directory / 'archive.db'}"}
+        return self._service("worker", port, own | settings)
 
     def _service(self, kind: str, port: int | None, settings: Mapping[str, str]) -> Service:
         port = port or free_port()

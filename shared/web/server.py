@@ -23,6 +23,7 @@ build = Info("pulse_build", "Version of the running service")
 build.info({"version": version()})
 
 Readiness = Callable[[], list[str]]
+Details = Callable[[], dict[str, str]]
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -30,8 +31,8 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(encode(value), status, {**API_HEADERS, **(headers or {})}, "application/json")
 
 
-def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> list[Route]:
-    """`/health`, `/livez`, `/readyz` and `/openapi.json`; `unready` lists the reasons, if any."""
+def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness, details: Details = dict) -> list[Route]:
+    """`/health`, `/livez`, `/readyz` and `/openapi.json`; `unready` lists the reasons, if any, `details` are added to `ready`."""
 
     async def live(_request: Request) -> Response:
         return json_response({"status": "ok"})
@@ -39,7 +40,7 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness) -> 
     async def ready(_request: Request) -> Response:
         if reasons := unready():
             raise Problem(503, "not ready: " + "; ".join(reasons), retry_after_seconds=1)
-        return json_response({"status": "ready"})
+        return json_response({"status": "ready", **details()})
 
     async def schema(_request: Request) -> Response:
         return json_response(openapi())

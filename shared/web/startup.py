@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import uvicorn
 
-from shared.settings import ServiceSettings, SettingsError, load
+from shared.settings import BackgroundSettings, ServiceSettings, SettingsError, load
 from shared.web.logging import configure
 from shared.web.metrics_listener import metrics_config
 from shared.web.tracing import Spans, open_spans
 
-Settings = TypeVar("Settings", bound=ServiceSettings)
+Settings = TypeVar("Settings", bound=ServiceSettings | BackgroundSettings)
 
 
 def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Config, Spans | None]:

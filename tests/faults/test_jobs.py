@@ -1,4 +1,4 @@
-"""Each background job of both services is killed, in each way in which a job can die: readiness falls within five seconds."""
+"""Each background job of every service is killed, in each way in which a job can die: readiness falls within five seconds."""
 
 import concurrent.futures
 import pathlib
@@ -21,6 +21,7 @@ WITHIN_SECONDS: Final = 5.0
 JOBS: Final = {
     "ingest": {"store", "revocations", "audit", "watch", "writer-0", "writer-1"},
     "broadcast": {"store", "revocations", "audit", "watch", "relay", "sessions", "ended-screens", "reports", "listener-0", "listener-1"},
+    "worker": {"store", "watch", "lease"},
 }
 # A listener waits for the jobs that it runs side by side; the probe is the one whose turns everything rests on.
 HANGING: Final = {f"listener-{shard}": "ShardListener._probe" for shard in range(SHARDS)}
@@ -29,7 +30,8 @@ HANGING: Final = {f"listener-{shard}": "ShardListener._probe" for shard in range
 def start(stack: Stack, kind: str, order: pathlib.Path) -> Service:
     """A service that kills one of its jobs on request."""
     settings = {"PYTHONPATH": str(ROOT / "tests" / "faults" / "killing"), "KILL_FILE": str(order), "TELEMETRY_SHARDS": str(SHARDS)}
-    return stack.ingest(None, **settings) if kind == "ingest" else stack.broadcast(None, **settings)
+    starts = {"ingest": stack.ingest, "broadcast": stack.broadcast, "worker": stack.worker}
+    return starts[kind](None, **settings)
 
 
 def write(order: pathlib.Path, text: str) -> None:

@@ -1,0 +1,41 @@
+"""`python -m worker_service`: runs the worker service from the environment's settings."""
+
+import sys
+
+from shared.settings import SettingsError
+from shared.store.redis import Store
+from shared.web.server import Server, config, run
+from shared.web.startup import prepare
+from worker_service.app import create_app
+from worker_service.registry import create_jobs
+from worker_service.settings import WorkerSettings
+
+SHUTDOWN_SECONDS = 3
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status."""
+    settings, metrics, spans = prepare("worker", WorkerSettings)
+    store = Store(settings.redis_url)
+    try:
+        jobs = create_jobs(settings, store)
+    except SettingsError as error:
+        print("worker_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    app = create_app(store, jobs, lambda: server.crash(), spans)
+    server = Server(
+        config(
+            app,
+            host=settings.worker_host,
+            port=settings.worker_port,
+            ws="none",
+            proxy_headers=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ),
+        metrics,
+    )
+    return run(server)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
