@@ -15,6 +15,7 @@ from broadcast_service.http.analytics import AnalyticsEndpoint
 from broadcast_service.http.answers import answer_client_gone
 from broadcast_service.http.authentication import Authenticator
 from broadcast_service.http.budget import Budget
+from broadcast_service.http.explain import ExplainEndpoint
 from broadcast_service.http.history import HistoryEndpoint
 from broadcast_service.http.openapi import openapi
 from broadcast_service.http.reads import Reads
@@ -23,6 +24,7 @@ from broadcast_service.http.static import pages, read_files
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
 from broadcast_service.sessions.registry import ConnectionLimits, Sessions
@@ -54,7 +56,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     revocations, ended = _revocations(store, audit, sessions)
     screens = Screens(store, ended)
     authenticator = Authenticator(Verifier(settings.keyring, "dashboard"), ended, audit)
-    history, reports = _reports(settings, store)
+    history, reports, explanations = _reports(settings, store)
     budget = Budget(settings.read_share)
     reads = Reads(authenticator, budget)
     terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
@@ -89,6 +91,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         ).routes(),
         *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
         *HistoryEndpoint(reads, history).routes(),
+        *ExplainEndpoint(reads, explanations).routes(),
         *AnalyticsEndpoint(reads, reports, settings.history_step_seconds).routes(),
         *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
         *common_routes(openapi, unready),
@@ -125,11 +128,12 @@ def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revoca
     return revocations, ended
 
 
-def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports]:
-    """The history of single rooms, and the reports over all feeds in scope."""
+def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports, Explanations]:
+    """The history of single rooms, the reports over all feeds in scope, and what explains them."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
     history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
-    return history, Reports(Analytics(store, shards, step_seconds=step_seconds, retention_days=retention_days))
+    analytics = Analytics(store, shards, step_seconds=step_seconds, retention_days=retention_days)
+    return history, Reports(analytics), Explanations(analytics, step_seconds)
 
 
 def connection_limits(settings: BroadcastSettings) -> ConnectionLimits:

@@ -26,6 +26,7 @@ DAY: Final = 0.05  # a day of a feed that is read for it
 STEP: Final = 0.0001  # a step of a feed in a report
 LINES_PRICE: Final = 2.0  # a slice of lines of a CSV file
 SLOT: Final = 0.00012  # a stored record that is summed up
+EXPLAINED: Final = 0.008  # a stored balance that is explained
 SOCKET: Final = 0.5  # a socket that opens
 MESSAGE: Final = 0.1  # a message on an open socket
 SNAPSHOT_EVENT: Final = 0.002  # a latest value that is looked at for a snapshot

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from broadcast_service.reports.explanation import Explanation
 from broadcast_service.reports.history import Point
 from broadcast_service.reports.report import Report
 from shared.contract.events import TelemetryEvent
@@ -28,6 +29,10 @@ SPAN = [
     _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
     _parameter("query", "step", "Seconds per point", **SECONDS),
     _parameter("query", "format", "json (default) or csv", enum=["json", "csv"]),
+]
+EXPLAINED = [
+    _parameter("query", "from", "Start, Unix seconds, at most 35 days before `to`. Default: an hour before `to`", **SECONDS),
+    _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
 ]
 BY = [_parameter("query", "by", "`feed` adds the steps of each feed", enum=["feed", ""])]
 
@@ -84,8 +89,9 @@ def openapi() -> dict[str, Any]:
         "/api/tracking/telemetry": _get("Get the latest values in scope", "getLatest", NARROW, latest, 429, 503),
         room: _get("Get the stored reading of a feed", "getStoredReading", ROOM, ref(StoredReading), 404, 429, 500, 503),
         room + "/history": _get("Get the history of a feed", "getHistory", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
+        room + "/explain": _get("Explain the income of a feed", "getExplanation", ROOM + EXPLAINED, ref(Explanation), 422, 429, 503),
         "/api/tracking/analytics": _get(
             "Get the income of the rooms in scope", "getAnalytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
         ),
     }
-    return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report))
+    return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report, Explanation))

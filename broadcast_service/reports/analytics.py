@@ -8,13 +8,14 @@ import asyncio
 import itertools
 import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 
 from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
+from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.coverage import Coverage
 from broadcast_service.reports.feeds import FeedIndex
 from broadcast_service.reports.history import MAX_POINTS
@@ -28,8 +29,6 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
 from shared.income.rules import Entry
 from shared.store.redis import Store
-
-Charge = Callable[[float], None]
 
 MAX_DAYS: Final = 366
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
@@ -104,22 +103,6 @@ def parts_of(steps: Steps, days: range, step_seconds: int) -> list[Part]:
     return parts
 
 
-class _Account(NamedTuple):
-    """An account of a platform, and the days of each room in which it works."""
-
-    platform: str
-    name: str
-    rooms: dict[str, list[int]]
-
-    def before(self, day: int) -> int | None:
-        """The last day with history before another one."""
-        return max((one for days in self.rooms.values() for one in days if one < day), default=None)
-
-    def after(self, day: int) -> int | None:
-        """The first day with history after another one."""
-        return min((one for days in self.rooms.values() for one in days if one > day), default=None)
-
-
 class _Making:
     """A report that is being made."""
 
@@ -176,17 +159,21 @@ class Analytics:
         self._shards = shards
         self._step_seconds = step_seconds
         self._retention_seconds = retention_days * DAY_SECONDS
-        self._feeds = FeedIndex(store, shards)
+        self.feeds = FeedIndex(store, shards)
         self._turn = asyncio.Lock()  # fair: reports that are made at the same time get a feed each in turn
+
+    def kept_days(self, now_seconds: int) -> range:
+        """The days that history keeps, as numbers since the epoch."""
+        return range((now_seconds - self._retention_seconds) // DAY_SECONDS, (now_seconds + AHEAD_SECONDS) // DAY_SECONDS + 1)
 
     async def make(self, wanted: Wanted, charge: Charge) -> tuple[Tally, list[int]]:
         """Adds up a report, and counts its measured minutes; raises RedisError. `charge` gets the price of each part of the work."""
         now, steps = int(time.time()), wanted.steps
-        days = range((now - self._retention_seconds) // DAY_SECONDS, (now + AHEAD_SECONDS) // DAY_SECONDS + 1)
-        await self._feeds.refresh(days)
-        charge(SCANNED * len(self._feeds.names_of(wanted.scope)))
+        days = self.kept_days(now)
+        await self.feeds.refresh(days)
+        charge(SCANNED * len(self.feeds.names_of(wanted.scope)))
         pace, feeds = Pace(), []
-        for found in self._feeds.of(wanted.scope):
+        for found in self.feeds.of(wanted.scope):
             feeds.append(found)
             await pace.rest()
         if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
@@ -210,44 +197,37 @@ class Analytics:
     async def _add(self, making: _Making, feed: Feed, days: range) -> None:
         """Adds one feed, unless it has no balance in the span."""
         found: dict[str, Findings] = {}
-        for name in self._feeds.accounts(feed):
-            rooms = {room: [day for day in days if mask >> (day - days.start) & 1] for room, mask in self._feeds.rooms(feed, name).items()}
-            account = _Account(feed.platform, name, rooms)
+        for name in self.feeds.accounts(feed):
+            account = self.account_days(feed, name, days)
             key = feed.platform, name
             by_room = making.movers.get(key) or await self._scan(making, account)
-            if len(rooms) > 1:
+            if len(account.rooms) > 1:
                 making.movers[key] = by_room
             if (findings := by_room.get(feed.room_id)) and findings.was_read:
                 found[name] = findings
         if found:
             making.tally.add(feed, found)
 
-    async def _scan(self, making: _Making, account: _Account) -> dict[str, Findings]:
+    async def _scan(self, making: _Making, account: AccountDays) -> dict[str, Findings]:
         """What an account did in each room in the span."""
         found: dict[str, Findings] = {}
         touched = [day for day in making.days if any(day in days for days in account.rooms.values())]
         making.charge(FEED + STEP * len(making.tally.window))
         if not touched:
             return found
-        scan, first = AccountScan(self._step_seconds), await self._day(making, account, touched[0])
+        scan, first = AccountScan(self._step_seconds), await self.read_day(account, touched[0], making.charge)
         before = account.before(touched[0])
-        if before is not None and not self._is_sure_before(making, first, touched[0]):
-            self._scan_day(making, scan, before, await self._day(making, account, before), {})
+        if before is not None and not is_sure_before(first, touched[0], making.parts[touched[0]].slots.start, self._step_seconds):
+            self._scan_day(making, scan, before, await self.read_day(account, before, making.charge), {})
         for day in touched:
-            self._scan_day(making, scan, day, first if day == touched[0] else await self._day(making, account, day), found)
+            self._scan_day(making, scan, day, first if day == touched[0] else await self.read_day(account, day, making.charge), found)
             await making.pace.rest()
         following = account.after(touched[-1])
         while following is not None and not scan.is_settled:
-            self._scan_day(making, scan, following, await self._day(making, account, following), found)
+            self._scan_day(making, scan, following, await self.read_day(account, following, making.charge), found)
             following = account.after(following)
         making.take_entries(scan.finish(time.time_ns() // 1_000_000), found)
         return found
-
-    def _is_sure_before(self, making: _Making, held: Sequence[Stored], day: int) -> bool:
-        """Whether the span can be judged without the readings before this day, which is the first one that it touches."""
-        scan, slots = AccountScan(self._step_seconds), range(making.parts[day].slots.start)
-        scan.take(day * DAY_SECONDS * 1000, held, slots, making.cuts(day))
-        return scan.is_sure
 
     def _scan_day(self, making: _Making, scan: AccountScan, day: int, held: Sequence[Stored], found: dict[str, Findings]) -> None:
         """Adds what a day makes certain, and which of its steps were read."""
@@ -262,8 +242,13 @@ class Analytics:
                     findings.on_air_seconds += read * self._step_seconds
                     making.coverage.add(balances, part.first)
 
-    async def _day(self, making: _Making, account: _Account, day: int) -> list[Stored]:
-        """What a day holds of an account in each of its rooms."""
+    def account_days(self, feed: Feed, name: str, days: range) -> AccountDays:
+        """The days of an account of a feed; the index was last refreshed for `days`."""
+        rooms = {room: [day for day in days if mask >> (day - days.start) & 1] for room, mask in self.feeds.rooms(feed, name).items()}
+        return AccountDays(feed.platform, name, rooms)
+
+    async def read_day(self, account: AccountDays, day: int, charge: Charge) -> list[Stored]:
+        """What a day holds of an account in each of its rooms; raises RedisError."""
         found = []
         for room, days in account.rooms.items():
             if day not in days:
@@ -275,8 +260,8 @@ class Analytics:
                 self._step_seconds,
             )
             values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
-            making.charge(DAY)
+            charge(DAY)
             if any(values):
                 found.append(Stored(room, day_balances(stored_day(values, self._step_seconds), self._step_seconds)))
-                making.charge(SLOT * (DAY_SECONDS // self._step_seconds))
+                charge(SLOT * (DAY_SECONDS // self._step_seconds))
         return found

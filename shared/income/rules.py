@@ -7,7 +7,7 @@ are checked against tests/income_cases.json.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 SMALL_RISE: Final = 250  # tokens; always plausible
@@ -47,10 +47,29 @@ class Kind(enum.Enum):
     FALL = "fall"
 
 
+class Reason(enum.Enum):
+    """Which rule decided."""
+
+    RISE = "rise"  # income: plausible at once
+    CONFIRMED_RISE = "confirmed_rise"  # income: a large rise that the following readings confirm
+    CONFIRMED_FALL = "confirmed_fall"
+    FIRST_BALANCE = "first_balance"  # set aside, unsettled: the first balance was a placeholder
+    READ_AS_ZERO = "read_as_zero"  # set aside, as the next four are: the balance returned
+    MISSING_DIGITS = "missing_digits"
+    EXTRA_DIGIT = "extra_digit"
+    RETURNED = "returned"
+    CONTRADICTED = "contradicted"  # set aside, unsettled: the following readings are between the two balances
+    LONG_GAP = "long_gap"  # unsettled: the balance returned, but no reading shows what happened meanwhile
+    SMALL_FALL = "small_fall"  # unsettled: it returned, as it does after spending and a tip of the same size
+    UNOBSERVED_FALL = "unobserved_fall"  # unsettled: the readings around a fall are far apart
+    PENDING = "pending"  # unsettled: not confirmed yet
+
+
 class Entry(NamedTuple):
     """One finding: its moment and room, how many tokens it concerns, and the balance before.
 
     `tokens` is the gain or the bound; of a reading that was set aside it is the number that was read, of a fall the lower balance.
+    `others` are further readings that were set aside on the same occasion.
     """
 
     kind: Kind
@@ -58,6 +77,8 @@ class Entry(NamedTuple):
     tokens: int
     room: str
     before: int
+    reason: Reason = Reason.RISE
+    others: "tuple[Balance, ...]" = ()
 
 
 class Account:
@@ -84,6 +105,11 @@ class Account:
         """Whether no reading waits for confirmation."""
         return not self._pending
 
+    @property
+    def pending(self) -> Sequence[Balance]:
+        """The readings that wait for confirmation."""
+        return self._pending
+
     def believe(self, reading: Balance) -> None:
         """Goes on from a reading that the caller has judged."""
         self._base = self._previous = reading
@@ -104,8 +130,8 @@ class Account:
         if reading.tokens > base.tokens and self._first_is_doubtful(reading, base):
             self._base = reading
             return [
-                Entry(Kind.SET_ASIDE, base.at_ms, base.tokens, base.room, reading.tokens),
-                Entry(Kind.UNSETTLED, reading.at_ms, reading.tokens - base.tokens, reading.room, base.tokens),
+                Entry(Kind.SET_ASIDE, base.at_ms, base.tokens, base.room, reading.tokens, Reason.FIRST_BALANCE),
+                Entry(Kind.UNSETTLED, reading.at_ms, reading.tokens - base.tokens, reading.room, base.tokens, Reason.FIRST_BALANCE),
             ]
         self._pending.append(reading)
         return []
@@ -126,7 +152,7 @@ class Account:
             found += copy._confirm()
         certain = (Kind.INCOME, Kind.BETWEEN_SESSIONS)
         bounds = (entry._replace(kind=Kind.UNSETTLED) if entry.kind in certain else entry for entry in found)
-        return [entry for entry in bounds if entry.kind is Kind.UNSETTLED and entry.tokens]
+        return [entry._replace(reason=Reason.PENDING) for entry in bounds if entry.kind is Kind.UNSETTLED and entry.tokens]
 
     def _first_is_doubtful(self, reading: Balance, base: Balance) -> bool:
         """Whether the first balance, which a leap follows at once, was a placeholder."""
@@ -141,9 +167,10 @@ class Account:
         if reading.at_ms - odd.at_ms > CONFIRM_MS and len(self._pending) > 1:
             return self._confirm() + self.read(reading)
         if _returns(reading, odd, base):
+            others = tuple(self._pending[1:])
             self._pending = []
             self._previous = None
-            return [_set_aside(odd, base), *_doubt(reading, odd, base), *self.read(reading)]
+            return [_set_aside(odd, base, _why_set_aside(odd, base), others), *_doubt(reading, odd, base), *self.read(reading)]
         self._pending.append(reading)
         return self.settle(reading.at_ms)
 
@@ -161,23 +188,25 @@ class Account:
             last = others[-1].tokens if others else odd.tokens
             is_slip = _has_digit_too_many(odd.tokens, base.tokens)
             if last >= odd.tokens - SMALL_RISE or (last < base.tokens and not is_slip):
-                found = self._rise(odd, base)
+                found = self._rise(odd, base, Reason.CONFIRMED_RISE)
             else:
+                dropped = tuple(reading for reading in others if reading.tokens > last + SMALL_RISE)
                 others = [reading for reading in others if reading.tokens <= last + SMALL_RISE]
-                found = [_set_aside(odd, base)]
+                found = [_set_aside(odd, base, Reason.EXTRA_DIGIT if is_slip else Reason.CONTRADICTED, dropped)]
                 if not is_slip:
-                    found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens - max(last, base.tokens), odd.room, base.tokens))
+                    amount = odd.tokens - max(last, base.tokens)
+                    found.append(Entry(Kind.UNSETTLED, odd.at_ms, amount, odd.room, base.tokens, Reason.CONTRADICTED))
         for reading in others:
             found += self.read(reading)
         return found
 
-    def _rise(self, reading: Balance, base: Balance) -> list[Entry]:
+    def _rise(self, reading: Balance, base: Balance, reason: Reason = Reason.RISE) -> list[Entry]:
         self._base = reading
         gained = reading.tokens - base.tokens
         if not gained:
             return []
         kind = Kind.BETWEEN_SESSIONS if reading.at_ms - base.at_ms > SESSION_GAP_MS else Kind.INCOME
-        return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens)]
+        return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens, reason)]
 
 
 def _has_digit_too_many(tokens: int, balance: int) -> bool:
@@ -195,25 +224,34 @@ def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:
 
 def _doubt(reading: Balance, odd: Balance, base: Balance) -> list[Entry]:
     """What may have been earned if the odd reading was true after all: it was read long ago, or the fall was a small one."""
-    amount = 0
+    amount, reason = 0, Reason.LONG_GAP
     if reading.at_ms - odd.at_ms > HIDDEN_MS:
         amount = base.tokens - odd.tokens if odd.tokens < base.tokens else odd.tokens
     elif 0 < odd.tokens < base.tokens <= odd.tokens + SMALL_RISE:
-        amount = base.tokens - odd.tokens
-    return [Entry(Kind.UNSETTLED, reading.at_ms, amount, reading.room, base.tokens)] if amount else []
+        amount, reason = base.tokens - odd.tokens, Reason.SMALL_FALL
+    return [Entry(Kind.UNSETTLED, reading.at_ms, amount, reading.room, base.tokens, reason)] if amount else []
 
 
-def _set_aside(odd: Balance, base: Balance) -> Entry:
-    return Entry(Kind.SET_ASIDE, odd.at_ms, odd.tokens, odd.room, base.tokens)
+def _set_aside(odd: Balance, base: Balance, reason: Reason, others: tuple[Balance, ...]) -> Entry:
+    return Entry(Kind.SET_ASIDE, odd.at_ms, odd.tokens, odd.room, base.tokens, reason, others)
+
+
+def _why_set_aside(odd: Balance, base: Balance) -> Reason:
+    """What the odd reading looks like, once the balance has returned."""
+    if odd.tokens == 0:
+        return Reason.READ_AS_ZERO
+    if odd.tokens > base.tokens:
+        return Reason.EXTRA_DIGIT if _has_digit_too_many(odd.tokens, base.tokens) else Reason.RETURNED
+    return Reason.MISSING_DIGITS if str(odd.tokens) in str(base.tokens) else Reason.RETURNED
 
 
 def _fall(odd: Balance, base: Balance | None) -> list[Entry]:
     """A cash-out or spending. Where no page read the account for a while, up to the lower balance may have been earned after it."""
     if base is None:
         return []
-    found = [Entry(Kind.FALL, odd.at_ms, odd.tokens, odd.room, base.tokens)]
+    found = [Entry(Kind.FALL, odd.at_ms, odd.tokens, odd.room, base.tokens, Reason.CONFIRMED_FALL)]
     if odd.tokens and odd.at_ms - base.at_ms > HIDDEN_MS:
-        found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens, odd.room, base.tokens))
+        found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens, odd.room, base.tokens, Reason.UNOBSERVED_FALL))
     return found
 
 

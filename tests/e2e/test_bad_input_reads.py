@@ -14,7 +14,8 @@ from tools.stack import Stack
 ALL = "/api/tracking/telemetry"
 ROOM = ALL + "/reads/camsoda"
 HISTORY = ROOM + "/history"
-READS = pytest.mark.parametrize("path", [ALL, ROOM, HISTORY], ids=["all", "room", "history"])
+EXPLAIN = ROOM + "/explain"
+READS = pytest.mark.parametrize("path", [ALL, ROOM, HISTORY, EXPLAIN], ids=["all", "room", "history", "explain"])
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,7 @@ def test_a_room_outside_the_scope_is_403(broadcast: Service, good: Headers, room
     """A name that can be no room's is outside every scope, and no key is built from it."""
     assert refused(get(broadcast, f"{ALL}/{room}/camsoda", good), 403)
     assert refused(get(broadcast, f"{ALL}/{room}/camsoda/history", good), 403)
+    assert refused(get(broadcast, f"{ALL}/{room}/camsoda/explain", good), 403)
 
 
 def test_a_platform_that_is_none_is_403(broadcast: Service, good: Headers) -> None:

@@ -48,3 +48,25 @@ def test_history_and_earnings_are_what_was_posted(
     assert report["total"] == sum(report["earned"])
     if in_order or len(per_minute(posted)) == len(posted):
         assert report["earned"] == earned(posted, step)
+
+
+def test_income_is_explained_reading_by_reading(studio: Studio) -> None:
+    """A placeholder 0 is named as such, and what counts adds up to the report; another room's token may not ask."""
+    start = int(time.time()) // HOUR * HOUR - 2 * HOUR
+    room = f"why-{uuid.uuid4().hex}"
+    posted = [(0, 1000), (60, 1040), (65, 0), (70, 1050), (130, 1050)]
+    studio.post(*({"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": "ana"} for second, tokens in posted))
+    path = f"/api/tracking/telemetry/{room}/camsoda/explain?from={start}&to={start + HOUR}"
+    _, found = studio.get(path)
+    assert [(line["at_ms"] // 1000 - start, line["balance"], line["verdict"], line["earned"]) for line in found["lines"]] == [
+        (0, 1000, "baseline", 0),
+        (60, 1040, "income", 40),
+        (65, 0, "set_aside", 0),
+        (70, 1050, "income", 10),
+        (130, 1050, "unchanged", 0),
+    ]
+    assert [line.get("reason") for line in found["lines"]] == [None, None, "read_as_zero", None, None]
+    assert (found["merged_seconds"], found["omitted"], found["set_aside"]) == (0, 0, 1)
+    _, report = studio.get(f"/api/tracking/analytics?from={start}&to={start + HOUR}&rooms={room}")
+    assert found["earned"] == report["total"] == 50
+    assert [one["account"] for one in found["accounts"]] == ["ana"]

@@ -143,6 +143,10 @@ def test_broadcast_answers_as_described(ingest: Service, broadcast: Service, sta
         ONE + "/other/camsoda": room,
         ONE + "/seen/camsoda/history": room + "/history",
         ONE + "/seen/camsoda/history?step=7": room + "/history",
+        ONE + "/seen/camsoda/explain": room + "/explain",
+        ONE + "/unseen/camsoda/explain": room + "/explain",
+        ONE + "/other/camsoda/explain": room + "/explain",
+        ONE + "/seen/camsoda/explain?from=9&to=8": room + "/explain",
     }
     for path, template in paths.items():
         fits(described, template, "get", exchange(broadcast.port, request("GET", path, headers)))

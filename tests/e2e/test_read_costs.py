@@ -76,7 +76,7 @@ def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack
     """Every kind of read counts, refused ones too, and other subjects go on."""
     broadcast = stack.broadcast(READ_SHARE="0.0009")
     room = "/api/tracking/telemetry/absent/camsoda"
-    paths = [room, room + "/history", "/api/tracking/telemetry", ANALYTICS]
+    paths = [room, room + "/history", room + "/explain", "/api/tracking/telemetry", ANALYTICS]
     answers = [get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths * 25]
     assert {answer.status for answer in answers[:40]} == {200, 404}
     for answer in (get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths):
