@@ -1,4 +1,4 @@
-"""`python -m worker_service`: runs the worker service from the environment's settings."""
+"""`python -m worker_service`: runs the worker service from the environment's settings; with arguments, one of its commands."""
 
 import sys
 
@@ -7,6 +7,7 @@ from shared.store.redis import Store
 from shared.web.server import Server, config, run
 from shared.web.startup import prepare
 from worker_service.app import create_app
+from worker_service.commands import run_command
 from worker_service.registry import create_jobs
 from worker_service.settings import WorkerSettings
 
@@ -14,7 +15,9 @@ SHUTDOWN_SECONDS = 3
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT; returns the exit status."""
+    """Serves until SIGTERM or SIGINT, or carries out a command; returns the exit status."""
+    if sys.argv[1:]:
+        return run_command(sys.argv[1:])
     settings, metrics, spans = prepare("worker", WorkerSettings)
     store = Store(settings.redis_url)
     try:

@@ -1,0 +1,48 @@
+"""The command lines beside the service: `python -m worker_service NAME …`. They need the database alone, not Redis.
+
+A new command is added to `COMMANDS`.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from shared.settings import SettingsError, load
+from worker_service.settings import DatabaseSettings
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the text says why and what to do."""
+
+
+class Command(NamedTuple):
+    """A name, what it does, its arguments, and its body, which may raise CommandError."""
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], object]
+    run: Callable[[argparse.Namespace, DatabaseSettings], None]
+
+
+COMMANDS: Final[Sequence[Command]] = []
+
+
+def run_command(arguments: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:
+    """Carries out one command; returns the exit status: 1 if it failed, 2 for wrong settings. Wrong arguments end the process with 2."""
+    parser = argparse.ArgumentParser(prog="python -m worker_service", description="Without a command: run the service.")
+    names = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for command in commands:
+        command.add_arguments(names.add_parser(command.name, help=command.help, description=command.help))
+    given = parser.parse_args(arguments)
+    try:
+        settings = load(DatabaseSettings)
+    except SettingsError as error:
+        print(f"{given.command} cannot start:", *error.problems, sep="\n  ", file=sys.stderr)
+        return 2
+    try:
+        next(command for command in commands if command.name == given.command).run(given, settings)
+    except CommandError as error:
+        print(f"{given.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
