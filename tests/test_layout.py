@@ -71,6 +71,11 @@ NEVER_WAIT = [
     "shared/contract/readings.py",
     "shared/store/database_url.py",
     "shared/store/reading_sink.py",
+    "shared/studio/calendar.py",
+    "shared/studio/config.py",
+    "shared/studio/lines.py",
+    "shared/studio/parse.py",
+    "shared/studio/shifts.py",
     "shared/tokens/__init__.py",
     "shared/web/address_budget.py",
 ]

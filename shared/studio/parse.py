@@ -1,0 +1,345 @@
+"""`studio.toml` to a `Studio`, or all that is wrong with it. Pure.
+
+Every problem names the file, the line, the key and what is right. Nothing is guessed: a key that is not known is an error, since a slip of
+the keyboard must not become a missing target.
+"""
+
+import contextlib
+import difflib
+import itertools
+import json
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from shared.auth.scope import Scope, ScopeError
+from shared.contract.readings import ACCOUNT_PATTERN, MAX_COUNT, PLATFORM_PATTERN, ROOM_PATTERN
+from shared.studio.calendar import DAY_MINUTES, zone_named
+from shared.studio.config import EVERY_DAY, EVERY_ROOM, WEEK, AccountId, Currency, Shift, Studio, Targets
+from shared.studio.lines import Path, key_lines, line_of
+
+MAX_BYTES: Final = 512 * 1024
+MAX_NAME: Final = 64  # characters
+MAX_SHIFTS: Final = 50
+MAX_PROBLEMS: Final = 20  # that are listed
+MAX_QUOTED: Final = 40  # characters of a wrong value
+
+_TIME: Final = re.compile(r"\A([0-9]{2}):([0-9]{2})\Z")
+_BARE: Final = re.compile(r"\A[A-Za-z0-9_-]+\Z")
+_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)\Z")
+_CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
+_ROOM, _PLATFORM, _ACCOUNT = (re.compile(pattern) for pattern in (ROOM_PATTERN, PLATFORM_PATTERN, ACCOUNT_PATTERN))
+_ROOM_RULE: Final = "should be the room's id as its producer sends it: 1-64 of A-Z a-z 0-9 space . _ -"
+_ACCOUNT_RULE: Final = 'should be a platform and an account, such as "chaturbate:3fa9c2e1d07b55aa"'
+_TOKENS_RULE: Final = f"should be a whole number of tokens from 0 to {MAX_COUNT}"
+_WEEK_MINUTES: Final = 7 * DAY_MINUTES
+
+
+class StudioError(Exception):
+    """A file is not a right `studio.toml`; `problems` has a line of text for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def parse_studio(content: bytes, file: str) -> Studio:
+    """The studio that a file describes; raises StudioError. `file` is its name in the problems."""
+    text = _text(content, file)
+    table = _table(text, file)
+    found: list[tuple[Path, str]] = []
+    studio = _Reader(found).studio(table)
+    if found:
+        lines = key_lines(text)
+        listed = sorted((line_of(lines, path), _spelled(path), detail) for path, detail in found)
+        problems = [f"{file}:{line}: {key} {detail}" for line, key, detail in listed[:MAX_PROBLEMS]]
+        more = [f"{file}: {len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []
+        raise StudioError(problems + more)
+    return studio
+
+
+def _text(content: bytes, file: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise StudioError([f"{file}: is larger than {MAX_BYTES // 1024} KiB, which no studio needs; is it the right file?"])
+    try:
+        text = content.decode("utf-8-sig")  # an editor may mark UTF-8 by a BOM, which TOML does not know
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise StudioError([f"{file}:{line}: the file is not UTF-8 here; save it with the encoding UTF-8"]) from None
+    return text.replace("\r\n", "\n")
+
+
+def _table(text: str, file: str) -> Mapping[str, Any]:
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise StudioError([f"{file}: its values are nested too deeply; shifts, names and targets need one level"]) from None
+    except ValueError as error:
+        raise StudioError([_syntax(error, text, file)]) from None
+    if not table:
+        raise StudioError(
+            [f'{file}:1: timezone is missing, and everything else: the file is empty; begin with timezone = "America/Bogota"']
+        )
+    return table
+
+
+def _syntax(error: ValueError, text: str, file: str) -> str:
+    """What is wrong with a file that is not TOML, with the line and its key."""
+    rows = text.split("\n")
+    at = _LINE.search(str(error))
+    line = int(at[1]) if at else len(text.rstrip("\n").split("\n"))
+    row = rows[min(line, len(rows)) - 1].strip()
+    detail = _LINE.sub("", str(error)).removesuffix(" (at end of document)")
+    detail = detail[:1].lower() + detail[1:]
+    shown = row.partition("=")[0].strip() or row
+    return f'{file}:{line}: {_short(shown)} is not right TOML ({detail}); a right line looks like name = "Ana" or [room."room-03"]'
+
+
+class _Reader:
+    """Reads a parsed file. It adds what is wrong to `found`, with the path of its key, and continues with the next key."""
+
+    def __init__(self, found: list[tuple[Path, str]]) -> None:
+        self._found = found
+
+    def studio(self, table: Mapping[str, Any]) -> Studio:
+        """The whole file."""
+        self._known((), table, ("timezone", "currency", "shift", "room", "account", "target"), "a studio file")
+        if "timezone" not in table:
+            self._wrong(("timezone",), 'is missing; a right line is timezone = "America/Bogota"')
+        listed = table.get("shift", [])
+        shifts = self._shifts(listed)
+        return Studio(
+            timezone=self._zone(table.get("timezone", "UTC")),
+            currency=self._currency(table["currency"]) if "currency" in table else None,
+            shifts=shifts,
+            rooms=self._names("room", table.get("room", {}), self._room),
+            accounts=self._names("account", table.get("account", {}), self._account),
+            targets=self._targets(table.get("target", {}), _named(listed)),
+        )
+
+    def _wrong(self, path: Path, detail: str) -> None:
+        self._found.append((path, detail))
+
+    def _known(self, path: Path, table: Mapping[str, Any], known: Iterable[str], of: str) -> None:
+        for name in table:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                guess = f" (did you mean {near[0]}?)" if near else ""
+                self._wrong((*path, name), f"is not a key of {of}{guess}; its keys are {', '.join(known)}")
+
+    def _is_table(self, path: Path, value: object, example: str) -> bool:
+        if isinstance(value, dict):
+            return True
+        self._wrong(path, f"should be a table, such as {example}; it is {_shown(value)}")
+        return False
+
+    def _zone(self, value: object) -> str:
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                zone_named(value)
+                return value
+        near = difflib.get_close_matches(str(value)[:MAX_NAME], sorted(zoneinfo.available_timezones()), 1, cutoff=0.7)
+        guess = f'; did you mean "{near[0]}"?' if near else ""
+        self._wrong(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {_shown(value)}{guess}')
+        return "UTC"
+
+    def _currency(self, value: object) -> Currency | None:
+        path: Path = ("currency",)
+        if not self._is_table(path, value, '[currency] with code = "USD" and per_token = 0.05') or not isinstance(value, dict):
+            return None
+        self._known(path, value, ("code", "per_token"), "currency")
+        code, per_token = value.get("code"), value.get("per_token")
+        if not (isinstance(code, str) and _CURRENCY.match(code)):
+            self._wrong((*path, "code"), f'should be an ISO 4217 code of three capital letters, such as "USD"; {_it_is(code)}')
+        if isinstance(per_token, bool) or not isinstance(per_token, int | float) or not 0 < per_token <= MAX_COUNT:
+            rule = "should be what the studio receives for one token, a number above 0 such as 0.05"
+            self._wrong((*path, "per_token"), f"{rule}; {_it_is(per_token)}")
+            return None
+        return Currency(str(code), float(per_token))
+
+    def _shifts(self, value: object) -> tuple[Shift, ...]:
+        if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+            self._wrong(("shift",), f"should be one [[shift]] for each shift, in two brackets; it is {_shown(value)}")
+            return ()
+        if len(value) > MAX_SHIFTS:
+            self._wrong(("shift", MAX_SHIFTS), f"is one shift too many; there may be {MAX_SHIFTS}")
+            return ()
+        read = [(number, self._shift(("shift", number), item)) for number, item in enumerate(value)]
+        shifts = [(number, shift) for number, shift in read if shift is not None]
+        for (first, one), (second, other) in itertools.combinations(shifts, 2):
+            if one.name.casefold() == other.name.casefold():
+                self._wrong(("shift", second, "name"), f"is already the name of shift {first + 1}; each shift needs a name of its own")
+            elif _may_share_room(one, other) and (shared := _shared_time(one, other)):
+                detail = f"overlaps {_shown(one.name)} on {shared}; shifts of the same rooms should end before the next one starts"
+                self._wrong(("shift", second, "start"), detail)
+        return tuple(shift for _, shift in shifts)
+
+    def _shift(self, path: Path, item: Mapping[str, Any]) -> Shift | None:
+        before = len(self._found)
+        self._known(path, item, ("name", "start", "end", "days", "rooms"), "a shift")
+        name = self._name((*path, "name"), item.get("name"))
+        start = self._time((*path, "start"), item.get("start"), "23:59")
+        end = self._time((*path, "end"), item.get("end"), "24:00")
+        days = self._days((*path, "days"), item["days"]) if "days" in item else EVERY_DAY
+        rooms = self._patterns((*path, "rooms"), item["rooms"]) if "rooms" in item else EVERY_ROOM
+        if start is not None and start == end:
+            self._wrong(
+                (*path, "end"), 'is the same as start, so the shift has no length; a whole day is start = "00:00" and end = "24:00"'
+            )
+        if len(self._found) > before or start is None or end is None:
+            return None
+        return Shift(name=name, start=start, end=end if end > start else end + DAY_MINUTES, days=days, rooms=rooms)
+
+    def _time(self, path: Path, value: object, last: str) -> int | None:
+        match = _TIME.match(value) if isinstance(value, str) else None
+        if match and int(match[2]) < 60 and str(value) <= last:
+            return int(match[1]) * 60 + int(match[2])
+        first = "06:00" if path[-1] == "start" else "14:00"
+        self._wrong(path, f'should be a time in quotes from "00:00" to "{last}", such as "{first}"; {_it_is(value)}')
+        return None
+
+    def _days(self, path: Path, value: object) -> frozenset[int]:
+        if isinstance(value, list) and value and all(day in WEEK for day in value):
+            if len(set(value)) == len(value):
+                return frozenset(WEEK.index(day) for day in value)
+            self._wrong(path, "has a day twice; each day belongs in it once")
+        else:
+            self._wrong(path, f"should be the days on which the shift starts, some of {json.dumps(WEEK)}; {_it_is(value)}")
+        return EVERY_DAY
+
+    def _patterns(self, path: Path, value: object) -> Scope:
+        try:
+            if isinstance(value, list) and value and all(isinstance(room, str) for room in value):
+                return Scope.of(value)
+        except ScopeError:
+            pass
+        self._wrong(path, f'should be ids of rooms, or beginnings of ids with a *, such as ["room-03", "floor-2-*"]; {_it_is(value)}')
+        return EVERY_ROOM
+
+    def _name(self, path: Path, value: object) -> str:
+        if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip() and value.isprintable():
+            return value
+        rule = f"should be 1-{MAX_NAME} characters in quotes, with no space at either end and no line break"
+        self._wrong(path, f"{rule}; {_it_is(value)}")
+        return ""
+
+    def _names(self, kind: str, value: object, id_of: Callable[[Path, str], Any]) -> dict[Any, str]:
+        """The display names of rooms or of accounts. Two of them on one platform may not look the same."""
+        example = '[room."room-03"] with name = "Sala 3"' if kind == "room" else '[account."chaturbate:3fa9"] with name = "Ana"'
+        names: dict[Any, str] = {}
+        if not self._is_table((kind,), value, example) or not isinstance(value, dict):
+            return names
+        owners: dict[tuple[str, str], str] = {}
+        for key, item in value.items():
+            path: Path = (kind, key)
+            id_ = id_of(path, key)
+            if not self._is_table(path, item, example):
+                continue
+            self._known(path, item, ("name",), f"{'a room' if kind == 'room' else 'an account'}")
+            name = self._name((*path, "name"), item.get("name"))
+            place = (id_.platform if isinstance(id_, AccountId) else "", name.casefold())
+            if name and place in owners:
+                self._wrong(
+                    (*path, "name"), f"is already the name of {_shown(owners[place])}; two {kind}s with one name cannot be told apart"
+                )
+            owners[place] = key
+            if id_ is not None:
+                names[id_] = name
+        return names
+
+    def _room(self, path: Path, key: str) -> str | None:
+        if _ROOM.match(key):
+            return key
+        self._wrong(path, f"{_ROOM_RULE}; it is {_shown(key)}")
+        return None
+
+    def _account(self, path: Path, key: str) -> AccountId | None:
+        platform, _, account = key.partition(":")
+        if _PLATFORM.match(platform) and _ACCOUNT.match(account):
+            return AccountId(platform, account)
+        self._wrong(path, f"{_ACCOUNT_RULE}; it is {_shown(key)}")
+        return None
+
+    def _targets(self, value: object, shifts: set[str]) -> Targets:
+        path: Path = ("target",)
+        default: int | None = None
+        of_shifts: dict[str, int] = {}
+        rooms: dict[str, int] = {}
+        accounts: dict[AccountId, int] = {}
+        if not self._is_table(path, value, "[target] with default = 1500") or not isinstance(value, dict):
+            return Targets()
+        for key, tokens in value.items():
+            if not (isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= MAX_COUNT):
+                self._wrong((*path, key), f"{_TOKENS_RULE}; it is {_shown(tokens)}")
+                continue
+            kind, _, name = key.partition(":")
+            if key == "default":
+                default = tokens
+            elif kind == "shift" and name in shifts:
+                of_shifts[name] = tokens
+            elif kind == "shift":
+                self._wrong((*path, key), f"names no shift; the shifts are {', '.join(sorted(shifts)) or 'none'}")
+            elif kind == "room" and (room := self._room((*path, key), name)):
+                rooms[room] = tokens
+            elif kind == "account" and (account := self._account((*path, key), name)):
+                accounts[account] = tokens
+            elif kind not in ("room", "account"):
+                rule = 'default, "shift:<name>", "room:<id>" or "account:<platform>:<account>"'
+                self._wrong((*path, key), f"should be {rule}; it is {_shown(key)}")
+        return Targets(default=default, shifts=of_shifts, rooms=rooms, accounts=accounts)
+
+
+def _named(shifts: object) -> set[str]:
+    """The names of all shifts, also of those that have another fault."""
+    items = shifts if isinstance(shifts, list) else []
+    names = (item.get("name") for item in items if isinstance(item, dict))
+    return {name for name in names if isinstance(name, str)}
+
+
+def _may_share_room(one: Shift, other: Shift) -> bool:
+    """Whether some room could work both: patterns share an id only where one of them covers another."""
+    pairs = itertools.product(one.rooms.patterns(), other.rooms.patterns())
+    return any(_covers(a, b) or _covers(b, a) for a, b in pairs)
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    return narrow.startswith(wide[:-1]) if wide.endswith("*") else wide == narrow
+
+
+def _shared_time(one: Shift, other: Shift) -> str:
+    """The first time of the week that both shifts have, in words; empty where there is none."""
+    for first, second in itertools.product(sorted(one.days), sorted(other.days)):
+        for week in (-_WEEK_MINUTES, 0, _WEEK_MINUTES):
+            begin = max(first * DAY_MINUTES + one.start, second * DAY_MINUTES + other.start + week)
+            if begin < min(first * DAY_MINUTES + one.end, second * DAY_MINUTES + other.end + week):
+                day, minute = divmod(begin % _WEEK_MINUTES, DAY_MINUTES)
+                return f"{WEEK[day]} from {minute // 60:02}:{minute % 60:02}"
+    return ""
+
+
+def _spelled(path: Path) -> str:
+    """A key as the file spells it, without the numbers of shifts: the line says which one."""
+    names = (name for name in path if isinstance(name, str))
+    return ".".join(name if _BARE.match(name) else _short(json.dumps(name, ensure_ascii=False)) for name in names)
+
+
+def _it_is(value: object) -> str:
+    return "it is missing" if value is None else f"it is {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    """A value as TOML and JSON spell it, shortened."""
+    if isinstance(value, str | bool | int | float):
+        return (
+            _short(json.dumps(value, ensure_ascii=False)) if not isinstance(value, int) or abs(value) < 10**MAX_QUOTED else "a huge number"
+        )
+    if isinstance(value, dict):
+        return "a table"
+    return "a list" if isinstance(value, list) else _short(str(value))
+
+
+def _short(text: str) -> str:
+    clean = "".join(c if c.isprintable() else "?" for c in text)
+    return clean if len(clean) <= MAX_QUOTED else f"{clean[:MAX_QUOTED]}…"
