@@ -74,8 +74,10 @@ NEVER_WAIT = [
     "shared/studio/calendar.py",
     "shared/studio/config.py",
     "shared/studio/lines.py",
+    "shared/studio/overlaps.py",
     "shared/studio/parse.py",
     "shared/studio/shifts.py",
+    "shared/studio/spelling.py",
     "shared/tokens/__init__.py",
     "shared/web/address_budget.py",
 ]

@@ -19,22 +19,21 @@ from shared.contract.readings import ACCOUNT_PATTERN, MAX_COUNT, PLATFORM_PATTER
 from shared.studio.calendar import DAY_MINUTES, zone_named
 from shared.studio.config import EVERY_DAY, EVERY_ROOM, WEEK, AccountId, Currency, Shift, Studio, Targets
 from shared.studio.lines import Path, key_lines, line_of
+from shared.studio.overlaps import may_share_room, shared_time
+from shared.studio.spelling import it_is, shortened, shown, spelled
 
 MAX_BYTES: Final = 512 * 1024
 MAX_NAME: Final = 64  # characters
 MAX_SHIFTS: Final = 50
 MAX_PROBLEMS: Final = 20  # that are listed
-MAX_QUOTED: Final = 40  # characters of a wrong value
 
 _TIME: Final = re.compile(r"\A([0-9]{2}):([0-9]{2})\Z")
-_BARE: Final = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 _LINE: Final = re.compile(r" \(at line (\d+), column \d+\)\Z")
 _CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
 _ROOM, _PLATFORM, _ACCOUNT = (re.compile(pattern) for pattern in (ROOM_PATTERN, PLATFORM_PATTERN, ACCOUNT_PATTERN))
 _ROOM_RULE: Final = "should be the room's id as its producer sends it: 1-64 of A-Z a-z 0-9 space . _ -"
 _ACCOUNT_RULE: Final = 'should be a platform and an account, such as "chaturbate:3fa9c2e1d07b55aa"'
 _TOKENS_RULE: Final = f"should be a whole number of tokens from 0 to {MAX_COUNT}"
-_WEEK_MINUTES: Final = 7 * DAY_MINUTES
 
 
 class StudioError(Exception):
@@ -53,7 +52,7 @@ def parse_studio(content: bytes, file: str) -> Studio:
     studio = _Reader(found).studio(table)
     if found:
         lines = key_lines(text)
-        listed = sorted((line_of(lines, path), _spelled(path), detail) for path, detail in found)
+        listed = sorted((line_of(lines, path), spelled(path), detail) for path, detail in found)
         problems = [f"{file}:{line}: {key} {detail}" for line, key, detail in listed[:MAX_PROBLEMS]]
         more = [f"{file}: {len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []
         raise StudioError(problems + more)
@@ -94,7 +93,7 @@ def _syntax(error: ValueError, text: str, file: str) -> str:
     detail = _LINE.sub("", str(error)).removesuffix(" (at end of document)")
     detail = detail[:1].lower() + detail[1:]
     shown = row.partition("=")[0].strip() or row
-    return f'{file}:{line}: {_short(shown)} is not right TOML ({detail}); a right line looks like name = "Ana" or [room."room-03"]'
+    return f'{file}:{line}: {shortened(shown)} is not right TOML ({detail}); a right line looks like name = "Ana" or [room."room-03"]'
 
 
 class _Reader:
@@ -132,7 +131,7 @@ class _Reader:
     def _is_table(self, path: Path, value: object, example: str) -> bool:
         if isinstance(value, dict):
             return True
-        self._wrong(path, f"should be a table, such as {example}; it is {_shown(value)}")
+        self._wrong(path, f"should be a table, such as {example}; it is {shown(value)}")
         return False
 
     def _zone(self, value: object) -> str:
@@ -142,7 +141,7 @@ class _Reader:
                 return value
         near = difflib.get_close_matches(str(value)[:MAX_NAME], sorted(zoneinfo.available_timezones()), 1, cutoff=0.7)
         guess = f'; did you mean "{near[0]}"?' if near else ""
-        self._wrong(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {_shown(value)}{guess}')
+        self._wrong(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {shown(value)}{guess}')
         return "UTC"
 
     def _currency(self, value: object) -> Currency | None:
@@ -152,16 +151,16 @@ class _Reader:
         self._known(path, value, ("code", "per_token"), "currency")
         code, per_token = value.get("code"), value.get("per_token")
         if not (isinstance(code, str) and _CURRENCY.match(code)):
-            self._wrong((*path, "code"), f'should be an ISO 4217 code of three capital letters, such as "USD"; {_it_is(code)}')
+            self._wrong((*path, "code"), f'should be an ISO 4217 code of three capital letters, such as "USD"; {it_is(code)}')
         if isinstance(per_token, bool) or not isinstance(per_token, int | float) or not 0 < per_token <= MAX_COUNT:
             rule = "should be what the studio receives for one token, a number above 0 such as 0.05"
-            self._wrong((*path, "per_token"), f"{rule}; {_it_is(per_token)}")
+            self._wrong((*path, "per_token"), f"{rule}; {it_is(per_token)}")
             return None
         return Currency(str(code), float(per_token))
 
     def _shifts(self, value: object) -> tuple[Shift, ...]:
         if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
-            self._wrong(("shift",), f"should be one [[shift]] for each shift, in two brackets; it is {_shown(value)}")
+            self._wrong(("shift",), f"should be one [[shift]] for each shift, in two brackets; it is {shown(value)}")
             return ()
         if len(value) > MAX_SHIFTS:
             self._wrong(("shift", MAX_SHIFTS), f"is one shift too many; there may be {MAX_SHIFTS}")
@@ -171,8 +170,8 @@ class _Reader:
         for (first, one), (second, other) in itertools.combinations(shifts, 2):
             if one.name.casefold() == other.name.casefold():
                 self._wrong(("shift", second, "name"), f"is already the name of shift {first + 1}; each shift needs a name of its own")
-            elif _may_share_room(one, other) and (shared := _shared_time(one, other)):
-                detail = f"overlaps {_shown(one.name)} on {shared}; shifts of the same rooms should end before the next one starts"
+            elif may_share_room(one, other) and (time := shared_time(one, other)):
+                detail = f"overlaps {shown(one.name)} on {time}; shifts of the same rooms should end before the next one starts"
                 self._wrong(("shift", second, "start"), detail)
         return tuple(shift for _, shift in shifts)
 
@@ -197,7 +196,7 @@ class _Reader:
         if match and int(match[2]) < 60 and str(value) <= last:
             return int(match[1]) * 60 + int(match[2])
         first = "06:00" if path[-1] == "start" else "14:00"
-        self._wrong(path, f'should be a time in quotes from "00:00" to "{last}", such as "{first}"; {_it_is(value)}')
+        self._wrong(path, f'should be a time in quotes from "00:00" to "{last}", such as "{first}"; {it_is(value)}')
         return None
 
     def _days(self, path: Path, value: object) -> frozenset[int]:
@@ -206,7 +205,7 @@ class _Reader:
                 return frozenset(WEEK.index(day) for day in value)
             self._wrong(path, "has a day twice; each day belongs in it once")
         else:
-            self._wrong(path, f"should be the days on which the shift starts, some of {json.dumps(WEEK)}; {_it_is(value)}")
+            self._wrong(path, f"should be the days on which the shift starts, some of {json.dumps(WEEK)}; {it_is(value)}")
         return EVERY_DAY
 
     def _patterns(self, path: Path, value: object) -> Scope:
@@ -215,14 +214,14 @@ class _Reader:
                 return Scope.of(value)
         except ScopeError:
             pass
-        self._wrong(path, f'should be ids of rooms, or beginnings of ids with a *, such as ["room-03", "floor-2-*"]; {_it_is(value)}')
+        self._wrong(path, f'should be ids of rooms, or beginnings of ids with a *, such as ["room-03", "floor-2-*"]; {it_is(value)}')
         return EVERY_ROOM
 
     def _name(self, path: Path, value: object) -> str:
         if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip() and value.isprintable():
             return value
         rule = f"should be 1-{MAX_NAME} characters in quotes, with no space at either end and no line break"
-        self._wrong(path, f"{rule}; {_it_is(value)}")
+        self._wrong(path, f"{rule}; {it_is(value)}")
         return ""
 
     def _names(self, kind: str, value: object, id_of: Callable[[Path, str], Any]) -> dict[Any, str]:
@@ -242,7 +241,7 @@ class _Reader:
             place = (id_.platform if isinstance(id_, AccountId) else "", name.casefold())
             if name and place in owners:
                 self._wrong(
-                    (*path, "name"), f"is already the name of {_shown(owners[place])}; two {kind}s with one name cannot be told apart"
+                    (*path, "name"), f"is already the name of {shown(owners[place])}; two {kind}s with one name cannot be told apart"
                 )
             owners[place] = key
             if id_ is not None:
@@ -252,14 +251,14 @@ class _Reader:
     def _room(self, path: Path, key: str) -> str | None:
         if _ROOM.match(key):
             return key
-        self._wrong(path, f"{_ROOM_RULE}; it is {_shown(key)}")
+        self._wrong(path, f"{_ROOM_RULE}; it is {shown(key)}")
         return None
 
     def _account(self, path: Path, key: str) -> AccountId | None:
         platform, _, account = key.partition(":")
         if _PLATFORM.match(platform) and _ACCOUNT.match(account):
             return AccountId(platform, account)
-        self._wrong(path, f"{_ACCOUNT_RULE}; it is {_shown(key)}")
+        self._wrong(path, f"{_ACCOUNT_RULE}; it is {shown(key)}")
         return None
 
     def _targets(self, value: object, shifts: set[str]) -> Targets:
@@ -272,7 +271,7 @@ class _Reader:
             return Targets()
         for key, tokens in value.items():
             if not (isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= MAX_COUNT):
-                self._wrong((*path, key), f"{_TOKENS_RULE}; it is {_shown(tokens)}")
+                self._wrong((*path, key), f"{_TOKENS_RULE}; it is {shown(tokens)}")
                 continue
             kind, _, name = key.partition(":")
             if key == "default":
@@ -287,7 +286,7 @@ class _Reader:
                 accounts[account] = tokens
             elif kind not in ("room", "account"):
                 rule = 'default, "shift:<name>", "room:<id>" or "account:<platform>:<account>"'
-                self._wrong((*path, key), f"should be {rule}; it is {_shown(key)}")
+                self._wrong((*path, key), f"should be {rule}; it is {shown(key)}")
         return Targets(default=default, shifts=of_shifts, rooms=rooms, accounts=accounts)
 
 
@@ -296,50 +295,3 @@ def _named(shifts: object) -> set[str]:
     items = shifts if isinstance(shifts, list) else []
     names = (item.get("name") for item in items if isinstance(item, dict))
     return {name for name in names if isinstance(name, str)}
-
-
-def _may_share_room(one: Shift, other: Shift) -> bool:
-    """Whether some room could work both: patterns share an id only where one of them covers another."""
-    pairs = itertools.product(one.rooms.patterns(), other.rooms.patterns())
-    return any(_covers(a, b) or _covers(b, a) for a, b in pairs)
-
-
-def _covers(wide: str, narrow: str) -> bool:
-    return narrow.startswith(wide[:-1]) if wide.endswith("*") else wide == narrow
-
-
-def _shared_time(one: Shift, other: Shift) -> str:
-    """The first time of the week that both shifts have, in words; empty where there is none."""
-    for first, second in itertools.product(sorted(one.days), sorted(other.days)):
-        for week in (-_WEEK_MINUTES, 0, _WEEK_MINUTES):
-            begin = max(first * DAY_MINUTES + one.start, second * DAY_MINUTES + other.start + week)
-            if begin < min(first * DAY_MINUTES + one.end, second * DAY_MINUTES + other.end + week):
-                day, minute = divmod(begin % _WEEK_MINUTES, DAY_MINUTES)
-                return f"{WEEK[day]} from {minute // 60:02}:{minute % 60:02}"
-    return ""
-
-
-def _spelled(path: Path) -> str:
-    """A key as the file spells it, without the numbers of shifts: the line says which one."""
-    names = (name for name in path if isinstance(name, str))
-    return ".".join(name if _BARE.match(name) else _short(json.dumps(name, ensure_ascii=False)) for name in names)
-
-
-def _it_is(value: object) -> str:
-    return "it is missing" if value is None else f"it is {_shown(value)}"
-
-
-def _shown(value: object) -> str:
-    """A value as TOML and JSON spell it, shortened."""
-    if isinstance(value, str | bool | int | float):
-        return (
-            _short(json.dumps(value, ensure_ascii=False)) if not isinstance(value, int) or abs(value) < 10**MAX_QUOTED else "a huge number"
-        )
-    if isinstance(value, dict):
-        return "a table"
-    return "a list" if isinstance(value, list) else _short(str(value))
-
-
-def _short(text: str) -> str:
-    clean = "".join(c if c.isprintable() else "?" for c in text)
-    return clean if len(clean) <= MAX_QUOTED else f"{clean[:MAX_QUOTED]}…"
