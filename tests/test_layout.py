@@ -44,6 +44,8 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "worker_service/leader.py",
     "worker_service/lease.py",
     "worker_service/registry.py",
+    "worker_service/archive/job.py",
+    "worker_service/archive/redis_history.py",
 }
 NEVER_WAIT = [
     "broadcast_service/signin/cookies.py",
@@ -62,6 +64,8 @@ NEVER_WAIT = [
     "ingest_service/budget.py",
     "ingest_service/limits.py",
     "ingest_service/validation.py",
+    "shared/archive/packed_day.py",
+    "shared/archive/rollup.py",
     "shared/auth/scope.py",
     "shared/contract/feeds.py",
     "shared/contract/history_day.py",
@@ -80,6 +84,7 @@ NEVER_WAIT = [
     "shared/studio/spelling.py",
     "shared/tokens/__init__.py",
     "shared/web/address_budget.py",
+    "worker_service/archive/plan.py",
 ]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

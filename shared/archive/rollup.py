@@ -105,12 +105,13 @@ class HistoryDay(NamedTuple):
     held: Sequence[Stored]
 
 
-def rollups(days: Sequence[HistoryDay], wanted: Iterable[int], step_seconds: int, now_ms: int) -> dict[tuple[int, str], Rollup]:
+def rollups(days: Iterable[HistoryDay], wanted: Iterable[int], step_seconds: int, now_ms: int) -> dict[tuple[int, str], Rollup]:
     """The income of the wanted days of an account, by day and room.
 
-    `days` are consecutive days with history, the earliest first. For exact results they begin with the day with history before the
-    wanted ones, if there is one, and go on after them until `is_settled` is set.
+    `days` are the account's days with history, the earliest first, from the one before the wanted ones on. Of those after the wanted ones
+    as many are read as it takes until no reading is pending.
     """
+    wanted = {*wanted}
     scan = AccountScan(step_seconds)
     found: dict[tuple[int, str], _Findings] = {}
     slots = range(DAY_SECONDS // step_seconds)
@@ -124,6 +125,8 @@ def rollups(days: Sequence[HistoryDay], wanted: Iterable[int], step_seconds: int
             findings(entry.at_ms // (1000 * DAY_SECONDS), entry.room).add(entry)
 
     for day, held in days:
+        if day > max(wanted) and scan.is_settled:
+            break
         taken = scan.take(day * DAY_SECONDS * 1000, held, slots, cuts)
         add(taken.entries)
         for room, slot, tokens in taken.gains:
@@ -132,7 +135,6 @@ def rollups(days: Sequence[HistoryDay], wanted: Iterable[int], step_seconds: int
             of_room = findings(day, one.room)
             of_room.lasts, of_room.is_settled = one.day.lasts, scan.is_settled
     add(scan.finish(now_ms))
-    wanted = {*wanted}
     return {key: of_room.rollup(step_seconds) for key, of_room in found.items() if key[0] in wanted}
 
 

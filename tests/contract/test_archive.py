@@ -1,0 +1,218 @@
+"""The archive on SQLite and PostgreSQL: generated studios with a known truth, losses of Redis, and repeated copies."""
+
+import pathlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import select
+
+from broadcast_service.reports.report import Steps
+from shared.archive.database import Database
+from shared.archive.store import series_ids, stored_days
+from shared.archive.tables import days, minutes
+from shared.contract import keys
+from shared.contract.history_day import day_balances, kept_balances
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.readings import Reading
+from tests.contract import servers
+from tests.contract.committing import OneNode, commit, empty_store
+from tests.contract.test_income import generate, report_of
+from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
+from tests.support.postgres import PostgresServer, postgres
+from worker_service.archive.writer import Fence
+from worker_service.lease import FencedOff, LeaseLost
+
+pytestmark = pytest.mark.anyio
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Database]:
+    """An empty archive on each database."""
+    is_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/archive.db" if is_sqlite else request.getfixturevalue("server").new_database()
+    opened = new_archive(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Redis-protocol server; what the archive reads is the same on every one."""
+    with servers.embedded(tmp_path_factory.mktemp("redis")) as running:
+        yield running.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty store."""
+    async with empty_store(redis_url) as client:
+        yield client
+
+
+def rows(database: Database) -> dict[tuple[int, int], Any]:
+    """The rows of income by series and day, without the number of the transaction."""
+    with database.transaction() as connection:
+        found = connection.execute(select(days).order_by(days.c.day, days.c.series_id)).mappings().all()
+        return {(row["series_id"], row["day"]): {key: value for key, value in row.items() if key != "changed"} for row in found}
+
+
+def balances(database: Database) -> dict[tuple[str, int], list[Any]]:
+    """Every balance that the archive has, by series and day."""
+    with database.transaction() as connection:
+        ids = series_ids(connection)
+        wanted = connection.execute(select(minutes.c.day).distinct()).scalars().all()
+        found = stored_days(connection, [*ids.values()], wanted, STEP)
+    names = {number: one.member() for one, number in ids.items()}
+    return {
+        (names[number], day): kept_balances(day_balances(stored, STEP), range(DAY_SECONDS // STEP), STEP)
+        for (number, day), stored in found.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_archive_is_true_of_a_generated_studio(redis: Redis, database: Database, seed: int) -> None:
+    """Archived income is at most the truth, the truth at most income and unsettled, and both are what the report says."""
+    start = (today() - 1) * DAY_SECONDS - 2 * 3600  # across midnight
+    story = generate(seed, start)
+    readings = sorted(story.readings, key=lambda reading: reading.sequence)
+    cut = random.Random(seed).randrange(len(readings))
+    for some in (readings[:cut], readings[cut:]):  # a copy in the middle, as at work
+        for first in range(0, len(some), 1000):
+            await commit(redis, *some[first : first + 1000])
+        await archive_once(OneNode(redis), database)
+    report = await report_of(redis, Steps(start, start + 4 * 3600, 3600))
+    with database.transaction() as connection:
+        accounts = {number: one.account for one, number in series_ids(connection).items()}
+    earned, unsettled, on_air = Counter[str](), Counter[str](), Counter[str]()
+    for (number, _), row in rows(database).items():
+        earned[accounts[number]] += row["earned"]
+        unsettled[accounts[number]] += row["unsettled"]
+        on_air[accounts[number]] += row["on_air_seconds"]
+    for row in report.accounts:
+        assert row.account is not None
+        true = story.truth[row.account].seen
+        assert earned[row.account] <= true <= earned[row.account] + unsettled[row.account]
+        assert (row.earned, row.unsettled, row.on_air_seconds) == (earned[row.account], unsettled[row.account], on_air[row.account])
+
+
+def minute_by_minute(start: int, *tokens: int, account: str = "ana", room: str = "blue") -> list[Reading]:
+    """A reading a minute."""
+    moments = range(start, start + 60 * len(tokens), 60)
+    return [Reading(room, "camsoda", at, balance, 1000 * at, account=account) for at, balance in zip(moments, tokens, strict=True)]
+
+
+async def test_a_repeated_copy_changes_nothing(redis: Redis, database: Database) -> None:
+    start = (today() - 1) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010, 1050, 0, 30))
+    await archive_once(OneNode(redis), database)
+    before = rows(database), balances(database)
+    await archive_once(OneNode(redis), database)
+    assert (rows(database), balances(database)) == before
+
+
+async def test_what_redis_lost_stays_archived_and_what_comes_later_is_added(redis: Redis, database: Database) -> None:
+    """Redis is emptied in the middle of a day, so it has neither the days before nor the first part of this one."""
+    start = (today() - 1) * DAY_SECONDS
+    morning = [*minute_by_minute(start - 600, 1000, 1010, 1020), *minute_by_minute(start, 1100, 1110, 1120)]
+    await commit(redis, *morning)
+    await archive_once(OneNode(redis), database)
+    before = rows(database)
+    await redis.flushall()
+    await archive_once(OneNode(redis), database)
+    assert rows(database) == before
+    await commit(redis, *minute_by_minute(start + 120, 1130, 1200))  # the first one in the minute of the last archived one
+    await archive_once(OneNode(redis), database)
+    found = balances(database)
+    assert [one.tokens for one in found["blue:camsoda:ana", today() - 2]] == [1000, 1010, 1020]
+    assert {one.tokens for one in found["blue:camsoda:ana", today() - 1]} == {1100, 1110, 1120, 1130, 1200}
+    assert sum(row["earned"] for row in rows(database).values()) == 200
+
+
+async def test_a_late_reading_changes_the_income_of_its_day_and_of_the_next_one(redis: Redis, database: Database) -> None:
+    """What an outbox delivers hours later is found when the day is read again."""
+    start = (today() - 2) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start + 80_000, 1000, 1010), *minute_by_minute(start + DAY_SECONDS + 60, 1500, 1510))
+    await archive_once(OneNode(redis), database)
+    assert [(row["earned"], row["between_sessions"]) for row in rows(database).values()] == [(10, 0), (500, 490)]
+    await commit(redis, *minute_by_minute(start + DAY_SECONDS - 60, 1400))
+    await archive_once(OneNode(redis), database)
+    assert [(row["earned"], row["between_sessions"]) for row in rows(database).values()] == [(400, 390), (110, 0)]
+
+
+async def test_a_reading_that_only_the_next_day_decides_is_corrected_when_that_is_copied(redis: Redis, database: Database) -> None:
+    start = (today() - 2) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start + 80_000, 1000, 9000))
+    await archive_once(OneNode(redis), database)
+    assert [(row["earned"], row["unsettled"]) for row in rows(database).values()] == [(0, 8000)]
+    await commit(redis, *minute_by_minute(start + DAY_SECONDS + 80_000, 9000, 9010))
+    await archive_once(OneNode(redis), database)
+    assert [(row["earned"], row["unsettled"]) for row in rows(database).values()] == [(8000, 0), (10, 0)]
+
+
+async def test_a_holder_with_a_smaller_token_or_an_ended_lease_writes_nothing(redis: Redis, database: Database) -> None:
+    """A holder that was suspended before or within a transaction is refused by the database or by its own clock."""
+    start = (today() - 1) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010))
+    await archive_once(OneNode(redis), database, token=7)
+    await commit(redis, *minute_by_minute(start + 600, 1100, 1110))
+    before = rows(database), balances(database)
+    suspended = archive_job(OneNode(redis), database)
+    with pytest.raises(FencedOff) as refused:
+        await suspended.copy_day(Fence(lease_of(6)), today() - 1)
+    assert refused.value.highest == 7
+    with pytest.raises(LeaseLost):
+        await suspended.copy_day(Fence(lease_of(8, term_seconds=-1)), today() - 1)
+    assert (rows(database), balances(database)) == before
+    await suspended.copy_day(Fence(lease_of(7)), today() - 1)
+    assert sum(row["earned"] for row in rows(database).values()) == 110
+
+
+async def test_a_transaction_whose_lease_ends_before_its_end_is_rolled_back(redis: Redis, database: Database) -> None:
+    start = (today() - 1) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010))
+    lease = lease_of(3)
+
+    class Suspended(Fence):
+        """A holder that is suspended for longer than its lease, right before the end of its transaction."""
+
+        def check(self) -> None:
+            lease.end()
+            super().check()
+
+    with pytest.raises(LeaseLost):
+        await archive_job(OneNode(redis), database).copy_day(Suspended(lease), today() - 1)
+    assert rows(database) == {}
+
+
+async def test_a_damaged_member_and_a_damaged_day_do_not_stop_the_others(redis: Redis, database: Database) -> None:
+    start = (today() - 1) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start, 50, 60, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    with database.transaction() as connection:
+        connection.execute(minutes.update().where(minutes.c.series_id == 1).values(packed=b"\x01damaged"))
+    await redis.sadd(keys.history_feeds(0, keys.day_of(start)), "x" * 200, "blue", b"\xff:camsoda")
+    await commit(redis, *minute_by_minute(start + 600, 1100, 1110), *minute_by_minute(start + 600, 70, 80, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    assert sorted(row["earned"] for row in rows(database).values()) == [10, 30]
+
+
+async def test_minutes_are_deleted_after_their_time_and_income_is_not(redis: Redis, database: Database) -> None:
+    start = (today() - 2) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start + DAY_SECONDS, 1020, 1040))
+    await archive_once(OneNode(redis), database)
+    job = archive_job(OneNode(redis), database)
+    assert job.writer.drop_minutes(Fence(lease_of()), today() - 1, 100) == 1
+    assert {day for _, day in balances(database)} == {today() - 1}
+    assert sum(row["earned"] for row in rows(database).values()) == 40
