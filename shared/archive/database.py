@@ -5,14 +5,15 @@ import contextlib
 import pathlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.archive.tables import REVISION
+from shared.store.database_url import DatabaseUrl
 from shared.web.jobs import MAX_PAUSE_SECONDS, report_alive
 
 CONNECT_SECONDS: Final = 5
@@ -21,7 +22,6 @@ BUSY_SECONDS: Final = 5.0  # that a statement waits for another writer of a SQLi
 CONNECTIONS: Final = 4
 KEEPALIVE: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 SQLITE_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000")
-FORMS: Final = "sqlite:///path/to/archive.db or postgresql+psycopg://user:password@host:port/database"
 
 T = TypeVar("T")
 
@@ -34,46 +34,12 @@ class ArchiveUnavailable(ArchiveError):
     """The database does not respond, or has no space; what was asked for may succeed later."""
 
 
+class ArchiveMisconfigured(ArchiveError):
+    """The database refuses this service, or is none; only an operator can change that."""
+
+
 class WrongSchema(ArchiveError):
     """The database has no archive, or one of another version."""
-
-
-class DatabaseUrl:
-    """A parsed DATABASE_URL."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-
-    @classmethod
-    def parse(cls, value: str) -> Self:
-        """Reads a URL; raises ValueError without its text, which can contain a password."""
-        try:
-            url = make_url(value)
-        except (ArgumentError, ValueError):
-            raise ValueError("it cannot be read; a password is percent-encoded") from None
-        if url.drivername in {"postgresql", "postgres", "postgresql+psycopg2"}:
-            raise ValueError("the driver is psycopg 3: write postgresql+psycopg://…")
-        if url.drivername == "sqlite":
-            if not url.database or url.database == ":memory:" or url.host:
-                raise ValueError("a SQLite database is a file: three slashes and its path, or four slashes and an absolute path")
-        elif url.drivername == "postgresql+psycopg":
-            if not url.host or not url.database:
-                raise ValueError("host and database are both needed")
-        else:
-            raise ValueError("only SQLite and PostgreSQL are supported")
-        return cls(url)
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is a file."""
-        return self.url.get_backend_name() == "sqlite"
-
-    @property
-    def place(self) -> str:
-        """The database in words, without user and password."""
-        if self.is_sqlite:
-            return f"the file {self.url.database}"
-        return f"database {self.url.database} on {self.url.host}:{self.url.port or 5432}"
 
 
 class Database:
@@ -99,7 +65,9 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            raise ArchiveUnavailable(f"{self.url.place}: {reason_of(error, is_sqlite=self.url.is_sqlite)}") from None
+            reason = reason_of(error, is_sqlite=self.url.is_sqlite)
+            kind = ArchiveMisconfigured if reason in _PERMANENT else ArchiveUnavailable
+            raise kind(f"{self.url!r}: {reason}") from None
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -116,14 +84,14 @@ class Database:
         """Raises WrongSchema where the schema is not the one that this version uses."""
         found = self.revision()
         if found is None:
-            raise WrongSchema(f"{self.url.place} has no archive yet; the worker service creates it, or: python -m worker_service migrate")
+            raise WrongSchema(f"{self.url!r} has no archive yet; the worker service creates it, or: python -m worker_service migrate")
         if found > REVISION:
             raise WrongSchema(
-                f"{self.url.place} has the archive of a newer version (schema {found}, this version uses {REVISION}): install that version"
+                f"{self.url!r} has the archive of a newer version (schema {found}, this version uses {REVISION}): install that version"
             )
         if found < REVISION:
             raise WrongSchema(
-                f"{self.url.place} has schema {found} of an older version, this one uses {REVISION}: "
+                f"{self.url!r} has schema {found} of an older version, this one uses {REVISION}: "
                 "start the worker service of this version, or: python -m worker_service migrate"
             )
 
@@ -153,16 +121,16 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 def _engine(url: DatabaseUrl, *, read_only: bool) -> Engine:
-    if not url.is_sqlite:
+    if url.path is None:
         milliseconds = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c lock_timeout={int(BUSY_SECONDS * 1000)}"
         options = f"{milliseconds} -c idle_in_transaction_session_timeout={STATEMENT_SECONDS * 1000}"
         if read_only:
             options += " -c default_transaction_read_only=on"
         arguments = {"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "studio-pulse", **KEEPALIVE}
         return create_engine(
-            url.url, connect_args=arguments, pool_size=CONNECTIONS, pool_timeout=CONNECT_SECONDS, pool_pre_ping=True, hide_parameters=True
+            url.text, connect_args=arguments, pool_size=CONNECTIONS, pool_timeout=CONNECT_SECONDS, pool_pre_ping=True, hide_parameters=True
         )
-    path = pathlib.Path(str(url.url.database)).absolute()
+    path = url.path.absolute()
     mode = "rw" if read_only else "rwc"
     address = URL.create("sqlite", database=f"file:{_quoted(path)}", query={"uri": "true", "mode": mode})
     engine = create_engine(
@@ -217,6 +185,16 @@ _POSTGRES_TEXTS: Final = {
     "no pg_hba.conf entry": _POSTGRES_REASONS["28000"],
     "timeout expired": "the server does not answer in time",
     "starting up": _POSTGRES_REASONS["57P03"],
+}
+
+_WRONG_NAME: Final = _POSTGRES_TEXTS["does not exist"]
+_PERMANENT: Final = {
+    *(
+        _SQLITE_REASONS[known]
+        for known in ("unable to open database file", "file is not a database", "attempt to write a readonly database")
+    ),
+    *(_POSTGRES_REASONS[code] for code in ("28P01", "28000", "3D000", "42501")),
+    _WRONG_NAME,
 }
 
 

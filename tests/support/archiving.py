@@ -2,7 +2,8 @@
 
 import time
 
-from shared.archive.database import Database, DatabaseUrl
+from shared.archive.database import Database
+from shared.store.database_url import DatabaseUrl
 from shared.store.redis import Store
 from worker_service.archive.job import ArchiveJob
 from worker_service.archive.schema import upgrade

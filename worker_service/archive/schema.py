@@ -16,13 +16,18 @@ LOCK: Final = 7_203_911  # PostgreSQL's advisory lock of migrations; any number 
 
 def upgrade(database: Database) -> bool:
     """Upgrades to the revision of this version; returns whether there was anything to do. Raises ArchiveError."""
-    found = database.revision()
-    if found == REVISION:
+    check_upgradable(database)
+    if database.revision() == REVISION:
         return False
-    if found is not None and found > REVISION:
-        database.check()
     migrate(database, REVISION)
     return True
+
+
+def check_upgradable(database: Database) -> None:
+    """Raises ArchiveError for a database that cannot be used, or that a newer version has upgraded."""
+    found = database.revision()
+    if found is not None and found > REVISION:
+        database.check()
 
 
 def migrate(database: Database, revision: str) -> None:
