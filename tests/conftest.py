@@ -1,9 +1,10 @@
 """What tests of every kind share: one real stack for the whole run, and asyncio as the only event loop."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
 
 from tests.support import needs
@@ -12,8 +13,10 @@ from tools.stack import Stack
 
 ORIGIN = "https://studio.example"
 
-settings.register_profile("studio-pulse", deadline=None, max_examples=60)
-settings.load_profile("studio-pulse")
+# A busy machine makes examples slow, which is no finding. `HYPOTHESIS_PROFILE=thorough make test` looks for longer.
+settings.register_profile("studio-pulse", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("studio-pulse"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "studio-pulse"))
 
 
 @pytest.hookimpl(tryfirst=True)

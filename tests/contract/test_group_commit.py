@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 
 import pytest
 from prometheus_client import REGISTRY
@@ -16,6 +15,7 @@ from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from tests.contract.committing import at_work, latest, listening, results, shard_writer
 from tests.contract.servers import Server
 from tests.support.readings import make_reading
+from tests.support.speed import Stopwatch
 from tools.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -118,10 +118,10 @@ async def test_a_paused_server_is_unavailable_within_a_second(real: Redis) -> No
     reading = make_reading()
     async with listening(real) as published:
         await real.client_pause(1500)
-        started = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(StoreUnavailable):
             await results(real, reading)
-        assert time.monotonic() - started < 1.0
+        assert watch.seconds < 1.0
         await real.client_unpause()
         assert (await results(real, reading))[0] in (Result.ACCEPTED, Result.DUPLICATE)
         assert await results(real, reading) == [Result.DUPLICATE]
@@ -134,10 +134,10 @@ async def test_a_stopped_server_is_unavailable_within_a_second(real: Redis, serv
     async with listening(real) as published:
         os.kill(server.pid, signal.SIGSTOP)
         try:
-            started = time.monotonic()
+            watch = Stopwatch()
             with pytest.raises(StoreUnavailable):
                 await results(real, reading)
-            assert time.monotonic() - started < 1.0
+            assert watch.seconds < 1.0
         finally:
             os.kill(server.pid, signal.SIGCONT)
         assert (await results(real, reading))[0] in (Result.ACCEPTED, Result.DUPLICATE)

@@ -54,11 +54,15 @@ async def test_instances_share_a_limit(redis: Redis) -> None:
 @pytest.mark.parametrize(("limits", "kind", "field"), [(ROOM, "room", "blue"), (TOKEN, "token", "token")])
 async def test_a_clock_that_steps_back_refuses_no_reading(redis: Redis, limits: Limits, kind: str, field: str, ahead_seconds: int) -> None:
     """Counts left by a clock that was ahead, in this minute's hash or the previous one, delay a producer no longer than a burst does."""
-    seconds, _ = await redis.time()
-    for window in (seconds // 60, seconds // 60 - 1):
-        await redis.flushall()
-        await redis.hset(f"rate:{{0}}:{kind}:{window}", field, str((seconds + ahead_seconds) * 1_000_000 + 4_000_000))
-        outcomes = await commit(redis, *rising(2), limits=limits)
+    for windows_ago in (0, 1):
+        caught_up = True
+        while caught_up:  # on a busy machine the clock may pass the count meanwhile, which is then an ordinary burst
+            await redis.flushall()
+            seconds, _ = await redis.time()
+            count = str((seconds + ahead_seconds) * 1_000_000 + 4_000_000)
+            await redis.hset(f"rate:{{0}}:{kind}:{seconds // 60 - windows_ago}", field, count)
+            outcomes = await commit(redis, *rising(2), limits=limits)
+            caught_up = (await redis.time())[0] >= seconds + ahead_seconds
         assert outcomes[0].result is ACCEPTED
         assert outcomes[1].result is ACCEPTED or outcomes[1].value <= 200_000
 

@@ -22,6 +22,7 @@ from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
 from tests.support.clients import Dashboard, OldClient, Producer, metric
+from tests.support.speed import Stopwatch
 from tools.processes import ROOT
 from tools.waiting import wait_until
 
@@ -201,9 +202,9 @@ def test_a_broken_body_affects_no_other_client(production: Chain) -> None:
     for _ in replicas.ingests:
         httpx.post(f"{front.url}{TELEMETRY}", content=iter([b" " * 1_000_000] * 4), headers=headers, timeout=10)
     with Producer(front.url, replicas.stack.token("ingest")) as producer:
-        answer = producer.post("unharmed", 1)
-    assert answer.status_code == 200
-    assert answer.elapsed.total_seconds() < 1
+        watch = Stopwatch(front.pid, *(service.pid for service in replicas.ingests))
+        assert producer.post("unharmed", 1).status_code == 200
+        assert watch.seconds < 1
 
 
 def test_large_headers_are_refused(production: Chain) -> None:

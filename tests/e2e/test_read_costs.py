@@ -13,6 +13,7 @@ from tests.support.posting import BATCH, JSON, authorization, post
 from tests.support.raw_http import Answer, connect, exchange, read_answer, request
 from tests.support.raw_websocket import upgrade
 from tests.support.readings import make_body
+from tests.support.speed import Stopwatch
 from tools.processes import Service
 from tools.stack import Stack
 
@@ -28,6 +29,12 @@ def asking(**parameters: object) -> str:
 def get(broadcast: Service, stack: Stack, path: str, **who: object) -> Answer:
     """A read of its own."""
     return exchange(broadcast.port, request("GET", path, (authorization(stack.token("dashboard", **who)),)))  # type: ignore[arg-type]
+
+
+def stopwatch(stack: Stack, broadcast: Service) -> Stopwatch:
+    """Measures what an answer takes without other processes of the machine."""
+    assert stack.redis is not None
+    return Stopwatch(broadcast.pid, stack.redis.pid)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +58,9 @@ def test_reports_of_a_year_that_were_hung_up_on_hold_absent(filled: tuple[Stack,
     for number in range(30):
         with connect(broadcast.port) as rude:
             rude.sendall(request("GET", asking(**{"from": now - 365 * DAY - 60 * number, "to": now, "step": DAY}), headers))
-    began = time.monotonic()
+    watch = stopwatch(stack, broadcast)
     assert get(broadcast, stack, asking(**{"from": now - DAY, "to": now}), subject="desk", rooms=("cost-7",)).status == 200
-    assert time.monotonic() - began < 1
+    assert watch.seconds < 1
 
 
 def test_reports_that_are_waited_for_block_no_other_subject(filled: tuple[Stack, Service]) -> None:
@@ -65,9 +72,9 @@ def test_reports_that_are_waited_for_block_no_other_subject(filled: tuple[Stack,
     for number in range(12):
         waiting.append(connect(broadcast.port))
         waiting[-1].sendall(request("GET", asking(**{"from": now - 365 * DAY - 60 * number, "to": now, "step": DAY}), headers))
-    began = time.monotonic()
+    watch = stopwatch(stack, broadcast)
     assert get(broadcast, stack, asking(**{"from": now - DAY, "to": now}), subject="desk", rooms=("cost-8",)).status == 200
-    assert time.monotonic() - began < 1
+    assert watch.seconds < 1
     for one in waiting:
         one.close()
 
@@ -127,9 +134,9 @@ def test_many_reads_at_the_same_time_of_one_subject_leave_the_store_to_others(fi
     waiting = [connect(broadcast.port) for _ in range(400)]
     for one in waiting:
         one.sendall(request("GET", path, headers))
-    began = time.monotonic()
+    watch = stopwatch(stack, broadcast)
     assert get(broadcast, stack, path, subject="desk-chart").status == 200
-    assert time.monotonic() - began < 1
+    assert watch.seconds < 1
     assert {read_answer(one).status for one in waiting} == {200}
     for one in waiting:
         one.close()

@@ -326,11 +326,14 @@ def quiet(stack: Stack) -> Iterator[Service]:
 
 
 def test_one_address_may_not_try_without_end(quiet: Service) -> None:
+    """A minute's worth of requests, and two more for each second that passes; other requests count as well."""
     browser, started = Browser(quiet), time.monotonic()
     tries = next(n for n in range(1000) if browser.post("/api/signin/code", {"code": "guess"}).status_code == 429)
     assert 120 <= tries <= 121 + 2 * (time.monotonic() - started)
-    answer = browser.post("/api/signin/pairings")
-    assert (answer.status_code, int(answer.headers["retry-after"]) >= 1) == (429, True)
+    answers = (browser.post("/api/signin/pairings") for _ in range(1000))
+    more, answer = next((number, answer) for number, answer in enumerate(answers) if answer.status_code == 429)
+    assert tries + more <= 121 + 2 * (time.monotonic() - started)
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 def test_a_known_screen_goes_on_while_redis_is_away_and_an_unknown_one_gets_503(tmp_path: pathlib.Path) -> None:

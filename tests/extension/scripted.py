@@ -14,15 +14,6 @@ WITHIN_SECONDS = 20.0
 
 
 @dataclass
-class Request:
-    """One POST as it arrived."""
-
-    path: str
-    headers: dict[str, str]
-    readings: list[dict[str, Any]]
-
-
-@dataclass
 class Answer:
     """What to answer; `hold` is waited for before the headers or, if `headers_first`, between them and the body."""
 
@@ -34,6 +25,16 @@ class Answer:
     hang_up: bool = False
 
 
+@dataclass
+class Request:
+    """One POST as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    readings: list[dict[str, Any]]
+    answer: Answer
+
+
 class ScriptedIngest:
     """Accepts all readings unless a test sets another answer."""
 
@@ -41,6 +42,7 @@ class ScriptedIngest:
         self.requests: list[Request] = []
         self.answer_tests = False  # whether "Test connection", too, gets the scripted answers
         self.answers: deque[Answer] = deque()
+        self.otherwise = Answer()  # once `answers` is empty
         self._changed = threading.Condition()
         scripted = self
 
@@ -65,11 +67,14 @@ class ScriptedIngest:
         readings = json.loads(handler.rfile.read(int(handler.headers.get("Content-Length", 0))) or b"[]")
         with self._changed:
             is_scripted = self.answer_tests or any(reading["timestamp"] for reading in readings)
-            answer = self.answers.popleft() if self.answers and is_scripted else Answer()
-            self.requests.append(Request(handler.path, dict(handler.headers), readings))
+            answer = self._next_answer() if is_scripted else Answer()
+            self.requests.append(Request(handler.path, dict(handler.headers), readings, answer))
             self._changed.notify_all()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             _respond(handler, answer, readings)
+
+    def _next_answer(self) -> Answer:
+        return self.answers.popleft() if self.answers else self.otherwise
 
     def wait_for(self, condition: Callable[[list[Request]], Any]) -> list[Request]:
         """The requests so far, once they fulfil the condition; fails after a while."""

@@ -83,13 +83,17 @@ def test_retry_after_is_honoured_also_by_the_next_worker(ready: Browser, ingest:
 )
 def test_passing_failures_buffer_and_recover(ready: Browser, ingest: ScriptedIngest, answer: Answer) -> None:
     """Everything else: buffering is said, the reading is kept, and arrives once the service is well; redirects are not followed."""
-    ingest.answers.extend([answer, answer])  # twice, because a backoff may by chance be over at once
+    ingest.otherwise = answer  # for as long as the badge is looked at: the worker tries again by itself when its backoff is over
     ready.store(NOW)
     ready.poke()
     assert ready.badge() == "1"
     assert ready.board()["attempt"] >= 1
+    ready.poke_until(lambda: len(ingest.moments) >= 2, "the second try")
+    ingest.otherwise = Answer()
     ready.poke_until(lambda: ready.outbox()["buffered"] == 0, "the delivery")
-    assert (ingest.moments, {request.path for request in ingest.requests}) == ([NOW] * 3, {"/api/tracking/telemetry/batch"})
+    answers = [request.answer for request in ingest.requests if request.readings]
+    assert (answers, set(ingest.moments)) == ([answer] * (len(answers) - 1) + [Answer()], {NOW})
+    assert {request.path for request in ingest.requests} == {"/api/tracking/telemetry/batch"}
 
 
 def test_a_service_that_hangs_is_given_up_after_ten_seconds(ready: Browser, ingest: ScriptedIngest) -> None:
@@ -149,14 +153,13 @@ def test_killed_with_a_reading_in_its_hands_the_page_tells_it_again(ready: Brows
 
 
 def test_killed_before_it_hears_the_reading_the_page_wakes_the_next(ready: Browser, ingest: ScriptedIngest) -> None:
-    """The worker is dead when the page speaks: the next one is woken by the reading and stores it."""
+    """The worker is dead when the page speaks, and no alarm is set: the next one is woken by the reading and stores it."""
     page = ready.open(OWN["chaturbate"])
     ingest.wait_for(lambda _: len(ingest.moments) >= 1)
+    ready.console.evaluate("() => chrome.alarms.clearAll()")
     ready.kill_worker()
     ingest.wait_for(lambda _: len(set(ingest.moments)) >= 2)
     page.close()
-    first, second, *_ = sorted(set(ingest.moments))
-    assert second - first < 6500
 
 
 @pytest.mark.parametrize("headers_first", [False, True], ids=["mid-request", "after the 2xx, before the deletion"])
