@@ -13,7 +13,7 @@ FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/
 
 @pytest.mark.parametrize("file", FILES)
 def test_javascript(file: str) -> None:
-    """Every `*.test.mjs` and `*.test.js` passes. Each is a process of its own, so that they run in parallel."""
+    """Every `*.test.mjs` and `*.test.js` passes, each in a process of its own, so that they run in parallel."""
     result = subprocess.run([needs.node(), "--test-reporter=tap", file], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     assert re.search(r"^# pass [1-9]", result.stdout, re.MULTILINE), result.stdout[-4000:]
