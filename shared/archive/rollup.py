@@ -18,7 +18,7 @@ QUARTER_SECONDS: Final = 900
 QUARTERS: Final = DAY_SECONDS // QUARTER_SECONDS
 MINUTES: Final = DAY_SECONDS // 60
 MINUTE_BYTES: Final = MINUTES // 8
-ODD: Final = struct.Struct(">BQQI")  # a quarter; tokens between sessions; unsettled tokens; number of occasions set aside
+ODD: Final = struct.Struct(">BQQIII")  # the fields of `OddQuarter`, the moments + 1
 _ON_AIR: Final = f">{QUARTERS}H"
 _WIDTHS: Final = {2: "H", 4: "I", 8: "Q"}
 
@@ -44,12 +44,14 @@ class Rollup(NamedTuple):
 
 
 class OddQuarter(NamedTuple):
-    """What was found in a quarter beside income."""
+    """What was found in a quarter beside income; the moments are milliseconds since midnight."""
 
     quarter: int
     between_sessions: int
     unsettled: int
     set_aside: int
+    first_unsettled_ms: int | None
+    first_set_aside_ms: int | None
 
 
 class _Findings:
@@ -60,12 +62,15 @@ class _Findings:
         self.between_sessions = Counter[int]()
         self.unsettled = Counter[int]()
         self.set_aside = Counter[int]()
+        self.first_ms: dict[tuple[Kind, int], int] = {}  # since midnight, by kind and quarter
         self.lasts: Sequence[int] = ()
         self.is_settled = True
 
     def add(self, entry: Entry) -> None:
         """Adds an entry of the day."""
-        quarter = entry.at_ms // 1000 % DAY_SECONDS // QUARTER_SECONDS
+        at_ms = entry.at_ms % (1000 * DAY_SECONDS)
+        quarter = at_ms // (1000 * QUARTER_SECONDS)
+        self.first_ms[entry.kind, quarter] = min(at_ms, self.first_ms.get((entry.kind, quarter), at_ms))
         if entry.kind is Kind.UNSETTLED:
             self.unsettled[quarter] += entry.tokens
         elif entry.kind is Kind.SET_ASIDE:
@@ -91,11 +96,15 @@ class _Findings:
             set_aside=self.set_aside.total(),
             on_air_seconds=sum(on_air),
             gained=_running(self.earned),
-            odd=b"".join(ODD.pack(at, self.between_sessions[at], self.unsettled[at], self.set_aside[at]) for at in odd),
+            odd=b"".join(map(self._odd, odd)),
             minutes=minutes.to_bytes(MINUTE_BYTES, "little"),
             on_air=b"" if step_seconds == 60 else struct.pack(_ON_AIR, *on_air),
             is_settled=self.is_settled,
         )
+
+    def _odd(self, quarter: int) -> bytes:
+        firsts = (self.first_ms.get((kind, quarter), -1) + 1 for kind in (Kind.UNSETTLED, Kind.SET_ASIDE))
+        return ODD.pack(quarter, self.between_sessions[quarter], self.unsettled[quarter], self.set_aside[quarter], *firsts)
 
 
 class HistoryDay(NamedTuple):
@@ -161,7 +170,8 @@ def earned_before(gained: bytes, quarter: int) -> int:
 
 def odd_quarters(odd: bytes) -> Iterator[OddQuarter]:
     """What was found beside income."""
-    return map(OddQuarter._make, ODD.iter_unpack(odd))
+    for quarter, between_sessions, unsettled, set_aside, *firsts in ODD.iter_unpack(odd):
+        yield OddQuarter(quarter, between_sessions, unsettled, set_aside, *(first - 1 if first else None for first in firsts))
 
 
 def minutes_of(minutes: bytes) -> int:

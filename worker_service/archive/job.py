@@ -4,6 +4,7 @@ Nothing is deleted from the archive because Redis lacks it. Redis keeps history 
 and continues where it was: each day has the time of its last full copy in the database.
 """
 
+import math
 import time
 from typing import Final
 
@@ -34,7 +35,7 @@ MARGIN_LIMIT_SECONDS: Final = 3 * DAY_SECONDS
 
 lag = Gauge("pulse_archive_lag_seconds", "How old the last full copy of today's history is; 0 without the lease")
 margin = Gauge(
-    "pulse_archive_margin_seconds", "How long until Redis deletes a day that was not archived since it ended; the whole retention for none"
+    "pulse_archive_margin_seconds", "How long until Redis deletes a day that was not archived since it ended; +Inf where there is none"
 )
 copied = Counter("pulse_archive_days_total", "Days of series that were copied, including those copied again after a change")
 failures = Counter("pulse_archive_failures_total", "Copies that failed and are repeated", ["side"])
@@ -60,7 +61,7 @@ class ArchiveJob:
         self._trouble = ""
         self._is_running = False
         lag.set_function(lambda: self._plan.lag_seconds(self._passes, int(time.time())) if self._is_running else 0)
-        margin.set_function(lambda: self._plan.margin_seconds(self._passes, int(time.time())) if self._is_running else self._plan[0])
+        margin.set_function(lambda: self._plan.margin_seconds(self._passes, int(time.time())) if self._is_running else math.inf)
 
     def unready(self) -> list[str]:
         """The reasons for which the archive may lose history later."""
@@ -72,7 +73,7 @@ class ArchiveJob:
             reasons.append(f"the archive is {behind // 60} minutes behind" + (f": {self._trouble}" if self._trouble else ""))
         left = self._plan.margin_seconds(self._passes, now)
         if left < min(MARGIN_LIMIT_SECONDS, self._plan.retention_seconds):
-            reasons.append(f"Redis deletes a day that is not archived in {left // 3600} hours")
+            reasons.append(f"Redis deletes a day that is not archived in {left // 3600:.0f} hours")
         return reasons
 
     async def run(self, lease: Lease) -> None:

@@ -1,5 +1,6 @@
 """Which days the archive copies when, and how far it is behind. Pure: the clock is an argument; all times are Unix seconds."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -43,11 +44,11 @@ class Plan(NamedTuple):
         """When Redis deletes a day. Readings of it are refused from the same moment on."""
         return (day + 1) * DAY_SECONDS + self.retention_seconds
 
-    def margin_seconds(self, passes: Mapping[int, Pass], now: int) -> int:
-        """How long until Redis deletes a day that was not copied since it ended; the whole retention where there is none."""
+    def margin_seconds(self, passes: Mapping[int, Pass], now: int) -> float:
+        """How long until Redis deletes a day that was not copied since it ended; infinite where there is none."""
         ended = (day for day in self.kept(now) if (day + 1) * DAY_SECONDS <= now)
         missing = (day for day in ended if passes.get(day, Pass(0, is_final=False)).copied_at < (day + 1) * DAY_SECONDS)
-        return max(0, min((self.expires_at(day) - now for day in missing), default=self.retention_seconds))
+        return max(0, min((self.expires_at(day) - now for day in missing), default=math.inf))
 
     def lag_seconds(self, passes: Mapping[int, Pass], now: int) -> int:
         """How old the last copy of today is; since midnight where there is none."""

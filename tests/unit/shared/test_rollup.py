@@ -37,7 +37,7 @@ def test_income_counts_in_the_quarter_of_its_reading() -> None:
     found = rollup((DAY, held((0, 1000), (890, 1100), (899, 1110), (901, 1200), (86_390, 1500))))
     assert [earned_before(found.gained, quarter) for quarter in (0, 1, 2, QUARTERS - 1)] == [0, 110, 200, 200]
     assert (found.earned, found.between_sessions) == (500, 300)
-    assert [tuple(one) for one in odd_quarters(found.odd)] == [(QUARTERS - 1, 300, 0, 0)]
+    assert [tuple(one) for one in odd_quarters(found.odd)] == [(QUARTERS - 1, 300, 0, 0, None, None)]
 
 
 @pytest.mark.parametrize(("gain", "width"), [(0, 0), (100, 2), (1000, 2)])
@@ -74,6 +74,7 @@ def test_a_large_rise_at_the_end_of_a_day_is_decided_by_the_next_reading() -> No
     evening = held((86_000, 1000), (86_395, 9000))
     alone = rollup((DAY, evening))
     assert (alone.earned, alone.unsettled, alone.is_settled) == (0, 8000, False)
+    assert [tuple(one) for one in odd_quarters(alone.odd)] == [(QUARTERS - 1, 0, 8000, 0, 86_395_000, None)]
     confirmed = rollup((DAY, evening), (DAY + 3, held((100, 9010))))
     assert (confirmed.earned, confirmed.unsettled, confirmed.is_settled) == (8000, 0, False)
     contradicted = rollup((DAY, evening), (DAY + 1, held((5, 1000))))

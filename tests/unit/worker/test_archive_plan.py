@@ -1,5 +1,7 @@
 """Which days are copied when: nothing that Redis deletes may be missing, and a day that cannot change is left alone."""
 
+import math
+
 import pytest
 
 from worker_service.archive.plan import AHEAD_SECONDS, CYCLE_SECONDS, SWEEP_SECONDS, Pass, Plan
@@ -47,7 +49,7 @@ def test_a_day_that_begins_within_the_tolerance_of_clocks_is_copied() -> None:
 
 
 def test_the_margin_is_the_time_until_redis_deletes_a_day_that_was_not_copied_since_it_ended() -> None:
-    assert PLAN.margin_seconds(after(0), NOW) == 35 * DAY
+    assert PLAN.margin_seconds(after(0), NOW) == math.inf
     behind = after(0) | {TODAY - 3: Pass((TODAY - 2) * DAY - 1, is_final=False)}
     assert PLAN.margin_seconds(behind, NOW) == (TODAY - 2 + 35) * DAY - NOW
     assert PLAN.margin_seconds({}, NOW) == (TODAY + 1) * DAY - NOW
