@@ -27,6 +27,7 @@ import { PollingNotice } from './views/polling_notice.js';
 import { RoomView } from './views/room.js';
 import { UpdateOffer } from './views/update_offer.js';
 import { Wall } from './views/wall.js';
+import { WhyView } from './views/why.js';
 
 /** @typedef {import('./link/messages.js').ServerEvent} ServerEvent */
 
@@ -114,6 +115,7 @@ const analytics = new AnalyticsView(api, moment, (period, platform) =>
   }),
 );
 const room = new RoomView(store, api, moment, (period) => router.updateQuery((query) => query.set('period', period)));
+const why = new WhyView(api, moment, (account) => account ?? i18n.t('account_unknown'));
 const wall = new Wall((on) => {
   router.updateQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
   labelWallButton();
@@ -175,14 +177,14 @@ function resetReports() {
   scopeMayHaveChanged = false;
   store.resetEarnings();
   baseline.start();
-  for (const view of [analytics, room]) view.clear();
+  for (const view of [analytics, room, why]) view.clear();
   show();
 }
 
 /** Removes everything of the rooms from the page: another access may not see them. */
 function clearRooms() {
   store.clear();
-  for (const view of [live, analytics, room]) view.clear();
+  for (const view of [live, analytics, room, why]) view.clear();
 }
 
 /** Shows the view of the current route, or none before the page is signed in. */
@@ -192,6 +194,7 @@ function show() {
   live.show(signedIn && route.view === 'live');
   analytics.show(signedIn && route.view === 'analytics', query);
   room.show(signedIn && route.view === 'room' ? route : null, query);
+  why.show(signedIn && route.view === 'why' ? route : null);
   for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !signedIn;
   for (const view of /** @type {const} */ (['live', 'analytics'])) {
     const anchor = find(document, `#nav-${view}`, HTMLAnchorElement);
@@ -199,7 +202,7 @@ function show() {
     if (route.view === view) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
-  const name = route.view === 'room' ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
+  const name = 'room' in route ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
   document.title = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
   scheduleDraw();
 }
@@ -267,7 +270,7 @@ function applyLanguage() {
   languageSelect.value = i18n.language;
   translate(document, i18n);
   labelWallButton();
-  for (const view of [live, analytics, room]) view.reset();
+  for (const view of [live, analytics, room, why]) view.reset();
   show();
 }
 

@@ -1,22 +1,36 @@
 /** Which view the address asks for, and links between views. Everything is in the query; the token never is. */
 
-/** @typedef {{view: 'live'} | {view: 'analytics'} | {view: 'room', room: string, platform: string}} Route */
+/**
+ * `why` explains the income of a room from `from` up to `to`, in Unix seconds.
+ * @typedef {{view: 'why', room: string, platform: string, from: number, to: number}} WhyRoute
+ * @typedef {{view: 'live'} | {view: 'analytics'} | {view: 'room', room: string, platform: string} | WhyRoute} Route
+ */
 
 /** @param {URLSearchParams} query @returns {Route} */
 export function readRoute(query) {
   const [view, room, platform] = ['view', 'room', 'on'].map((name) => query.get(name) ?? '');
   if (view === 'analytics') return { view };
   if (view === 'room' && room && platform) return { view, room, platform };
+  const [from, to] = ['from', 'to'].map((name) => secondsOf(query.get(name)));
+  if (view === 'why' && room && platform && from !== undefined && to !== undefined && from < to)
+    return { view, room, platform, from, to };
   return { view: 'live' };
 }
 
+/** Unix seconds; NaN for any other text, which is before and after nothing. @param {string | null} text */
+const secondsOf = (text) => (text !== null && /^\d{1,11}$/u.test(text) ? Number(text) : NaN);
+
 /** The live view's filters stay in the query while another view is open. @param {Route} route @param {URLSearchParams} query */
 export function writeRoute(route, query) {
-  for (const name of ['view', 'room', 'on', 'period', 'of']) query.delete(name);
+  for (const name of ['view', 'room', 'on', 'period', 'of', 'from', 'to']) query.delete(name);
   if (route.view !== 'live') query.set('view', route.view);
-  if (route.view === 'room') {
+  if (route.view === 'room' || route.view === 'why') {
     query.set('room', route.room);
     query.set('on', route.platform);
+  }
+  if (route.view === 'why') {
+    query.set('from', String(Math.floor(route.from)));
+    query.set('to', String(Math.ceil(route.to)));
   }
 }
 

@@ -27,6 +27,27 @@ import { discard, timeoutSignal } from './timeout.js';
  * @typedef {{platform: string, account: string | null, earned: number, unsettled: number, on_air_seconds: number, between_sessions: number,
  *   set_aside: number, steps?: number[]}} AccountRow
  */
+/**
+ * A stored balance and what was made of it, or `readings` that rise in a row; docs/protocol.md#explanation has the verdicts and reasons.
+ * @typedef {object} Line
+ * @property {string | null} account
+ * @property {number} from_ms
+ * @property {number} at_ms
+ * @property {number | null} since_ms the account's reading before
+ * @property {number | null} before the balance that was believed until then
+ * @property {number} balance
+ * @property {string} verdict
+ * @property {number} earned
+ * @property {string} [reason]
+ * @property {number} [readings]
+ * @property {boolean} [moved] the reading before was in another room
+ * @property {{reason: string, tokens: number}[]} [unsettled]
+ */
+/** @typedef {{earned: number, between_sessions: number, unsettled: number, set_aside: number, falls: number}} IncomeSums */
+/**
+ * @typedef {IncomeSums & {room_id: string, platform: string, from: number, to: number, merged_seconds: number,
+ *   accounts: (IncomeSums & {account: string | null})[], lines: Line[], omitted: number}} Explanation
+ */
 /** @typedef {{from: number, to: number, step: number}} Span Unix seconds */
 
 const TIMEOUT_MS = 20_000;
@@ -48,7 +69,12 @@ export class Api {
 
   /** @param {string} room @param {string} platform @param {Span} span @returns {Promise<RoomHistory>} */
   async history(room, platform, span) {
-    return (await this.#get(historyPath(room, platform), span)).json();
+    return (await this.#get(feedPath(room, platform, 'history'), span)).json();
+  }
+
+  /** @param {string} room @param {string} platform @param {{from: number, to: number}} span @returns {Promise<Explanation>} */
+  async explain(room, platform, { from, to }) {
+    return (await this.#get(feedPath(room, platform, 'explain'), { from, to })).json();
   }
 
   /** @param {Span} span @param {{rooms?: string, platforms?: string, by?: 'feed' | 'account'}} [narrow] @returns {Promise<Report>} */
@@ -63,7 +89,7 @@ export class Api {
 
   /** @param {string} room @param {string} platform @param {Span} span */
   async historyCsv(room, platform, span) {
-    return (await this.#get(historyPath(room, platform), { ...span, format: 'csv' })).blob();
+    return (await this.#get(feedPath(room, platform, 'history'), { ...span, format: 'csv' })).blob();
   }
 
   /** @param {string} path @param {Record<string, string | number>} query */
@@ -89,7 +115,7 @@ export class Api {
   }
 }
 
-/** @param {string} room @param {string} platform */
-function historyPath(room, platform) {
-  return `api/tracking/telemetry/${encodeURIComponent(room)}/${encodeURIComponent(platform)}/history`;
+/** @param {string} room @param {string} platform @param {string} what */
+function feedPath(room, platform, what) {
+  return `api/tracking/telemetry/${encodeURIComponent(room)}/${encodeURIComponent(platform)}/${what}`;
 }

@@ -1,0 +1,168 @@
+/** Why a room earned what it earned in a span: the readings, what was counted, what was set aside, and the rule, in words. */
+
+import { hrefOf } from '../router.js';
+import { areTwoDesks, csvOf, isOdd, rowsOf, sentencesOf } from '../state/explanation.js';
+import { find, html, setFigure, setText } from '../ui/dom.js';
+import { element } from '../ui/element.js';
+import { ReportLoader } from '../ui/report_loader.js';
+
+/** @typedef {import('../router.js').WhyRoute} WhyRoute */
+/** @typedef {import('../link/api.js').Explanation} Explanation */
+/** @typedef {import('../link/api.js').Line} Line */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+
+/** Figures of the page and of an explanation. */
+const FIGURES = /** @type {const} */ (['earned', 'between_sessions', 'unsettled', 'set_aside', 'falls']);
+
+export class WhyView {
+  #section = html('#why');
+  #body = html('#why-rows');
+  #oddOnly = find(document, '#why-odd', HTMLInputElement);
+  /** @type {WhyRoute | null} */
+  #route = null;
+  /** @type {ReportLoader<Explanation>} */
+  #loader;
+
+  /**
+   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
+   * @param {(account: string | null, platform: string, i18n: I18n) => string} nameOf the name of an account
+   */
+  constructor(api, moment, nameOf) {
+    this.api = api;
+    this.moment = moment;
+    this.nameOf = nameOf;
+    this.#loader = new ReportLoader({
+      name: 'why',
+      body: html('#why-body'),
+      i18n: () => moment().i18n,
+      key: () => JSON.stringify(this.#route),
+      load: () => this.#load(),
+      loadFile: () => this.#loadFile(),
+      fileName: () => `why-${this.#route?.room}-${this.#route?.platform}-${this.#route?.from}.csv`,
+      onStart: () => {},
+      onLoaded: () => this.#paint(),
+    });
+    this.#oddOnly.addEventListener('change', () => this.#paint());
+  }
+
+  /** @param {WhyRoute | null} route */
+  show(route) {
+    this.#section.hidden = route === null;
+    this.#loader.stop();
+    if (JSON.stringify(route) !== JSON.stringify(this.#route)) this.clear();
+    this.#route = route;
+    if (!route) return;
+    this.#paintHead(route);
+    this.#loader.start();
+  }
+
+  /** The language changed. */
+  reset() {
+    if (!this.#route) return;
+    this.#paintHead(this.#route);
+    this.#paint();
+  }
+
+  /** Removes everything of the room: another access may not see it. */
+  clear() {
+    this.#loader.clear();
+    this.#body.replaceChildren();
+  }
+
+  #load() {
+    if (!this.#route) throw new Error('no span is shown');
+    return this.api.explain(this.#route.room, this.#route.platform, this.#route);
+  }
+
+  #loadFile() {
+    const { data } = this.#loader;
+    return data
+      ? Promise.resolve(new Blob([csvOf(data)], { type: 'text/csv' }))
+      : Promise.reject(new Error('nothing is loaded'));
+  }
+
+  /** @param {WhyRoute} route */
+  #paintHead(route) {
+    const { i18n } = this.moment();
+    const { room, platform, from, to } = route;
+    const links = /** @type {const} */ ({
+      back: { view: 'room', room, platform },
+      earlier: { ...route, from: Math.max(0, from - (to - from)), to: from },
+      later: { ...route, from: to, to: to + (to - from) },
+      wider: { ...route, ...widerThan(from, to) },
+    });
+    for (const [name, target] of Object.entries(links))
+      find(document, `#why-${name}`, HTMLAnchorElement).href = hrefOf(target, location.search);
+    setText(html('#why-room'), room);
+    setText(html('#why-platform'), platform);
+    setText(html('#why-span'), i18n.t('why_span', spanWords(from * 1000, to * 1000, i18n)));
+  }
+
+  #paint() {
+    const explanation = this.#loader.data;
+    if (!explanation) return;
+    const { i18n } = this.moment();
+    for (const name of FIGURES) setFigure(html(`#why-${name}`), explanation[name], i18n);
+    html('#why-desks').hidden = !areTwoDesks(explanation);
+    const odd = explanation.lines.filter(isOdd).length;
+    setText(html('#why-odd-count'), i18n.t('why_odd', { count: odd }));
+    const rows = rowsOf(explanation, this.#oddOnly.checked);
+    this.#body.replaceChildren(
+      ...rows.map((row) => {
+        if (row.kind === 'day') return divider('day', i18n.weekday.format(row.atMs));
+        if (row.kind === 'pause')
+          return divider('pause', i18n.t('why_pause', { span: i18n.span((row.toMs - row.fromMs) / 1000) }));
+        if (row.kind === 'account')
+          return divider(
+            'account',
+            i18n.t('why_account', { account: this.nameOf(row.account, explanation.platform, i18n) }),
+          );
+        return this.#lineOf(row.line, explanation, i18n);
+      }),
+    );
+    html('#why-empty').hidden = rows.length > 0;
+    setText(html('#why-empty'), i18n.t(explanation.lines.length > 0 ? 'why_nothing_odd' : 'why_nothing'));
+    html('#why-omitted').hidden = explanation.omitted === 0;
+    setText(html('#why-omitted'), i18n.t('why_omitted', { count: explanation.omitted }));
+  }
+
+  /** @param {Line} line @param {Explanation} explanation @param {I18n} i18n */
+  #lineOf(line, { room_id: room, platform, merged_seconds: merged }, i18n) {
+    const many = (line.readings ?? 1) > 1;
+    const clock = merged && many ? i18n.hour : i18n.clock;
+    const time = many ? `${clock.format(line.from_ms)} – ${clock.format(line.at_ms)}` : clock.format(line.at_ms);
+    const [from, to] = [Math.floor(line.from_ms / 60_000) * 60, Math.floor(line.at_ms / 60_000) * 60 + 60];
+    const href = hrefOf({ view: 'why', room, platform, from, to }, location.search);
+    const words = merged ? element('a', { href }, time) : time;
+    const sentences = sentencesOf(line).map(({ key, values, spanMs = 0 }, i) =>
+      element('p', i > 0 ? { class: 'why-doubt' } : {}, i18n.t(key, { ...values, span: i18n.span(spanMs / 1000) })),
+    );
+    return element(
+      'tr',
+      { 'data-verdict': isOdd(line) && line.verdict === 'income' ? 'confirmed' : line.verdict },
+      element('th', { scope: 'row' }, words),
+      element('td', { class: 'why-words' }, ...sentences),
+      element('td', { class: 'why-balance' }, i18n.number(line.balance)),
+      element('td', { class: 'why-counted' }, line.earned ? `+${i18n.number(line.earned)}` : '—'),
+    );
+  }
+}
+
+/** @param {'day' | 'pause' | 'account'} kind @param {string} words */
+function divider(kind, words) {
+  return element('tr', { 'data-row': kind }, element('td', { colspan: '4' }, words));
+}
+
+/** A span of at least an hour, then a day, around a smaller one. @param {number} from @param {number} to Unix seconds */
+function widerThan(from, to) {
+  if (to - from < 3600) return { from: from - 1800, to: to + 1800 };
+  const midnight = new Date(from * 1000).setHours(0, 0, 0, 0) / 1000;
+  if (to <= midnight + 86_400 && to - from < 86_400) return { from: midnight, to: midnight + 86_400 };
+  return { from: Math.max(0, to - 7 * 86_400), to };
+}
+
+/** @param {number} fromMs @param {number} toMs @param {I18n} i18n */
+function spanWords(fromMs, toMs, i18n) {
+  const sameDay = new Date(fromMs).toDateString() === new Date(toMs - 1).toDateString();
+  return { from: i18n.moment.format(fromMs), to: (sameDay ? i18n.hour : i18n.moment).format(toMs) };
+}
