@@ -202,7 +202,8 @@ local function merge(key, offset, before, stored, record, moment, tokens, late, 
   if moment > last_moment or (moment == last_moment and not late) then
     local watch = 2 * u16(stored, WATCH_AT + 1)
     local odd = tokens < last or tokens > last + MAX_RISE
-    if odd or (tokens > last and watch > 0 and reaches(key, offset, before, last, tokens)) then
+    local leaves_zero = last == 0 and tokens > 0 -- pages show 0 while they load: the rules judge what follows it
+    if odd or leaves_zero or (tokens > last and watch > 0 and reaches(key, offset, before, last, tokens)) then
       append(key, offset, sub(stored, 1, RUN_BYTES), expires)
       return begin_run(odd and moment + CONFIRM or moment <= watch and watch or 0)
     end

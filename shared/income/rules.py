@@ -8,10 +8,12 @@ are checked against tests/income_cases.json.
 
 import enum
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 SMALL_RISE: Final = 250  # tokens; always plausible
 LARGE_RISE: Final = 1000  # never plausible at once
+SMALL_BALANCE: Final = 100  # a number with a digit in front of it may as well be a round tip
 CONFIRM_MS: Final = 30_000
 HIDDEN_MS: Final = 60_000  # a fall between readings that are further apart may hide income
 SESSION_GAP_MS: Final = 15 * 60_000  # a rise across a longer gap was made between sessions
@@ -60,7 +62,7 @@ class Reason(enum.Enum):
     RETURNED = "returned"
     CONTRADICTED = "contradicted"  # set aside, unsettled: the following readings are between the two balances
     LONG_GAP = "long_gap"  # unsettled: the balance returned, but no reading shows what happened meanwhile
-    SMALL_FALL = "small_fall"  # unsettled: it returned, as it does after spending and a tip of the same size
+    SMALL_FALL = "small_fall"  # unsettled: it returned, as it does after spending and a tip of at least the same size
     UNOBSERVED_FALL = "unobserved_fall"  # unsettled: the readings around a fall are far apart
     PENDING = "pending"  # unsettled: not confirmed yet
 
@@ -167,10 +169,10 @@ class Account:
         if reading.at_ms - odd.at_ms > CONFIRM_MS and len(self._pending) > 1:
             return self._confirm() + self.read(reading)
         if _returns(reading, odd, base):
-            others = tuple(self._pending[1:])
+            others, doubt = tuple(self._pending[1:]), _doubt(base, self._pending, reading)
             self._pending = []
             self._previous = None
-            return [_set_aside(odd, base, _why_set_aside(odd, base), others), *_doubt(reading, odd, base), *self.read(reading)]
+            return [_set_aside(odd, base, _why_set_aside(odd, base), others), *doubt, *self.read(reading)]
         self._pending.append(reading)
         return self.settle(reading.at_ms)
 
@@ -179,23 +181,18 @@ class Account:
         base = self._base
         odd, *others = self._pending
         self._pending = []
-        found: list[Entry] = []
         self._previous = odd
-        if base is None or odd.tokens < base.tokens:
-            found = _fall(odd, base)
-            self._base = odd
+        if base is None:
+            return []
+        is_fall, denied = odd.tokens < base.tokens, _denied_by(base, odd, others)
+        if denied is not None:
+            self._previous = None
+            found = [_set_aside(odd, base, _why_denied(odd, base), tuple(others[:denied])), *_bound_of_denied(base, odd, others)]
+            others = others[denied:]
+            if is_fall:
+                found += self._fall(others.pop(0), base)
         else:
-            last = others[-1].tokens if others else odd.tokens
-            is_slip = _has_digit_too_many(odd.tokens, base.tokens)
-            if last >= odd.tokens - SMALL_RISE or (last < base.tokens and not is_slip):
-                found = self._rise(odd, base, Reason.CONFIRMED_RISE)
-            else:
-                dropped = tuple(reading for reading in others if reading.tokens > last + SMALL_RISE)
-                others = [reading for reading in others if reading.tokens <= last + SMALL_RISE]
-                found = [_set_aside(odd, base, Reason.EXTRA_DIGIT if is_slip else Reason.CONTRADICTED, dropped)]
-                if not is_slip:
-                    amount = odd.tokens - max(last, base.tokens)
-                    found.append(Entry(Kind.UNSETTLED, odd.at_ms, amount, odd.room, base.tokens, Reason.CONTRADICTED))
+            found = self._fall(odd, base) if is_fall else self._rise(odd, base, Reason.CONFIRMED_RISE)
         for reading in others:
             found += self.read(reading)
         return found
@@ -208,10 +205,29 @@ class Account:
         kind = Kind.BETWEEN_SESSIONS if reading.at_ms - base.at_ms > SESSION_GAP_MS else Kind.INCOME
         return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens, reason)]
 
+    def _fall(self, reading: Balance, base: Balance) -> list[Entry]:
+        """A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it."""
+        self._base = self._previous = reading
+        found = [Entry(Kind.FALL, reading.at_ms, reading.tokens, reading.room, base.tokens, Reason.CONFIRMED_FALL)]
+        if reading.tokens and reading.at_ms - base.at_ms > HIDDEN_MS:
+            found.append(Entry(Kind.UNSETTLED, reading.at_ms, reading.tokens, reading.room, base.tokens, Reason.UNOBSERVED_FALL))
+        return found
+
 
 def _has_digit_too_many(tokens: int, balance: int) -> bool:
     """Whether a number is a balance with a digit after it, but for what may have been earned meanwhile."""
     return abs(tokens // 10 - balance) <= balance // 10 + 5
+
+
+def _without_a_digit(tokens: int) -> set[int]:
+    """The numbers that are left where one digit is missing."""
+    digits = str(tokens)
+    return {int(digits[:at] + digits[at + 1 :] or 0) for at in range(len(digits))}
+
+
+def _looks_misread(tokens: int, balance: int) -> bool:
+    """Whether a page may have shown a number in place of a balance: 0, a part of it, or the balance without one of its digits."""
+    return tokens <= balance // 8 or tokens in _without_a_digit(balance)
 
 
 def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:
@@ -222,14 +238,65 @@ def _returns(reading: Balance, odd: Balance, base: Balance) -> bool:
     return 0 <= gained <= plausible(base.tokens) and gained <= odd.tokens - reading.tokens
 
 
-def _doubt(reading: Balance, odd: Balance, base: Balance) -> list[Entry]:
-    """What may have been earned if the odd reading was true after all: it was read long ago, or the fall was a small one."""
-    amount, reason = 0, Reason.LONG_GAP
-    if reading.at_ms - odd.at_ms > HIDDEN_MS:
-        amount = base.tokens - odd.tokens if odd.tokens < base.tokens else odd.tokens
-    elif 0 < odd.tokens < base.tokens <= odd.tokens + SMALL_RISE:
-        amount, reason = base.tokens - odd.tokens, Reason.SMALL_FALL
+def _rises(readings: Iterable[Balance]) -> int:
+    """The sum of the rises: what was earned if every reading is true."""
+    return sum(max(0, after.tokens - before.tokens) for before, after in pairwise(readings))
+
+
+def _doubt(base: Balance, pending: Sequence[Balance], reading: Balance) -> list[Entry]:
+    """What was earned beyond the rise from `base` to `reading` if the readings between them were true after all."""
+    odd, gained = pending[0], reading.tokens - base.tokens
+    is_fall, is_late = odd.tokens < base.tokens, reading.at_ms - odd.at_ms > HIDDEN_MS
+    if not (is_late or (_is_fall_doubtful(base, odd, reading) if is_fall else _is_leap_doubtful(base, pending))):
+        return []
+    amount = odd.tokens if is_late and not is_fall else _rises([base, *pending, reading]) - gained
+    reason = Reason.LONG_GAP if is_late else Reason.SMALL_FALL if is_fall else Reason.CONTRADICTED
     return [Entry(Kind.UNSETTLED, reading.at_ms, amount, reading.room, base.tokens, reason)] if amount else []
+
+
+def _is_fall_doubtful(base: Balance, odd: Balance, reading: Balance) -> bool:
+    gained, lost = reading.tokens - base.tokens, base.tokens - odd.tokens
+    if not any(_looks_misread(odd.tokens, one.tokens) for one in (base, reading)):
+        return True
+    if not gained:
+        return odd.tokens > 0 and lost <= SMALL_RISE
+    is_hidden = odd.tokens > 0 and odd.at_ms - base.at_ms > HIDDEN_MS
+    return lost <= LARGE_RISE or gained > plausible(base.tokens) or is_hidden
+
+
+def _is_leap_doubtful(base: Balance, pending: Sequence[Balance]) -> bool:
+    """Whether a large tip and a cash-out are as likely: a round tip on a small balance looks like a digit in front of it."""
+    is_small = base.tokens < SMALL_BALANCE and not _has_digit_too_many(pending[0].tokens, base.tokens)
+    return is_small or any(reading.tokens < base.tokens for reading in pending)
+
+
+def _denied_by(base: Balance, odd: Balance, others: Sequence[Balance]) -> int | None:
+    """The position of the first reading that shows an odd one to be wrong, None where there is none.
+
+    A leap is denied by a lower balance that is not below the one before it: below it is a cash-out, and spending is small beside the leap.
+    A fall to 0 that nobody saw happen is denied by any balance, since pages show 0 while they load.
+    """
+    if odd.tokens < base.tokens:
+        if odd.tokens or odd.at_ms - base.at_ms <= HIDDEN_MS:
+            return None
+        return next((number for number, reading in enumerate(others) if reading.tokens), None)
+    is_slip = _has_digit_too_many(odd.tokens, base.tokens)
+    spent = 0 if is_slip else min(SMALL_RISE, (odd.tokens - base.tokens) // 10)
+    lower = [number for number, reading in enumerate(others) if reading.tokens < odd.tokens - spent]
+    if not lower or others[-1].tokens >= odd.tokens:
+        return None
+    return lower[0] if is_slip or any(others[number].tokens >= base.tokens for number in lower) else None
+
+
+def _bound_of_denied(base: Balance, odd: Balance, others: Sequence[Balance]) -> list[Entry]:
+    """What was earned beyond the rise to the last reading if an odd one that was denied is true. A digit too many is not."""
+    if odd.tokens < base.tokens:
+        return []  # the fall to the balance that denies it has its own bound
+    last = max(base.tokens, others[-1].tokens)
+    amount = _rises([base, odd, *others]) - (last - base.tokens)
+    if _has_digit_too_many(odd.tokens, base.tokens) and amount > LARGE_RISE:
+        return []
+    return [Entry(Kind.UNSETTLED, odd.at_ms, amount, odd.room, base.tokens, Reason.CONTRADICTED)] if amount else []
 
 
 def _set_aside(odd: Balance, base: Balance, reason: Reason, others: tuple[Balance, ...]) -> Entry:
@@ -245,14 +312,11 @@ def _why_set_aside(odd: Balance, base: Balance) -> Reason:
     return Reason.MISSING_DIGITS if str(odd.tokens) in str(base.tokens) else Reason.RETURNED
 
 
-def _fall(odd: Balance, base: Balance | None) -> list[Entry]:
-    """A cash-out or spending. Where no page read the account for a while, up to the lower balance may have been earned after it."""
-    if base is None:
-        return []
-    found = [Entry(Kind.FALL, odd.at_ms, odd.tokens, odd.room, base.tokens, Reason.CONFIRMED_FALL)]
-    if odd.tokens and odd.at_ms - base.at_ms > HIDDEN_MS:
-        found.append(Entry(Kind.UNSETTLED, odd.at_ms, odd.tokens, odd.room, base.tokens, Reason.UNOBSERVED_FALL))
-    return found
+def _why_denied(odd: Balance, base: Balance) -> Reason:
+    """What the odd reading looks like that the following readings deny."""
+    if odd.tokens < base.tokens:
+        return Reason.READ_AS_ZERO
+    return Reason.EXTRA_DIGIT if _has_digit_too_many(odd.tokens, base.tokens) else Reason.CONTRADICTED
 
 
 def in_order(readings: Iterable[Balance]) -> list[Balance]:

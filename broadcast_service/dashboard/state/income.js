@@ -18,6 +18,8 @@
 export const SMALL_RISE = 250;
 /** Never plausible at once. */
 export const LARGE_RISE = 1000;
+/** A number with a digit in front of it may as well be a round tip. */
+export const SMALL_BALANCE = 100;
 export const CONFIRM_MS = 30_000;
 /** A fall between readings that are further apart may hide income. */
 export const HIDDEN_MS = 60_000;
@@ -106,8 +108,9 @@ export class Account {
     if (reading.atMs - odd.atMs > CONFIRM_MS && this.#pending.length > 1)
       return [...this.#confirm(), ...this.read(reading)];
     if (returns(reading, odd, base)) {
+      const doubtful = doubt(base, this.#pending, reading);
       this.#pending = [];
-      return [setAside(odd, base), ...doubt(reading, odd, base), ...this.read(reading)];
+      return [setAside(odd, base), ...doubtful, ...this.read(reading)];
     }
     this.#pending.push(reading);
     return this.settle(reading.atMs);
@@ -119,26 +122,18 @@ export class Account {
     const odd = /** @type {Reading} */ (first);
     const base = /** @type {Reading} */ (this.base);
     this.#pending = [];
-    const { found, kept } = this.#verdict(odd, others, base);
-    return [...found, ...kept.flatMap((reading) => this.read(reading))];
-  }
-
-  /** @param {Reading} odd @param {Reading[]} others @param {Reading} base @returns {{found: Entry[], kept: Reading[]}} */
-  #verdict(odd, others, base) {
-    if (odd.tokens < base.tokens) {
-      this.base = odd;
-      return { found: fall(odd, base), kept: others };
-    }
-    const last = others.at(-1)?.tokens ?? odd.tokens;
-    const isSlip = hasDigitTooMany(odd.tokens, base.tokens);
-    const isCashedOut = last < base.tokens && !isSlip;
-    if (last >= odd.tokens - SMALL_RISE || isCashedOut) return { found: this.#rise(odd, base), kept: others };
-    const kept = others.filter((reading) => reading.tokens <= last + SMALL_RISE);
-    const tokens = isSlip ? 0 : odd.tokens - Math.max(last, base.tokens);
+    const isFall = odd.tokens < base.tokens;
+    const denied = deniedBy(base, odd, others);
     /** @type {Entry[]} */
-    const found = [setAside(odd, base)];
-    if (tokens > 0) found.push({ ...entryOf(odd, base), kind: 'unsettled', tokens });
-    return { found, kept };
+    const found = [];
+    if (denied === null) found.push(...(isFall ? this.#fall(odd, base) : this.#rise(odd, base)));
+    else {
+      found.push(setAside(odd, base), ...boundOfDenied(base, odd, others));
+      others.splice(0, denied);
+      if (isFall) found.push(...this.#fall(/** @type {Reading} */ (others.shift()), base));
+    }
+    for (const reading of others) found.push(...this.read(reading));
+    return found;
   }
 
   /** @param {Reading} reading @param {Reading} base @returns {Entry[]} */
@@ -147,6 +142,17 @@ export class Account {
     const tokens = reading.tokens - base.tokens;
     const kind = reading.atMs - base.atMs > SESSION_GAP_MS ? 'between_sessions' : 'income';
     return tokens > 0 ? [{ ...entryOf(reading, base), kind, tokens }] : [];
+  }
+
+  /**
+   * A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it.
+   * @param {Reading} reading @param {Reading} base @returns {Entry[]}
+   */
+  #fall(reading, base) {
+    this.base = reading;
+    const entry = { ...entryOf(reading, base), tokens: reading.tokens };
+    const isHidden = reading.tokens > 0 && reading.atMs - base.atMs > HIDDEN_MS;
+    return [{ ...entry, kind: 'fall' }, ...(isHidden ? [{ ...entry, kind: /** @type {Kind} */ ('unsettled') }] : [])];
   }
 }
 
@@ -157,6 +163,15 @@ export const isCertain = ({ kind }) => kind === 'income' || kind === 'between_se
 const hasDigitTooMany = (tokens, balance) =>
   Math.abs(Math.floor(tokens / 10) - balance) <= Math.floor(balance / 10) + 5;
 
+/** The numbers that are left where one digit is missing. @param {number} tokens */
+function withoutADigit(tokens) {
+  const digits = String(tokens);
+  return [...digits].map((_, at) => Number(digits.slice(0, at) + digits.slice(at + 1)));
+}
+
+/** Whether a page may have shown a number in place of a balance: 0, a part of it, or the balance without one of its digits. @param {number} tokens @param {number} balance */
+const looksMisread = (tokens, balance) => tokens <= Math.floor(balance / 8) || withoutADigit(balance).includes(tokens);
+
 /** Whether a reading shows that the balance never was where the odd reading put it. @param {Reading} reading @param {Reading} odd @param {Reading} base */
 function returns(reading, odd, base) {
   if (odd.tokens < base.tokens) return reading.tokens >= base.tokens;
@@ -164,26 +179,73 @@ function returns(reading, odd, base) {
   return gained >= 0 && gained <= plausible(base.tokens) && gained <= odd.tokens - reading.tokens;
 }
 
-/**
- * What may have been earned if the odd reading was true after all: it was read long ago, or the fall was a small one.
- * @param {Reading} reading @param {Reading} odd @param {Reading} base @returns {Entry[]}
- */
-function doubt(reading, odd, base) {
-  let tokens = 0;
-  if (reading.atMs - odd.atMs > HIDDEN_MS) tokens = odd.tokens < base.tokens ? base.tokens - odd.tokens : odd.tokens;
-  else if (odd.tokens > 0 && odd.tokens < base.tokens && base.tokens <= odd.tokens + SMALL_RISE)
-    tokens = base.tokens - odd.tokens;
-  return tokens > 0 ? [{ ...entryOf(reading, base), kind: 'unsettled', tokens }] : [];
+/** The sum of the rises: what was earned if every reading is true. @param {Reading[]} readings */
+function risesOf(readings) {
+  let total = 0;
+  for (const [i, { tokens }] of readings.entries()) total += Math.max(0, tokens - (readings[i - 1]?.tokens ?? tokens));
+  return total;
 }
 
-/** A cash-out or spending. Where the account was not read for a while, up to the lower balance may have been earned after it. @param {Reading} odd @param {Reading} base @returns {Entry[]} */
-function fall(odd, base) {
-  const entry = entryOf(odd, base);
-  /** @type {Entry[]} */
-  const found = [{ ...entry, kind: 'fall', tokens: odd.tokens }];
-  if (odd.tokens > 0 && odd.atMs - base.atMs > HIDDEN_MS)
-    found.push({ ...entry, kind: 'unsettled', tokens: odd.tokens });
-  return found;
+/**
+ * What was earned beyond the rise from `base` to `reading` if the readings between them were true after all.
+ * @param {Reading} base @param {Reading[]} pending @param {Reading} reading @returns {Entry[]}
+ */
+function doubt(base, pending, reading) {
+  const odd = /** @type {Reading} */ (pending[0]);
+  const isFall = odd.tokens < base.tokens;
+  const isLate = reading.atMs - odd.atMs > HIDDEN_MS;
+  const isDoubtful = isLate || (isFall ? isFallDoubtful(base, odd, reading) : isLeapDoubtful(base, pending));
+  const gained = reading.tokens - base.tokens;
+  const tokens = isLate && !isFall ? odd.tokens : risesOf([base, ...pending, reading]) - gained;
+  return isDoubtful && tokens > 0 ? [{ ...entryOf(reading, base), kind: 'unsettled', tokens }] : [];
+}
+
+/** @param {Reading} base @param {Reading} odd @param {Reading} reading */
+function isFallDoubtful(base, odd, reading) {
+  const gained = reading.tokens - base.tokens;
+  const lost = base.tokens - odd.tokens;
+  if (!looksMisread(odd.tokens, base.tokens) && !looksMisread(odd.tokens, reading.tokens)) return true;
+  if (gained === 0) return odd.tokens > 0 && lost <= SMALL_RISE;
+  const isHidden = odd.tokens > 0 && odd.atMs - base.atMs > HIDDEN_MS;
+  return lost <= LARGE_RISE || gained > plausible(base.tokens) || isHidden;
+}
+
+/** Whether a large tip and a cash-out are as likely: a round tip on a small balance looks like a digit in front of it. @param {Reading} base @param {Reading[]} pending */
+const isLeapDoubtful = (base, pending) =>
+  pending.some(({ tokens }) => tokens < base.tokens) ||
+  (base.tokens < SMALL_BALANCE && !hasDigitTooMany(pending[0]?.tokens ?? 0, base.tokens));
+
+/**
+ * The position of the first reading that shows an odd one to be wrong, null where there is none.
+ *
+ * A leap is denied by a lower balance that is not below the one before it: below it is a cash-out, and spending is small beside the leap.
+ * A fall to 0 that nobody saw happen is denied by any balance, since pages show 0 while they load.
+ * @param {Reading} base @param {Reading} odd @param {Reading[]} others @returns {number | null}
+ */
+function deniedBy(base, odd, others) {
+  if (odd.tokens < base.tokens) {
+    const after = others.findIndex(({ tokens }) => tokens > 0);
+    return odd.tokens > 0 || odd.atMs - base.atMs <= HIDDEN_MS || after < 0 ? null : after;
+  }
+  const isSlip = hasDigitTooMany(odd.tokens, base.tokens);
+  const spent = isSlip ? 0 : Math.min(SMALL_RISE, Math.floor((odd.tokens - base.tokens) / 10));
+  const isLower = (/** @type {Reading} */ { tokens }) => tokens < odd.tokens - spent;
+  const last = others.at(-1);
+  if (!last || last.tokens >= odd.tokens || !others.some(isLower)) return null;
+  const isDenied = isSlip || others.some((reading) => isLower(reading) && reading.tokens >= base.tokens);
+  return isDenied ? others.findIndex(isLower) : null;
+}
+
+/**
+ * What was earned beyond the rise to the last reading if an odd one that was denied is true. A digit too many is not.
+ * @param {Reading} base @param {Reading} odd @param {Reading[]} others @returns {Entry[]}
+ */
+function boundOfDenied(base, odd, others) {
+  if (odd.tokens < base.tokens) return []; // the fall to the balance that denies it has its own bound
+  const last = Math.max(base.tokens, others.at(-1)?.tokens ?? 0);
+  const tokens = risesOf([base, odd, ...others]) - (last - base.tokens);
+  if (tokens === 0 || (hasDigitTooMany(odd.tokens, base.tokens) && tokens > LARGE_RISE)) return [];
+  return [{ ...entryOf(odd, base), kind: 'unsettled', tokens }];
 }
 
 /** @param {Reading} odd @param {Reading} base @returns {Entry} */

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.income.rules import CONFIRM_MS, Account, Balance, Entry, Kind, Sums, in_order, judge, sums
 from tests.support import needs
+from tests.support.generated import generate
 from tools.processes import ROOT
 
 CASES: Final = json.loads((ROOT / "tests/income_cases.json").read_text())["cases"]
@@ -137,6 +138,18 @@ def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[i
     after = [Balance(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
     ends = [run[0], run[-1]._replace(climbed=True)]
     assert sums(judge([*ends, *after], NOW)) == sums(judge([*run, *after], NOW))
+
+
+@pytest.mark.parametrize("first_seed", range(0, 100, 20))
+def test_the_rules_are_true_of_generated_studios(first_seed: int) -> None:
+    """Reported is at most the truth, the truth at most reported and unsettled; both are equal where every change was read."""
+    for seed in range(first_seed, first_seed + 20):
+        story = generate(seed, 0)
+        for account, truth in story.truth.items():
+            readings = [Balance(1000 * one.second, one.tokens, one.room) for one in story.seen if one.account == account]
+            found = sums(judge(readings, NOW * 10))
+            assert found.earned <= truth.seen <= found.earned + found.unsettled, (seed, account)
+            assert found.earned == truth.seen or not story.is_calm, (seed, account)
 
 
 SCRIPT = """
