@@ -20,8 +20,9 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.contract.readings import Reading
 from tests.contract import servers
 from tests.contract.committing import OneNode, commit, empty_store
-from tests.contract.test_income import generate, report_of
+from tests.contract.test_income import report_of
 from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
+from tests.support.generated import generate
 from tests.support.postgres import PostgresServer, postgres
 from worker_service.archive.writer import Fence
 from worker_service.lease import FencedOff, LeaseLost

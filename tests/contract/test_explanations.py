@@ -15,7 +15,8 @@ from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed
 from tests.contract.committing import OneNode, commit
-from tests.contract.test_income import HOURS, ROOMS, generate
+from tests.contract.test_income import HOURS
+from tests.support.generated import ROOMS, generate
 
 pytestmark = pytest.mark.anyio
 

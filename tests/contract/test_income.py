@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -11,19 +10,13 @@ from redis.asyncio import Redis
 from broadcast_service.reports.analytics import Analytics, Wanted
 from broadcast_service.reports.report import Detail, Report, Steps
 from shared.auth.scope import Scope
-from shared.contract.readings import Reading
 from tests.contract.committing import OneNode, commit
-from tests.support.generated import Seen, generate
+from tests.support.generated import generate
 
 pytestmark = pytest.mark.anyio
 
 SEEDS = 12
 HOURS = 3
-
-
-def readings_of(seen: Iterable[Seen]) -> list[Reading]:
-    """What producers send of it."""
-    return [Reading(one.room, "camsoda", one.second, one.tokens, 1000 * one.second, account=one.account) for one in seen]
 
 
 async def report_of(redis: Redis, steps: Steps) -> Report:
@@ -38,7 +31,7 @@ async def test_a_report_is_true_of_a_generated_studio(real: Redis, seed: int) ->
     """Reported is at most the truth, the truth at most reported and unsettled; both are equal where every change was read."""
     start = int(time.time()) // 86400 * 86400 - 86400 + random.Random(seed).randrange(20) * 3600
     story = generate(seed, start, HOURS)
-    readings = readings_of(story.seen)
+    readings = story.readings
     for first in range(0, len(readings), 1000):
         await commit(real, *readings[first : first + 1000])
     end = start + (HOURS + 1) * 3600

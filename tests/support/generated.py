@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from shared.contract.readings import Reading
+from tests.support.readings import PLATFORM
+
 SESSION_SECONDS: Final = 1500
 INTERVAL_SECONDS: Final = 5
 QUIET: Final = 8  # readings without another odd event: longer than a confirmation takes
@@ -66,6 +69,11 @@ class Story:
     seen: list[Seen]
     truth: dict[str, Truth]
     is_calm: bool
+
+    @property
+    def readings(self) -> list[Reading]:
+        """What producers send of it, in order."""
+        return [Reading(one.room, PLATFORM, one.second, one.tokens, 1000 * one.second, account=one.account) for one in self.seen]
 
 
 def generate(seed: int, start: int, hours: float = 3) -> Story:
