@@ -57,6 +57,8 @@ NEVER_WAIT = [
     "broadcast_service/relay/latest_values.py",
     "shared/income/account_scan.py",
     "broadcast_service/reports/coverage.py",
+    "shared/income/entries.py",
+    "shared/income/evidence.py",
     "shared/income/rules.py",
     "broadcast_service/reports/report.py",
     "broadcast_service/reports/tally.py",
