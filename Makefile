@@ -99,13 +99,11 @@ extension: ## Pack the extension into dist/, for the store and for development (
 smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]); needs Python alone
 	@$(PYTHON) tools/smoke.py $(or $(URL),http://127.0.0.1:3000)
 
-up: .env ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
+up: ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
+	@$(PYTHON) deploy/make_env.py
 	@sh deploy/modes.sh
 	@docker compose up --detach --build --wait
 	@sh deploy/where.sh
-
-.env:
-	@$(PYTHON) deploy/make_env.py
 
 down: ## Stop the containers; what is stored stays
 	@docker compose --profile '*' down
@@ -116,7 +114,8 @@ logs: ## Follow the containers' logs (SERVICE=broadcast)
 scale: ## Run so many of each for now (BROADCAST=3 INGEST=2)
 	@docker compose up --detach --no-recreate --wait --scale ingest=$(or $(INGEST),1) --scale broadcast=$(or $(BROADCAST),1)
 
-update: .env ## Replace the services' containers by new ones, one service after the other, without a gap
+update: ## Replace the services' containers by new ones, one service after the other, without a gap
+	@$(PYTHON) deploy/make_env.py
 	@sh deploy/modes.sh
 	@sh deploy/update.sh
 

@@ -1,6 +1,7 @@
-"""Writes `.env` from `.env.example` with new random secrets, readable only by its owner. `make up` runs it if there is no `.env`.
+"""Writes `.env` from `.env.example` with new random secrets, readable only by its owner. `make up` and `make update` run it.
 
-Every variable without a value in the example is a secret. Uses only the standard library.
+Every variable without a value in the example is a secret. A `.env` that is there keeps what it has; passwords that a later version of the
+example names, and that it lacks, are added at its end. Uses only the standard library.
 """
 
 import base64
@@ -45,5 +46,27 @@ def write(target: pathlib.Path, example: pathlib.Path = ROOT / ".env.example") -
         file.write(fill(example.read_text("utf-8")))
 
 
+def complete(target: pathlib.Path, example: pathlib.Path = ROOT / ".env.example") -> list[str]:
+    """Adds a new secret for each password that a `.env` does not name; returns their names. What the file has is not changed."""
+    text = target.read_text("utf-8")
+    missing = [
+        name for name in re.findall(r"(?m)^([A-Z_]+_PASSWORD)=$", example.read_text("utf-8")) if not re.search(rf"(?m)^\s*{name}\s*=", text)
+    ]
+    if missing:
+        lines = "".join(f"{name}={secrets.token_urlsafe(SECRET_BYTES)}\n" for name in missing)
+        with target.open("a", encoding="utf-8") as file:
+            file.write(("" if text.endswith("\n") or not text else "\n") + lines)
+    return missing
+
+
+def main() -> None:
+    """Writes or completes the `.env` of this checkout, and says what was added."""
+    target = ROOT / ".env"
+    if not target.exists():
+        write(target)
+    elif added := complete(target):
+        print(f"Added to .env: {', '.join(added)}.")  # noqa: T201 - a command line
+
+
 if __name__ == "__main__":
-    write(ROOT / ".env")
+    main()

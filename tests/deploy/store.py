@@ -14,7 +14,7 @@ from tests.support import needs
 from tools.processes import ROOT, Process, free_port
 
 SCRIPT: Final = ROOT / "deploy" / "redis" / "start.sh"
-SERVICES: Final = ("ingest", "broadcast", "tokens", "monitor")  # who may do no more than they need
+SERVICES: Final = ("ingest", "broadcast", "worker", "tokens", "monitor")  # who may do no more than they need
 USERS: Final = (*SERVICES, "admin")
 
 

@@ -17,14 +17,21 @@ from broadcast_service.settings import BroadcastSettings
 from deploy.make_env import fill
 from ingest_service.__main__ import SHUTDOWN_SECONDS as INGEST_SHUTDOWN_SECONDS
 from ingest_service.settings import IngestSettings
-from shared.settings import CommonSettings, SettingsError, for_audience, load
+from shared.settings import CommonSettings, ProcessSettings, SettingsError, for_audience, load
 from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
 from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
 from tools.processes import ROOT
+from worker_service.__main__ import SHUTDOWN_SECONDS as WORKER_SHUTDOWN_SECONDS
+from worker_service.settings import WorkerSettings
 
 SERVICES = services()
-SETTINGS: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "tokens": CommonSettings}
+SETTINGS: dict[str, type[ProcessSettings]] = {
+    "ingest": IngestSettings,
+    "broadcast": BroadcastSettings,
+    "worker": WorkerSettings,
+    "tokens": CommonSettings,
+}
 FOR_ISSUING = {"INGEST_TOKEN_KEYS", "DASHBOARD_TOKEN_KEYS"}  # `tokens` alone reads them
 SECRET = re.compile(r"PASSWORD|KEYS|TOKEN_KEYS|SECRET")
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -55,7 +62,7 @@ def test_what_is_mounted_is_its_own_or_cannot_be_changed(name: str) -> None:
             assert source in yaml.safe_load(interpolate(FILE, parse_env(EXAMPLE) | dict.fromkeys(_secrets(), "x")))["volumes"]
 
 
-@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+@pytest.mark.parametrize("name", ["ingest", "broadcast", "worker"])
 def test_services_scale(name: str) -> None:
     """Nothing of theirs can exist only once: no port of the host, no fixed address or name."""
     service = SERVICES[name]
@@ -99,7 +106,8 @@ def test_health_is_checked(name: str) -> None:
 def test_images_are_exact_versions(name: str) -> None:
     """Images are pinned to the patch; those built here have names that no registry has."""
     service = SERVICES[name]
-    pattern = r"studio-pulse-(ingest|broadcast|front)" if "build" in service else r"[a-z0-9_/-]+:v?\d+\.\d+\.\d+(-alpine)?"
+    number = r"\d+\.\d+" if service["image"].startswith("postgres:") else r"v?\d+\.\d+\.\d+"  # PostgreSQL has two
+    pattern = r"studio-pulse-(ingest|broadcast|worker|front)" if "build" in service else rf"[a-z0-9_/-]+:{number}(-alpine)?"
     assert re.fullmatch(pattern, service["image"])
     assert service.get("build", {}).get("target", "ingest") in dockerfile.stages()
 
@@ -109,31 +117,33 @@ def test_services_are_given_their_settings(name: str) -> None:
     """Every variable is a setting, required ones are given, and all values are valid."""
     given = {key: str(value or "") for key, value in SERVICES[name]["environment"].items()}
     if name != "tokens":
-        given |= {key: value for key, value in dockerfile.environment(name).items() if not key.startswith(("PATH", "PYTHON"))}
+        given = {key: value for key, value in dockerfile.environment(name).items() if not key.startswith(("PATH", "PYTHON"))} | given
     fields = {field.upper() for field in SETTINGS[name].__struct_fields__}
     assert given.keys() - fields == (FOR_ISSUING if name == "tokens" else set())
     load(SETTINGS[name], {**for_audience("ingest", given), "METRICS_HOST": "127.0.0.1"})
 
 
-@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+@pytest.mark.parametrize("name", ["ingest", "broadcast", "worker"])
 def test_defaults_are_the_services_own(name: str) -> None:
     """What `.env` leaves out is as it would be without compose.yaml."""
     given = {key: str(value or "") for key, value in SERVICES[name]["environment"].items()}
-    plain = {key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "TOKEN_PUBLIC_KEYS", "FORWARDED_ALLOW_IPS")}
+    plain = {
+        key: given[key] for key in ("REDIS_URL", "TOKEN_KEYS", "TOKEN_PUBLIC_KEYS", "FORWARDED_ALLOW_IPS", "DATABASE_URL") if key in given
+    }
     ours, own = load(SETTINGS[name], given), load(SETTINGS[name], plain)
     apart = {*plain, "ALLOWED_ORIGINS", "METRICS_HOST", *(key for key in given if key.startswith("MAX_CONNECTIONS"))}
     names = [key.lower() for key in given if key.lower() in SETTINGS[name].__struct_fields__ and key not in apart]
     assert {key: getattr(ours, key) for key in names} == {key: getattr(own, key) for key in names}
 
 
-@pytest.mark.parametrize("name", ["ingest", "broadcast"])
+@pytest.mark.parametrize("name", ["ingest", "broadcast", "worker"])
 def test_metrics_are_served_on_the_network_of_prometheus_alone(name: str) -> None:
     """The address is the service's own in that network, and the front, which is not asked for it, has no way to the port."""
     (pool,) = yaml.safe_load(interpolate(FILE, parse_env(fill(EXAMPLE))))["networks"]["monitoring"]["ipam"]["config"]
     assert SERVICES[name]["environment"]["METRICS_HOST"] == pool["subnet"]
     assert "METRICS_PORT" not in SERVICES[name]["environment"]
     caddyfile = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
-    assert not re.search(r"\b910[12]\b", caddyfile)
+    assert not re.search(r"\b910[123]\b", caddyfile)
 
 
 KEYS = {f"{audience}_{kind}_KEYS" for audience in ("INGEST", "DASHBOARD") for kind in ("TOKEN", "PUBLIC")}
@@ -161,7 +171,9 @@ def test_a_stack_with_shared_secrets_goes_on() -> None:
     old = parse_env(fill(EXAMPLE)) | dict.fromkeys(KEYS, "") | {"TOKEN_KEYS": "k1:" + "x" * 32}
     for name in ("ingest", "broadcast"):
         given = {key: str(value or "") for key, value in services(**old)[name]["environment"].items()}
-        assert load(SETTINGS[name], given).keyring.signing_kid == "k1"
+        settings = load(SETTINGS[name], given)
+        assert isinstance(settings, CommonSettings)
+        assert settings.keyring.signing_kid == "k1"
         with pytest.raises(SettingsError, match="TOKEN_KEYS is not set"):
             load(SETTINGS[name], given | {"TOKEN_KEYS": ""})
 
@@ -197,7 +209,8 @@ def test_the_example_names_every_variable() -> None:
 
 def test_stopping_leaves_time_to_say_goodbye() -> None:
     """The engine kills a service no sooner than its own drain and shutdown can take."""
-    given = {name: float(SERVICES[name]["stop_grace_period"].removesuffix("s")) for name in ("ingest", "broadcast")}
+    given = {name: float(SERVICES[name]["stop_grace_period"].removesuffix("s")) for name in ("ingest", "broadcast", "worker")}
+    assert given["worker"] > WORKER_SHUTDOWN_SECONDS + STOP_SECONDS
     assert given["broadcast"] > DRAIN_SECONDS + BROADCAST_SHUTDOWN_SECONDS + STOP_SECONDS
     assert given["ingest"] > INGEST_SHUTDOWN_SECONDS + STOP_SECONDS
 

@@ -18,7 +18,7 @@ from tools.processes import ROOT, Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
 
-SERVICES = ("ingest", "broadcast")
+SERVICES = ("ingest", "broadcast", "worker")
 UID = "10001"
 # It may read everywhere because the interpreter of a checkout may be in a home directory.
 CAPABILITIES = "-all,+dac_read_search"
@@ -44,6 +44,10 @@ class Contained(Service):
             f"{kind.upper()}_PORT": str(port),
             "METRICS_PORT": "0",
         }
+        if kind == "worker":  # the volume, which belongs to the image's user
+            archive = pathlib.Path(tempfile.mkdtemp(prefix="pulse-archive-", dir=tree.parent))
+            archive.chmod(0o777)
+            given["DATABASE_URL"] = given["DATABASE_URL"].replace("/archive/", f"{archive}/")
         environment = {**given, "PATH": f"{tree}/opt/venv/bin", "REDIS_URL": stack.redis_url, "TOKEN_KEYS": stack.token_keys}
         super().__init__(f"{kind}_service", environment, host="127.0.0.1", port=port, log=stack.directory / f"{kind}.log")
         stack.services.append(self)
@@ -68,20 +72,30 @@ class Contained(Service):
 
 
 @pytest.fixture(scope="module")
-def venv() -> Iterator[pathlib.Path]:
-    """What the first stage makes, by its own RUN instruction. It lies where another user may look."""
+def venvs() -> Iterator[dict[str, pathlib.Path]]:
+    """What the stages with packages make, by their own RUN instructions. It lies where another user may look."""
     with tempfile.TemporaryDirectory(prefix="pulse-image-") as name:
         root = pathlib.Path(name)
         root.chmod(0o755)
-        (root / "opt").mkdir()
-        shutil.copy(ROOT / "requirements.txt", root)
-        steps = dockerfile.only("packages", "RUN").replace("/opt/", f"{root}/opt/")
-        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-        done = subprocess.run(steps, shell=True, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
-        if done.returncode and "connection" in done.stderr.lower():
-            needs.lacking("a package index")
-        assert done.returncode == 0, done.stderr
-        yield root / "opt" / "venv"
+        services, worker = (made(root / stage, stage) for stage in ("packages", "worker-packages"))
+        yield {"ingest": services, "broadcast": services, "worker": worker}
+
+
+def made(root: pathlib.Path, stage: str) -> pathlib.Path:
+    """The virtual environment of a stage, whose RUN instructions are carried out in order."""
+    (root / "opt").mkdir(parents=True)
+    for source, _ in dockerfile.copied(stage):
+        shutil.copy(ROOT / source, root)
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    given = dict(instruction.rest.split("=") for instruction in dockerfile.target(stage) if instruction.keyword == "ARG")
+    for instruction in dockerfile.target(stage):
+        if instruction.keyword == "RUN":
+            steps, environment = instruction.rest.replace("/opt/", f"{root}/opt/"), {**os.environ, **given, "PATH": path}
+            done = subprocess.run(steps, shell=True, cwd=root, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode and "connection" in done.stderr.lower():
+                needs.lacking("a package index")
+            assert done.returncode == 0, done.stderr
+    return root / "opt" / "venv"
 
 
 def tree(root: pathlib.Path, kind: str, venv: pathlib.Path) -> pathlib.Path:
@@ -106,28 +120,18 @@ def copy(source: pathlib.Path, destination: pathlib.Path) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", SERVICES)
-def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venv: pathlib.Path, kind: str) -> None:
+def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venvs: dict[str, pathlib.Path], kind: str) -> None:
     """Ready on a read-only tree as a user that owns nothing, healthy by its own check, and stopped by SIGTERM."""
     with Stack(tmp_path) as stack:
-        service = Contained(stack, kind, tree(venv.parent.parent / kind, kind, venv))
+        venv = venvs[kind]
+        service = Contained(stack, kind, tree(venv.parents[1] / kind, kind, venv))
         service.start()
         health = service.health()
         assert service.run(health).returncode == 0
-        token = service.run(
-            [
-                "python",
-                "-m",
-                "shared.tokens",
-                "issue",
-                "--audience",
-                kind.replace("broadcast", "dashboard"),
-                "--subject",
-                "x",
-                "--rooms",
-                "*",
-            ]
-        )
-        assert token.stdout.count(".") == 2
+        if kind != "worker":
+            audience = kind.replace("broadcast", "dashboard")
+            command = ["python", "-m", "shared.tokens", "issue", "--audience", audience, "--subject", "x", "--rooms", "*"]
+            assert service.run(command).stdout.count(".") == 2
         assert httpx.get(f"{service.url}/openapi.json").json()["info"]["version"]
         if kind == "broadcast":
             assert "<title>" in httpx.get(service.url).text

@@ -42,6 +42,9 @@ def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
         "requirements.txt",
         "ingest_service",
         "broadcast_service",
+        "worker_service",
+        "requirements-worker.txt",
+        "requirements-parquet.txt",
     ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
@@ -121,7 +124,7 @@ def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path
 def test_a_clone_that_only_its_owner_may_read_is_opened_for_the_containers(checkout: pathlib.Path) -> None:
     """Their users can read the mounted and the copied files, and still not the secrets."""
     given = {mount.split(":")[0] for service in services().values() for mount in service.get("volumes", []) if mount.startswith("./")}
-    given |= {source for kind in ("ingest", "broadcast") for source, _ in dockerfile.copied(kind)} | {"requirements.txt"}
+    given |= {source for kind in dockerfile.stages() for source, _ in dockerfile.copied(kind)}
     subprocess.run(["chmod", "-R", "go-rwx", str(checkout / "deploy"), *(str(checkout / name) for name in given)], check=True)
     make(checkout, "up")
     files = [path for name in given for path in (checkout / name, *(checkout / name).rglob("*"))]
@@ -149,7 +152,7 @@ def test_an_update_starts_the_new_before_it_stops_the_old(checkout: pathlib.Path
     make(checkout, "update")
     joined = [
         line
-        for service in ("ingest", "broadcast")
+        for service in ("worker", "ingest", "broadcast")
         for line in (
             f"compose ps --quiet {service}",
             f"compose up --detach --no-deps --no-recreate --wait --scale {service}=4 {service}",

@@ -17,7 +17,7 @@ from broadcast_service import metrics as broadcast
 from broadcast_service.settings import BroadcastSettings
 from ingest_service import metrics as ingest
 from ingest_service.settings import IngestSettings
-from shared.settings import CommonSettings
+from shared.settings import ProcessSettings
 from shared.store import listener_metrics
 from tests.deploy.compose import services
 from tests.deploy.conftest import Chain
@@ -25,6 +25,8 @@ from tests.deploy.store import Store
 from tests.support import needs
 from tests.support.clients import Dashboard, Producer
 from tools.processes import ROOT
+from worker_service import lease
+from worker_service.settings import WorkerSettings
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 SERVICES: Final = services()
@@ -73,7 +75,9 @@ def exported(production: Chain) -> dict[str, set[str]]:
     ):
         assert producer.post("monitored", 1).status_code == 200
         dashboard.wait_for_tokens("monitored", 1)
-    urls = [replicas.ingests[0].metrics_url, replicas.broadcasts[0].metrics_url, f"http://127.0.0.1:{front.metrics_port}/metrics"]
+    worker = replicas.stack.worker(REDIS_URL=replicas.store.url("worker"))
+    urls = [replicas.ingests[0].metrics_url, replicas.broadcasts[0].metrics_url, worker.metrics_url]
+    urls.append(f"http://127.0.0.1:{front.metrics_port}/metrics")
     found: dict[str, set[str]] = {"up": set(), "redis_up": set()}
     for url in urls:
         for family in text_string_to_metric_families(httpx.get(url).text):
@@ -86,7 +90,7 @@ def exported(production: Chain) -> dict[str, set[str]]:
 
 def declared() -> dict[str, set[str]]:
     """The labels of our own metrics, as the services declare them."""
-    modules = (ingest, broadcast, listener_metrics)
+    modules = (ingest, broadcast, listener_metrics, lease)
     metrics = [metric for module in modules for metric in vars(module).values() if hasattr(metric, "_labelnames")]
     return {metric._name: set(metric._labelnames) for metric in metrics}
 
@@ -126,7 +130,7 @@ def test_every_rule_says_how_bad_it_is_and_what_to_do() -> None:
 
 def test_what_is_scraped_are_services_on_their_ports() -> None:
     """Names and ports are those of compose.yaml; the replicas' are asked for by name."""
-    kinds: dict[str, type[CommonSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings}
+    kinds: dict[str, type[ProcessSettings]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "worker": WorkerSettings}
     ports = {name: field.default for name, kind in kinds.items() for field in msgspec.structs.fields(kind) if field.name == "metrics_port"}
     for job in CONFIG["scrape_configs"]:
         for dns in job.get("dns_sd_configs", []):

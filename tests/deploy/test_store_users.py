@@ -12,15 +12,16 @@ from shared.contract import keys
 from shared.contract.feeds import Feed
 from shared.contract.keys import REVOKED_TOKENS
 from tests.deploy.store import SCRIPT, SERVICES, Store
-from tests.support.clients import Dashboard, Producer
+from tests.support.clients import Dashboard, Producer, metric
 from tools.processes import ROOT
 from tools.stack import Stack
 from tools.waiting import wait_until
+from worker_service.app import LEASE
 
 ROOM = (0, "room", "camsoda")
 HISTORY = keys.history_array(ROOM[0], Feed(*ROOM[1:]), "2026-01-01", 60)
 SCRIPTS = ("return redis.call('GET', 'secret')", "return redis.call('FLUSHALL')", "return redis.call('DEL', KEYS[1])")
-REFUSAL = r"can't (run this command|access at least one of the keys)"
+REFUSAL = r"can't (run this command|access at least one of the keys)|no permissions to access one of the keys"
 FORBIDDEN = ["FLUSHALL", "KEYS *", "SCAN 0", "CONFIG GET *", "ACL LIST", "CLIENT LIST", "CLIENT KILL ID 1", "SHUTDOWN"]
 FORBIDDEN += ["SCRIPT FLUSH", "MONITOR", "SAVE", "REPLICAOF NO ONE", "SELECT 1", "FUNCTION LIST"]
 FORBIDDEN += [
@@ -53,6 +54,15 @@ REFUSED = {
         f"ZADD {REVOKED_TOKENS} 1 x",
         f"HMGET {keys.rate_prefix(0)}room:1 x",
     ],
+    "worker": [
+        f"SETRANGE {HISTORY} 0 1",
+        f"EXPIRE {HISTORY} 1",
+        f"GET {keys.latest(*ROOM)}",
+        f"SUBSCRIBE {keys.events_channel(0)}",
+        f"ZRANGEBYSCORE {REVOKED_TOKENS} -inf +inf",
+        f"GET {keys.screen('x')}",
+        f"EXPIRE {keys.lease(LEASE)} 1",
+    ],
     "tokens": [
         f"HGETALL {keys.SCREENS}",
         f"SET {keys.screen('x')} 1",
@@ -82,12 +92,13 @@ def test_what_a_service_does_not_need_is_refused(store: Store, user: str) -> Non
         assert [command for command in FORBIDDEN + REFUSED[user] if runs(client, command)] == []
 
 
-@pytest.mark.parametrize("user", ["ingest", "broadcast"])
+@pytest.mark.parametrize("user", ["ingest", "broadcast", "worker"])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_are_no_way_around(store: Store, user: str, script: str) -> None:
     """What a script calls is checked as if its user had called it."""
+    key = HISTORY if user == "worker" else keys.last_version(0)
     with store.client(store.credential(user)) as client, pytest.raises(redis.exceptions.ResponseError, match=REFUSAL):
-        client.eval(script, 1, keys.last_version(0))
+        client.eval(script, 1, key)
 
 
 def test_no_client_is_accepted_without_a_password(store: Store) -> None:
@@ -118,10 +129,12 @@ def test_who_runs_it_can_do_what_the_runbooks_say(store: Store) -> None:
 
 
 def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
-    """Readings, probes, reads, history, earnings, revocation, and not one refusal in the server's own record."""
+    """Readings, probes, reads, history, earnings, revocation, the worker's lease, and not one refusal in the server's own record."""
     with Store(tmp_path).running() as store, Stack(tmp_path, redis_url=store.url("tokens")) as stack:
         ingest = stack.ingest(REDIS_URL=store.url("ingest"))
         broadcast = stack.broadcast(REDIS_URL=store.url("broadcast"))
+        worker = stack.worker(REDIS_URL=store.url("worker"))
+        wait_until(lambda: metric(worker.url, "pulse_worker_lease_held") == 1, "the worker's lease")
         token = stack.token("dashboard")
         with Producer(ingest.url, stack.token("ingest")) as producer, Dashboard(broadcast.url, token) as dashboard:
             assert producer.post("room", 1).json()["result"] == "accepted"
