@@ -26,6 +26,7 @@ from tests.support import needs
 from tests.support.clients import Dashboard, Producer
 from tools.processes import ROOT
 from worker_service import lease
+from worker_service.archive import job as archive_job
 from worker_service.settings import WorkerSettings
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
@@ -90,7 +91,7 @@ def exported(production: Chain) -> dict[str, set[str]]:
 
 def declared() -> dict[str, set[str]]:
     """The labels of our own metrics, as the services declare them."""
-    modules = (ingest, broadcast, listener_metrics, lease)
+    modules = (ingest, broadcast, listener_metrics, lease, archive_job)
     metrics = [metric for module in modules for metric in vars(module).values() if hasattr(metric, "_labelnames")]
     return {metric._name: set(metric._labelnames) for metric in metrics}
 
