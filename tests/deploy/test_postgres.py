@@ -99,9 +99,20 @@ def test_a_dump_a_day_can_be_restored_into_an_empty_database(server: PostgresSer
 def test_the_daily_loop_dumps_at_once_and_stops_when_asked(server: PostgresServer, tmp_path: pathlib.Path) -> None:
     given = environment(server) | {"PGDATABASE": "archive", "BACKUPS": str(tmp_path)}
     with subprocess.Popen(["sh", str(DIRECTORY / "backups" / "daily.sh")], env=given) as loop:
+        children = pathlib.Path(f"/proc/{loop.pid}/task/{loop.pid}/children")
         wait_until(lambda: list(tmp_path.glob("archive-*.dump")), "the first dump", seconds=60)
+        (sleeper,) = wait_until(lambda: [pid for pid in children.read_text().split() if _is_sleep(pid)], "the pause", seconds=60)
         loop.terminate()
-        assert loop.wait(10) == 0
+        assert loop.wait(60) == 0
+        wait_until(lambda: not _is_sleep(sleeper), "the end of the pause", seconds=60)
+
+
+def _is_sleep(pid: str) -> bool:
+    """Whether a process waits for the next day; one that has ended has no command line."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\0")
+    except OSError:
+        return False
 
 
 def test_a_dump_that_fails_leaves_nothing_that_looks_like_one(server: PostgresServer, tmp_path: pathlib.Path) -> None:

@@ -16,11 +16,14 @@ if [ "${1:-}" = once ]; then
     backup
     exit
 fi
-trap exit TERM INT
+sleeping=
+trap '[ -z "$sleeping" ] || kill "$sleeping" 2>/dev/null; exit 0' TERM INT
 while true; do
     # After a failure, such as a server that restarts, it tries again in a minute.
     if backup; then pause=86400; else pause=60; fi
     rm -f "$BACKUPS"/archive-*.part
     sleep "$pause" &
-    wait $!
+    sleeping=$!
+    wait "$sleeping" || true
+    sleeping=
 done
