@@ -105,7 +105,8 @@ const live = new LiveView(store, readFilters(router.query), moment, {
     scheduleDraw();
   },
   onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
-  onShown: (rooms) => wall.fit(rooms),
+  onResize: scheduleDraw,
+  wall: () => wall,
 });
 const analytics = new AnalyticsView(api, moment, (period, platform) =>
   router.updateQuery((query) => {
@@ -116,9 +117,21 @@ const analytics = new AnalyticsView(api, moment, (period, platform) =>
 );
 const room = new RoomView(store, api, moment, (period) => router.updateQuery((query) => query.set('period', period)));
 const why = new WhyView(api, moment, (account) => account ?? i18n.t('account_unknown'));
-const wall = new Wall((on) => {
-  router.updateQuery((query) => (on ? query.set('wall', '1') : query.delete('wall')));
-  labelWallButton();
+const wall = new Wall({
+  onChange: (on) => {
+    router.updateQuery((query) => {
+      if (!on) for (const name of ['wall', 'each']) query.delete(name);
+      else if (!query.get('wall')) query.set('wall', '1');
+    });
+    labelWallButton();
+    if (on && router.route.view !== 'live') navigate({ view: 'live' });
+    scheduleDraw();
+  },
+  onTurn: () => {
+    live.turned();
+    scheduleDraw();
+  },
+  query: () => router.query,
 });
 
 /** Why a token opens no socket, if anything refuses it. @param {string} token */
@@ -239,6 +252,7 @@ function drawSignedIn(current, now) {
   linkNotice.paint(health, current, i18n, now);
   pollingNotice.paint(connection.link, i18n);
   wall.hold(linkNotice.visible);
+  wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
   if (DOUBTFUL.includes(current.trouble) && silentMs > PING_AFTER_MS) connection.ping();
   const { view } = router.route;

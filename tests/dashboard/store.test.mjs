@@ -125,13 +125,19 @@ test('an expiry counts unless a newer value is known', () => {
   assert.equal(feedOf(store, 'blue').expired, false);
 });
 
-test('only a changed number flashes', () => {
-  const store = storeOf(hello(), update('blue', 1));
-  assert.equal(store.takeChanges().flashed.size, 0);
-  store.apply(update('blue', 2), LOCAL);
-  assert.equal(store.takeChanges().flashed.size, 0);
-  store.apply(update('blue', 3, { viewers: 4 }), LOCAL);
-  assert.equal(store.takeChanges().flashed.size, 1);
+test('only tokens gained flash: green means money', () => {
+  const store = storeOf(hello(), update('blue', 1, { tokens: 10 }));
+  const flashes = (/** @type {Record<string, number | null>} */ numbers, /** @type {number} */ version) => {
+    store.apply(update('blue', version, numbers), LOCAL);
+    return store.takeChanges().flashed.size;
+  };
+  store.takeChanges();
+  assert.equal(flashes({ tokens: 10 }, 2), 0);
+  assert.equal(flashes({ tokens: 10, viewers: 4, tips: 9, goal: 50 }, 3), 0);
+  assert.equal(flashes({ tokens: 11 }, 4), 1);
+  assert.equal(flashes({ tokens: 3 }, 5), 0);
+  assert.equal(flashes({ tokens: null }, 6), 0);
+  assert.equal(flashes({ tokens: 50 }, 7), 0);
 });
 
 test('status follows the age of the reading', () => {

@@ -144,31 +144,6 @@ def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -
     expect(page.get_by_role("heading", name="heat-2")).to_be_visible()
 
 
-def test_a_wall_turns_its_pages_by_itself(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """Where not all rooms fit, the next ones come every fifteen seconds."""
-    rooms = on_air(*({"room_id": f"turn-{n}"} for n in range(60)))
-    dashboard = visit(studio, reduced_motion="reduce")
-    dashboard.page.clock.install()
-    page = dashboard.open("?wall=1", rooms=("turn-*",)).live().page
-    expect(page.locator(".card")).to_have_count(60)
-    for _ in range(4):
-        page.clock.run_for(4000)
-        rooms.report()  # a wall whose rooms are all silent does not turn
-    dashboard.wait("() => scrollY > 300")
-
-
-def test_a_wall_fits_all_rooms_if_they_can_still_be_read(studio: Studio, visit: Opener) -> None:
-    """Few rooms are as large as the screen allows, more are smaller, and none is cut off or scrolled to."""
-    studio.post(*({"room_id": f"fit-{n:02}"} for n in range(36)))
-    page = visit(studio, viewport={"width": 2560, "height": 1440}).open("?wall=1", rooms=("fit-*",)).live().page
-    expect(page.locator(".card")).to_have_count(36)
-    expect(page.locator(".card").last).to_be_in_viewport(ratio=1)
-    many = page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")
-    few = visit(studio, viewport={"width": 2560, "height": 1440}).open("?wall=1", rooms=("fit-0*",)).live().page
-    expect(few.locator(".card").last).to_be_in_viewport(ratio=1)
-    few.wait_for_function("(many) => parseFloat(getComputedStyle(document.documentElement).fontSize) > many", arg=many)
-
-
 def test_a_total_explains_itself(studio: Studio, visit: Opener) -> None:
     """Pointed at or focused, in words; Escape takes the words away."""
     page = visit(studio).open().live().page
@@ -210,15 +185,6 @@ def test_typing_a_question_mark_into_the_search_searches(studio: Studio, visit: 
     page.get_by_role("searchbox").press_sequentially("a?")
     expect(page.get_by_role("searchbox")).to_have_value("a?")
     expect(page.get_by_role("dialog")).to_be_hidden()
-
-
-def test_wall_mode_keeps_only_what_is_read_from_afar(studio: Studio, visit: Opener) -> None:
-    """No filters, larger type, and the same button leads back; the address can start it."""
-    page = visit(studio).open("?wall=1").live().page
-    expect(page.get_by_role("searchbox")).to_be_hidden()
-    page.get_by_role("button", name="Leave wall mode").click()
-    expect(page.get_by_role("searchbox")).to_be_visible()
-    assert "wall" not in page.url
 
 
 def test_a_page_that_wakes_up_asks_the_server_at_once(studio: Studio, visit: Opener) -> None:

@@ -24,7 +24,7 @@ CUT = """(selectors) => {
     range.selectNodeContents(element);
     const text = range.getBoundingClientRect();
     const words = `"${element.textContent}"`;
-    const box = element.closest('.facts div, .card, .kpi, .rank td, .panel').getBoundingClientRect();
+    const box = element.closest('.facts div, .card, .wall-room, .kpi, .rank td, .panel').getBoundingClientRect();
     const styles = getComputedStyle(element);
     if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${words} leaves its box`);
     if (text.right > innerWidth + 1) problems.push(`${words} leaves the screen`);
@@ -42,7 +42,10 @@ OVERLAP = """() => {
   return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right
     && a.box.top < b.box.bottom && b.box.top < a.box.bottom).map((b) => `${a.room} ${a.part} / ${b.room} ${b.part}`));
 }"""
-NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .rank td:nth-child(3), .rank td:nth-child(4), .figure"
+NUMBERS = (
+    ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .rank td:nth-child(3), .rank td:nth-child(4), .figure, "
+    ".wall-figure, .line-value"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +82,7 @@ def test_no_number_is_cut_off(studio: Studio, visit: Opener, query: str, size: s
     """In the totals, the cards, the room and the reports, in both languages."""
     dashboard = shown(studio, visit, query, size, locale)
     if not query or "wall" in query:
-        expect(dashboard.page.locator(".card")).to_have_count(3)
+        expect(dashboard.page.locator(".wall-room" if query else ".card")).to_have_count(3)
     assert dashboard.page.evaluate(CUT, NUMBERS) == []
     assert dashboard.page.evaluate(OVERLAP) == []
     assert dashboard.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]

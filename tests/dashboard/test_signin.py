@@ -116,13 +116,13 @@ def test_a_tv_is_paired_from_a_signed_in_page_and_signed_out_there(studio: Studi
     owner.page.get_by_role("button", name="Sign it in").click()
     expect(owner.page.get_by_role("alert").filter(has_text="The screen is signed in.")).to_be_visible()
     tv.live()
-    expect(tv.card("paired-1")).to_be_visible()
+    expect(tv.page.locator('.wall-room[data-room="paired-1"]')).to_be_visible()
     expect(tv.page.locator("#screens-open")).to_be_hidden()
     owner.page.get_by_role("button", name="Close").click()
     owner.page.get_by_role("button", name="Screens").click()
     owner.page.get_by_role("button", name="Sign out: Sala de espera").click()
     expect(tv.page.get_by_label("Access token")).to_be_visible()
-    expect(tv.page.locator(".card")).to_have_count(0)
+    expect(tv.page.locator(".wall-room")).to_have_count(0)
 
 
 def test_a_scanned_code_opens_the_approval(studio: Studio, visit: Opener) -> None:

@@ -7,13 +7,13 @@
  */
 
 export const METRICS = /** @type {const} */ ([
-  { name: 'tokens', isActivity: true, isCount: false, isCharted: false },
-  { name: 'viewers', isActivity: true, isCount: true, isCharted: true },
-  { name: 'tips', isActivity: true, isCount: true, isCharted: false },
-  { name: 'goal', isActivity: false, isCount: false, isCharted: false },
+  { name: 'tokens', isCount: false, isCharted: false },
+  { name: 'viewers', isCount: true, isCharted: true },
+  { name: 'tips', isCount: true, isCharted: false },
+  { name: 'goal', isCount: false, isCharted: false },
 ]);
 
-/** @typedef {typeof METRICS[number]} Metric `isActivity`: a change flashes the card; `isCharted`: the room's view has a chart of it */
+/** @typedef {typeof METRICS[number]} Metric `isCharted`: the room's view has a chart of it */
 /** @typedef {Metric['name']} MetricName in an event's `data`, in a feed, in the query and on the page */
 /** @typedef {Extract<Metric, {isCount: true}>} Count */
 /** @typedef {Record<MetricName, number | null>} MetricValues null: unknown */
@@ -28,7 +28,3 @@ export const metricsOf = (source) =>
 /** All unknown. @returns {MetricValues} */
 export const unknownMetrics = () =>
   /** @type {MetricValues} */ (Object.fromEntries(METRICS.map(({ name }) => [name, null])));
-
-/** Whether something happened between two readings of a feed. @param {MetricValues} before @param {MetricValues} after */
-export const isActivityBetween = (before, after) =>
-  METRICS.some(({ name, isActivity }) => isActivity && before[name] !== (after[name] ?? null));

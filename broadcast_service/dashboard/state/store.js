@@ -4,10 +4,11 @@
  * Invariant: a feed (one room on one platform) never goes back to an older version, in whichever order and however often events arrive.
  */
 
+import { noDesks, recordDesk } from './desks.js';
 import { Account, isCertain } from './income.js';
 import { lagOf, lastSeenAt } from './lag.js';
 import { Ledger } from './ledger.js';
-import { isActivityBetween, metricsOf, unknownMetrics } from './metrics.js';
+import { metricsOf, unknownMetrics } from './metrics.js';
 import { ServerClock } from './server_clock.js';
 import { silenceOf } from './silence.js';
 
@@ -29,6 +30,7 @@ import { silenceOf } from './silence.js';
  * @property {boolean} expired
  * @property {number} expiredAtMs the server's clock when it expired; Infinity while it has not
  * @property {number} generation the snapshot that last mentioned it
+ * @property {import('./desks.js').Desks} desks its last readings, which show whether two desks report it
  * @property {Ledger} ledger
  */
 /** @typedef {FeedState & import('./metrics.js').MetricValues} Feed */
@@ -221,11 +223,12 @@ export class Store {
     const feed = before ?? newFeed(key, room, data.platform, this.#generation);
     if (!before) this.feeds.set(key, feed);
     feed.account = data.account ?? '';
+    recordDesk(feed.desks, { timestamp: data.timestamp, account: feed.account });
     if (data.tokens !== null) {
       const account = this.#accountOf(feed);
       this.#earn(account, account.read({ atMs: readAt * 1000, tokens: data.tokens, room: key }), feed);
     }
-    if (before && isActivityBetween(before, data)) this.#changes.flashed.add(key);
+    if (before && before.tokens !== null && (data.tokens ?? 0) > before.tokens) this.#changes.flashed.add(key); // green means money
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
     Object.assign(feed, {
@@ -312,6 +315,7 @@ function newFeed(key, room, platform, generation) {
     account: '',
     pending: 0,
     generation,
+    desks: noDesks(),
     ledger: new Ledger(60),
   };
 }

@@ -13,13 +13,12 @@ import { bars } from './sparkline.js';
 
 /** @type {Tile[]} */
 const COUNTED = COUNTS.map(({ name }) => ({ id: name, title: `kpi_${name}`, explain: `explain_${name}` }));
-/** The first count, the audience, stands beside the number of rooms. @type {Tile[]} */
+/** Of the counts only the first, the audience, has a total: the others begin anew with each show, so their sum says nothing. @type {Tile[]} */
 const TILES = [
+  { id: 'today', title: 'kpi_today', explain: 'explain_today' },
+  { id: 'hour', title: 'kpi_hour', explain: 'explain_hour' },
   { id: 'live', title: 'kpi_live', explain: 'explain_rooms' },
   ...COUNTED.slice(0, 1),
-  { id: 'hour', title: 'kpi_hour', explain: 'explain_hour' },
-  { id: 'today', title: 'kpi_today', explain: 'explain_today' },
-  ...COUNTED.slice(1),
 ];
 const SVG = 'http://www.w3.org/2000/svg';
 

@@ -1,14 +1,20 @@
 /** The live view: decides what to redraw when, so that a frame costs what changed and not what exists. */
 
+import { needsAttention } from '../state/attention.js';
+import { EventLog } from '../state/event_log.js';
 import { areDefault, arrange } from '../state/filters.js';
+import { ranked } from '../state/leaders.js';
 import { statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
+import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards } from '../ui/cards.js';
 import { find, html, setText } from '../ui/dom.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { Kpis } from '../ui/kpis.js';
+import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
 import { Toolbar } from '../ui/toolbar.js';
 import { Tooltip } from '../ui/tooltip.js';
+import { WallScreen } from '../ui/wall_screen.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/filters.js').Filters} Filters */
@@ -17,6 +23,7 @@ import { Tooltip } from '../ui/tooltip.js';
 const TOTALS_EVERY_MS = 250;
 /** Cards that trade places at every update cannot be read. */
 const REORDER_EVERY_MS = 5000;
+const RAIL_LINES = 5;
 
 export class LiveView {
   #section = html('#live');
@@ -27,24 +34,34 @@ export class LiveView {
   #emptySteps = html('#empty-steps');
   #clear = find(document, '#clear-filters', HTMLButtonElement);
   #kpis = new Kpis(html('#kpis'));
+  #log = new EventLog();
+  #attention = new AttentionStrip(html('#attention'), html('#needs'));
+  #leaders = new RoomList(html('#leaders'), html('#leaders-empty'));
+  #slow = new RoomList(html('#slow'), html('#slow-empty'));
+  #events = new RoomList(html('#events'), html('#events-empty'));
   #arrangeDue = true;
   /** @type {string} the scope state of the last arrangement */
   #arrangedFor = '';
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
-  /** @type {number | null} how many rooms a new arrangement shows, until that was reported */
-  #shown = null;
+  #wasOnWall = false;
+  /** @type {import('../state/attention.js').Need[]} rooms that need somebody, as they were drawn last */
+  needs = [];
 
   /**
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
-   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onShown: (rooms: number) => void}} choices
+   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState}} choices
    */
-  constructor(store, filters, moment, { onFilters, onRoom, onShown }) {
-    this.onShown = onShown;
+  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall }) {
     this.store = store;
     this.moment = moment;
+    this.wall = wall;
+    this.screen = new WallScreen(store, () => {
+      this.#arrangeDue = true;
+      onResize();
+    });
     this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) =>
       this.#filter(next, onFilters),
     );
@@ -78,6 +95,16 @@ export class LiveView {
   clear() {
     this.reset();
     this.heat.clear();
+    this.screen.clear();
+    this.#log.clear();
+    this.#attention.clear();
+    for (const list of [this.#leaders, this.#slow, this.#events]) list.clear();
+    this.needs = [];
+  }
+
+  /** The wall shows something else: the next frame draws it. */
+  turned() {
+    this.#tickMs = 0;
   }
 
   /** The state of the link changed: statuses and totals are drawn again. */
@@ -88,20 +115,26 @@ export class LiveView {
   /** One animation frame. @param {Moment} moment @param {number} localMs @returns {boolean} whether another one is needed */
   paint(moment, localMs) {
     const { updated, flashed, added, removed } = this.store.takeChanges();
+    const wall = this.wall();
+    if (wall.on !== this.#wasOnWall) {
+      this.#wasOnWall = wall.on;
+      this.#arrangeDue = true;
+      this.#tickMs = 0;
+      if (wall.on) this.cards.reset();
+    }
     if (removed.size > 0) this.cards.remove(removed);
     if (added.size > 0 || removed.size > 0 || this.#arrangedFor !== this.#scopeState(moment)) this.#arrangeDue = true;
-    if (this.#orderMoves() && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
+    if ((wall.on || this.#orderMoves()) && localMs - this.#arrangedMs > REORDER_EVERY_MS) this.#arrangeDue = true;
     if (this.#arrangeDue) this.#arrange(moment, localMs);
-    else this.cards.continueArranging(moment);
-    this.cards.update(updated, flashed, moment);
-    this.heat.update(updated, moment);
+    else if (!wall.on) this.cards.continueArranging(moment);
+    if (wall.on) this.screen.update(updated, moment);
+    else {
+      this.cards.update(updated, flashed, moment);
+      this.heat.update(updated, moment);
+    }
     this.#paintTotals(moment, localMs);
     this.#tick(moment, localMs);
-    if (this.#shown !== null && !this.cards.busy) {
-      this.onShown(this.#shown);
-      this.#shown = null;
-    }
-    return this.cards.busy;
+    return !wall.on && this.cards.busy;
   }
 
   /** @param {Moment} moment @param {number} localMs */
@@ -116,14 +149,38 @@ export class LiveView {
   #tick(moment, localMs) {
     if (localMs - this.#tickMs < 1000) return;
     this.#tickMs = localMs;
+    const wall = this.wall();
+    if (moment.trusted) this.#log.observe(this.store, moment.nowMs);
+    this.needs = this.store.complete
+      ? needsAttention(this.store, moment.asOfMs, (key) => this.#log.onAirSinceMs(key))
+      : [];
+    this.#paintAttention(moment, wall);
+    this.#paintLists(moment, wall);
+    if (wall.on) return this.screen.paint(moment, wall);
     this.cards.tick(moment);
     this.heat.tick(moment);
   }
 
-  /** Whether time or updates alone can change the arrangement; not while someone is reading a card with the keyboard. */
+  /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
+  #paintAttention({ i18n, trusted }, wall) {
+    const calm = !trusted || !this.store.complete ? i18n.t('needs_unknown') : i18n.t('needs_none');
+    this.#attention.paint(this.needs, i18n, { always: wall.on, calm });
+  }
+
+  /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
+  #paintLists({ asOfMs, i18n }, wall) {
+    if (wall.on && wall.view === 'rooms') return;
+    const { leaders, slow } = ranked(this.store, asOfMs);
+    const lines = wall.on ? this.screen.lines : RAIL_LINES;
+    this.#leaders.paint(leaderLines(leaders.slice(0, lines), i18n));
+    this.#slow.paint(slowLines(slow.slice(0, lines), i18n));
+    this.#events.paint(eventLines(this.#log.events.slice(0, wall.on ? lines : 2 * RAIL_LINES), i18n));
+  }
+
+  /** Whether time or updates alone can change the arrangement; not while someone is reading a card, or about to click it. */
   #orderMoves() {
     const { sort, group, status } = this.toolbar.filters;
-    const reading = html('#groups').contains(document.activeElement);
+    const reading = html('#groups').contains(document.activeElement) || html('#groups').matches(':hover');
     return !reading && (sort !== 'name' || group === 'status' || status !== '');
   }
 
@@ -143,13 +200,18 @@ export class LiveView {
       status(moment.trusted),
     );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
+    this.#paintCount(shown.size, moment);
+    this.#arrangedFor = this.#scopeState(moment);
+    const wall = this.wall();
+    if (wall.on) {
+      this.screen.arrange([...shown], moment, wall);
+      this.#tickMs = 0;
+      return;
+    }
     this.toolbar.setPlatforms(feeds.values(), moment.i18n);
     this.cards.arrange(groups, moment);
     this.heat.arrange(moment);
     this.heat.match(shown);
-    this.#paintCount(shown.size, moment);
-    this.#arrangedFor = this.#scopeState(moment);
-    this.#shown = shown.size;
   }
 
   /** What can change without any room: the first snapshot, even an empty one, the scope, and whether either can be believed. @param {Moment} moment */
@@ -167,7 +229,7 @@ export class LiveView {
     this.#emptySteps.hidden = total > 0 || !trusted;
     setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
     setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
-    html('#heat-section').hidden = total === 0;
+    html('#heat-section').hidden = html('#rail').hidden = total === 0;
   }
 
   /** @param {import('../i18n/i18n.js').I18n} i18n */

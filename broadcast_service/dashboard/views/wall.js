@@ -1,48 +1,47 @@
-/**
- * Wall mode: full screen, nothing to click, larger type: as large as all rooms fit with, if that can still be read from afar; else the page
- * turns by itself.
- */
+/** Wall mode: full screen, nothing to click, nothing that scrolls; views and pages follow each other by themselves. */
 
+import { burnInShift, clampSlide, nextSlide, readPlaylist } from '../state/playlist.js';
 import { find, html } from '../ui/dom.js';
 
-const PAGE_INTERVAL_MS = 15_000;
-const IDLE_BEFORE_PAGING_MS = 30_000;
-/** Beyond this many rooms no type that fits can be read. */
-const MAX_ROOMS_THAT_FIT = 150;
-const STEPS = 8;
+/** Whoever touched something is reading this page. */
+const IDLE_BEFORE_TURNING_MS = 30_000;
+const CURSOR_HIDDEN_AFTER_MS = 3000;
 
 export class Wall {
+  playlist = readPlaylist(new URLSearchParams());
+  /** How many pages the rooms need; the live view knows. */
+  pages = 1;
+  #slide = { at: 0, page: 0 };
   #button = find(document, '#wall', HTMLButtonElement);
-  #touchedMs = 0;
-  #rooms = 0;
+  #touchedMs = -Infinity;
   #held = false;
-  /** Whether all rooms fit the screen when last nothing was held. */
-  #fits = true;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
+  /** @type {any} */
   #turning;
+  /** @type {any} */
+  #hidingCursor;
   /** @type {WakeLockSentinel | null} */
   #awake = null;
 
-  /** @param {(on: boolean) => void} onChange */
-  constructor(onChange) {
-    this.onChange = onChange;
+  /** @param {{onChange: (on: boolean) => void, onTurn: () => void, query: () => URLSearchParams}} choices */
+  constructor(choices) {
+    this.choices = choices;
     this.#button.addEventListener('click', () => this.set(!this.on, true));
     document.addEventListener('fullscreenchange', () => {
       if (!document.fullscreenElement) this.set(false);
     });
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Escape' && this.on) this.set(false);
+      if (this.on && (event.key === 'ArrowRight' || event.key === 'ArrowLeft')) this.#step();
     });
     document.addEventListener('visibilitychange', () => {
       if (this.on && !document.hidden) void this.#stayAwake();
     });
-    addEventListener('resize', () => this.fit(this.#rooms));
+    addEventListener('pointermove', () => this.#showCursor(), { passive: true });
     const top = html('.top');
     new ResizeObserver(() => {
       document.documentElement.style.setProperty('--top-height', `${top.offsetHeight}px`); // the toolbar sticks below it
-      this.fit(this.#rooms);
     }).observe(top);
-    for (const type of ['pointerdown', 'wheel', 'keydown'])
+    for (const type of ['pointerdown', 'keydown'])
       addEventListener(
         type,
         () => {
@@ -52,33 +51,26 @@ export class Wall {
       );
   }
 
-  /** Chooses the type; called when the rooms shown or the screen change. @param {number} rooms */
-  fit(rooms) {
-    this.#rooms = rooms;
-    if (!this.on || (this.#held && !this.#fits)) return;
-    const { style } = document.documentElement;
-    const [least, most] = [Math.max(13, innerWidth * 0.006), Math.min(34, Math.max(15, 9 + innerWidth * 0.0062))];
-    for (let step = STEPS; step >= 0 && rooms <= MAX_ROOMS_THAT_FIT; step--) {
-      style.setProperty('--wall', `${least + ((most - least) * step) / STEPS}px`);
-      if (document.documentElement.scrollHeight <= innerHeight) {
-        this.#fits = true;
-        return;
-      }
-    }
-    if (this.#held) return; // the band takes a line or two: rooms that fitted become smaller, not pages
-    this.#fits = false;
-    style.setProperty('--wall', `${most}px`);
-  }
-
-  /** Pages do not turn while a notice is shown. @param {boolean} held */
-  hold(held) {
-    if (held === this.#held) return;
-    this.#held = held;
-    this.fit(this.#rooms);
-  }
-
   get on() {
     return 'wall' in document.documentElement.dataset;
+  }
+
+  /** Nothing turns while a notice is shown. */
+  get held() {
+    return this.#held;
+  }
+
+  get view() {
+    return this.playlist.views[this.#slide.at] ?? 'rooms';
+  }
+
+  get page() {
+    return clampSlide(this.#slide, this.pages).page;
+  }
+
+  /** @param {boolean} held */
+  hold(held) {
+    this.#held = held;
   }
 
   /** @param {boolean} on @param {boolean} [fullScreen] only possible right after a click */
@@ -88,20 +80,46 @@ export class Wall {
     else delete document.documentElement.dataset.wall;
     this.#button.setAttribute('aria-pressed', String(on));
     clearInterval(this.#turning);
-    if (on) this.#turning = setInterval(() => this.#turn(), PAGE_INTERVAL_MS);
+    this.#slide = { at: 0, page: 0 };
+    if (on) {
+      this.playlist = readPlaylist(this.choices.query());
+      this.#turning = setInterval(() => this.#turn(), this.playlist.eachMs);
+      this.#showCursor();
+      scrollTo(0, 0);
+    }
     if (on && fullScreen) void document.documentElement.requestFullscreen?.().catch(() => {});
     if (!on && document.fullscreenElement) void document.exitFullscreen();
     if (on) void this.#stayAwake();
     else void this.#awake?.release();
-    this.onChange(on);
-    this.fit(this.#rooms);
+    this.choices.onChange(on);
+  }
+
+  /** Moves everything a little now and then, against burn-in. @param {number} ms */
+  shift(ms) {
+    const { x, y } = this.on ? burnInShift(ms) : { x: 0, y: 0 };
+    const moved = x || y ? `translate(${x}px, ${y}px)` : '';
+    const { style } = html('#live');
+    if (style.transform !== moved) style.transform = moved;
   }
 
   #turn() {
-    if (this.#held || Date.now() - this.#touchedMs < IDLE_BEFORE_PAGING_MS) return;
-    const { scrollHeight, clientHeight } = document.documentElement;
-    const atEnd = scrollY + clientHeight >= scrollHeight - 4;
-    scrollTo({ top: atEnd ? 0 : scrollY + clientHeight * 0.85, behavior: 'smooth' });
+    if (this.#held || Date.now() - this.#touchedMs < IDLE_BEFORE_TURNING_MS) return;
+    this.#step();
+  }
+
+  #step() {
+    this.#slide = nextSlide(this.playlist, clampSlide(this.#slide, this.pages), this.pages);
+    this.choices.onTurn();
+  }
+
+  #showCursor() {
+    clearTimeout(this.#hidingCursor);
+    const { dataset } = document.documentElement;
+    delete dataset.idle;
+    if (!this.on) return;
+    this.#hidingCursor = setTimeout(() => {
+      if (this.on) dataset.idle = '';
+    }, CURSOR_HIDDEN_AFTER_MS);
   }
 
   async #stayAwake() {

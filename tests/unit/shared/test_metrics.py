@@ -18,7 +18,7 @@ from tools.simulator.studio import studio
 
 NAMES = [metric.name for metric in METRICS]
 DASHBOARD = ROOT / "broadcast_service" / "dashboard"
-LISTED = re.findall(r"\{ name: '(\w+)', isActivity: \w+, isCount: (\w+)", (DASHBOARD / "state" / "metrics.js").read_text())
+LISTED = re.findall(r"\{ name: '(\w+)', isCount: (\w+)", (DASHBOARD / "state" / "metrics.js").read_text())
 
 
 def properties(document: dict[str, Any], schema: str) -> list[str]:

@@ -1,0 +1,105 @@
+/**
+ * The same hour and day a week ago, from history: what the totals compare with. By the reader's own clock, so that a day of the change of summer time
+ * compares with the same time of day. Nothing is compared with an hour of which history knows too little.
+ */
+
+/** @typedef {import('../link/api.js').Report} Report */
+/** @typedef {{hour: number | null, today: number | null, onAir: number | null}} Comparison null: not known */
+/** @typedef {{fromMinute: number, hourFromMinute: number, untilMinute: number, midnightMinute: number}} Window */
+
+const HOUR_MINUTES = 60;
+/** Of the minutes compared with, at least this share has to be measured. */
+const MIN_MEASURED = 0.8;
+/** On air in the mean of an hour: this many whole ten minutes share a report. */
+const SHARED_MINUTES = 10;
+const AGAIN_MS = 600_000;
+const AGAIN_AFTER_FAILURE_MS = 60_000;
+
+/** A moment's place a week before, on the reader's clock. @param {number} nowMs @returns {Window} */
+export function weekBefore(nowMs) {
+  const then = new Date(nowMs);
+  then.setDate(then.getDate() - 7);
+  const untilMinute = Math.floor(then.getTime() / 60_000);
+  const midnightMinute = Math.floor(then.setHours(0, 0, 0, 0) / 60_000);
+  const hourFromMinute = untilMinute - HOUR_MINUTES + 1;
+  return { fromMinute: Math.min(midnightMinute, hourFromMinute), hourFromMinute, untilMinute, midnightMinute };
+}
+
+/** Both sums up to the minute that corresponds to now. @param {Report} report in minutes @param {number} nowMs */
+export function sumsOf(report, nowMs) {
+  const { hourFromMinute, untilMinute, midnightMinute } = weekBefore(nowMs);
+  const sum = (/** @type {number} */ from) => {
+    const [first, last] = [from - report.from / 60, untilMinute - report.from / 60];
+    if (first < 0 || last >= report.earned.length) return null;
+    const measured = report.measured_minutes?.slice(first, last + 1) ?? [];
+    const known = measured.filter((minutes) => minutes > 0).length;
+    if (known < MIN_MEASURED * (last + 1 - first)) return null;
+    return report.earned.slice(first, last + 1).reduce((total, amount) => total + amount, 0);
+  };
+  return { hour: sum(hourFromMinute), today: sum(midnightMinute) };
+}
+
+/** How much more or less, as a share; null where that cannot be said. @param {number | null} now @param {number | null} before */
+export const changeOf = (now, before) => (now === null || before === null || before <= 0 ? null : now / before - 1);
+
+/** Loads the reports while it runs, and keeps them until they end. */
+export class LastWeek {
+  /** @type {Report | null} */
+  #report = null;
+  /** @type {number | null} */
+  #onAir = null;
+  #round = 0;
+  #running = false;
+  /** @type {any} */
+  #timer = null;
+
+  /** @param {import('../link/api.js').Api} api @param {import('../link/types.js').Timers} timers @param {() => number} nowMs the server's clock */
+  constructor(api, timers, nowMs) {
+    this.api = api;
+    this.timers = timers;
+    this.nowMs = nowMs;
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    void this.#load(this.#round);
+  }
+
+  stop() {
+    this.#running = false;
+    this.#round++;
+    this.timers.clear(this.#timer);
+  }
+
+  /** Another access may see other rooms. */
+  clear() {
+    this.stop();
+    this.#report = this.#onAir = null;
+  }
+
+  /** @param {number} nowMs @returns {Comparison} */
+  at(nowMs) {
+    return { ...(this.#report ? sumsOf(this.#report, nowMs) : { hour: null, today: null }), onAir: this.#onAir };
+  }
+
+  /** @param {number} round */
+  async #load(round) {
+    const { fromMinute, untilMinute } = weekBefore(this.nowMs());
+    const end = (Math.floor(untilMinute / HOUR_MINUTES) + 2) * HOUR_MINUTES; // to the end of the next hour, so that many pages share one report
+    const until = Math.floor(untilMinute / SHARED_MINUTES) * SHARED_MINUTES;
+    let again = AGAIN_MS;
+    try {
+      const report = await this.api.analytics({ from: fromMinute * 60, to: end * 60, step: 60 });
+      const hour = { from: (until - HOUR_MINUTES) * 60, to: until * 60, step: HOUR_MINUTES * 60 };
+      const { on_air_seconds: seconds, measured_minutes: measured } = await this.api.analytics(hour);
+      if (round !== this.#round) return;
+      this.#report = report;
+      this.#onAir =
+        seconds !== undefined && (measured?.[0] ?? 0) >= MIN_MEASURED * HOUR_MINUTES ? seconds / 3600 : null;
+    } catch {
+      again = AGAIN_AFTER_FAILURE_MS; // totals are shown without a comparison
+    }
+    if (round === this.#round) this.#timer = this.timers.set(() => void this.#load(round), again);
+  }
+}

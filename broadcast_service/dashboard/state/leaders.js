@@ -1,0 +1,44 @@
+/** Which rooms earn most, and which have become slow beside their own hour, pure. */
+
+import { statusOf } from './store.js';
+
+/** @typedef {import('./store.js').Store} Store */
+/** @typedef {import('./store.js').Feed} Feed */
+/** @typedef {{feed: Feed, earned: number}} Leader tokens of the last hour */
+/** @typedef {{feed: Feed, change: number, perHour: number}} Slow `change`: −0.6 is 60 % less than in the rest of the hour */
+
+const HOUR = 60;
+const RECENT = 30;
+/** A difference that chance makes is not named. */
+const MIN_CHANGE = -0.5;
+/** Of a room that hardly earned before, nothing can be said. */
+const MIN_EARNED_BEFORE = 200;
+
+/**
+ * @param {Store} store @param {number} asOfMs @param {(feed: Feed) => boolean} [isShown]
+ * @returns {{leaders: Leader[], slow: Slow[]}} best first, and slowest first
+ */
+export function ranked(store, asOfMs, isShown = () => true) {
+  const minute = Math.floor(asOfMs / 60_000);
+  /** @type {Leader[]} */
+  const leaders = [];
+  /** @type {Slow[]} */
+  const slow = [];
+  for (const feed of store.feeds.values()) {
+    if (!isShown(feed)) continue;
+    const status = statusOf(feed, asOfMs, store, true);
+    if (status !== 'live' && status !== 'stale') continue;
+    const recent = feed.ledger.sum(minute - RECENT + 1, minute);
+    const before = feed.ledger.sum(minute - HOUR + 1, minute - RECENT);
+    if (recent + before > 0) leaders.push({ feed, earned: recent + before });
+    const change = before < MIN_EARNED_BEFORE ? 0 : recent / RECENT / (before / (HOUR - RECENT)) - 1;
+    if (store.past === 'known' && change <= MIN_CHANGE) slow.push({ feed, change, perHour: (recent * HOUR) / RECENT });
+  }
+  return {
+    leaders: leaders.sort((a, b) => b.earned - a.earned || byName(a, b)),
+    slow: slow.sort((a, b) => a.change - b.change || byName(a, b)),
+  };
+}
+
+/** @param {{feed: Feed}} a @param {{feed: Feed}} b */
+const byName = (a, b) => a.feed.room.localeCompare(b.feed.room);

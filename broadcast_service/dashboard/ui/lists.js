@@ -1,0 +1,101 @@
+/** Short lists of rooms: who earns most, who has become slow, and what happened. */
+
+import { hrefOf } from '../router.js';
+import { setData, setText } from './dom.js';
+import { element } from './element.js';
+import { reconcile } from './reconcile.js';
+
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {{id: string, room: string, platform: string, value: string, share?: number, kind?: string, words?: string}} Line */
+
+/** A list whose lines keep their elements, and so the focus, from one drawing to the next. */
+export class RoomList {
+  /** @type {Map<string, {item: HTMLElement, words: HTMLElement, value: HTMLElement}>} */
+  #lines = new Map();
+
+  /** @param {HTMLElement} root @param {HTMLElement} empty the sentence in place of an empty list */
+  constructor(root, empty) {
+    this.root = root;
+    this.empty = empty;
+  }
+
+  clear() {
+    this.#lines.clear();
+    this.root.replaceChildren();
+  }
+
+  /** @param {Line[]} lines */
+  paint(lines) {
+    this.empty.hidden = lines.length > 0;
+    this.root.hidden = lines.length === 0;
+    const ids = new Set(lines.map(({ id }) => id));
+    for (const id of this.#lines.keys()) if (!ids.has(id)) this.#lines.delete(id);
+    reconcile(
+      this.root,
+      lines.map((line) => this.#line(line)),
+    );
+  }
+
+  /** @param {Line} line */
+  #line(line) {
+    const parts = this.#lines.get(line.id) ?? this.#create(line);
+    setText(parts.words, line.words ?? '');
+    setText(parts.value, line.value);
+    if (line.kind) setData(parts.item, 'kind', line.kind);
+    const share = String(Math.round((line.share ?? 0) * 100));
+    if (parts.item.style.getPropertyValue('--share') !== share) parts.item.style.setProperty('--share', share);
+    return parts.item;
+  }
+
+  /** @param {Line} line */
+  #create({ id, room, platform }) {
+    const [words, value] = [element('span', { class: 'line-words' }), element('span', { class: 'line-value' })];
+    const link = element(
+      'a',
+      { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: `${room} · ${platform}` },
+      room,
+    );
+    const parts = { item: element('li', {}, link, words, value), words, value };
+    this.#lines.set(id, parts);
+    return parts;
+  }
+}
+
+/** @param {import('../state/leaders.js').Leader[]} leaders @param {I18n} i18n @returns {Line[]} */
+export const leaderLines = (leaders, i18n) =>
+  leaders.map(({ feed, earned }) => ({
+    id: feed.key,
+    room: feed.room,
+    platform: feed.platform,
+    value: i18n.number(earned),
+    share: earned / (leaders[0]?.earned ?? 1),
+  }));
+
+/** @param {import('../state/leaders.js').Slow[]} slow @param {I18n} i18n @returns {Line[]} */
+export const slowLines = (slow, i18n) =>
+  slow.map(({ feed, change, perHour }) => ({
+    id: feed.key,
+    room: feed.room,
+    platform: feed.platform,
+    words: `▼ ${i18n.percentage.format(-change)}`,
+    value: i18n.t('per_hour_short', { amount: Math.round(perHour) }),
+    kind: 'slow',
+  }));
+
+/** @param {import('../state/event_log.js').RoomEvent[]} events @param {I18n} i18n @returns {Line[]} */
+export const eventLines = (events, i18n) =>
+  events.map(({ id, atMs, room, platform, kind, value }) => ({
+    id: String(id),
+    room,
+    platform,
+    words: eventText(kind, value, i18n),
+    value: i18n.hour.format(atMs),
+    kind,
+  }));
+
+/** @param {import('../state/event_log.js').EventKind} kind @param {number} value @param {I18n} i18n */
+function eventText(kind, value, i18n) {
+  if (kind === 'goal') return i18n.t('event_goal', { goal: value });
+  if (kind === 'off_air' && value >= 60) return i18n.t('event_off_air_after', { span: i18n.span(value) });
+  return i18n.t(`event_${kind}`);
+}

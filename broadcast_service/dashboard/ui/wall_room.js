@@ -1,0 +1,62 @@
+/** One room on the wall: a name and a figure, and as much beside them as the density has room for. */
+
+import { SPARK_MINUTES, statusOf } from '../state/store.js';
+import { setData, setFigure, setText } from './dom.js';
+import { element } from './element.js';
+import { bars } from './sparkline.js';
+
+/** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {import('../state/store.js').Feed} Feed */
+/** @typedef {import('./moment.js').Moment} Moment */
+
+const SVG = 'http://www.w3.org/2000/svg';
+const HOUR_MINUTES = 60;
+
+export class WallRoom {
+  #name = element('span', { class: 'wall-name', translate: 'no' });
+  #figure = element('b', { class: 'wall-figure', translate: 'no' });
+  #details = element('span', { class: 'wall-details' });
+  #bar = element('i', { class: 'wall-bar', 'aria-hidden': 'true' });
+  #spark = document.createElementNS(SVG, 'svg');
+  #path = document.createElementNS(SVG, 'path');
+  #dot = element('span', { class: 'dot', 'aria-hidden': 'true' });
+
+  /** @param {Feed} feed */
+  constructor(feed) {
+    this.#spark.setAttribute('viewBox', '0 0 90 30');
+    this.#spark.setAttribute('preserveAspectRatio', 'none');
+    this.#spark.setAttribute('class', 'wall-spark');
+    this.#spark.setAttribute('aria-hidden', 'true');
+    this.#spark.append(this.#path);
+    const head = element('span', { class: 'wall-head' }, this.#name, this.#dot);
+    this.element = element('li', { class: 'wall-room' }, head, this.#figure, this.#details, this.#bar);
+    this.element.insertBefore(this.#spark, this.#details);
+    this.element.dataset.room = feed.room;
+    this.element.dataset.platform = feed.platform;
+  }
+
+  /** @param {Feed} feed @param {Store} store @param {Moment} moment @param {{best: number, isTwin: boolean}} among `isTwin`: another feed has this name too */
+  paint(feed, store, moment, { best, isTwin }) {
+    const { asOfMs, nowMs, trusted, i18n } = moment;
+    const status = statusOf(feed, asOfMs, store, trusted);
+    const earned = earnedInHour(feed, store, asOfMs);
+    setData(this.element, 'status', status);
+    setText(this.#name, isTwin ? `${feed.room} · ${feed.platform.slice(0, 2)}` : feed.room);
+    setFigure(this.#figure, earned, i18n);
+    const share = String(Math.round(((earned ?? 0) / Math.max(1, best)) * 100));
+    if (this.element.style.getPropertyValue('--share') !== share) this.element.style.setProperty('--share', share);
+    const path = bars(feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES), 90, 30);
+    if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);
+    const state =
+      status === 'live' ? '' : `${i18n.t(`status_${status}`)} ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`;
+    const viewers = feed.viewers === null ? '' : `${i18n.number(feed.viewers)} ${i18n.t('viewers_short')}`;
+    setText(this.#details, [state, viewers, feed.platform].filter(Boolean).join(' · '));
+  }
+}
+
+/** Tokens of the last 60 minutes; null before history has answered. @param {Feed} feed @param {Store} store @param {number} asOfMs */
+export function earnedInHour(feed, store, asOfMs) {
+  if (store.past === 'pending') return null;
+  const minute = Math.floor(asOfMs / 60_000);
+  return feed.ledger.sum(minute - HOUR_MINUTES + 1, minute);
+}

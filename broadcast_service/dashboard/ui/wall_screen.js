@@ -1,0 +1,88 @@
+/** The live view on a wall: rooms on air in the board, rooms off air in one line, and the lists of a playlist in the board's place. */
+
+import { statusOf } from '../state/store.js';
+import { Board, BoardFoot } from './board.js';
+import { html, setData } from './dom.js';
+
+/** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {import('./moment.js').Moment} Moment */
+/** @typedef {{on: boolean, held: boolean, view: import('../state/playlist.js').WallView, page: number, pages: number, playlist: import('../state/playlist.js').Playlist}} WallState */
+
+const MAX_NAMES = 24;
+
+export class WallScreen {
+  #root = html('#board');
+  #board;
+  #foot = new BoardFoot(html('#board-foot'));
+  /** @type {string[]} */
+  #off = [];
+  #gone = 0;
+  #size = '';
+
+  /** @param {Store} store @param {() => void} onResize */
+  constructor(store, onResize) {
+    this.store = store;
+    this.#board = new Board(this.#root, store);
+    new ResizeObserver(() => {
+      const size = `${this.#root.clientWidth} ${this.#root.clientHeight}`;
+      if (size === this.#size) return;
+      this.#size = size;
+      onResize();
+    }).observe(this.#root);
+  }
+
+  clear() {
+    this.#board.clear();
+  }
+
+  /** @param {string[]} keys all rooms that the filters let through, in order @param {Moment} moment @param {WallState} wall */
+  arrange(keys, { asOfMs }, wall) {
+    const statuses = keys.map((key) => this.#statusOf(key, asOfMs));
+    const onAir = keys.filter((_, i) => statuses[i] !== 'off_air' && statuses[i] !== 'expired');
+    this.#off = keys.filter((_, i) => statuses[i] === 'off_air');
+    this.#gone = statuses.filter((status) => status === 'expired').length;
+    if (onAir.length === 0) this.#gone = 0;
+    if (onAir.length === 0) this.#off = [];
+    this.#board.arrange(onAir.length > 0 ? onAir : keys, wall.held);
+    wall.pages = this.#board.pages;
+  }
+
+  /** A second has passed, or the page was turned. @param {Moment} moment @param {WallState} wall */
+  paint(moment, wall) {
+    const { i18n } = moment;
+    setData(document.documentElement, 'wallView', wall.view);
+    if (wall.view === 'rooms') this.#board.paint(wall.page, moment);
+    const names = this.#off.slice(0, MAX_NAMES).map((key) => this.store.feeds.get(key)?.room ?? '');
+    const rest = this.#off.length - names.length;
+    this.#foot.paint({
+      off: [
+        this.#off.length > 0 &&
+          `${i18n.t('wall_off_air', { count: this.#off.length })}: ${names.join(', ')}${rest > 0 ? ` +${i18n.number(rest)}` : ''}`,
+        this.#gone > 0 && i18n.t('wall_no_data', { count: this.#gone }),
+      ]
+        .filter(Boolean)
+        .join(' · '),
+      meaning: wall.view === 'rooms' ? i18n.t('wall_meaning') : '',
+      pages: wall.view === 'rooms' ? wall.pages : 1,
+      page: wall.page,
+      eachMs: wall.playlist.eachMs,
+    });
+  }
+
+  /** @param {Iterable<string>} keys @param {Moment} moment */
+  update(keys, moment) {
+    this.#board.update(keys, moment);
+  }
+
+  /** How many lines a list in the board's place may have. */
+  get lines() {
+    const line = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * 3.4;
+    return Math.max(3, Math.min(14, Math.floor((innerHeight * 0.58) / line)));
+  }
+
+  /** @param {string} key @param {number} asOfMs */
+  #statusOf(key, asOfMs) {
+    const feed = this.store.feeds.get(key);
+    return feed ? statusOf(feed, asOfMs, this.store, true) : 'expired';
+  }
+}

@@ -1,0 +1,158 @@
+"""The wall in a real browser: it never scrolls, turns its pages by itself, and stays readable in an outage."""
+
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Dashboard, Opener
+from tests.support.studio import OnAir, Studio, running_studio
+
+SIZES = ((1366, 768), (1920, 1080), (3840, 2160))
+SMALLEST = 0.0221  # of the height of the screen: what a person reads at five metres
+# Everything whole and on the screen; names may end in an ellipsis, numbers may not.
+CUT = """(smallest) => {
+  const problems = [];
+  if (document.documentElement.scrollHeight > innerHeight) problems.push('the page scrolls down');
+  if (document.documentElement.scrollWidth > innerWidth) problems.push('the page scrolls sideways');
+  const board = document.querySelector('#board').getBoundingClientRect();
+  for (const room of document.querySelectorAll('.wall-room')) {
+    const box = room.getBoundingClientRect();
+    const name = room.dataset.room;
+    if (box.top < board.top - 1 || box.bottom > board.bottom + 1) problems.push(`${name} leaves the board`);
+    if (box.left < board.left - 1 || box.right > board.right + 1) problems.push(`${name} leaves the board sideways`);
+    for (const part of room.querySelectorAll('.wall-name, .wall-figure, .wall-details')) {
+      const own = part.getBoundingClientRect();
+      if (own.height === 0) continue;
+      if (own.top < box.top - 1 || own.bottom > box.bottom + 1) problems.push(`${name}: ${part.className} is cut`);
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      const text = range.getBoundingClientRect();
+      if (part.className === 'wall-figure' && text.right > box.right) problems.push(`${name}: ${part.textContent} is cut`);
+    }
+    const size = parseFloat(getComputedStyle(room.querySelector('.wall-name')).fontSize);
+    if (size < smallest * Math.min(innerHeight, innerWidth * 9 / 16) - 0.1) problems.push(`${name} is ${size}px`);
+  }
+  return [...new Set(problems)].slice(0, 10);
+}"""
+SEEN = """([selector]) => {
+  const box = document.querySelector(selector).getBoundingClientRect();
+  return box.top >= 0 && box.bottom <= innerHeight && box.height > 0;
+}"""
+NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
+COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTemplateColumns.split(' ').length"
+
+
+@pytest.fixture
+def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
+    """A stack that the test may break."""
+    with running_studio(tmp_path) as running:
+        yield running
+
+
+def rooms(page: Page) -> list[str]:
+    """The names on the screen, in order."""
+    return list(page.evaluate(NAMES))
+
+
+def settled(dashboard: Dashboard) -> None:
+    """Waits until everything on the wall is whole."""
+    dashboard.wait(f"(smallest) => ({CUT})(smallest).length === 0", SMALLEST)
+
+
+@pytest.mark.parametrize("count", [1, 9, 36])
+def test_a_wall_shows_all_rooms_at_once_on_every_screen(studio: Studio, visit: Opener, on_air: Callable[..., OnAir], count: int) -> None:
+    """Whole, in type that is read at five metres, whatever the screen becomes."""
+    most = {"tokens_count": 4_294_967_294, "viewers_count": 4_294_967_294, "goal_tokens": 4_294_967_294}
+    on_air(*({"room_id": f"fit-{n:02}-with-a-long-name", **most} for n in range(count)))
+    dashboard = visit(studio, locale="es-CO").open("?wall=1", rooms=("fit-*",)).live()
+    for width, height in SIZES:
+        dashboard.page.set_viewport_size({"width": width, "height": height})
+        expect(dashboard.page.locator(".wall-room")).to_have_count(count)
+        settled(dashboard)
+    assert dashboard.page.locator("#board").get_attribute("data-density") == "card"
+
+
+def test_a_wall_of_more_rooms_than_can_be_read_has_pages_of_whole_rows(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """They turn by themselves, every room has its turn, and rooms off air are named at the foot."""
+    present = on_air(*({"room_id": f"turn-{n:03}"} for n in range(220)))
+    dashboard = visit(studio, reduced_motion="reduce")
+    dashboard.page.clock.install()
+    page = dashboard.open("?wall=1&each=10", rooms=("turn-*",)).live().page
+    expect(page.locator(".board[data-density=tile] .wall-room").first).to_be_visible()
+    settled(dashboard)
+    seen = rooms(page)
+    assert 50 < len(seen) < 220
+    for _ in range(10):
+        if len(set(seen)) == 220:
+            break
+        first = rooms(page)[0]
+        page.clock.run_for(10_000)
+        present.report()  # a wall whose rooms are all silent does not turn
+        dashboard.wait(f"(first) => {NAMES}[0] !== first", first)
+        settled(dashboard)
+        seen += rooms(page)
+    assert len(set(seen)) == 220
+
+
+def test_a_wall_has_totals_attention_and_what_is_off_air_in_view(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """Rooms off air take no place in the grid; nothing else is clicked or read there."""
+    studio.post({"room_id": "w-ended", "timestamp": int(time.time()) - 300})
+    on_air({"room_id": "w-broken", "tokens_count": None, "viewers_count": 5}, {"room_id": "w-well"})
+    page = visit(studio, viewport={"width": 1920, "height": 1080}).open("?wall=1", rooms=("w-*",)).live().page
+    expect(page.locator(".wall-room")).to_have_count(2)
+    expect(page.locator(".need")).to_have_text(["w-endedoff air for 5 min", "w-brokenthe balance cannot be read"])
+    expect(page.locator(".foot-off")).to_have_text("Off air 1: w-ended")
+    expect(page.get_by_role("searchbox")).to_be_hidden()
+    page.get_by_role("button", name="Leave wall mode").click()
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    assert "wall" not in page.url
+
+
+def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """Rooms, then leaders, then what happened, and again."""
+    present = on_air({"room_id": "list-1"}, {"room_id": "list-2"})
+    dashboard = visit(studio, viewport={"width": 1920, "height": 1080})
+    dashboard.page.clock.install()
+    page = dashboard.open("?wall=rooms,leaders,log&each=8", rooms=("list-*",)).live().page
+    expect(page.locator(".wall-room").first).to_be_visible()
+    for heading in ("Leaders", "Activity"):
+        page.clock.run_for(8_000)
+        present.report()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        expect(page.locator(".wall-room").first).to_be_hidden()
+        assert dashboard.violations() == []
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    page.clock.run_for(8_000)
+    expect(page.locator(".wall-room").first).to_be_visible()
+    assert "wall=rooms%2Cleaders%2Clog&each=8" in page.url or "wall=rooms,leaders,log&each=8" in page.url
+
+
+def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:
+    """It is in view with its words, nothing turns meanwhile, and everything stays whole."""
+    names = [f"w-{n}" for n in range(31)]
+    with OnAir(fragile, *({"room_id": name, "tokens_count": 1500} for name in names)):
+        dashboard = visit(fragile, viewport={"width": 1920, "height": 1080}, color_scheme="dark", reduced_motion="reduce")
+        page = dashboard.open("?wall=1").live().page
+        expect(page.locator(".wall-room")).to_have_count(31)
+        fragile.broadcast.kill()
+        expect(page.locator("#notice")).to_be_visible()
+        dashboard.wait(SEEN, ["#notice"])
+        dashboard.wait(f"() => {NAMES}.length === 31 && ({CUT})(0).length === 0")
+        expect(page.locator('.wall-room[data-status="unconfirmed"]')).to_have_count(31)
+        assert page.evaluate(COLUMNS) >= 6
+        assert dashboard.violations() == []
+
+
+def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:
+    """In words that are read from afar."""
+    studio.post(*({"room_id": f"end-{n}"} for n in range(60)))
+    dashboard = visit(studio, viewport={"width": 1920, "height": 1080}, reduced_motion="reduce", color_scheme="dark")
+    page = dashboard.open("?wall=1", rooms=("end-*",), ttl_seconds=240).live().page
+    expect(page.locator(".wall-room")).to_have_count(60)
+    expect(page.locator("#renew-words")).to_contain_text("Your access ends at")
+    dashboard.wait(SEEN, ["#renew"])
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('#renew-words')).fontSize)") >= 32
+    assert dashboard.violations() == []
