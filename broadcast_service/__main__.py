@@ -14,9 +14,10 @@ from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.http_upgrade import PulseHttpProtocol
 from broadcast_service.websocket.protocol import PulseProtocol
 from shared.store.redis import Store
+from shared.studio.parse import StudioError
 from shared.web.address_budget import AddressBudget
 from shared.web.server import Server, config, run
-from shared.web.startup import prepare
+from shared.web.startup import prepare, refuse
 
 SHUTDOWN_SECONDS: Final = 3
 MAX_MESSAGE_BYTES: Final = 4096
@@ -44,7 +45,10 @@ def main() -> int:
     settings, metrics, spans = prepare("broadcast", BroadcastSettings)
     _raise_descriptor_limit()
     sessions = Sessions(connection_limits(settings))
-    app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)
+    try:
+        app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)
+    except StudioError as error:
+        refuse("broadcast", error.problems)
     options = config(
         app,
         host=settings.broadcast_host,

@@ -21,6 +21,7 @@ from broadcast_service.http.openapi import openapi
 from broadcast_service.http.reads import Reads
 from broadcast_service.http.socket import SocketEndpoint
 from broadcast_service.http.static import pages, read_files
+from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
@@ -33,6 +34,7 @@ from broadcast_service.settings import BroadcastSettings
 from broadcast_service.signin.access import CookieAccess, Screens
 from broadcast_service.signin.ended import EndedScreens
 from broadcast_service.signin.endpoints import SignIn
+from broadcast_service.studio.reloader import StudioFile
 from shared.auth.audit import Audit
 from shared.auth.revocations import Revocations
 from shared.contract.problems import Problem, answer_http_exception, answer_internal_error
@@ -48,9 +50,9 @@ STALE_SECONDS: Final = 15  # three intervals of a producer
 
 
 def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
-    """The service as an ASGI application; `on_crash` is called when a background job ends by an exception."""
+    """The service as an ASGI application; `on_crash` is called when a background job ends by an exception. Raises StudioError."""
     instance = f"broadcast-{secrets.token_hex(3)}"
-    audit, jobs, files = Audit(), Jobs(on_crash), read_files()
+    audit, jobs, files, studio_file = Audit(), Jobs(on_crash), read_files(), StudioFile(settings.studio_file)
     relay, listeners = _relay(settings, store, instance, spans)
     sessions.before_drain = relay.flush_now
     revocations, ended = _revocations(store, audit, sessions)
@@ -78,6 +80,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
             "ended-screens": ended.run(),
             "reports": reports.run(),
             "audit": audit.run(),
+            "studio-file": studio_file.run(),
         }
 
     @contextlib.asynccontextmanager
@@ -93,6 +96,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         *HistoryEndpoint(reads, history).routes(),
         *ExplainEndpoint(reads, explanations).routes(),
         *AnalyticsEndpoint(reads, reports, settings.history_step_seconds).routes(),
+        *StudioEndpoint(reads, relay, studio_file).routes(),
         *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
         *common_routes(openapi, unready),
         pages(files.pages),

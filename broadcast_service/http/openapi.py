@@ -6,9 +6,10 @@ from typing import Any
 from broadcast_service.reports.explanation import Explanation
 from broadcast_service.reports.history import Point
 from broadcast_service.reports.report import Report
+from broadcast_service.studio.view import StudioView
 from shared.contract.events import TelemetryEvent
 from shared.contract.readings import StoredReading
-from shared.web.openapi import BEARER, components, document, problem_responses, ref, response
+from shared.web.openapi import ALWAYS, BEARER, components, document, header, problem_responses, ref, response
 
 
 def _parameter(where: str, name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -74,6 +75,17 @@ def _socket() -> dict[str, Any]:
     }
 
 
+def _studio() -> dict[str, Any]:
+    """The studio's facts, with the tag by which a client asks for them again."""
+    match = _parameter("header", "If-None-Match", "The tag of an earlier response")
+    described = _get("Get time zone, names, shifts and targets", "getStudio", [match], ref(StudioView), 429)
+    tag = {"ETag": header("Differs when the response does")}
+    responses = described["get"]["responses"]
+    responses["200"]["headers"] |= tag
+    responses["304"] = {"description": "The client has the current response", "headers": ALWAYS | tag}
+    return described
+
+
 @functools.cache
 def openapi() -> dict[str, Any]:
     """The document served at `/openapi.json`."""
@@ -90,8 +102,10 @@ def openapi() -> dict[str, Any]:
         room: _get("Get the stored reading of a feed", "getStoredReading", ROOM, ref(StoredReading), 404, 429, 500, 503),
         room + "/history": _get("Get the history of a feed", "getHistory", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
         room + "/explain": _get("Explain the income of a feed", "getExplanation", ROOM + EXPLAINED, ref(Explanation), 422, 429, 503),
+        "/api/studio": _studio(),
         "/api/tracking/analytics": _get(
             "Get the income of the rooms in scope", "getAnalytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
         ),
     }
-    return document("Studio Pulse broadcast", paths, components(StoredReading, TelemetryEvent, Point, Report, Explanation))
+    structs = (StoredReading, TelemetryEvent, Point, Report, Explanation, StudioView)
+    return document("Studio Pulse broadcast", paths, components(*structs))

@@ -165,3 +165,19 @@ def telemetry_event(stored: StoredReading) -> TelemetryEvent:
         timestamp=stored.committed_at // 1_000_000,
         version=stored.version,
     )
+
+
+class _AccountData(Struct):
+    account: str = ""
+
+
+class _AccountEvent(Struct):
+    data: _AccountData
+
+
+_decode_account: Final = msgspec.json.Decoder(_AccountEvent).decode
+
+
+def account_of_event(event: bytes) -> str:
+    """The account in an encoded `TELEMETRY_UPDATE`, empty where there is none."""
+    return _decode_account(event).data.account

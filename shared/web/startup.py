@@ -1,7 +1,7 @@
 """The first steps of a service's process, before it creates its application."""
 
 import sys
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import uvicorn
 
@@ -11,6 +11,12 @@ from shared.web.metrics_listener import metrics_config
 from shared.web.tracing import Spans, open_spans
 
 Settings = TypeVar("Settings", bound=ServiceSettings | BackgroundSettings)
+
+
+def refuse(service: str, problems: list[str]) -> NoReturn:
+    """Ends the process of a service that cannot start with status 2, and lists why on standard error."""
+    print(f"{service}_service cannot start:", *problems, sep="\n  ", file=sys.stderr)  # noqa: T201 - for whoever starts it by hand
+    raise SystemExit(2)
 
 
 def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Config, Spans | None]:
@@ -24,7 +30,6 @@ def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Confi
         metrics = metrics_config(settings.metrics_host, settings.metrics_port)
         spans = open_spans(service, settings.otel_exporter_otlp_endpoint)
     except SettingsError as error:
-        print(f"{service}_service cannot start:", *error.problems, sep="\n  ", file=sys.stderr)  # noqa: T201 - the logs are not configured
-        raise SystemExit(2) from error
+        refuse(service, error.problems)
     configure(service, level=settings.log_level, log_format=settings.log_format)
     return settings, metrics, spans
