@@ -1,7 +1,8 @@
-"""`make run`: the embedded server, both services and a simulated studio, with a dashboard link ready to click.
+"""`make run`: the embedded server, all three services and a simulated studio, with a dashboard link ready to click.
 
 Keys are made once and kept in `.local/token-keys`, readable by their owner alone. With REDIS_URL set that server is used instead of
-the embedded one; ROOMS=0 runs without the simulated studio, which otherwise has a past of a day, unless the server knows one already.
+the embedded one, and with DATABASE_URL that database instead of `.local/archive.db`; ROOMS=0 runs without the simulated studio, which
+otherwise has a past of a day, unless the server knows one already.
 """
 
 import asyncio
@@ -33,10 +34,19 @@ from tools.simulator.past import post_past, simulate_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
 from tools.stack import Stack
+from worker_service.settings import WorkerSettings
 
 DIRECTORY = ROOT / ".local"
 DEFAULT_ROOMS = 36
-PORTS = {"INGEST_PORT": 8001, "BROADCAST_PORT": 8002, "DEMO_PORT": 8003, "INGEST_METRICS_PORT": 9101, "BROADCAST_METRICS_PORT": 9102}
+PORTS = {
+    "INGEST_PORT": 8001,
+    "BROADCAST_PORT": 8002,
+    "DEMO_PORT": 8003,
+    "WORKER_PORT": 8004,
+    "INGEST_METRICS_PORT": 9101,
+    "BROADCAST_METRICS_PORT": 9102,
+    "WORKER_METRICS_PORT": 9103,
+}
 PAST_READINGS = 52_000  # a day of the default studio; a larger one has a shorter past
 TOKEN_SECONDS = 30 * 86400
 DESK_TOKEN_SECONDS = 90 * 86400
@@ -198,7 +208,8 @@ def _live(count: int) -> tuple[list[Room], list[Reading]]:
 def _settings() -> dict[str, str]:
     """The services' settings in the caller's environment."""
     apart = {"redis_url", "token_keys", "token_public_keys", "metrics_host", "metrics_port"}
-    fields = {*IngestSettings.__struct_fields__, *BroadcastSettings.__struct_fields__} - apart
+    kinds = (IngestSettings, BroadcastSettings, WorkerSettings)
+    fields = {field for kind in kinds for field in kind.__struct_fields__} - apart
     return {name.upper(): os.environ[name.upper()] for name in fields if name.upper() in os.environ}
 
 
@@ -227,6 +238,7 @@ def main() -> int:
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
             _greet(stack, ingest, link, demo.url, rooms)
+            stack.worker(ports["WORKER_PORT"], **_metrics(ports["WORKER_METRICS_PORT"]))
             jobs = [_watch(stack.services), links.run(code)]
             simulated, past = living.result()
             if past and not _has_past(stack, broadcast):

@@ -58,9 +58,14 @@ class Stack:
         return self._service("broadcast", port, settings)
 
     def worker(self, port: int | None = None, **settings: str) -> Service:
-        """Starts a worker service, whose archive is a file in the stack's directory unless DATABASE_URL is given."""
-        own = {"TOKEN_KEYS": "", "TOKEN_PUBLIC_KEYS": "", "DATABASE_URL": f"sqlite:///{self.directory / 'archive.db'}"}
+        """Starts a worker service; its archive is a file in the stack's directory unless DATABASE_URL is given."""
+        own = {"TOKEN_KEYS": "", "TOKEN_PUBLIC_KEYS": "", "DATABASE_URL": self.database_url}
         return self._service("worker", port, own | settings)
+
+    @property
+    def database_url(self) -> str:
+        """Where the archive is."""
+        return self.settings.get("DATABASE_URL") or f"sqlite:///{self.directory / 'archive.db'}"
 
     def _service(self, kind: str, port: int | None, settings: Mapping[str, str]) -> Service:
         port = port or free_port()

@@ -15,7 +15,15 @@ from tools.install import CannotInstall, check_python
 from tools.processes import ROOT, free_port
 
 INSTALL = ROOT / "tools" / "install.py"
-PORTS = ("INGEST_PORT", "BROADCAST_PORT", "DEMO_PORT", "INGEST_METRICS_PORT", "BROADCAST_METRICS_PORT")
+PORTS = (
+    "INGEST_PORT",
+    "BROADCAST_PORT",
+    "DEMO_PORT",
+    "WORKER_PORT",
+    "INGEST_METRICS_PORT",
+    "BROADCAST_METRICS_PORT",
+    "WORKER_METRICS_PORT",
+)
 # Imports what `make run` runs, in a process in which packages that `make run` does not install cannot be imported.
 IMPORT_WITHOUT_OTHERS = """
 import importlib.metadata, pathlib, re, sys
@@ -29,6 +37,7 @@ class Refuse:
             raise ImportError(f"{name} is not installed by make run")
 sys.meta_path.insert(0, Refuse())
 import tools.local, tools.demo, tools.simulator.poster, ingest_service.__main__, broadcast_service.__main__, shared.tokens.__main__
+import worker_service.__main__
 """
 NO_VENV = f"""
 import runpy, sys
