@@ -66,6 +66,7 @@ NEVER_WAIT = [
     "ingest_service/budget.py",
     "ingest_service/limits.py",
     "ingest_service/validation.py",
+    "shared/archive/blocks.py",
     "shared/archive/packed_day.py",
     "shared/archive/rollup.py",
     "shared/auth/scope.py",

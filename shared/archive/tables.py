@@ -25,12 +25,15 @@ REVISION: Final = "0001"  # of the schema that this version of the software read
 metadata: Final = MetaData()
 
 # One row: the largest fencing token that has written, and the number of write transactions. Each of them locks this row first.
+# Blocks have the changes up to `rolled_changes`, and the days up to `rolled_day`.
 state: Final = Table(
     "archive_state",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("token", BigInteger, nullable=False),
     Column("changes", BigInteger, nullable=False),
+    Column("rolled_changes", BigInteger, nullable=False),
+    Column("rolled_day", Integer, nullable=False),
 )
 
 series: Final = Table(
@@ -74,6 +77,22 @@ days: Final = Table(
 )
 days_of_series: Final = Index("archive_days_of_series", days.c.series_id, days.c.day)
 days_by_change: Final = Index("archive_days_by_change", days.c.changed)
+
+# The same in blocks of 32 days, for reports of long spans: `blocks`. It is derived from the days above.
+blocks: Final = Table(
+    "archive_blocks",
+    metadata,
+    Column("series_id", Integer, ForeignKey("archive_series.id"), primary_key=True),
+    Column("block", Integer, primary_key=True, autoincrement=False),  # 32 days each, since 1970-01-01
+    Column("step_seconds", SmallInteger, primary_key=True, autoincrement=False),
+    Column("days", BigInteger, nullable=False),
+    Column("gained", LargeBinary, nullable=False),
+    Column("odd", LargeBinary, nullable=False),
+    Column("minutes", LargeBinary, nullable=False),
+    Column("on_air", LargeBinary, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+)
+blocks_by_change: Final = Index("archive_blocks_by_change", blocks.c.changed)
 
 # How far each day was copied. A day is final once Redis accepts no more readings of it.
 passes: Final = Table(

@@ -3,7 +3,7 @@
 import pathlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +11,10 @@ from redis.asyncio import Redis
 from sqlalchemy import select
 
 from broadcast_service.reports.report import Steps
+from shared.archive.blocks import BLOCK_DAYS, Block, DayParts, block_of, build
 from shared.archive.database import Database
 from shared.archive.store import series_ids, stored_days
-from shared.archive.tables import days, minutes
+from shared.archive.tables import blocks, days, minutes
 from shared.contract import keys
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
@@ -24,6 +25,7 @@ from tests.contract.test_income import report_of
 from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
 from tests.support.generated import generate
 from tests.support.postgres import PostgresServer, postgres
+from worker_service.archive.plan import UNROLLED_DAYS
 from worker_service.archive.writer import Fence
 from worker_service.lease import FencedOff, LeaseLost
 
@@ -66,7 +68,23 @@ def rows(database: Database) -> dict[tuple[int, int], Any]:
     """The rows of income by series and day, without the number of the transaction."""
     with database.transaction() as connection:
         found = connection.execute(select(days).order_by(days.c.day, days.c.series_id)).mappings().all()
+        assert blocks_of(connection.execute(select(blocks)).mappings().all()) == blocks_of_days(found)
         return {(row["series_id"], row["day"]): {key: value for key, value in row.items() if key != "changed"} for row in found}
+
+
+def blocks_of(found: Sequence[Any]) -> dict[tuple[int, int], tuple[Any, ...]]:
+    """The blocks by series and number."""
+    return {(row["series_id"], row["block"]): tuple(row[name] for name in Block._fields) for row in found}
+
+
+def blocks_of_days(found: Sequence[Any]) -> dict[tuple[int, int], tuple[Any, ...]]:
+    """The blocks that the days should have: all but the newest ones."""
+    days_of: dict[tuple[int, int], dict[int, DayParts]] = {}
+    for row in found:
+        if row["day"] <= today() - UNROLLED_DAYS:
+            key = row["series_id"], block_of(row["day"])
+            days_of.setdefault(key, {})[row["day"] % BLOCK_DAYS] = DayParts(*(row[name] for name in DayParts._fields))
+    return {key: tuple(build(of_block)) for key, of_block in days_of.items()}
 
 
 def balances(database: Database) -> dict[tuple[str, int], list[Any]]:

@@ -33,11 +33,12 @@ def archive_job(store: Store, database: Database, *, shards: int = 1, step_secon
 
 
 async def archive_once(store: Store, database: Database, token: int = 1) -> None:
-    """Copies every day of the last week once, whether it is due or not."""
+    """Copies every day that Redis can have once, whether it is due or not."""
     job, fence = archive_job(store, database), Fence(lease_of(token))
     await job.prepare(fence)
-    for day in range(today() - 7, today() + 1):
+    for day in range(today() - RETENTION_DAYS, today() + 1):
         await job.copy_day(fence, day)
+    await job.roll(fence, int(time.time()))
 
 
 def today() -> int:

@@ -4,6 +4,7 @@ Nothing is deleted from the archive because Redis lacks it. Redis keeps history 
 and continues where it was: each day has the time of its last full copy in the database.
 """
 
+import functools
 import math
 import time
 from typing import Final
@@ -29,6 +30,7 @@ PAUSE_SECONDS: Final = 0.02  # between two transactions, so that a backlog leave
 POLL_SECONDS: Final = 5.0
 FIRST_BACKOFF_SECONDS: Final = 1.0
 MAX_BACKOFF_SECONDS: Final = 60.0
+BLOCKS_PER_TRANSACTION: Final = 50
 DELETED_AT_ONCE: Final = 500
 LAG_LIMIT_SECONDS: Final = 900  # beyond it the service is not ready
 MARGIN_LIMIT_SECONDS: Final = 3 * DAY_SECONDS
@@ -114,8 +116,11 @@ class ArchiveJob:
     async def copy_due(self, fence: Fence) -> None:
         """Copies the days that are due, and deletes minutes that are older than is kept; raises ArchiveError, LeaseLost and RedisError."""
         now = int(time.time())
-        for day in self._plan.to_copy(self._passes, now):
+        due = self._plan.to_copy(self._passes, now)
+        for day in due:
             await self.copy_day(fence, day)
+        if due:
+            await self.roll(fence, now)
         today = now // DAY_SECONDS
         if self._minutes_dropped_on != today:
             before = today - self._minutes_days
@@ -124,6 +129,17 @@ class ArchiveJob:
             self._minutes_dropped_on = today
         kept = self._plan.kept(now)
         self._digests = {key: digest for key, digest in self._digests.items() if key[0] in kept}
+
+    async def roll(self, fence: Fence, now: int) -> None:
+        """Brings the blocks up to date, from which reports of long spans are made; raises what `copy_due` does."""
+        last_day = self._plan.last_rolled(self._passes, now)
+        rolling = await in_thread(lambda: self.writer.to_roll(last_day))
+        for first in range(0, len(rolling.blocks), BLOCKS_PER_TRANSACTION):
+            some = rolling.blocks[first : first + BLOCKS_PER_TRANSACTION]
+            await in_thread(functools.partial(self.writer.roll, fence, some, rolling.last_day))
+            await sleep(PAUSE_SECONDS)
+        if rolling.blocks:
+            await in_thread(lambda: self.writer.rolled(fence, rolling))
 
     async def copy_day(self, fence: Fence, day: int) -> None:
         """Copies all that Redis has of a day and that the archive does not have; raises what `copy_due` does."""

@@ -10,6 +10,8 @@ AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 CYCLE_SECONDS: Final = 60.0  # between two copies of the recent days
 SWEEP_SECONDS: Final = 3600.0  # between two copies of all days that may still change: readings may be as late as Redis keeps history
 
+UNROLLED_DAYS: Final = 2  # today and yesterday change so often that reports read them from Redis
+
 
 class Pass(NamedTuple):
     """When the last full copy of a day began, and whether no reading of the day was accepted any more by then."""
@@ -39,6 +41,14 @@ class Plan(NamedTuple):
         is_recent = day >= now // DAY_SECONDS - 1
         expires_soon = self.expires_at(day) - now < 2 * SWEEP_SECONDS
         return now - last.copied_at >= (CYCLE_SECONDS if is_recent or expires_soon else SWEEP_SECONDS)
+
+    def last_rolled(self, passes: Mapping[int, Pass], now: int) -> int:
+        """The last day that reports may read from blocks: not one of the newest, and each up to it was copied since it ended."""
+        last = now // DAY_SECONDS - UNROLLED_DAYS
+        for day in self.kept(now):
+            if day <= last and passes.get(day, Pass(0, is_final=False)).copied_at < (day + 1) * DAY_SECONDS:
+                return day - 1
+        return last
 
     def expires_at(self, day: int) -> int:
         """When Redis deletes a day. Readings of it are refused from the same moment on."""

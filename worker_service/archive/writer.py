@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.archive.blocks import BLOCK_DAYS, DayParts, build, first_day
 from shared.archive.database import Database
 from shared.archive.packed_day import merged, pack
 from shared.archive.rollup import HistoryDay, Rollup, rollups
 from shared.archive.store import series_ids, stored_days
+from shared.archive.tables import blocks, minutes, passes, series, state
 from shared.archive.tables import days as days_table
-from shared.archive.tables import minutes, passes, series, state
 from shared.contract.feeds import Series
 from shared.contract.history_day import StoredDay, day_balances
 from shared.income.account_scan import Stored
@@ -33,6 +34,14 @@ class ChangedDay(NamedTuple):
     day: int
     series: Series
     stored: StoredDay
+
+
+class Rolling(NamedTuple):
+    """Blocks to make anew: the number of the last transaction before, the last day, and series, block and step of each."""
+
+    changes: int
+    last_day: int
+    blocks: list[tuple[int, int, int]]
 
 
 class Fence:
@@ -73,6 +82,46 @@ class ArchiveWriter:
         with self._database.transaction() as connection:
             fence.enter(connection)
             _upsert(connection, passes, [{"day": day, "copied_at": copied_at, "is_final": is_final}])
+            fence.check()
+
+    def to_roll(self, last_day: int) -> Rolling:
+        """Which blocks lack a change of a day up to a last one."""
+        with self._database.transaction() as connection:
+            changes, rolled_changes, rolled_day = connection.execute(
+                select(state.c.changes, state.c.rolled_changes, state.c.rolled_day)
+            ).one()
+            last_day = max(rolled_day, last_day)
+            block = days_table.c.day // BLOCK_DAYS
+            wanted = (
+                select(days_table.c.series_id, block, days_table.c.step_seconds)
+                .where(or_(days_table.c.changed > rolled_changes, days_table.c.day > rolled_day), days_table.c.day <= last_day)
+                .distinct()
+            )
+            return Rolling(changes, last_day, [tuple(row) for row in connection.execute(wanted)])
+
+    def roll(self, fence: Fence, some: Sequence[tuple[int, int, int]], last_day: int) -> None:
+        """Makes some blocks anew from their days up to a last one."""
+        with self._database.transaction() as connection:
+            change = fence.enter(connection)
+            rows = []
+            for number, block, step_seconds in some:
+                first = first_day(block)
+                wanted = select(days_table.c.day, *(days_table.c[name] for name in DayParts._fields)).where(
+                    days_table.c.series_id == number,
+                    days_table.c.step_seconds == step_seconds,
+                    days_table.c.day.between(first, min(first + BLOCK_DAYS - 1, last_day)),
+                )
+                built = build({day - first: DayParts(*map(bytes, parts)) for day, *parts in connection.execute(wanted)})
+                key = {"series_id": number, "block": block, "step_seconds": step_seconds}
+                rows.append({**key, **built._asdict(), "changed": change})
+            _upsert(connection, blocks, rows)
+            fence.check()
+
+    def rolled(self, fence: Fence, rolling: Rolling) -> None:
+        """Records that all blocks of a `to_roll` were made."""
+        with self._database.transaction() as connection:
+            fence.enter(connection)
+            connection.execute(update(state).values(rolled_changes=rolling.changes, rolled_day=rolling.last_day))
             fence.check()
 
     def drop_minutes(self, fence: Fence, before: int, limit: int) -> int:

@@ -14,8 +14,10 @@ def upgrade() -> None:
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("token", sa.BigInteger, nullable=False),
         sa.Column("changes", sa.BigInteger, nullable=False),
+        sa.Column("rolled_changes", sa.BigInteger, nullable=False),
+        sa.Column("rolled_day", sa.Integer, nullable=False),
     )
-    op.execute("INSERT INTO archive_state (id, token, changes) VALUES (1, 0, 0)")
+    op.execute("INSERT INTO archive_state (id, token, changes, rolled_changes, rolled_day) VALUES (1, 0, 0, 0, 0)")
     op.create_table(
         "archive_series",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -51,6 +53,19 @@ def upgrade() -> None:
     op.create_index("archive_days_of_series", "archive_days", ["series_id", "day"])
     op.create_index("archive_days_by_change", "archive_days", ["changed"])
     op.create_table(
+        "archive_blocks",
+        sa.Column("series_id", sa.Integer, sa.ForeignKey("archive_series.id"), primary_key=True),
+        sa.Column("block", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("step_seconds", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("days", sa.BigInteger, nullable=False),
+        sa.Column("gained", sa.LargeBinary, nullable=False),
+        sa.Column("odd", sa.LargeBinary, nullable=False),
+        sa.Column("minutes", sa.LargeBinary, nullable=False),
+        sa.Column("on_air", sa.LargeBinary, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+    )
+    op.create_index("archive_blocks_by_change", "archive_blocks", ["changed"])
+    op.create_table(
         "archive_passes",
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("copied_at", sa.BigInteger, nullable=False),
@@ -60,5 +75,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Removes all tables and what they hold."""
-    for table in ("archive_passes", "archive_days", "archive_minutes", "archive_series", "archive_state"):
+    for table in ("archive_passes", "archive_blocks", "archive_days", "archive_minutes", "archive_series", "archive_state"):
         op.drop_table(table)

@@ -1,0 +1,120 @@
+"""The income of a series in blocks of 32 days, so that a report of a year reads a dozen rows of a series. Pure.
+
+A block is made from the rolled-up days (`rollup.py`) and says nothing that they do not. Its income is a running sum over the whole block,
+so what was earned in a step of a report, however long, is the difference of two numbers.
+"""
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from shared.archive.rollup import MINUTE_BYTES, MINUTES, ODD, QUARTER_SECONDS, QUARTERS, OddQuarter, Rollup, earned_before, odd_quarters
+from shared.contract.history_record import DAY_SECONDS
+
+BLOCK_DAYS: Final = 32
+BLOCK_QUARTERS: Final = BLOCK_DAYS * QUARTERS
+BLOCK_MINUTES: Final = BLOCK_DAYS * MINUTES
+_ODD: Final = struct.Struct(">H" + ODD.format.removeprefix(">B"))
+_DAY_MINUTES: Final = (1 << MINUTES) - 1
+
+
+class Block(NamedTuple):
+    """The days of a block, `days`, as bits; the rest as the database stores it: see `rollup.Rollup`, with all days in one."""
+
+    days: int
+    gained: bytes
+    odd: bytes
+    minutes: bytes
+    on_air: bytes
+
+
+class DayParts(NamedTuple):
+    """What a block takes from a rolled-up day."""
+
+    gained: bytes
+    odd: bytes
+    minutes: bytes
+    on_air: bytes
+
+
+def block_of(day: int) -> int:
+    """The number of the block that has a day."""
+    return day // BLOCK_DAYS
+
+
+def first_day(block: int) -> int:
+    """The first day of a block."""
+    return block * BLOCK_DAYS
+
+
+def build(days: Mapping[int, DayParts | Rollup]) -> Block:
+    """The block of some rolled-up days, by their place in the block."""
+    mask, total, sums, odd = 0, 0, array("Q"), bytearray()
+    minutes, on_air = bytearray(BLOCK_DAYS * MINUTE_BYTES), bytearray()
+    for place in range(BLOCK_DAYS):
+        day = days.get(place)
+        if day is None or not day.gained:
+            sums.extend([total] * QUARTERS)
+        else:
+            sums.extend(total + earned_before(day.gained, quarter) for quarter in range(1, QUARTERS + 1))
+            total = sums[-1]
+        if day is None:
+            continue
+        mask |= 1 << place
+        minutes[place * MINUTE_BYTES : (place + 1) * MINUTE_BYTES] = day.minutes
+        for found in odd_quarters(day.odd):
+            firsts = (0 if first is None else first + 1 for first in (found.first_unsettled_ms, found.first_set_aside_ms))
+            odd += _ODD.pack(place * QUARTERS + found.quarter, *found[1:4], *firsts)
+        if day.on_air:
+            on_air = on_air or bytearray(2 * BLOCK_QUARTERS)
+            on_air[2 * place * QUARTERS : 2 * (place + 1) * QUARTERS] = day.on_air
+    gained = _big_endian(sums if total >> 32 else array("I", sums)) if total else b""
+    return Block(mask, gained, bytes(odd), bytes(minutes), bytes(on_air))
+
+
+def running(gained: bytes) -> Sequence[int]:
+    """The tokens earned in a block before the end of each of its quarters."""
+    if not gained:
+        return bytes(BLOCK_QUARTERS)
+    sums = array("Q" if len(gained) == 8 * BLOCK_QUARTERS else "I", gained)
+    if sys.byteorder == "little":
+        sums.byteswap()
+    return sums
+
+
+def earned_between(sums: Sequence[int], cuts: Iterable[int]) -> list[int]:
+    """The tokens earned from each cut to the next; cuts are quarters of the block."""
+    before = [sums[cut - 1] if cut else 0 for cut in cuts]
+    return [after - start for start, after in pairwise(before)]
+
+
+def odd_of(odd: bytes) -> Iterator[OddQuarter]:
+    """What was found beside income, by quarter of the block; the moments are milliseconds since the block's first midnight."""
+    for quarter, between_sessions, unsettled, set_aside, *firsts in _ODD.iter_unpack(odd):
+        start = quarter // QUARTERS * DAY_SECONDS * 1000
+        yield OddQuarter(quarter, between_sessions, unsettled, set_aside, *(start + first - 1 if first else None for first in firsts))
+
+
+def minutes_within(minutes: int, first: int, stop: int) -> int:
+    """The minutes of a block, as bits, from one quarter to before another one; those before the first are cut off."""
+    unit = QUARTER_SECONDS // 60
+    return minutes >> first * unit & (1 << (stop - first) * unit) - 1
+
+
+def minutes_of_day(minutes: int, place: int) -> int:
+    """The minutes of one day of a block, as bits."""
+    return minutes >> place * MINUTES & _DAY_MINUTES
+
+
+def on_air_between(on_air: bytes, first: int, stop: int) -> int:
+    """The seconds with a reading from one quarter to before another one, where the step of the history is no whole minute."""
+    return sum(struct.unpack_from(f">{stop - first}H", on_air, 2 * first))
+
+
+def _big_endian(sums: "array[int]") -> bytes:
+    if sys.byteorder == "little":
+        sums.byteswap()
+    return sums.tobytes()

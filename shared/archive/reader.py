@@ -1,0 +1,139 @@
+"""What reports read from the archive. Every query runs in a thread, so that none of them stalls the event loop."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from shared.archive.database import Database, in_thread
+from shared.archive.store import IDS_AT_ONCE, series_ids, stored_days
+from shared.archive.tables import blocks, days, minutes, state
+from shared.contract.feeds import Series
+from shared.contract.history_day import StoredDay
+
+ROWS_AT_ONCE: Final = 50
+YIELD_SECONDS: Final = 0.0002  # in which the event loop gets the interpreter, between some rows and the next
+
+
+class RecentDay(NamedTuple):
+    """A day that Redis may have too, and the minutes that the archive has of it."""
+
+    series: Series
+    day: int
+    minutes: bytes
+
+
+class BlockDays(NamedTuple):
+    """Which days, as bits, a block of a series has."""
+
+    series: Series
+    block: int
+    days: int
+
+
+class Changes(NamedTuple):
+    """What was written since an earlier look, `rolled_day` the last day that blocks have, and the first day with minutes."""
+
+    recent: list[RecentDay]
+    blocks: list[BlockDays]
+    rolled_day: int
+    first_minutes: int | None
+
+
+class BlockRow(NamedTuple):
+    """A block of a series; see `blocks.Block`."""
+
+    series: Series
+    block: int
+    gained: bytes
+    odd: bytes
+    minutes: bytes
+    on_air: bytes
+
+
+_BLOCK_COLUMNS: Final = (blocks.c.series_id, blocks.c.block, blocks.c.gained, blocks.c.odd, blocks.c.minutes, blocks.c.on_air)
+
+
+class ArchiveReader:
+    """Reads the archive of one step; the methods raise ArchiveError and UnreadableDay. One `changes` runs at a time."""
+
+    def __init__(self, database: Database, step_seconds: int) -> None:
+        self._database = database
+        self._step_seconds = step_seconds
+        self._ids: dict[Series, int] = {}
+        self._seen = 0
+        self._is_checked = False
+
+    def forget(self) -> None:
+        """Makes the next `changes` return everything."""
+        self._seen = 0
+
+    async def changes(self, first_recent: int) -> Changes:
+        """What was written since the last call, everything at first; recent days from a first one on."""
+        seen, found = await in_thread(lambda: self._changes(first_recent))
+        self._seen = seen
+        return found
+
+    def _changes(self, first_recent: int) -> tuple[int, Changes]:
+        if not self._is_checked:
+            self._database.check()
+            self._is_checked = True
+        with self._database.transaction() as connection:
+            seen, rolled_day = connection.execute(select(state.c.changes, state.c.rolled_day)).one()
+            first_minutes = connection.execute(select(func.min(minutes.c.day))).scalar()
+            if seen == self._seen:
+                return seen, Changes([], [], rolled_day, first_minutes)
+            since = self._seen if seen > self._seen else 0  # else another database is there now
+            self._ids = series_ids(connection)
+            names = {number: one for one, number in self._ids.items()}
+            own = days.c.changed > since, days.c.day >= first_recent, days.c.step_seconds == self._step_seconds
+            recent = select(days.c.series_id, days.c.day, days.c.minutes).where(*own)
+            rolled = select(blocks.c.series_id, blocks.c.block, blocks.c.days).where(
+                blocks.c.changed > since, blocks.c.step_seconds == self._step_seconds
+            )
+            return seen, Changes(
+                [RecentDay(names[number], *others) for number, *others in _rows(connection, recent)],
+                [BlockDays(names[number], *others) for number, *others in _rows(connection, rolled)],
+                rolled_day,
+                first_minutes,
+            )
+
+    async def day(self, series: Series, day: int) -> StoredDay | None:
+        """The minutes of a day of a series, None where the archive has none, or no longer has them."""
+        number = self._ids.get(series)
+        if number is None:
+            return None
+
+        def read() -> StoredDay | None:
+            with self._database.transaction() as connection:
+                return stored_days(connection, [number], [day], self._step_seconds).get((number, day))
+
+        return await in_thread(read)
+
+    async def each_block(self, wanted: Iterable[Series], span: range, visit: Callable[[BlockRow], None]) -> None:
+        """Calls `visit`, in a thread, with each block of some series within a range of blocks."""
+        names = {number: one for one in wanted if (number := self._ids.get(one)) is not None}
+        ids = sorted(names)
+
+        def read() -> None:
+            with self._database.transaction() as connection:
+                for start in range(0, len(ids), IDS_AT_ONCE):
+                    some = select(*_BLOCK_COLUMNS).where(
+                        blocks.c.series_id.in_(ids[start : start + IDS_AT_ONCE]),
+                        blocks.c.block.between(span.start, span.stop - 1),
+                        blocks.c.step_seconds == self._step_seconds,
+                    )
+                    for number, *others in _rows(connection, some):
+                        visit(BlockRow(names[number], *others))
+
+        if ids:
+            await in_thread(read)
+
+
+def _rows(connection: Connection, wanted: Any) -> Iterator[Any]:
+    """The rows of a query. Between some of them and the next the event loop gets a turn."""
+    result = connection.execution_options(stream_results=True, yield_per=ROWS_AT_ONCE).execute(wanted)
+    for some in result.partitions():
+        yield from some
+        time.sleep(YIELD_SECONDS)
