@@ -1,6 +1,6 @@
 """A real Chromium on the real dashboard: opens it with a token, and records its requests and errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
@@ -9,6 +9,8 @@ from tests.support import needs
 from tests.support.studio import Studio
 
 SHOWN_WITHIN_MS = 8000
+# Two frames after the page knows its new size: observers of sizes run in the first one, and what they change is drawn in the second.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
@@ -47,6 +49,14 @@ class Dashboard:
     def card(self, room: str) -> Any:
         """The card of a room."""
         return self.page.locator(f'.card[data-room="{room}"]')
+
+    def resized(self, sizes: dict[str, tuple[int, int]]) -> Iterator[str]:
+        """Gives the window each of these sizes in turn, and lets the page draw itself anew before it yields the name of each."""
+        for name, (width, height) in sizes.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.page.evaluate(DRAWN)
+            self.page.wait_for_load_state("networkidle")
+            yield name
 
     def wait(self, condition: str, argument: Any = None) -> None:
         """Waits until a JavaScript condition holds."""
