@@ -7,8 +7,7 @@ so what was earned in a step of a report, however long, is the difference of two
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from shared.archive.rollup import MINUTE_BYTES, MINUTES, ODD, QUARTER_SECONDS, QUARTERS, OddQuarter, Rollup, earned_before, odd_quarters
@@ -76,19 +75,14 @@ def build(days: Mapping[int, DayParts | Rollup]) -> Block:
 
 
 def running(gained: bytes) -> Sequence[int]:
-    """The tokens earned in a block before the end of each of its quarters."""
+    """The tokens earned in a block before each of its quarters, and in all of it."""
     if not gained:
-        return bytes(BLOCK_QUARTERS)
+        return bytes(BLOCK_QUARTERS + 1)
     sums = array("Q" if len(gained) == 8 * BLOCK_QUARTERS else "I", gained)
     if sys.byteorder == "little":
         sums.byteswap()
+    sums.insert(0, 0)
     return sums
-
-
-def earned_between(sums: Sequence[int], cuts: Iterable[int]) -> list[int]:
-    """The tokens earned from each cut to the next; cuts are quarters of the block."""
-    before = [sums[cut - 1] if cut else 0 for cut in cuts]
-    return [after - start for start, after in pairwise(before)]
 
 
 def odd_of(odd: bytes) -> Iterator[OddQuarter]:

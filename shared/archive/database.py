@@ -47,16 +47,16 @@ class Database:
 
     def __init__(self, url: DatabaseUrl, *, read_only: bool = False) -> None:
         self.url = url
-        self._engine = _engine(url, read_only=read_only)
+        self.engine = _engine(url, read_only=read_only)
 
     def close(self) -> None:
         """Closes all connections."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, unless that raises."""
-        with self.translating(), self._engine.begin() as connection:
+        with self.translating(), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -72,7 +72,7 @@ class Database:
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection without a transaction, for migrations."""
-        with self.translating(), self._engine.connect() as connection:
+        with self.translating(), self.engine.connect() as connection:
             yield connection
 
     def revision(self) -> str | None:

@@ -3,6 +3,7 @@
 import time
 
 from shared.archive.database import Database
+from shared.contract.readings import Reading
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import Store
 from worker_service.archive.job import ArchiveJob
@@ -44,3 +45,9 @@ async def archive_once(store: Store, database: Database, token: int = 1) -> None
 def today() -> int:
     """Today's number."""
     return int(time.time()) // 86400
+
+
+def minute_by_minute(start: int, *tokens: int, account: str = "ana", room: str = "blue") -> list[Reading]:
+    """A reading a minute."""
+    moments = range(start, start + 60 * len(tokens), 60)
+    return [Reading(room, "camsoda", at, balance, 1000 * at, account=account) for at, balance in zip(moments, tokens, strict=True)]

@@ -60,7 +60,7 @@ class ArchiveJob:
         self._minutes_dropped_on = 0
         self._passes: dict[int, Pass] = {}
         self._digests: dict[tuple[int, Series], bytes] = {}
-        self._trouble = ""
+        self.trouble = ""
         self._is_running = False
         lag.set_function(lambda: self._plan.lag_seconds(self._passes, int(time.time())) if self._is_running else 0)
         margin.set_function(lambda: self._plan.margin_seconds(self._passes, int(time.time())) if self._is_running else math.inf)
@@ -72,7 +72,7 @@ class ArchiveJob:
         now, reasons = int(time.time()), []
         behind = self._plan.lag_seconds(self._passes, now)
         if behind > LAG_LIMIT_SECONDS:
-            reasons.append(f"the archive is {behind // 60} minutes behind" + (f": {self._trouble}" if self._trouble else ""))
+            reasons.append(f"the archive is {behind // 60} minutes behind" + (f": {self.trouble}" if self.trouble else ""))
         left = self._plan.margin_seconds(self._passes, now)
         if left < min(MARGIN_LIMIT_SECONDS, self._plan.retention_seconds):
             reasons.append(f"Redis deletes a day that is not archived in {left // 3600:.0f} hours")
@@ -175,11 +175,11 @@ class ArchiveJob:
     def _failed(self, side: str, reason: str) -> None:
         """Counts a failure, and logs it once until the copies succeed again or fail for another reason."""
         failures.labels(side).inc()
-        if reason != self._trouble:
+        if reason != self.trouble:
             log.warning("archive.waits", side=side, reason=reason)
-        self._trouble = reason
+        self.trouble = reason
 
     def _recovered(self) -> None:
-        if self._trouble:
+        if self.trouble:
             log.info("archive.recovered")
-        self._trouble = ""
+        self.trouble = ""

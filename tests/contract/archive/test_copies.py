@@ -1,9 +1,8 @@
 """The archive on SQLite and PostgreSQL: generated studios with a known truth, losses of Redis, and repeated copies."""
 
-import pathlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,50 +17,15 @@ from shared.archive.tables import blocks, days, minutes
 from shared.contract import keys
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
-from shared.contract.readings import Reading
-from tests.contract import servers
-from tests.contract.committing import OneNode, commit, empty_store
+from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
-from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
+from tests.support.archiving import STEP, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
-from tests.support.postgres import PostgresServer, postgres
 from worker_service.archive.plan import UNROLLED_DAYS
 from worker_service.archive.writer import Fence
 from worker_service.lease import FencedOff, LeaseLost
 
 pytestmark = pytest.mark.anyio
-KINDS = ("sqlite", "postgresql")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all tests."""
-    with postgres() as running:
-        yield running
-
-
-@pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Database]:
-    """An empty archive on each database."""
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/archive.db" if is_sqlite else request.getfixturevalue("server").new_database()
-    opened = new_archive(url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Redis-protocol server; what the archive reads is the same on every one."""
-    with servers.embedded(tmp_path_factory.mktemp("redis")) as running:
-        yield running.url
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """An empty store."""
-    async with empty_store(redis_url) as client:
-        yield client
 
 
 def rows(database: Database) -> dict[tuple[int, int], Any]:
@@ -124,12 +88,6 @@ async def test_the_archive_is_true_of_a_generated_studio(redis: Redis, database:
         true = story.truth[row.account].seen
         assert earned[row.account] <= true <= earned[row.account] + unsettled[row.account]
         assert (row.earned, row.unsettled, row.on_air_seconds) == (earned[row.account], unsettled[row.account], on_air[row.account])
-
-
-def minute_by_minute(start: int, *tokens: int, account: str = "ana", room: str = "blue") -> list[Reading]:
-    """A reading a minute."""
-    moments = range(start, start + 60 * len(tokens), 60)
-    return [Reading(room, "camsoda", at, balance, 1000 * at, account=account) for at, balance in zip(moments, tokens, strict=True)]
 
 
 async def test_a_repeated_copy_changes_nothing(redis: Redis, database: Database) -> None:

@@ -1,0 +1,53 @@
+"""A store and an empty archive for each test."""
+
+import pathlib
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.archive.database import Database
+from tests.contract import servers
+from tests.contract.committing import empty_store
+from tests.support.archiving import new_archive
+from tests.support.postgres import PostgresServer, postgres
+
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/archive.db"
+    running: PostgresServer = request.getfixturevalue("server")
+    return running.new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """An empty archive on each database."""
+    opened = new_archive(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Redis-protocol server; what the archive reads is the same on every one."""
+    with servers.embedded(tmp_path_factory.mktemp("redis")) as running:
+        yield running.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty store."""
+    async with empty_store(redis_url) as client:
+        yield client
