@@ -5,27 +5,15 @@ A new command is added to `COMMANDS`.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from shared.settings import SettingsError, load
+from worker_service.archive import backup_commands
+from worker_service.command import Command, CommandError
 from worker_service.settings import DatabaseSettings
 
-
-class CommandError(Exception):
-    """A command cannot be carried out; the text says why and what to do."""
-
-
-class Command(NamedTuple):
-    """A name, what it does, its arguments, and its body, which may raise CommandError."""
-
-    name: str
-    help: str
-    add_arguments: Callable[[argparse.ArgumentParser], object]
-    run: Callable[[argparse.Namespace, DatabaseSettings], None]
-
-
-COMMANDS: Final[Sequence[Command]] = []
+COMMANDS: Final[Sequence[Command]] = [*backup_commands.COMMANDS]
 
 
 def run_command(arguments: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:

@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from worker_service.commands import Command, CommandError, run_command
+from worker_service.command import Command, CommandError
+from worker_service.commands import run_command
 from worker_service.settings import DatabaseSettings
 
 

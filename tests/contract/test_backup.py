@@ -1,0 +1,280 @@
+"""Backups of the archive: from either database into either, into an empty one and into one at work, whole or not at all."""
+
+import gzip
+import io
+import itertools
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import pytest
+from sqlalchemy import delete, select
+
+from shared.archive.database import ArchiveError, Database, WrongSchema
+from shared.archive.packed_day import unpack
+from shared.archive.tables import days, minutes, passes, series, state
+from shared.contract.history_day import day_balances, kept_balances
+from shared.contract.history_record import DAY_SECONDS
+from shared.store.database_url import DatabaseUrl
+from tests.contract import servers
+from tests.contract.committing import OneNode, commit, empty_store
+from tests.support.archiving import STEP, archive_once, new_archive, today
+from tests.support.generated import generate
+from tests.support.postgres import PostgresServer, postgres
+from tools.processes import ROOT
+from worker_service.archive import backup
+from worker_service.archive.backup import back_up, restore
+from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, write
+
+pytestmark = pytest.mark.anyio
+KINDS = ("sqlite", "postgresql")
+New = Callable[[str], Database]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One server that holds history."""
+    with servers.embedded(tmp_path_factory.mktemp("redis")) as running:
+        yield running.url
+
+
+@pytest.fixture
+def new(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[New]:
+    """Makes empty archives of a kind."""
+    opened: list[Database] = []
+
+    def make(kind: str) -> Database:
+        sqlite = f"sqlite:///{tmp_path}/archive-{len(opened)}.db"
+        opened.append(new_archive(sqlite if kind == "sqlite" else request.getfixturevalue("server").new_database()))
+        return opened[-1]
+
+    yield make
+    for database in opened:
+        database.close()
+
+
+async def fill(redis_url: str, *databases: Database, seed: int = 1) -> None:
+    """Archives two days of a generated studio, the first day in every database and the second one in the last database alone."""
+    midnight = (today() - 1) * DAY_SECONDS
+    readings = sorted(generate(seed, midnight - 1500, 0.9).readings, key=lambda reading: reading.sequence)
+    first_day = [reading for reading in readings if reading.timestamp < midnight]
+    second_day = [reading for reading in readings if reading.timestamp >= midnight]
+    assert min(len(first_day), len(second_day)) > 100
+    async with empty_store(redis_url) as redis:
+        for some, filled in ((first_day, databases), (second_day, databases[-1:])):
+            for first in range(0, len(some), 1000):
+                await commit(redis, *some[first : first + 1000])
+            for database in filled:
+                await archive_once(OneNode(redis), database)
+
+
+def income(database: Database) -> dict[tuple[Any, ...], Any]:
+    """All that the archive has of income, by names instead of numbers."""
+    with database.transaction() as connection:
+        found = connection.execute(select(series.c.room_id, series.c.platform, series.c.account, days).join(series)).mappings().all()
+    apart = {"series_id", "changed"}
+    return {
+        (row["room_id"], row["platform"], row["account"], row["day"]): {key: value for key, value in row.items() if key not in apart}
+        for row in found
+    }
+
+
+def balances(database: Database) -> dict[tuple[Any, ...], Any]:
+    """Every balance, by names instead of numbers."""
+    with database.transaction() as connection:
+        found = connection.execute(
+            select(series.c.room_id, series.c.platform, series.c.account, minutes.c.day, minutes.c.packed).join(series)
+        ).all()
+    return {
+        tuple(names): kept_balances(day_balances(unpack(bytes(packed), STEP), STEP), range(DAY_SECONDS // STEP), STEP)
+        for *names, packed in found
+    }
+
+
+def all_of(database: Database) -> tuple[Any, ...]:
+    """Income, balances and passes."""
+    with database.transaction() as connection:
+        copied = {tuple(row) for row in connection.execute(select(passes))}
+    return income(database), balances(database), copied
+
+
+def backup_of(database: Database) -> bytes:
+    """A backup."""
+    file = io.BytesIO()
+    assert back_up(database, file) > 0
+    return file.getvalue()
+
+
+def opener(data: bytes) -> Callable[[], BinaryIO]:
+    """Opens a backup anew each time."""
+    return lambda: io.BytesIO(data)
+
+
+@pytest.mark.parametrize(("source", "target"), [*itertools.product(KINDS, KINDS)])
+async def test_a_backup_restores_everything_into_an_empty_archive(redis_url: str, new: New, source: str, target: str) -> None:
+    """Also into the other kind of database, which is how an archive moves to PostgreSQL."""
+    original, other = new(source), new(target)
+    await fill(redis_url, original)
+    restored = restore(other, opener(backup_of(original)))
+    assert (restored.was_merged, restored.unreadable, restored.days) == (False, 0, len(balances(original)))
+    assert all_of(other) == all_of(original)
+    assert len(income(other)) > 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_restore_creates_the_schema_and_can_be_repeated(redis_url: str, new: New, kind: str) -> None:
+    original, other = new("sqlite"), new(kind)
+    await fill(redis_url, original)
+    data = backup_of(original)
+    restore(other, opener(data))
+    before = all_of(other)
+    assert restore(other, opener(data)).was_merged
+    assert all_of(other) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_archive_at_work_is_merged_with_an_older_backup(redis_url: str, new: New, kind: str) -> None:
+    """The disk was lost, the worker began anew from Redis, and only then the backup of last night is restored."""
+    older, newer = new(kind), new(kind)
+    await fill(redis_url, older, newer)
+    expected = all_of(newer)
+    with newer.transaction() as connection:  # what Redis had no more when the worker began anew
+        connection.execute(delete(days).where(days.c.day < today() - 1))
+        connection.execute(delete(minutes).where(minutes.c.day < today() - 1))
+    restored = restore(newer, opener(backup_of(older)))
+    assert (restored.was_merged, restored.unreadable) == (True, 0)
+    assert (income(newer), balances(newer)) == expected[:2]
+
+
+async def test_income_whose_minutes_are_deleted_is_backed_up_too(redis_url: str, new: New) -> None:
+    """Minutes are kept for ARCHIVE_MINUTES_DAYS, days for ever."""
+    original, empty, at_work = new("sqlite"), new("sqlite"), new("sqlite")
+    await fill(redis_url, original, at_work)
+    with original.transaction() as connection:
+        connection.execute(delete(minutes).where(minutes.c.day < today() - 1))
+    with at_work.transaction() as connection:
+        connection.execute(delete(minutes).where(minutes.c.day < today() - 1))
+        connection.execute(delete(days).where(days.c.day < today() - 1))
+    data, wanted = backup_of(original), income(original).keys()
+    for other in (empty, at_work):
+        restore(other, opener(data))
+        assert income(other).keys() >= wanted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_restore_leaves_the_worker_its_lease(redis_url: str, new: New, kind: str) -> None:
+    """The token of the holder is not replaced by that of the backup, and the number of changes goes on."""
+    original, other = new("sqlite"), new(kind)
+    await fill(redis_url, original)
+    with other.transaction() as connection:
+        connection.execute(state.update().values(token=77, changes=5))
+    restore(other, opener(backup_of(original)))
+    with other.transaction() as connection:
+        token, changes = connection.execute(select(state.c.token, state.c.changes)).one()
+        assert (token, changes) == (77, 6)
+        assert {*connection.execute(select(days.c.changed)).scalars()} == {6}
+
+
+async def test_a_restore_that_fails_half_way_leaves_an_empty_archive(redis_url: str, new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one transaction, so that no half of a history looks like a whole one."""
+    original, other = new("sqlite"), new("sqlite")
+    await fill(redis_url, original)
+    calls = itertools.count()
+
+    def fail(row: dict[str, Any], numbers: dict[int, int], change: int) -> dict[str, Any]:
+        if next(calls) > 5:
+            raise OSError(28, "No space left on device")
+        return {**row, "series_id": numbers[row["series_id"]]} | ({"changed": change} if "changed" in row else {})
+
+    monkeypatch.setattr(backup, "_own", fail)
+    with pytest.raises(OSError, match="space"):
+        restore(other, opener(backup_of(original)))
+    assert (income(other), balances(other)) == ({}, {})
+
+
+async def test_a_file_that_is_not_whole_is_refused_before_anything_is_written(redis_url: str, new: New) -> None:
+    original, other = new("sqlite"), new("sqlite")
+    await fill(redis_url, original)
+    data = backup_of(original)
+    plain = gzip.decompress(data)
+    broken = [b"", b"no backup", data[:-1], data[: len(data) // 2], data[:20], gzip.compress(b""), gzip.compress(plain[:-3])]
+    broken += [gzip.compress(plain + b"x"), gzip.compress(plain[:100] + b"\xff" + plain[101:]), gzip.compress(b"\xff\xff\xff\xff" + plain)]
+    middle = len(data) // 2
+    broken.append(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    for file in broken:
+        with pytest.raises(UnreadableBackup):
+            restore(other, opener(file))
+    assert (income(other), balances(other)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("head", "frames", "reason"),
+    [
+        (Head(KIND, FORMAT + 1, "0001", 0), [], "newer version"),
+        (Head(KIND, FORMAT, "9999", 0), [], "newer version"),
+        (Head("other", FORMAT, "0001", 0), [], "no backup"),
+        (Head(KIND, FORMAT, "0001", 0), [Rows("archive_state", ["id"], [[1]])], "does not know"),
+        (Head(KIND, FORMAT, "0001", 0), [Rows("archive_passes", ["day"], [[1]])], "does not know"),
+        (Head(KIND, FORMAT, "0001", 0), [Rows("archive_passes", ["day", "copied_at", "is_final"], [[1, 2]])], "damaged"),
+    ],
+)
+def test_a_file_of_another_version_is_refused_with_what_to_do(new: New, head: Head, frames: list[Rows], reason: str) -> None:
+    file = io.BytesIO()
+    write(file, head, frames)
+    with pytest.raises(UnreadableBackup, match=reason):
+        restore(new("sqlite"), opener(file.getvalue()))
+
+
+def test_there_is_nothing_to_back_up_without_an_archive(tmp_path: pathlib.Path) -> None:
+    """No file is made where there was none."""
+    path = tmp_path / "none.db"
+    with pytest.raises(ArchiveError):
+        back_up(Database(DatabaseUrl.parse(f"sqlite:///{path}"), read_only=True), io.BytesIO())
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(WrongSchema, match="has no archive yet"):
+        back_up(Database(DatabaseUrl.parse(f"sqlite:///{path}"), read_only=True), io.BytesIO())
+
+
+def command(database: Database, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """Runs a command line as an operator does."""
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database.url.text}
+    words = [sys.executable, "-m", "worker_service", *arguments]
+    return subprocess.run(words, cwd=ROOT, env=environment, input=given, capture_output=True, check=False, timeout=60)
+
+
+async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, new: New, tmp_path: pathlib.Path) -> None:
+    """Through a file, and through a pipe; the file is for its owner, and an older one stays if a backup fails."""
+    original, first, second = new("sqlite"), new("postgresql"), new("postgresql")
+    await fill(redis_url, original)
+    path = tmp_path / "archive.backup"
+    done = command(original, "backup", str(path))
+    assert (done.returncode, done.stdout, path.stat().st_mode & 0o777) == (0, b"", 0o600)
+    done = command(first, "restore", str(path))
+    assert (done.returncode, b"into an empty archive" in done.stderr) == (0, True)
+    piped = command(original, "backup", "-").stdout
+    done = command(second, "restore", "-", given=piped)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert all_of(first) == all_of(second) == all_of(original)
+    kept = path.read_bytes()
+    nothing = Database(DatabaseUrl.parse(f"sqlite:///{tmp_path}/none.db"))
+    done = command(nothing, "backup", str(path))
+    assert (done.returncode, done.stderr.count(b"\n"), b"Traceback" in done.stderr) == (1, 1, False)
+    assert path.read_bytes() == kept
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".part")] == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("arguments", [("restore", "/nowhere/archive.backup"), ("backup", "/nowhere/archive.backup"), ("restore", "-")])
+def test_a_command_that_fails_says_why_in_one_line(new: New, arguments: tuple[str, ...]) -> None:
+    done = command(new("sqlite"), *arguments)
+    assert (done.returncode, done.stderr.count(b"\n"), b"Traceback" in done.stderr) == (1, 1, False)
