@@ -11,6 +11,7 @@ import { initialLink } from './link/token.js';
 import { hrefOf, Router, routeOfClick } from './router.js';
 import { Baseline } from './state/baseline.js';
 import { readFilters, writeFilters } from './state/filters.js';
+import { LastWeek } from './state/last_week.js';
 import { ownerOf, saveRecent, takeRecent } from './state/recent_earnings.js';
 import { storageOf } from './state/storage.js';
 import { Store } from './state/store.js';
@@ -20,11 +21,13 @@ import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
 import { AnalyticsView } from './views/analytics.js';
+import { Keyboard } from './views/keyboard.js';
 import { connectLegend } from './views/legend.js';
 import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
 import { PollingNotice } from './views/polling_notice.js';
 import { RoomView } from './views/room.js';
+import { TabBadge } from './views/tab_badge.js';
 import { UpdateOffer } from './views/update_offer.js';
 import { Wall } from './views/wall.js';
 import { WhyView } from './views/why.js';
@@ -79,6 +82,9 @@ const trust = new TrustMonitor(store);
 const moment = () => ({ ...trust.assess(connection.link, Date.now()), i18n, calm: reducedMotion.matches });
 const api = new Api(() => connection.token);
 const baseline = new Baseline(api, store, timers, Math.random, scheduleDraw);
+const lastWeek = new LastWeek(api, timers, () => store.clock.now(Date.now()));
+const tabBadge = new TabBadge(settings);
+let pageTitle = 'Studio Pulse';
 const access = new Access({
   tab,
   connection,
@@ -107,6 +113,8 @@ const live = new LiveView(store, readFilters(router.query), moment, {
   onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
   onResize: scheduleDraw,
   wall: () => wall,
+  lastWeek,
+  settings,
 });
 const analytics = new AnalyticsView(api, moment, (period, platform) =>
   router.updateQuery((query) => {
@@ -175,6 +183,7 @@ function handleLink({ phase, reason, via }) {
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) baseline.start();
   else if (phase !== 'live') baseline.stop();
   linkState = state;
+  compareWithLastWeek();
   if (reason === 'protocol') update.outdated();
   if (phase === 'stopped' && reason === 'token') access.leave('gate_token');
   if (phase === 'stopped' && reason === 'forbidden') access.leave('gate_forbidden');
@@ -197,6 +206,8 @@ function resetReports() {
 /** Removes everything of the rooms from the page: another access may not see them. */
 function clearRooms() {
   store.clear();
+  lastWeek.clear();
+  tabBadge.clear();
   for (const view of [live, analytics, room, why]) view.clear();
 }
 
@@ -216,8 +227,16 @@ function show() {
     else anchor.removeAttribute('aria-current');
   }
   const name = 'room' in route ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
-  document.title = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
+  pageTitle = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
+  compareWithLastWeek();
   scheduleDraw();
+}
+
+/** Only the live view compares, and only while history can be asked. */
+function compareWithLastWeek() {
+  const isShown = access.signedIn && router.route.view === 'live' && connection.link.phase === 'live';
+  if (isShown) lastWeek.start();
+  else lastWeek.stop();
 }
 
 /** @param {import('./router.js').Route} route */
@@ -244,6 +263,7 @@ function draw() {
   setText(html('#clock'), i18n.clock.format(current.nowMs));
   if (access.signedIn) drawSignedIn(current, now);
   else wall.hold(false);
+  tabBadge.paint(pageTitle, access.signedIn ? live.needs : [], current.trusted);
 }
 
 /** @param {import('./ui/moment.js').Moment & import('./state/trust.js').Assessment} current @param {number} now */
@@ -255,6 +275,7 @@ function drawSignedIn(current, now) {
   wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
   if (DOUBTFUL.includes(current.trouble) && silentMs > PING_AFTER_MS) connection.ping();
+  live.watch(current, now);
   const { view } = router.route;
   if (view === 'room') room.paint(current);
   if (view === 'live' && live.paint(current, now)) scheduleDraw();
@@ -289,6 +310,20 @@ function applyLanguage() {
 }
 
 connectLegend();
+const keyboard = new Keyboard({
+  isSignedIn: () => access.signedIn,
+  i18n: () => i18n,
+  open: (view) => {
+    if (router.route.view !== view) navigate({ view });
+  },
+  openRoom: (name, platform) => navigate({ view: 'room', room: name, platform }),
+  rooms: () => live.order.flatMap((key) => store.feeds.get(key) ?? []),
+  allRooms: () => [...store.feeds.values()].sort((a, b) => a.room.localeCompare(b.room)),
+  room: () => (router.route.view === 'room' ? router.route : null),
+  soundIsOn: () => tabBadge.sound,
+  toggleSound: () => tabBadge.toggleSound(),
+});
+keyboard.connect();
 connectTheme(settings);
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';

@@ -17,6 +17,7 @@ const keysFor = (query) =>
     readFilters(new URLSearchParams(query)),
     () => 'live',
     () => 0,
+    () => 0,
   ).map(({ id, keys }) => [id, ...keys]);
 
 test('names sort as people count', () => assert.deepEqual(keysFor(''), [['', 'c', 'b', 'a']]));
@@ -29,6 +30,11 @@ test('groups are named by the value that their feeds share', () =>
     ['', 'c'],
     ['vip', 'b', 'a'],
   ]));
+test('an order can be turned round', () => {
+  assert.deepEqual(keysFor('sort=-viewers'), [['', 'a', 'b', 'c']]);
+  assert.deepEqual(keysFor('sort=-name'), [['', 'a', 'b', 'c']]);
+  assert.equal(readFilters(new URLSearchParams('sort=-evil')).sort, 'name');
+});
 test('a sort that does not exist is the default', () =>
   assert.equal(readFilters(new URLSearchParams('sort=evil')).sort, 'name'));
 

@@ -69,6 +69,7 @@ test('a few letters find a command, with or without accents and capitals', () =>
   assert.deepEqual(found('ANALISIS'), ['Ir a Análisis']);
   assert.deepEqual(found('tamano'), ['Ordenar por tamaño']);
   assert.deepEqual(found('mtv'), ['Modo TV']);
+  assert.deepEqual(found('mv'), []);
   assert.deepEqual(found('zzz'), []);
   assert.equal(plain('ÁÑü'), 'anu');
 });

@@ -95,6 +95,7 @@ export class I18n {
       minute: '2-digit',
     });
     this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
+    this.weekdayName = new Times(this.locale, { weekday: 'long' });
     this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric' });
     this.units = Object.fromEntries(
       ['second', 'minute', 'hour', 'day'].map((unit) => [

@@ -75,6 +75,7 @@ export class Baseline {
       settledMinute,
       openMinute,
     );
+    this.store.settleDay(day.feeds ?? [], day.from / 60, day.to / 60);
     this.onSettled();
   }
 }

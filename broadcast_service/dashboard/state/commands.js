@@ -2,6 +2,9 @@
 
 /** @template T @typedef {{label: string, value: T}} Choice */
 
+/** Fewer letters, scattered over a label, match nearly everything. */
+const MIN_SCATTERED = 3;
+
 /** Small letters without accents: "tamano" finds "Tamaño". @param {string} text */
 export const plain = (text) =>
   text
@@ -17,6 +20,7 @@ function rankOf(label, query) {
   if (label.startsWith(query)) return 0;
   if (new RegExp(`(^|[^\\p{L}\\p{N}])${escapeRegExp(query)}`, 'u').test(label)) return 1;
   if (label.includes(query)) return 2;
+  if (query.length < MIN_SCATTERED) return null;
   let at = 0;
   for (const letter of query) {
     at = label.indexOf(letter, at) + 1;

@@ -10,7 +10,12 @@ import { COUNTS } from './metrics.js';
 /** @typedef {{id: string, keys: string[]}} Group */
 
 export const GROUPS = ['none', 'platform', 'status', 'prefix'];
-export const SORTS = ['name', 'tokens', 'earned', 'goal', 'age', ...COUNTS.map(({ name }) => name)];
+export const SORTS = ['name', 'tokens', 'earned', 'hour', 'goal', 'age', ...COUNTS.map(({ name }) => name)];
+/** Before the name of an order that is turned round. */
+export const REVERSED = '-';
+/** The order itself, and whether it is turned round. @param {string} sort */
+export const parseSort = (sort) =>
+  sort.startsWith(REVERSED) ? { by: sort.slice(REVERSED.length), reversed: true } : { by: sort, reversed: false };
 /** @type {Status[]} */
 export const STATUSES = ['live', 'unconfirmed', 'stale', 'off_air', 'expired'];
 
@@ -24,7 +29,7 @@ export function readFilters(query) {
   const filters = { ...DEFAULTS };
   for (const name of NAMES) filters[name] = query.get(SPELLING[name]) ?? DEFAULTS[name];
   if (!GROUPS.includes(filters.group)) filters.group = DEFAULTS.group;
-  if (!SORTS.includes(filters.sort)) filters.sort = DEFAULTS.sort;
+  if (!SORTS.includes(parseSort(filters.sort).by)) filters.sort = DEFAULTS.sort;
   return filters;
 }
 
@@ -44,10 +49,11 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  * @param {Filters} filters
  * @param {(feed: Feed) => Status} status
  * @param {(feed: Feed) => number} earned in the last minutes
+ * @param {(feed: Feed) => number} inHour earned in the last hour
  * @param {(feed: Feed) => Status} [shownStatus] the status on the cards, where it differs from the one that is filtered by
  * @returns {Group[]}
  */
-export function arrange(feeds, filters, status, earned, shownStatus = status) {
+export function arrange(feeds, filters, status, earned, inHour, shownStatus = status) {
   const search = filters.search.trim().toLowerCase();
   const shown = [...feeds].filter(
     (feed) =>
@@ -55,13 +61,14 @@ export function arrange(feeds, filters, status, earned, shownStatus = status) {
       (!filters.platform || feed.platform === filters.platform) &&
       (!filters.status || status(feed) === filters.status),
   );
-  const rank = ranking(filters.sort, earned);
-  shown.sort((a, b) => rank(b) - rank(a) || byName(a, b));
+  const { by, reversed } = parseSort(filters.sort);
+  const rank = ranking(by, earned, inHour);
+  shown.sort((a, b) => (rank(b) - rank(a) || byName(a, b)) * (reversed ? -1 : 1));
   return group(shown, filters.group, shownStatus);
 }
 
-/** @param {string} sort @param {(feed: Feed) => number} earned @returns {(feed: Feed) => number} higher comes first */
-function ranking(sort, earned) {
+/** @param {string} sort @param {(feed: Feed) => number} earned @param {(feed: Feed) => number} inHour @returns {(feed: Feed) => number} higher comes first */
+function ranking(sort, earned, inHour) {
   const count = COUNTS.find(({ name }) => name === sort);
   if (count) return (feed) => feed[count.name] ?? -1;
   switch (sort) {
@@ -69,6 +76,8 @@ function ranking(sort, earned) {
       return (feed) => feed.tokens ?? -1;
     case 'earned':
       return earned;
+    case 'hour':
+      return inHour;
     case 'goal':
       return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
     case 'age':

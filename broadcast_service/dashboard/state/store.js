@@ -31,6 +31,7 @@ import { silenceOf } from './silence.js';
  * @property {number} expiredAtMs the server's clock when it expired; Infinity while it has not
  * @property {number} generation the snapshot that last mentioned it
  * @property {import('./desks.js').Desks} desks its last readings, which show whether two desks report it
+ * @property {number} dayEarned tokens of the day up to `Store.day.untilMinute`, by history
  * @property {Ledger} ledger
  */
 /** @typedef {FeedState & import('./metrics.js').MetricValues} Feed */
@@ -59,6 +60,8 @@ export class Store {
   knownSinceMinute = null;
   ttlSeconds = 3600;
   heartbeatSeconds = 10;
+  /** @type {{fromMinute: number, untilMinute: number} | null} the part of the day that `dayEarned` of each feed covers */
+  day = null;
   /** @type {'pending' | 'known' | 'failed'} whether history has delivered the earnings from before this page was opened */
   past = 'pending';
   /** @type {number | null} the server's clock in its last message; null before the first `SYNC` */
@@ -171,6 +174,16 @@ export class Store {
   resetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
     this.past = 'pending';
+    this.day = null;
+  }
+
+  /** What each feed earned in a part of the day, by history. @param {{room_id: string, platform: string, earned: number}[]} feeds @param {number} fromMinute @param {number} untilMinute not included */
+  settleDay(feeds, fromMinute, untilMinute) {
+    const earned = new Map(
+      feeds.map(({ room_id: room, platform, earned: tokens }) => [feedKey(room, platform), tokens]),
+    );
+    for (const feed of this.feeds.values()) feed.dayEarned = earned.get(feed.key) ?? 0;
+    this.day = { fromMinute, untilMinute };
   }
 
   /** History did not answer: totals count from what this page has seen. */
@@ -316,6 +329,7 @@ function newFeed(key, room, platform, generation) {
     pending: 0,
     generation,
     desks: noDesks(),
+    dayEarned: 0,
     ledger: new Ledger(60),
   };
 }

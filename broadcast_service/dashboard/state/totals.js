@@ -1,5 +1,6 @@
 /** The numbers of the top row, from the store, at one moment. */
 
+import { earnedToday } from './earned_today.js';
 import { COUNTS } from './metrics.js';
 import { statusOf } from './store.js';
 
@@ -15,7 +16,7 @@ import { statusOf } from './store.js';
  * @property {'pending' | 'known' | 'failed'} past whether history has answered: before it did, sums are unknown
  * @property {number} hour tokens earned in the last `hourMinutes`
  * @property {number} hourMinutes at most 60; fewer when less is known
- * @property {number} today
+ * @property {number | null} today null where it is not known of the feeds shown
  * @property {number} pending tokens that wait for a confirmation and are in no sum
  * @property {number} todaySinceMinute first minute counted
  * @property {boolean} wholeDay whether that is local midnight
@@ -26,33 +27,56 @@ import { statusOf } from './store.js';
  * @param {Store} store
  * @param {number} asOfMs the server's clock: now, or the last moment that is known
  * @param {number} midnightMs when the day of that moment began, where the reader is
+ * @param {Set<string> | null} [shown] the feeds that filters let through; null: all
  * @returns {Totals}
  */
-export function totalsOf(store, asOfMs, midnightMs) {
+export function totalsOf(store, asOfMs, midnightMs, shown = null) {
   const minute = Math.floor(asOfMs / 60_000);
   const since = store.knownSinceMinute ?? minute;
   const midnight = Math.floor(midnightMs / 60_000);
   const hourMinutes = Math.max(1, Math.min(60, minute - since + 1));
   const todaySinceMinute = Math.max(midnight, since);
   return {
-    ...count(store, asOfMs),
+    ...count(store, asOfMs, shown),
     known: store.complete,
     past: store.past,
-    hour: store.ledger.sum(minute - hourMinutes + 1, minute),
     hourMinutes,
-    today: store.ledger.sum(todaySinceMinute, minute),
     todaySinceMinute,
     wholeDay: since <= midnight,
-    pulse: store.ledger.series(minute, 60),
+    ...(shown
+      ? earnedByShown(store, asOfMs, shown)
+      : {
+          hour: store.ledger.sum(minute - hourMinutes + 1, minute),
+          today: store.ledger.sum(todaySinceMinute, minute),
+          pulse: store.ledger.series(minute, 60),
+        }),
   };
 }
 
-/** @param {Store} store @param {number} asOfMs */
-function count(store, asOfMs) {
+/** Sums over some feeds: of a feed that is no longer in the page nothing is known. @param {Store} store @param {number} asOfMs @param {Set<string>} shown */
+function earnedByShown(store, asOfMs, shown) {
+  const minute = Math.floor(asOfMs / 60_000);
+  const sums = { hour: 0, today: /** @type {number | null} */ (0), pulse: Array.from({ length: 60 }, () => 0) };
+  for (const key of shown) {
+    const feed = store.feeds.get(key);
+    if (!feed) continue;
+    for (const [i, amount] of feed.ledger.series(minute, 60).entries()) {
+      sums.hour += amount;
+      sums.pulse[i] = (sums.pulse[i] ?? 0) + amount;
+    }
+    const today = earnedToday(feed, store, asOfMs);
+    sums.today = today === null || sums.today === null ? null : sums.today + today;
+  }
+  return sums;
+}
+
+/** @param {Store} store @param {number} asOfMs @param {Set<string> | null} shown */
+function count(store, asOfMs, shown) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
   const sums = { onAir: 0, unread: 0, pending: 0, counts: noCounts() };
   for (const feed of store.feeds.values()) {
+    if (shown && !shown.has(feed.key)) continue;
     const status = statusOf(feed, asOfMs, store, true);
     feeds[status]++;
     rooms.add(feed.room);

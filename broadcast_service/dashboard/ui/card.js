@@ -61,6 +61,7 @@ export class Card {
     setData(this.element, 'status', status);
     setData(this.parts.badge, 'explain', `explain_${status}`);
     setText(this.parts.badge, i18n.t(`status_${status}`));
+    setData(this.parts.age, 'state', status === 'live' ? '' : i18n.t(`status_${status}`));
     setText(this.parts.age, i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)));
   }
 

@@ -4,32 +4,40 @@
  */
 
 import { Card } from './card.js';
-import { setText } from './dom.js';
+import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
+import { COLUMNS, RoomRow } from './room_row.js';
+import { earnedInHour } from './wall_room.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
 /** @typedef {import('../state/filters.js').Group} Group */
+/** @typedef {'cards' | 'compact' | 'table'} Density */
+
+export const DENSITIES = /** @type {Density[]} */ (['cards', 'compact', 'table']);
 
 const FAR_PER_FRAME = 15;
 const NEW_PER_FRAME = 60;
 
 export class Cards {
-  /** @type {Map<string, Card>} */
+  /** @type {Density} */
+  #density = 'cards';
+  /** @type {Map<string, Card | RoomRow>} */
   #cards = new Map();
-  /** @type {WeakMap<Element, Card>} */
+  /** @type {WeakMap<Element, Card | RoomRow>} */
   #ofElement = new WeakMap();
   /** @type {Set<string>} */
   #pending = new Set();
   /** @type {Group[]} */
   #groups = [];
-  /** @type {Map<string, {section: HTMLElement, list: HTMLElement, title: HTMLElement, name: HTMLElement, count: HTMLElement}>} */
+  /** @type {Map<string, {section: HTMLElement, list: HTMLElement, title: HTMLElement, name: HTMLElement, count: HTMLElement, sum: HTMLElement}>} */
   #sections = new Map();
   #built = 0;
 
-  /** @param {HTMLElement} root @param {Store} store @param {(by: string) => string} nameGroup */
-  constructor(root, store, nameGroup) {
+  /** @param {HTMLElement} root @param {Store} store @param {(by: string) => string} nameGroup @param {() => import('../i18n/i18n.js').I18n} i18n */
+  constructor(root, store, nameGroup, i18n) {
+    this.i18n = i18n;
     this.root = root;
     this.store = store;
     this.nameGroup = nameGroup;
@@ -47,6 +55,13 @@ export class Cards {
   /** Whether there is still something to draw. */
   get busy() {
     return this.#pending.size > 0 || this.#built < this.#wanted();
+  }
+
+  /** How rooms are drawn: all of them are drawn anew. @param {Density} density */
+  show(density) {
+    if (density !== this.#density) this.reset();
+    this.#density = density;
+    setData(this.root, 'density', density);
   }
 
   /** Starts afresh, as after a change of language. */
@@ -102,6 +117,7 @@ export class Cards {
       if (feed && card.near) card.paint(feed, moment, this.store);
       else if (feed) card.paintAge(feed, moment, this.store);
     }
+    this.#paintSums(moment);
   }
 
   /** @param {Iterable<string>} keys */
@@ -123,7 +139,7 @@ export class Cards {
   #create(key, moment) {
     const feed = this.store.feeds.get(key);
     if (!feed) return;
-    const card = new Card(feed, moment.i18n);
+    const card = this.#density === 'table' ? new RoomRow(feed) : new Card(feed, moment.i18n);
     card.paint(feed, moment, this.store);
     this.#cards.set(key, card);
     this.#ofElement.set(card.element, card);
@@ -147,11 +163,39 @@ export class Cards {
   /** @param {string} id */
   #section(id) {
     const [name, count] = [element('span'), element('span', { class: 'group-count' })];
-    const title = element('h3', { class: 'group-title' }, name, count);
-    const list = element('ul', { class: 'cards' });
-    const section = element('section', { class: 'group' }, title, list);
-    const parts = { section, title, name, count, list };
+    const sum = element('span', { class: 'group-sum' });
+    const title = element('h3', { class: 'group-title' }, name, count, sum);
+    const list = this.#density === 'table' ? element('tbody') : element('ul', { class: 'cards' });
+    const holder = this.#density === 'table' ? this.#table(list) : list;
+    const section = element('section', { class: 'group' }, title, holder);
+    const parts = { section, title, name, count, sum, list };
     this.#sections.set(id, parts);
     return parts;
+  }
+
+  /** A table whose heads sort: the live view listens for clicks on them. @param {HTMLElement} body */
+  #table(body) {
+    const i18n = this.i18n();
+    const heads = COLUMNS.map(({ id, title, sort }) => {
+      const label = i18n.t(title);
+      const head = element('th', { scope: 'col', class: `cell-${id}` });
+      head.append(sort ? element('button', { type: 'button', 'data-sort': sort }, label) : label);
+      return head;
+    });
+    return element('table', { class: 'room-table' }, element('thead', {}, element('tr', {}, ...heads)), body);
+  }
+
+  /** What each group earns. @param {Moment} moment */
+  #paintSums({ asOfMs, i18n }) {
+    if (this.#sections.size === 0 || (this.#groups.length === 1 && this.#groups[0]?.id === '')) return;
+    for (const { id, keys } of this.#groups) {
+      const sums = keys
+        .map((key) => this.store.feeds.get(key))
+        .map((feed) => feed && earnedInHour(feed, this.store, asOfMs));
+      const known = sums.every((sum) => typeof sum === 'number');
+      const total = sums.reduce((/** @type {number} */ all, sum) => all + (sum ?? 0), 0);
+      const parts = this.#sections.get(id);
+      if (parts) setText(parts.sum, known ? i18n.t('group_sum', { amount: total }) : '');
+    }
   }
 }

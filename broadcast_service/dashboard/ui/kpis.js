@@ -1,11 +1,13 @@
 /** The row of totals. */
 
+import { changeOf } from '../state/last_week.js';
 import { COUNTS } from '../state/metrics.js';
-import { cloneTemplate, find, setFigure, setText } from './dom.js';
+import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 
 /** @typedef {import('../state/metrics.js').Count['name']} CountName */
 /** @typedef {import('../state/totals.js').Totals} Totals */
+/** @typedef {import('../state/last_week.js').Comparison} Comparison */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
@@ -23,7 +25,7 @@ const TILES = [
 const SVG = 'http://www.w3.org/2000/svg';
 
 export class Kpis {
-  /** @type {Map<string, {title: HTMLElement, value: HTMLElement, sub: HTMLElement}>} */
+  /** @type {Map<string, {tile: HTMLElement, title: HTMLElement, value: HTMLElement, sub: HTMLElement, versus: HTMLElement}>} */
   #tiles = new Map();
   #pulse = document.createElementNS(SVG, 'path');
 
@@ -34,14 +36,20 @@ export class Kpis {
       tile.dataset.kpi = id;
       const part = (/** @type {string} */ selector) => find(tile, selector, HTMLElement);
       part('.term').dataset.explain = explain;
-      this.#tiles.set(id, { title: part('.term'), value: part('.kpi-value'), sub: part('.kpi-sub') });
+      this.#tiles.set(id, {
+        tile,
+        title: part('.term'),
+        value: part('.kpi-value'),
+        sub: part('.kpi-sub'),
+        versus: part('.kpi-versus'),
+      });
       if (id === 'hour') tile.append(this.#chart());
       root.append(tile);
     }
   }
 
-  /** @param {Totals} totals @param {import('./moment.js').Moment} moment */
-  paint(totals, { i18n, trusted }) {
+  /** @param {Totals} totals @param {import('./moment.js').Moment} moment @param {Comparison} before the same moment of the week before */
+  paint(totals, { i18n, trusted, asOfMs }, before) {
     const old = !trusted && totals.known;
     for (const { id, title } of TILES) {
       const tile = this.#tiles.get(id);
@@ -49,6 +57,9 @@ export class Kpis {
       setText(tile.title, old ? `${i18n.t(title)} · ${i18n.t('last_known')}` : i18n.t(title));
       setFigure(tile.value, valueFor(id, totals, trusted), i18n);
       setText(tile.sub, captionOf(id, totals, trusted, i18n));
+      const change = changeFor(id, totals, trusted, before);
+      setText(tile.versus, change === null ? '' : versusText(change, asOfMs, i18n));
+      setData(tile.tile, 'versus', change === null ? 'none' : change < 0 ? 'less' : 'more');
     }
     const path = bars(totals.pulse, 240, 60);
     if (this.#pulse.getAttribute('d') !== path) this.#pulse.setAttribute('d', path);
@@ -81,6 +92,22 @@ function valueFor(id, totals, trusted) {
       return known ? sum : null;
     }
   }
+}
+
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Comparison} before @returns {number | null} */
+function changeFor(id, totals, trusted, before) {
+  if (!trusted || (id === 'hour' && totals.hourMinutes < 60) || (id === 'today' && !totals.wholeDay)) return null;
+  const then = id === 'hour' ? before.hour : id === 'today' ? before.today : id === 'live' ? before.onAir : null;
+  return changeOf(valueFor(id, totals, trusted), then);
+}
+
+/** @param {number} change a share @param {number} nowMs @param {I18n} i18n */
+function versusText(change, nowMs, i18n) {
+  const day = i18n.weekdayName.format(nowMs);
+  const rounded = Math.round(Math.abs(change) * 100) / 100;
+  if (rounded === 0) return i18n.t('versus_same', { day });
+  const percent = i18n.percentage.format(rounded);
+  return i18n.t(change < 0 ? 'versus_less' : 'versus_more', { percent, day });
 }
 
 /** @param {string} id @param {Totals} totals @param {boolean} trusted @param {I18n} i18n */

@@ -1,5 +1,6 @@
 /** Search, filters and order: form controls in, a Filters value out. */
 
+import { parseSort, REVERSED } from '../state/filters.js';
 import { find } from './dom.js';
 import { renderChoices } from './segmented.js';
 
@@ -26,7 +27,8 @@ export class Toolbar {
   set(filters) {
     this.filters = filters;
     for (const name of /** @type {const} */ (['search', 'status', 'group', 'sort'])) {
-      /** @type {HTMLInputElement | HTMLSelectElement} */ (this.form.elements.namedItem(name)).value = filters[name];
+      /** @type {HTMLInputElement | HTMLSelectElement} */ (this.form.elements.namedItem(name)).value =
+        name === 'sort' ? parseSort(filters.sort).by : filters[name];
     }
     for (const input of this.platforms.querySelectorAll('input')) input.checked = input.value === filters.platform;
   }
@@ -47,6 +49,12 @@ export class Toolbar {
     );
   }
 
+  /** An order stays turned round until another one is chosen. @param {string} chosen */
+  #sort(chosen) {
+    const { by, reversed } = parseSort(this.filters.sort);
+    return reversed && by === chosen ? REVERSED + by : chosen;
+  }
+
   /** @returns {Filters} */
   #read() {
     const data = new FormData(this.form);
@@ -56,7 +64,7 @@ export class Toolbar {
       platform: text('platform'),
       status: text('status'),
       group: text('group'),
-      sort: text('sort'),
+      sort: this.#sort(text('sort')),
     };
   }
 }

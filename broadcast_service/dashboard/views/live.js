@@ -2,18 +2,19 @@
 
 import { needsAttention } from '../state/attention.js';
 import { EventLog } from '../state/event_log.js';
-import { areDefault, arrange } from '../state/filters.js';
+import { areDefault, arrange, parseSort, REVERSED } from '../state/filters.js';
 import { ranked } from '../state/leaders.js';
 import { statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
 import { AttentionStrip } from '../ui/attention_strip.js';
-import { Cards } from '../ui/cards.js';
+import { Cards, DENSITIES } from '../ui/cards.js';
 import { find, html, setText } from '../ui/dom.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { Kpis } from '../ui/kpis.js';
 import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
 import { Toolbar } from '../ui/toolbar.js';
 import { Tooltip } from '../ui/tooltip.js';
+import { earnedInHour } from '../ui/wall_room.js';
 import { WallScreen } from '../ui/wall_screen.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -24,6 +25,7 @@ const TOTALS_EVERY_MS = 250;
 /** Cards that trade places at every update cannot be read. */
 const REORDER_EVERY_MS = 5000;
 const RAIL_LINES = 5;
+const DENSITY_KEY = 'studio-pulse.density';
 
 export class LiveView {
   #section = html('#live');
@@ -39,25 +41,37 @@ export class LiveView {
   #leaders = new RoomList(html('#leaders'), html('#leaders-empty'));
   #slow = new RoomList(html('#slow'), html('#slow-empty'));
   #events = new RoomList(html('#events'), html('#events-empty'));
+  #scope = html('#kpi-scope');
+  #scopeWords = html('#kpi-scope-words');
+  #density = find(document, '#density', HTMLSelectElement);
+  /** @type {Set<string> | null} the feeds that filters let through; null: all */
+  #shown = null;
   #arrangeDue = true;
   /** @type {string} the scope state of the last arrangement */
   #arrangedFor = '';
   #arrangedMs = 0;
   #totalsMs = 0;
   #tickMs = 0;
+  #watchedMs = 0;
   #wasOnWall = false;
+  /** @type {string[]} the feeds in the order of the page */
+  order = [];
   /** @type {import('../state/attention.js').Need[]} rooms that need somebody, as they were drawn last */
   needs = [];
 
   /**
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
-   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState}} choices
+   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState,
+   *   lastWeek: import('../state/last_week.js').LastWeek, settings: import('../state/storage.js').SafeStorage}} choices
    */
-  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall }) {
+  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall, lastWeek, settings }) {
+    this.lastWeek = lastWeek;
     this.store = store;
     this.moment = moment;
     this.wall = wall;
+    /** Changes some of the filters, as the toolbar does. @type {(change: Partial<Filters>) => void} */
+    this.setAndShow = () => {};
     this.screen = new WallScreen(store, () => {
       this.#arrangeDue = true;
       onResize();
@@ -65,11 +79,31 @@ export class LiveView {
     this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) =>
       this.#filter(next, onFilters),
     );
-    this.cards = new Cards(html('#groups'), store, (id) => this.#nameGroup(id));
+    this.cards = new Cards(
+      html('#groups'),
+      store,
+      (id) => this.#nameGroup(id),
+      () => moment().i18n,
+    );
     this.heat = new HeatMap(html('#heat'), store, new Tooltip(html('#tip'), () => moment().i18n), moment, onRoom);
-    this.#clear.addEventListener('click', () => {
-      this.toolbar.set({ ...this.toolbar.filters, search: '', platform: '', status: '' });
+    for (const button of [this.#clear, html('#kpi-scope-clear')])
+      button.addEventListener('click', () => this.setAndShow({ search: '', platform: '', status: '' }));
+    this.setAndShow = (change) => {
+      this.toolbar.set({ ...this.toolbar.filters, ...change });
       this.#filter(this.toolbar.filters, onFilters);
+    };
+    this.#setDensity(settings.getItem(DENSITY_KEY) ?? '');
+    this.#density.addEventListener('change', () => {
+      settings.setItem(DENSITY_KEY, this.#density.value);
+      this.#setDensity(this.#density.value);
+      onResize();
+    });
+    html('#groups').addEventListener('click', (event) => {
+      const by = event.target instanceof HTMLElement ? event.target.dataset.sort : undefined;
+      if (!by) return;
+      const { sort } = this.toolbar.filters;
+      this.setAndShow({ sort: sort === by ? REVERSED + by : by });
+      html(`#groups [data-sort="${by}"]`).focus();
     });
   }
 
@@ -88,7 +122,7 @@ export class LiveView {
   reset() {
     this.cards.reset();
     this.#arrangeDue = true;
-    this.#totalsMs = this.#tickMs = 0;
+    this.#totalsMs = this.#tickMs = this.#watchedMs = 0;
   }
 
   /** Nothing of any room stays on the page. */
@@ -100,6 +134,7 @@ export class LiveView {
     this.#attention.clear();
     for (const list of [this.#leaders, this.#slow, this.#events]) list.clear();
     this.needs = [];
+    this.#watchedMs = 0;
   }
 
   /** The wall shows something else: the next frame draws it. */
@@ -107,9 +142,19 @@ export class LiveView {
     this.#tickMs = 0;
   }
 
+  /** Looks for rooms that need somebody, whichever view is open. @param {Moment} moment @param {number} localMs */
+  watch(moment, localMs) {
+    if (localMs - this.#watchedMs < 1000) return;
+    this.#watchedMs = localMs;
+    if (moment.trusted) this.#log.observe(this.store, moment.nowMs);
+    this.needs = this.store.complete
+      ? needsAttention(this.store, moment.asOfMs, (key) => this.#log.onAirSinceMs(key))
+      : [];
+  }
+
   /** The state of the link changed: statuses and totals are drawn again. */
   trustChanged() {
-    this.#totalsMs = this.#tickMs = 0;
+    this.#totalsMs = this.#tickMs = this.#watchedMs = 0;
   }
 
   /** One animation frame. @param {Moment} moment @param {number} localMs @returns {boolean} whether another one is needed */
@@ -142,7 +187,8 @@ export class LiveView {
     if (localMs - this.#totalsMs < TOTALS_EVERY_MS) return;
     this.#totalsMs = localMs;
     const midnight = new Date(moment.asOfMs).setHours(0, 0, 0, 0);
-    this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight), moment);
+    const before = this.#shown === null ? this.lastWeek.at(moment.asOfMs) : { hour: null, today: null, onAir: null };
+    this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight, this.#shown), moment, before);
   }
 
   /** @param {Moment} moment @param {number} localMs */
@@ -150,10 +196,6 @@ export class LiveView {
     if (localMs - this.#tickMs < 1000) return;
     this.#tickMs = localMs;
     const wall = this.wall();
-    if (moment.trusted) this.#log.observe(this.store, moment.nowMs);
-    this.needs = this.store.complete
-      ? needsAttention(this.store, moment.asOfMs, (key) => this.#log.onAirSinceMs(key))
-      : [];
     this.#paintAttention(moment, wall);
     this.#paintLists(moment, wall);
     if (wall.on) return this.screen.paint(moment, wall);
@@ -170,7 +212,8 @@ export class LiveView {
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
   #paintLists({ asOfMs, i18n }, wall) {
     if (wall.on && wall.view === 'rooms') return;
-    const { leaders, slow } = ranked(this.store, asOfMs);
+    const shown = this.#shown;
+    const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
     this.#leaders.paint(leaderLines(leaders.slice(0, lines), i18n));
     this.#slow.paint(slowLines(slow.slice(0, lines), i18n));
@@ -197,9 +240,13 @@ export class LiveView {
       filters,
       status(true),
       (feed) => earnedRecently(feed, moment.asOfMs),
+      (feed) => earnedInHour(feed, this.store, moment.asOfMs) ?? -1,
       status(moment.trusted),
     );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
+    this.order = [...shown];
+    this.#shown = areDefault(filters) ? null : shown;
+    this.#totalsMs = 0;
     this.#paintCount(shown.size, moment);
     this.#arrangedFor = this.#scopeState(moment);
     const wall = this.wall();
@@ -210,6 +257,7 @@ export class LiveView {
     }
     this.toolbar.setPlatforms(feeds.values(), moment.i18n);
     this.cards.arrange(groups, moment);
+    this.#markSort();
     this.heat.arrange(moment);
     this.heat.match(shown);
   }
@@ -223,6 +271,8 @@ export class LiveView {
   #paintCount(shown, { i18n, trusted }) {
     const total = this.store.feeds.size;
     const all = areDefault(this.toolbar.filters);
+    this.#scope.hidden = all || total === 0;
+    setText(this.#scopeWords, i18n.t('totals_of', { count: shown, total }));
     setText(this.#count, all ? i18n.t('shown', { count: shown }) : i18n.t('shown_of', { count: shown, total }));
     this.#empty.hidden = shown > 0 || !this.store.complete;
     this.#clear.hidden = all || total === 0;
@@ -238,6 +288,26 @@ export class LiveView {
     if (rooms.includes('*') && platforms === null) return i18n.t('nothing_yet_why');
     const names = rooms.includes('*') ? i18n.t('back') : rooms.join(', ');
     return i18n.t('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
+  }
+
+  /** @param {string} wanted */
+  #setDensity(wanted) {
+    const onPhone = matchMedia('(max-width: 640px)').matches;
+    const density = DENSITIES.find((known) => known === wanted) ?? (onPhone ? 'compact' : 'cards');
+    this.#density.value = density;
+    this.cards.show(density);
+    this.#arrangeDue = true;
+  }
+
+  /** The heads of the table name the order. */
+  #markSort() {
+    const { by, reversed } = parseSort(this.toolbar.filters.sort);
+    for (const head of html('#groups').querySelectorAll('th[scope=col]')) {
+      const sort = head.querySelector('button')?.dataset.sort;
+      const isUp = (by === 'name') !== reversed;
+      if (sort === by) head.setAttribute('aria-sort', isUp ? 'ascending' : 'descending');
+      else head.removeAttribute('aria-sort');
+    }
   }
 
   /** @param {Filters} filters @param {(filters: Filters) => void} onFilters */
