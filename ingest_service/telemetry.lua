@@ -135,14 +135,36 @@ local function u32(text, at)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
+-- The day's trail of a chunk, and how it spells the number of the step at `offset`.
+local function trail_of(key, offset)
+  local step_of_day = tonumber(match(key, '(%d+)$')) * CHUNK_SLOTS + offset / RECORD_BYTES
+  return match(key, '^(.*:)') .. 'trail', string.char(0, floor(step_of_day / 65536), floor(step_of_day / 256) % 256, step_of_day % 256)
+end
+
 -- Adds a run of the step at `offset` to the day's trail, unless that is full.
 local function append(key, offset, run, expires)
-  local trail = match(key, '^(.*:)') .. 'trail'
+  local trail, name = trail_of(key, offset)
   local length = try('STRLEN', trail)
   if failure(length) or length >= MAX_TRAIL_BYTES then return end
-  local step_of_day = tonumber(match(key, '(%d+)$')) * CHUNK_SLOTS + offset / RECORD_BYTES
-  local entry = string.char(0, floor(step_of_day / 65536), floor(step_of_day / 256) % 256, step_of_day % 256) .. run
-  if not failure(try('APPEND', trail, entry)) and length == 0 then try('EXPIREAT', trail, expires) end
+  if not failure(try('APPEND', trail, name .. run)) and length == 0 then try('EXPIREAT', trail, expires) end
+end
+
+-- Whether the trail has runs of the step at `offset`, and whether one of them has, or passes, a balance at a moment: a repeated reading.
+local function in_trail(key, offset, moment, tokens)
+  local trail, name = trail_of(key, offset)
+  local entries = try('GETRANGE', trail, 0, -1)
+  if failure(entries) then return false, false end
+  local at, is_there = find(entries, name, 1, true), false
+  while at do
+    if at % TRAIL_BYTES == 1 then
+      is_there = true
+      local first, last = u32(entries, at + 4) - 1, u32(entries, at + 4 + LAST_AT) - 1
+      local begins, ends = u16(entries, at + 4 + FIRST_MOMENT_AT), u16(entries, at + 4 + LAST_MOMENT_AT)
+      if first <= tokens and tokens <= last and begins <= moment and moment <= ends then return true, true end
+    end
+    at = find(entries, name, at + 1, true)
+  end
+  return is_there, false
 end
 
 local function two_bytes(number)
@@ -208,11 +230,15 @@ local function merge(key, offset, before, stored, record, moment, tokens, late, 
       return begin_run(odd and moment + CONFIRM or moment <= watch and watch or 0)
     end
     return try('SETRANGE', key, offset + LAST_AT, balance .. at .. others)
-  elseif moment < first_moment and tokens <= first and first <= tokens + MAX_RISE then
-    return try('SETRANGE', key, offset, balance .. at)
-  elseif moment ~= first_moment and moment ~= last_moment and (moment < first_moment or tokens < first or tokens > last) then
-    append(key, offset, sub(record, 1, RUN_BYTES), expires)
   end
+  if moment == first_moment or moment == last_moment or (moment > first_moment and first <= tokens and tokens <= last) then return end
+  local has_runs, is_kept = in_trail(key, offset, moment, tokens)
+  if is_kept then return end
+  -- A run begins earlier only where no other run of the step may be between.
+  if moment < first_moment and not has_runs and tokens <= first and first <= tokens + MAX_RISE then
+    return try('SETRANGE', key, offset, balance .. at)
+  end
+  append(key, offset, sub(record, 1, RUN_BYTES), expires)
 end
 
 -- Records that a series has history of a day: nil, or the outcome and the wait if it would be one too many. Reports read these sets to find

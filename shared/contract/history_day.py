@@ -28,12 +28,12 @@ from shared.contract.history_record import (
 class Kept(NamedTuple):
     """A balance that is kept: when it was read, in milliseconds since midnight, and its value.
 
-    `climbed` is set at the end of a run: every reading since its beginning rose by at most `MAX_RISE`.
+    `climbed` is set at the end of a run: for so many milliseconds, since its beginning, every reading rose by at most `MAX_RISE`.
     """
 
     at_ms: int
     tokens: int
-    climbed: bool = False
+    climbed: int = 0
 
 
 Run = tuple[int, int, int, int]  # first balance + 1 and its moment, last balance + 1 and its moment
@@ -155,4 +155,4 @@ def _ends(slot: int, run: Run, step_seconds: int) -> Iterator[Kept]:
     if first:
         yield Kept(start + first_moment * unit, first - 1)
     if last and (last, last_moment) != (first, first_moment):
-        yield Kept(start + last_moment * unit, last - 1, climbed=True)
+        yield Kept(start + last_moment * unit, last - 1, climbed=max(1, (last_moment - first_moment) * unit))

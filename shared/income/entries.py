@@ -23,13 +23,13 @@ def plausible(balance: int) -> int:
 class Balance(NamedTuple):
     """A balance of an account: when it was read, in milliseconds, and in which room.
 
-    `climbed` is set where every reading since the one before, seen or not, rose by at most `SMALL_RISE`.
+    `climbed` is set where every reading of the last so many milliseconds, kept or not, rose by at most `SMALL_RISE`.
     """
 
     at_ms: int
     tokens: int
     room: str = ""
-    climbed: bool = False
+    climbed: int = 0
 
 
 class Kind(enum.Enum):

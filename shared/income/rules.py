@@ -70,7 +70,7 @@ class Account:
             return []
         if self._pending:
             return self._judge(reading, base)
-        if reading.climbed and previous is base and reading.tokens >= base.tokens:
+        if previous is base and _climbs_from(base, reading):
             return self._rise(reading, base)
         if base.tokens <= reading.tokens <= base.tokens + plausible(base.tokens):
             return self._rise(reading, base)
@@ -111,6 +111,9 @@ class Account:
     def _judge(self, reading: Balance, base: Balance) -> list[Entry]:
         """Takes a reading while an odd one is pending."""
         odd = self._pending[0]
+        if _climbs_from(base, reading):
+            others, self._pending = tuple(self._pending[1:]), []  # they arrived late, and the readings around them were not kept
+            return [set_aside(odd, base, why_set_aside(odd, base), others), *self._rise(reading, base)]
         if reading.at_ms - odd.at_ms > CONFIRM_MS and len(self._pending) > 1:
             return self._confirm() + self.read(reading)
         if returns(reading, odd, base):
@@ -157,6 +160,12 @@ class Account:
         if reading.tokens and reading.at_ms - base.at_ms > HIDDEN_MS:
             found.append(Entry(Kind.UNSETTLED, reading.at_ms, reading.tokens, reading.room, base.tokens, Reason.UNOBSERVED_FALL))
         return found
+
+
+def _climbs_from(base: Balance, reading: Balance) -> bool:
+    """Whether every reading from one balance to another rose, in the order in which they arrived. Others between them arrived late."""
+    began_ms = reading.at_ms - reading.climbed
+    return reading.climbed > 0 and base.tokens <= reading.tokens and began_ms <= base.at_ms <= began_ms + 1
 
 
 def in_order(readings: Iterable[Balance]) -> list[Balance]:

@@ -107,6 +107,26 @@ async def test_the_newest_first_is_exact_too_where_balances_rise(redis: Redis) -
     assert await earned(redis, readings[0]) == 50
 
 
+async def test_a_repeated_batch_changes_nothing_that_is_kept(redis: Redis) -> None:
+    """Where a minute has several runs, a repeated reading of the first one does not move the beginning of the last one."""
+    readings = minute(700, 700, 7000, 7000, 710, 710, 0, 0, 720, 730, 730, 750)
+    await commit(redis, *readings)
+    kept = await kept_readings(redis, readings[0])
+    await commit(redis, *readings)
+    await commit(redis, *readings[3:9])
+    assert await kept_readings(redis, readings[0]) == kept
+    assert await earned(redis, readings[0]) == 50
+
+
+async def test_late_readings_within_a_run_are_denied_by_it(redis: Redis) -> None:
+    """The readings around them are not kept, so the end of the run is all that shows them to be wrong."""
+    readings = minute(*[700] * 12)
+    late = [make_reading(timestamp=r.timestamp + 1, sequence=r.sequence + 1000, tokens_count=7000) for r in readings[2:4]]
+    await commit(redis, *readings, *late)
+    found = sums(await income(redis, readings[0]))
+    assert (found.earned, found.set_aside) == (0, 1)
+
+
 async def test_accounts_that_alternate_in_a_minute_are_two_series(redis: Redis) -> None:
     """Two desks with one room: each account's gain is its own, and neither is the difference of both."""
     ana, eva = minute(100, 110, 130, account="ana"), minute(9000, 9000, 9050, account="eva")

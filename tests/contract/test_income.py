@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 
 from broadcast_service.reports.analytics import Analytics, Wanted
 from broadcast_service.reports.report import Detail, Report, Steps
+from ingest_service.writer import ShardWriter, WriterOptions
 from shared.auth.scope import Scope
-from tests.contract.committing import OneNode, commit
-from tests.support.generated import generate
+from shared.contract.readings import Reading
+from tests.contract.committing import NO_LIMITS, OneNode, at_work, commit
+from tests.support.generated import ROOMS, generate
 
 pytestmark = pytest.mark.anyio
 
@@ -48,3 +50,32 @@ async def test_a_report_is_true_of_a_generated_studio(real: Redis, seed: int) ->
     assert sum(part.total for part in parts) == report.total
     assert sum(part.unsettled for part in parts) == report.unsettled
     assert sum(part.set_aside for part in parts) == report.set_aside
+
+
+@pytest.mark.parametrize("shift_ms", [0, 1000, -1000])
+@pytest.mark.parametrize("seed", range(2))
+async def test_repeated_batches_change_no_income(real: Redis, seed: int, shift_ms: int) -> None:
+    """A producer whose answer was lost sends them again, and its clock may be corrected by a second more or less then."""
+    start, rng = int(time.time()) // 60 * 60 - HOURS * 3600 - 300, random.Random(seed)
+    story = generate(seed, start, HOURS)
+    async with at_work(ShardWriter(OneNode(real), 0, WriterOptions(86_400, 60, retention_days=7, limits=NO_LIMITS))) as writer:
+        for room in ROOMS:
+            readings = [reading for reading in story.readings if reading.room_id == room]
+            while readings:
+                size = rng.randint(1, 300)
+                batch, readings = readings[:size], readings[size:]
+                await writer.submit(batch, "token")
+                if rng.random() < 0.5:
+                    await writer.submit([moved(reading, shift_ms) for reading in batch], "token")
+    report = await report_of(real, Steps(start - 3600, start + (HOURS + 1) * 3600, 60))
+    for row in report.accounts:
+        assert row.account is not None
+        true = story.truth[row.account].seen
+        assert row.earned <= true <= row.earned + row.unsettled, row
+        assert row.earned == true or not story.is_calm, row
+
+
+def moved(reading: Reading, by_ms: int) -> Reading:
+    """The reading as another clock would show it."""
+    at_ms = reading.sequence + by_ms
+    return msgspec.structs.replace(reading, timestamp=at_ms // 1000, sequence=at_ms)

@@ -136,7 +136,7 @@ def test_a_climb_is_known_by_its_ends(first: int, steps: list[int], then: list[i
     """History keeps the ends of a run of plain rises; the readings between them change no total."""
     run = [Balance(5000 * number, tokens) for number, tokens in enumerate(itertools.accumulate([first, *steps]))]
     after = [Balance(60_000 + 5000 * number, tokens) for number, tokens in enumerate(then)]
-    ends = [run[0], run[-1]._replace(climbed=True)]
+    ends = [run[0], run[-1]._replace(climbed=run[-1].at_ms)]
     assert sums(judge([*ends, *after], NOW)) == sums(judge([*run, *after], NOW))
 
 
