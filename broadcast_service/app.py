@@ -25,6 +25,7 @@ from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.days import RedisDays
 from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
@@ -95,7 +96,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
         *HistoryEndpoint(reads, history).routes(),
         *ExplainEndpoint(reads, explanations).routes(),
-        *AnalyticsEndpoint(reads, reports, settings.history_step_seconds).routes(),
+        *AnalyticsEndpoint(reads, reports, settings.history_step_seconds, lambda: studio_file.studio).routes(),
         *StudioEndpoint(reads, relay, studio_file).routes(),
         *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
         *common_routes(openapi, unready),
@@ -136,7 +137,7 @@ def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Report
     """The history of single rooms, the reports over all feeds in scope, and what explains them."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
     history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
-    analytics = Analytics(store, shards, step_seconds=step_seconds, retention_days=retention_days)
+    analytics = Analytics(RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days))
     return history, Reports(analytics), Explanations(analytics, step_seconds)
 
 

@@ -31,7 +31,7 @@ KNOW_THE_STORE = KNOW_REDIS | {
     "ingest_service/app.py",
     "broadcast_service/__main__.py",
     "broadcast_service/app.py",
-    "broadcast_service/reports/analytics.py",
+    "broadcast_service/reports/days.py",
     "broadcast_service/reports/feeds.py",
     "broadcast_service/reports/history.py",
     "broadcast_service/http/answers.py",

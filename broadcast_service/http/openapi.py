@@ -4,8 +4,10 @@ import functools
 from typing import Any
 
 from broadcast_service.reports.explanation import Explanation
+from broadcast_service.reports.files import HEADS
 from broadcast_service.reports.history import Point
 from broadcast_service.reports.report import Report
+from broadcast_service.reports.wanted import DETAILS, FORMATS, MAX_BACK, PERIODS
 from broadcast_service.studio.view import StudioView
 from shared.contract.events import TelemetryEvent
 from shared.contract.readings import StoredReading
@@ -35,7 +37,22 @@ EXPLAINED = [
     _parameter("query", "from", "Start, Unix seconds, at most 35 days before `to`. Default: an hour before `to`", **SECONDS),
     _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
 ]
-BY = [_parameter("query", "by", "`feed` adds the steps of each feed", enum=["feed", ""])]
+REPORT = [
+    *SPAN[:2],
+    _parameter(
+        "query", "step", "Seconds per step, or `day`, `week` or `month` of the time zone. Default: an hour", examples=["3600", "day"]
+    ),
+    _parameter(
+        "query", "tz", "IANA name of the time zone of calendar steps and periods. Default: the studio's", examples=["America/Bogota"]
+    ),
+    _parameter("query", "period", "A period of that zone, instead of `from` and `to`", enum=["shift", *PERIODS]),
+    _parameter("query", "back", "So many periods earlier", type="integer", minimum=0, maximum=MAX_BACK),
+    _parameter("query", "elapsed", "1 ends the period as long after its start as the current one has lasted", enum=["0", "1"]),
+    _parameter("query", "shift", "The shift of `period=shift`. Default: the one that began last"),
+    _parameter("query", "by", "Adds the steps of each feed, account, room or platform", enum=list(DETAILS)),
+    _parameter("query", "format", "json (default), csv, or csv-local for a spreadsheet: local times, semicolons", enum=list(FORMATS)),
+    _parameter("query", "lang", "The language of the headings of csv-local", enum=list(HEADS)),
+]
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +121,7 @@ def openapi() -> dict[str, Any]:
         room + "/explain": _get("Explain the income of a feed", "getExplanation", ROOM + EXPLAINED, ref(Explanation), 422, 429, 503),
         "/api/studio": _studio(),
         "/api/tracking/analytics": _get(
-            "Get the income of the rooms in scope", "getAnalytics", NARROW + SPAN + BY, ref(Report), 422, 429, 503, text="text/csv"
+            "Get the income of the rooms in scope", "getAnalytics", NARROW + REPORT, ref(Report), 422, 429, 503, text="text/csv"
         ),
     }
     structs = (StoredReading, TelemetryEvent, Point, Report, Explanation, StudioView)

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from broadcast_service.http.budget import READING
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored
+from shared.income.steps import Grid
 
 Charge = Callable[[float], None]
 
@@ -25,8 +27,9 @@ class AccountDays(NamedTuple):
         return min((one for days in self.rooms.values() for one in days if one > day), default=None)
 
 
-def is_sure_before(held: Sequence[Stored], day: int, slot: int, step_seconds: int) -> bool:
-    """Whether what follows a slot of a day can be judged without the days before it."""
+def is_sure_before(held: Sequence[Stored], day: int, slot: int, step_seconds: int, charge: Charge) -> bool:
+    """Whether what follows a slot of a day can be judged without the days before it; charges what finding it out cost."""
     scan = AccountScan(step_seconds)
-    scan.take(day * DAY_SECONDS * 1000, held, range(slot), Cuts(0, DAY_SECONDS, 0))
+    scan.take(day * DAY_SECONDS * 1000, held, range(slot), Cuts(0, Grid(0, DAY_SECONDS)))
+    charge(READING * scan.judged)
     return scan.is_sure

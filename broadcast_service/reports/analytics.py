@@ -8,58 +8,27 @@ import asyncio
 import itertools
 import operator
 import time
+from array import array
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from starlette.datastructures import QueryParams
-
-from broadcast_service.http.budget import DAY, FEED, SCANNED, SLOT, STEP
-from broadcast_service.http.parameters import int_parameter, invalid_parameter
+from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
+from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.coverage import Coverage
-from broadcast_service.reports.feeds import FeedIndex
-from broadcast_service.reports.history import MAX_POINTS
-from broadcast_service.reports.report import Detail, Steps
-from broadcast_service.reports.tally import Findings, Tally
-from shared.auth.scope import Scope
-from shared.contract import keys
+from broadcast_service.reports.days import DaySource
+from broadcast_service.reports.findings import Findings, read_steps
+from broadcast_service.reports.report import Detail
+from broadcast_service.reports.tally import Tally
+from broadcast_service.reports.wanted import Wanted
 from shared.contract.feeds import Feed, Series
-from shared.contract.history_day import day_balances, day_keys, stored_day
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
 from shared.income.rules import Entry
-from shared.store.redis import Store
+from shared.income.steps import Steps
 
-MAX_DAYS: Final = 366
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
-AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
-
-
-class Wanted(NamedTuple):
-    """What a report is about; equal ones have equal reports for a while."""
-
-    scope: Scope
-    steps: Steps
-    detail: Detail
-
-
-def parse_wanted(query: QueryParams, scope: Scope, step_seconds: int, *, now_seconds: int, csv: bool = False) -> Wanted:
-    """Reads `from`, `to`, `step` and `by`; the default is the last day by the hour. Raises a 422 Problem."""
-    end = int_parameter(query, "to", now_seconds)
-    start = int_parameter(query, "from", end - DAY_SECONDS)
-    if not start < end <= start + MAX_DAYS * DAY_SECONDS:
-        raise invalid_parameter("from", f"should lie before to, by at most {MAX_DAYS} days")
-    step = int_parameter(query, "step", -(-3600 // step_seconds) * step_seconds)
-    if step < step_seconds or step % step_seconds:
-        raise invalid_parameter("step", f"should be a multiple of {step_seconds} seconds")
-    steps = Steps(start - start % step_seconds, end + -end % step_seconds, step)
-    if steps.number > MAX_POINTS:
-        raise invalid_parameter("step", f"gives more than {MAX_POINTS} steps")
-    details = {"": Detail.NONE, "feed": Detail.JSON, "account": Detail.ACCOUNTS}
-    if query.get("by", "") not in details:
-        raise invalid_parameter("by", "should be feed or account, or absent")
-    return Wanted(scope, steps, Detail.CSV if csv else details[query.get("by", "")])
 
 
 class Pace:
@@ -111,16 +80,16 @@ class _Making:
         self.coverage = coverage
         self.parts = {part.day: part for part in parts}
         self.days = sorted(self.parts)
-        self.group = tally.steps.step // step_seconds
-        self.span_slots = (tally.steps.end - tally.steps.start) // step_seconds
+        self.grid = tally.steps.grid(step_seconds)
         self._step_seconds = step_seconds
         self.charge = charge
         self.pace = Pace()
+        self.shared: dict[str, set[int]] = {}  # the days on which a room has more than one series
         self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
 
     def cuts(self, day: int) -> Cuts:
         """Where the report's steps begin on a day."""
-        return Cuts((day * DAY_SECONDS - self.tally.steps.start) // self._step_seconds, self.group, self.span_slots)
+        return Cuts((day * DAY_SECONDS - self.tally.steps.start) // self._step_seconds, self.grid)
 
     def findings(self, room: str, found: dict[str, Findings]) -> Findings:
         """The findings of a room so far."""
@@ -131,14 +100,39 @@ class _Making:
     def take(self, taken: Taken, day: int, found: dict[str, Findings]) -> None:
         """Adds what lies in the report's window."""
         self.take_entries(taken.entries, found)
-        (first, group, end), window = self.cuts(day), self.tally.window
-        lowest, highest = window.start * group, min(end, window.stop * group)
+        (first, grid), window = self.cuts(day), self.tally.window
+        lowest, highest = grid.begin(window.start), grid.begin(window.stop)
         for room, gains in itertools.groupby(taken.gains, operator.itemgetter(0)):
             earned = None
             for _, slot, tokens in gains:
                 if lowest <= first + slot < highest:
                     earned = earned or self.findings(room, found).earned
-                    earned[(first + slot) // group - window.start] += tokens
+                    step = grid.step_at(first + slot) if grid.starts else (first + slot) // grid.group
+                    earned[step - window.start] += tokens
+
+    def take_time(self, room: str, part: Part, balances: "array[int]", found: dict[str, Findings]) -> None:
+        """Adds the recorded steps with a balance of a part."""
+        read = len(balances) - balances.count(0)
+        if not read:
+            return
+        findings = self.findings(room, found)
+        findings.was_read = True
+        self.coverage.add(balances, part.first)
+        if part.day in self.shared.get(room, ()):
+            self.charge(SHARED_DAY)
+            findings.shared[part.day] = read_steps(balances)
+        else:
+            findings.alone += read
+        if not self.tally.detail.is_file:
+            return
+        window, grid, first = self.tally.window, self.grid, part.first
+        steps = range(grid.step_at(first), grid.step_at(part.span.stop - 1) + 1)
+        self.charge(CSV_STEP * len(steps))
+        if findings.read is None:
+            findings.read = array("I", bytes(4 * len(window)))
+        for step in steps:
+            of_step = balances[max(0, grid.begin(step) - first) : grid.begin(step + 1) - first]
+            findings.read[step - window.start] += len(of_step) - of_step.count(0)
 
     def take_entries(self, entries: Sequence[Entry], found: dict[str, Findings]) -> None:
         """Adds entries that lie in the report's window."""
@@ -146,7 +140,7 @@ class _Making:
         for entry in entries:
             second = entry.at_ms // 1000
             if steps.start <= second < steps.end:
-                step = (second - steps.start) // steps.step
+                step = steps.step_at(second)
                 if step in self.tally.window:
                     self.findings(entry.room, found).add(step, entry)
 
@@ -154,36 +148,29 @@ class _Making:
 class Analytics:
     """Income of the rooms of a scope."""
 
-    def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int) -> None:
-        self._store = store
-        self._shards = shards
-        self._step_seconds = step_seconds
-        self._retention_seconds = retention_days * DAY_SECONDS
-        self.feeds = FeedIndex(store, shards)
+    def __init__(self, source: DaySource) -> None:
+        self.source = source
+        self._step_seconds = source.step_seconds
         self._turn = asyncio.Lock()  # fair: reports that are made at the same time get a feed each in turn
-
-    def kept_days(self, now_seconds: int) -> range:
-        """The days that history keeps, as numbers since the epoch."""
-        return range((now_seconds - self._retention_seconds) // DAY_SECONDS, (now_seconds + AHEAD_SECONDS) // DAY_SECONDS + 1)
 
     async def make(self, wanted: Wanted, charge: Charge) -> tuple[Tally, list[int]]:
         """Adds up a report, and counts its measured minutes; raises RedisError. `charge` gets the price of each part of the work."""
-        now, steps = int(time.time()), wanted.steps
-        days = self.kept_days(now)
-        await self.feeds.refresh(days)
-        charge(SCANNED * len(self.feeds.names_of(wanted.scope)))
+        steps, days = wanted.steps, self.source.days(int(time.time()))
+        await self.source.refresh(days)
+        index = self.source.index
+        charge(SCANNED * len(index.names_of(wanted.scope)))
         pace, feeds = Pace(), []
-        for found in self.feeds.of(wanted.scope):
+        for found in index.of(wanted.scope):
             feeds.append(found)
             await pace.rest()
         if wanted.detail is not Detail.NONE and len(feeds) * steps.number > MAX_CELLS:
             raise invalid_parameter(
                 "step", f"gives more than {MAX_CELLS} numbers for {len(feeds)} feeds; ask for longer steps or fewer rooms"
             )
-        parts = parts_of(steps, days, self._step_seconds)
-        group = steps.step // self._step_seconds
-        tally = Tally(steps, range(parts[0].first // group, -(-parts[-1].span.stop // group)) if parts else range(0), wanted.detail)
-        coverage = Coverage([part.span for part in parts], group, 60 // self._step_seconds)
+        parts, grid = parts_of(steps, days, self._step_seconds), steps.grid(self._step_seconds)
+        window = range(grid.step_at(parts[0].first), grid.step_at(parts[-1].span.stop - 1) + 1) if parts else range(0)
+        tally = Tally(steps, window, wanted.detail, step_seconds=self._step_seconds)
+        coverage = Coverage([part.span for part in parts], grid, 60 // self._step_seconds)
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
         for feed, mask in feeds if parts else ():
             async with self._turn:
@@ -196,9 +183,12 @@ class Analytics:
 
     async def _add(self, making: _Making, feed: Feed, days: range) -> None:
         """Adds one feed, unless it has no balance in the span."""
-        found: dict[str, Findings] = {}
-        for name in self.feeds.accounts(feed):
+        index, found = self.source.index, dict[str, Findings]()
+        for name in index.accounts(feed):
             account = self.account_days(feed, name, days)
+            for room in account.rooms:
+                if room not in making.shared:
+                    making.shared[room] = set(_days_of(index.shared_days(room), days))
             key = feed.platform, name
             by_room = making.movers.get(key) or await self._scan(making, account)
             if len(account.rooms) > 1:
@@ -217,7 +207,9 @@ class Analytics:
             return found
         scan, first = AccountScan(self._step_seconds), await self.read_day(account, touched[0], making.charge)
         before = account.before(touched[0])
-        if before is not None and not is_sure_before(first, touched[0], making.parts[touched[0]].slots.start, self._step_seconds):
+        if before is not None and not is_sure_before(
+            first, touched[0], making.parts[touched[0]].slots.start, self._step_seconds, making.charge
+        ):
             self._scan_day(making, scan, before, await self.read_day(account, before, making.charge), {})
         for day in touched:
             self._scan_day(making, scan, day, first if day == touched[0] else await self.read_day(account, day, making.charge), found)
@@ -231,37 +223,26 @@ class Analytics:
 
     def _scan_day(self, making: _Making, scan: AccountScan, day: int, held: Sequence[Stored], found: dict[str, Findings]) -> None:
         """Adds what a day makes certain, and which of its steps were read."""
+        judged = scan.judged
         taken = scan.take(day * DAY_SECONDS * 1000, held, range(DAY_SECONDS // self._step_seconds), making.cuts(day))
+        making.charge(READING * (scan.judged - judged) + GAIN * len(taken.gains))
         making.take(taken, day, found)
         if part := making.parts.get(day):
             for one in held:
-                balances = one.day.lasts[part.slots]
-                if read := len(balances) - balances.count(0):
-                    findings = making.findings(one.room, found)
-                    findings.was_read = True
-                    findings.on_air_seconds += read * self._step_seconds
-                    making.coverage.add(balances, part.first)
+                making.take_time(one.room, part, one.day.lasts[part.slots], found)
 
     def account_days(self, feed: Feed, name: str, days: range) -> AccountDays:
         """The days of an account of a feed; the index was last refreshed for `days`."""
-        rooms = {room: [day for day in days if mask >> (day - days.start) & 1] for room, mask in self.feeds.rooms(feed, name).items()}
-        return AccountDays(feed.platform, name, rooms)
+        return AccountDays(feed.platform, name, {room: _days_of(mask, days) for room, mask in self.source.index.rooms(feed, name).items()})
 
     async def read_day(self, account: AccountDays, day: int, charge: Charge) -> list[Stored]:
         """What a day holds of an account in each of its rooms; raises RedisError."""
         found = []
         for room, days in account.rooms.items():
-            if day not in days:
-                continue
-            names = day_keys(
-                keys.shard_of(room, self._shards),
-                Series(room, account.platform, account.name),
-                keys.day_of(day * DAY_SECONDS),
-                self._step_seconds,
-            )
-            values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
-            charge(DAY)
-            if any(values):
-                found.append(Stored(room, day_balances(stored_day(values, self._step_seconds), self._step_seconds)))
-                charge(SLOT * (DAY_SECONDS // self._step_seconds))
+            if day in days and (stored := await self.source.read(Series(room, account.platform, account.name), day, charge)):
+                found.append(Stored(room, stored))
         return found
+
+
+def _days_of(mask: int, days: range) -> list[int]:
+    return [day for day in days if mask >> (day - days.start) & 1]

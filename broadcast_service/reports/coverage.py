@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from shared.income.steps import Grid
+
 
 class Coverage:
     """Which minutes of a span were measured: a minute counts where at least one feed has a reading in it.
@@ -11,9 +13,9 @@ class Coverage:
     The span is looked at in parts, ranges of its recorded steps that follow each other; outside of them nothing is measured.
     """
 
-    def __init__(self, parts: Sequence[range], group: int, slots_per_minute: int) -> None:
+    def __init__(self, parts: Sequence[range], grid: Grid, slots_per_minute: int) -> None:
         self._kept = range(parts[0].start, parts[-1].stop) if parts else range(0)
-        self._group = group
+        self._grid = grid
         self._slots_per_minute = slots_per_minute
         self._empty: dict[int, Sequence[int]] = {part.start: part for part in parts}
         self._empty_of_minute = Counter[tuple[int, int]]()
@@ -30,18 +32,21 @@ class Coverage:
 
     def minutes(self, steps: int) -> list[int]:
         """The number of measured minutes in each of so many steps, after `count`."""
-        measured = [0] * steps
-        for step in range(self._kept.start // self._group, -(-self._kept.stop // self._group)):
-            first = self._minute_of(max(self._kept.start, step * self._group))
-            last = self._minute_of(min(self._kept.stop, (step + 1) * self._group) - 1)
+        measured, begin_of, kept = [0] * steps, self._grid.begin, self._kept
+        for step in range(self._grid.step_at(kept.start), self._grid.step_at(kept.stop - 1) + 1) if kept else ():
+            first = self._minute_of(max(kept.start, begin_of(step)))
+            last = self._minute_of(min(kept.stop, begin_of(step + 1)) - 1)
             measured[step] = last[1] - first[1] + 1
         for (step, minute), slots in self._empty_of_minute.items():
-            begin = step * self._group + minute * self._slots_per_minute
-            end = min(begin + self._slots_per_minute, (step + 1) * self._group, self._kept.stop)
-            measured[step] -= slots == end - max(begin, self._kept.start)
+            begin = begin_of(step) + minute * self._slots_per_minute
+            end = min(begin + self._slots_per_minute, begin_of(step + 1), kept.stop)
+            measured[step] -= slots == end - max(begin, kept.start)
         return measured
 
     def _minute_of(self, slot: int) -> tuple[int, int]:
         """The step of a slot, and the minute within that step."""
-        step, within = divmod(slot, self._group)
+        if self._grid.starts:
+            step = self._grid.step_at(slot)
+            return step, (slot - self._grid.starts[step]) // self._slots_per_minute
+        step, within = divmod(slot, self._grid.group)
         return step, within // self._slots_per_minute

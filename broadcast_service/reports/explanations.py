@@ -39,10 +39,10 @@ class Explanations:
 
     async def make(self, feed: Feed, span: Span, charge: Charge) -> Explanation:
         """Explains a span; raises RedisError. `charge` gets the price of each part of the work."""
-        days = self._analytics.kept_days(int(time.time()))
-        await self._analytics.feeds.refresh(days)
+        days = self._analytics.source.days(int(time.time()))
+        await self._analytics.source.refresh(days)
         pace, found = Pace(), []
-        for name in self._analytics.feeds.accounts(feed):
+        for name in self._analytics.source.index.accounts(feed):
             charge(FEED)
             one = AccountExplanation(name, feed.room_id, span)
             await self._explain(one, self._analytics.account_days(feed, name, days), span, charge, pace)
@@ -58,7 +58,7 @@ class Explanations:
         first = await self._analytics.read_day(account, touched[0], charge)
         before = account.before(touched[0])
         slot = max(0, span.start_ms // 1000 - touched[0] * DAY_SECONDS) // self.step_seconds
-        if before is not None and not is_sure_before(first, touched[0], slot, self.step_seconds):
+        if before is not None and not is_sure_before(first, touched[0], slot, self.step_seconds, charge):
             await self._read(one, before, await self._analytics.read_day(account, before, charge), charge, pace)
         for day in touched:
             await self._read(one, day, first if day == touched[0] else await self._analytics.read_day(account, day, charge), charge, pace)

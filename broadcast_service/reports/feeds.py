@@ -123,6 +123,15 @@ class FeedIndex:
         found = self._rooms_of_account.get((feed.platform, account), {feed.room_id}) if account else {feed.room_id}
         return {room_id: self._accounts.get(Feed(room_id, feed.platform), {}).get(account, 0) for room_id in sorted(found)}
 
+    def shared_days(self, room_id: str) -> int:
+        """The days, as bits, on which a room has more than one series."""
+        once = several = 0
+        for platform in self._rooms.get(room_id, {}):
+            for days in self._accounts.get(Feed(room_id, platform), {}).values():
+                several |= once & days
+                once |= days
+        return several
+
     def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
         """The feeds inside a scope and the days of each as bits, by room."""
         for room_id in self.names_of(scope):

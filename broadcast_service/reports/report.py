@@ -1,42 +1,54 @@
 """What a report of income is about, and the messages that it is made of."""
 
 import enum
-from typing import NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
 
-class Steps(NamedTuple):
-    """From `start` up to, not including, `end`, cut every `step` seconds from `start` on; the last one may be shorter."""
+class Moment(Struct, frozen=True, omit_defaults=True):
+    """Where to look for the reason of a figure: the account, the room, and the time `at` of the reading in Unix seconds."""
 
-    start: int
-    end: int
-    step: int
-
-    @property
-    def number(self) -> int:
-        """How many steps there are."""
-        return -(-(self.end - self.start) // self.step)
+    room_id: str
+    platform: str
+    at: int
+    account: str | None = None
 
 
-class FeedEarnings(Struct, frozen=True, omit_defaults=True):
-    """What one feed earned; `steps` only where it was asked for."""
+class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is reported beside income of a room, a platform or a feed. A figure that is absent is 0.
+
+    `unsettled` is an upper bound of what may have been made besides, and `set_aside` counts the occasions on which a number was
+    contradicted; `first_unsettled` and `first_set_aside` say where the first of each is. `between_sessions` is part of `earned`.
+    `on_air_seconds` counts a recorded step once, however many accounts or platforms had a reading in it; that of a platform is the sum of
+    its feeds. `steps` only where it was asked for.
+    """
+
+    on_air_seconds: int = 0
+    between_sessions: int = 0
+    unsettled: int = 0
+    set_aside: int = 0
+    first_unsettled: Moment | None = None
+    first_set_aside: Moment | None = None
+    steps: list[int] | None = None
+
+
+class FeedEarnings(Figures, frozen=True, omit_defaults=True):
+    """What one feed earned; `steps` with `by=feed`."""
 
     room_id: str
     platform: str
     earned: int
-    steps: list[int] | None = None
 
 
-class RoomEarnings(Struct, frozen=True):
-    """What a room earned on all platforms in scope."""
+class RoomEarnings(Figures, frozen=True, omit_defaults=True):
+    """What a room earned on all platforms in scope; `steps` with `by=room`."""
 
     room_id: str
     earned: int
 
 
-class PlatformEarnings(Struct, frozen=True):
-    """What all rooms in scope earned on a platform."""
+class PlatformEarnings(Figures, frozen=True, omit_defaults=True):
+    """What all rooms in scope earned on a platform; `steps` with `by=platform`."""
 
     platform: str
     earned: int
@@ -57,18 +69,21 @@ class AccountEarnings(Struct, frozen=True, omit_defaults=True):
     between_sessions: int
     set_aside: int
     steps: list[int] | UnsetType = UNSET
+    first_unsettled: Moment | None = None
+    first_set_aside: Moment | None = None
 
 
 class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """Earnings of a span: in all, per step, and by who earned them, highest first. Feeds without a reading are left out.
 
     `total` is certain income. `measured_minutes` is the number of minutes in each step in which at least one feed has a reading: where it
-    is 0, nothing is known. The last four figures are the sums of those of the accounts.
+    is 0, nothing is known. The last four figures are the sums of those of the accounts. `step` is in seconds, or the word of a calendar
+    step; then `starts` says when each step begins, in Unix seconds, and `timezone` in which zone.
     """
 
     start: int
     end: int
-    step: int
+    step: int | str
     total: int
     earned: list[int]
     measured_minutes: list[int]
@@ -80,12 +95,22 @@ class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     unsettled: int
     set_aside: int
     on_air_seconds: int
+    starts: list[int] | UnsetType = UNSET
+    timezone: str | UnsetType = UNSET
 
 
 class Detail(enum.Enum):
-    """What a report holds beside totals: nothing, the steps of each feed or of each account for JSON, or those of each series for CSV."""
+    """What a report holds beside totals: nothing, the steps of each feed, account, room or platform for JSON, or of each series for CSV."""
 
     NONE = 0
-    JSON = 1
+    FEEDS = 1
     CSV = 2
     ACCOUNTS = 3
+    ROOMS = 4
+    PLATFORMS = 5
+    CSV_LOCAL = 6
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the report is written as CSV."""
+        return self in (Detail.CSV, Detail.CSV_LOCAL)

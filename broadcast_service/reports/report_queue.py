@@ -12,10 +12,11 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Final
 
-from broadcast_service.reports.analytics import Analytics, Pace, Wanted
-from broadcast_service.reports.report import Detail
+from broadcast_service.reports.analytics import Analytics, Pace
 from broadcast_service.reports.tally import Tally
+from broadcast_service.reports.wanted import Wanted
 from shared.contract.problems import Problem
+from shared.income.steps import Steps
 from shared.web.jobs import end, sleep
 
 KEPT_BYTES: Final = 16_000_000  # of all reports that are kept
@@ -24,6 +25,8 @@ KEPT_SECONDS: Final = 20.0  # a report of a span that is over: only late reading
 KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
 KEPT_TIMES: Final = 40  # as long as it took to make: so equal reports take at most a fortieth of the process
 MAX_KEPT_SECONDS: Final = 60.0
+LONG_SECONDS: Final = 2 * 86_400  # a report of a longer span may be older: the last minutes are a small part of it
+MAX_KEPT_LONG_SECONDS: Final = 300.0
 SWEEP_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 1.0
 DEADLINE_SECONDS: Final = 15.0
@@ -67,6 +70,12 @@ class Kept:
     def _drop(self, wanted: Wanted) -> None:
         body, _ = self._reports.pop(wanted, (b"", 0.0))
         self.held_bytes -= len(body)
+
+
+def kept_seconds(steps: Steps, took_seconds: float, *, is_over: bool) -> float:
+    """How long a report is kept that took so long to make."""
+    longest = MAX_KEPT_LONG_SECONDS if steps.end - steps.start > LONG_SECONDS else MAX_KEPT_SECONDS
+    return min(longest, max(KEPT_SECONDS if is_over else KEPT_OPEN_SECONDS, KEPT_TIMES * took_seconds))
 
 
 class Queues:
@@ -178,13 +187,12 @@ class Reports:
                 return kept
             job.admit()
             tally, measured = await self._analytics.make(wanted, job.charge)
-            if wanted.detail is Detail.CSV:
+            if wanted.detail.is_file:
                 return tally
             pace, body = Pace(), bytearray()
             for part in tally.json(measured):
                 body += part
                 await pace.rest()
             made, now = bytes(body), time.monotonic()
-            kept_seconds = KEPT_SECONDS if wanted.steps.end <= time.time() else KEPT_OPEN_SECONDS
-            self.kept.put(wanted, made, now + min(MAX_KEPT_SECONDS, max(kept_seconds, KEPT_TIMES * (now - began))))
+            self.kept.put(wanted, made, now + kept_seconds(wanted.steps, now - began, is_over=wanted.steps.end <= time.time()))
             return made

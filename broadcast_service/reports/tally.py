@@ -1,200 +1,168 @@
-"""Adds up reports of income by step, feed, room, platform and account, and writes them as JSON and as CSV. Pure.
+"""Adds up reports of income by step, feed, room, platform and account, and writes them as JSON. Pure; `files.py` writes CSV.
 
-What counts as income is decided in `shared.income`. Every entry has one moment, so a span split anywhere has the same in its parts.
+What counts as income is decided in `income.py`. Every entry has one moment, so a span split anywhere has the same in its parts.
 """
 
-import datetime as dt
 import itertools
 import operator
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
-from broadcast_service.reports.report import AccountEarnings, Detail, FeedEarnings, PlatformEarnings, RoomEarnings, Steps
+from broadcast_service.reports.findings import Findings, Odd, Sums, slots_on_air
+from broadcast_service.reports.report import AccountEarnings, Detail, FeedEarnings, PlatformEarnings, RoomEarnings
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed, Series
-from shared.income.rules import Entry, Kind
+from shared.income.rules import Kind
+from shared.income.steps import Steps
 
 ITEMS_PER_PART: Final = 500
-ZEROS_PER_PART: Final = 500
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+STEPS_PER_PART: Final = 50_000  # numbers in a part
 
 
-class Findings:
-    """The findings of one series: certain income by step of the window, the others by step of the report, and sums."""
+class Lines(NamedTuple):
+    """A series in a file: what it earned, and the recorded steps with a reading, by step of the window; the rest by step of the report."""
 
-    def __init__(self, window: range) -> None:
-        self._first = window.start
-        self.earned = [0] * len(window)
-        self.unsettled = Counter[int]()
-        self.set_aside = Counter[int]()
-        self.between_sessions = 0
-        self.on_air_seconds = 0
-        self.was_read = False
-
-    def add(self, step: int, entry: Entry) -> None:
-        """Adds an entry in a step of the report."""
-        if entry.kind is Kind.UNSETTLED:
-            self.unsettled[step] += entry.tokens
-        elif entry.kind is Kind.SET_ASIDE:
-            self.set_aside[step] += 1
-        elif entry.kind is not Kind.FALL:
-            self.earned[step - self._first] += entry.tokens
-            if entry.kind is Kind.BETWEEN_SESSIONS:
-                self.between_sessions += entry.tokens
-
-
-class Row(NamedTuple):
-    """A feed of a report: its total, and its steps within the window, ready to be written."""
-
-    feed: Feed
-    earned: int
-    json: bytes
-
-
-class _Sums:
-    """The figures of an account in a report that is being made."""
-
-    def __init__(self) -> None:
-        self.earned = 0
-        self.steps: list[int] = []
-        self.unsettled = self.set_aside = self.between_sessions = self.on_air_seconds = 0
-
-    def add(self, found: Findings, *, with_steps: bool) -> None:
-        """Adds what the account did in one room."""
-        self.earned += sum(found.earned)
-        if with_steps:
-            self.steps = list(map(operator.add, self.steps, found.earned)) if self.steps else list(found.earned)
-        self.unsettled += found.unsettled.total()
-        self.set_aside += found.set_aside.total()
-        self.between_sessions += found.between_sessions
-        self.on_air_seconds += found.on_air_seconds
+    series: Series
+    earned: "array[int]"
+    read: "array[int]"
+    odd: dict[int, Odd]
 
 
 class Tally:
     """Adds up a report one feed at a time. It holds numbers of the window only, the steps that may hold something, and holds them packed.
 
-    The window is a range of steps; outside of it nothing was earned.
+    The window is a range of steps; outside of it nothing was earned. The feeds of a room come one after another.
     """
 
-    def __init__(self, steps: Steps, window: range, detail: Detail) -> None:
+    def __init__(self, steps: Steps, window: range, detail: Detail, *, step_seconds: int = 60) -> None:
         self.steps = steps
         self.window = window
-        self._detail = detail
+        self.detail = detail
+        self.step_seconds = step_seconds
+        self.lines: list[Lines] = []
         self._per_step = [0] * len(window)
-        self._rooms = Counter[str]()
-        self._platforms = Counter[str]()
-        self._rows: list[Row] = []
-        self._accounts: dict[tuple[str, str], _Sums] = {}
-        self._lines: list[tuple[int, Series, array[int], dict[int, tuple[int, int]]]] = []
+        self._feeds: dict[Feed, Sums] = {}
+        self._rooms: dict[str, Sums] = {}
+        self._platforms: dict[str, Sums] = {}
+        self._accounts: dict[tuple[str, str], Sums] = {}
+        self._room: tuple[str, list[Findings]] = "", []
         self._held_bytes = 0
 
     def add(self, feed: Feed, found: Mapping[str, Findings]) -> None:
         """What the accounts of a feed did in the window."""
-        totals = [0] * len(self.window)
+        if self._room[0] != feed.room_id:
+            self._room = feed.room_id, []
+        self._room[1].extend(found.values())
+        sums = self._feeds.setdefault(feed, Sums())
+        room, platform = self._rooms.setdefault(feed.room_id, Sums()), self._platforms.setdefault(feed.platform, Sums())
         for account, findings in found.items():
-            totals = list(map(operator.add, totals, findings.earned))
-            sums = self._accounts.setdefault((feed.platform, account), _Sums())
-            sums.add(findings, with_steps=self._detail is Detail.ACCOUNTS)
-            if self._detail is Detail.CSV:
-                self._add_lines(Series(*feed, account), findings)
-        total = sum(totals)
-        if total:
-            self._per_step = list(map(operator.add, self._per_step, totals))
-        self._rooms[feed.room_id] += total
-        self._platforms[feed.platform] += total
-        json = encode(totals)[1:-1] if self._detail is Detail.JSON else b""
-        self._rows.append(Row(feed, total, json))
-        self._held_bytes += 200 + len(json) + 100 * len(found)
+            series = Series(*feed, account)
+            own = self._accounts.setdefault((feed.platform, account), Sums())
+            for one, detail in (
+                (sums, Detail.FEEDS),
+                (room, Detail.ROOMS),
+                (platform, Detail.PLATFORMS),
+                (own, Detail.ACCOUNTS),
+            ):
+                one.add(series, findings, with_steps=self.detail is detail)
+            own.on_air_seconds += self._seconds([findings])
+            if any(findings.earned):
+                self._per_step = list(map(operator.add, self._per_step, findings.earned))
+            if self.detail.is_file:
+                self._add_lines(series, findings)
+        sums.on_air_seconds = self._seconds(found.values())
+        platform.on_air_seconds += sums.on_air_seconds
+        room.on_air_seconds = self._seconds(self._room[1])
+        self._held_bytes += 300 + 8 * len(sums.steps) + 200 * len(found)
+
+    def _seconds(self, found: Iterable[Findings]) -> int:
+        return slots_on_air(found) * self.step_seconds
 
     def _add_lines(self, series: Series, found: Findings) -> None:
-        odd = {step: (found.unsettled[step], found.set_aside[step]) for step in (*found.unsettled, *found.set_aside)}
-        self._lines.append((sum(found.earned), series, array("Q", found.earned), odd))
-        self._held_bytes += 200 + 8 * len(found.earned) + 200 * len(odd)
+        lines = Lines(series, array("Q", found.earned), found.read or array("I", bytes(4 * len(found.earned))), found.odd())
+        self.lines.append(lines)
+        self._held_bytes += 200 + 12 * len(found.earned) + 200 * len(lines.odd)
 
     def json(self, measured_minutes: list[int]) -> Iterator[bytes]:
         """A `Report` of all feeds that were added as JSON, in parts; the minutes come from a `Coverage` of the same feeds."""
-        ahead, behind = self.window.start, self.steps.number - self.window.stop
-        start, end, step = self.steps
-        earned = [*itertools.repeat(0, ahead), *self._per_step, *itertools.repeat(0, behind)]
-        yield b'{"from":%d,"to":%d,"step":%d,"total":%d,"earned":' % (start, end, step, sum(self._per_step))
-        yield encode(earned)
+        steps = self.steps
+        step = encode(steps.unit or steps.step)
+        yield b'{"from":%d,"to":%d,"step":%b,"total":%d,"earned":' % (steps.start, steps.end, step, sum(self._per_step))
+        yield encode(self._padded(self._per_step))
         yield b',"measured_minutes":' + encode(measured_minutes)
         yield b',"rooms":'
-        yield from _listed([RoomEarnings(*item) for item in _ranked(self._rooms)])
+        yield from self._listed(RoomEarnings, [((room,), one) for room, one in self._rooms.items()], Detail.ROOMS)
         yield b',"platforms":'
-        yield from _listed([PlatformEarnings(*item) for item in _ranked(self._platforms)])
-        yield b',"feeds":['
-        separator = b""
-        for row in sorted(self._rows, key=lambda row: (-row.earned, row.feed)):
-            found = encode(FeedEarnings(*row.feed, row.earned))
-            if self._detail is Detail.JSON:
-                found = found[:-1] + b',"steps":[' + b"0," * ahead + row.json + b",0" * behind + b"]}"
-            yield separator + found
-            separator = b","
-        yield b'],"accounts":['
-        yield from self._accounts_json()
+        yield from self._listed(PlatformEarnings, [((name,), one) for name, one in self._platforms.items()], Detail.PLATFORMS)
+        yield b',"feeds":'
+        yield from self._listed(FeedEarnings, list(self._feeds.items()), Detail.FEEDS)
+        yield b',"accounts":'
+        yield from self._listed_accounts()
         sums = self._accounts.values()
-        yield b'],"between_sessions":%d,"unsettled":%d,"set_aside":%d,"on_air_seconds":%d}' % (
+        yield b',"between_sessions":%d,"unsettled":%d,"set_aside":%d,"on_air_seconds":%d' % (
             sum(one.between_sessions for one in sums),
             sum(one.unsettled for one in sums),
             sum(one.set_aside for one in sums),
             sum(one.on_air_seconds for one in sums),
         )
+        if steps.starts:
+            yield b',"starts":' + encode(steps.starts) + b',"timezone":' + encode(steps.zone)
+        yield b"}"
 
-    def _accounts_json(self) -> Iterator[bytes]:
-        ranked = sorted(self._accounts.items(), key=lambda item: (-item[1].earned, item[0]))
-        ahead, behind = [0] * self.window.start, [0] * (self.steps.number - self.window.stop)
-        separator = b""
-        for (platform, account), sums in ranked:
-            steps = [*ahead, *sums.steps, *behind] if self._detail is Detail.ACCOUNTS else UNSET
-            yield separator + encode(
-                AccountEarnings(
-                    platform=platform,
-                    account=account or None,
-                    earned=sums.earned,
-                    unsettled=sums.unsettled,
-                    on_air_seconds=sums.on_air_seconds,
-                    between_sessions=sums.between_sessions,
-                    set_aside=sums.set_aside,
-                    steps=steps,
-                )
+    def _padded(self, numbers: Sequence[int]) -> list[int]:
+        ahead, behind = self.window.start, self.steps.number - self.window.stop
+        return [*itertools.repeat(0, ahead), *numbers, *itertools.repeat(0, behind)]
+
+    def _listed(self, kind: type, rows: Sequence[tuple[tuple[str, ...], Sums]], detail: Detail) -> Iterator[bytes]:
+        """A JSON list of rows, in parts; those that earned most come first."""
+
+        def row(key: tuple[str, ...], one: Sums) -> Any:
+            return kind(
+                *key,
+                one.earned,
+                on_air_seconds=one.on_air_seconds,
+                between_sessions=one.between_sessions,
+                unsettled=one.unsettled,
+                set_aside=one.set_aside,
+                first_unsettled=one.first(Kind.UNSETTLED),
+                first_set_aside=one.first(Kind.SET_ASIDE),
+                steps=self._padded(one.steps) if self.detail is detail else None,
             )
-            separator = b","
 
-    def csv(self) -> Iterator[str]:
-        """One line per series and step with something to report. No field needs quoting: ids hold neither commas nor quotes."""
-        yield "start,room_id,platform,earned,account,unsettled,set_aside\r\n"
-        for _, series, earned, odd in sorted(self._lines, key=lambda item: (-item[0], item[1])):
-            room, platform, account = map(_no_formula, series)
-            for step, tokens in enumerate(earned, self.window.start):
-                if tokens or step in odd:
-                    start = dt.datetime.fromtimestamp(self.steps.start + step * self.steps.step, dt.UTC)
-                    unsettled, set_aside = odd.get(step, (0, 0))
-                    yield f"{start:%Y-%m-%dT%H:%M:%SZ},{room},{platform},{tokens},{account},{unsettled},{set_aside}\r\n"
-                elif step % ZEROS_PER_PART == 0:
-                    yield ""
+        ranked = sorted(rows, key=lambda item: (-item[1].earned, item[0]))
+        return self._in_parts((row(*item) for item in ranked), has_steps=self.detail is detail)
+
+    def _listed_accounts(self) -> Iterator[bytes]:
+        with_steps = self.detail is Detail.ACCOUNTS
+
+        def row(platform: str, account: str, one: Sums) -> AccountEarnings:
+            return AccountEarnings(
+                platform=platform,
+                account=account or None,
+                earned=one.earned,
+                unsettled=one.unsettled,
+                on_air_seconds=one.on_air_seconds,
+                between_sessions=one.between_sessions,
+                set_aside=one.set_aside,
+                steps=self._padded(one.steps) if with_steps else UNSET,
+                first_unsettled=one.first(Kind.UNSETTLED),
+                first_set_aside=one.first(Kind.SET_ASIDE),
+            )
+
+        ranked = sorted(self._accounts.items(), key=lambda item: (-item[1].earned, item[0]))
+        return self._in_parts((row(*key, one) for key, one in ranked), has_steps=with_steps)
+
+    def _in_parts(self, rows: Iterable[Any], *, has_steps: bool) -> Iterator[bytes]:
+        size = max(1, min(ITEMS_PER_PART, STEPS_PER_PART // self.steps.number)) if has_steps else ITEMS_PER_PART
+        separator, rest = b"[", iter(rows)
+        while part := list(itertools.islice(rest, size)):
+            yield separator + encode(part)[1:-1]
+            separator = b","
+        yield b"]" if separator == b"," else b"[]"
 
     def size(self) -> int:
         """About how many bytes this holds."""
         return self._held_bytes + 36 * len(self._per_step)
-
-
-def _listed(items: Sequence[Struct]) -> Iterator[bytes]:
-    """A JSON list in parts."""
-    yield b"["
-    for first in range(0, len(items), ITEMS_PER_PART):
-        yield (b"," if first else b"") + encode(items[first : first + ITEMS_PER_PART])[1:-1]
-    yield b"]"
-
-
-def _ranked(totals: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(totals.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _no_formula(name: str) -> str:
-    """A name that starts as a formula does gets an apostrophe, which none can start with: spreadsheets then show it as it is."""
-    return "'" + name if name.startswith(FORMULA_STARTS) else name

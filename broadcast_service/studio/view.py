@@ -121,14 +121,14 @@ def _span(span: Span) -> TimeSpan:
 
 def _shift(studio: Studio, each: Occurrence, scope: Scope) -> ShiftView | None:
     """A shift for the rooms in scope that work it; None without such a room, because a shift may be named after its rooms."""
-    rooms = _common_rooms(each.shift.rooms, scope)
+    rooms = common_rooms(each.shift.rooms, scope)
     if not rooms:
         return None
     target = studio.targets.shifts.get(each.shift.name, studio.targets.default)
     return ShiftView(each.shift.name, each.start, each.end, rooms, target)
 
 
-def _common_rooms(one: Scope, other: Scope) -> list[str]:
+def common_rooms(one: Scope, other: Scope) -> list[str]:
     """The rooms in both, as patterns."""
     common = {room for room in one.rooms if _covers_room(other, room)} | {room for room in other.rooms if _covers_room(one, room)}
     prefixes = {

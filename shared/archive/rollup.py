@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored
 from shared.income.rules import Entry, Kind
+from shared.income.steps import Grid
 
 QUARTER_SECONDS: Final = 900
 QUARTERS: Final = DAY_SECONDS // QUARTER_SECONDS
@@ -124,7 +125,7 @@ def rollups(days: Iterable[HistoryDay], wanted: Iterable[int], step_seconds: int
     scan = AccountScan(step_seconds)
     found: dict[tuple[int, str], _Findings] = {}
     slots = range(DAY_SECONDS // step_seconds)
-    cuts = Cuts(0, QUARTER_SECONDS // step_seconds, len(slots))
+    cuts = Cuts(0, Grid(len(slots), QUARTER_SECONDS // step_seconds))
 
     def findings(day: int, room: str) -> _Findings:
         return found.setdefault((day, room), _Findings())

@@ -1,4 +1,4 @@
-"""Judges an account's stored history, a day at a time, by the rules of `rules.py`. Pure.
+"""Judges an account's stored history, a day at a time, by the rules of `income.py`. Pure.
 
 Most stretches of a day hold nothing but plain rises, and there the rules find the difference of the ends. Such a stretch is not unpacked
 into readings: where it begins and ends is found in the columns of the day. The steps around falls and leaps are unpacked.
@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from shared.contract.history_day import DayBalances, Kept, kept_balances
 from shared.contract.history_record import unit_ms
 from shared.income.rules import CONFIRM_MS, SESSION_GAP_MS, SMALL_RISE, Account, Balance, Entry, Kind
+from shared.income.steps import Grid
 
 READ_ONE_BY_ONE: Final = 8  # steps of several rooms
 LOOKED_AT: Final = 120  # balances
@@ -28,21 +29,15 @@ class Stored(NamedTuple):
 
 
 class Cuts(NamedTuple):
-    """Where a report's steps begin, in recorded steps: every `group` from the start of its span, which ends before `end`.
-
-    `first` is the midnight of the day, counted from the start of the span, and may be negative.
-    """
+    """Where a report's steps begin on a day. `first` is the day's midnight, counted from the start of the span, and may be negative."""
 
     first: int
-    group: int
-    end: int
+    grid: Grid
 
     def within(self, start: int, stop: int) -> Sequence[int]:
         """The positions in a stretch of the day, after its start, at which a step of the report begins or the span ends."""
-        end = self.end - self.first
-        following = (self.first + start) // self.group * self.group + self.group - self.first
-        cuts = range(following, stop, self.group)
-        return sorted({*cuts, end}) if start < end < stop else cuts
+        first = self.first
+        return [cut - first for cut in self.grid.between(first + start, first + stop)]
 
 
 class Taken(NamedTuple):
@@ -116,6 +111,7 @@ class AccountScan:
         self._settled_steps = 2 - (-CONFIRM_MS // (1000 * step_seconds))
         self._empty_steps = -(-SESSION_GAP_MS // (1000 * step_seconds)) - 1  # so many in a row may be a pause between sessions
         self.is_sure = False  # whether readings before the first day could not change what is found from now on
+        self.judged = 0  # readings that were unpacked and judged one by one: most of the cost of a day with falls
 
     @property
     def is_settled(self) -> bool:
@@ -175,6 +171,7 @@ class AccountScan:
     def _read(self, readings: Sequence[Balance]) -> list[Entry]:
         entries: list[Entry] = []
         account, previous = self._account, None
+        self.judged += len(readings)
         for reading in readings:
             entries += account.read(reading)
             if previous and reading.climbed and reading.at_ms - previous.at_ms > CONFIRM_MS and account.base is reading:
@@ -220,7 +217,7 @@ class AccountScan:
             taken.entries.append(Entry(kind, first_at, first - base.tokens, room, base.tokens))
         self._account.believe(Balance(last_at, last, room))
         before, start = first + 1, first_slot
-        if cuts.group < SMALL_GROUP:
+        if cuts.grid.smallest < SMALL_GROUP:
             balances = rises.ends[2 * part.start + 1 : 2 * part.stop : 2]
             gained = list(map(operator.sub, balances, chain((before,), balances)))
             taken.gains.extend(zip(repeat(room), compress(rises.slots[part], gained), filter(None, gained)))

@@ -7,13 +7,16 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from broadcast_service.reports.analytics import Analytics, Wanted
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.days import RedisDays
 from broadcast_service.reports.explanation import Explanation, Span
 from broadcast_service.reports.explanations import Explanations
-from broadcast_service.reports.report import Detail, Report, Steps
+from broadcast_service.reports.report import Detail, Report
+from broadcast_service.reports.wanted import Wanted
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed
+from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import HOURS
 from tests.support.generated import ROOMS, generate
@@ -25,14 +28,14 @@ DAY = 86_400
 
 async def explain(redis: Redis, room: str, start: int, end: int) -> Explanation:
     """An explanation as a client decodes it."""
-    analytics = Analytics(OneNode(redis), 1, step_seconds=60, retention_days=35)
+    analytics = Analytics(RedisDays(OneNode(redis), 1, step_seconds=60, retention_days=35))
     made = await Explanations(analytics, 60).make(Feed(room, "camsoda"), Span(1000 * start, 1000 * end), lambda _price: None)
     return msgspec.json.decode(encode(made), type=Explanation)
 
 
 async def report(redis: Redis, room: str, start: int, end: int) -> Report:
     """A report of one room."""
-    analytics = Analytics(OneNode(redis), 1, step_seconds=60, retention_days=35)
+    analytics = Analytics(RedisDays(OneNode(redis), 1, step_seconds=60, retention_days=35))
     wanted = Wanted(Scope.of([room]), Steps(start, end, (end - start) // 60 * 60 or 60), Detail.ACCOUNTS)
     tally, measured = await analytics.make(wanted, lambda _price: None)
     return msgspec.json.decode(b"".join(tally.json(measured)), type=Report)

@@ -7,11 +7,14 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from broadcast_service.reports.analytics import Analytics, Wanted
-from broadcast_service.reports.report import Detail, Report, Steps
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.report import Detail, Report
+from broadcast_service.reports.wanted import Wanted
 from ingest_service.writer import ShardWriter, WriterOptions
 from shared.auth.scope import Scope
 from shared.contract.readings import Reading
+from shared.income.steps import Steps
 from tests.contract.committing import NO_LIMITS, OneNode, at_work, commit
 from tests.support.generated import ROOMS, generate
 
@@ -23,7 +26,7 @@ HOURS = 3
 
 async def report_of(redis: Redis, steps: Steps) -> Report:
     """A report of all rooms."""
-    analytics = Analytics(OneNode(redis), 1, step_seconds=60, retention_days=35)
+    analytics = Analytics(RedisDays(OneNode(redis), 1, step_seconds=60, retention_days=35))
     tally, measured = await analytics.make(Wanted(Scope.of(["*"]), steps, Detail.ACCOUNTS), lambda _price: None)
     return msgspec.json.decode(b"".join(tally.json(measured)), type=Report)
 

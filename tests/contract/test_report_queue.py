@@ -10,14 +10,17 @@ import pytest
 
 from broadcast_service.http.budget import Budget
 from broadcast_service.reports import report_queue as queue
-from broadcast_service.reports.analytics import Analytics, Wanted, parts_of
-from broadcast_service.reports.report import Detail, Report, Steps
+from broadcast_service.reports.analytics import Analytics, parts_of
+from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.report import Detail, Report
 from broadcast_service.reports.report_queue import Kept, Made, Reports
+from broadcast_service.reports.wanted import Wanted
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
+from shared.income.steps import Steps
 from shared.store.redis import Store
 from tests.contract import servers
 from tests.contract.reports import midnight, store_with_days
@@ -52,7 +55,7 @@ def wanted(scope: Scope, days: int, *, ago: int = 0, detail: Detail = Detail.NON
 
 def made_by(store: Store) -> Reports:
     """A queue of its own."""
-    return Reports(Analytics(store, 1, step_seconds=60, retention_days=DAYS))
+    return Reports(Analytics(RedisDays(store, 1, step_seconds=60, retention_days=DAYS)))
 
 
 class Spent:

@@ -10,13 +10,17 @@ import msgspec
 import pytest
 
 from broadcast_service.http.answers import in_slices
-from broadcast_service.reports.analytics import Analytics, Wanted
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.files import machine_csv
 from broadcast_service.reports.history import History, Span
-from broadcast_service.reports.report import Detail, Report, Steps
+from broadcast_service.reports.report import Detail, Report
 from broadcast_service.reports.report_queue import Made, Reports
 from broadcast_service.reports.tally import Tally
+from broadcast_service.reports.wanted import Wanted
 from shared.auth.scope import Scope
 from shared.contract.history_record import DAY_SECONDS
+from shared.income.steps import Steps
 from shared.store.redis import Store
 from shared.web.server import json_response
 from tests.contract import servers
@@ -86,12 +90,12 @@ def record(name: str, seen: Stretches) -> None:
 async def report(store: Store, step: int, detail: Detail) -> Made:
     """A report of both days."""
     end = int(time.time()) // DAY_SECONDS * DAY_SECONDS
-    reports = Reports(Analytics(store, 1, step_seconds=60, retention_days=7))
+    reports = Reports(Analytics(RedisDays(store, 1, step_seconds=60, retention_days=7)))
     return await reports.get(Wanted(ALL, Steps(end - DAYS * DAY_SECONDS, end, step), detail), "tester", lambda _price: None)
 
 
 @pytest.mark.parametrize(
-    ("name", "step", "detail"), [("by the hour", 3600, Detail.NONE), ("by the minute", 60, Detail.NONE), ("by feed", 120, Detail.JSON)]
+    ("name", "step", "detail"), [("by the hour", 3600, Detail.NONE), ("by the minute", 60, Detail.NONE), ("by feed", 120, Detail.FEEDS)]
 )
 async def test_a_report_of_many_rooms_lets_others_in(store: Store, name: str, step: int, detail: Detail) -> None:
     """However finely it is cut."""
@@ -110,7 +114,7 @@ async def test_a_long_export_lets_others_in(store: Store) -> None:
     assert isinstance(made, Tally)
     stretches, lines = Stretches(), 0
     with stretches.watch():
-        for part in in_slices(made.csv()):
+        for part in in_slices(machine_csv(made)):
             lines += part.count(b"\r\n")
             await asyncio.sleep(0)
     assert lines == ROOMS * 720 * DAYS + 1

@@ -1,12 +1,15 @@
 """Income over HTTP from the real services: the sum of the posted rises, for rooms in the token's scope only."""
 
+import datetime as dt
 import pathlib
 import time
 import urllib.parse
+import urllib.request
+import zoneinfo
 
 from tests.support.studio import Studio, request, running_studio
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 ANALYTICS = "/api/tracking/analytics"
 
 
@@ -58,7 +61,7 @@ def test_a_room_worked_by_three_accounts_a_day_reports_each(studio: Studio) -> N
     rows = [(row["account"], row["earned"], row["on_air_seconds"], row["steps"]) for row in report["accounts"]]
     assert rows == [("ana", 90, 180, [90, 0, 0]), ("eva", 40, 180, [0, 40, 0]), ("mia", 5, 180, [0, 0, 5])]
     _, csv = studio.get(query(**span, format="csv"))
-    assert [line.split(",")[1:] for line in csv.split("\r\n")[:-1]] == [
+    assert [line.split(",")[1:7] for line in csv.split("\r\n")[:-1]] == [
         ["room_id", "platform", "earned", "account", "unsettled", "set_aside"],
         ["shifts", "camsoda", "90", "ana", "0", "0"],
         ["shifts", "camsoda", "40", "eva", "0", "0"],
@@ -181,3 +184,48 @@ def test_history_as_csv_keeps_unknown_empty(studio: Studio) -> None:
     studio.post({"room_id": "sheet", "timestamp": start, "tokens_count": 5, "viewers_count": 3})
     _, csv = studio.get(f"/api/tracking/telemetry/sheet/camsoda/history?from={start}&to={start + 60}&format=csv")
     assert csv.split("\r\n")[1].endswith("Z,5,,3,")
+
+
+def test_a_report_is_cut_where_a_calendar_is(studio: Studio) -> None:
+    """Days of a zone add up to the report, each is what its own report has, and a room's time on air counts once for two accounts."""
+    zone = zoneinfo.ZoneInfo("Asia/Kathmandu")
+    midnight = int(dt.datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    balances = ((-7300, 100), (-65, 130), (-5, 137), (0, 140), (65, 150))
+    readings = [
+        {"room_id": "days", "timestamp": midnight - DAY + at, "tokens_count": tokens, "account": account}
+        for at, tokens in balances
+        for account in ("ana", "eva")
+    ]
+    studio.post(*readings)
+    span = {"from": midnight - 2 * DAY, "to": midnight, "rooms": "days", "tz": zone.key}
+    _, report = studio.get(query(**span, step="day", by="room"))
+    assert (report["step"], report["starts"], report["timezone"]) == ("day", [midnight - 2 * DAY, midnight - DAY], zone.key)
+    assert report["rooms"] == [
+        {"room_id": "days", "earned": 100, "steps": [74, 26], "on_air_seconds": 300, "between_sessions": 60},
+    ]
+    assert [row["on_air_seconds"] for row in report["accounts"]] == [300, 300]
+    parts = [studio.get(query(**{**span, "from": begin, "to": begin + DAY}))[1]["total"] for begin in report["starts"]]
+    assert parts == report["earned"]
+    period = studio.get(query(period="yesterday", tz=zone.key, rooms="days", step="month"))[1]
+    assert (period["from"], period["to"], period["total"]) == (midnight - DAY, midnight, 26)
+
+
+def test_an_unknown_zone_and_a_period_beside_a_span_are_refused(studio: Studio) -> None:
+    """400 for the zone and 422 for the others, each with the name of its parameter."""
+    for parameters, status in (({"tz": "Bogota"}, 400), ({"period": "decade"}, 422), ({"back": 1}, 422), ({"step": "year"}, 422)):
+        found, problem = studio.get(query(**parameters))
+        assert (found, problem["errors"][0]["field"]) == (status, next(iter(parameters)))
+
+
+def test_a_spreadsheet_gets_local_times_and_a_dated_name(studio: Studio) -> None:
+    """As the browser saves it: a byte order mark, Spanish headings, and the dates of the zone in the name of the file."""
+    start = hours_ago(2) - hours_ago(2) % DAY + 2 * HOUR - DAY  # 02:00 UTC is the evening before in Bogotá
+    studio.post(*({"room_id": "sheet-es", "timestamp": start + at, "tokens_count": at} for at in (0, 60)))
+    path = query(**{"from": start, "to": start + HOUR, "rooms": "sheet-es", "tz": "America/Bogota", "format": "csv-local"})
+    headers = {"Authorization": f"Bearer {studio.stack.token('dashboard')}"}
+    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=30) as response:
+        name, text = response.headers["Content-Disposition"], response.read()
+    evening = dt.datetime.fromtimestamp(start, zoneinfo.ZoneInfo("America/Bogota"))
+    assert name == f'attachment; filename="earnings-{evening:%Y-%m-%d}.csv"'
+    assert text.startswith(b"\xef\xbb\xbfInicio;Sala;")
+    assert text.decode().split("\r\n")[1] == f"{evening:%Y-%m-%d %H:%M:%S};sheet-es;camsoda;;60;1800,0;0,03;0;0;0;;"

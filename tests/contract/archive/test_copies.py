@@ -9,7 +9,6 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select
 
-from broadcast_service.reports.report import Steps
 from shared.archive.blocks import BLOCK_DAYS, Block, DayParts, block_of, build
 from shared.archive.database import Database
 from shared.archive.store import series_ids, stored_days
@@ -17,6 +16,7 @@ from shared.archive.tables import blocks, days, minutes
 from shared.contract import keys
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
+from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
 from tests.support.archiving import STEP, archive_job, archive_once, lease_of, minute_by_minute, today

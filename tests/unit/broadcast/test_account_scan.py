@@ -10,6 +10,7 @@ from shared.contract.history_record import CHUNK_SLOTS, ENTRY, LAYOUT
 from shared.contract.readings import METRICS
 from shared.income.account_scan import AccountScan, Cuts, Stored
 from shared.income.rules import Account, Balance, Entry, Kind, sums
+from shared.income.steps import Grid
 
 LATE = 2**53
 
@@ -76,15 +77,17 @@ def minutes_of(entries: list[Entry]) -> Counter[tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("group", [1, 7, 60, 1440])
+@pytest.mark.parametrize("group", [1, 7, 60, 1440, "calendar"])
 @pytest.mark.parametrize("first", [-300, 0, 5])
-def test_a_day_is_judged_as_its_readings_are(group: int, first: int) -> None:
+def test_a_day_is_judged_as_its_readings_are(group: int | str, first: int) -> None:
     """Sixty days: all sums, and each step's income in its room, however long the steps are and wherever the span begins and ends."""
     summed = 0
     for seed in range(60):
         held = account_of(Random(seed))
-        scan = AccountScan(60)
-        taken = scan.take(0, held, range(1440), Cuts(first, group, first + 700))
+        scan, end = AccountScan(60), first + 700
+        starts = (0, *sorted(Random(seed).sample(range(1, end), 9))) if isinstance(group, str) else ()
+        grid = Grid(end, 0 if isinstance(group, str) else group, starts)
+        taken = scan.take(0, held, range(1440), Cuts(first, grid))
         entries = [*taken.entries, *scan.finish(LATE)]
         minutes = minutes_of(entries)
         for room, slot, tokens in taken.gains:
@@ -93,16 +96,16 @@ def test_a_day_is_judged_as_its_readings_are(group: int, first: int) -> None:
         expected = by_reading(held)
         assert minutes.total() == sums(expected).earned
         assert sums(entries)._replace(income=0) == sums(expected)._replace(income=0)
-        assert by_step(minutes, group, first) == by_step(minutes_of(expected), group, first)
+        assert by_step(minutes, grid, first) == by_step(minutes_of(expected), grid, first)
     assert summed > 60, "hardly any stretch was added up without its readings"
 
 
-def by_step(minutes: Counter[tuple[str, int]], group: int, first: int) -> Counter[tuple[str, int]]:
+def by_step(minutes: Counter[tuple[str, int]], grid: Grid, first: int) -> Counter[tuple[str, int]]:
     """Income by room and step of the report, within its span of 700 minutes from the first."""
     found = Counter[tuple[str, int]]()
     for (room, minute), tokens in minutes.items():
         if 0 <= first + minute < first + 700:
-            found[room, (first + minute) // group] += tokens
+            found[room, grid.step_at(first + minute)] += tokens
     return +found
 
 
@@ -110,7 +113,7 @@ def test_a_scan_that_begins_later_finds_the_same_once_it_is_sure() -> None:
     """What lies before a steady stretch does not matter, so a report need not read all history."""
     compared = 0
     for seed in range(150):
-        held, cuts = account_of(Random(seed)), Cuts(0, 1, 1440)
+        held, cuts = account_of(Random(seed)), Cuts(0, Grid(1440, 1))
         whole, late = AccountScan(60), AccountScan(60)
         whole.take(0, held, range(300), cuts)
         for hour in range(5, 24):
@@ -134,7 +137,7 @@ def test_a_pause_ends_at_the_first_run_of_a_step() -> None:
     trail = ENTRY.pack(20, 1101, 10_000, 0, 1101, 11_000, 0)
     held = [Stored("a", day_balances(StoredDay([Part(LAYOUT, [bytes(data), *[None] * 23], trail)]), 60))]
     scan = AccountScan(60)
-    taken = scan.take(0, held, range(1440), Cuts(0, 60, 1440))
+    taken = scan.take(0, held, range(1440), Cuts(0, Grid(1440, 60)))
     assert taken.entries == [Entry(Kind.INCOME, 20 * 60_000 + 10_000, 100, "a", 1000)]
     assert taken.gains == [("a", 20, 400)]
     assert sums([*taken.entries, *scan.finish(LATE)])._replace(income=500) == sums(by_reading(held))

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from broadcast_service.http.budget import (
     BURST_SECONDS,
     FEED,
+    GAIN,
     MAX_SNAPSHOTS,
     MAX_SUBJECTS,
     MESSAGE,
     PART,
     POINT,
+    READING,
     REQUEST,
     SHARED_SECONDS,
     SLOT,
@@ -26,12 +28,15 @@ from broadcast_service.http.budget import (
     Budget,
 )
 from broadcast_service.http.budget import DAY as DAY_READ
-from broadcast_service.reports.analytics import Analytics, Wanted
-from broadcast_service.reports.report import Detail, Steps
-from broadcast_service.reports.report_queue import KEPT_OPEN_SECONDS, KEPT_TIMES, MAX_KEPT_SECONDS, SWEEP_SECONDS, Kept, Reports
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.report import Detail
+from broadcast_service.reports.report_queue import SWEEP_SECONDS, Kept, Reports, kept_seconds
+from broadcast_service.reports.wanted import Wanted
 from broadcast_service.settings import BroadcastSettings
 from shared.auth.scope import Scope
 from shared.contract.problems import Problem
+from shared.income.steps import Steps
 from shared.store.redis import Store
 from shared.web import jobs
 
@@ -39,6 +44,8 @@ SHARE = next(field.default for field in msgspec.structs.fields(BroadcastSettings
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
 ALL = Scope.of(["*"])
 FEEDS = 1000
+FALLS = 3  # of a room in a day: a cash-out, a reload that shows 0, a number read half-drawn
+READINGS_OF_A_FALL = 6  # that are judged one by one: those of the steps around it
 
 
 def test_a_subject_beyond_its_budget_waits_for_the_refill() -> None:
@@ -139,9 +146,11 @@ class Studio:
         wanted = Wanted(ALL, Steps(int(start), int(end), step), detail)
         if self.kept.get(wanted, now) is None:
             days = end // DAY - start // DAY + 1
-            price = FEEDS * (FEED + DAY_READ * days + SLOT * 1440 * days + STEP * wanted.steps.number)
+            gains = min(wanted.steps.number, (end - start) / 120)  # each room earns every other minute
+            price = FEEDS * (FEED + DAY_READ * days + SLOT * 1440 * days + STEP * wanted.steps.number + GAIN * gains)
+            price += FEEDS * READING * FALLS * READINGS_OF_A_FALL * days
             self.budget.charge("wall", price, now)
-            self.kept.put(wanted, b"x" * 200_000, now + min(MAX_KEPT_SECONDS, max(KEPT_OPEN_SECONDS, KEPT_TIMES * price / 1000)))
+            self.kept.put(wanted, b"x" * 200_000, now + kept_seconds(wanted.steps, price / 1000, is_over=end <= now))
 
     def read(self, now: float, price: float) -> None:
         """A read that is no report."""
@@ -152,12 +161,13 @@ class Studio:
         """`state/baseline.js`: today by the minute, and the last hour of each feed."""
         over = (now - 10) // 60 * 60
         self.report(now, now // DAY * DAY, over, 60)
-        self.report(now, over - HOUR, over, 60, Detail.JSON)
+        self.report(now, over - HOUR, over, 60, Detail.FEEDS)
 
     def load_studio(self, now: float) -> None:
-        """`views/analytics.js`: a day and a week by the hour."""
-        end = now // HOUR * HOUR + HOUR
-        self.report(now, end - DAY, end, HOUR)
+        """`views/analytics.js`: today, yesterday until now, and a week by the hour."""
+        midnight, end = now // DAY * DAY, now // HOUR * HOUR + HOUR
+        self.report(now, midnight, midnight + DAY, HOUR, Detail.PLATFORMS)
+        self.report(now, midnight - DAY, now // 60 * 60 + 60 - DAY, HOUR, Detail.PLATFORMS)
         self.report(now, end - WEEK, end, HOUR)
 
     def load_room(self, now: float) -> None:
@@ -192,7 +202,7 @@ def test_a_busy_wall_never_exhausts_its_budget(seed: int) -> None:
             events.append((at + 60, "studio" if number < 5 else "room", number))
         if kind == "studio":
             studio.load_studio(now)
-            events.append((at + 60, kind, number))
+            events.append((at + 120, kind, number))
         if kind == "room":
             studio.load_room(now)
             events.append((at + 60, kind, number))
@@ -203,6 +213,6 @@ async def test_the_sweeping_job_reports_that_it_is_alive(monkeypatch: pytest.Mon
     """A service stops when one of its jobs stays silent."""
     monkeypatch.setattr(jobs, "MAX_SILENCE_SECONDS", 1.5 * SWEEP_SECONDS)
     watched = jobs.Jobs(lambda: None)
-    async with watched.running({"reports": Reports(Analytics(cast("Store", None), 1, step_seconds=60, retention_days=1)).run()}):
+    async with watched.running({"reports": Reports(Analytics(RedisDays(cast("Store", None), 1, step_seconds=60, retention_days=1))).run()}):
         await asyncio.sleep(2 * SWEEP_SECONDS)
         assert watched.not_running() == []

@@ -1,18 +1,25 @@
 """Reports add up by step, room, platform and account, and are written as documented."""
 
+import datetime as dt
 import itertools
+import zoneinfo
+from array import array
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from broadcast_service.reports.coverage import Coverage
-from broadcast_service.reports.report import Detail, Report, Steps
-from broadcast_service.reports.tally import Findings, Tally
+from broadcast_service.reports.files import local_csv, machine_csv
+from broadcast_service.reports.findings import Findings, read_steps
+from broadcast_service.reports.report import Detail, Moment, Report
+from broadcast_service.reports.tally import Tally
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed
 from shared.contract.readings import ROOM_PATTERN
 from shared.income.rules import Entry, Kind
+from shared.income.steps import Grid, Steps
 
 
 def tally_of(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail, window: range | None = None) -> Tally:
@@ -25,14 +32,14 @@ def tally_of(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail, windo
     return tally
 
 
-def report(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail = Detail.JSON, window: range | None = None) -> Report:
+def report(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail = Detail.FEEDS, window: range | None = None) -> Report:
     """A report of these feeds, as it is sent."""
     return msgspec.json.decode(b"".join(tally_of(by_feed, steps, detail, window).json([1] * steps.number)), type=Report)
 
 
 def csv(by_feed: dict[Feed, list[int]], steps: Steps) -> str:
     """The same as a file."""
-    return "".join(tally_of(by_feed, steps, Detail.CSV).csv())
+    return "".join(machine_csv(tally_of(by_feed, steps, Detail.CSV)))
 
 
 def test_a_report_adds_up_by_room_and_platform_and_ranks_them() -> None:
@@ -49,7 +56,7 @@ def test_a_report_adds_up_by_account() -> None:
     for feed, accounts in {Feed("a", "x"): ["ana", "eva", ""], Feed("b", "x"): ["ana", ""]}.items():
         found = {account: Findings(tally.window) for account in accounts}
         for findings in found.values():
-            findings.on_air_seconds = 60
+            findings.alone = 1
             findings.add(0, Entry(Kind.INCOME, 0, 5, feed.room_id, 0))
             findings.add(1, Entry(Kind.BETWEEN_SESSIONS, 0, 2, feed.room_id, 0))
             findings.add(1, Entry(Kind.UNSETTLED, 0, 100, feed.room_id, 0))
@@ -72,7 +79,10 @@ def test_a_report_adds_up_by_account() -> None:
 def test_csv_has_a_line_per_series_and_step_with_something_to_report() -> None:
     """Times are UTC, and steps in which nothing was earned, unsettled or set aside are left out."""
     made = csv({Feed("vip 1", "x"): [0, 7]}, Steps(1_764_000_000, 1_764_007_200, 3600))
-    assert made == "start,room_id,platform,earned,account,unsettled,set_aside\r\n2025-11-24T17:00:00Z,vip 1,x,7,,0,0\r\n"
+    assert made == (
+        "start,room_id,platform,earned,account,unsettled,set_aside,on_air_seconds,tokens_per_hour,between_sessions,"
+        "first_unsettled,first_set_aside\r\n2025-11-24T17:00:00Z,vip 1,x,7,,0,0,0,,0,,\r\n"
+    )
 
 
 @given(st.from_regex(ROOM_PATTERN))
@@ -88,17 +98,20 @@ def test_a_room_that_starts_with_a_minus_gets_an_apostrophe() -> None:
     assert ",'-A1,x,7" in csv({Feed("-A1", "x"): [7]}, Steps(0, 60, 60))
 
 
-def minutes_of(feeds: list[list[int]], group: int, per_minute: int = 1, cuts: tuple[int, ...] = ()) -> list[int]:
+def minutes_of(
+    feeds: list[list[int]], group: int, per_minute: int = 1, cuts: tuple[int, ...] = (), starts: tuple[int, ...] = ()
+) -> list[int]:
     """The measured minutes of these feeds' stored balances, added in parts that end at the cuts."""
     slots = len(feeds[0])
+    grid = Grid(slots, group, starts)
     parts = [range(first, last) for first, last in itertools.pairwise(sorted({0, *cuts, slots}))]
-    coverage = Coverage(parts, group, per_minute)
+    coverage = Coverage(parts, grid, per_minute)
     for stored in feeds:
         for part in parts:
             coverage.add(stored[part.start : part.stop], part.start)
     for _ in coverage.count():
         pass
-    return coverage.minutes(-(-slots // group))
+    return coverage.minutes(len(starts) or -(-slots // group))
 
 
 def test_a_minute_is_measured_where_any_feed_has_a_reading() -> None:
@@ -124,6 +137,120 @@ def test_measured_minutes_agree_with_their_definition(feeds: list[list[int]], gr
     ]
 
 
+@given(
+    FEEDS,
+    st.sets(st.integers(1, 29), max_size=5).map(lambda found: (0, *sorted(found))),
+    st.sampled_from([1, 2, 6]),
+    st.tuples(st.integers(1, 29), st.integers(1, 29)),
+)
+def test_measured_minutes_of_calendar_steps_agree_with_their_definition(
+    feeds: list[list[int]], starts: tuple[int, ...], per_minute: int, cuts: tuple[int, int]
+) -> None:
+    """Steps of any lengths: a minute is counted from the start of its step."""
+    seen = [any(values) for values in zip(*feeds, strict=True)]
+    steps = [seen[first:last] for first, last in itertools.pairwise((*starts, 30))]
+    assert minutes_of(feeds, 0, per_minute, cuts, starts) == [
+        sum(any(step[at : at + per_minute]) for at in range(0, len(step), per_minute)) for step in steps
+    ]
+
+
+@given(st.lists(st.sampled_from([0, 1, 255, 256, 65_536, 2**24, 2**32 - 1]), max_size=70))
+def test_the_recorded_steps_with_a_balance_are_the_bits_of_a_number(stored: list[int]) -> None:
+    """Each balance has a bit, the first one the highest, wherever in its 32 bits it is not zero."""
+    assert [bool(read_steps(stored) >> at & 1) for at in reversed(range(len(stored)))] == list(map(bool, stored))
+
+
+def test_a_room_is_on_air_once_however_many_accounts_and_platforms_show_it() -> None:
+    """Two platforms at the same time are one hour of the room and one of each platform; an account has its own time."""
+    tally = Tally(Steps(0, 60, 60), range(1), Detail.NONE)
+    read = {("x", "ana"): 0b1100, ("x", "eva"): 0b0110, ("y", ""): 0b0011}
+    for platform in "xy":
+        found = {account: Findings(range(1)) for named, account in read if named == platform}
+        for account, findings in found.items():
+            findings.shared[7] = read[platform, account]
+            findings.alone = 10  # on another day, which each of them has to itself
+        tally.add(Feed("a", platform), found)
+    other = Findings(range(1))
+    other.shared[7] = 0b1111
+    tally.add(Feed("b", "x"), {"": other})
+    made = msgspec.json.decode(b"".join(tally.json([1])), type=Report)
+    assert {row.room_id: row.on_air_seconds for row in made.rooms} == {"a": 60 * 34, "b": 60 * 4}
+    assert {(row.room_id, row.platform): row.on_air_seconds for row in made.feeds} == {
+        ("a", "x"): 60 * 23,
+        ("a", "y"): 60 * 12,
+        ("b", "x"): 60 * 4,
+    }
+    assert {row.platform: row.on_air_seconds for row in made.platforms} == {"x": 60 * 27, "y": 60 * 12}
+    assert {(row.platform, row.account): row.on_air_seconds // 60 for row in made.accounts} == {
+        ("x", "ana"): 12,
+        ("x", "eva"): 12,
+        ("y", None): 12,
+        ("x", None): 4,
+    }
+
+
+def odd_tally(steps: Steps, detail: Detail) -> Tally:
+    """A room with income, income between sessions, a bound and a number set aside, on air for half an hour in its first and last step."""
+    tally, findings = Tally(steps, range(steps.number), detail), Findings(range(steps.number))
+    findings.alone, findings.read = 60, array("I", [30, 0, 30])
+    for step, kind, tokens in ((0, Kind.INCOME, 1234), (0, Kind.BETWEEN_SESSIONS, 1000), (2, Kind.UNSETTLED, 70), (2, Kind.SET_ASIDE, 9)):
+        findings.add(step, Entry(kind, 1000 * (steps.begin(step) + 90), tokens, "vip 1", 0))
+    findings.add(2, Entry(Kind.UNSETTLED, 1000 * steps.begin(2), 5, "vip 1", 0))
+    tally.add(Feed("vip 1", "x"), {"12e4": findings})
+    return tally
+
+
+def test_a_report_says_where_the_first_doubtful_reading_is() -> None:
+    """Each row that has one: its room, platform, account and second."""
+    made = msgspec.json.decode(b"".join(odd_tally(Steps(0, 10_800, 3600), Detail.ROOMS).json([1] * 3)), type=Report)
+    unsettled, set_aside = Moment("vip 1", "x", 7200, "12e4"), Moment("vip 1", "x", 7290, "12e4")
+    for row in (made.rooms[0], made.feeds[0], made.platforms[0], made.accounts[0]):
+        assert (row.first_unsettled, row.first_set_aside, row.unsettled, row.between_sessions) == (unsettled, set_aside, 75, 1000)
+    assert made.rooms[0].steps == [2234, 0, 0]
+    assert made.platforms[0].steps is None
+
+
+def test_a_machine_file_has_rates_and_moments_after_what_it_had_before() -> None:
+    """The first seven columns are those of before; what was earned between sessions is in no rate."""
+    head, *lines = "".join(machine_csv(odd_tally(Steps(0, 10_800, 3600), Detail.CSV))).split("\r\n")
+    assert head.startswith("start,room_id,platform,earned,account,unsettled,set_aside,")
+    assert lines == [
+        "1970-01-01T00:00:00Z,vip 1,x,2234,12e4,0,0,1800,2468.0,1000,,",
+        "1970-01-01T02:00:00Z,vip 1,x,0,12e4,75,1,1800,0.0,0,1970-01-01T02:00:00Z,1970-01-01T02:01:30Z",
+        "",
+    ]
+
+
+def test_a_local_file_opens_in_a_spreadsheet_set_to_spanish() -> None:
+    """Byte order mark, semicolons, decimal commas, local times, Spanish headings, and names that would be numbers kept as text."""
+    zone = zoneinfo.ZoneInfo("America/Bogota")
+    text = "".join(local_csv(odd_tally(Steps(1_764_000_000, 1_764_010_800, 3600), Detail.CSV_LOCAL), zone, "es"))
+    head, *lines = text.split("\r\n")
+    assert head.encode().startswith(b"\xef\xbb\xbfInicio;Sala;Plataforma;Cuenta;Tokens;Tokens por hora;Horas al aire;")
+    assert {len(line.split(";")) for line in (head, *lines[:-1])} == {12}
+    assert lines == [
+        "2025-11-24 11:00:00;vip 1;x;'12e4;2234;2468,0;0,50;1000;0;0;;",
+        "2025-11-24 13:00:00;vip 1;x;'12e4;0;0,0;0,50;0;75;1;2025-11-24 13:00:00;2025-11-24 13:01:30",
+        "",
+    ]
+
+
+def test_a_local_file_has_a_line_of_an_hour_without_income() -> None:
+    """Else hours on air could not be added up; the headings may be English."""
+    tally, idle = Tally(Steps(0, 3600, 3600), range(1), Detail.CSV_LOCAL), Findings(range(1))
+    idle.read = array("I", [60])
+    tally.add(Feed("a", "x"), {"": idle})
+    head, line, _ = "".join(local_csv(tally, dt.UTC, "en")).split("\r\n")
+    assert (head.split(";")[6], line) == ("Hours on air", "1970-01-01 00:00:00;a;x;;0;0,0;1,00;0;0;0;;")
+
+
+def test_calendar_steps_say_where_they_begin() -> None:
+    """The word of the step, its zone, and the start of each step."""
+    made = report({Feed("a", "x"): [3, 4]}, Steps(0, 60, 0, (0, 25), "day", "America/Bogota"))
+    assert (made.step, made.starts, made.timezone, made.earned) == ("day", [0, 25], "America/Bogota", [3, 4])
+    assert report({}, Steps(0, 60, 60)).timezone is UNSET
+
+
 def test_a_report_is_padded_where_nothing_is_kept() -> None:
     """Steps outside the window are zero in all, and in each feed."""
     made = report({Feed("a", "x"): [3, 4]}, Steps(0, 60, 10), window=range(2, 4))
@@ -134,6 +261,6 @@ def test_a_report_is_padded_where_nothing_is_kept() -> None:
 @given(st.dictionaries(st.sampled_from([Feed(room, "x") for room in "abcdef"]), st.lists(st.integers(0, 99), min_size=3, max_size=3)))
 def test_the_parts_of_a_report_are_the_report(by_feed: dict[Feed, list[int]]) -> None:
     """A report written in parts reads as the documented message and equals one written at once."""
-    for detail in (Detail.NONE, Detail.JSON):
+    for detail in (Detail.NONE, Detail.FEEDS, Detail.ROOMS, Detail.PLATFORMS, Detail.ACCOUNTS):
         body = b"".join(tally_of(by_feed, Steps(0, 30, 10), detail).json([1, 1, 1]))
         assert encode(msgspec.json.decode(body, type=Report)) == body

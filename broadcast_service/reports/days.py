@@ -1,0 +1,102 @@
+"""Where the days of a report come from.
+
+`Analytics` calculates a report from a `DaySource` alone: which feeds, accounts and rooms have history on which days, and what a day of a
+series holds. `RedisDays` is the history in Redis; another source can answer for older days.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from broadcast_service.http.budget import DAY, SLOT
+from broadcast_service.reports.account_days import Charge
+from broadcast_service.reports.feeds import FeedIndex
+from shared.auth.scope import Scope
+from shared.contract import keys
+from shared.contract.feeds import Feed, Series
+from shared.contract.history_day import DayBalances, day_balances, day_keys, stored_day
+from shared.contract.history_record import DAY_SECONDS
+from shared.store.redis import Store
+
+AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
+
+
+class DayIndex(Protocol):
+    """Which feeds and accounts have history on which days; days are bits, bit 0 is the first day of the last `refresh`."""
+
+    def names_of(self, scope: Scope) -> list[str]:
+        """The rooms inside a scope, sorted."""
+        ...
+
+    def of(self, scope: Scope) -> Iterator[tuple[Feed, int]]:
+        """The feeds inside a scope and the days of each, by room."""
+        ...
+
+    def accounts(self, feed: Feed) -> list[str]:
+        """The accounts of a feed, the unnamed one (empty) first."""
+        ...
+
+    def rooms(self, feed: Feed, account: str) -> dict[str, int]:
+        """The rooms in which an account of a feed works, and the days of each."""
+        ...
+
+    def shared_days(self, room_id: str) -> int:
+        """The days on which a room has more than one series."""
+        ...
+
+
+class DaySource(Protocol):
+    """What reports are made from."""
+
+    step_seconds: int
+
+    @property
+    def index(self) -> DayIndex:
+        """What there is, as of the last `refresh`."""
+        ...
+
+    def days(self, now_seconds: int) -> range:
+        """The days that may hold something, as numbers since the epoch."""
+        ...
+
+    async def refresh(self, days: range) -> None:
+        """Brings the index of these days up to date; raises RedisError."""
+        ...
+
+    async def read(self, series: Series, day: int, charge: Charge) -> DayBalances | None:
+        """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
+        ...
+
+
+class RedisDays:
+    """The days that Redis keeps."""
+
+    def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int) -> None:
+        self._store = store
+        self._shards = shards
+        self._retention_seconds = retention_days * DAY_SECONDS
+        self._index = FeedIndex(store, shards)
+        self.step_seconds = step_seconds
+
+    @property
+    def index(self) -> DayIndex:
+        """What there is, as of the last `refresh`."""
+        return self._index
+
+    def days(self, now_seconds: int) -> range:
+        """The days within the retention, and those of clocks that are ahead."""
+        return range((now_seconds - self._retention_seconds) // DAY_SECONDS, (now_seconds + AHEAD_SECONDS) // DAY_SECONDS + 1)
+
+    async def refresh(self, days: range) -> None:
+        """Brings the index of these days up to date; raises RedisError."""
+        await self._index.refresh(days)
+
+    async def read(self, series: Series, day: int, charge: Charge) -> DayBalances | None:
+        """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
+        name = keys.day_of(day * DAY_SECONDS)
+        names = day_keys(keys.shard_of(series.room_id, self._shards), series, name, self.step_seconds)
+        values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
+        charge(DAY)
+        if not any(values):
+            return None
+        charge(SLOT * (DAY_SECONDS // self.step_seconds))
+        return day_balances(stored_day(values, self.step_seconds), self.step_seconds)
