@@ -123,8 +123,22 @@ const analytics = new AnalyticsView(api, moment, (period, platform) =>
     else query.delete('of');
   }),
 );
-const room = new RoomView(store, api, moment, (period) => router.updateQuery((query) => query.set('period', period)));
-const why = new WhyView(api, moment, (account) => account ?? i18n.t('account_unknown'));
+const accountName = (/** @type {string | null} */ account) => account ?? i18n.t('account_unknown');
+const room = new RoomView(
+  store,
+  api,
+  moment,
+  (period, zoom) =>
+    router.updateQuery((query) => {
+      query.set('period', period);
+      for (const name of /** @type {const} */ (['from', 'to'])) {
+        if (zoom) query.set(name, String(zoom[name]));
+        else query.delete(name);
+      }
+    }),
+  accountName,
+);
+const why = new WhyView(api, moment, accountName);
 const wall = new Wall({
   onChange: (on) => {
     router.updateQuery((query) => {

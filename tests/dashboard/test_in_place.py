@@ -1,5 +1,6 @@
 """A refresh, a choice or a finger changes nothing that a person is using: nothing is thrown away, nothing is hidden."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -83,9 +84,11 @@ def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio
 def test_a_tap_shows_the_value(studio: Studio, visit: Opener) -> None:
     """And it stays until something else is tapped."""
     dashboard = opened(studio, visit, VIEWS["room"][0], has_touch=True, viewport={"width": 390, "height": 844})
-    chart = dashboard.page.locator("#room-earned svg")
-    chart.tap(position={"x": 200, "y": 60})
-    said = dashboard.page.locator("#room-earned .chart-readout")
+    chart = dashboard.page.locator("#room-lanes svg")
+    expect(chart).to_have_accessible_name(re.compile("Highest"))
+    bar = chart.locator(".chart-bars").evaluate_all("(bars) => bars.map((bar) => bar.getAttribute('d')).join('').match(/M([0-9.]+)/)[1]")
+    chart.tap(position={"x": float(bar) + 1, "y": 60})
+    said = dashboard.page.locator("#room-lanes .chart-readout")
     expect(said).to_contain_text("tokens")
     dashboard.page.locator("#room-name").tap()
     expect(said).not_to_contain_text("tokens")
@@ -125,7 +128,7 @@ def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, period: st
 def test_spanish_axes_say_thousands_in_one_way(studio: Studio, visit: Opener) -> None:
     """`30 mil`, never `30 k` beside `1 K`."""
     dashboard = opened(studio, visit, VIEWS["room"][0], locale="es-CO")
-    labels = dashboard.page.locator("#room-balance .chart-label")
+    labels = dashboard.page.locator("#room-lanes .chart-label[text-anchor=end]")
     expect(labels.first).to_be_attached()
     words = labels.evaluate_all("(labels) => labels.map((label) => label.textContent)")
     assert any(word.endswith("mil") for word in words)

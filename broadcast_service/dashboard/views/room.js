@@ -1,49 +1,74 @@
-/** The page of one room on one platform: its numbers now, and its day or week. */
+/** The page of one room on one platform: its numbers now, and a span of its past with accounts and shows. */
 
+import { hrefOf } from '../router.js';
 import { clockError } from '../state/lag.js';
 import { CHARTED, COUNTS } from '../state/metrics.js';
-import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
+import { PERIODS, periodNamed, spanOf } from '../state/periods.js';
+import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
-import { Chart } from '../ui/chart.js';
 import { clockText } from '../ui/clock_text.js';
-import { html, setData, setFigure, setText } from '../ui/dom.js';
+import { find, html, setData, setFigure, setText } from '../ui/dom.js';
+import { element } from '../ui/element.js';
+import { Lanes } from '../ui/lanes.js';
 import { ReportLoader } from '../ui/report_loader.js';
-import { measuredPoints } from '../ui/scales.js';
+import { meanPerHour, measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
 
 /** @typedef {import('../state/periods.js').Period} Period */
 /** @typedef {import('../ui/moment.js').Moment} Moment */
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../link/api.js').Point} Point */
+/** @typedef {import('../link/api.js').Report} Report */
+/** @typedef {import('../link/api.js').RoomHistory} RoomHistory */
+/** @typedef {{room: string, platform: string}} FeedName */
+/** @typedef {{from: number, to: number}} Zoom Unix seconds */
+/**
+ * `explanation` is null where the server has none, and `before` where the week before could not be loaded.
+ * @typedef {{history: RoomHistory, report: Report, explanation: import('../link/api.js').Explanation | null,
+ *   before: {history: RoomHistory, report: Report} | null}} Data
+ */
 
 const QUARTER = 900;
 const HOUR = 3600;
+const WEEK_MS = 7 * 86_400_000;
+/** Less time on air gives no hourly rate. */
+const PACE_SECONDS = 900;
 
 export class RoomView {
   #section = html('#room');
   #periods = html('#room-period');
-  #earned = new Chart(html('#room-earned'));
-  #counts = CHARTED.map(({ name }) => new Chart(html(`#room-${name}-chart`)));
-  #balance = new Chart(html('#room-balance'));
+  #lanes = new Lanes(html('#room-lanes'), {
+    onZoom: (fromMs, toMs) => this.#zoomInto(fromMs, toMs),
+    onZoomOut: () => this.#setZoom(null),
+  });
   /** @type {Period} */
   #period = 'day';
-  /** @type {{room: string, platform: string} | null} */
+  /** @type {Zoom | null} */
+  #zoom = null;
+  /** @type {FeedName | null} */
   #feed = null;
-  /** @type {ReportLoader<{history: import('../link/api.js').RoomHistory, report: import('../link/api.js').Report}>} */
+  /** The week before, which does not change: kept by what was asked for. @type {{key: string, data: Data['before']} | null} */
+  #before = null;
+  #neighbours = '';
+  /** @type {ReportLoader<Data>} */
   #loader;
 
   /**
    * @param {import('../state/store.js').Store} store @param {import('../link/api.js').Api} api @param {() => Moment} moment
-   * @param {(period: Period) => void} onChoice
+   * @param {(period: Period, zoom: Zoom | null) => void} onChoice
+   * @param {(account: string | null, platform: string, i18n: I18n) => string} nameOf the name of an account
    */
-  constructor(store, api, moment, onChoice) {
+  constructor(store, api, moment, onChoice, nameOf) {
     this.store = store;
     this.api = api;
     this.moment = moment;
+    this.onChoice = onChoice;
+    this.nameOf = nameOf;
     this.#loader = new ReportLoader({
       name: 'room',
       body: html('#room-charts'),
       i18n: () => moment().i18n,
-      key: () => this.#period,
+      key: () => JSON.stringify([this.#period, this.#zoom]),
       load: () => this.#load(),
       loadFile: () => this.#loadFile(),
       fileName: () => `${this.#feed?.room}-${this.#feed?.platform}.csv`,
@@ -52,12 +77,16 @@ export class RoomView {
     });
     this.#periods.addEventListener('input', (event) => {
       this.#period = periodNamed(/** @type {HTMLInputElement} */ (event.target).value, this.#period);
-      onChoice(this.#period);
-      void this.#loader.load();
+      this.#setZoom(null);
+    });
+    html('#room-zoom-in').addEventListener('click', () => this.#zoomIn());
+    html('#room-zoom-out').addEventListener('click', () => {
+      this.#setZoom(null);
+      html('#room-zoom-in').focus(); // the button that was pressed is gone
     });
   }
 
-  /** @param {{room: string, platform: string} | null} feed @param {URLSearchParams} query */
+  /** @param {FeedName | null} feed @param {URLSearchParams} query */
   show(feed, query) {
     this.#section.hidden = feed === null;
     this.#loader.stop();
@@ -65,6 +94,7 @@ export class RoomView {
     this.#feed = feed;
     if (!feed) return;
     this.#period = periodNamed(query.get('period'), 'day');
+    this.#zoom = zoomOf(query);
     setText(html('#room-name'), feed.room);
     setText(html('#room-platform'), feed.platform);
     this.#loader.start();
@@ -78,7 +108,11 @@ export class RoomView {
   /** Removes everything of the room: another access may not see it. */
   clear() {
     this.#loader.clear();
-    for (const chart of [this.#earned, this.#balance, ...this.#counts]) chart.clear();
+    this.#lanes.clear();
+    this.#before = null;
+    this.#neighbours = '';
+    for (const id of ['earned-total', 'rate', 'on-air', 'doubts']) setText(html(`#room-${id}`), '—');
+    for (const id of ['#room-accounts', '#room-shows']) html(id).replaceChildren();
   }
 
   /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
@@ -106,23 +140,98 @@ export class RoomView {
         : i18n.t('no_goal'),
     );
     setText(html('#room-age'), feed ? i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
+    this.#paintNeighbours(this.#feed);
   }
 
+  /** The rooms before and after this one by name. @param {FeedName} shown */
+  #paintNeighbours(shown) {
+    const key = `${feedKey(shown.room, shown.platform)} ${this.store.feeds.size}`;
+    if (key === this.#neighbours) return;
+    this.#neighbours = key;
+    const compare = (/** @type {FeedName} */ one, /** @type {FeedName} */ other) =>
+      one.room.localeCompare(other.room, undefined, { numeric: true }) || one.platform.localeCompare(other.platform);
+    const others = [...this.store.feeds.values()].sort(compare);
+    const before = others.filter((feed) => compare(feed, shown) < 0).at(-1);
+    const after = others.find((feed) => compare(feed, shown) > 0);
+    for (const [id, feed] of /** @type {const} */ ([
+      ['#room-previous', before],
+      ['#room-next', after],
+    ])) {
+      const link = find(document, id, HTMLAnchorElement);
+      link.hidden = feed === undefined;
+      setText(find(link, '.room-neighbour', HTMLElement), feed?.room ?? '');
+      if (feed) link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, location.search);
+    }
+  }
+
+  /** What is shown: the part that was zoomed into, or the period. */
+  #spans() {
+    const { nowMs } = this.moment();
+    const whole = spanOf(this.#period, nowMs, HOUR);
+    const { from, to } = this.#zoom ?? whole;
+    const { bar, point } = stepsOf(to - from);
+    return { bars: { from, to, step: bar }, points: { from, to, step: point } };
+  }
+
+  /** @returns {Promise<Data>} */
   async #load() {
     if (!this.#feed) throw new Error('no room is shown');
     const { room, platform } = this.#feed;
-    const { nowMs } = this.moment();
-    const isWeek = this.#period === 'week';
-    const [history, report] = await Promise.all([
-      this.api.history(room, platform, spanOf(this.#period, nowMs, isWeek ? 600 : 60)),
-      this.api.analytics(spanOf(this.#period, nowMs, isWeek ? HOUR : QUARTER), { rooms: room, platforms: platform }),
+    const { bars, points } = this.#spans();
+    const narrow = { rooms: room, platforms: platform };
+    const [history, report, explanation, before] = await Promise.all([
+      this.api.history(room, platform, points),
+      this.api.analytics(bars, narrow),
+      this.api.explain(room, platform, bars).catch(() => null),
+      this.#loadBefore(bars.step, points.step),
     ]);
-    return { history, report };
+    return { history, report, explanation, before };
+  }
+
+  /** The week before: the chart is drawn without it where it fails. @param {number} bar @param {number} point */
+  async #loadBefore(bar, point) {
+    if (!this.#feed) return null;
+    const { room, platform } = this.#feed;
+    const span = weekBefore(this.#spans().bars);
+    const key = JSON.stringify([room, platform, span, bar, point]);
+    if (this.#before?.key === key) return this.#before.data;
+    const data = await Promise.all([
+      this.api.history(room, platform, { ...span, step: point }),
+      this.api.analytics({ ...span, step: bar }, { rooms: room, platforms: platform }),
+    ]).then(
+      ([history, report]) => ({ history, report }),
+      () => null,
+    );
+    if (data) this.#before = { key, data };
+    return data;
   }
 
   #loadFile() {
     if (!this.#feed) throw new Error('no room is shown');
-    return this.api.historyCsv(this.#feed.room, this.#feed.platform, spanOf(this.#period, this.moment().nowMs, 60));
+    return this.api.historyCsv(this.#feed.room, this.#feed.platform, { ...this.#spans().points, step: 60 });
+  }
+
+  /** @param {number} fromMs @param {number} toMs */
+  #zoomInto(fromMs, toMs) {
+    if (!this.#loader.data) return;
+    const { report } = this.#loader.data;
+    const span = { fromMs: report.from * 1000, toMs: report.to * 1000 };
+    this.#setZoom(zoomedTo(fromMs, toMs, span, report.step * 1000));
+  }
+
+  /** Into a quarter of what is shown, around the crosshair or at the end. */
+  #zoomIn() {
+    if (!this.#loader.data) return;
+    const { from, to } = this.#loader.data.report;
+    const at = this.#lanes.at ?? Math.min(this.moment().nowMs, to * 1000) - (to - from) * 125;
+    this.#zoomInto(at - (to - from) * 125, at + (to - from) * 125);
+  }
+
+  /** @param {Zoom | null} zoom */
+  #setZoom(zoom) {
+    this.#zoom = zoom;
+    this.onChoice(this.#period, zoom);
+    void this.#loader.load();
   }
 
   #renderChoices() {
@@ -131,55 +240,164 @@ export class RoomView {
       this.#periods,
       'room-period',
       PERIODS.map((period) => ({ value: period, words: i18n.t(`range_${period}`) })),
-      this.#period,
+      this.#zoom ? '' : this.#period,
     );
+    html('#room-zoom-out').hidden = this.#zoom === null;
   }
 
   #draw() {
-    if (!this.#loader.data) return;
-    const { i18n } = this.moment();
-    const { history, report } = this.#loader.data;
-    const { from, to, step, points } = history;
+    if (!this.#loader.data || !this.#feed) return;
+    const { i18n, nowMs } = this.moment();
     this.#renderChoices();
-    const earned = i18n.t(report.step === HOUR ? 'earned_hour' : 'earned_quarter');
-    setText(html('#room-earned-title'), earned);
-    setText(html('#room-earned-total'), i18n.number(report.total));
-    this.#earned.show(
+    this.#drawFigures(this.#loader.data, i18n);
+    this.#drawLanes(this.#loader.data, i18n, nowMs);
+    this.#drawAccounts(this.#loader.data, i18n);
+    this.#drawShows(this.#loader.data, i18n, nowMs);
+  }
+
+  /** @param {Data} data @param {I18n} i18n */
+  #drawFigures({ report, before }, i18n) {
+    const { perHour } = meanPerHour(report);
+    const { on_air_seconds: onAir = 0, unsettled = 0, set_aside: setAside = 0 } = report;
+    setFigure(html('#room-earned-total'), report.total, i18n);
+    setText(html('#room-earned-before'), before ? i18n.t('lanes_before', { amount: before.report.total }) : '');
+    find(document, '#room-why', HTMLAnchorElement).href = this.#why(report.from, report.to);
+    setFigure(html('#room-rate'), perHour === null ? null : Math.round(perHour), i18n);
+    setText(html('#room-on-air'), i18n.hours(onAir / HOUR));
+    setFigure(html('#room-doubts'), unsettled, i18n);
+    setText(html('#room-set-aside'), i18n.t('set_aside', { count: setAside }));
+  }
+
+  /** @param {Data} data @param {I18n} i18n @param {number} nowMs */
+  #drawLanes({ history, report, explanation, before }, i18n, nowMs) {
+    const [fromMs, toMs, stepMs] = [report.from * 1000, report.to * 1000, report.step * 1000];
+    const earned =
+      report.step === HOUR
+        ? i18n.t('earned_hour')
+        : report.step === QUARTER
+          ? i18n.t('earned_quarter')
+          : i18n.t('earned_minutes', { count: report.step / 60 });
+    const gapMs = offAirMs(history.points, history.step);
+    const shiftMs = before ? fromMs - before.report.from * 1000 : WEEK_MS;
+    const later = (/** @type {{t: number, value: number}[]} */ points) =>
+      points.map(({ t, value }) => ({ t: t + shiftMs, value }));
+    setText(html('#room-earned-title'), i18n.t('lanes_title'));
+    this.#lanes.show(
       {
-        kind: 'bars',
-        fromMs: from * 1000,
-        toMs: to * 1000,
-        stepMs: report.step * 1000,
-        name: earned,
-        unit: i18n.t('tokens'),
-        points: measuredPoints(report),
-        openFromMs: openFrom(report.step, this.moment().nowMs),
+        fromMs,
+        toMs,
+        stepMs,
+        endMs: nowMs,
+        lanes: [
+          {
+            kind: 'bars',
+            name: earned,
+            unit: i18n.t('tokens'),
+            share: 1.4,
+            points: measuredPoints(report),
+            ...(before ? { before: later(measuredPoints(before.report)) } : {}),
+          },
+          ...CHARTED.map(({ name }) => ({
+            kind: /** @type {const} */ ('line'),
+            name: i18n.t(`kpi_${name}`),
+            unit: i18n.t(name),
+            share: 1,
+            gapMs,
+            points: valuesOf(history.points, name),
+            ...(before ? { before: later(valuesOf(before.history.points, name)) } : {}),
+          })),
+          {
+            kind: 'line',
+            name: i18n.t('balance'),
+            unit: i18n.t('balance_unit'),
+            share: 1,
+            gapMs,
+            fromZero: false,
+            points: valuesOf(history.points, 'tokens'),
+          },
+        ],
+        offAir: offAirOf(history.points, { fromMs, toMs }, nowMs, gapMs),
+        marks: marksOf(explanation?.lines ?? []).map((mark) => ({ ...mark, words: i18n.t(`mark_${mark.kind}`) })),
+        hrefOf: (atMs) => this.#why(atMs / 1000, Math.min(atMs / 1000 + report.step, report.to)),
       },
       i18n,
     );
-    const line = /** @type {const} */ ({
-      kind: 'line',
-      fromMs: from * 1000,
-      toMs: to * 1000,
-      stepMs: Math.max(step, 300) * 1000,
-    });
-    for (const [i, { name }] of CHARTED.entries())
-      this.#counts[i]?.show({ ...line, name: i18n.t(name), unit: i18n.t(name), points: series(points, name) }, i18n);
-    this.#balance.show(
-      {
-        ...line,
-        fromZero: false,
-        name: i18n.t('balance'),
-        unit: i18n.t('tokens'),
-        points: series(points, 'tokens'),
-      },
-      i18n,
+    html('#room-legend-before').hidden = before === null || before.report.total + before.history.points.length === 0;
+  }
+
+  /** @param {Data} data @param {I18n} i18n */
+  #drawAccounts({ report }, i18n) {
+    const why = (/** @type {string} */ words) => element('a', { href: this.#why(report.from, report.to) }, words);
+    const rows = (report.accounts ?? []).filter(({ account, earned }) => account !== null || earned > 0);
+    html('#room-accounts-panel').hidden = rows.length === 0;
+    html('#room-accounts').replaceChildren(
+      ...rows.map((row) => {
+        const { on_air_seconds: seconds } = row;
+        const pace = row.earned - row.between_sessions;
+        return tableRow(
+          element(
+            'span',
+            { translate: row.account === null ? 'yes' : 'no' },
+            this.nameOf(row.account, row.platform, i18n),
+          ),
+          why(i18n.number(row.earned)),
+          i18n.hours(seconds / HOUR),
+          seconds < PACE_SECONDS ? '—' : i18n.number(Math.round((pace * HOUR) / seconds)),
+          row.unsettled ? why(i18n.number(row.unsettled)) : '—',
+          row.set_aside ? why(i18n.number(row.set_aside)) : '—',
+        );
+      }),
     );
+  }
+
+  /** @param {Data} data @param {I18n} i18n @param {number} nowMs */
+  #drawShows({ explanation, history, report }, i18n, nowMs) {
+    const shows = explanation ? showsOf(explanation.lines, history.points, nowMs) : [];
+    html('#room-shows-panel').hidden = shows.length === 0;
+    const isLong = report.to - report.from > 86_400;
+    html('#room-shows').replaceChildren(
+      ...shows.reverse().map(({ account, fromMs, toMs, earned, peak, isOpen }) => {
+        const seconds = (toMs - fromMs) / 1000;
+        const start = isLong ? `${i18n.weekday.format(fromMs)}, ${i18n.hour.format(fromMs)}` : i18n.hour.format(fromMs);
+        const end = isOpen ? i18n.t('show_open') : i18n.hour.format(toMs);
+        const href = this.#why(Math.floor(fromMs / 60_000) * 60, Math.floor(toMs / 60_000) * 60 + 60);
+        return tableRow(
+          element('a', { href }, `${start} – ${end}`),
+          element(
+            'span',
+            { translate: account === null ? 'yes' : 'no' },
+            this.nameOf(account, this.#feed?.platform ?? '', i18n),
+          ),
+          i18n.hours(seconds / HOUR),
+          i18n.number(earned),
+          seconds < PACE_SECONDS ? '—' : i18n.number(Math.round((earned * HOUR) / seconds)),
+          i18n.number(peak),
+        );
+      }),
+    );
+  }
+
+  /** What explains a span of this room. @param {number} from @param {number} to Unix seconds */
+  #why(from, to) {
+    if (!this.#feed) return '';
+    const { room, platform } = this.#feed;
+    return hrefOf({ view: 'why', room, platform, from, to }, location.search);
   }
 }
 
+/** @param {Node | string} head @param {(Node | string)[]} cells */
+function tableRow(head, ...cells) {
+  return element('tr', {}, element('th', { scope: 'row' }, head), ...cells.map((cell) => element('td', {}, cell)));
+}
+
+/** @param {URLSearchParams} query @returns {Zoom | null} */
+function zoomOf(query) {
+  const [from = NaN, to = NaN] = ['from', 'to'].map((name) => Number(query.get(name) ?? NaN));
+  return Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to < 1e11 ? { from, to } : null;
+}
+
 /** @param {Point[]} points @param {import('../state/metrics.js').MetricName} name */
-function series(points, name) {
+function valuesOf(points, name) {
   return points.flatMap((point) => {
     const value = point[name];
     return value === null ? [] : [{ t: point.t * 1000, value }];

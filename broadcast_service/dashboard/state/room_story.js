@@ -1,0 +1,119 @@
+/** What a room's page draws of a span besides the numbers: time off air, marks, and shows. Pure; moments are Unix milliseconds. */
+
+/** @typedef {import('../link/api.js').Line} Line */
+/** @typedef {import('../link/api.js').Point} Point */
+/** @typedef {{fromMs: number, toMs: number}} Stretch */
+/** @typedef {{atMs: number, kind: 'fall' | 'set_aside' | 'unsettled'}} Mark */
+/** @typedef {{account: string | null, fromMs: number, toMs: number, earned: number, peak: number | null, isOpen: boolean}} Show */
+
+/** After so long without a reading another show begins, as another session does in the rules of income. */
+export const SHOW_GAP_MS = 15 * 60_000;
+/** A shorter time without a reading is no time off air. */
+const OFF_AIR_MS = 3 * 60_000;
+const MINUTE = 60;
+
+/**
+ * The steps of a chart of a span: bars that are wide enough to be pointed at, and at most 1,500 points of a line.
+ * @param {number} seconds length of the span
+ */
+export function stepsOf(seconds) {
+  const bar = [1, 2, 5, 15, 30, 60, 120, 240].map((minutes) => minutes * MINUTE).find((step) => seconds / step <= 170);
+  const point = Math.max(MINUTE, Math.ceil(seconds / 1500 / MINUTE) * MINUTE);
+  return { bar: bar ?? 86_400, point };
+}
+
+/**
+ * A longer time between two points is time off air: three times what is usual between readings, since some rooms report rarely.
+ * @param {Point[]} points in order @param {number} pointSeconds the step of the points
+ */
+export function offAirMs(points, pointSeconds) {
+  const gaps = points.slice(1).map(({ t }, i) => t - (points[i]?.t ?? t));
+  const usual = gaps.sort((one, other) => one - other)[Math.floor(gaps.length / 2)] ?? 0;
+  return Math.max(OFF_AIR_MS, 2000 * pointSeconds, 3000 * usual);
+}
+
+/**
+ * When nothing was read, up to now. @param {Point[]} points in order @param {Stretch} span @param {number} nowMs
+ * @param {number} gapMs from `offAirMs`
+ * @returns {Stretch[]}
+ */
+export function offAirOf(points, { fromMs, toMs }, nowMs, gapMs) {
+  const moments = [fromMs, ...points.map(({ t }) => t * 1000), Math.min(toMs, nowMs)];
+  return moments.flatMap((atMs, i) => {
+    const before = moments[i - 1];
+    return before !== undefined && atMs - before > gapMs ? [{ fromMs: before, toMs: atMs }] : [];
+  });
+}
+
+/** What is unusual, at its moment. @param {Line[]} lines @returns {Mark[]} */
+export function marksOf(lines) {
+  return lines.flatMap(({ verdict, at_ms: atMs, unsettled = [] }) => {
+    const isDoubtful = verdict === 'pending' || unsettled.length > 0;
+    const kind = verdict === 'fall' || verdict === 'set_aside' ? verdict : isDoubtful ? 'unsettled' : null;
+    return kind ? [{ atMs, kind: /** @type {Mark['kind']} */ (kind) }] : [];
+  });
+}
+
+/**
+ * The shows of a span: readings of one account without a longer pause. What was earned in the pause before a show is part of it, so the shows
+ * add up to the span's income.
+ * @param {Line[]} lines @param {Point[]} points for the largest audience @param {number} nowMs
+ * @returns {Show[]} in order of time
+ */
+export function showsOf(lines, points, nowMs) {
+  /** @type {Map<string | null, Show>} the current show of each account */
+  const open = new Map();
+  /** @type {Show[]} */
+  const shows = [];
+  for (const { account, from_ms: fromMs, at_ms: toMs, earned } of lines) {
+    const show = open.get(account);
+    if (show && fromMs - show.toMs <= SHOW_GAP_MS) {
+      show.toMs = toMs;
+      show.earned += earned;
+      continue;
+    }
+    const next = { account, fromMs, toMs, earned, peak: null, isOpen: false };
+    open.set(account, next);
+    shows.push(next);
+  }
+  for (const show of shows) {
+    show.peak = peakOf(points, show);
+    show.isOpen = nowMs - show.toMs <= OFF_AIR_MS;
+  }
+  return shows;
+}
+
+/** The largest audience of a stretch; null where it is unknown. @param {Point[]} points @param {Stretch} stretch */
+function peakOf(points, { fromMs, toMs }) {
+  const known = points.flatMap(({ t, viewers }) =>
+    typeof viewers === 'number' && t * 1000 >= fromMs - 60_000 && t * 1000 <= toMs + 60_000 ? [viewers] : [],
+  );
+  return known.length > 0 ? Math.max(...known) : null;
+}
+
+/**
+ * The same span a week before, by the reader's calendar: the same weekdays and hours, also where the clocks were changed in between.
+ * @param {{from: number, to: number}} span Unix seconds
+ */
+export function weekBefore({ from, to }) {
+  const earlier = (/** @type {number} */ seconds) => {
+    const at = new Date(seconds * 1000);
+    return Math.round(at.setDate(at.getDate() - 7) / 1000);
+  };
+  const start = earlier(from);
+  return { from: start, to: start + (to - from) };
+}
+
+/**
+ * A part of a chart that was marked, in whole bars and at least ten minutes of it. @param {number} oneMs @param {number} otherMs
+ * @param {Stretch} span @param {number} stepMs
+ * @returns {{from: number, to: number}} Unix seconds
+ */
+export function zoomedTo(oneMs, otherMs, { fromMs, toMs }, stepMs) {
+  const step = Math.min(stepMs, 600_000);
+  const least = Math.max(fromMs, Math.min(oneMs, otherMs));
+  const most = Math.min(toMs, Math.max(oneMs, otherMs));
+  const from = fromMs + Math.floor((least - fromMs) / step) * step;
+  const to = fromMs + Math.ceil((most - fromMs) / step) * step;
+  return { from: from / 1000, to: Math.max(to, from + 600_000) / 1000 };
+}

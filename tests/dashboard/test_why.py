@@ -1,0 +1,89 @@
+"""From a figure of a room to the readings behind it, by mouse and by keyboard."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from tests.support.browser import Opener
+from tests.support.studio import Studio
+
+
+def posted(studio: Studio) -> None:
+    """Twenty minutes of two accounts, with a placeholder 0, a cash-out and a large tip."""
+    start = int(time.time()) // 3600 * 3600 - 2 * 3600
+    ana = [(0, 5000), (60, 5040), (120, 5040), (125, 0), (130, 5050), (180, 60), (185, 60), (220, 60), (240, 80)]
+    eva = [(600, 900), (660, 4900), (665, 4900), (700, 4900), (720, 4950)]
+    studio.post(
+        *(
+            {"room_id": "why-1", "timestamp": start + second, "tokens_count": tokens, "account": account, "viewers_count": 40}
+            for account, readings in (("ana", ana), ("eva", eva))
+            for second, tokens in readings
+        )
+    )
+
+
+def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, visit: Opener) -> None:
+    """In words, adding up to the figure; filtered, exported, in both languages, without a finding of axe."""
+    posted(studio)
+    dashboard = visit(studio, timezone_id="America/Bogota").open("?view=room&room=why-1&on=camsoda").live()
+    page = dashboard.page
+    expect(page.locator("#room-earned-total")).to_have_text("4,120")
+    expect(page.locator("#room-accounts th")).to_have_text(["eva", "ana"])
+    expect(page.locator("#room-shows tr")).to_have_count(2)
+    expect(page.locator(".lanes-mark")).to_have_count(2)
+    lanes = page.get_by_role("slider")
+    lanes.focus()
+    expect(lanes).to_have_attribute("aria-valuetext", re.compile(r"4,120 tokens.*cash-out.*set aside|4,120 tokens.*set aside.*cash-out"))
+    page.keyboard.press("+")
+    expect(page.get_by_role("button", name="Whole period")).to_be_visible()
+    assert re.search(r"&from=\d+&to=\d+$", page.url)
+    page.get_by_role("button", name="Whole period").click()
+    expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
+    assert "from=" not in page.url
+    lanes.focus()
+    page.keyboard.press("End")
+    expect(lanes).to_have_attribute("aria-valuetext", re.compile("4,120 tokens"))
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#why-earned")).to_have_text("4,120")
+    rows = page.locator("#why-rows tr[data-verdict]")
+    words = page.locator("#why-rows .why-words")
+    expect(words.filter(has_text="0 was read although the balance was 5,040")).to_have_count(1)
+    expect(words.filter(has_text="The balance fell from 5,050 to 60")).to_have_count(1)
+    expect(words.filter(has_text="A large rise from 900 to 4,900. The following readings confirm it")).to_have_count(1)
+    expect(page.locator("#why-rows tr[data-row]")).to_have_text(["Account: ana", "No reading for 6 min", "Account: eva"])
+    counted = page.locator("#why-rows .why-counted").all_inner_texts()
+    assert sum(int(text.strip("+").replace(",", "")) for text in counted if text != "—") == 4120
+    assert dashboard.violations() == []
+    page.get_by_label("Only what is unusual").check()
+    expect(rows).to_have_count(5)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    assert download.value.path().read_text().count("set_aside,read_as_zero") == 1
+    page.get_by_label("Language").select_option("es")
+    expect(words.filter(has_text="Se leyó 0 aunque el saldo era")).to_have_count(1)
+    page.get_by_role("link", name="Después").click()
+    expect(page.get_by_text("No hay lecturas guardadas de esta sala en este tiempo.")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(5)
+    page.get_by_role("link", name="A la sala").click()
+    expect(page.locator("#room-earned-total")).to_have_text("4120")
+
+
+def test_dragging_marks_a_part_and_a_click_explains_a_bar(studio: Studio, visit: Opener) -> None:
+    """The mouse does what the keys do."""
+    posted(studio)
+    page = visit(studio).open("?view=room&room=why-1&on=camsoda").live().page
+    lanes = page.locator("#room-lanes svg")
+    expect(page.locator(".lanes-mark")).to_have_count(2)
+    box = lanes.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 80, steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Whole period")).to_be_visible()
+    expect(page.locator("#room-earned-total")).to_have_text("4,120")
+    lanes.click(position={"x": box["width"] * 0.5, "y": 50})
+    expect(page.locator("#why")).to_be_visible()
