@@ -1,4 +1,4 @@
-"""Explains the income of a room: every stored balance of a span, what the rules of `shared/income/rules.py` made of it, and why. Pure.
+"""Explains the income of a room: every stored balance of a span, what the rules of `shared/income/entries.py` made of it, and why. Pure.
 
 The sums are those of the entries that the rules give, and every entry belongs to one line, so an explanation adds up to what a report
 of the same span reports.

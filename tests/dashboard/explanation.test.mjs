@@ -48,7 +48,7 @@ const codesOf = (file, pattern) =>
   [...readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').matchAll(pattern)].map(([, code]) => code ?? '');
 
 test('every verdict and reason of the server has words of its own in both languages', () => {
-  const rules = 'shared/income/rules.py';
+  const rules = 'shared/income/entries.py';
   const reasons = codesOf(rules, /^ {4}[A-Z_]+ = "([a-z_]+)"/gmu);
   assert.ok(reasons.length >= 15, 'the rules name their kinds and reasons');
   const verdicts = [
