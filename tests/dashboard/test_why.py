@@ -9,14 +9,14 @@ from tests.support.browser import Opener
 from tests.support.studio import Studio
 
 
-def posted(studio: Studio) -> None:
+def post_story(studio: Studio, room: str) -> None:
     """Twenty minutes of two accounts, with a placeholder 0, a cash-out and a large tip."""
     start = int(time.time()) // 3600 * 3600 - 2 * 3600
     ana = [(0, 5000), (60, 5040), (120, 5040), (125, 0), (130, 5050), (180, 60), (185, 60), (220, 60), (240, 80)]
     eva = [(600, 900), (660, 4900), (665, 4900), (700, 4900), (720, 4950)]
     studio.post(
         *(
-            {"room_id": "why-1", "timestamp": start + second, "tokens_count": tokens, "account": account, "viewers_count": 40}
+            {"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": f"{account}-{room}", "viewers_count": 40}
             for account, readings in (("ana", ana), ("eva", eva))
             for second, tokens in readings
         )
@@ -25,11 +25,11 @@ def posted(studio: Studio) -> None:
 
 def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, visit: Opener) -> None:
     """In words, adding up to the figure; filtered, exported, in both languages, without a finding of axe."""
-    posted(studio)
-    dashboard = visit(studio, timezone_id="America/Bogota").open("?view=room&room=why-1&on=camsoda").live()
+    post_story(studio, "why-keys")
+    dashboard = visit(studio, timezone_id="America/Bogota").open("?view=room&room=why-keys&on=camsoda").live()
     page = dashboard.page
     expect(page.locator("#room-earned-total")).to_have_text("4,120")
-    expect(page.locator("#room-accounts th")).to_have_text(["eva", "ana"])
+    expect(page.locator("#room-accounts th")).to_have_text(["eva-why-keys", "ana-why-keys"])
     expect(page.locator("#room-shows tr")).to_have_count(2)
     expect(page.locator(".lanes-mark")).to_have_count(2)
     lanes = page.get_by_role("slider")
@@ -52,7 +52,7 @@ def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, 
     expect(words.filter(has_text="0 was read although the balance was 5,040")).to_have_count(1)
     expect(words.filter(has_text="The balance fell from 5,050 to 60")).to_have_count(1)
     expect(words.filter(has_text="A large rise from 900 to 4,900. The following readings confirm it")).to_have_count(1)
-    expect(page.locator("#why-rows tr[data-row]")).to_have_text(["Account: ana", "No reading for 6 min", "Account: eva"])
+    expect(page.locator("#why-rows tr[data-row]")).to_have_text(["Account: ana-why-keys", "No reading for 6 min", "Account: eva-why-keys"])
     counted = page.locator("#why-rows .why-counted").all_inner_texts()
     assert sum(int(text.strip("+").replace(",", "")) for text in counted if text != "—") == 4120
     assert dashboard.violations() == []
@@ -73,8 +73,8 @@ def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, 
 
 def test_dragging_marks_a_part_and_a_click_explains_a_bar(studio: Studio, visit: Opener) -> None:
     """The mouse does what the keys do."""
-    posted(studio)
-    page = visit(studio).open("?view=room&room=why-1&on=camsoda").live().page
+    post_story(studio, "why-mouse")
+    page = visit(studio).open("?view=room&room=why-mouse&on=camsoda").live().page
     lanes = page.locator("#room-lanes svg")
     expect(page.locator(".lanes-mark")).to_have_count(2)
     box = lanes.bounding_box()
