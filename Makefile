@@ -5,15 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/installed-run
 STAMP := $(VENV)/installed
-# Tests mostly wait, so there are more processes than the two cores of CI. Each has a stack and browsers of its own.
-WORKERS ?= 3
+# Tests wait for half of their time, so there are more processes than the two cores of CI. Each has a stack and browsers of its own.
+WORKERS ?= 4
+# Parts of a target that run at the same time print their output one after the other, where this make can.
+PARTS = @$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 TESTS = $(BIN)/python -m tools.run_tests --workers $(WORKERS)
 NODE := node_modules/.bin
 NODE_STAMP := node_modules/installed
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 
-.PHONY: help install run test faults bench bench-page check docs format token room link extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,7 +45,7 @@ run: $(RUN_STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
-	$(TESTS) "not faults and not browser" "browser and not faults"
+	$(TESTS) main browser
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*
@@ -51,10 +53,19 @@ faults: $(STAMP) ## Break real processes and hold the promise against what clien
 	@echo "What was seen stands in test-results/faults.md"
 
 check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything, and build the documentation site
+	$(PARTS) check-types check-python check-site check-page
+
+check-types:
+	$(BIN)/mypy
+
+check-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+check-site:
 	$(SITE) build --strict
+
+check-page:
 	@if [ -x node_modules/.bin/tsc ]; then set -ex; $(NODE)/biome ci; $(NODE)/stylelint $(STYLES); $(NODE)/tsc -p .; $(NODE)/tsc -p extension; \
 	elif [ -n "$$CI" ]; then echo "npm is missing: JavaScript and style sheets were not checked" >&2; exit 1; fi
 

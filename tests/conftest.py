@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
 
-from tests.support import needs
+from tests.support import needs, tls_contexts
 from tools.processes import Service
+from tools.run_tests import misplaced
 from tools.stack import Stack
 
 ORIGIN = "https://studio.example"
@@ -16,6 +17,7 @@ ORIGIN = "https://studio.example"
 # A busy machine makes examples slow, which is no finding. `HYPOTHESIS_PROFILE=thorough make test` looks for longer.
 settings.register_profile("studio-pulse", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("studio-pulse"), max_examples=1000)
+tls_contexts.share()
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "studio-pulse"))
 
 
@@ -29,6 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "playwright" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        marks = [marker.name for marker in item.iter_markers()]
+        if misplaced(item.nodeid, marks):
+            raise pytest.UsageError(
+                f"{item.nodeid} is outside of the folders where its phase looks for tests: tools/run_tests.py names them"
+            )
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tools.run_tests [--workers 3] MARKS… [-- PYTEST…]`: runs the tests of each marker expression in parallel.
+"""`python -m tools.run_tests [--workers 3] main browser [-- PYTEST…]`: runs the tests of each phase in parallel.
 
 Tests share the machine while they run in parallel, so a short deadline can expire because of the neighbours. Tests that failed are
 therefore run once more, alone, and the ones that pass then are printed. Some failures are final: more than MAX_RETRIED of them, a failure
@@ -18,6 +18,26 @@ from typing import Final, NamedTuple, Protocol
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: what was lost or invented once is a defect, however often it goes well afterwards
 SOME_FAILED: Final = 1  # pytest's exit code
+
+
+class Phase(NamedTuple):
+    """Tests that run in the same processes: their marker expression, and the folders that hold all of them, to collect no others."""
+
+    marks: str
+    folders: tuple[str, ...] = ()
+
+
+PHASES: Final = {
+    "main": Phase("not faults and not browser"),
+    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension")),
+    "faults": Phase("faults", ("tests/e2e", "tests/faults")),
+}
+
+
+def misplaced(test: str, marks: Iterable[str]) -> bool:
+    """Whether a test, named by its file, would be in none of the phases because it is outside of their folders."""
+    folders = {folder for mark in {"browser", "faults"}.intersection(marks) for folder in PHASES[mark].folders}
+    return bool(folders) and not any(test.startswith(f"{folder}/") for folder in folders)
 
 
 class Outcome(NamedTuple):
@@ -144,9 +164,9 @@ def run_pytest(arguments: list[str], *, alone: bool) -> tuple[int, list[Outcome]
         return exit_code, [Outcome(*json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def run_phase(workers: str, marks: str, arguments: list[str]) -> Result:
-    """Runs the tests of one marker expression in parallel, then alone those that failed."""
-    side_by_side = ["-n", workers, "--dist", "worksteal", "--durations=10", "-m", marks, *arguments]
+def run_phase(workers: str, phase: Phase, arguments: list[str]) -> Result:
+    """Runs the tests of one phase in parallel, then alone those that failed."""
+    side_by_side = ["-n", workers, "--dist", "worksteal", "--durations=10", "-m", phase.marks, *(arguments or phase.folders)]
     exit_code, outcomes = run_pytest(side_by_side, alone=False)
     if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
         return judge(exit_code, outcomes)
@@ -158,18 +178,18 @@ def main() -> int:
     """Runs every phase, then prints what failed and what passed alone only."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", default="3")
-    parser.add_argument("marks", nargs="+", help="a marker expression for each phase")
+    parser.add_argument("phases", nargs="+", choices=PHASES)
     given = sys.argv[1:]
     split = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:split])
-    results = {marks: run_phase(options.workers, marks, given[split + 1 :]) for marks in options.marks}
-    for marks, result in results.items():
+    results = {name: run_phase(options.workers, PHASES[name], given[split + 1 :]) for name in options.phases}
+    for name, result in results.items():
         for test in result.passed_alone:
             print(f"failed side by side, passed alone: {test}")
         for test in result.failed:
             print(f"FAILED: {test}")
         if result.problem:
-            print(f"FAILED ({marks}): {result.problem}")
+            print(f"FAILED ({name}): {result.problem}")
     return 0 if all(result.ok for result in results.values()) else 1
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.checker import BrokenPromise
 from tools.processes import ROOT
-from tools.run_tests import FINAL, MAX_RETRIED, Outcome, judge, reason_not_to_retry
+from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, judge, misplaced, reason_not_to_retry
 
 TESTS = """
 import os
@@ -27,11 +27,14 @@ def test_good():
 @pytest.mark.parametrize("name", ["a b::c", "ñ[1]/\\x00"])
 def test_loaded(name):
     assert not SIDE_BY_SIDE
+"""
+LATE = """
+import pytest
 
 
-@pytest.mark.late
+@pytest.mark.browser
 def test_late():
-    print("the last phase ran")
+    pass
 """
 FAILING = {
     "fails": "def test_it():\n    assert False\n",
@@ -46,10 +49,13 @@ FAILING = {
 def run(directory: pathlib.Path, tests: str) -> tuple[int, str]:
     """Runs the helper over a file of tests; returns its exit code and output."""
     (directory / "test_some.py").write_text(tests)
-    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    late\n")
+    for folder in PHASES["browser"].folders:
+        (directory / folder).mkdir(parents=True)
+    (directory / PHASES["browser"].folders[0] / "test_late.py").write_text(LATE)
+    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n    faults\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
     environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
-    command = [sys.executable, "-m", "tools.run_tests", "--workers", "2", "not late", "late"]
+    command = [sys.executable, "-m", "tools.run_tests", "--workers", "2", "main", "browser"]
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout
 
@@ -105,3 +111,19 @@ def test_a_test_that_passes_but_cannot_clean_up_has_not_passed() -> None:
 
 def test_the_fault_tests_promise_has_the_name_that_is_final() -> None:
     assert BrokenPromise.__name__ == FINAL
+
+
+@pytest.mark.parametrize(
+    ("test", "marks", "is_misplaced"),
+    [
+        ("tests/unit/test_a.py", ["anyio"], False),
+        ("tests/unit/test_a.py", ["browser"], True),
+        ("tests/dashboard/test_a.py", ["browser", "anyio"], False),
+        ("tests/faults/test_a.py", ["browser"], True),
+        ("tests/e2e/test_a.py", ["faults"], False),
+        ("tests/dashboards/test_a.py", ["browser"], True),
+    ],
+)
+def test_a_test_outside_of_the_folders_of_its_phase_is_found(test: str, marks: list[str], is_misplaced: bool) -> None:  # noqa: FBT001
+    """Otherwise no phase would run it, and nothing would say so."""
+    assert misplaced(test, marks) is is_misplaced
