@@ -28,3 +28,27 @@ test('minutes beyond the capacity are forgotten', () => {
   for (const minute of [1, 2, 3, 4, 5]) ledger.add(minute, 1);
   assert.equal(ledger.sum(0, 100), 3);
 });
+
+test('what was earned over a gap is in the minutes of the gap once history answers', () => {
+  const ledger = new Ledger(60);
+  ledger.add(20, 500, 11);
+  ledger.add(20, 7);
+  assert.equal(ledger.sum(0, 60), 507);
+  ledger.settle(
+    new Map([
+      [12, 100],
+      [15, 400],
+      [20, 3],
+    ]),
+    21,
+    20,
+  );
+  assert.deepEqual([ledger.sum(0, 60), ledger.sum(20, 20)], [507, 7]);
+});
+
+test('a gap that history does not cover stays where it ended', () => {
+  const ledger = new Ledger(60);
+  ledger.add(20, 500, 11);
+  ledger.settle(new Map([[12, 100]]), 15, 15);
+  assert.equal(ledger.sum(20, 20), 500);
+});

@@ -448,6 +448,53 @@ test('history that answered before the newest readings takes nothing back of a m
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 57);
 });
 
+/** History of the room blue: what it earned by minutes after NOW. @param {Store} store @param {[number, number][]} earned @param {number} openMinute */
+function settleBlue(store, earned, openMinute) {
+  const minutes = new Map(earned.map(([after, tokens]) => [NOW / 60 + after, tokens]));
+  const feeds = [{ room_id: 'blue', platform: 'camsoda', minutes }];
+  store.settle(minutes, feeds, NOW / 60 - 600, NOW / 60 + 30, NOW / 60 + openMinute);
+}
+/** @param {Store} store */
+const earnedIn = (store) => [store.ledger.sum(0, Infinity), feedOf(store, 'blue').ledger.sum(0, Infinity)];
+
+const STEADY = readings('blue', [500, 500, 500, 500, 500, 500, 500, 500, 507]);
+/** @type {[string, number, number][]} what history has of the minute when it answers, and what the page shows in the end */
+const ANSWERS = [
+  ['has confirmed it', 8507, 8507],
+  ['has not confirmed it', 7, 8507],
+];
+for (const [answer, inHistory, shown] of ANSWERS) {
+  test(`a large tip that is pending when history answers, which ${answer}, counts once`, () => {
+    const store = storeOf(hello(), sync(true), ...STEADY, ...readings('blue', [9007, 9007], {}, 45));
+    settleBlue(store, [[0, inHistory]], 0);
+    store.detectSilence(LOCAL + 90_000);
+    assert.deepEqual(earnedIn(store), [shown, shown]);
+  });
+}
+
+test('what history counted of a pending tip is not taken from a later one', () => {
+  const store = storeOf(hello(), sync(true), ...STEADY, ...readings('blue', [9007, 9007], {}, 45));
+  settleBlue(store, [[0, 8507]], 0);
+  store.detectSilence(LOCAL + 90_000);
+  for (const event of readings('blue', [18_007, 18_007], {}, 100)) store.apply(event, LOCAL);
+  store.detectSilence(LOCAL + 200_000);
+  assert.deepEqual(earnedIn(store), [17_507, 17_507]);
+});
+
+test('what was earned while the page was offline counts once, whether history answers or not', () => {
+  const store = storeOf(hello(), sync(true), ...readings('blue', [500, 507]));
+  store.apply(update('blue', 900, { tokens: 1007, timestamp: NOW + 600 }, NOW + 600), LOCAL + 600_000);
+  assert.deepEqual(earnedIn(store), [507, 507]);
+  const inTheGap = /** @type {[number, number][]} */ ([
+    [0, 7],
+    [3, 200],
+    [7, 250],
+    [10, 50],
+  ]);
+  settleBlue(store, inTheGap, 9);
+  assert.deepEqual(earnedIn(store), [507, 507]);
+});
+
 test('before history has answered, earnings are unknown', () => {
   const store = storeOf(hello(), sync(true));
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).past, 'pending');

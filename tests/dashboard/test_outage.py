@@ -254,30 +254,46 @@ RECORD_TODAY = """
 """
 
 
-def test_today_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
-    """A room that earns in its first seconds beside one that goes on: live, over a reload and over a reconnect the total only grows."""
+def test_the_walls_today_is_the_reports_and_never_goes_backwards(fragile: Studio, visit: Opener) -> None:
+    """Live, while a page shows 0, over a reload meanwhile and over a reconnect: of a new room, and of one that goes on."""
     now = int(time.time())
     fragile.post(*({"room_id": "old", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (600, 300)))
-    dashboard = visit(fragile)
+    dashboard = visit(fragile, timezone_id=f"Etc/GMT{time.gmtime(now).tm_hour - 12:+}")  # about noon
     dashboard.context.add_init_script(RECORD_TODAY)
-    page = dashboard.open().live().page
+    page = dashboard.open("?wall=1").live().page
     today = page.locator('[data-kpi="today"] .kpi-value')
-    expect(today).to_have_text("300")
-    for tokens in (1000, 1500, 2000):
+    minute = now - now % 60
+
+    def post(tokens: int, *rooms: str) -> None:
         ms = time.time_ns() // 10**6
-        fragile.post(*({"room_id": room, "tokens_count": tokens, "timestamp": ms // 1000, "sequence": ms} for room in ("new", "old")))
-        expect(dashboard.card("new").locator(".tokens")).to_have_text(f"{tokens:,}")
-    expect(today).to_have_text("2,600")
+        fragile.post(*({"room_id": room, "tokens_count": tokens, "timestamp": ms // 1000, "sequence": ms} for room in rooms))
+
+    def wall_says(tokens: int) -> None:
+        expect(today).to_have_text(f"{tokens:,}", timeout=RECOVERED_WITHIN_MS)
+
+    def both_say(tokens: int) -> None:
+        wall_says(tokens)
+        report = f"/api/tracking/analytics?from={minute - 6 * 3600}&to={minute + 600}&step=60"
+        wait_until(lambda: fragile.get(report)[1]["total"] == tokens, f"a report of {tokens}")
+
+    wall_says(300)
+    for tokens, total in ((1000, 600), (1500, 1600), (2000, 2600)):
+        post(tokens, "new", "old")
+        wall_says(total)
+    post(0, "old")
+    wall_says(2600)
+    post(2050, "old")
+    both_say(2650)
+    post(0, "old")
     page.reload()
     dashboard.live()
-    expect(today).to_have_text("2,600")
-    minute = now - now % 60
-    report = fragile.get(f"/api/tracking/analytics?from={minute - 1800}&to={minute + 600}&step=60")[1]
-    assert {feed["room_id"]: feed["earned"] for feed in report["rooms"]} == {"old": 1600, "new": 1000}
+    wall_says(2650)
+    post(2050, "old")
+    both_say(2650)
     fragile.broadcast.stop()
-    fragile.post({"room_id": "old", "tokens_count": 2100, "sequence": time.time_ns() // 10**6})
+    post(2150, "old")
     fragile.broadcast.start()
-    expect(today).to_have_text("2,700", timeout=RECOVERED_WITHIN_MS)
+    both_say(2750)
     shown = [int(text.replace(",", "")) for text in page.evaluate("JSON.parse(sessionStorage.getItem('today'))")]
     assert shown == sorted(shown)
 

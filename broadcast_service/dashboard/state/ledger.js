@@ -9,27 +9,33 @@
 export class Ledger {
   /** @type {Map<number, number>} earned by minute since the epoch */
   #minutes = new Map();
+  /** @type {{minute: number, sinceMinute: number, amount: number}[]} the part of it that was earned while nothing was received, since an earlier minute */
+  #overGaps = [];
 
   /** @param {number} capacityMinutes older minutes are forgotten */
   constructor(capacityMinutes) {
     this.capacityMinutes = capacityMinutes;
   }
 
-  /** @param {number} minute @param {number} amount */
-  add(minute, amount) {
+  /** @param {number} minute @param {number} amount @param {number} [sinceMinute] the minute of the reading before */
+  add(minute, amount, sinceMinute = minute) {
     if (amount === 0) return;
+    if (sinceMinute < minute - 1) this.#overGaps.push({ minute, sinceMinute, amount });
     this.#minutes.set(minute, (this.#minutes.get(minute) ?? 0) + amount);
     if (this.#minutes.size > this.capacityMinutes) this.#forget(minute - this.capacityMinutes);
   }
 
   /**
    * History replaces every minute that it covers. In a minute that is not over it may have answered before the newest readings: the greater of
-   * the two sums stands, so that a total never falls.
+   * the two sums stands, so that a total never falls. What was earned over a gap is in history's minutes of the gap.
    * @param {Map<number, number>} earned by minute
    * @param {number} settledMinute the last minute that history covers
    * @param {number} [openMinute] the first minute that is not over
    */
   settle(earned, settledMinute, openMinute = Infinity) {
+    for (const { minute, sinceMinute, amount } of this.#overGaps)
+      if (minute >= openMinute && minute <= settledMinute && sinceMinute < openMinute) this.add(minute, -amount);
+    this.#overGaps = this.#overGaps.filter(({ minute }) => minute > settledMinute);
     const kept = [...this.#minutes].filter(([minute]) => minute > settledMinute || minute >= openMinute);
     const settled = [...earned].filter(([minute, amount]) => minute <= settledMinute && amount > 0);
     const minutes = new Map(settled);
@@ -52,5 +58,6 @@ export class Ledger {
   /** @param {number} beforeMinute */
   #forget(beforeMinute) {
     for (const minute of this.#minutes.keys()) if (minute <= beforeMinute) this.#minutes.delete(minute);
+    this.#overGaps = this.#overGaps.filter(({ minute }) => minute > beforeMinute);
   }
 }

@@ -85,6 +85,8 @@ export class Store {
   complete = false;
   /** @type {Map<string, Account>} by platform and account; one without a name belongs to its feed */
   #accounts = new Map();
+  /** @type {Map<Account, import('./income.js').Entry[]>} what of an account's pending readings history counts already */
+  #counted = new Map();
   #generation = 0;
   /** A renewed token may cover fewer rooms: its snapshot is applied even while the source is lost. */
   #renewed = false;
@@ -162,6 +164,7 @@ export class Store {
     for (const key of this.feeds.keys()) this.#remove(key);
     this.resetEarnings();
     this.#accounts.clear();
+    this.#counted.clear();
     this.knownSinceMinute = null;
     this.upstream = 'unknown';
     this.complete = false;
@@ -200,6 +203,7 @@ export class Store {
    */
   settle(minutes, feeds, fromMinute, settledMinute, openMinute) {
     this.past = 'known';
+    this.#counted = this.#pendingIn(feeds, settledMinute);
     this.ledger.settle(minutes, settledMinute, openMinute);
     this.knownSinceMinute = Math.min(this.knownSinceMinute ?? fromMinute, fromMinute);
     for (const { room_id: room, platform, minutes: earned } of feeds) {
@@ -209,6 +213,35 @@ export class Store {
       feed.ledger.settle(earned, settledMinute, openMinute);
       this.#changes.updated.add(key);
     }
+  }
+
+  /**
+   * The pending readings that the server has confirmed by the time of its answer: their minute has more in history than this page has counted,
+   * by at least what they would add. They are not added again when this page confirms them.
+   * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds @param {number} settledMinute
+   */
+  #pendingIn(feeds, settledMinute) {
+    const counted = new Map();
+    const histories = new Map(feeds.map(({ room_id: room, platform, minutes }) => [feedKey(room, platform), minutes]));
+    for (const account of this.#accounts.values()) {
+      const added = new Map();
+      const entries = account.provisional().filter(({ atMs, tokens, room }) => {
+        const minute = Math.floor(atMs / 60_000);
+        const key = `${room}\n${minute}`;
+        const known = (this.feeds.get(room)?.ledger.sum(minute, minute) ?? 0) + (added.get(key) ?? 0);
+        if (minute > settledMinute || (histories.get(room)?.get(minute) ?? 0) < known + tokens) return false;
+        added.set(key, (added.get(key) ?? 0) + tokens);
+        return true;
+      });
+      if (entries.length > 0) counted.set(account, entries);
+    }
+    return counted;
+  }
+
+  /** How much of an entry history has counted already. @param {Account} account @param {import('./income.js').Entry} entry */
+  #countedOf(account, { atMs, tokens, room }) {
+    const counted = this.#counted.get(account)?.find((entry) => entry.atMs === atMs && entry.room === room);
+    return Math.min(tokens, counted?.tokens ?? 0);
   }
 
   /** Detects a silence of most rooms at once, and confirms pending readings. @param {number} nowMs the server's clock, while the link can be trusted */
@@ -239,7 +272,8 @@ export class Store {
     recordDesk(feed.desks, { timestamp: data.timestamp, account: feed.account });
     if (data.tokens !== null) {
       const account = this.#accountOf(feed);
-      this.#earn(account, account.read({ atMs: readAt * 1000, tokens: data.tokens, room: key }), feed);
+      const sinceMs = account.base?.atMs;
+      this.#earn(account, account.read({ atMs: readAt * 1000, tokens: data.tokens, room: key }), feed, sinceMs);
     }
     if (before && before.tokens !== null && (data.tokens ?? 0) > before.tokens) this.#changes.flashed.add(key); // green means money
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
@@ -263,12 +297,16 @@ export class Store {
   /**
    * Adds what became certain, each in its minute and in the room in which it was read, and remembers pending tokens.
    * @param {Account} account @param {import('./income.js').Entry[]} entries @param {Feed} [reader] the feed that was read
+   * @param {number} [sinceMs] the account's reading before
    */
-  #earn(account, entries, reader) {
-    for (const { atMs, tokens, room } of entries.filter(isCertain)) {
+  #earn(account, entries, reader, sinceMs = Infinity) {
+    for (const entry of entries.filter(isCertain)) {
+      const { atMs, room } = entry;
+      const tokens = entry.tokens - this.#countedOf(account, entry);
       const minute = Math.floor(atMs / 60_000);
-      this.feeds.get(room)?.ledger.add(minute, tokens);
-      this.ledger.add(minute, tokens);
+      const sinceMinute = Math.min(minute, Math.floor(sinceMs / 60_000));
+      this.feeds.get(room)?.ledger.add(minute, tokens, sinceMinute);
+      this.ledger.add(minute, tokens, sinceMinute);
     }
     if (account.isSettled && entries.length === 0 && !reader?.pending) return;
     const rooms = new Set([account.base?.room, reader?.key, ...entries.map(({ room }) => room)]);
