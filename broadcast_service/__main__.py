@@ -13,6 +13,7 @@ from broadcast_service.settings import BroadcastSettings
 from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
 from broadcast_service.websocket.http_upgrade import PulseHttpProtocol
 from broadcast_service.websocket.protocol import PulseProtocol
+from shared.settings import SettingsError
 from shared.store.redis import Store
 from shared.studio.parse import StudioError
 from shared.web.address_budget import AddressBudget
@@ -47,7 +48,7 @@ def main() -> int:
     sessions = Sessions(connection_limits(settings))
     try:
         app = create_app(settings, Store(settings.redis_url), sessions, lambda: server.crash(), spans)
-    except StudioError as error:
+    except (StudioError, SettingsError) as error:
         refuse("broadcast", error.problems)
     options = config(
         app,

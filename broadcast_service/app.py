@@ -1,6 +1,7 @@
 """The composition root of the broadcast service: it creates each object once and passes it to the objects that use it."""
 
 import contextlib
+import importlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
@@ -25,7 +26,7 @@ from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
-from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.days import DaySource, RedisDays
 from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
@@ -39,6 +40,7 @@ from broadcast_service.studio.reloader import StudioFile
 from shared.auth.audit import Audit
 from shared.auth.revocations import Revocations
 from shared.contract.problems import Problem, answer_http_exception, answer_internal_error
+from shared.settings import SettingsError
 from shared.store.listener import ShardListener, mostly_confirmed
 from shared.store.redis import Store
 from shared.tokens import Verifier
@@ -137,8 +139,20 @@ def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Report
     """The history of single rooms, the reports over all feeds in scope, and what explains them."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
     history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
-    analytics = Analytics(RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days))
+    analytics = Analytics(_days(settings, RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days)))
     return history, Reports(analytics), Explanations(analytics, step_seconds)
+
+
+def _days(settings: BroadcastSettings, redis: RedisDays) -> DaySource:
+    """Where reports have their days from: from Redis, and with DATABASE_URL from the archive as well. Raises SettingsError."""
+    if settings.database_url is None:
+        return redis
+    try:
+        archive = importlib.import_module("broadcast_service.reports.archived_days")  # the only part that needs SQLAlchemy
+    except ModuleNotFoundError as error:
+        raise SettingsError([f"DATABASE_URL needs the package {error.name}: install requirements-worker.txt"]) from None
+    found: DaySource = archive.open_archive(settings.database_url, redis)
+    return found
 
 
 def connection_limits(settings: BroadcastSettings) -> ConnectionLimits:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from shared.settings import Port, PositiveSeconds, ServiceSettings
+from shared.settings import OptionalDatabase, Port, PositiveSeconds, ServiceSettings
 
 Cap = Annotated[int, Meta(ge=0, description="a number of connections, 0 for no cap")]
 
@@ -23,4 +23,5 @@ class BroadcastSettings(ServiceSettings, frozen=True, kw_only=True):
     max_connections_per_subject: Cap = 10_000
     max_connections_per_address: Cap = 10_000
     studio_file: Annotated[str, Meta(description="the path of a studio.toml")] = ""
+    database_url: OptionalDatabase = None
     read_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.1

@@ -76,12 +76,9 @@ Redis = Annotated[
     ),
 ]
 
-Database = Annotated[
-    DatabaseUrl,
-    Meta(
-        description="sqlite:///path, sqlite:////absolute/path or postgresql+psycopg://user[:password]@host[:port]/database[?option=value]"
-    ),
-]
+DATABASES: Final = "sqlite:///path, sqlite:////absolute/path or postgresql+psycopg://user[:password]@host[:port]/database[?option=value]"
+Database = Annotated[DatabaseUrl, Meta(description=DATABASES)]
+OptionalDatabase = Annotated[DatabaseUrl | None, Meta(description=DATABASES)]
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):

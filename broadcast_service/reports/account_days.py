@@ -12,19 +12,41 @@ Charge = Callable[[float], None]
 
 
 class AccountDays(NamedTuple):
-    """An account of a platform, and the days of each room in which it works."""
+    """An account of a platform, and the days of each room in which it works, as bits from a first day on."""
 
     platform: str
     name: str
-    rooms: dict[str, list[int]]
+    rooms: dict[str, int]
+    first_day: int
+
+    def rooms_of(self, day: int) -> list[str]:
+        """The rooms in which the account has history of a day."""
+        return [room for room, days in self.rooms.items() if day >= self.first_day and days >> (day - self.first_day) & 1]
+
+    def has(self, day: int) -> bool:
+        """Whether there is history of a day."""
+        return bool(self.rooms_of(day))
+
+    def within(self, days: range) -> list[int]:
+        """The days with history among some days."""
+        return [day for day in days if self.has(day)]
 
     def before(self, day: int) -> int | None:
         """The last day with history before another one."""
-        return max((one for days in self.rooms.values() for one in days if one < day), default=None)
+        earlier = self._all() & (1 << max(0, day - self.first_day)) - 1
+        return self.first_day + earlier.bit_length() - 1 if earlier else None
 
     def after(self, day: int) -> int | None:
         """The first day with history after another one."""
-        return min((one for days in self.rooms.values() for one in days if one > day), default=None)
+        place = max(0, day + 1 - self.first_day)
+        later = self._all() >> place
+        return self.first_day + place + (later & -later).bit_length() - 1 if later else None
+
+    def _all(self) -> int:
+        found = 0
+        for days in self.rooms.values():
+            found |= days
+        return found
 
 
 def is_sure_before(held: Sequence[Stored], day: int, slot: int, step_seconds: int, charge: Charge) -> bool:

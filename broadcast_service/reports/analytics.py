@@ -9,8 +9,8 @@ import itertools
 import operator
 import time
 from array import array
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
 from broadcast_service.http.parameters import invalid_parameter
@@ -27,6 +27,11 @@ from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
 from shared.income.rules import Entry
 from shared.income.steps import Steps
 
+if TYPE_CHECKING:
+    from broadcast_service.reports.rolled import Rolled
+
+MAX_FEEDS_AT_ONCE: Final = 200  # of which rolled-up days are read together
+MAX_CELLS_AT_ONCE: Final = 100_000  # feeds times steps
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
 STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
 
@@ -84,8 +89,28 @@ class _Making:
         self._step_seconds = step_seconds
         self.charge = charge
         self.pace = Pace()
-        self.shared: dict[str, set[int]] = {}  # the days on which a room has more than one series
+        self.rolled: Rolled | None = None
+        self.at_once = 1  # feeds of which rolled-up days are read together
+        self.shared: dict[str, tuple[int, int]] = {}  # the days on which a room has more than one series, as bits, and the first one
         self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
+
+    def read_rolled(self, rolled: "Rolled | None") -> None:
+        """Leaves the days that are rolled up to `rolled`."""
+        if rolled:
+            self.rolled = rolled
+            self.days = [day for day in self.days if day not in rolled.days]
+            self.at_once = max(1, min(MAX_FEEDS_AT_ONCE, MAX_CELLS_AT_ONCE // max(1, len(self.tally.window))))
+
+    def rolled_parts(self) -> "Iterator[tuple[bytes, Part]]":
+        """The days that are rolled up: which of their recorded steps have a reading of any feed."""
+        rolled = self.rolled
+        for day in sorted(rolled.days) if rolled else ():
+            if rolled and (part := self.parts.get(day)):
+                yield rolled.measured(day, part.slots), part
+
+    def is_rolled(self, second: int) -> bool:
+        """Whether the day of a moment is rolled up."""
+        return self.rolled is not None and second // DAY_SECONDS in self.rolled.days
 
     def cuts(self, day: int) -> Cuts:
         """Where the report's steps begin on a day."""
@@ -118,7 +143,8 @@ class _Making:
         findings = self.findings(room, found)
         findings.was_read = True
         self.coverage.add(balances, part.first)
-        if part.day in self.shared.get(room, ()):
+        days, first_day = self.shared.get(room, (0, 0))
+        if days >> (part.day - first_day) & 1:
             self.charge(SHARED_DAY)
             findings.shared[part.day] = read_steps(balances)
         else:
@@ -139,7 +165,7 @@ class _Making:
         steps = self.tally.steps
         for entry in entries:
             second = entry.at_ms // 1000
-            if steps.start <= second < steps.end:
+            if steps.start <= second < steps.end and not self.is_rolled(second):
                 step = steps.step_at(second)
                 if step in self.tally.window:
                     self.findings(entry.room, found).add(step, entry)
@@ -155,8 +181,7 @@ class Analytics:
 
     async def make(self, wanted: Wanted, charge: Charge) -> tuple[Tally, list[int]]:
         """Adds up a report, and counts its measured minutes; raises RedisError. `charge` gets the price of each part of the work."""
-        steps, days = wanted.steps, self.source.days(int(time.time()))
-        await self.source.refresh(days)
+        steps, days = wanted.steps, await self.source.refresh(int(time.time()))
         index = self.source.index
         charge(SCANNED * len(index.names_of(wanted.scope)))
         pace, feeds = Pace(), []
@@ -172,14 +197,30 @@ class Analytics:
         tally = Tally(steps, window, wanted.detail, step_seconds=self._step_seconds)
         coverage = Coverage([part.span for part in parts], grid, 60 // self._step_seconds)
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
-        for feed, mask in feeds if parts else ():
+        making.read_rolled(self.source.rolled(steps, window, with_read=wanted.detail.is_file))
+        asked = sum(1 << (day - days.start) for day in making.parts)
+        touched = [feed for feed, mask in feeds if mask & asked]
+        for place, feed in enumerate(touched):
+            if making.rolled and place % making.at_once == 0:
+                await self._load(making, making.rolled, touched[place : place + making.at_once])
             async with self._turn:
                 making.pace.rested()
-                if any(mask >> (day - days.start) & 1 for day in making.days):
-                    await self._add(making, feed, days)
+                await self._add(making, feed, days)
+        for day, part in making.rolled_parts():
+            coverage.add(day, part.first)
+            await pace.rest()
         for _ in coverage.count():
             await pace.rest()
         return tally, coverage.minutes(steps.number)
+
+    async def _load(self, making: _Making, rolled: "Rolled", feeds: Sequence[Feed]) -> None:
+        """Reads what is rolled up of some feeds, and of the other rooms of their accounts."""
+        index, wanted = self.source.index, set[Series]()
+        for feed in feeds:
+            for name in index.accounts(feed):
+                if (feed.platform, name) not in making.movers:
+                    wanted |= {Series(room, feed.platform, name) for room in index.rooms(feed, name)}
+        await self.source.load(rolled, wanted, making.charge)
 
     async def _add(self, making: _Making, feed: Feed, days: range) -> None:
         """Adds one feed, unless it has no balance in the span."""
@@ -188,7 +229,7 @@ class Analytics:
             account = self.account_days(feed, name, days)
             for room in account.rooms:
                 if room not in making.shared:
-                    making.shared[room] = set(_days_of(index.shared_days(room), days))
+                    making.shared[room] = index.shared_days(room), days.start
             key = feed.platform, name
             by_room = making.movers.get(key) or await self._scan(making, account)
             if len(account.rooms) > 1:
@@ -200,8 +241,9 @@ class Analytics:
 
     async def _scan(self, making: _Making, account: AccountDays) -> dict[str, Findings]:
         """What an account did in each room in the span."""
-        found: dict[str, Findings] = {}
-        touched = [day for day in making.days if any(day in days for days in account.rooms.values())]
+        series = {room: Series(room, account.platform, account.name) for room in account.rooms}
+        found = {room: findings for room, one in series.items() if making.rolled and (findings := making.rolled.take(one))}
+        touched = [day for day in making.days if account.has(day)]
         making.charge(FEED + STEP * len(making.tally.window))
         if not touched:
             return found
@@ -233,16 +275,12 @@ class Analytics:
 
     def account_days(self, feed: Feed, name: str, days: range) -> AccountDays:
         """The days of an account of a feed; the index was last refreshed for `days`."""
-        return AccountDays(feed.platform, name, {room: _days_of(mask, days) for room, mask in self.source.index.rooms(feed, name).items()})
+        return AccountDays(feed.platform, name, self.source.index.rooms(feed, name), days.start)
 
     async def read_day(self, account: AccountDays, day: int, charge: Charge) -> list[Stored]:
         """What a day holds of an account in each of its rooms; raises RedisError."""
-        found = []
-        for room, days in account.rooms.items():
-            if day in days and (stored := await self.source.read(Series(room, account.platform, account.name), day, charge)):
-                found.append(Stored(room, stored))
-        return found
-
-
-def _days_of(mask: int, days: range) -> list[int]:
-    return [day for day in days if mask >> (day - days.start) & 1]
+        return [
+            Stored(room, stored)
+            for room in account.rooms_of(day)
+            if (stored := await self.source.read(Series(room, account.platform, account.name), day, charge))
+        ]

@@ -4,8 +4,8 @@
 series holds. `RedisDays` is the history in Redis; another source can answer for older days.
 """
 
-from collections.abc import Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
 from broadcast_service.http.budget import DAY, SLOT
 from broadcast_service.reports.account_days import Charge
@@ -13,9 +13,13 @@ from broadcast_service.reports.feeds import FeedIndex
 from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed, Series
-from shared.contract.history_day import DayBalances, day_balances, day_keys, stored_day
+from shared.contract.history_day import DayBalances, StoredDay, day_balances, day_keys, stored_day
 from shared.contract.history_record import DAY_SECONDS
+from shared.income.steps import Steps
 from shared.store.redis import Store
+
+if TYPE_CHECKING:
+    from broadcast_service.reports.rolled import Rolled  # which needs SQLAlchemy
 
 AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 
@@ -54,16 +58,20 @@ class DaySource(Protocol):
         """What there is, as of the last `refresh`."""
         ...
 
-    def days(self, now_seconds: int) -> range:
-        """The days that may hold something, as numbers since the epoch."""
-        ...
-
-    async def refresh(self, days: range) -> None:
-        """Brings the index of these days up to date; raises RedisError."""
+    async def refresh(self, now_seconds: int) -> range:
+        """Brings the index up to date, and returns the days that may hold something; raises RedisError."""
         ...
 
     async def read(self, series: Series, day: int, charge: Charge) -> DayBalances | None:
         """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
+        ...
+
+    def rolled(self, steps: Steps, window: range, *, with_read: bool) -> "Rolled | None":
+        """The part of a report that is read from days that are rolled up, if any; raises a 422 or 503 Problem."""
+        ...
+
+    async def load(self, rolled: "Rolled", wanted: Iterable[Series], charge: Charge) -> None:
+        """Adds what is rolled up of some series."""
         ...
 
 
@@ -86,12 +94,32 @@ class RedisDays:
         """The days within the retention, and those of clocks that are ahead."""
         return range((now_seconds - self._retention_seconds) // DAY_SECONDS, (now_seconds + AHEAD_SECONDS) // DAY_SECONDS + 1)
 
-    async def refresh(self, days: range) -> None:
-        """Brings the index of these days up to date; raises RedisError."""
-        await self._index.refresh(days)
+    async def refresh(self, now_seconds: int) -> range:
+        """Brings the index of the days within the retention up to date."""
+        days = self.days(now_seconds)
+        await self._index.refresh(days, days)
+        return days
+
+    async def refresh_among(self, days: range, kept: range) -> FeedIndex:
+        """The index, brought up to date with the days that Redis keeps, for a source that knows of more days."""
+        await self._index.refresh(days, kept)
+        return self._index
+
+    def rolled(self, _steps: Steps, _window: range, *, with_read: bool) -> "Rolled | None":
+        """None: Redis has no days that are rolled up."""
+        del with_read
+        return None
+
+    async def load(self, _rolled: "Rolled", _wanted: Iterable[Series], _charge: Charge) -> None:
+        """There is nothing to add."""
 
     async def read(self, series: Series, day: int, charge: Charge) -> DayBalances | None:
         """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
+        stored = await self.read_stored(series, day, charge)
+        return None if stored is None else day_balances(stored, self.step_seconds)
+
+    async def read_stored(self, series: Series, day: int, charge: Charge) -> StoredDay | None:
+        """The same as it is stored."""
         name = keys.day_of(day * DAY_SECONDS)
         names = day_keys(keys.shard_of(series.room_id, self._shards), series, name, self.step_seconds)
         values: list[bytes | None] = await self._store.owner(names[0]).mget(names)  # type: ignore[assignment]
@@ -99,4 +127,4 @@ class RedisDays:
         if not any(values):
             return None
         charge(SLOT * (DAY_SECONDS // self.step_seconds))
-        return day_balances(stored_day(values, self.step_seconds), self.step_seconds)
+        return stored_day(values, self.step_seconds)

@@ -39,8 +39,7 @@ class Explanations:
 
     async def make(self, feed: Feed, span: Span, charge: Charge) -> Explanation:
         """Explains a span; raises RedisError. `charge` gets the price of each part of the work."""
-        days = self._analytics.source.days(int(time.time()))
-        await self._analytics.source.refresh(days)
+        days = await self._analytics.source.refresh(int(time.time()))
         pace, found = Pace(), []
         for name in self._analytics.source.index.accounts(feed):
             charge(FEED)
@@ -52,7 +51,7 @@ class Explanations:
     async def _explain(self, one: AccountExplanation, account: AccountDays, span: Span, charge: Charge, pace: Pace) -> None:
         """Reads an account's days: those of the span, the one before if it matters, and those after while a reading is pending."""
         asked = range(span.start_ms // 1000 // DAY_SECONDS, -(-span.end_ms // (1000 * DAY_SECONDS)))
-        touched = sorted({day for days in account.rooms.values() for day in days if day in asked})
+        touched = account.within(asked)
         if not touched:
             return
         first = await self._analytics.read_day(account, touched[0], charge)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from broadcast_service import metrics
 from shared.auth.scope import Scope
 from shared.contract import keys
-from shared.contract.feeds import Feed, parse_member
+from shared.contract.feeds import Feed, Series, parse_member
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.redis import Store
 
@@ -35,19 +35,18 @@ class FeedIndex:
         self._reading = asyncio.Lock()
         self._first_day = 0
 
-    async def refresh(self, days: range) -> None:
-        """Brings these days (as numbers since the epoch) up to date; raises RedisError."""
+    async def refresh(self, days: range, kept: range) -> None:
+        """Brings the days that Redis keeps (as numbers since the epoch) up to date; `days` are all that count. Raises RedisError."""
         async with self._reading:
             self._forget(days)
-            sizes = await self._sizes(days)
+            sizes = await self._sizes(kept)
             now = time.monotonic()
             for (day, shard), size in sizes.items():
                 known = self._read.get((day, shard))
                 if size and (known is None or known[0] != size or now - known[1] > REREAD_SECONDS):
                     await self._read_one(day, shard)
                     self._read[day, shard] = size, now
-            if len(self._names) != len(self._rooms):
-                self._names = sorted(self._rooms)
+            self.sort()
             metrics.history_feeds.set(sum(map(len, self._rooms.values())))
 
     async def _sizes(self, days: range) -> dict[tuple[int, int], int]:
@@ -70,14 +69,21 @@ class FeedIndex:
         key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
         async for members in self._parts(key):
             for member in members:
-                series = parse_member(member.decode(errors="replace"))
-                bit = 1 << (day - self._first_day)
-                if series.account:
-                    self._rooms_of_account.setdefault((series.platform, series.account), set()).add(series.room_id)
-                accounts = self._accounts.setdefault(series.feed, {})
-                accounts[series.account] = accounts.get(series.account, 0) | bit
-                platforms = self._rooms.setdefault(series.room_id, {})
-                platforms[series.platform] = platforms.get(series.platform, 0) | bit
+                self.add(parse_member(member.decode(errors="replace")), 1 << (day - self._first_day))
+
+    def add(self, series: Series, days: int) -> None:
+        """Adds days of a series, as bits from the first day of the last `refresh`."""
+        if series.account:
+            self._rooms_of_account.setdefault((series.platform, series.account), set()).add(series.room_id)
+        accounts = self._accounts.setdefault(series.feed, {})
+        accounts[series.account] = accounts.get(series.account, 0) | days
+        platforms = self._rooms.setdefault(series.room_id, {})
+        platforms[series.platform] = platforms.get(series.platform, 0) | days
+
+    def sort(self) -> None:
+        """To be called after `add`: brings the names of the rooms up to date."""
+        if len(self._names) != len(self._rooms):
+            self._names = sorted(self._rooms)
 
     async def _parts(self, key: str) -> AsyncIterator[list[bytes]]:
         cursor = 0

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from shared.archive.database import Database, in_thread
+from shared.archive.rollup import MINUTES, minutes_of
 from shared.archive.store import IDS_AT_ONCE, series_ids, stored_days
 from shared.archive.tables import blocks, days, minutes, state
 from shared.contract.feeds import Series
@@ -17,11 +18,11 @@ YIELD_SECONDS: Final = 0.0002  # in which the event loop gets the interpreter, b
 
 
 class RecentDay(NamedTuple):
-    """A day that Redis may have too, and the minutes that the archive has of it."""
+    """A day that Redis may have too, and the minutes that the archive has of it, as bits: the first minute is the highest one."""
 
     series: Series
     day: int
-    minutes: bytes
+    minutes: int
 
 
 class BlockDays(NamedTuple):
@@ -93,7 +94,7 @@ class ArchiveReader:
                 blocks.c.changed > since, blocks.c.step_seconds == self._step_seconds
             )
             return seen, Changes(
-                [RecentDay(names[number], *others) for number, *others in _rows(connection, recent)],
+                [RecentDay(names[number], day, _mirrored(bits)) for number, day, bits in _rows(connection, recent)],
                 [BlockDays(names[number], *others) for number, *others in _rows(connection, rolled)],
                 rolled_day,
                 first_minutes,
@@ -129,6 +130,10 @@ class ArchiveReader:
 
         if ids:
             await in_thread(read)
+
+
+def _mirrored(minutes: bytes) -> int:
+    return int(f"{minutes_of(minutes):0{MINUTES}b}"[::-1], 2)
 
 
 def _rows(connection: Connection, wanted: Any) -> Iterator[Any]:

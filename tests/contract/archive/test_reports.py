@@ -1,0 +1,165 @@
+"""Reports from Redis and the archive together say what they would say if Redis had kept everything."""
+
+import random
+import time
+from collections.abc import Sequence
+
+import pytest
+from redis.asyncio import Redis
+
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.archived_days import ArchivedDays
+from broadcast_service.reports.days import DaySource, RedisDays
+from broadcast_service.reports.files import machine_csv
+from broadcast_service.reports.report import Detail
+from broadcast_service.reports.wanted import Wanted
+from shared.archive.database import Database
+from shared.archive.reader import ArchiveReader
+from shared.auth.scope import Scope
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.problems import Problem
+from shared.contract.readings import Reading
+from shared.income.steps import Steps
+from tests.contract.committing import OneNode, commit
+from tests.support.archiving import RETENTION_DAYS, archive_once, minute_by_minute, today
+from tests.support.generated import generate
+
+pytestmark = pytest.mark.anyio
+SHORT_DAYS = 2  # that Redis keeps for those who ask the archive
+
+
+def some_days(seed: int) -> list[Reading]:
+    """Some hours on several days; accounts change rooms, and one room has two accounts at the same time."""
+    rng, readings = random.Random(seed), list[Reading]()
+    for day in (7, 5, 4, 2, 1):
+        start = (today() - day) * DAY_SECONDS + rng.randrange(0, 21 * 3600, 60)
+        readings += generate(seed + day, start, hours=1.5).readings
+        readings += minute_by_minute(start, *range(500, 2500, 23), account="two", room="blue")
+    last: dict[str, int] = {}
+    for reading in sorted(readings, key=lambda one: one.sequence):
+        last[str(reading.account)] = reading.tokens_count or 0
+    evening = (today() - 4) * DAY_SECONDS + DAY_SECONDS - 60
+    readings += minute_by_minute(evening, last["ana"] + 9000, account="ana", room="red")  # only a later day decides
+    return sorted(readings, key=lambda one: one.sequence)
+
+
+async def commit_all(redis: Redis, readings: Sequence[Reading]) -> None:
+    """Commits readings of any number."""
+    for first in range(0, len(readings), 1000):
+        await commit(redis, *readings[first : first + 1000])
+
+
+def redis_days(redis: Redis, retention_days: int = RETENTION_DAYS) -> RedisDays:
+    """What Redis has."""
+    return RedisDays(OneNode(redis), 1, step_seconds=60, retention_days=retention_days)
+
+
+def with_archive(redis: Redis, database: Database, retention_days: int = SHORT_DAYS) -> ArchivedDays:
+    """What both have."""
+    return ArchivedDays(redis_days(redis, retention_days), ArchiveReader(database, 60))
+
+
+async def made(source: DaySource, steps: Steps, detail: Detail = Detail.NONE) -> str:
+    """A report as it is sent."""
+    tally, measured = await Analytics(source).make(Wanted(Scope.of(["*"]), steps, detail), lambda _price: None)
+    return "".join(machine_csv(tally)) if detail.is_file else b"".join(tally.json(measured)).decode()
+
+
+def calendar(start: int, end: int, offset: int) -> Steps:
+    """Steps of days that begin so many seconds after midnight in UTC."""
+    begins = [begin for begin in range(start // DAY_SECONDS * DAY_SECONDS + offset, end, DAY_SECONDS) if start < begin]
+    return Steps(start, end, 0, (start, *begins), "day", "America/Bogota")
+
+
+def asked() -> list[tuple[Steps, Detail]]:
+    """Reports of many kinds that begin before the time of Redis."""
+    start, end = (today() - 8) * DAY_SECONDS, (today() + 1) * DAY_SECONDS
+    return [
+        (Steps(start, end, DAY_SECONDS), Detail.NONE),
+        (Steps(start, end, 3600), Detail.FEEDS),
+        (Steps(start, end, 900), Detail.ACCOUNTS),
+        (Steps(start, end, 420), Detail.ROOMS),
+        (calendar(start + 5 * 3600, end, 5 * 3600), Detail.CSV),
+        (calendar(start + 7 * 60, end - 11 * 60, 5 * 3600 + 1800), Detail.FEEDS),
+        (Steps(start + 123 * 60, end - 7 * 3600, 6 * 3600), Detail.PLATFORMS),
+        (Steps(start + 3 * DAY_SECONDS + 8 * 900, start + 4 * DAY_SECONDS + 900, 1800), Detail.CSV),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_report_has_no_seam_between_redis_and_the_archive(redis: Redis, database: Database, seed: int) -> None:
+    """Whole days come from blocks, others from minutes, the newest from Redis; each figure is the same."""
+    await commit_all(redis, some_days(seed))
+    await archive_once(OneNode(redis), database)
+    everything, both = redis_days(redis), with_archive(redis, database)
+    for steps, detail in asked():
+        assert await made(both, steps, detail) == await made(everything, steps, detail), (steps, detail)
+    rolled = both.rolled(asked()[0][0], range(9), with_read=False)
+    assert rolled is not None
+    assert {*range(today() - 6, today() - 1)} <= rolled.days
+
+
+async def test_a_report_is_the_same_after_redis_lost_everything(redis: Redis, database: Database) -> None:
+    await commit_all(redis, some_days(3))
+    expected = [await made(redis_days(redis), *one) for one in asked()]
+    await archive_once(OneNode(redis), database)
+    await redis.flushall()
+    for retention_days in (SHORT_DAYS, RETENTION_DAYS):
+        assert [await made(with_archive(redis, database, retention_days), *one) for one in asked()] == expected
+
+
+async def test_a_day_of_which_redis_lost_a_part_is_completed_from_the_archive(redis: Redis, database: Database) -> None:
+    start = (today() - 1) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010, 1020))
+    await archive_once(OneNode(redis), database)
+    await redis.flushall()
+    await commit(redis, *minute_by_minute(start + 180, 1030, 1040, 1050, 1060))
+    both = with_archive(redis, database, RETENTION_DAYS)
+    assert '"total":60,' in await made(both, Steps(start, start + DAY_SECONDS, 3600))
+
+
+async def test_what_is_archived_later_is_found(redis: Redis, database: Database) -> None:
+    """A process that has read the archive once sees what was added since, without reading everything again."""
+    both, start = with_archive(redis, database), (today() - 6) * DAY_SECONDS
+    steps = Steps(start, start + DAY_SECONDS, DAY_SECONDS)
+    assert '"total":0,' in await made(both, steps)
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start - 86_400, 5, 10, account="eva"))
+    await archive_once(OneNode(redis), database)
+    both.look_again()
+    assert '"total":10,' in await made(both, steps)
+    await commit(redis, *minute_by_minute(start + 120, 1015))
+    await archive_once(OneNode(redis), database)
+    both.look_again()
+    assert '"total":15,' in await made(both, steps)
+
+
+async def test_where_minutes_are_no_longer_kept_income_is_reported_by_quarters_of_an_hour(redis: Redis, database: Database) -> None:
+    start = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010))
+    await archive_once(OneNode(redis), database)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM archive_minutes")
+    both = with_archive(redis, database)
+    assert '"total":10,' in await made(both, Steps(start, start + DAY_SECONDS, 900))
+    with pytest.raises(Problem) as refused:
+        await made(both, Steps(start + 60, start + DAY_SECONDS, 900))
+    assert refused.value.status == 422
+    assert "quarter of an hour" in str(refused.value.errors)
+
+
+async def test_recent_spans_are_answered_while_the_archive_is_away_and_others_are_not(redis: Redis, database: Database) -> None:
+    await commit_all(redis, some_days(4))
+    await archive_once(OneNode(redis), database)
+    both = with_archive(redis, database)
+    old, recent = asked()[0][0], Steps((today() - 1) * DAY_SECONDS, int(time.time()) // 60 * 60, 3600)
+    expected = await made(both, recent)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE archive_blocks RENAME TO hidden")
+    both.look_again()
+    assert await made(both, recent) == expected
+    with pytest.raises(Problem) as refused:
+        await made(both, old)
+    assert refused.value.status == 503
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO archive_blocks")
+    assert await made(both, old)
