@@ -15,7 +15,7 @@ NODE_STAMP := node_modules/installed
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 
-.PHONY: help install run test faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke up down logs scale update lock clean
+.PHONY: help install run test faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke backup restore postgres up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -115,6 +115,16 @@ up: ## Run everything in containers, and print where to click; DOMAIN in .env ma
 	@sh deploy/modes.sh
 	@docker compose up --detach --build --wait
 	@sh deploy/where.sh
+
+backup: ## Write a backup of the archive to backups/, while everything runs ([FILE=…])
+	@sh deploy/archive/backup.sh $(if $(FILE),'$(FILE)')
+
+restore: ## Restore a backup of the archive (FILE=…); one that has history already is merged with it
+	@[ -n "$(FILE)" ] || { echo "Name the backup: make restore FILE=backups/…" >&2; exit 1; }; sh deploy/archive/restore.sh '$(FILE)'
+
+postgres: ## Move the archive of the containers from its file to PostgreSQL
+	@$(PYTHON) deploy/make_env.py
+	@sh deploy/archive/to_postgres.sh
 
 down: ## Stop the containers; what is stored stays
 	@docker compose --profile '*' down

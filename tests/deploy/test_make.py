@@ -9,22 +9,37 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import Any
 
+import httpx
 import pytest
+import sqlalchemy
 
 from shared.auth.screens import Grant, redeem_code
+from shared.contract.history_record import DAY_SECONDS
+from shared.settings import load
+from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl, Store
 from shared.tokens import PublicKeys, verify
 from tests.deploy import dockerfile
 from tests.deploy.compose import parse_env, services
+from tests.support import needs
+from tests.support.postgres import HOST, USER, postgres
+from tests.support.readings import make_body
 from tools.processes import ROOT
 from tools.stack import Stack
+from tools.waiting import wait_until
+from worker_service.settings import WorkerSettings
 
 DOCKER = f"""#!/bin/sh
 echo "$*" >>docker.log
 case "$*" in
 *" tokens issue "*) shift 6; export $(grep -E '^(INGEST_|DASHBOARD_)?TOKEN_KEYS=' .env); exec {sys.executable} -m shared.tokens "$@" ;;
 *" tokens link "*) shift 6; exec {sys.executable} -m shared.tokens "$@" ;;
+*" worker_service "*)
+    address=$(echo "${{DATABASE_URL:-sqlite:///volume.db}}" | sed "s#@postgres/#@127.0.0.1:$POSTGRES_PORT/#")
+    words=$*
+    DATABASE_URL=$address exec {sys.executable} -m worker_service ${{words##* worker_service }} ;;
 *"ps --quiet"*) echo one; echo two ;;
 esac
 """
@@ -63,9 +78,9 @@ def _a_store_for_links(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", stack.redis_url)
 
 
-def make(checkout: pathlib.Path, *arguments: str) -> str:
+def make(checkout: pathlib.Path, *arguments: str, **settings: str) -> str:
     """Runs make; returns its output."""
-    environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout), "REDIS_URL": os.environ["REDIS_URL"]}
+    environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout), "REDIS_URL": os.environ["REDIS_URL"], **settings}
     return subprocess.run(
         ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
@@ -161,3 +176,80 @@ def test_an_update_starts_the_new_before_it_stops_the_old(checkout: pathlib.Path
         )
     ]
     assert asked(checkout) == ["compose build", *joined]
+
+
+def archive(directory: pathlib.Path, *, rooms: int) -> str:
+    """The DATABASE_URL of what a real worker has archived of some readings, without readings if there are no rooms."""
+    with Stack(directory) as stack:
+        ingest = stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0")
+        start = int(time.time()) // DAY_SECONDS * DAY_SECONDS - 7200
+        with httpx.Client(headers={"Authorization": f"Bearer {stack.token('ingest')}"}) as client:
+            for number in range(rooms):
+                moments = [(start + 60 * minute, 1000 + minute) for minute in range(30)]
+                batch = [make_body(room_id=f"room-{number}", timestamp=at, tokens_count=count, sequence=at) for at, count in moments]
+                answer = client.post(f"{ingest.url}/api/tracking/telemetry/batch", json=batch).json()
+                assert {item["result"] for item in answer["results"]} == {"late"}
+        stack.worker()
+        not_yet = (sqlalchemy.exc.OperationalError,)  # the worker has not created the tables
+        wait_until(lambda: archived(stack.database_url, "archive_passes"), "a copy of a day", seconds=60, ignoring=not_yet)
+        wait_until(lambda: len(archived(stack.database_url, "archive_minutes")) == rooms, "a copy of yesterday", seconds=60)
+        return stack.database_url
+
+
+def archived(url: str, table: str) -> list[Any]:
+    """The rows of a table of the archive, without the number of the change."""
+    engine = sqlalchemy.create_engine(DatabaseUrl.parse(url).text)
+    with engine.connect() as connection:
+        rows = connection.execute(sqlalchemy.text(f"SELECT * FROM {table}")).mappings().all()
+    engine.dispose()
+    kept = [
+        {name: bytes(value) if isinstance(value, memoryview) else value for name, value in row.items() if name != "changed"} for row in rows
+    ]
+    return sorted(kept, key=str)
+
+
+TABLES = ("archive_series", "archive_minutes", "archive_days", "archive_passes")
+
+
+def test_an_archive_is_backed_up_and_restored_into_an_empty_stack(checkout: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """One command each, on the archive of a worker; the file is for its owner, and a failed backup leaves none."""
+    full, empty = archive(tmp_path / "full", rooms=3), archive(tmp_path / "empty", rooms=0)
+    printed = make(checkout, "backup", DATABASE_URL=full)
+    (file,) = (checkout / "backups").iterdir()
+    assert printed.strip() == f"backups/{file.name}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    make(checkout, "restore", f"FILE=backups/{file.name}", DATABASE_URL=empty)
+    assert [archived(empty, table) for table in TABLES[:3]] == [archived(full, table) for table in TABLES[:3]]
+    for arguments in (["backup"], ["restore"], ["restore", "FILE=nowhere"]):
+        with pytest.raises(subprocess.CalledProcessError):
+            make(checkout, *arguments, DATABASE_URL=f"sqlite:///{tmp_path}/none/archive.db")
+    assert [*(checkout / "backups").iterdir()] == [file]
+
+
+def test_an_archive_moves_to_postgresql_with_one_command(checkout: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Into the database that the profile's first start creates, with the passwords of `.env`; a second time changes nothing."""
+    url = archive(tmp_path / "full", rooms=3)
+    make(checkout, "up")
+    with (checkout / ".env").open("a") as file:
+        file.write("COMPOSE_PROFILES=monitoring\n")
+    made = parse_env((checkout / ".env").read_text())
+    for file_of_database in (tmp_path / "full").glob("archive.db*"):  # with the write-ahead log
+        shutil.copy(file_of_database, checkout / file_of_database.name.replace("archive", "volume"))
+    with postgres() as server:
+        reach = {"PGHOST": HOST, "PGPORT": str(server.port), "PGPASSWORD": server.password, "POSTGRES_USER": USER}
+        programs = {"PATH": f"{needs.postgresql()}:{os.environ['PATH']}"}
+        subprocess.run([checkout / "deploy/postgres/create.sh"], env=made | programs | reach, check=True, capture_output=True, timeout=60)
+        assert make(checkout, "postgres", POSTGRES_PORT=str(server.port)).endswith("The archive is in PostgreSQL.\n")
+        moved = parse_env((checkout / ".env").read_text())
+        assert moved["COMPOSE_PROFILES"] == "monitoring,postgres"
+        there = moved["WORKER_DATABASE_URL"].replace("@postgres/", f"@{HOST}:{server.port}/")
+        assert [archived(there, table) for table in TABLES] == [archived(url, table) for table in TABLES]
+        with pytest.raises(subprocess.CalledProcessError):
+            make(checkout, "postgres", POSTGRES_PORT=str(server.port))
+    assert asked(checkout)[-3:] == [
+        "compose --profile postgres up --detach --wait postgres",
+        "compose run --rm --no-deps -T --env TMPDIR=/archive --env DATABASE_URL worker python -m worker_service restore -",
+        "compose up --detach --wait",
+    ]
+    environment = {name: str(value) for name, value in services(**moved)["worker"]["environment"].items()}
+    assert load(WorkerSettings, environment).database_url.text == moved["WORKER_DATABASE_URL"]
