@@ -250,9 +250,10 @@ def command(database: Database, *arguments: str, given: bytes = b"") -> "subproc
     """Runs a command line as an operator does."""
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database.url.text}
     words = [sys.executable, "-m", "worker_service", *arguments]
-    return subprocess.run(words, cwd=ROOT, env=environment, input=given, capture_output=True, check=False, timeout=60)
+    return subprocess.run(words, cwd=ROOT, env=environment, input=given, capture_output=True, check=False, timeout=240)
 
 
+@pytest.mark.timeout(300)
 async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, new: New, tmp_path: pathlib.Path) -> None:
     """Through a file, and through a pipe; the file is for its owner, and an older one stays if a backup fails."""
     original, first, second = new("sqlite"), new("postgresql"), new("postgresql")

@@ -82,7 +82,7 @@ def make(checkout: pathlib.Path, *arguments: str, **settings: str) -> str:
     """Runs make; returns its output."""
     environment = {"PATH": f"{checkout}/bin:{os.environ['PATH']}", "HOME": str(checkout), "REDIS_URL": os.environ["REDIS_URL"], **settings}
     return subprocess.run(
-        ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=60
+        ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=True, timeout=240
     ).stdout
 
 
@@ -211,6 +211,7 @@ def archived(url: str, table: str) -> list[Any]:
 TABLES = ("archive_series", "archive_minutes", "archive_days", "archive_passes")
 
 
+@pytest.mark.timeout(300)
 def test_an_archive_is_backed_up_and_restored_into_an_empty_stack(checkout: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """One command each, on the archive of a worker; the file is for its owner, and a failed backup leaves none."""
     full, empty = archive(tmp_path / "full", rooms=3), archive(tmp_path / "empty", rooms=0)
@@ -226,6 +227,7 @@ def test_an_archive_is_backed_up_and_restored_into_an_empty_stack(checkout: path
     assert [*(checkout / "backups").iterdir()] == [file]
 
 
+@pytest.mark.timeout(300)
 def test_an_archive_moves_to_postgresql_with_one_command(checkout: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """Into the database that the profile's first start creates, with the passwords of `.env`; a second time changes nothing."""
     url = archive(tmp_path / "full", rooms=3)
