@@ -30,6 +30,7 @@ from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens import ED25519, SecretKeys
 from tools.demo import DemoPage
 from tools.processes import ROOT, Service, StackError
+from tools.simulator.facts import studio_file
 from tools.simulator.past import post_past, simulate_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
@@ -205,9 +206,19 @@ def _live(count: int) -> tuple[list[Room], list[Reading]]:
     return rooms, list(simulate_past(rooms, now, minutes))
 
 
+def _studio_file(rooms: int) -> str:
+    """The path of the caller's studio file, or of that of the simulated studio."""
+    if given := os.environ.get("STUDIO_FILE", "").strip():
+        return given
+    path = DIRECTORY / "studio.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(studio_file(studio(rooms, seed=7, now_seconds=0)))
+    return str(path)
+
+
 def _settings() -> dict[str, str]:
     """The services' settings in the caller's environment."""
-    apart = {"redis_url", "token_keys", "token_public_keys", "metrics_host", "metrics_port"}
+    apart = {"studio_file", "redis_url", "token_keys", "token_public_keys", "metrics_host", "metrics_port"}
     kinds = (IngestSettings, BroadcastSettings, WorkerSettings)
     fields = {field for kind in kinds for field in kind.__struct_fields__} - apart
     return {name.upper(): os.environ[name.upper()] for name in fields if name.upper() in os.environ}
@@ -234,7 +245,9 @@ def main() -> int:
         ):
             living = aside.submit(_live, rooms)
             ingest = stack.ingest(ports["INGEST_PORT"], **_metrics(ports["INGEST_METRICS_PORT"]))
-            broadcast = stack.broadcast(ports["BROADCAST_PORT"], **_metrics(ports["BROADCAST_METRICS_PORT"]))
+            broadcast = stack.broadcast(
+                ports["BROADCAST_PORT"], STUDIO_FILE=_studio_file(rooms), **_metrics(ports["BROADCAST_METRICS_PORT"])
+            )
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
             _greet(stack, ingest, link, demo.url, rooms)

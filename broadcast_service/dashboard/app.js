@@ -15,6 +15,8 @@ import { LastWeek } from './state/last_week.js';
 import { ownerOf, saveRecent, takeRecent } from './state/recent_earnings.js';
 import { storageOf } from './state/storage.js';
 import { Store } from './state/store.js';
+import { knownZone } from './state/studio.js';
+import { StudioPoll } from './state/studio_poll.js';
 import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
 import { connectTheme } from './theme.js';
@@ -27,6 +29,7 @@ import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
 import { PollingNotice } from './views/polling_notice.js';
 import { RoomView } from './views/room.js';
+import { StudioNotice } from './views/studio_notice.js';
 import { TabBadge } from './views/tab_badge.js';
 import { UpdateOffer } from './views/update_offer.js';
 import { Wall } from './views/wall.js';
@@ -81,10 +84,16 @@ const connection = new Connection({
 const trust = new TrustMonitor(store);
 const moment = () => ({ ...trust.assess(connection.link, Date.now()), i18n, calm: reducedMotion.matches });
 const api = new Api(() => connection.token);
-const baseline = new Baseline(api, store, timers, Math.random, scheduleDraw);
-const lastWeek = new LastWeek(api, timers, () => store.clock.now(Date.now()));
+const lastWeek = new LastWeek(
+  api,
+  timers,
+  () => store.clock.now(Date.now()),
+  (nowMs) => (store.studio.timeZone === undefined ? null : store.studio.midnightMs(nowMs)),
+);
 const tabBadge = new TabBadge(settings);
 let pageTitle = 'Studio Pulse';
+const studioPoll = new StudioPoll(api, timers, Math.random, studioChanged);
+const baseline = new Baseline(api, store, timers, Math.random, scheduleDraw, () => studioPoll.ready);
 const access = new Access({
   tab,
   connection,
@@ -95,6 +104,7 @@ const access = new Access({
   onChange: scheduleDraw,
 });
 const pollingNotice = new PollingNotice();
+const studioNotice = new StudioNotice();
 const linkNotice = new LinkNotice(() => connection.wake());
 const updateOffer = new UpdateOffer(() => void reload());
 const update = new Update({
@@ -123,7 +133,8 @@ const analytics = new AnalyticsView(api, moment, (period, platform) =>
     else query.delete('of');
   }),
 );
-const accountName = (/** @type {string | null} */ account) => account ?? i18n.t('account_unknown');
+const accountName = (/** @type {string | null} */ account, platform = '') =>
+  account === null ? i18n.t('account_unknown') : store.studio.accountName(platform, account) || account;
 const room = new RoomView(
   store,
   api,
@@ -194,14 +205,34 @@ function handleEvent(event, localMs) {
 function handleLink({ phase, reason, via }) {
   live.trustChanged();
   const state = `${phase} ${via}`;
-  if (phase === 'live' && (via !== 'polling' || state !== linkState)) baseline.start();
-  else if (phase !== 'live') baseline.stop();
+  if (phase === 'live' && (via !== 'polling' || state !== linkState)) {
+    studioPoll.start();
+    baseline.start();
+  } else if (phase !== 'live') {
+    studioPoll.stop();
+    baseline.stop();
+  }
   linkState = state;
   compareWithLastWeek();
   if (reason === 'protocol') update.outdated();
   if (phase === 'stopped' && reason === 'token') access.leave('gate_token');
   if (phase === 'stopped' && reason === 'forbidden') access.leave('gate_forbidden');
   scheduleDraw();
+}
+
+/** @param {import('./state/studio.js').StudioView} view */
+function studioChanged(view) {
+  store.studio.set(view);
+  setLanguage(i18n.language);
+  live.renamed();
+  for (const each of [analytics, room, why]) each.reset();
+  if (connection.link.phase === 'live') baseline.start();
+  show();
+}
+
+/** @param {import('./i18n/i18n.js').Language} language */
+function setLanguage(language) {
+  i18n = new I18n(language, languages, knownZone(store.studio.timeZone));
 }
 
 function currentMinute() {
@@ -212,6 +243,7 @@ function currentMinute() {
 function resetReports() {
   scopeMayHaveChanged = false;
   store.resetEarnings();
+  studioPoll.start();
   baseline.start();
   for (const view of [analytics, room, why]) view.clear();
   show();
@@ -222,6 +254,7 @@ function clearRooms() {
   store.clear();
   lastWeek.clear();
   tabBadge.clear();
+  studioPoll.clear();
   for (const view of [live, analytics, room, why]) view.clear();
 }
 
@@ -285,6 +318,7 @@ function drawSignedIn(current, now) {
   const health = { link: connection.link, silence: store.silence, offline: !navigator.onLine };
   linkNotice.paint(health, current, i18n, now);
   pollingNotice.paint(connection.link, i18n);
+  studioNotice.paint(store.studio.problems, i18n);
   wall.hold(linkNotice.visible);
   wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
@@ -342,7 +376,7 @@ connectTheme(settings);
 languageSelect.addEventListener('change', () => {
   const language = LANGUAGES.find((known) => known === languageSelect.value) ?? 'en';
   settings.setItem('studio-pulse.language', language);
-  i18n = new I18n(language, languages);
+  setLanguage(language);
   applyLanguage();
 });
 document.addEventListener('click', (event) => {

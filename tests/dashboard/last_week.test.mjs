@@ -25,6 +25,15 @@ test('a week before is the same time of day, and its day begins at midnight', ()
   assert.equal(untilMinute - hourFromMinute, 59);
 });
 
+test('with the studio’s midnight a week before is seven days, wherever the reader is', () => {
+  const midnight = AT - 3 * 3_600_000;
+  const { untilMinute, midnightMinute } = weekBefore(AT, midnight);
+  assert.deepEqual(
+    [untilMinute, midnightMinute],
+    [AT, midnight].map((ms) => Math.floor(ms / MINUTE) - 7 * 1440),
+  );
+});
+
 test('just after midnight the hour begins the evening before', () => {
   const { fromMinute, hourFromMinute, midnightMinute } = weekBefore(new Date(2026, 10, 26, 0, 10).getTime());
   assert.equal(fromMinute, hourFromMinute);

@@ -78,21 +78,24 @@ export class I18n {
   /**
    * @param {Language} language
    * @param {readonly string[]} wanted the browser's languages: a regional variant of the chosen one decides how numbers look
+   * @param {string} [zone] the studio's time zone, for times of day; without one they are those of the browser
    */
-  constructor(language, wanted = []) {
+  constructor(language, wanted = [], zone = '') {
+    const timeZone = zone || undefined;
     this.language = language;
     this.locale = chooseLocale(language, wanted);
     this.integer = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 0 });
     this.percentage = new Intl.NumberFormat(this.locale, { style: 'percent', maximumFractionDigits: 0 });
     this.plural = new Intl.PluralRules(this.locale);
-    this.clock = new Times(this.locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
-    this.hour = new Times(this.locale, { hour: 'numeric', minute: '2-digit' });
+    this.clock = new Times(this.locale, { hour: 'numeric', minute: '2-digit', second: '2-digit', timeZone });
+    this.hour = new Times(this.locale, { hour: 'numeric', minute: '2-digit', timeZone });
     this.moment = new Times(this.locale, {
       weekday: 'short',
       day: 'numeric',
       month: 'short',
       hour: 'numeric',
       minute: '2-digit',
+      timeZone,
     });
     this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
     this.weekdayName = new Times(this.locale, { weekday: 'long' });
@@ -133,6 +136,26 @@ export class I18n {
   /** @param {number | null} value */
   number(value) {
     return value === null ? '—' : this.integer.format(value);
+  }
+
+  /** An amount of money, whole where the cents say nothing. @param {{code: string, amount: number}} money */
+  money({ code, amount }) {
+    const style = {
+      style: /** @type {const} */ ('currency'),
+      currency: code,
+      maximumFractionDigits: amount < 100 ? 2 : 0,
+    };
+    return new Intl.NumberFormat(this.locale, { ...style, minimumFractionDigits: 0 }).format(amount);
+  }
+
+  /** What is left of a shift: hours and minutes. @param {number} seconds */
+  left(seconds) {
+    const minutes = Math.ceil(seconds / 60);
+    const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+    const { hour, minute } = /** @type {Record<string, Intl.NumberFormat>} */ (this.units);
+    return [hours > 0 && hour?.format(hours), (rest > 0 || hours === 0) && minute?.format(rest)]
+      .filter(Boolean)
+      .join(' ');
   }
 
   /** @param {number} seconds */

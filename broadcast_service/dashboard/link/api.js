@@ -92,22 +92,32 @@ export class Api {
     return (await this.#get(feedPath(room, platform, 'history'), { ...span, format: 'csv' })).blob();
   }
 
-  /** @param {string} path @param {Record<string, string | number>} query */
-  async #get(path, query) {
+  /** The studio's facts, or null where `tag` is still that of the answer. @param {string} tag @returns {Promise<{tag: string, view: import('../state/studio.js').StudioView} | null>} */
+  async studio(tag) {
+    const response = await this.#get('api/studio', {}, tag);
+    if (response.status !== 304) return { tag: response.headers.get('etag') ?? '', view: await response.json() };
+    discard(response);
+    return null;
+  }
+
+  /** @param {string} path @param {Record<string, string | number>} query @param {string} [tag] of an earlier answer */
+  async #get(path, query, tag = '') {
     const parameters = new URLSearchParams(
       Object.entries(query)
         .filter(([, value]) => value !== '')
         .map(([name, value]) => [name, String(value)]),
     );
+    const { headers, ...rest } = credentials(this.token());
     const response = await this.ask(`${path}?${parameters}`, {
-      ...credentials(this.token()),
+      ...rest,
+      headers: { ...headers, ...(tag && { 'If-None-Match': tag }) },
       cache: 'no-store',
       redirect: 'error',
       signal: timeoutSignal(TIMEOUT_MS),
     }).catch(() => {
       throw new RequestFailed(0);
     });
-    if (!response.ok) {
+    if (!response.ok && !(tag && response.status === 304)) {
       discard(response);
       throw new RequestFailed(response.status);
     }

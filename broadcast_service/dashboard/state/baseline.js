@@ -24,13 +24,15 @@ export class Baseline {
    * @param {import('../link/api.js').Api} api @param {Store} store
    * @param {import('../link/types.js').Timers} timers @param {() => number} random
    * @param {() => void} onSettled
+   * @param {() => Promise<void>} [ready] fulfilled when it is known what today is
    */
-  constructor(api, store, timers, random, onSettled) {
+  constructor(api, store, timers, random, onSettled, ready = () => Promise.resolve()) {
     this.api = api;
     this.store = store;
     this.timers = timers;
     this.random = random;
     this.onSettled = onSettled;
+    this.ready = ready;
   }
 
   /** Settles now and then again and again; called whenever the link comes up. */
@@ -46,14 +48,19 @@ export class Baseline {
 
   /** @param {number} round @param {boolean} first */
   async #settle(round, first) {
+    await this.ready();
+    if (round !== this.#round) return;
     const nowMs = this.store.clock.now(this.timers.now());
     const over = Math.floor((nowMs - SETTLING_MS) / 60_000);
     const end = first ? Math.floor(nowMs / 60_000) + 2 : over; // a minute more: this clock is behind by the time that messages travelled
-    const midnight = Math.floor(new Date(nowMs).setHours(0, 0, 0, 0) / 60_000);
+    const midnight = Math.floor(this.store.studio.midnightMs(nowMs) / 60_000);
     try {
       const day = await this.api.analytics(spanOf(Math.min(midnight, over - HOUR_MINUTES), over));
       const hour = await this.api.analytics(spanOf(over - HOUR_MINUTES, end), { by: 'feed' });
-      if (round === this.#round) this.#take(day, hour, end - 1, over);
+      const shifts = await this.store.shifts.load(this.api, nowMs, over - HOUR_MINUTES);
+      if (round !== this.#round) return;
+      this.store.shifts.settle(shifts);
+      this.#take(day, hour, end - 1, over);
     } catch {
       if (round === this.#round) this.store.historyFailed(); // totals continue from the known minutes, and their caption names the first one
     }
@@ -74,6 +81,7 @@ export class Baseline {
       day.from / 60,
       settledMinute,
       openMinute,
+      hour.from / 60,
     );
     this.store.settleDay(day.feeds ?? [], day.from / 60, day.to / 60);
     this.onSettled();

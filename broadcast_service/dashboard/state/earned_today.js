@@ -1,5 +1,5 @@
 /**
- * What one feed has earned since the reader's midnight, pure: a report of the day up to some minute, and what came after it. The ledger of a feed holds
+ * What one feed has earned since midnight of the studio (without a studio file, of the reader), pure: a report of the day up to some minute, and what came after it. The ledger of a feed holds
  * an hour, which is enough for both.
  */
 
@@ -11,7 +11,7 @@ const HOUR_MINUTES = 60;
 /** @param {Feed} feed @param {Store} store @param {number} asOfMs @returns {number | null} null where it is not known */
 export function earnedToday(feed, store, asOfMs) {
   const minute = Math.floor(asOfMs / 60_000);
-  const midnight = Math.floor(new Date(asOfMs).setHours(0, 0, 0, 0) / 60_000);
+  const midnight = Math.floor(store.studio.midnightMs(asOfMs) / 60_000);
   if (store.past === 'pending') return null;
   if (minute - midnight < HOUR_MINUTES) return feed.ledger.sum(midnight, minute);
   const { day } = store;

@@ -51,19 +51,23 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  * @param {(feed: Feed) => number} earned in the last minutes
  * @param {(feed: Feed) => number} inHour earned in the last hour
  * @param {(feed: Feed) => Status} [shownStatus] the status on the cards, where it differs from the one that is filtered by
+ * @param {(feed: Feed) => string[]} [names] to search in beside the room's id; the first one sorts
  * @returns {Group[]}
  */
-export function arrange(feeds, filters, status, earned, inHour, shownStatus = status) {
+export function arrange(feeds, filters, status, earned, inHour, shownStatus = status, names = (feed) => [feed.room]) {
   const search = filters.search.trim().toLowerCase();
   const shown = [...feeds].filter(
     (feed) =>
-      feed.room.toLowerCase().includes(search) &&
+      [feed.room, ...names(feed)].some((name) => name.toLowerCase().includes(search)) &&
       (!filters.platform || feed.platform === filters.platform) &&
       (!filters.status || status(feed) === filters.status),
   );
   const { by, reversed } = parseSort(filters.sort);
   const rank = ranking(by, earned, inHour);
-  shown.sort((a, b) => (rank(b) - rank(a) || byName(a, b)) * (reversed ? -1 : 1));
+  const nameOf = (/** @type {Feed} */ feed) => names(feed)[0] ?? feed.room;
+  const order = (/** @type {Feed} */ a, /** @type {Feed} */ b) =>
+    rank(b) - rank(a) || collator.compare(nameOf(a), nameOf(b)) || byName(a, b);
+  shown.sort((a, b) => order(a, b) * (reversed ? -1 : 1));
   return group(shown, filters.group, shownStatus);
 }
 

@@ -8,6 +8,7 @@
 /** @typedef {{fromMinute: number, hourFromMinute: number, untilMinute: number, midnightMinute: number}} Window */
 
 const HOUR_MINUTES = 60;
+const WEEK_MS = 7 * 86_400_000;
 /** Of the minutes compared with, at least this share has to be measured. */
 const MIN_MEASURED = 0.8;
 /** On air in the mean of an hour: this many whole ten minutes share a report. */
@@ -15,19 +16,28 @@ const SHARED_MINUTES = 10;
 const AGAIN_MS = 600_000;
 const AGAIN_AFTER_FAILURE_MS = 60_000;
 
-/** A moment's place a week before, on the reader's clock. @param {number} nowMs @returns {Window} */
-export function weekBefore(nowMs) {
+/**
+ * A moment's place a week before, on the reader's clock. With the studio's midnight it is seven days of 24 hours before, which differs by an hour in
+ * the week of a clock change.
+ * @param {number} nowMs @param {number | null} [studioMidnightMs] of the day of the moment @returns {Window}
+ */
+export function weekBefore(nowMs, studioMidnightMs = null) {
+  if (studioMidnightMs !== null) return windowOf(nowMs - WEEK_MS, studioMidnightMs - WEEK_MS);
   const then = new Date(nowMs);
   then.setDate(then.getDate() - 7);
-  const untilMinute = Math.floor(then.getTime() / 60_000);
-  const midnightMinute = Math.floor(then.setHours(0, 0, 0, 0) / 60_000);
+  return windowOf(then.getTime(), then.setHours(0, 0, 0, 0));
+}
+
+/** @param {number} untilMs @param {number} midnightMs @returns {Window} */
+function windowOf(untilMs, midnightMs) {
+  const [untilMinute, midnightMinute] = [Math.floor(untilMs / 60_000), Math.floor(midnightMs / 60_000)];
   const hourFromMinute = untilMinute - HOUR_MINUTES + 1;
   return { fromMinute: Math.min(midnightMinute, hourFromMinute), hourFromMinute, untilMinute, midnightMinute };
 }
 
-/** Both sums up to the minute that corresponds to now. @param {Report} report in minutes @param {number} nowMs */
-export function sumsOf(report, nowMs) {
-  const { hourFromMinute, untilMinute, midnightMinute } = weekBefore(nowMs);
+/** Both sums up to the minute that corresponds to now. @param {Report} report in minutes @param {number} nowMs @param {number | null} [studioMidnightMs] */
+export function sumsOf(report, nowMs, studioMidnightMs = null) {
+  const { hourFromMinute, untilMinute, midnightMinute } = weekBefore(nowMs, studioMidnightMs);
   const sum = (/** @type {number} */ from) => {
     const [first, last] = [from - report.from / 60, untilMinute - report.from / 60];
     if (first < 0 || last >= report.earned.length) return null;
@@ -53,8 +63,9 @@ export class LastWeek {
   /** @type {any} */
   #timer = null;
 
-  /** @param {import('../link/api.js').Api} api @param {import('../link/types.js').Timers} timers @param {() => number} nowMs the server's clock */
-  constructor(api, timers, nowMs) {
+  /** @param {import('../link/api.js').Api} api @param {import('../link/types.js').Timers} timers @param {() => number} nowMs the server's clock @param {(nowMs: number) => number | null} [midnightMs] of the studio */
+  constructor(api, timers, nowMs, midnightMs = () => null) {
+    this.midnightMs = midnightMs;
     this.api = api;
     this.timers = timers;
     this.nowMs = nowMs;
@@ -80,12 +91,15 @@ export class LastWeek {
 
   /** @param {number} nowMs @returns {Comparison} */
   at(nowMs) {
-    return { ...(this.#report ? sumsOf(this.#report, nowMs) : { hour: null, today: null }), onAir: this.#onAir };
+    return {
+      ...(this.#report ? sumsOf(this.#report, nowMs, this.midnightMs(nowMs)) : { hour: null, today: null }),
+      onAir: this.#onAir,
+    };
   }
 
   /** @param {number} round */
   async #load(round) {
-    const { fromMinute, untilMinute } = weekBefore(this.nowMs());
+    const { fromMinute, untilMinute } = weekBefore(this.nowMs(), this.midnightMs(this.nowMs()));
     const end = (Math.floor(untilMinute / HOUR_MINUTES) + 2) * HOUR_MINUTES; // to the end of the next hour, so that many pages share one report
     const until = Math.floor(untilMinute / SHARED_MINUTES) * SHARED_MINUTES;
     let again = AGAIN_MS;

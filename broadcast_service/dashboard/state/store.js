@@ -10,7 +10,9 @@ import { lagOf, lastSeenAt } from './lag.js';
 import { Ledger } from './ledger.js';
 import { metricsOf, unknownMetrics } from './metrics.js';
 import { ServerClock } from './server_clock.js';
+import { ShiftIncome } from './shift_income.js';
 import { silenceOf } from './silence.js';
+import { StudioFacts } from './studio.js';
 
 /** @typedef {import('../link/messages.js').ServerEvent} ServerEvent */
 /** @typedef {import('../link/messages.js').TelemetryUpdate} TelemetryUpdate */
@@ -43,6 +45,8 @@ export const OFF_AIR_INTERVALS = 12;
 export const DEFAULT_INTERVAL_SECONDS = 5;
 export const SPARK_MINUTES = 30;
 const DAY_MINUTES = 1440;
+/** Of a feed's own ledger: an hour, and as long as it takes until history settles the next ones. */
+const FEED_MINUTES = 120;
 
 /** @param {string} room @param {string} platform */
 export const feedKey = (room, platform) => `${room}\n${platform}`;
@@ -54,10 +58,14 @@ export class Store {
   /** @type {Map<string, Feed>} */
   feeds = new Map();
   clock = new ServerClock();
+  studio = new StudioFacts();
+  shifts = new ShiftIncome(this, feedKey);
   /** All rooms together; keeps today and the hour before it. */
   ledger = new Ledger(DAY_MINUTES + 60);
   /** @type {number | null} first minute the totals know about */
   knownSinceMinute = null;
+  /** First minute from which history has settled the feeds' own ledgers. */
+  feedsKnownSinceMinute = Infinity;
   ttlSeconds = 3600;
   heartbeatSeconds = 10;
   /** @type {{fromMinute: number, untilMinute: number} | null} the part of the day that `dayEarned` of each feed covers */
@@ -87,6 +95,8 @@ export class Store {
   #accounts = new Map();
   /** @type {Map<Account, import('./income.js').Entry[]>} what of an account's pending readings history counts already */
   #counted = new Map();
+  /** @type {Map<string, Set<Feed>>} */
+  #ofRoom = new Map();
   #generation = 0;
   /** A renewed token may cover fewer rooms: its snapshot is applied even while the source is lost. */
   #renewed = false;
@@ -163,6 +173,7 @@ export class Store {
   clear() {
     for (const key of this.feeds.keys()) this.#remove(key);
     this.resetEarnings();
+    this.studio.set(null);
     this.#accounts.clear();
     this.#counted.clear();
     this.knownSinceMinute = null;
@@ -178,6 +189,8 @@ export class Store {
     this.ledger = new Ledger(DAY_MINUTES + 60);
     this.past = 'pending';
     this.day = null;
+    this.feedsKnownSinceMinute = Infinity;
+    this.shifts.clear();
   }
 
   /** What each feed earned in a part of the day, by history. @param {{room_id: string, platform: string, earned: number}[]} feeds @param {number} fromMinute @param {number} untilMinute not included */
@@ -187,6 +200,11 @@ export class Store {
     );
     for (const feed of this.feeds.values()) feed.dayEarned = earned.get(feed.key) ?? 0;
     this.day = { fromMinute, untilMinute };
+  }
+
+  /** All feeds of a room. @param {string} room @returns {Iterable<Feed>} */
+  feedsOf(room) {
+    return this.#ofRoom.get(room) ?? [];
   }
 
   /** History did not answer: totals count from what this page has seen. */
@@ -200,8 +218,10 @@ export class Store {
    * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds
    * @param {number} fromMinute the first minute of the totals @param {number} settledMinute
    * @param {number} [openMinute] the first minute that is not over: readings of it may have come after history answered
+   * @param {number} [feedsFromMinute] the first minute of the feeds' own
    */
-  settle(minutes, feeds, fromMinute, settledMinute, openMinute) {
+  settle(minutes, feeds, fromMinute, settledMinute, openMinute, feedsFromMinute = fromMinute) {
+    this.feedsKnownSinceMinute = feedsFromMinute;
     this.past = 'known';
     this.#counted = this.#pendingIn(feeds, settledMinute);
     this.ledger.settle(minutes, settledMinute, openMinute);
@@ -267,7 +287,7 @@ export class Store {
     if (before && (version < before.version || (version === before.version && !before.expired))) return;
     const readAt = Math.min(data.timestamp, committedAt);
     const feed = before ?? newFeed(key, room, data.platform, this.#generation);
-    if (!before) this.feeds.set(key, feed);
+    if (!before) this.#add(feed);
     feed.account = data.account ?? '';
     recordDesk(feed.desks, { timestamp: data.timestamp, account: feed.account });
     if (data.tokens !== null) {
@@ -340,8 +360,17 @@ export class Store {
     for (const [key, feed] of this.feeds) if (feed.generation !== this.#generation) this.#remove(key);
   }
 
+  /** @param {Feed} feed */
+  #add(feed) {
+    this.feeds.set(feed.key, feed);
+    const siblings = this.#ofRoom.get(feed.room) ?? new Set();
+    this.#ofRoom.set(feed.room, siblings.add(feed));
+  }
+
   /** @param {string} key */
   #remove(key) {
+    const feed = this.feeds.get(key);
+    if (feed) this.#ofRoom.get(feed.room)?.delete(feed);
     this.feeds.delete(key);
     this.#accounts.delete(`\n${key}`);
     this.#changes.removed.add(key);
@@ -368,7 +397,7 @@ function newFeed(key, room, platform, generation) {
     generation,
     desks: noDesks(),
     dayEarned: 0,
-    ledger: new Ledger(60),
+    ledger: new Ledger(FEED_MINUTES),
   };
 }
 

@@ -17,6 +17,8 @@ import { statusOf } from './store.js';
  * @property {number} hour tokens earned in the last `hourMinutes`
  * @property {number} hourMinutes at most 60; fewer when less is known
  * @property {number | null} today null where it is not known of the feeds shown
+ * @property {{code: string, amount: number} | null} worth what today is worth to the studio
+ * @property {ReturnType<import('./shift_income.js').ShiftIncome['total']>} shift the current shifts; null where there are none, or nothing is known
  * @property {number} pending tokens that wait for a confirmation and are in no sum
  * @property {number} todaySinceMinute first minute counted
  * @property {boolean} wholeDay whether that is local midnight
@@ -36,6 +38,13 @@ export function totalsOf(store, asOfMs, midnightMs, shown = null) {
   const midnight = Math.floor(midnightMs / 60_000);
   const hourMinutes = Math.max(1, Math.min(60, minute - since + 1));
   const todaySinceMinute = Math.max(midnight, since);
+  const earned = shown
+    ? earnedByShown(store, asOfMs, shown)
+    : {
+        hour: store.ledger.sum(minute - hourMinutes + 1, minute),
+        today: store.ledger.sum(todaySinceMinute, minute),
+        pulse: store.ledger.series(minute, 60),
+      };
   return {
     ...count(store, asOfMs, shown),
     known: store.complete,
@@ -43,13 +52,9 @@ export function totalsOf(store, asOfMs, midnightMs, shown = null) {
     hourMinutes,
     todaySinceMinute,
     wholeDay: since <= midnight,
-    ...(shown
-      ? earnedByShown(store, asOfMs, shown)
-      : {
-          hour: store.ledger.sum(minute - hourMinutes + 1, minute),
-          today: store.ledger.sum(todaySinceMinute, minute),
-          pulse: store.ledger.series(minute, 60),
-        }),
+    ...earned,
+    worth: earned.today === null ? null : store.studio.worth(earned.today),
+    shift: store.studio.hasShifts ? store.shifts.total(asOfMs, shown) : null,
   };
 }
 

@@ -17,8 +17,9 @@ export class AttentionStrip {
   #more = element('li', { class: 'need-more' });
   #calm = element('li', { class: 'need-calm' });
 
-  /** @param {HTMLElement} section @param {HTMLElement} list */
-  constructor(section, list) {
+  /** @param {HTMLElement} section @param {HTMLElement} list @param {(room: string) => string} nameOf a room */
+  constructor(section, list, nameOf) {
+    this.nameOf = nameOf;
     this.section = section;
     this.list = list;
   }
@@ -49,13 +50,14 @@ export class AttentionStrip {
   #chip(need, i18n) {
     const chip = this.#chips.get(need.key) ?? this.#create(need);
     setData(chip.link, 'severe', need.severe ? 'yes' : 'no');
+    setText(chip.name, this.nameOf(need.room));
     setText(chip.words, needText(need, i18n));
     return chip.item;
   }
 
   /** @param {Need} need */
   #create({ key, room, platform }) {
-    const [name, words] = [element('b', { translate: 'no' }, room), element('span')];
+    const [name, words] = [element('b', { translate: 'no' }), element('span')];
     const link = element('a', { class: 'need', href: hrefOf({ view: 'room', room, platform }, '') }, name, words);
     const chip = { item: element('li', {}, link), link, name, words };
     this.#chips.set(key, chip);

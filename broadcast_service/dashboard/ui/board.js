@@ -4,7 +4,7 @@ import { layoutWall, minTextOf, pageOf } from '../state/wall_layout.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
-import { earnedInHour, WallRoom } from './wall_room.js';
+import { figureOf, WallRoom } from './wall_room.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
@@ -105,7 +105,7 @@ export class Board {
   /** @param {string} key @param {Moment} moment */
   #earned(key, { asOfMs }) {
     const feed = this.store.feeds.get(key);
-    return feed ? (earnedInHour(feed, this.store, asOfMs) ?? 0) : 0;
+    return feed ? (figureOf(feed, this.store, asOfMs) ?? 0) : 0;
   }
 
   /** @param {string} key */

@@ -9,7 +9,7 @@ import { bars } from './sparkline.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {{ttlSeconds: number, silence: import('../state/silence.js').Silence | null}} Terms */
+/** @typedef {import('../state/store.js').Store} Store */
 
 const FLASH_MS = 600;
 
@@ -27,6 +27,9 @@ export class Card {
     this.parts = {
       badge: part('badge-word'),
       age: part('age'),
+      unit: part('unit'),
+      account: part('account'),
+      money: part('money'),
       tokens: part('tokens'),
       lately: part('lately'),
       flash: part('flash'),
@@ -39,23 +42,30 @@ export class Card {
       spark: find(this.element, '.spark path', SVGPathElement),
     };
     const link = find(this.element, '.room a', HTMLAnchorElement);
-    setText(link, feed.room);
+    this.link = link;
     link.title = feed.room;
     link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, '');
     setText(part('platform'), feed.platform);
   }
 
-  /** @param {Feed} feed @param {Moment} moment @param {Terms} terms */
-  paint(feed, moment, terms) {
+  /** @param {Feed} feed @param {Moment} moment @param {Store} store */
+  paint(feed, moment, store) {
     const { i18n } = moment;
-    this.paintAge(feed, moment, terms);
-    setFigure(this.parts.tokens, feed.tokens, i18n);
+    const progress = store.shifts.of(feed, moment.asOfMs);
+    this.paintAge(feed, moment, store);
+    setText(this.link, store.studio.roomName(feed.room));
+    setText(this.parts.account, store.studio.accountName(feed.platform, feed.account));
+    setData(this.element, 'shows', progress ? 'shift' : 'balance');
+    setFigure(this.parts.tokens, progress ? progress.earned : feed.tokens, i18n);
+    setText(this.parts.unit, progress ? i18n.t('tokens_of_shift', { shift: progress.shift.name }) : i18n.t('tokens'));
+    setText(this.parts.money, moneyText(progress?.earned ?? null, store, i18n));
     for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
     this.#paintEarned(feed, moment);
-    this.#paintGoal(feed, i18n);
+    if (progress) this.#paintTarget(progress, i18n);
+    else this.#paintGoal(feed, i18n);
   }
 
-  /** What the passing of time alone changes. @param {Feed} feed @param {Moment} moment @param {Terms} terms */
+  /** What the passing of time alone changes. @param {Feed} feed @param {Moment} moment @param {Store} terms */
   paintAge(feed, { nowMs, asOfMs, trusted, i18n }, terms) {
     const status = statusOf(feed, asOfMs, terms, trusted);
     setData(this.element, 'status', status);
@@ -84,19 +94,41 @@ export class Card {
     setData(this.parts.lately, 'earned', amount ? 'yes' : 'no');
   }
 
-  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */
-  #paintGoal({ tokens, goal }, i18n) {
-    const { track, fill, goalOf, goalShare } = this.parts;
-    const share = goal && tokens !== null ? Math.min(1, tokens / goal) : 0;
-    const percent = String(Math.floor(share * 100));
+  /** @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */
+  #paintTarget({ target, share, leftSeconds }, i18n) {
+    this.#paintBar(share ?? 0, i18n.t('target_label'));
+    const left = i18n.t('shift_left', { left: i18n.left(leftSeconds) });
+    const words = target === null ? i18n.t('no_target') : `${i18n.t('target_label')} ${i18n.number(target)}`;
+    setText(this.parts.goalOf, `${words} · ${left}`);
+    const known = share === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100);
+    setText(this.parts.goalShare, target === null ? '' : known);
+  }
+
+  /** @param {number} share @param {string} label */
+  #paintBar(share, label) {
+    const { track, fill } = this.parts;
+    const percent = String(Math.floor(Math.min(1, share) * 100));
     fill.style.setProperty('--share', percent);
     setData(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
     track.setAttribute('aria-valuenow', percent);
-    track.setAttribute('aria-label', i18n.t('goal_label'));
+    track.setAttribute('aria-label', label);
+  }
+
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */
+  #paintGoal({ tokens, goal }, i18n) {
+    const { goalOf, goalShare } = this.parts;
+    const share = goal && tokens !== null ? Math.min(1, tokens / goal) : 0;
+    this.#paintBar(share, i18n.t('goal_label'));
     setText(goalOf, goal === null ? i18n.t('no_goal') : `${i18n.t('goal_label')} ${i18n.number(goal)}`);
     setText(
       goalShare,
       goal === null ? '' : tokens === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100),
     );
   }
+}
+
+/** What tokens are worth, empty where the studio has no currency. @param {number | null} tokens @param {Store} store @param {import('../i18n/i18n.js').I18n} i18n */
+export function moneyText(tokens, { studio }, i18n) {
+  const worth = tokens === null ? null : studio.worth(tokens);
+  return worth ? i18n.money(worth) : '';
 }

@@ -94,7 +94,7 @@ export class HeatMap {
 
   /** @param {Feed} feed @returns {Cell} */
   #create(feed) {
-    const label = `${feed.room}, ${feed.platform}`;
+    const label = `${this.store.studio.roomName(feed.room)}, ${feed.platform}`;
     const button = element('button', { type: 'button', class: 'cell', tabindex: '-1', 'aria-label': label });
     button.dataset.key = feed.key;
     const cell = { item: element('li', {}, button), button, earned: 0 };
@@ -145,7 +145,7 @@ function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
   const amount = earnedRecently(feed, asOfMs);
   const clock = clockError(feed.lag);
   return [
-    feed.room,
+    store.studio.roomName(feed.room),
     `${feed.platform} · ${status} · ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
     `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')}`,
     COUNTS.map(({ name }) => `${i18n.number(feed[name])} ${i18n.t(name)}`).join(' · '),

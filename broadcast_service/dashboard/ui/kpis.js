@@ -137,8 +137,10 @@ function captionOf(id, totals, trusted, i18n) {
     case 'today':
       return (
         (totals.wholeDay ? i18n.t('kpi_today_full') : i18n.t('kpi_today_part', { time: since() })) +
+        (totals.worth ? ` · ${i18n.money(totals.worth)}` : '') +
         (totals.pending ? ` · ${i18n.t('pending', { amount: totals.pending })}` : '') +
-        unread
+        unread +
+        (totals.shift ? ` · ${shiftText(totals.shift, i18n)}` : '')
       );
     default: {
       const name = /** @type {CountName} */ (id);
@@ -146,4 +148,11 @@ function captionOf(id, totals, trusted, i18n) {
       return known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown');
     }
   }
+}
+
+/** @param {NonNullable<Totals['shift']>} shift @param {I18n} i18n */
+function shiftText({ names, earned, target, leftSeconds }, i18n) {
+  const values = { shift: names.join(', '), amount: earned, target: target ?? 0 };
+  const words = i18n.t(target === null ? 'shift_of_studio' : 'shift_of_target', values);
+  return i18n.t('shift_and_left', { words, left: i18n.left(leftSeconds) });
 }

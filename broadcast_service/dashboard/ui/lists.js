@@ -10,13 +10,14 @@ import { reconcile } from './reconcile.js';
 
 /** A list whose lines keep their elements, and so the focus, from one drawing to the next. */
 export class RoomList {
-  /** @type {Map<string, {item: HTMLElement, words: HTMLElement, value: HTMLElement}>} */
+  /** @type {Map<string, {item: HTMLElement, link: HTMLElement, words: HTMLElement, value: HTMLElement}>} */
   #lines = new Map();
 
-  /** @param {HTMLElement} root @param {HTMLElement} empty the sentence in place of an empty list */
-  constructor(root, empty) {
+  /** @param {HTMLElement} root @param {HTMLElement} empty the sentence in place of an empty list @param {(room: string) => string} nameOf a room */
+  constructor(root, empty, nameOf) {
     this.root = root;
     this.empty = empty;
+    this.nameOf = nameOf;
   }
 
   clear() {
@@ -39,6 +40,7 @@ export class RoomList {
   /** @param {Line} line */
   #line(line) {
     const parts = this.#lines.get(line.id) ?? this.#create(line);
+    setText(parts.link, this.nameOf(line.room));
     setText(parts.words, line.words ?? '');
     setText(parts.value, line.value);
     if (line.kind) setData(parts.item, 'kind', line.kind);
@@ -50,12 +52,12 @@ export class RoomList {
   /** @param {Line} line */
   #create({ id, room, platform }) {
     const [words, value] = [element('span', { class: 'line-words' }), element('span', { class: 'line-value' })];
-    const link = element(
-      'a',
-      { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: `${room} · ${platform}` },
-      room,
-    );
-    const parts = { item: element('li', {}, link, words, value), words, value };
+    const link = element('a', {
+      href: hrefOf({ view: 'room', room, platform }, ''),
+      translate: 'no',
+      title: `${room} · ${platform}`,
+    });
+    const parts = { item: element('li', {}, link, words, value), link, words, value };
     this.#lines.set(id, parts);
     return parts;
   }

@@ -35,6 +35,8 @@ export class RoomRow {
   #cells = {};
   #path = document.createElementNS(SVG, 'path');
   #badge = element('span', { class: 'badge-word' });
+  /** @type {HTMLElement} */
+  #link;
 
   /** @param {Feed} feed */
   constructor(feed) {
@@ -47,11 +49,8 @@ export class RoomRow {
       this.#cells[id] = cell;
       this.element.append(cell);
     }
-    const link = element(
-      'a',
-      { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: room },
-      room,
-    );
+    const link = element('a', { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: room });
+    this.#link = link;
     this.#cells.room?.append(link, element('span', { class: 'row-platform', translate: 'no' }, platform));
     this.#cells.badge?.append(
       element('span', { class: 'badge' }, element('span', { class: 'dot', 'aria-hidden': 'true' }), this.#badge),
@@ -76,7 +75,10 @@ export class RoomRow {
     this.#write('hour', i18n.number(earnedInHour(feed, store, asOfMs)));
     for (const { name } of COUNTS) this.#write(name, i18n.number(feed[name]));
     this.#write('tokens', i18n.number(feed.tokens));
-    const share = feed.goal && feed.tokens !== null ? Math.min(1, feed.tokens / feed.goal) : null;
+    const progress = store.shifts.of(feed, asOfMs);
+    const ofGoal = feed.goal && feed.tokens !== null ? Math.min(1, feed.tokens / feed.goal) : null;
+    const share = progress ? progress.share : ofGoal;
+    setText(this.#link, store.studio.roomName(feed.room));
     this.#write('goal', share === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100));
     const path = bars(feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES), 90, 30);
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);

@@ -39,19 +39,31 @@ export class WallRoom {
   paint(feed, store, moment, { best, isTwin }) {
     const { asOfMs, nowMs, trusted, i18n } = moment;
     const status = statusOf(feed, asOfMs, store, trusted);
-    const earned = earnedInHour(feed, store, asOfMs);
+    const progress = store.shifts.of(feed, asOfMs);
+    const earned = figureOf(feed, store, asOfMs);
+    const name = store.studio.roomName(feed.room);
     setData(this.element, 'status', status);
-    setText(this.#name, isTwin ? `${feed.room} · ${feed.platform.slice(0, 2)}` : feed.room);
+    setText(this.#name, isTwin ? `${name} · ${feed.platform.slice(0, 2)}` : name);
     setFigure(this.#figure, earned, i18n);
-    const share = String(Math.round(((earned ?? 0) / Math.max(1, best)) * 100));
+    const share = String(Math.round(Math.min(1, progress?.share ?? (earned ?? 0) / Math.max(1, best)) * 100));
     if (this.element.style.getPropertyValue('--share') !== share) this.element.style.setProperty('--share', share);
     const path = bars(feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES), 90, 30);
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);
     const state =
       status === 'live' ? '' : `${i18n.t(`status_${status}`)} ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`;
     const viewers = feed.viewers === null ? '' : `${i18n.number(feed.viewers)} ${i18n.t('viewers_short')}`;
-    setText(this.#details, [state, viewers, feed.platform].filter(Boolean).join(' · '));
+    const target =
+      progress?.target && progress.share !== null
+        ? i18n.t('share_of_target', { share: i18n.percentage.format(progress.share), target: progress.target })
+        : '';
+    setText(this.#details, [state, target, viewers, target ? '' : feed.platform].filter(Boolean).join(' · '));
   }
+}
+
+/** Tokens of the current shift, or of the last 60 minutes where the room works none; null where they are not known. @param {Feed} feed @param {Store} store @param {number} asOfMs */
+export function figureOf(feed, store, asOfMs) {
+  const progress = store.shifts.of(feed, asOfMs);
+  return progress ? progress.earned : earnedInHour(feed, store, asOfMs);
 }
 
 /** Tokens of the last 60 minutes; null before history has answered. @param {Feed} feed @param {Store} store @param {number} asOfMs */

@@ -52,7 +52,9 @@ export class WallScreen {
     const { i18n } = moment;
     setData(document.documentElement, 'wallView', wall.view);
     if (wall.view === 'rooms') this.#board.paint(wall.page, moment);
-    const names = this.#off.slice(0, MAX_NAMES).map((key) => this.store.feeds.get(key)?.room ?? '');
+    const names = this.#off
+      .slice(0, MAX_NAMES)
+      .map((key) => this.store.studio.roomName(this.store.feeds.get(key)?.room ?? ''));
     const rest = this.#off.length - names.length;
     this.#foot.paint({
       off: [
@@ -62,7 +64,7 @@ export class WallScreen {
       ]
         .filter(Boolean)
         .join(' · '),
-      meaning: wall.view === 'rooms' ? i18n.t('wall_meaning') : '',
+      meaning: wall.view === 'rooms' ? this.#meaningOf(moment) : '',
       pages: wall.view === 'rooms' ? wall.pages : 1,
       page: wall.page,
       eachMs: wall.playlist.eachMs,
@@ -78,6 +80,14 @@ export class WallScreen {
   get lines() {
     const line = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * 3.4;
     return Math.max(3, Math.min(14, Math.floor((innerHeight * 0.58) / line)));
+  }
+
+  /** What each figure is. @param {Moment} moment */
+  #meaningOf({ asOfMs, i18n }) {
+    const shifts = this.store.studio.shiftsAt(asOfMs);
+    if (shifts.length === 0) return i18n.t('wall_meaning');
+    const left = i18n.left(Math.max(0, Math.min(...shifts.map(({ to }) => to)) - asOfMs / 1000));
+    return i18n.t('shift_and_left', { words: i18n.t('wall_meaning_shift'), left });
   }
 
   /** @param {string} key @param {number} asOfMs */

@@ -37,10 +37,12 @@ export class LiveView {
   #clear = find(document, '#clear-filters', HTMLButtonElement);
   #kpis = new Kpis(html('#kpis'));
   #log = new EventLog();
-  #attention = new AttentionStrip(html('#attention'), html('#needs'));
-  #leaders = new RoomList(html('#leaders'), html('#leaders-empty'));
-  #slow = new RoomList(html('#slow'), html('#slow-empty'));
-  #events = new RoomList(html('#events'), html('#events-empty'));
+  /** @param {string} room */
+  #nameOf = (room) => this.store.studio.roomName(room);
+  #attention = new AttentionStrip(html('#attention'), html('#needs'), this.#nameOf);
+  #leaders = new RoomList(html('#leaders'), html('#leaders-empty'), this.#nameOf);
+  #slow = new RoomList(html('#slow'), html('#slow-empty'), this.#nameOf);
+  #events = new RoomList(html('#events'), html('#events-empty'), this.#nameOf);
   #scope = html('#kpi-scope');
   #scopeWords = html('#kpi-scope-words');
   #density = find(document, '#density', HTMLSelectElement);
@@ -125,6 +127,12 @@ export class LiveView {
     this.#totalsMs = this.#tickMs = this.#watchedMs = 0;
   }
 
+  /** Rooms have other names, or shifts. */
+  renamed() {
+    this.heat.clear();
+    this.reset();
+  }
+
   /** Nothing of any room stays on the page. */
   clear() {
     this.reset();
@@ -186,7 +194,7 @@ export class LiveView {
   #paintTotals(moment, localMs) {
     if (localMs - this.#totalsMs < TOTALS_EVERY_MS) return;
     this.#totalsMs = localMs;
-    const midnight = new Date(moment.asOfMs).setHours(0, 0, 0, 0);
+    const midnight = this.store.studio.midnightMs(moment.asOfMs);
     const before = this.#shown === null ? this.lastWeek.at(moment.asOfMs) : { hour: null, today: null, onAir: null };
     this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight, this.#shown), moment, before);
   }
@@ -242,6 +250,7 @@ export class LiveView {
       (feed) => earnedRecently(feed, moment.asOfMs),
       (feed) => earnedInHour(feed, this.store, moment.asOfMs) ?? -1,
       status(moment.trusted),
+      (feed) => [this.store.studio.roomName(feed.room), this.store.studio.accountName(feed.platform, feed.account)],
     );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
     this.order = [...shown];

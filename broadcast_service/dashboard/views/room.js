@@ -95,7 +95,7 @@ export class RoomView {
     if (!feed) return;
     this.#period = periodNamed(query.get('period'), 'day');
     this.#zoom = zoomOf(query);
-    setText(html('#room-name'), feed.room);
+    setText(html('#room-name'), this.store.studio.roomName(feed.room));
     setText(html('#room-platform'), feed.platform);
     this.#loader.start();
   }

@@ -1,0 +1,79 @@
+"""The page shows the studio by its own names, shift, target and money, and says calmly that a changed file is wrong."""
+
+import pathlib
+import time
+
+from playwright.sync_api import expect
+
+from tests.support.browser import Opener
+from tests.support.studio import OnAir, Studio, running_studio
+from tools.waiting import wait_until
+
+
+def studio_file(name: str = "Sala azul") -> str:
+    """A file in whose zone it is about noon now, so that no test crosses a midnight, with one shift around the clock."""
+    ahead = 12 - time.gmtime().tm_hour  # the sign of these zones is the other way round
+    return f"""timezone = "Etc/GMT{-ahead:+}"
+[currency]
+code = "USD"
+per_token = 0.05
+[[shift]]
+name = "Diurno"
+start = "00:00"
+end = "24:00"
+[room.blue]
+name = "{name}"
+[account."camsoda:ana"]
+name = "Ana"
+[target]
+default = 4000
+"room:red" = 7777
+"""
+
+
+def has_problems(studio: Studio) -> bool:
+    """Whether the server refuses the changed file by now."""
+    return bool(studio.get("/api/studio")[1]["problems"])
+
+
+def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studios_names(tmp_path: pathlib.Path, visit: Opener) -> None:
+    file, now = tmp_path / "studio.toml", int(time.time())
+    file.write_text(studio_file())
+    with running_studio(tmp_path / "stack", STUDIO_FILE=str(file)) as studio:
+        for room, account in (("blue", "ana"), ("red", "eva")):
+            balances = ((7200, 9000), (7195, 9400), (7190, 9800), (30, 9800), (25, 10_000))
+            studio.post(*({"room_id": room, "timestamp": now - at, "tokens_count": n, "account": account} for at, n in balances))
+        with OnAir(studio, *({"room_id": room, "tokens_count": 10_000, "account": a} for room, a in (("blue", "ana"), ("red", "eva")))):
+            dashboard = visit(studio, locale="es-CO", timezone_id="Asia/Tokyo").open().live()
+            card = dashboard.card("blue")
+            expect(card.locator(".room")).to_have_text("Sala azul")
+            expect(card.locator(".card-who")).to_contain_text("Ana")
+            expect(card.locator(".tokens")).to_have_text("1.000")  # of the shift, and not the balance of 10,000
+            expect(card.locator(".unit")).to_have_text("tokens · Diurno")
+            expect(card.locator(".money")).to_have_text("US$\N{NO-BREAK SPACE}50")
+            expect(card.locator(".goal-of")).to_contain_text("Meta 4.000 · quedan")
+            expect(card.locator(".goal-share")).to_contain_text("25")
+            today = dashboard.page.locator('[data-kpi="today"]')
+            expect(today.locator(".kpi-value")).to_have_text("2.000")
+            expect(today.locator(".kpi-sub")).to_contain_text("Turno Diurno: 2.000 de 11.777, quedan")
+            expect(dashboard.page.locator("#studio-problem")).to_be_hidden()
+            dashboard.page.fill("#search", "AZUL")
+            expect(dashboard.page.locator(".card")).to_have_count(1)
+
+            dashboard.page.goto(f"{studio.broadcast.url}/?wall=1")  # signed in by now
+            wall = dashboard.page.locator('.wall-room[data-room="blue"]')
+            expect(wall.locator(".wall-name")).to_have_text("Sala azul")
+            expect(wall.locator(".wall-figure")).to_have_text("1.000")
+            expect(dashboard.page.locator("#board-foot")).to_contain_text("ganados en este turno, quedan")
+
+            file.write_text(studio_file(name=" "))
+            wait_until(lambda: has_problems(studio), "the wrong file is refused", seconds=30)
+            dashboard.page.goto(studio.broadcast.url)
+            notice = dashboard.page.locator("#studio-problem-words")
+            expect(notice).to_contain_text("sigue en uso la versión anterior. studio.toml:10: room.blue.name")
+            expect(card.locator(".room")).to_have_text("Sala azul")
+            assert dashboard.violations() == []
+
+            narrow = visit(studio).open(rooms=("red",)).live()
+            expect(narrow.card("red").locator(".goal-of")).to_contain_text("Target 7,777")
+            expect(narrow.page.locator("#studio-problem")).to_be_hidden()
