@@ -26,14 +26,7 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/readyz', timeout=2)"]
 CMD ["python", "-m", "ingest_service"]
 
-FROM common AS broadcast
-ENV BROADCAST_HOST=0.0.0.0 BROADCAST_PORT=8002
-COPY broadcast_service broadcast_service
-EXPOSE 8002
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8002/readyz', timeout=2)"]
-CMD ["python", "-m", "broadcast_service"]
-
+# What reads and writes the archive has more packages.
 FROM packages AS worker-packages
 # To export as Parquet name requirements-parquet.txt here: docker compose build --build-arg WORKER_REQUIREMENTS=requirements-parquet.txt worker
 ARG WORKER_REQUIREMENTS=requirements-worker.txt
@@ -41,6 +34,15 @@ COPY requirements-worker.txt .
 COPY requirements-parquet.txt .
 RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check --only-binary :all: \
     --require-hashes -r "$WORKER_REQUIREMENTS"
+
+FROM common AS broadcast
+ENV BROADCAST_HOST=0.0.0.0 BROADCAST_PORT=8002
+COPY --from=worker-packages /opt/venv /opt/venv
+COPY broadcast_service broadcast_service
+EXPOSE 8002
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8002/readyz', timeout=2)"]
+CMD ["python", "-m", "broadcast_service"]
 
 FROM common AS worker
 ENV WORKER_HOST=0.0.0.0 WORKER_PORT=8004 DATABASE_URL=sqlite:////archive/archive.db

@@ -246,7 +246,10 @@ def main() -> int:
             living = aside.submit(_live, rooms)
             ingest = stack.ingest(ports["INGEST_PORT"], **_metrics(ports["INGEST_METRICS_PORT"]))
             broadcast = stack.broadcast(
-                ports["BROADCAST_PORT"], STUDIO_FILE=_studio_file(rooms), **_metrics(ports["BROADCAST_METRICS_PORT"])
+                ports["BROADCAST_PORT"],
+                STUDIO_FILE=_studio_file(rooms),
+                DATABASE_URL=stack.database_url,
+                **_metrics(ports["BROADCAST_METRICS_PORT"]),
             )
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()

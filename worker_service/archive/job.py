@@ -23,7 +23,7 @@ from worker_service.archive.plan import Pass, Plan
 from worker_service.archive.redis_history import RedisDay, RedisHistory
 from worker_service.archive.schema import upgrade
 from worker_service.archive.writer import ArchiveWriter, ChangedDay, Fence
-from worker_service.lease import Lease
+from worker_service.lease import Lease, seconds
 
 DAYS_PER_TRANSACTION: Final = 50
 PAUSE_SECONDS: Final = 0.02  # between two transactions, so that a backlog leaves the machine to others
@@ -62,12 +62,13 @@ class ArchiveJob:
         self._digests: dict[tuple[int, Series], bytes] = {}
         self.trouble = ""
         self._is_running = False
+        self._began = seconds()
         lag.set_function(lambda: self._plan.lag_seconds(self._passes, int(time.time())) if self._is_running else 0)
         margin.set_function(lambda: self._plan.margin_seconds(self._passes, int(time.time())) if self._is_running else math.inf)
 
     def unready(self) -> list[str]:
         """The reasons for which the archive may lose history later."""
-        if not self._is_running:
+        if not self._is_running or seconds() - self._began < LAG_LIMIT_SECONDS:  # a first copy of weeks takes a while
             return []
         now, reasons = int(time.time()), []
         behind = self._plan.lag_seconds(self._passes, now)
@@ -82,7 +83,7 @@ class ArchiveJob:
         """Copies until cancelled; raises LeaseLost."""
         fence, backoff = Fence(lease), FIRST_BACKOFF_SECONDS
         self._digests.clear()  # another instance may have written, or the database may be another one
-        self._is_running = True
+        self._is_running, self._began = True, seconds()
         try:
             is_prepared = False
             while True:

@@ -177,3 +177,19 @@ def test_a_name_of_a_series_is_stored_once(database: Database) -> None:
         connection.execute(series.insert(), [{"room_id": "blue", "platform": "camsoda", "account": ""}])
     with pytest.raises(ArchiveError), database.transaction() as connection:
         connection.execute(series.insert(), [{"room_id": "blue", "platform": "camsoda", "account": ""}])
+
+
+async def test_a_holder_that_cannot_copy_is_not_ready_after_a_while(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first copy may take minutes; a standby that never ran the job has nothing to say."""
+    opened = Database(DatabaseUrl.parse("postgresql+psycopg://pulse:canary@127.0.0.1:1/pulse"))
+    job = archive_job(OneNode(redis), opened)
+    async with at_work(job):
+        await wait_for(lambda: job.trouble)
+        assert job.unready() == []
+        monkeypatch.setattr("worker_service.archive.job.LAG_LIMIT_SECONDS", -1)
+        behind, deleted = job.unready()
+        assert "start the server" in behind
+        assert "canary" not in behind
+        assert "Redis deletes a day that is not archived" in deleted
+    assert job.unready() == []
+    opened.close()
