@@ -1,22 +1,19 @@
 """Signing in with a link, by pairing and by a kept screen, in a real browser."""
 
 import re
-import subprocess
-import sys
 
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import NO_ROOM, Studio
-from tools.processes import ROOT
+from tests.support.token_commands import run_tokens
 
 
 def link(studio: Studio) -> str:
     """A sign-in link to the rooms of this test, as an operator prints it."""
     rooms = ",".join(studio.own_rooms or (NO_ROOM,))
-    command = [sys.executable, "-m", "shared.tokens", "link", "--url", studio.broadcast.url, "--subject", "owner", "--rooms", rooms]
-    done = subprocess.run(command, cwd=ROOT, env=studio.stack.environment(), capture_output=True, text=True, timeout=30, check=True)
-    return done.stdout.strip()
+    options = ("--url", studio.broadcast.url, "--subject", "owner", "--rooms", rooms)
+    return run_tokens("link", *options, environment=studio.stack.environment(), check=True).stdout.strip()
 
 
 def signed_in(studio: Studio, visit: Opener) -> Dashboard:

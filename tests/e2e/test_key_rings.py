@@ -11,17 +11,14 @@ import pytest
 
 from tests.support.posting import JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import exchange, request
+from tests.support.token_commands import run_tokens
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 
 
 def tokens(*arguments: str, given: str = "", **environment: str) -> str:
     """What the command line prints."""
-    command = [sys.executable, "-m", "shared.tokens", *arguments]
-    environment |= {"PATH": os.environ["PATH"]}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, input=given, capture_output=True, text=True, check=True, timeout=30
-    ).stdout.strip()
+    return run_tokens(*arguments, given=given, environment=environment, check=True).stdout.strip()
 
 
 class Rings(NamedTuple):
@@ -84,15 +81,7 @@ def test_the_smoke_check_signs_with_private_keys_itself(rings: Rings, tmp_path: 
 
 def test_a_shared_secret_has_no_public_half() -> None:
     """Which the command line says instead of printing the secret."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shared.tokens", "public"],
-        cwd=ROOT,
-        input="k:" + "canary" * 6,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    done = run_tokens("public", given="k:" + "canary" * 6)
     assert (done.returncode, "no public half" in done.stderr, "canary" in done.stdout + done.stderr) == (1, True, False)
 
 

@@ -1,7 +1,5 @@
 """Ending a token on real services: at the start, in the middle of a request, in a full store, and against copies that lie."""
 
-import subprocess
-import sys
 import time
 
 import jwt
@@ -16,7 +14,8 @@ from tests.support.forgery import genuine
 from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import connect, exchange, head, read_answer, request
 from tests.support.raw_websocket import upgrade
-from tools.processes import ROOT, Service, free_port
+from tests.support.token_commands import run_tokens
+from tools.processes import Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -30,8 +29,7 @@ def jti_of(token: str) -> str:
 
 def end(stack: Stack, *arguments: str) -> int:
     """Ends a token on the command line; returns the status."""
-    command = [sys.executable, "-m", "shared.tokens", "revoke", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=stack.environment(), capture_output=True, timeout=20, check=False).returncode
+    return run_tokens("revoke", *arguments, environment=stack.environment()).returncode
 
 
 def unstarted(stack: Stack, kind: str, **settings: str) -> Service:
@@ -154,15 +152,19 @@ def test_a_report_that_is_ready_after_the_revocation_is_401(stack: Stack) -> Non
         day = time.strftime("%Y-%m-%d", time.gmtime(now))
         key = f"history:{{0}}:feeds:{day}"
         server.sadd(key, *(f"slow-{number}:camsoda" for number in range(6000)))
-        broadcast, token = stack.broadcast(), stack.token("dashboard", rooms=("slow-*",))
-        waiting = [connect(broadcast.port) for _ in range(3)]
-        for number, connection in enumerate(waiting):
-            path = f"{ANALYTICS}?from={now - 86400 - 60 * number}&to={now}"
-            connection.sendall(request("GET", path, (authorization(token),)))
-        server.zadd(REVOKED_TOKENS, {jti_of(token): now + 3600})
-        statuses = [read_answer(connection).status for connection in waiting]
-        for connection in waiting:
-            connection.close()
+        broadcast = stack.broadcast()
+        for _ in range(3):
+            token = stack.token("dashboard", rooms=("slow-*",))
+            waiting = [connect(broadcast.port) for _ in range(3)]
+            for number, connection in enumerate(waiting):
+                path = f"{ANALYTICS}?from={now - 86400 - 60 * number}&to={now}"
+                connection.sendall(request("GET", path, (authorization(token),)))
+            server.zadd(REVOKED_TOKENS, {jti_of(token): now + 3600})
+            statuses = [read_answer(connection).status for connection in waiting]
+            for connection in waiting:
+                connection.close()
+            if statuses[-1] != 503:  # on a busy machine the store may not answer in time, which shows nothing
+                break
         server.srem(key, *(f"slow-{number}:camsoda" for number in range(6000)))
         assert statuses[-1] == 401, statuses
 

@@ -1,14 +1,13 @@
 """Rotating a key as docs/operations.md says interrupts no client, and in the end the old key opens nothing."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from tests.support.posting import JSON, ONE, authorization, body_of, post
 from tests.support.raw_websocket import upgrade
-from tools.processes import ROOT, Service
+from tests.support.token_commands import run_tokens
+from tools.processes import Service
 from tools.stack import Stack
 
 OLD, NEW = "old:" + "o" * 32, "new:" + "n" * 32
@@ -16,9 +15,8 @@ OLD, NEW = "old:" + "o" * 32, "new:" + "n" * 32
 
 def issued(keys: str, audience: str) -> str:
     """A token as the command line issues it with these keys."""
-    command = [sys.executable, "-m", "shared.tokens", "issue", "--audience", audience, "--subject", "rotation", "--rooms", "*"]
-    done = subprocess.run(command, cwd=ROOT, env={"TOKEN_KEYS": keys}, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
+    arguments = ("issue", "--audience", audience, "--subject", "rotation", "--rooms", "*")
+    return run_tokens(*arguments, environment={"TOKEN_KEYS": keys}, check=True).stdout.strip()
 
 
 def opens(services: tuple[Service, Service], keys: str, step: int) -> bool:
@@ -45,8 +43,6 @@ def test_the_first_key_signs_and_is_named() -> None:
     """So that `inspect` shows which tokens are still to be replaced."""
     kids = {}
     for keys in (f"{OLD},{NEW}", f"{NEW},{OLD}"):
-        command = [sys.executable, "-m", "shared.tokens", "inspect", "-"]
-        token = issued(keys, "dashboard")
-        done = subprocess.run(command, cwd=ROOT, env={}, input=token, capture_output=True, text=True, check=True, timeout=30)
+        done = run_tokens("inspect", "-", given=issued(keys, "dashboard"), check=True)
         kids[keys] = json.loads(done.stdout)["kid"]
     assert list(kids.values()) == ["old", "new"]

@@ -3,8 +3,6 @@
 import itertools
 import json
 import pathlib
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +14,8 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.support.clients import Producer
-from tools.processes import ROOT, Service
+from tests.support.token_commands import run_tokens
+from tools.processes import Service
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -72,21 +71,8 @@ def browser(broadcast: Service) -> Browser:
 
 def link_code(stack: Stack, rooms: str = "*", keep: str = "1d") -> str:
     """The code of a link that an operator prints."""
-    command = [
-        sys.executable,
-        "-m",
-        "shared.tokens",
-        "link",
-        "--url",
-        "http://wall",
-        "--subject",
-        "owner",
-        "--rooms",
-        rooms,
-        "--keep",
-        keep,
-    ]
-    done = subprocess.run(command, cwd=ROOT, env=stack.environment(), capture_output=True, text=True, timeout=30, check=True)
+    options = ("--url", "http://wall", "--subject", "owner", "--rooms", rooms, "--keep", keep)
+    done = run_tokens("link", *options, environment=stack.environment(), check=True)
     address, _, code = done.stdout.strip().partition("#code=")
     assert address == "http://wall/"
     assert code not in done.stderr
@@ -193,10 +179,9 @@ def test_a_token_keeps_a_screen_signed_in_until_it_expires_or_is_revoked(stack: 
     assert (answer.status_code, 590 <= answer.json()["expires_at"] - time.time() <= 600) == (200, True)
     current = browser.get("/api/signin").json()
     assert (current["rooms"], current["manages"]) == (["kept-*"], True)
-    command = [sys.executable, "-m", "shared.tokens", "revoke", "-"]
     with browser.socket() as socket:
         socket.recv(5)
-        subprocess.run(command, cwd=ROOT, env=stack.environment(), input=token, capture_output=True, text=True, timeout=30, check=True)
+        run_tokens("revoke", "-", given=token, environment=stack.environment(), check=True)
         assert close_code(socket) == 4401
     assert browser.get(LATEST).status_code == 401
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.tokens import SecretKeys, verify
 from tests.support.forgery import claims, genuine
+from tests.support.token_commands import run_tokens
 from tools.processes import ROOT
 from tools.stack import Stack
 
@@ -21,13 +23,19 @@ ISSUE = ("issue", "--audience", "dashboard", "--subject", "ada", "--rooms", "a, 
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command with these variables and no others."""
+    return run_tokens(*arguments, given=stdin, environment=environment)
+
+
+def started(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process that is started for it."""
     command = [sys.executable, "-m", "shared.tokens", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_a_token_stands_alone_on_stdout() -> None:
+@pytest.mark.parametrize("how", [run, started])
+def test_a_token_stands_alone_on_stdout(how: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Scripts can take it as it is; its jti, for revoking it one day, goes to the log."""
-    done = run(*ISSUE, TOKEN_KEYS=KEYS)
+    done = how(*ISSUE, TOKEN_KEYS=KEYS)
     verified = verify(SecretKeys.parse(KEYS), done.stdout.strip(), audience="dashboard")
     said = json.loads(done.stderr)
     assert (said["event"], said["jti"], said["subject"]) == ("token.issued", verified.token_id, "ada")
@@ -106,6 +114,14 @@ WRONG = {
     "store misspelt": (("revoked",), {"REDIS_URL": "redis://u:can#canary@h:1"}, "REDIS_URL should be"),
     "store elsewhere": (("revoked",), {"REDIS_URL": "http://canary"}, "REDIS_URL should be"),
 }
+
+
+@pytest.mark.parametrize("name", ["no key", "short key", "no rooms", "not a token"])
+def test_a_started_process_prints_and_ends_as_the_others_do(name: str) -> None:
+    """So that it is enough for the other tests not to start one."""
+    arguments, environment, _ = WRONG[name]
+    one, other = started(*arguments, **environment), run(*arguments, **environment)
+    assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
 
 
 @pytest.mark.parametrize(("arguments", "environment", "text"), WRONG.values(), ids=WRONG.keys())
