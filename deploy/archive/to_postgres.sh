@@ -10,6 +10,7 @@ if [ -n "$(value WORKER_DATABASE_URL)" ]; then
 fi
 here=$(dirname "$0")
 DATABASE_URL="postgresql+psycopg://worker:$(value POSTGRES_WORKER_PASSWORD)@postgres/archive"
+reader="postgresql+psycopg://broadcast:$(value POSTGRES_BROADCAST_PASSWORD)@postgres/archive"
 backup=$(sh "$here/backup.sh")
 echo "Backup: $backup"
 docker compose --profile postgres up --detach --wait postgres
@@ -21,6 +22,7 @@ profiles=$(value COMPOSE_PROFILES)
     printf '\n# The archive is in PostgreSQL.\n'
     printf 'COMPOSE_PROFILES=%s\n' "${profiles:+$profiles,}postgres"
     printf 'WORKER_DATABASE_URL=%s\n' "$DATABASE_URL"
+    printf 'BROADCAST_DATABASE_URL=%s\n' "$reader"
 } >>.env
 unset DATABASE_URL
 docker compose up --detach --wait

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
@@ -15,19 +16,20 @@ from sqlalchemy import delete, select
 
 from shared.archive.database import ArchiveError, Database, WrongSchema
 from shared.archive.packed_day import unpack
-from shared.archive.tables import days, minutes, passes, series, state
+from shared.archive.tables import blocks, days, minutes, passes, series, state
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.database_url import DatabaseUrl
 from tests.contract import servers
 from tests.contract.committing import OneNode, commit, empty_store
-from tests.support.archiving import STEP, archive_once, new_archive, today
+from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
 from tests.support.generated import generate
 from tests.support.postgres import PostgresServer, postgres
 from tools.processes import ROOT
 from worker_service.archive import backup
 from worker_service.archive.backup import back_up, restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, write
+from worker_service.archive.writer import Fence
 
 pytestmark = pytest.mark.anyio
 KINDS = ("sqlite", "postgresql")
@@ -101,6 +103,20 @@ def balances(database: Database) -> dict[tuple[Any, ...], Any]:
     }
 
 
+async def blocks_of(database: Database, redis_url: str) -> dict[tuple[Any, ...], Any]:
+    """The blocks that the worker makes of the days, by names instead of numbers."""
+    async with empty_store(redis_url) as redis:
+        job, fence = archive_job(OneNode(redis), database), Fence(lease_of())
+        await job.prepare(fence)
+        await job.roll(fence, int(time.time()))
+    with database.transaction() as connection:
+        found = connection.execute(select(series.c.room_id, series.c.platform, series.c.account, blocks).join(series)).mappings().all()
+    return {
+        (row["room_id"], row["account"], row["block"]): {key: value for key, value in row.items() if key not in {"series_id", "changed"}}
+        for row in found
+    }
+
+
 def all_of(database: Database) -> tuple[Any, ...]:
     """Income, balances and passes."""
     with database.transaction() as connection:
@@ -129,6 +145,7 @@ async def test_a_backup_restores_everything_into_an_empty_archive(redis_url: str
     assert (restored.was_merged, restored.unreadable, restored.days) == (False, 0, len(balances(original)))
     assert all_of(other) == all_of(original)
     assert len(income(other)) > 3
+    assert await blocks_of(other, redis_url) == await blocks_of(original, redis_url) != {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

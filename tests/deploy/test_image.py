@@ -77,8 +77,8 @@ def venvs() -> Iterator[dict[str, pathlib.Path]]:
     with tempfile.TemporaryDirectory(prefix="pulse-image-") as name:
         root = pathlib.Path(name)
         root.chmod(0o755)
-        services, worker = (made(root / stage, stage) for stage in ("packages", "worker-packages"))
-        yield {"ingest": services, "broadcast": services, "worker": worker}
+        services, with_archive = (made(root / stage, stage) for stage in ("packages", "worker-packages"))
+        yield {"ingest": services, "broadcast": with_archive, "worker": with_archive}
 
 
 def made(root: pathlib.Path, stage: str) -> pathlib.Path:
@@ -127,7 +127,8 @@ def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venvs: dict[str, pa
         service = Contained(stack, kind, tree(venv.parents[1] / kind, kind, venv))
         service.start()
         health = service.health()
-        assert service.run(health).returncode == 0
+        # A new worker is not ready until it has copied what Redis has.
+        wait_until(lambda: service.run(health).returncode == 0, "the health check's consent", seconds=60)
         if kind != "worker":
             audience = kind.replace("broadcast", "dashboard")
             command = ["python", "-m", "shared.tokens", "issue", "--audience", audience, "--subject", "x", "--rooms", "*"]

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import sqlalchemy
 
+from broadcast_service.settings import BroadcastSettings
 from shared.auth.screens import Grant, redeem_code
 from shared.contract.history_record import DAY_SECONDS
 from shared.settings import load
@@ -253,5 +254,9 @@ def test_an_archive_moves_to_postgresql_with_one_command(checkout: pathlib.Path,
         "compose run --rm --no-deps -T --env TMPDIR=/archive --env DATABASE_URL worker python -m worker_service restore -",
         "compose up --detach --wait",
     ]
-    environment = {name: str(value) for name, value in services(**moved)["worker"]["environment"].items()}
-    assert load(WorkerSettings, environment).database_url.text == moved["WORKER_DATABASE_URL"]
+    kinds: dict[str, type[WorkerSettings | BroadcastSettings]] = {"worker": WorkerSettings, "broadcast": BroadcastSettings}
+    for service, kind in kinds.items():
+        environment = {name: str(value or "") for name, value in services(**moved)[service]["environment"].items()}
+        password = moved[f"POSTGRES_{service.upper()}_PASSWORD"]
+        assert f"{load(kind, environment).database_url}" == "postgresql+psycopg://postgres/archive"
+        assert environment["DATABASE_URL"] == f"postgresql+psycopg://{service}:{password}@postgres/archive"
