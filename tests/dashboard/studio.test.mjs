@@ -188,16 +188,23 @@ test('names are searched and sorted by, beside ids', () => {
     ['aurora', ''],
   ])
     read(store, String(room), { account });
-  const shown = (/** @type {string} */ search) =>
+  const shown = (/** @type {string} */ search, query = '') =>
     arrange(
       store.feeds.values(),
-      { ...readFilters(new URLSearchParams()), search },
+      { ...readFilters(new URLSearchParams(query)), search },
       () => 'live',
       () => 0,
       () => 0,
       () => 'live',
-      ({ room, platform, account }) => [store.studio.roomName(room), store.studio.accountName(platform, account)],
+      {
+        names: ({ room, platform, account }) => [
+          store.studio.roomName(room),
+          store.studio.accountName(platform, account),
+        ],
+        share: ({ room }) => (room === 'blue' ? 0.5 : null),
+      },
     ).flatMap(({ keys }) => keys.map((key) => key.split('\n')[0]));
+  assert.deepEqual(shown('', 'sort=goal'), ['blue', 'aurora']); // by the share of the target
   assert.deepEqual(
     [shown('azul'), shown('blue'), shown('ANA'), shown('')],
     [['blue'], ['blue'], ['blue'], ['aurora', 'blue']],

@@ -19,6 +19,14 @@ export const parseSort = (sort) =>
 /** @type {Status[]} */
 export const STATUSES = ['live', 'unconfirmed', 'stale', 'off_air', 'expired'];
 
+/**
+ * What the studio file adds: `names` of a feed to search in beside the room's id, of which the first one sorts, and its `share` of a target.
+ * @typedef {{names: (feed: Feed) => string[], share: (feed: Feed) => number | null}} Facts
+ */
+
+/** What a feed is without a studio file. @type {Facts} */
+const PLAIN = { names: ({ room }) => [room], share: shareOfGoal };
+
 /** @type {Filters} */
 const DEFAULTS = { search: '', platform: '', status: '', group: 'none', sort: 'name' };
 const SPELLING = { search: 'q', platform: 'platform', status: 'status', group: 'group', sort: 'sort' };
@@ -51,28 +59,30 @@ export const areDefault = (filters) => filters.search === '' && filters.platform
  * @param {(feed: Feed) => number} earned in the last minutes
  * @param {(feed: Feed) => number} inHour earned in the last hour
  * @param {(feed: Feed) => Status} [shownStatus] the status on the cards, where it differs from the one that is filtered by
- * @param {(feed: Feed) => string[]} [names] to search in beside the room's id; the first one sorts
+ * @param {Facts} [facts] of the studio
  * @returns {Group[]}
  */
-export function arrange(feeds, filters, status, earned, inHour, shownStatus = status, names = (feed) => [feed.room]) {
+export function arrange(feeds, filters, status, earned, inHour, shownStatus = status, facts = PLAIN) {
   const search = filters.search.trim().toLowerCase();
   const shown = [...feeds].filter(
     (feed) =>
-      [feed.room, ...names(feed)].some((name) => name.toLowerCase().includes(search)) &&
+      [feed.room, ...facts.names(feed)].some((name) => name.toLowerCase().includes(search)) &&
       (!filters.platform || feed.platform === filters.platform) &&
       (!filters.status || status(feed) === filters.status),
   );
   const { by, reversed } = parseSort(filters.sort);
-  const rank = ranking(by, earned, inHour);
-  const nameOf = (/** @type {Feed} */ feed) => names(feed)[0] ?? feed.room;
+  const rank = ranking(by, earned, inHour, facts);
+  const ranks = new Map(shown.map((feed) => [feed, rank(feed)]));
+  const rankOf = (/** @type {Feed} */ feed) => ranks.get(feed) ?? 0;
+  const nameOf = (/** @type {Feed} */ feed) => facts.names(feed)[0] ?? feed.room;
   const order = (/** @type {Feed} */ a, /** @type {Feed} */ b) =>
-    rank(b) - rank(a) || collator.compare(nameOf(a), nameOf(b)) || byName(a, b);
+    rankOf(b) - rankOf(a) || collator.compare(nameOf(a), nameOf(b)) || byName(a, b);
   shown.sort((a, b) => order(a, b) * (reversed ? -1 : 1));
   return group(shown, filters.group, shownStatus);
 }
 
-/** @param {string} sort @param {(feed: Feed) => number} earned @param {(feed: Feed) => number} inHour @returns {(feed: Feed) => number} higher comes first */
-function ranking(sort, earned, inHour) {
+/** @param {string} sort @param {(feed: Feed) => number} earned @param {(feed: Feed) => number} inHour @param {Facts} facts @returns {(feed: Feed) => number} higher comes first */
+function ranking(sort, earned, inHour, facts) {
   const count = COUNTS.find(({ name }) => name === sort);
   if (count) return (feed) => feed[count.name] ?? -1;
   switch (sort) {
@@ -83,12 +93,17 @@ function ranking(sort, earned, inHour) {
     case 'hour':
       return inHour;
     case 'goal':
-      return (feed) => (feed.goal && feed.tokens !== null ? feed.tokens / feed.goal : -1);
+      return (feed) => facts.share(feed) ?? -1;
     case 'age':
       return (feed) => feed.readAt;
     default:
       return () => 0;
   }
+}
+
+/** Null where the balance or the goal is unknown. @param {Feed} feed */
+export function shareOfGoal({ tokens, goal }) {
+  return goal && tokens !== null ? tokens / goal : null;
 }
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });

@@ -2,7 +2,7 @@
 
 import { needsAttention } from '../state/attention.js';
 import { EventLog } from '../state/event_log.js';
-import { areDefault, arrange, parseSort, REVERSED } from '../state/filters.js';
+import { areDefault, arrange, parseSort, REVERSED, shareOfGoal } from '../state/filters.js';
 import { ranked } from '../state/leaders.js';
 import { statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
@@ -228,6 +228,18 @@ export class LiveView {
     this.#events.paint(eventLines(this.#log.events.slice(0, wall.on ? lines : 2 * RAIL_LINES), i18n));
   }
 
+  /** @param {number} asOfMs @returns {import('../state/filters.js').Facts} */
+  #facts(asOfMs) {
+    const { studio, shifts } = this.store;
+    return {
+      names: ({ room, platform, account }) => [studio.roomName(room), studio.accountName(platform, account)],
+      share: (feed) => {
+        const progress = shifts.of(feed, asOfMs);
+        return progress ? progress.share : shareOfGoal(feed);
+      },
+    };
+  }
+
   /** Whether time or updates alone can change the arrangement; not while someone is reading a card, or about to click it. */
   #orderMoves() {
     const { sort, group, status } = this.toolbar.filters;
@@ -250,7 +262,7 @@ export class LiveView {
       (feed) => earnedRecently(feed, moment.asOfMs),
       (feed) => earnedInHour(feed, this.store, moment.asOfMs) ?? -1,
       status(moment.trusted),
-      (feed) => [this.store.studio.roomName(feed.room), this.store.studio.accountName(feed.platform, feed.account)],
+      this.#facts(moment.asOfMs),
     );
     const shown = new Set(groups.flatMap(({ keys }) => keys));
     this.order = [...shown];

@@ -159,7 +159,7 @@ export class RoomView {
     ])) {
       const link = find(document, id, HTMLAnchorElement);
       link.hidden = feed === undefined;
-      setText(find(link, '.room-neighbour', HTMLElement), feed?.room ?? '');
+      setText(find(link, '.room-neighbour', HTMLElement), this.store.studio.roomName(feed?.room ?? ''));
       if (feed) link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, location.search);
     }
   }
