@@ -28,6 +28,13 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             yield server.url
 
 
+@pytest.fixture(scope="module")
+def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an embedded server that a module has for itself."""
+    with servers.embedded(tmp_path_factory.mktemp("embedded")) as server:
+        yield server.url
+
+
 @pytest.fixture
 async def redis(url: str) -> AsyncIterator[Redis]:
     """An empty store."""

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -22,7 +22,6 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
 from shared.income.steps import Steps
 from shared.store.redis import Store
-from tests.contract import servers
 from tests.contract.reports import midnight, store_with_days
 
 pytestmark = pytest.mark.anyio
@@ -33,17 +32,10 @@ ALL = Scope.of(["*"])
 ONE = Scope.of(["room-7"])
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An embedded server of its own."""
-    with servers.embedded(tmp_path_factory.mktemp("reports")) as server:
-        yield server.url
-
-
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
+async def store(embedded_url: str) -> AsyncIterator[Store]:
     """A week of a hundred and twenty rooms that earn every minute."""
-    async with store_with_days(url, rooms=ROOMS, days=DAYS) as store:
+    async with store_with_days(embedded_url, rooms=ROOMS, days=DAYS) as store:
         yield store
 
 

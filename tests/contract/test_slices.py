@@ -23,7 +23,6 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.income.steps import Steps
 from shared.store.redis import Store
 from shared.web.server import json_response
-from tests.contract import servers
 from tests.contract.reports import store_with_days
 from tests.support import speed
 
@@ -36,17 +35,10 @@ MAX_MS = 10  # CPU time
 ALL = Scope.of(["*"])
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An embedded server of its own."""
-    with servers.embedded(tmp_path_factory.mktemp("reports")) as server:
-        yield server.url
-
-
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
+async def store(embedded_url: str) -> AsyncIterator[Store]:
     """Two whole days of three hundred rooms that earn every minute."""
-    async with store_with_days(url, rooms=ROOMS, days=DAYS) as store:
+    async with store_with_days(embedded_url, rooms=ROOMS, days=DAYS) as store:
         yield store
 
 
