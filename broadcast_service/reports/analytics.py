@@ -9,7 +9,7 @@ import itertools
 import operator
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
@@ -47,10 +47,6 @@ class Pace:
         if time.perf_counter() - self._since > STRETCH_SECONDS:
             await asyncio.sleep(0)
             self._since = time.perf_counter()
-
-    def rested(self) -> None:
-        """The loop has just been given back by other means."""
-        self._since = time.perf_counter()
 
 
 class Part(NamedTuple):
@@ -100,13 +96,6 @@ class _Making:
             self.rolled = rolled
             self.days = [day for day in self.days if day not in rolled.days]
             self.at_once = max(1, min(MAX_FEEDS_AT_ONCE, MAX_CELLS_AT_ONCE // max(1, len(self.tally.window))))
-
-    def rolled_parts(self) -> "Iterator[tuple[bytes, Part]]":
-        """The days that are rolled up: which of their recorded steps have a reading of any feed."""
-        rolled = self.rolled
-        for day in sorted(rolled.days) if rolled else ():
-            if rolled and (part := self.parts.get(day)):
-                yield rolled.measured(day, part.slots), part
 
     def is_rolled(self, second: int) -> bool:
         """Whether the day of a moment is rolled up."""
@@ -195,23 +184,22 @@ class Analytics:
         parts, grid = parts_of(steps, days, self._step_seconds), steps.grid(self._step_seconds)
         window = range(grid.step_at(parts[0].first), grid.step_at(parts[-1].span.stop - 1) + 1) if parts else range(0)
         tally = Tally(steps, window, wanted.detail, step_seconds=self._step_seconds)
-        coverage = Coverage([part.span for part in parts], grid, 60 // self._step_seconds)
+        rolled = self.source.rolled(steps, window, with_read=wanted.detail.is_file)
+        known = [part.first for part in parts if rolled and part.day in rolled.days]
+        coverage = Coverage([part.span for part in parts], grid, 60 // self._step_seconds, known)
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
-        making.read_rolled(self.source.rolled(steps, window, with_read=wanted.detail.is_file))
+        making.read_rolled(rolled)
         asked = sum(1 << (day - days.start) for day in making.parts)
         touched = [feed for feed, mask in feeds if mask & asked]
         for place, feed in enumerate(touched):
             if making.rolled and place % making.at_once == 0:
                 await self._load(making, making.rolled, touched[place : place + making.at_once])
             async with self._turn:
-                making.pace.rested()
+                await making.pace.rest()
                 await self._add(making, feed, days)
-        for day, part in making.rolled_parts():
-            coverage.add(day, part.first)
-            await pace.rest()
         for _ in coverage.count():
             await pace.rest()
-        return tally, coverage.minutes(steps.number)
+        return tally, coverage.minutes(steps.number, rolled.empty_minutes() if rolled else None)
 
     async def _load(self, making: _Making, rolled: "Rolled", feeds: Sequence[Feed]) -> None:
         """Reads what is rolled up of some feeds, and of the other rooms of their accounts."""
@@ -268,6 +256,9 @@ class Analytics:
         judged = scan.judged
         taken = scan.take(day * DAY_SECONDS * 1000, held, range(DAY_SECONDS // self._step_seconds), making.cuts(day))
         making.charge(READING * (scan.judged - judged) + GAIN * len(taken.gains))
+        if making.is_rolled(day * DAY_SECONDS):  # read for what it says of its neighbours
+            making.take_entries(taken.entries, found)
+            return
         making.take(taken, day, found)
         if part := making.parts.get(day):
             for one in held:

@@ -1,7 +1,7 @@
 """Which minutes of a report were measured. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from shared.income.steps import Grid
 
@@ -13,11 +13,12 @@ class Coverage:
     The span is looked at in parts, ranges of its recorded steps that follow each other; outside of them nothing is measured.
     """
 
-    def __init__(self, parts: Sequence[range], grid: Grid, slots_per_minute: int) -> None:
+    def __init__(self, parts: Sequence[range], grid: Grid, slots_per_minute: int, known: Collection[int] = ()) -> None:
+        """`known` are the first slots of parts that are not looked at: their empty minutes are given to `minutes`."""
         self._kept = range(parts[0].start, parts[-1].stop) if parts else range(0)
         self._grid = grid
         self._slots_per_minute = slots_per_minute
-        self._empty: dict[int, Sequence[int]] = {part.start: part for part in parts}
+        self._empty: dict[int, Sequence[int]] = {part.start: part for part in parts if part.start not in known}
         self._empty_of_minute = Counter[tuple[int, int]]()
 
     def add(self, stored: Sequence[int], first: int) -> None:
@@ -30,13 +31,15 @@ class Coverage:
             self._empty_of_minute.update(map(self._minute_of, slots))
             yield
 
-    def minutes(self, steps: int) -> list[int]:
-        """The number of measured minutes in each of so many steps, after `count`."""
+    def minutes(self, steps: int, empty: Mapping[int, int] | None = None) -> list[int]:
+        """The measured minutes in each of so many steps, after `count`; `empty` has those of `known` parts that are not, by step."""
         measured, begin_of, kept = [0] * steps, self._grid.begin, self._kept
         for step in range(self._grid.step_at(kept.start), self._grid.step_at(kept.stop - 1) + 1) if kept else ():
             first = self._minute_of(max(kept.start, begin_of(step)))
             last = self._minute_of(min(kept.stop, begin_of(step + 1)) - 1)
             measured[step] = last[1] - first[1] + 1
+        for step, minutes in (empty or {}).items():
+            measured[step] -= minutes
         for (step, minute), slots in self._empty_of_minute.items():
             begin = begin_of(step) + minute * self._slots_per_minute
             end = min(begin + self._slots_per_minute, begin_of(step + 1), kept.stop)

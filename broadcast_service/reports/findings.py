@@ -24,6 +24,7 @@ class Findings:
         self.set_aside = Counter[int]()
         self.between_sessions = Counter[int]()
         self.first_ms: dict[tuple[Kind, int], int] = {}  # by kind and step, of the kinds that a report points to
+        self.firsts: dict[Kind, int] = {}  # the earliest of them, by kind
         self.alone = 0  # recorded steps with a reading, on days on which the room has no other series
         self.shared: dict[int, int] = {}  # the recorded steps with a reading of the other days, as bits
         self.read: array[int] | None = None  # recorded steps with a reading by step of the window, where they were asked for
@@ -40,8 +41,12 @@ class Findings:
             if entry.kind is Kind.BETWEEN_SESSIONS:
                 self.between_sessions[step] += entry.tokens
         if entry.kind in POINTED_TO:
-            key = entry.kind, step
-            self.first_ms[key] = min(entry.at_ms, self.first_ms.get(key, entry.at_ms))
+            self.point(entry.kind, step, entry.at_ms)
+
+    def point(self, kind: Kind, step: int, at_ms: int) -> None:
+        """Notes the moment of a finding in a step of the report."""
+        self.first_ms[kind, step] = min(at_ms, self.first_ms.get((kind, step), at_ms))
+        self.firsts[kind] = min(at_ms, self.firsts.get(kind, at_ms))
 
     def odd(self) -> "dict[int, Odd]":
         """The steps of the report in which something was found beside income of a session."""
@@ -104,7 +109,7 @@ class Sums:
         self.unsettled += found.unsettled.total()
         self.set_aside += found.set_aside.total()
         self.between_sessions += found.between_sessions.total()
-        for (kind, _), at_ms in found.first_ms.items():
+        for kind, at_ms in found.firsts.items():
             self._first[kind] = min((at_ms, series), self._first.get(kind, (at_ms, series)))
 
     def first(self, kind: Kind) -> Moment | None:

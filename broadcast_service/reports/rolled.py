@@ -123,7 +123,7 @@ class Rolled:
             _count(found.set_aside, step, odd.set_aside)
             for kind, first in ((Kind.UNSETTLED, odd.first_unsettled_ms), (Kind.SET_ASIDE, odd.first_set_aside_ms)):
                 if first is not None:
-                    found.first_ms[kind, step] = min(start_ms + first, found.first_ms.get((kind, step), start_ms + first))
+                    found.point(kind, step, start_ms + first)
 
     def _add_time(self, found: Findings, row: BlockRow, bits: int, shared: int) -> None:
         for place in range(BLOCK_DAYS) if shared else ():
@@ -152,13 +152,14 @@ class Rolled:
                 seconds = on_air_between(row.on_air, start, stop)
             found.read[step - self._window.start] += seconds // self._step_seconds
 
-    def measured(self, day: int, slots: slice) -> bytes:
-        """Which recorded steps of a day have a reading of any series, a byte for each: 0 or 1."""
-        bits = minutes_of_day(self.minutes.get(block_of(day), 0), day % BLOCK_DAYS)
-        digits = f"{bits:0{MINUTES}b}".encode()[::-1].translate(bytes([0] * 49 + [1] + [0] * 206))
-        if self._slots_per_minute > 1:
-            digits = b"".join(digits[minute : minute + 1] * self._slots_per_minute for minute in range(MINUTES))
-        return digits[slots]
+    def empty_minutes(self) -> dict[int, int]:
+        """The number of minutes in which no series has a reading, by step of the report."""
+        found: dict[int, int] = {}
+        for block, pieces in self.pieces.items():
+            for start, stop, step in zip(pieces.starts, pieces.stops, pieces.steps, strict=True):
+                read = minutes_within(self.minutes[block], start, stop).bit_count()
+                found[step] = found.get(step, 0) + (stop - start) * MINUTES_PER_QUARTER - read
+        return found
 
 
 def _count(counter: Any, step: int, number: int) -> None:

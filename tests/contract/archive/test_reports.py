@@ -81,6 +81,7 @@ def asked() -> list[tuple[Steps, Detail]]:
         (Steps(start, end, 420), Detail.ROOMS),
         (calendar(start + 5 * 3600, end, 5 * 3600), Detail.CSV),
         (calendar(start + 7 * 60, end - 11 * 60, 5 * 3600 + 1800), Detail.FEEDS),
+        (calendar((today() - 4) * DAY_SECONDS + 7 * 60, end, 5 * 3600), Detail.ACCOUNTS),  # a rolled-up day decides about a scanned one
         (Steps(start + 123 * 60, end - 7 * 3600, 6 * 3600), Detail.PLATFORMS),
         (Steps(start + 3 * DAY_SECONDS + 8 * 900, start + 4 * DAY_SECONDS + 900, 1800), Detail.CSV),
     ]
