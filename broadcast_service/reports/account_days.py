@@ -1,6 +1,6 @@
 """The days of an account: in which rooms it has them, and which of them matter. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from broadcast_service.http.budget import READING
@@ -41,6 +41,17 @@ class AccountDays(NamedTuple):
         place = max(0, day + 1 - self.first_day)
         later = self._all() >> place
         return self.first_day + place + (later & -later).bit_length() - 1 if later else None
+
+    def stretches(self, days: Sequence[int]) -> Iterator[list[int]]:
+        """Some days with history, in groups between which there are other days with history."""
+        group: list[int] = []
+        for day in days:
+            if group and self.after(group[-1]) != day:
+                yield group
+                group = []
+            group.append(day)
+        if group:
+            yield group
 
     def _all(self) -> int:
         found = 0

@@ -9,7 +9,7 @@ import itertools
 import operator
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
@@ -86,6 +86,7 @@ class _Making:
         self.charge = charge
         self.pace = Pace()
         self.rolled: Rolled | None = None
+        self.own: Collection[int] = ()  # the days that are added now
         self.at_once = 1  # feeds of which rolled-up days are read together
         self.shared: dict[str, tuple[int, int]] = {}  # the days on which a room has more than one series, as bits, and the first one
         self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
@@ -96,10 +97,6 @@ class _Making:
             self.rolled = rolled
             self.days = [day for day in self.days if day not in rolled.days]
             self.at_once = max(1, min(MAX_FEEDS_AT_ONCE, MAX_CELLS_AT_ONCE // max(1, len(self.tally.window))))
-
-    def is_rolled(self, second: int) -> bool:
-        """Whether the day of a moment is rolled up."""
-        return self.rolled is not None and second // DAY_SECONDS in self.rolled.days
 
     def cuts(self, day: int) -> Cuts:
         """Where the report's steps begin on a day."""
@@ -154,7 +151,7 @@ class _Making:
         steps = self.tally.steps
         for entry in entries:
             second = entry.at_ms // 1000
-            if steps.start <= second < steps.end and not self.is_rolled(second):
+            if steps.start <= second < steps.end and second // DAY_SECONDS in self.own:
                 step = steps.step_at(second)
                 if step in self.tally.window:
                     self.findings(entry.room, found).add(step, entry)
@@ -233,30 +230,32 @@ class Analytics:
         found = {room: findings for room, one in series.items() if making.rolled and (findings := making.rolled.take(one))}
         touched = [day for day in making.days if account.has(day)]
         making.charge(FEED + STEP * len(making.tally.window))
-        if not touched:
-            return found
-        scan, first = AccountScan(self._step_seconds), await self.read_day(account, touched[0], making.charge)
-        before = account.before(touched[0])
-        if before is not None and not is_sure_before(
-            first, touched[0], making.parts[touched[0]].slots.start, self._step_seconds, making.charge
-        ):
+        for days in account.stretches(touched):
+            await self._scan_stretch(making, account, days, found)
+        return found
+
+    async def _scan_stretch(self, making: _Making, account: AccountDays, days: Sequence[int], found: dict[str, Findings]) -> None:
+        """Adds what an account did on days that follow each other; the days around them decide about it, and nothing of them is added."""
+        making.own = frozenset(days)
+        scan, first = AccountScan(self._step_seconds), await self.read_day(account, days[0], making.charge)
+        before = account.before(days[0])
+        if before is not None and not is_sure_before(first, days[0], making.parts[days[0]].slots.start, self._step_seconds, making.charge):
             self._scan_day(making, scan, before, await self.read_day(account, before, making.charge), {})
-        for day in touched:
-            self._scan_day(making, scan, day, first if day == touched[0] else await self.read_day(account, day, making.charge), found)
+        for day in days:
+            self._scan_day(making, scan, day, first if day == days[0] else await self.read_day(account, day, making.charge), found)
             await making.pace.rest()
-        following = account.after(touched[-1])
+        following = account.after(days[-1])
         while following is not None and not scan.is_settled:
             self._scan_day(making, scan, following, await self.read_day(account, following, making.charge), found)
             following = account.after(following)
         making.take_entries(scan.finish(time.time_ns() // 1_000_000), found)
-        return found
 
     def _scan_day(self, making: _Making, scan: AccountScan, day: int, held: Sequence[Stored], found: dict[str, Findings]) -> None:
         """Adds what a day makes certain, and which of its steps were read."""
         judged = scan.judged
         taken = scan.take(day * DAY_SECONDS * 1000, held, range(DAY_SECONDS // self._step_seconds), making.cuts(day))
         making.charge(READING * (scan.judged - judged) + GAIN * len(taken.gains))
-        if making.is_rolled(day * DAY_SECONDS):  # read for what it says of its neighbours
+        if day not in making.own:  # read for what it says of its neighbours
             making.take_entries(taken.entries, found)
             return
         making.take(taken, day, found)
