@@ -323,8 +323,8 @@ function drawSignedIn(current, now) {
   wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
   if (DOUBTFUL.includes(current.trouble) && silentMs > PING_AFTER_MS) connection.ping();
-  live.watch(current, now);
   const { view } = router.route;
+  if (view !== 'live') live.watch(current, now);
   if (view === 'room') room.paint(current);
   if (view === 'live' && live.paint(current, now)) scheduleDraw();
 }

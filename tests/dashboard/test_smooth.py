@@ -91,7 +91,7 @@ def look(page: Page, session: CDPSession) -> dict[str, float]:
 
 
 def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
-    """Every room is shown and every change arrives, with nearly all frames in time, no task noticed and half of the main thread free."""
+    """Every room is shown, every change arrives, nearly all frames are in time, and two thirds of the main thread are free."""
     dashboard = visit(busy).open().live()
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")
@@ -104,7 +104,7 @@ def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
     while not looks or (speed.JUDGES and len(looks) < LOOKS and not any(smooth(seen) for seen in looks)):
         looks.append(look(page, session))
     best = min(looks, key=lambda seen: seen["p95_ms"])
-    is_good = smooth(best) and max(seen["main_thread_share"] for seen in looks) < 0.5
+    is_good = smooth(best) and max(seen["main_thread_share"] for seen in looks) < 1 / 3
     speed.record("frames", {"rooms": ROOMS, "updates_per_second": UPDATES_PER_SECOND, "looks": len(looks), **best}, is_good=is_good)
 
 

@@ -8,6 +8,7 @@ import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { COLUMNS, RoomRow } from './room_row.js';
+import { Slices } from './slices.js';
 import { earnedInHour } from './wall_room.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -19,6 +20,8 @@ export const DENSITIES = /** @type {Density[]} */ (['cards', 'compact', 'table']
 
 const FAR_PER_FRAME = 15;
 const NEW_PER_FRAME = 60;
+/** A thousand ages are drawn within a second. */
+const AGES_PER_FRAME = 50;
 
 export class Cards {
   /** @type {Density} */
@@ -34,6 +37,7 @@ export class Cards {
   /** @type {Map<string, {section: HTMLElement, list: HTMLElement, title: HTMLElement, name: HTMLElement, count: HTMLElement, sum: HTMLElement}>} */
   #sections = new Map();
   #built = 0;
+  #ages = new Slices(AGES_PER_FRAME);
 
   /** @param {HTMLElement} root @param {Store} store @param {(by: string) => string} nameGroup @param {() => import('../i18n/i18n.js').I18n} i18n */
   constructor(root, store, nameGroup, i18n) {
@@ -54,7 +58,7 @@ export class Cards {
 
   /** Whether there is still something to draw. */
   get busy() {
-    return this.#pending.size > 0 || this.#built < this.#wanted();
+    return this.#pending.size > 0 || this.#ages.busy || this.#built < this.#wanted();
   }
 
   /** How rooms are drawn: all of them are drawn anew. @param {Density} density */
@@ -108,16 +112,24 @@ export class Cards {
       if (card && feed) card.paint(feed, moment, this.store);
     }
     for (const key of flashed) this.#cards.get(key)?.flash(moment.calm);
+    this.#paintAges(moment);
   }
 
-  /** A second has passed. @param {Moment} moment */
+  /** A second has passed: what is near is drawn first, the rest over the next frames. @param {Moment} moment */
   tick(moment) {
-    for (const [key, card] of this.#cards) {
-      const feed = this.store.feeds.get(key);
-      if (feed && card.near) card.paint(feed, moment, this.store);
-      else if (feed) card.paintAge(feed, moment, this.store);
-    }
+    const [near, far] = [/** @type {string[]} */ ([]), /** @type {string[]} */ ([])];
+    for (const [key, card] of this.#cards) (card.near ? near : far).push(key);
+    this.#ages.begin([...near, ...far]);
     this.#paintSums(moment);
+  }
+
+  /** @param {Moment} moment */
+  #paintAges(moment) {
+    for (const key of this.#ages.next()) {
+      const [card, feed] = [this.#cards.get(key), this.store.feeds.get(key)];
+      if (card && feed && card.near) card.paint(feed, moment, this.store);
+      else if (card && feed) card.paintAge(feed, moment, this.store);
+    }
   }
 
   /** @param {Iterable<string>} keys */

@@ -10,6 +10,7 @@ import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
+import { Slices } from './slices.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/store.js').Feed} Feed */
@@ -17,6 +18,7 @@ import { reconcile } from './reconcile.js';
 /** @typedef {{item: HTMLElement, button: HTMLButtonElement, earned: number}} Cell */
 
 const LEVELS = 4;
+const CELLS_PER_FRAME = 100;
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
 export class HeatMap {
@@ -24,6 +26,9 @@ export class HeatMap {
   #cells = new Map();
   /** @type {string | null} */
   #pointedAt = null;
+  #round = new Slices(CELLS_PER_FRAME);
+  /** The best room, which the colours are relative to. */
+  #most = 1;
 
   /**
    * @param {HTMLElement} root @param {Store} store
@@ -56,7 +61,14 @@ export class HeatMap {
     reconcile(this.root, items);
     setData(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
     if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('button')?.setAttribute('tabindex', '0');
-    this.tick(moment);
+    this.update(this.#cells.keys(), moment);
+    this.#most = this.#best();
+    for (const cell of this.#cells.values()) this.#paintLevel(cell);
+  }
+
+  /** Whether there is still something to draw. */
+  get busy() {
+    return this.#round.busy;
   }
 
   clear() {
@@ -65,26 +77,46 @@ export class HeatMap {
     this.#point(null);
   }
 
-  /** @param {Iterable<string>} keys @param {Moment} moment */
+  /** Draws these, and a part of the round that `tick` began. @param {Iterable<string>} keys @param {Moment} moment */
   update(keys, moment) {
-    for (const key of keys) {
-      const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
-      if (!cell || !feed) continue;
-      cell.earned = earnedRecently(feed, moment.asOfMs);
-      setData(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
+    for (const key of keys) this.#paint(key, moment);
+    for (const key of this.#round.next()) {
+      const cell = this.#paint(key, moment);
+      if (cell) this.#paintLevel(cell);
     }
     const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
     const cell = this.#cells.get(this.#pointedAt ?? '');
     if (pointed && cell) this.tooltip.show(cell.button, meaningOf(pointed, this.store, moment));
   }
 
-  /** A second has passed: levels are relative to the best room, so all are looked at. @param {Moment} moment */
-  tick(moment) {
-    this.update(this.#cells.keys(), moment);
-    const most = Math.max(1, ...[...this.#cells.values()].map(({ earned }) => earned));
-    for (const { button, earned } of this.#cells.values()) {
-      setData(button, 'level', String(earned > 0 ? Math.ceil(Math.sqrt(earned / most) * LEVELS) : 0));
-    }
+  /** A second has passed: all are drawn over the next frames, as levels are relative to the best room. */
+  tick() {
+    this.#most = this.#best();
+    this.#round.begin(this.#cells.keys());
+  }
+
+  #best() {
+    let most = 1;
+    for (const { earned } of this.#cells.values()) most = Math.max(most, earned);
+    return most;
+  }
+
+  /** @param {string} key @param {Moment} moment */
+  #paint(key, moment) {
+    const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
+    if (!cell || !feed) return;
+    cell.earned = earnedRecently(feed, moment.asOfMs);
+    setData(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
+    return cell;
+  }
+
+  /** @param {Cell} cell */
+  #paintLevel({ button, earned }) {
+    setData(
+      button,
+      'level',
+      String(earned > 0 ? Math.min(LEVELS, Math.ceil(Math.sqrt(earned / this.#most) * LEVELS)) : 0),
+    );
   }
 
   /** @param {Set<string>} keys that the filters let through */

@@ -55,6 +55,7 @@ export class LiveView {
   #totalsMs = 0;
   #tickMs = 0;
   #watchedMs = 0;
+  #sidesMs = 0;
   #wasOnWall = false;
   /** @type {string[]} the feeds in the order of the page */
   order = [];
@@ -124,7 +125,7 @@ export class LiveView {
   reset() {
     this.cards.reset();
     this.#arrangeDue = true;
-    this.#totalsMs = this.#tickMs = this.#watchedMs = 0;
+    this.#totalsMs = this.#tickMs = this.#watchedMs = this.#sidesMs = 0;
   }
 
   /** Rooms have other names, or shifts. */
@@ -147,7 +148,7 @@ export class LiveView {
 
   /** The wall shows something else: the next frame draws it. */
   turned() {
-    this.#tickMs = 0;
+    this.#tickMs = this.#sidesMs = 0;
   }
 
   /** Looks for rooms that need somebody, whichever view is open. @param {Moment} moment @param {number} localMs */
@@ -162,7 +163,7 @@ export class LiveView {
 
   /** The state of the link changed: statuses and totals are drawn again. */
   trustChanged() {
-    this.#totalsMs = this.#tickMs = this.#watchedMs = 0;
+    this.#totalsMs = this.#tickMs = this.#watchedMs = this.#sidesMs = 0;
   }
 
   /** One animation frame. @param {Moment} moment @param {number} localMs @returns {boolean} whether another one is needed */
@@ -187,7 +188,8 @@ export class LiveView {
     }
     this.#paintTotals(moment, localMs);
     this.#tick(moment, localMs);
-    return !wall.on && this.cards.busy;
+    const waits = this.#paintSides(moment, localMs, wall);
+    return waits || (!wall.on && (this.cards.busy || this.heat.busy));
   }
 
   /** @param {Moment} moment @param {number} localMs */
@@ -204,11 +206,20 @@ export class LiveView {
     if (localMs - this.#tickMs < 1000) return;
     this.#tickMs = localMs;
     const wall = this.wall();
-    this.#paintAttention(moment, wall);
-    this.#paintLists(moment, wall);
     if (wall.on) return this.screen.paint(moment, wall);
     this.cards.tick(moment);
-    this.heat.tick(moment);
+    this.heat.tick();
+  }
+
+  /** Attention and lists, in another frame than the cards. @param {Moment} moment @param {number} localMs @param {import('../ui/wall_screen.js').WallState} wall @returns {boolean} whether they wait for the next one */
+  #paintSides(moment, localMs, wall) {
+    if (localMs - this.#sidesMs < 1000) return false;
+    if (localMs === this.#tickMs && this.#sidesMs > 0) return true;
+    this.#sidesMs = localMs;
+    this.watch(moment, localMs);
+    this.#paintAttention(moment, wall);
+    this.#paintLists(moment, wall);
+    return false;
   }
 
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
