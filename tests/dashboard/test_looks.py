@@ -85,7 +85,7 @@ def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, 
     """Words and numbers follow the browser; the switch wins and is remembered."""
     page = visit(studio, locale="es-CO").open("?q=look-1").live().page
     expect(page.locator("html")).to_have_attribute("lang", "es")
-    expect(page.locator("[data-kpi=live] dt")).to_have_text("Salas en vivo")
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Salas al aire")
     expect(page.locator('.card[data-room="look-1"] .tokens')).to_have_text("90.500")
     page.get_by_label("Idioma").select_option("en")
     expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms live")

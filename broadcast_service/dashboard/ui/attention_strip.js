@@ -9,8 +9,6 @@ import { reconcile } from './reconcile.js';
 /** @typedef {import('../state/attention.js').Need} Need */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 
-const SHOWN = 8;
-
 export class AttentionStrip {
   /** @type {Map<string, {item: HTMLElement, link: HTMLAnchorElement, name: HTMLElement, words: HTMLElement}>} */
   #chips = new Map();
@@ -32,18 +30,31 @@ export class AttentionStrip {
   /**
    * @param {Need[]} needs worst first
    * @param {I18n} i18n
-   * @param {{always: boolean, calm: string}} options `always`: the strip keeps its place while nothing needs anybody, and says `calm`
+   * @param {{always: boolean, calm: string, most: number}} options `always`: the strip keeps its place while nothing needs anybody, and says `calm`;
+   *   it has one line then, and names as many as fit in it
    */
-  paint(needs, i18n, { always, calm }) {
+  paint(needs, i18n, { always, calm, most }) {
     this.section.hidden = needs.length === 0 && !always;
     setData(this.section, 'severe', needs.some(({ severe }) => severe) ? 'yes' : 'no');
-    const shown = needs.slice(0, SHOWN);
+    const shown = needs.slice(0, most);
     for (const key of this.#chips.keys()) if (!shown.some((need) => need.key === key)) this.#chips.delete(key);
     const items = shown.map((need) => this.#chip(need, i18n));
-    setText(this.#more, i18n.t('needs_more', { count: needs.length - shown.length }));
     setText(this.#calm, calm);
-    if (needs.length > shown.length) items.push(this.#more);
-    reconcile(this.list, needs.length === 0 ? [this.#calm] : items);
+    this.#place(items, needs.length, i18n);
+    if (needs.length === 0) reconcile(this.list, [this.#calm]);
+    else if (always) this.#fit(items, needs.length, i18n);
+  }
+
+  /** @param {HTMLElement[]} items @param {number} count of all needs @param {I18n} i18n */
+  #place(items, count, i18n) {
+    setText(this.#more, i18n.t('needs_more', { count: count - items.length }));
+    reconcile(this.list, count > items.length ? [...items, this.#more] : items);
+  }
+
+  /** Leaves out what the line has no room for, and counts it. @param {HTMLElement[]} items @param {number} count @param {I18n} i18n */
+  #fit(items, count, i18n) {
+    for (let fitting = items.length; fitting > 0 && this.list.scrollWidth > this.list.clientWidth; fitting--)
+      this.#place(items.slice(0, fitting - 1), count, i18n);
   }
 
   /** @param {Need} need @param {I18n} i18n */

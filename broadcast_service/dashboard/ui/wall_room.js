@@ -56,7 +56,7 @@ export class WallRoom {
       progress?.target && progress.share !== null
         ? i18n.t('share_of_target', { share: i18n.percentage.format(progress.share), target: progress.target })
         : '';
-    setText(this.#details, [state, target, viewers, target ? '' : feed.platform].filter(Boolean).join(' · '));
+    setText(this.#details, state || [target, viewers, target ? '' : feed.platform].filter(Boolean).join(' · '));
   }
 }
 

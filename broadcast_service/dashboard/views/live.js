@@ -8,7 +8,7 @@ import { statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
 import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards, DENSITIES } from '../ui/cards.js';
-import { find, html, setText } from '../ui/dom.js';
+import { find, html, setData, setText } from '../ui/dom.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { Kpis } from '../ui/kpis.js';
 import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
@@ -25,6 +25,8 @@ const TOTALS_EVERY_MS = 250;
 /** Cards that trade places at every update cannot be read. */
 const REORDER_EVERY_MS = 5000;
 const RAIL_LINES = 5;
+const MAX_NEEDS = 8;
+const PHONE_NEEDS = 4;
 const DENSITY_KEY = 'studio-pulse.density';
 
 export class LiveView {
@@ -225,7 +227,7 @@ export class LiveView {
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
   #paintAttention({ i18n, trusted }, wall) {
     const calm = !trusted || !this.store.complete ? i18n.t('needs_unknown') : i18n.t('needs_none');
-    this.#attention.paint(this.needs, i18n, { always: wall.on, calm });
+    this.#attention.paint(this.needs, i18n, { always: wall.on, calm, most: this.#onPhone() ? PHONE_NEEDS : MAX_NEEDS });
   }
 
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
@@ -312,6 +314,9 @@ export class LiveView {
     setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
     setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
     html('#heat-section').hidden = html('#rail').hidden = total === 0;
+    const isFirstRun = total === 0 && all && trusted && this.store.complete;
+    setData(this.#section, 'first', isFirstRun ? 'yes' : 'no');
+    html('#first-waiting').hidden = !isFirstRun;
   }
 
   /** @param {import('../i18n/i18n.js').I18n} i18n */
@@ -322,10 +327,13 @@ export class LiveView {
     return i18n.t('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
   }
 
+  #onPhone() {
+    return matchMedia('(max-width: 640px)').matches;
+  }
+
   /** @param {string} wanted */
   #setDensity(wanted) {
-    const onPhone = matchMedia('(max-width: 640px)').matches;
-    const density = DENSITIES.find((known) => known === wanted) ?? (onPhone ? 'compact' : 'cards');
+    const density = DENSITIES.find((known) => known === wanted) ?? (this.#onPhone() ? 'compact' : 'cards');
     this.#density.value = density;
     this.cards.show(density);
     this.#arrangeDue = true;
