@@ -305,7 +305,7 @@ export class LiveView {
   #paintCount(shown, { i18n, trusted }) {
     const total = this.store.feeds.size;
     const all = areDefault(this.toolbar.filters);
-    this.#scope.hidden = all || total === 0;
+    this.#scope.hidden = all || shown === 0;
     setText(this.#scopeWords, i18n.t('totals_of', { count: shown, total }));
     setText(this.#count, all ? i18n.t('shown', { count: shown }) : i18n.t('shown_of', { count: shown, total }));
     this.#empty.hidden = shown > 0 || !this.store.complete;
@@ -314,7 +314,8 @@ export class LiveView {
     setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
     setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
     html('#heat-section').hidden = html('#rail').hidden = total === 0;
-    const isFirstRun = total === 0 && all && trusted && this.store.complete;
+    const seesAll = this.store.scope?.rooms.includes('*') ?? false;
+    const isFirstRun = total === 0 && all && trusted && seesAll && this.store.complete;
     setData(this.#section, 'first', isFirstRun ? 'yes' : 'no');
     html('#first-waiting').hidden = !isFirstRun;
   }
