@@ -171,9 +171,13 @@ local function two_bytes(number)
   return string.char(floor(number / 256), number % 256)
 end
 
--- The record of the step before, nil where it has no balance or would be in the chunks of the day before.
-local function record_before(key, offset, before)
-  if offset == 0 then
+-- The record of the step before, nil where it has no balance or would be in the chunks of the day before. `records` begins with it, unless it
+-- is in another chunk.
+local function record_before(key, offset, records)
+  local before
+  if offset > 0 then
+    before = sub(records, 1, RECORD_BYTES)
+  else
     local head, chunk = match(key, '^(.*:)(%d+)$')
     if chunk == '0' then return nil end
     before = try('GETRANGE', head .. whole(chunk - 1), CHUNK_BYTES - RECORD_BYTES, CHUNK_BYTES - 1)
@@ -193,8 +197,8 @@ local function watch_of(before, moment, tokens)
 end
 
 -- Whether a rise reaches, or may reach, a balance that was left a moment ago: the rules of income need that reading, and the one before it.
-local function reaches(key, offset, before, last, tokens)
-  before = record_before(key, offset, before)
+local function reaches(key, offset, records, last, tokens)
+  local before = record_before(key, offset, records)
   local before_it = before and u32(before, LAST_AT + 1) - 1
   if not before or (last < before_it and before_it <= tokens) then return true end
   local entries = try('GETRANGE', match(key, '^(.*:)') .. 'trail', -RECENT_ENTRIES * TRAIL_BYTES, -1)
@@ -206,37 +210,44 @@ local function reaches(key, offset, before, last, tokens)
   return false
 end
 
+local function begin_run(key, offset, end_of_run, watch, others)
+  return try('SETRANGE', key, offset, end_of_run .. two_bytes(floor((watch + 1) / 2)) .. end_of_run .. others)
+end
+
 -- Writes a reading into the record of its step, in any order of arrival. An accepted reading is the newest of its feed, also
--- with a lower sequence. Returns the reply of the write, if any. `before` is the record of the step before, if it is in the same chunk.
-local function merge(key, offset, before, stored, record, moment, tokens, late, expires)
-  local newest = u16(stored, NEWEST_AT + 1) - 1
+-- with a lower sequence. Returns the reply of the write, if any. `records` ends with the record as it is stored, and begins with that of the
+-- step before if it is in the same chunk.
+local function merge(key, offset, records, record, moment, tokens, late, expires)
+  local own = #records - RECORD_BYTES
+  -- The numbers of a record from the watch to the newest moment follow each other.
+  local w1, w2, l1, l2, l3, l4, m1, m2, n1, n2 = byte(records, own + WATCH_AT + 1, own + NEWEST_AT + 2)
+  local newest = n1 * 256 + n2 - 1
   if not late and moment < newest then moment = newest end
   local is_newest = moment >= newest
   local others = is_newest and two_bytes(moment + 1) .. sub(record, NEWEST_AT + 3) or ''
   if not tokens then return is_newest and try('SETRANGE', key, offset + NEWEST_AT, others) end
-  local balance, at = sub(record, 1, FIRST_MOMENT_AT), two_bytes(moment)
-  local function begin_run(watch)
-    return try('SETRANGE', key, offset, balance .. at .. two_bytes(floor((watch + 1) / 2)) .. balance .. at .. others)
+  local end_of_run = sub(record, 1, FIRST_MOMENT_AT) .. two_bytes(moment)
+  local last, last_moment = ((l1 * 256 + l2) * 256 + l3) * 256 + l4 - 1, m1 * 256 + m2
+  if newest < 0 or last < 0 then
+    return begin_run(key, offset, end_of_run, watch_of(record_before(key, offset, records), moment, tokens), others)
   end
-  local first, last = u32(stored, 1) - 1, u32(stored, LAST_AT + 1) - 1
-  if newest < 0 or last < 0 then return begin_run(watch_of(record_before(key, offset, before), moment, tokens)) end
-  local first_moment, last_moment = u16(stored, FIRST_MOMENT_AT + 1), u16(stored, LAST_MOMENT_AT + 1)
   if moment > last_moment or (moment == last_moment and not late) then
-    local watch = 2 * u16(stored, WATCH_AT + 1)
+    local watch = 2 * (w1 * 256 + w2)
     local odd = tokens < last or tokens > last + MAX_RISE
     local leaves_zero = last == 0 and tokens > 0 -- pages show 0 while they load: the rules judge what follows it
-    if odd or leaves_zero or (tokens > last and watch > 0 and reaches(key, offset, before, last, tokens)) then
-      append(key, offset, sub(stored, 1, RUN_BYTES), expires)
-      return begin_run(odd and moment + CONFIRM or moment <= watch and watch or 0)
+    if odd or leaves_zero or (tokens > last and watch > 0 and reaches(key, offset, records, last, tokens)) then
+      append(key, offset, sub(records, own + 1, own + RUN_BYTES), expires)
+      return begin_run(key, offset, end_of_run, odd and moment + CONFIRM or moment <= watch and watch or 0, others)
     end
-    return try('SETRANGE', key, offset + LAST_AT, balance .. at .. others)
+    return try('SETRANGE', key, offset + LAST_AT, end_of_run .. others)
   end
+  local first, first_moment = u32(records, own + 1) - 1, u16(records, own + FIRST_MOMENT_AT + 1)
   if moment == first_moment or moment == last_moment or (moment > first_moment and first <= tokens and tokens <= last) then return end
   local has_runs, is_kept = in_trail(key, offset, moment, tokens)
   if is_kept then return end
   -- A run begins earlier only where no other run of the step may be between.
   if moment < first_moment and not has_runs and tokens <= first and first <= tokens + MAX_RISE then
-    return try('SETRANGE', key, offset, balance .. at)
+    return try('SETRANGE', key, offset, end_of_run)
   end
   append(key, offset, sub(record, 1, RUN_BYTES), expires)
 end
@@ -276,7 +287,7 @@ local function commit(i, token)
   -- No reading is from after its commit: one stamped ahead of it counts as made at it.
   local ahead = timestamp > now_seconds
   local made = ahead and now_seconds or timestamp
-  local late, duplicate, is_live, stored_version = made + ttl <= now_seconds, false, false, 0
+  local late, duplicate, stored_version = made + ttl <= now_seconds, false, 0
   if stored then
     local its_version, committed, at, order = match(stored, STORED)
     stored_version, at, order = tonumber(its_version or 0), tonumber(at or 0), tonumber(order or 0)
@@ -288,8 +299,6 @@ local function commit(i, token)
     end
     duplicate = timestamp == at and sequence == order and sub(stored, -#body) == body
       and (stored_version >= first_version or tonumber(call('ZSCORE', KEYS[1], member) or 0) == stored_version)
-    is_live = find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
-    if account == '' then is_live = not is_live end
   end
 
   local history_key = chunk_prefix .. member .. ':' .. account .. ':' .. key_end
@@ -306,6 +315,8 @@ local function commit(i, token)
 
   local expires = made - made % DAY_SECONDS + DAY_SECONDS + retention
   if old == '' then
+    local is_live = stored and find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
+    if stored and account == '' then is_live = not is_live end
     local refused, until_then = begin(token, room, platform .. ':' .. account, match(key_end, '^[^:]+'), floor(made / DAY_SECONDS), is_live, expires)
     if refused then return refused, until_then end
   end
@@ -316,9 +327,9 @@ local function commit(i, token)
     if failure(written) then return failure(written), 0 end
     try('EXPIREAT', history_key, expires)
   end
-  old = old .. string.rep('\0', offset + RECORD_BYTES - from - #old)
-  local before, own = sub(old, 1, -RECORD_BYTES - 1), sub(old, -RECORD_BYTES)
-  written = merge(history_key, offset, before, own, record, tonumber(moment), balance, late, expires)
+  local missing = offset + RECORD_BYTES - from - #old
+  if missing > 0 then old = old .. string.rep('\0', missing) end
+  written = merge(history_key, offset, old, record, tonumber(moment), balance, late, expires)
   if failure(written) then return failure(written), 0 end
   if late then return LATE, stored_version end
 

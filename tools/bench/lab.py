@@ -61,6 +61,11 @@ class Lab:
         assert self._stack.redis is not None
         return self._stack.redis.pid
 
+    @property
+    def redis_url(self) -> str:
+        """The embedded server's address."""
+        return self._stack.redis_url
+
     def broadcast(self, **settings: str) -> Service:
         """The broadcast service on the server core."""
         with pinned(SERVER_CORE):

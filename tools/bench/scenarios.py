@@ -12,6 +12,7 @@ from typing import Final
 
 from tools.bench.costs import costs
 from tools.bench.end_to_end import post_to_socket_ms
+from tools.bench.history import history
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import Load, memory_kb
 from tools.bench.scaling import broadcasts, ingests, listening
@@ -300,6 +301,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         end_to_end,
         scopes,
         large_state,
+        history,
         costs,
         broadcasts,
         ingests,
@@ -307,4 +309,4 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
     )
 }
 MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
-NOT_QUICK: Final = (*MODEL, "costs")
+NOT_QUICK: Final = (*MODEL, "costs", "history")
