@@ -21,7 +21,7 @@ WITHIN_SECONDS: Final = 5.0
 JOBS: Final = {
     "ingest": {"store", "revocations", "audit", "watch", "writer-0", "writer-1"},
     "broadcast": {"store", "revocations", "audit", "watch", "relay", "sessions", "ended-screens", "reports", "listener-0", "listener-1"},
-    "worker": {"store", "watch", "lease"},
+    "worker": {"store", "watch", "lease", "archive"},
 }
 # A listener waits for the jobs that it runs side by side; the probe is the one whose turns everything rests on.
 HANGING: Final = {f"listener-{shard}": "ShardListener._probe" for shard in range(SHARDS)}

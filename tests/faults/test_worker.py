@@ -1,6 +1,8 @@
 """Two workers on one Redis: one works, and what happens to the lease when processes, Redis or clocks fail."""
 
+import contextlib
 import pathlib
+import sqlite3
 import time
 from collections.abc import Iterator
 
@@ -9,6 +11,7 @@ import pytest
 
 from shared.contract import keys
 from shared.store.connection import OPERATION_TIMEOUT_SECONDS
+from shared.store.database_url import DatabaseUrl
 from tests.support import needs
 from tests.support.clients import metric
 from tools.processes import Service
@@ -67,6 +70,16 @@ def token_of(stack: Stack) -> int:
     return int(redis_of(stack).admin.get(keys.lease_token(LEASE)) or 0)
 
 
+def archived_token(stack: Stack) -> int:
+    """The fencing token that wrote to the archive last; 0 before there is one."""
+    path = DatabaseUrl.parse(stack.database_url).path
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        try:
+            return int(connection.execute("SELECT token FROM archive_state").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
 def wait_for_lease(worker: Service, lease: str) -> None:
     """Waits until a worker says that it holds the lease, or that it stands by."""
     wait_until(lambda: lease_of(worker) == lease, f"a worker that says {lease}", seconds=WITHIN_SECONDS)
@@ -96,11 +109,15 @@ def test_a_killed_or_stopped_holder_is_replaced(stack: Stack) -> None:
 def test_a_frozen_holder_gives_up_as_soon_as_it_runs_again(stack: Stack) -> None:
     holder = holder_of(stack)
     standby, token = other(stack, holder), token_of(stack)
+    wait_until(lambda: archived_token(stack) == token, "a write of the holder", seconds=WITHIN_SECONDS)
     with holder.frozen():
         wait_for_lease(standby, "held")
-        assert token_of(stack) > token
+        newer = token_of(stack)
+        assert newer > token
+        wait_until(lambda: archived_token(stack) == newer, "a write of its successor", seconds=WITHIN_SECONDS)
     wait_for_lease(holder, "standby")
     assert lease_of(standby) == "held"
+    assert archived_token(stack) == newer
     assert '"lease.lost"' in holder.log.read_text()
 
 
