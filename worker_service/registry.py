@@ -21,9 +21,11 @@ def create_jobs(settings: WorkerSettings, store: Store) -> Sequence[Job]:
 
 
 def _archive(settings: WorkerSettings, store: Store) -> ArchiveJob:
-    database = Database(settings.database_url)
     try:
+        database = Database(settings.database_url)
         check_upgradable(database)
+    except ModuleNotFoundError as error:
+        raise SettingsError([f"DATABASE_URL needs the package {error.name}: install requirements-worker.txt"]) from None
     except ArchiveUnavailable as error:  # it may still be starting; the job waits for it
         log.warning("archive.waits", side="database", reason=str(error))
     except ArchiveError as error:

@@ -73,7 +73,10 @@ def _open(name: str) -> BinaryIO:
 
 @contextlib.contextmanager
 def _opened(url: DatabaseUrl, *, read_only: bool = False) -> Iterator[Database]:
-    database = Database(url, read_only=read_only)
+    try:
+        database = Database(url, read_only=read_only)
+    except ModuleNotFoundError as error:
+        raise CommandError(f"DATABASE_URL needs the package {error.name}: install requirements-worker.txt") from None
     try:
         yield database
     except (ArchiveError, UnreadableBackup) as error:

@@ -1,0 +1,53 @@
+"""A worker that cannot start says why in one line, without a password, and does nothing else."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tools.processes import ROOT, free_port
+
+WITHOUT_PSYCOPG = """
+import runpy, sys
+sys.modules["psycopg"] = None
+sys.argv[1:] = {arguments!r}
+runpy.run_module("worker_service", run_name="__main__")
+"""
+POSTGRESQL = "postgresql+psycopg://worker:canary@127.0.0.1:1/archive"
+
+
+def start(directory: pathlib.Path, *command: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a worker that is expected to end by itself."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WORKER_PORT": "0", "METRICS_PORT": "0", **settings}
+    environment = {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", **environment}
+    return subprocess.run(
+        [sys.executable, *command], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"REDIS_URL": ""}, "REDIS_URL is not set"),
+        ({"DATABASE_URL": "mysql://worker:canary@host/archive"}, "DATABASE_URL should be sqlite:///path"),
+        ({"DATABASE_URL": "sqlite:///nowhere/archive.db"}, "DATABASE_URL: "),
+        ({"ARCHIVE_MINUTES_DAYS": "1", "WORKER_PORT": "x"}, "WORKER_PORT should be"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_what_to_do(tmp_path: pathlib.Path, settings: dict[str, str], reason: str) -> None:
+    done = start(tmp_path, "-m", "worker_service", **settings)
+    assert done.returncode == 2
+    assert done.stderr.startswith("worker_service cannot start:\n")
+    assert reason in done.stderr
+    assert "canary" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["backup", "file"], 1), (["restore", "-"], 1)])
+def test_a_package_that_is_missing_is_named_with_the_file_that_has_it(tmp_path: pathlib.Path, arguments: list[str], status: int) -> None:
+    """`make run` installs no driver of PostgreSQL."""
+    done = start(tmp_path, "-c", WITHOUT_PSYCOPG.format(arguments=arguments), DATABASE_URL=POSTGRESQL)
+    assert (done.returncode, "psycopg: install requirements-worker.txt" in done.stderr, "Traceback" in done.stderr) == (status, True, False)
