@@ -149,7 +149,7 @@ const room = new RoomView(
     }),
   accountName,
 );
-const why = new WhyView(api, moment, accountName);
+const why = new WhyView(api, moment, accountName, (name) => store.studio.roomName(name));
 const wall = new Wall({
   onChange: (on) => {
     router.updateQuery((query) => {

@@ -43,6 +43,9 @@ const explanationOf = (lines) => ({
   omitted: 0,
 });
 
+/** @param {number} ms */
+const dayOf = (ms) => String(Math.floor(ms / 86_400_000));
+
 /** The codes that the server sends, read from its source. @param {string} file @param {RegExp} pattern */
 const codesOf = (file, pattern) =>
   [...readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').matchAll(pattern)].map(([, code]) => code ?? '');
@@ -108,7 +111,7 @@ test('a pause and a change of the account are rows of their own', () => {
     lineOf({ from_ms: 1_660_000 }),
     lineOf({ from_ms: 1_661_000, account: 'eva' }),
   ];
-  const rows = rowsOf(explanationOf(lines));
+  const rows = rowsOf(explanationOf(lines), dayOf);
   assert.deepEqual(
     rows.map(({ kind }) => kind),
     ['account', 'line', 'line', 'pause', 'line', 'account', 'line'],
@@ -118,7 +121,7 @@ test('a pause and a change of the account are rows of their own', () => {
 
 test('a room of one account needs no row that names it', () => {
   assert.deepEqual(
-    rowsOf(explanationOf([lineOf()])).map(({ kind }) => kind),
+    rowsOf(explanationOf([lineOf()]), dayOf).map(({ kind }) => kind),
     ['line'],
   );
 });
@@ -126,11 +129,11 @@ test('a room of one account needs no row that names it', () => {
 test('readings without a change share a row, and several days have a heading each', () => {
   const still = (/** @type {number} */ second, /** @type {Partial<Line>} */ more = {}) =>
     lineOf({ verdict: 'unchanged', earned: 0, from_ms: 1000 * second, ...more });
-  const rows = rowsOf(explanationOf([still(1000), still(1060), still(1120), lineOf({ from_ms: 1_180_000 })]));
+  const rows = rowsOf(explanationOf([still(1000), still(1060), still(1120), lineOf({ from_ms: 1_180_000 })]), dayOf);
   assert.equal(rows.length, 2);
   assert.deepEqual(rows[0], { kind: 'line', line: { ...still(1000), at_ms: 1_120_000, readings: 3 } });
   assert.deepEqual(
-    rowsOf(explanationOf([still(1000), still(1000 + 3 * 86_400)])).map(({ kind }) => kind),
+    rowsOf(explanationOf([still(1000), still(1000 + 3 * 86_400)]), dayOf).map(({ kind }) => kind),
     ['day', 'line', 'pause', 'day', 'line'],
   );
 });
@@ -139,7 +142,7 @@ test('what is unusual can be shown alone', () => {
   const odd = [lineOf({ verdict: 'set_aside' }), lineOf({ reason: 'confirmed_rise' }), lineOf({ verdict: 'fall' })];
   assert.ok(odd.every(isOdd));
   assert.ok(!isOdd(lineOf()) && !isOdd(lineOf({ verdict: 'unchanged' })));
-  assert.equal(rowsOf(explanationOf([lineOf(), ...odd]), true).length, 3);
+  assert.equal(rowsOf(explanationOf([lineOf(), ...odd]), dayOf, true).length, 3);
 });
 
 test('two accounts that alternate are two desks, and a hand-over is none', () => {

@@ -15,6 +15,7 @@ VIEWS = {
     "analytics": "?view=analytics&period=week",
     "room": "?view=room&room=look-1&on=camsoda",
     "wall": "?wall=1",
+    "why": f"?view=why&room=look-1&on=camsoda&from={int(time.time()) - 10_000}&to={int(time.time()) + 3600}",
     "unbroken": f"?view=room&room={'W' * 64}&on=camsoda",
 }
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "television": (1920, 1080), "wall": (2560, 1440)}
@@ -60,7 +61,7 @@ def test_nothing_sticks_out(studio: Studio, visit: Opener, view: str) -> None:
     assert {size: width for size, width in widths.items() if width > SIZES[size][0]} == {}
 
 
-@pytest.mark.parametrize("view", ["live", "analytics", "room", "wall"])
+@pytest.mark.parametrize("view", ["live", "analytics", "room", "why", "wall"])
 def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
     """No violation of WCAG 2.2 A or AA in any view and either theme, on a phone, a laptop and a television."""
     sizes = {size: SIZES[size] for size in ("phone", "laptop", "television")}

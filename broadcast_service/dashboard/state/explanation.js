@@ -69,9 +69,10 @@ export function sentencesOf(line) {
 /**
  * The lines with a row before each that begins another day (if there are several) or account, or follows a pause. Readings without a change share
  * a row. With `oddOnly` the lines in which nothing happened but a plain rise are left out, and so are pauses.
- * @param {Explanation} explanation @param {boolean} [oddOnly] @returns {Row[]}
+ * @param {Explanation} explanation @param {(ms: number) => string} dayOf names the day of a moment @param {boolean} [oddOnly]
+ * @returns {Row[]}
  */
-export function rowsOf({ lines, accounts }, oddOnly = false) {
+export function rowsOf({ lines, accounts }, dayOf, oddOnly = false) {
   /** @type {Row[]} */
   const rows = [];
   const days = new Set(lines.map(({ from_ms: ms }) => dayOf(ms))).size;
@@ -96,9 +97,6 @@ export function rowsOf({ lines, accounts }, oddOnly = false) {
   }
   return rows;
 }
-
-/** @param {number} ms */
-const dayOf = (ms) => new Date(ms).toDateString();
 
 /** @param {Row[]} rows @param {Line} line */
 function addLine(rows, line) {

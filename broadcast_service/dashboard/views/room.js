@@ -56,7 +56,7 @@ export class RoomView {
   /**
    * @param {import('../state/store.js').Store} store @param {import('../link/api.js').Api} api @param {() => Moment} moment
    * @param {(period: Period, zoom: Zoom | null) => void} onChoice
-   * @param {(account: string | null, platform: string, i18n: I18n) => string} nameOf the name of an account
+   * @param {(account: string | null, platform: string) => string} nameOf the name of an account
    */
   constructor(store, api, moment, onChoice, nameOf) {
     this.store = store;
@@ -260,7 +260,12 @@ export class RoomView {
     const { perHour } = meanPerHour(report);
     const { on_air_seconds: onAir = 0, unsettled = 0, set_aside: setAside = 0 } = report;
     setFigure(html('#room-earned-total'), report.total, i18n);
-    setText(html('#room-earned-before'), before ? i18n.t('lanes_before', { amount: before.report.total }) : '');
+    const money = this.store.studio.worth(report.total);
+    const beside = [
+      ...(money ? [i18n.money(money)] : []),
+      ...(before ? [i18n.t('lanes_before', { amount: before.report.total })] : []),
+    ];
+    setText(html('#room-earned-before'), beside.join(' · '));
     find(document, '#room-why', HTMLAnchorElement).href = this.#why(report.from, report.to);
     setFigure(html('#room-rate'), perHour === null ? null : Math.round(perHour), i18n);
     setText(html('#room-on-air'), i18n.hours(onAir / HOUR));
@@ -335,11 +340,7 @@ export class RoomView {
         const { on_air_seconds: seconds } = row;
         const pace = row.earned - row.between_sessions;
         return tableRow(
-          element(
-            'span',
-            { translate: row.account === null ? 'yes' : 'no' },
-            this.nameOf(row.account, row.platform, i18n),
-          ),
+          element('span', { translate: row.account === null ? 'yes' : 'no' }, this.nameOf(row.account, row.platform)),
           why(i18n.number(row.earned)),
           i18n.hours(seconds / HOUR),
           seconds < PACE_SECONDS ? '—' : i18n.number(Math.round((pace * HOUR) / seconds)),
@@ -366,7 +367,7 @@ export class RoomView {
           element(
             'span',
             { translate: account === null ? 'yes' : 'no' },
-            this.nameOf(account, this.#feed?.platform ?? '', i18n),
+            this.nameOf(account, this.#feed?.platform ?? ''),
           ),
           i18n.hours(seconds / HOUR),
           i18n.number(earned),

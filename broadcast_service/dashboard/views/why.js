@@ -25,12 +25,13 @@ export class WhyView {
 
   /**
    * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
-   * @param {(account: string | null, platform: string, i18n: I18n) => string} nameOf the name of an account
+   * @param {(account: string | null, platform: string) => string} nameOf the name of an account @param {(room: string) => string} roomName
    */
-  constructor(api, moment, nameOf) {
+  constructor(api, moment, nameOf, roomName) {
     this.api = api;
     this.moment = moment;
     this.nameOf = nameOf;
+    this.roomName = roomName;
     this.#loader = new ReportLoader({
       name: 'why',
       body: html('#why-body'),
@@ -93,7 +94,7 @@ export class WhyView {
     });
     for (const [name, target] of Object.entries(links))
       find(document, `#why-${name}`, HTMLAnchorElement).href = hrefOf(target, location.search);
-    setText(html('#why-room'), room);
+    setText(html('#why-room'), this.roomName(room));
     setText(html('#why-platform'), platform);
     setText(html('#why-span'), i18n.t('why_span', spanWords(from * 1000, to * 1000, i18n)));
   }
@@ -106,17 +107,14 @@ export class WhyView {
     html('#why-desks').hidden = !areTwoDesks(explanation);
     const odd = explanation.lines.filter(isOdd).length;
     setText(html('#why-odd-count'), i18n.t('why_odd', { count: odd }));
-    const rows = rowsOf(explanation, this.#oddOnly.checked);
+    const rows = rowsOf(explanation, (ms) => i18n.weekday.format(ms), this.#oddOnly.checked);
     this.#body.replaceChildren(
       ...rows.map((row) => {
         if (row.kind === 'day') return divider('day', i18n.weekday.format(row.atMs));
         if (row.kind === 'pause')
           return divider('pause', i18n.t('why_pause', { span: i18n.span((row.toMs - row.fromMs) / 1000) }));
         if (row.kind === 'account')
-          return divider(
-            'account',
-            i18n.t('why_account', { account: this.nameOf(row.account, explanation.platform, i18n) }),
-          );
+          return divider('account', i18n.t('why_account', { account: this.nameOf(row.account, explanation.platform) }));
         return this.#lineOf(row.line, explanation, i18n);
       }),
     );
@@ -163,6 +161,6 @@ function widerThan(from, to) {
 
 /** @param {number} fromMs @param {number} toMs @param {I18n} i18n */
 function spanWords(fromMs, toMs, i18n) {
-  const sameDay = new Date(fromMs).toDateString() === new Date(toMs - 1).toDateString();
+  const sameDay = i18n.weekday.format(fromMs) === i18n.weekday.format(toMs - 1) && toMs - fromMs <= 90_000_000;
   return { from: i18n.moment.format(fromMs), to: (sameDay ? i18n.hour : i18n.moment).format(toMs) };
 }
