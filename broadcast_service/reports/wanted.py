@@ -1,6 +1,7 @@
 """What a request for a report asks for. Pure: the clock and the studio are arguments."""
 
 import datetime as dt
+import re
 from typing import Final, NamedTuple
 
 from starlette.datastructures import QueryParams
@@ -16,7 +17,7 @@ from shared.auth.scope import Scope
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
 from shared.income.steps import Steps, cut
-from shared.studio.calendar import Period, Span, date_at, span_at, spans, zone_named
+from shared.studio.calendar import Period, Span, date_at, instant, span_at, spans, zone_named
 from shared.studio.config import Shift, Studio
 from shared.studio.shifts import occurrence
 
@@ -32,6 +33,7 @@ DETAILS: Final = {
 }
 FORMATS: Final = {"json": None, "csv": Detail.CSV, "csv-local": Detail.CSV_LOCAL}
 UNITS: Final[dict[str, Period]] = {"day": "day", "week": "week", "month": "month"}
+DATE: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 PERIODS: Final[dict[str, Period]] = {"today": "day", "yesterday": "day", "week": "week", "half_month": "half_month", "month": "month"}
 
 
@@ -76,14 +78,48 @@ class _Calendar:
         except ValueError as error:
             raise invalid_parameter("from", str(error)) from None
 
-    def period(self, name: str) -> Span:
-        """The span of a period: the one that is on, or so many before it; with `elapsed` cut to the length that the one that is on has."""
+    def dates(self) -> Span:
+        """From the first to the last of two dates, both included; `back` goes as many dates back, so many times."""
+        first, last = (self._date(name) for name in ("from", "to"))
+        number = (last - first).days + 1
+        if not 0 < number <= MAX_DAYS:
+            raise invalid_parameter("from", f"should be a date up to the one of to, by less than {MAX_DAYS} days")
+        earlier, back = dt.timedelta(days=number), self._back()
+        self._charge(2 * CALENDAR)
+        try:
+            current, wanted = (
+                Span(instant(self.zone, first - times * earlier), instant(self.zone, last - times * earlier + dt.timedelta(days=1)))
+                for times in (0, back)
+            )
+        except (ValueError, OverflowError):
+            raise invalid_parameter("from", "should be a date of the years 1970 to 9999") from None
+        if current.start < 0 or wanted.start < 0 or wanted.start == wanted.end:
+            raise invalid_parameter("from", "should be a date of the years 1970 to 9999")
+        return self._cut(current, wanted)
+
+    def _date(self, name: str) -> dt.date:
+        try:
+            return dt.date.fromisoformat(self._query[name])
+        except (KeyError, ValueError):
+            raise invalid_parameter(name, "should be a date, as the other end of the span is") from None
+
+    def _back(self) -> int:
         text = self._query.get("back", "0")
         if not (text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= MAX_BACK):
             raise invalid_parameter("back", f"should be a whole number from 0 to {MAX_BACK}")
-        back = int(text)
+        return int(text)
+
+    def _cut(self, current: Span, wanted: Span) -> Span:
+        """With `elapsed`, as much of a span as has passed of the current one, which `wanted` is or comes before."""
         if self._query.get("elapsed", "0") not in ("0", "1"):
             raise invalid_parameter("elapsed", "should be 0 or 1")
+        if self._query.get("elapsed") == "1" and current.end > self._now:
+            return wanted._replace(end=min(wanted.end, wanted.start + max(60, self._now - current.start)))
+        return wanted
+
+    def period(self, name: str) -> Span:
+        """The span of a period: the one that is on, or so many before it; with `elapsed` cut to the length that the one that is on has."""
+        back = self._back()
         if "shift" in self._query and name != "shift":
             raise invalid_parameter("shift", "should be given only with period=shift")
         if name == "shift":
@@ -92,10 +128,7 @@ class _Calendar:
             current, wanted = self._unit(PERIODS[name], name == "yesterday"), self._unit(PERIODS[name], back + (name == "yesterday"))
         else:
             raise invalid_parameter("period", f"should be shift or one of {', '.join(PERIODS)}")
-        if self._query.get("elapsed") == "1" and current.end > self._now:
-            elapsed = max(60, self._now - current.start)
-            return wanted._replace(end=min(wanted.end, wanted.start + elapsed))
-        return wanted
+        return self._cut(current, wanted)
 
     def _unit(self, unit: Period, back: int) -> Span:
         self._charge(CALENDAR * (back + 1))
@@ -159,9 +192,12 @@ def _span(query: QueryParams, calendar: _Calendar, now_seconds: int) -> tuple[in
         if "from" in query or "to" in query:
             raise invalid_parameter("period", "should not be given beside from or to")
         return calendar.period(query["period"])
-    for name in ("back", "elapsed", "shift"):
+    is_dates = any(DATE.match(query.get(name, "")) for name in ("from", "to"))
+    for name in ("shift",) if is_dates else ("back", "elapsed", "shift"):
         if name in query:
-            raise invalid_parameter(name, "should be given only with period")
+            raise invalid_parameter(name, "should be given only with period" + ("" if name == "shift" else " or dates"))
+    if is_dates:
+        return calendar.dates()
     end = int_parameter(query, "to", now_seconds)
     start = int_parameter(query, "from", end - DAY_SECONDS)
     if not start < end <= start + MAX_DAYS * DAY_SECONDS:
@@ -172,7 +208,8 @@ def _span(query: QueryParams, calendar: _Calendar, now_seconds: int) -> tuple[in
 def _steps(query: QueryParams, calendar: _Calendar, start: int, end: int, step_seconds: int) -> Steps:
     """The steps that are asked for, by default hours; days for a period of more than two of them."""
     hour = -(-3600 // step_seconds) * step_seconds
-    unit = query.get("step", "day" if "period" in query and end - start > 2 * DAY_SECONDS else str(hour))
+    is_named = "period" in query or "-" in query.get("from", "")
+    unit = query.get("step", "day" if is_named and end - start > 2 * DAY_SECONDS else str(hour))
     if unit in UNITS:
         starts = calendar.steps(unit, start, end)
         aligned = tuple(one - one % step_seconds for one in starts)
@@ -182,4 +219,4 @@ def _steps(query: QueryParams, calendar: _Calendar, start: int, end: int, step_s
     step = int_parameter(query, "step", hour)
     if step < step_seconds or step % step_seconds:
         raise invalid_parameter("step", f"should be a multiple of {step_seconds} seconds, or one of {', '.join(UNITS)}")
-    return Steps(start, end, step, zone=calendar.name if "period" in query else "")
+    return Steps(start, end, step, zone=calendar.name if is_named else "")

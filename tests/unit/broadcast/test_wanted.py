@@ -88,6 +88,16 @@ def test_a_comparison_ends_as_far_into_its_period_as_now_is_into_the_current_one
     assert span(period="month", back=1, elapsed=1, now=at("2026-03-31T23:00:00")) == ("2026-02-01 00:00", "2026-03-01 00:00")
 
 
+def test_a_span_may_be_of_dates_of_the_zone() -> None:
+    """Both dates are included; the days before it of the same number are one step back, and today is compared up to now."""
+    dates = {"begin": "2026-11-20", "to": "2026-11-26"}
+    assert span(**dates) == ("2026-11-20 00:00", "2026-11-27 00:00")
+    assert span(**dates, back=1) == ("2026-11-13 00:00", "2026-11-20 00:00")
+    assert span(**dates, back=1, elapsed=1) == ("2026-11-13 00:00", "2026-11-19 14:21")
+    assert asked(**dates).wanted.steps.unit == "day"  # type: ignore[arg-type]
+    assert asked(begin="2026-11-26", to="2026-11-26").wanted.steps.step == 3600
+
+
 def test_the_first_minute_of_a_period_is_compared_with_a_minute() -> None:
     assert span(period="today", back=1, elapsed=1, now=at("2026-11-26T00:00:00")) == ("2026-11-25 00:00", "2026-11-25 00:01")
 
@@ -163,6 +173,16 @@ def test_calendar_steps_follow_each_other_without_a_gap(zone: str, unit: str, st
         ({"step": ""}, "step"),
         ({"step": 0}, "step"),
         ({"begin": 0, "to": DAY, "step": "day"}, "from"),
+        ({"begin": "2026-11-20"}, "to"),
+        ({"begin": "2026-11-20", "to": 5}, "to"),
+        ({"begin": 5, "to": "2026-11-20"}, "from"),
+        ({"begin": "2026-02-30", "to": "2026-03-01"}, "from"),
+        ({"begin": "2026-11-20", "to": "2026-11-19"}, "from"),
+        ({"begin": "2025-11-20", "to": "2026-11-21"}, "from"),
+        ({"begin": "9999-12-30", "to": "9999-12-31"}, "from"),
+        ({"begin": "0001-01-01", "to": "0001-01-02"}, "from"),
+        ({"begin": "1970-01-05", "to": "1970-01-06", "back": 60}, "from"),
+        ({"begin": "2026-11-20", "to": "2026-11-21", "shift": "Night"}, "shift"),
         ({"by": "hour"}, "by"),
         ({"format": "xls"}, "format"),
         ({"format": "csv-local", "lang": "fr"}, "lang"),
