@@ -126,12 +126,19 @@ const live = new LiveView(store, readFilters(router.query), moment, {
   lastWeek,
   settings,
 });
-const analytics = new AnalyticsView(api, moment, (period, platform) =>
-  router.updateQuery((query) => {
-    query.set('period', period);
-    if (platform) query.set('of', platform);
-    else query.delete('of');
-  }),
+/** What reports need of the studio's file. @type {import('./views/analytics.js').Facts} */
+const facts = {
+  hasShifts: false,
+  timeZone: undefined,
+  currency: null,
+  roomName: (name) => name,
+  accountName: () => '',
+};
+const analytics = new AnalyticsView(
+  api,
+  moment,
+  () => facts,
+  (change) => router.updateQuery(change),
 );
 const accountName = (/** @type {string | null} */ account, platform = '') =>
   account === null ? i18n.t('account_unknown') : store.studio.accountName(platform, account) || account;

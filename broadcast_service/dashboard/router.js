@@ -22,7 +22,7 @@ const secondsOf = (text) => (text !== null && /^\d{1,11}$/u.test(text) ? Number(
 
 /** The live view's filters stay in the query while another view is open. @param {Route} route @param {URLSearchParams} query */
 export function writeRoute(route, query) {
-  for (const name of ['view', 'room', 'on', 'period', 'of', 'from', 'to']) query.delete(name);
+  for (const name of ['view', 'room', 'on', 'period', 'of', 'by', 'back', 'from', 'to']) query.delete(name);
   if (route.view !== 'live') query.set('view', route.view);
   if (route.view === 'room' || route.view === 'why') {
     query.set('room', route.room);

@@ -41,7 +41,8 @@ test('no refusal leaves its request open', async () => {
       const calls = [
         api.history('a', 'b', span),
         api.analytics(span),
-        api.analyticsCsv(span),
+        api.report({ period: 'today' }),
+        api.reportFile({ format: 'csv' }),
         api.historyCsv('a', 'b', span),
         poll('', '', ask),
         probe('', '', { ask }),

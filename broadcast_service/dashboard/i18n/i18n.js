@@ -186,6 +186,13 @@ export class I18n {
     }).format(hours);
   }
 
+  /** A change by a part, with an arrow; a dash where it is unknown. @param {number | null} part */
+  change(part) {
+    if (part === null) return '—';
+    const words = this.percentage.format(Math.abs(part));
+    return Math.abs(part) < 0.005 ? `= ${words}` : `${part > 0 ? '▲' : '▼'} ${words}`;
+  }
+
   /** @param {string | number} value */
   #spell(value) {
     return typeof value === 'number' ? this.integer.format(value) : value;

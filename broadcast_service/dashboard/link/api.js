@@ -13,9 +13,9 @@ import { discard, timeoutSignal } from './timeout.js';
  * @property {number} total
  * @property {number[]} earned
  * @property {number[]} [measured_minutes] of each step; where it is 0 nothing is known. Absent: an older server
- * @property {{room_id: string, earned: number}[]} rooms
- * @property {{platform: string, earned: number}[]} platforms
- * @property {{room_id: string, platform: string, earned: number, steps?: number[]}[]} feeds
+ * @property {({room_id: string, earned: number} & Figures)[]} rooms
+ * @property {({platform: string, earned: number} & Figures)[]} platforms
+ * @property {({room_id: string, platform: string, earned: number} & Figures)[]} feeds
  * @property {AccountRow[]} [accounts] absent: an older server
  * @property {number} [between_sessions] part of the total that was earned while no page read the account
  * @property {number} [unsettled] may have been earned besides; not part of the total
@@ -23,9 +23,16 @@ import { discard, timeoutSignal } from './timeout.js';
  * @property {number} [on_air_seconds]
  */
 /**
+ * Figures beside income; one that is absent is 0.
+ * @typedef {{on_air_seconds?: number, between_sessions?: number, unsettled?: number, set_aside?: number, steps?: number[],
+ *   first_unsettled?: Doubtful, first_set_aside?: Doubtful}} Figures
+ */
+/** @typedef {{room_id: string, platform: string, account?: string, at: number}} Doubtful where a doubtful reading is, in Unix seconds */
+/** @typedef {Omit<Report, 'step'> & {step: number | string, starts?: number[], timezone?: string}} PeriodReport `starts` of calendar steps */
+/**
  * What an account earned in the rooms in scope; null for what producers sent without one.
  * @typedef {{platform: string, account: string | null, earned: number, unsettled: number, on_air_seconds: number, between_sessions: number,
- *   set_aside: number, steps?: number[]}} AccountRow
+ *   set_aside: number, steps?: number[], first_unsettled?: Doubtful, first_set_aside?: Doubtful}} AccountRow
  */
 /**
  * A stored balance and what was made of it, or `readings` that rise in a row; docs/protocol.md#explanation has the verdicts and reasons.
@@ -82,9 +89,14 @@ export class Api {
     return (await this.#get('api/tracking/analytics', { ...span, ...narrow })).json();
   }
 
-  /** @param {Span} span @param {{platforms?: string}} [narrow] */
-  async analyticsCsv(span, narrow = {}) {
-    return (await this.#get('api/tracking/analytics', { ...span, ...narrow, format: 'csv' })).blob();
+  /** A report of a period of the studio. @param {Record<string, string | number>} query @returns {Promise<PeriodReport>} */
+  async report(query) {
+    return (await this.#get('api/tracking/analytics', query)).json();
+  }
+
+  /** The same as a file: `format` says which. @param {Record<string, string | number>} query */
+  async reportFile(query) {
+    return (await this.#get('api/tracking/analytics', query)).blob();
   }
 
   /** @param {string} room @param {string} platform @param {Span} span */

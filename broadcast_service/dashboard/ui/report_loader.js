@@ -18,6 +18,7 @@ import { download } from './download.js';
  * @property {() => Promise<T>} load
  * @property {() => Promise<Blob>} loadFile
  * @property {() => string} fileName
+ * @property {number} [refreshMs] by default a minute
  * @property {() => void} onStart a request begins
  * @property {(data: T) => void} onLoaded `data` is new
  */
@@ -47,7 +48,7 @@ export class ReportLoader {
 
   start() {
     this.stop();
-    this.#timer = setInterval(() => void this.load(), REFRESH_MS);
+    this.#timer = setInterval(() => void this.load(), this.#source.refreshMs ?? REFRESH_MS);
     void this.load();
   }
 
@@ -84,10 +85,13 @@ export class ReportLoader {
     return `${this.#round} ${key}`;
   }
 
-  async #export() {
-    const { loadFile, fileName } = this.#source;
-    const name = fileName();
-    await loadFile().then(
+  #export() {
+    return this.exportFile(this.#source.loadFile, this.#source.fileName());
+  }
+
+  /** Hands another file of the same report to the reader. @param {() => Promise<Blob>} load @param {string} name */
+  async exportFile(load, name) {
+    await load().then(
       (blob) => download(blob, name),
       () => this.#show('failed'),
     );

@@ -1,72 +1,109 @@
-/** The studio's report: tokens earned by hour, room and platform. */
+/** The studio's report of a period: what was earned, by whom, when, and compared with the equal period before. */
 
 import { hrefOf } from '../router.js';
-import { openFrom, PERIODS, periodNamed, spanOf } from '../state/periods.js';
-import { Chart } from '../ui/chart.js';
+import { spanOf } from '../state/periods.js';
+import { periodsOf, readChoice, requestOf, stepped, writeChoice } from '../state/report_periods.js';
+import { BY, changeOf, reordered, rowsOf, secondsOnAir, stacked, startsOf, statesOf } from '../state/report_rows.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { Hours } from '../ui/hours.js';
-import { Ranking } from '../ui/ranking.js';
 import { ReportLoader } from '../ui/report_loader.js';
-import { meanPerHour, measuredPoints } from '../ui/scales.js';
+import { ReportTable } from '../ui/report_table.js';
+import { meanPerHour } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
+import { COLOURS, StackChart } from '../ui/stack_chart.js';
+import { stepWords } from '../ui/step_words.js';
 
+/** @typedef {import('../link/api.js').PeriodReport} PeriodReport */
 /** @typedef {import('../link/api.js').Report} Report */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
-/** @typedef {import('../state/periods.js').Period} Period */
+/** @typedef {import('../state/report_rows.js').By} By */
+/** @typedef {import('../state/report_rows.js').Row} Row */
+/** @typedef {import('../ui/report_table.js').Words} Words */
+/** @typedef {{report: PeriodReport, before: PeriodReport | null, week: Report}} Loaded */
+/**
+ * What the view needs of the studio's facts.
+ * @typedef {object} Facts
+ * @property {boolean} hasShifts
+ * @property {string | undefined} timeZone
+ * @property {{code: string, per_token: number} | null} currency
+ * @property {(room: string) => string} roomName
+ * @property {(platform: string, account: string) => string} accountName empty where it has none
+ */
 
 const HOUR = 3600;
-const ROOMS_AT_FIRST = 12;
-const TOP_HOURS = 6;
+/** A report takes much longer to make than the live view's numbers, and changes less. */
+const REFRESH_MS = 120_000;
+const ROOMS_AT_FIRST = 50;
 
 export class AnalyticsView {
   #section = html('#analytics');
-  #chart = new Chart(html('#analytics-chart'));
-  #periods = html('#analytics-period');
-  #platforms = html('#analytics-platform');
-  #byPlatform = new Ranking(html('#analytics-platforms'));
-  #topHours = new Ranking(html('#analytics-top'));
-  #byRoom = new Ranking(html('#analytics-rooms'));
-  #byAccount = new Ranking(html('#analytics-accounts'));
+  #chart = new StackChart(html('#analytics-chart'), html('#analytics-legend'));
+  #form = find(document, '#analytics-form', HTMLFormElement);
+  #from = find(document, '#analytics-from', HTMLInputElement);
+  #to = find(document, '#analytics-to', HTMLInputElement);
+  #table;
   #hours = new Hours(html('#analytics-hours'));
-  /** @type {Period} */
-  #period = 'day';
+  #choice = readChoice(new URLSearchParams());
   #platform = '';
-  #allRooms = false;
+  /** @type {By} */
+  #by = 'room';
+  /** @type {import('../state/report_rows.js').Order} */
+  #order = { column: 'earned', descending: true };
+  #allRows = false;
   /** @type {string[]} platforms to choose from */
   #known = [];
-  /** @type {ReportLoader<{report: Report, week: Report}>} */
+  /** @type {ReportLoader<Loaded>} */
   #loader;
 
   /**
-   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
-   * @param {(period: Period, platform: string) => void} onChoice
+   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment @param {() => Facts} facts
+   * @param {(change: (query: URLSearchParams) => void) => void} onChoice changes the address
    */
-  constructor(api, moment, onChoice) {
+  constructor(api, moment, facts, onChoice) {
     this.api = api;
     this.moment = moment;
+    this.facts = facts;
+    this.onChoice = onChoice;
+    this.#table = new ReportTable(html('#analytics-table'), (column) => {
+      this.#order = reordered(this.#order, column);
+      this.#paint();
+    });
     this.#loader = new ReportLoader({
       name: 'analytics',
       body: html('#analytics-body'),
       i18n: () => moment().i18n,
-      key: () => `${this.#period} ${this.#platform}`,
+      refreshMs: REFRESH_MS,
+      key: () => JSON.stringify([this.#choice, this.#platform, this.#by]),
       load: () => this.#load(),
-      loadFile: () => api.analyticsCsv(spanOf(this.#period, moment().nowMs, HOUR), this.#filter),
-      fileName: () => `studio-pulse-${this.#period}.csv`,
+      loadFile: () => this.#file('csv'),
+      fileName: () => this.#fileName('utc'),
       onStart: () => this.#renderChoices(),
       onLoaded: ({ week }) => {
         if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
         this.#paint();
       },
     });
-    find(document, '#analytics-form', HTMLFormElement).addEventListener('input', (event) => {
-      const input = /** @type {HTMLInputElement} */ (event.target);
-      if (input.name === 'period') this.#period = periodNamed(input.value, this.#period);
-      else this.#platform = input.value;
-      onChoice(this.#period, this.#platform);
-      void this.#loader.load();
+    this.#form.addEventListener('input', (event) => this.#choose(/** @type {HTMLInputElement} */ (event.target)));
+    this.#form.addEventListener('submit', (event) => event.preventDefault());
+    html('#analytics-by').addEventListener('input', (event) => {
+      this.#by = BY.find((by) => by === /** @type {HTMLInputElement} */ (event.target).value) ?? 'room';
+      this.#changed();
     });
+    for (const [id, by] of /** @type {const} */ ([
+      ['#analytics-earlier', 1],
+      ['#analytics-later', -1],
+    ]))
+      html(id).addEventListener('click', () => {
+        this.#choice = stepped(this.#choice, by) ?? this.#choice;
+        this.#changed();
+      });
+    html('#analytics-sheet').addEventListener(
+      'click',
+      () => void this.#loader.exportFile(() => this.#file('csv-local'), this.#fileName('local')),
+    );
+    html('#analytics-print').addEventListener('click', () => print());
     html('#analytics-all').addEventListener('click', () => {
-      this.#allRooms = true;
+      this.#allRows = true;
       this.#paint();
     });
   }
@@ -75,12 +112,13 @@ export class AnalyticsView {
   show(shown, query) {
     this.#section.hidden = !shown;
     if (!shown) return this.#loader.stop();
-    this.#period = periodNamed(query.get('period'), 'day');
+    this.#choice = readChoice(query);
     this.#platform = query.get('of') ?? '';
+    this.#by = BY.find((by) => by === query.get('by')) ?? 'room';
     this.#loader.start();
   }
 
-  /** The language changed. */
+  /** The language, or what the studio's file says, changed. */
   reset() {
     if (!this.#section.hidden) this.#paint();
   }
@@ -90,165 +128,270 @@ export class AnalyticsView {
     this.#loader.clear();
     this.#known = [];
     this.#chart.clear();
-    for (const table of [this.#byPlatform, this.#topHours, this.#byRoom, this.#byAccount, this.#hours]) table.clear();
-    for (const id of ['#fact-room', '#fact-room-sub']) setText(html(id), '');
+    this.#table.clear();
+    this.#hours.clear();
+  }
+
+  /** @param {HTMLInputElement} input */
+  #choose(input) {
+    if (input.name === 'of') this.#platform = input.value;
+    else if (input.name === 'period') {
+      const period = periodsOf(true).find((known) => known === input.value) ?? 'today';
+      const [from, to] = [this.#from.value, this.#to.value];
+      this.#choice = { period, from, to, back: 0 };
+      if (period === 'range' && !(from && to)) return this.#offerRange();
+    } else {
+      if (!this.#from.value || !this.#to.value || this.#from.value > this.#to.value) return;
+      this.#choice = { period: 'range', from: this.#from.value, to: this.#to.value, back: 0 };
+    }
+    this.#changed();
+  }
+
+  /** A range begins as the dates of the report that is shown. */
+  #offerRange() {
+    const shown = this.#loader.data?.report;
+    const zone = shown?.timezone ?? this.#zone;
+    const date = new Intl.DateTimeFormat('en-CA', {
+      timeZone: zone || undefined,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+    });
+    const [from, to] = shown
+      ? [shown.from, Math.min(shown.to, this.moment().nowMs / 1000) - 1]
+      : [this.moment().nowMs / 1000, this.moment().nowMs / 1000];
+    this.#choice = {
+      period: 'range',
+      from: date.format(from * 1000),
+      to: date.format(Math.max(from, to) * 1000),
+      back: 0,
+    };
+    this.#changed();
+  }
+
+  #changed() {
+    this.#allRows = false;
+    this.onChoice((query) => {
+      writeChoice(this.#choice, query);
+      for (const [name, value, unsaid] of [
+        ['of', this.#platform, ''],
+        ['by', this.#by, 'room'],
+      ])
+        if (name && value && value !== unsaid) query.set(name, value);
+        else query.delete(/** @type {string} */ (name));
+    });
+    void this.#loader.load();
+  }
+
+  get #zone() {
+    const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return this.facts().timeZone ?? (own && own !== 'Etc/Unknown' ? own : '');
   }
 
   get #filter() {
     return this.#platform ? { platforms: this.#platform } : {};
   }
 
+  /** @param {{before?: boolean}} [options] */
+  #request(options) {
+    return { ...requestOf(this.#choice, this.#zone, options), ...this.#filter };
+  }
+
+  /** @returns {Promise<Loaded>} */
   async #load() {
     const { nowMs } = this.moment();
-    const filter = this.#filter;
-    const [report, week] = await Promise.all([
-      this.api.analytics(spanOf(this.#period, nowMs, HOUR), filter),
-      this.api.analytics(spanOf('week', nowMs, HOUR), filter),
+    const [report, before, week] = await Promise.all([
+      this.api.report({ ...this.#request(), by: this.#by }),
+      this.api.report({ ...this.#request({ before: true }), by: this.#by }).catch(() => null),
+      this.api.analytics(spanOf('week', nowMs, HOUR), this.#filter),
     ]);
-    return { report, week };
+    return { report, before, week };
+  }
+
+  /** @param {'csv' | 'csv-local'} format */
+  #file(format) {
+    return this.api.reportFile({ ...this.#request(), format, lang: this.moment().i18n.language });
+  }
+
+  /** @param {string} kind */
+  #fileName(kind) {
+    const report = this.#loader.data?.report;
+    const date = new Intl.DateTimeFormat('en-CA', { timeZone: report?.timezone });
+    const dates = report ? [report.from, report.to - 1].map((second) => date.format(second * 1000)) : [];
+    return `${['studio-pulse', this.#choice.period, ...new Set(dates), ...(kind === 'utc' ? ['utc'] : [])].join('-')}.csv`;
   }
 
   #renderChoices() {
     const { i18n } = this.moment();
     renderChoices(
-      this.#periods,
+      html('#analytics-period'),
       'period',
-      PERIODS.map((period) => ({ value: period, words: i18n.t(`range_${period}`) })),
-      this.#period,
+      periodsOf(this.facts().hasShifts || this.#choice.period === 'shift').map((period) => ({
+        value: period,
+        words: i18n.t(`period_${period}`),
+      })),
+      this.#choice.period,
+    );
+    renderChoices(
+      html('#analytics-by'),
+      'by',
+      BY.map((by) => ({ value: by, words: i18n.t(`by_${by}`) })),
+      this.#by,
     );
     const platforms = [...new Set([...this.#known, ...(this.#platform ? [this.#platform] : [])])];
     renderChoices(
-      this.#platforms,
+      html('#analytics-platform'),
       'of',
       [{ value: '', words: i18n.t('all_platforms') }, ...platforms.map((value) => ({ value, words: value }))],
       this.#platform,
     );
-    this.#platforms.hidden = platforms.length < 2;
+    html('#analytics-platform').hidden = platforms.length < 2;
+    html('#analytics-range').hidden = this.#choice.period !== 'range';
+    if (this.#choice.period === 'range') [this.#from.value, this.#to.value] = [this.#choice.from, this.#choice.to];
+    for (const [id, by] of /** @type {const} */ ([
+      ['#analytics-earlier', 1],
+      ['#analytics-later', -1],
+    ])) {
+      const button = find(document, id, HTMLButtonElement);
+      button.hidden = this.#choice.period === 'range';
+      button.disabled = stepped(this.#choice, by) === null;
+    }
   }
 
   #paint() {
     if (!this.#loader.data) return;
     const { i18n, nowMs } = this.moment();
-    const { report, week } = this.#loader.data;
+    const { report, before, week } = this.#loader.data;
+    const rows = rowsOf(report, before, this.#by);
+    const words = this.#words(i18n);
     this.#renderChoices();
-    this.#paintFacts(report, i18n, nowMs);
-    this.#chart.show(
-      {
-        kind: 'bars',
-        fromMs: report.from * 1000,
-        toMs: report.to * 1000,
-        stepMs: report.step * 1000,
-        name: i18n.t('earned_hour'),
-        unit: i18n.t('tokens'),
-        points: measuredPoints(report),
-        openFromMs: openFrom(report.step, nowMs),
-      },
-      i18n,
-    );
-    this.#paintPlatforms(report, i18n);
-    this.#paintTopHours(report, i18n);
-    this.#paintRooms(report, i18n);
-    this.#paintAccounts(report, i18n);
+    this.#paintFacts(report, before, words);
+    this.#paintChart(rows, report, before, nowMs, words);
+    this.#paintTable(rows, report, before, words);
     this.#hours.paint(week, nowMs, i18n);
   }
 
-  /** @param {Report} report @param {I18n} i18n @param {number} nowMs */
-  #paintFacts(report, i18n, nowMs) {
-    const { perHour, minutes } = meanPerHour(report);
-    const best = report.earned.indexOf(Math.max(...report.earned));
-    const bestMs = (report.from + best * report.step) * 1000;
-    const open = bestMs >= openFrom(report.step, nowMs) ? ` · ${i18n.t('so_far')}` : '';
-    const [room] = report.rooms;
+  /** @param {I18n} i18n @returns {Words} */
+  #words(i18n) {
+    const facts = this.facts();
+    const { currency } = facts;
+    const format =
+      currency &&
+      new Intl.NumberFormat(i18n.locale, {
+        style: 'currency',
+        currency: currency.code,
+        maximumFractionDigits: 2,
+        minimumFractionDigits: 0,
+      });
+    return {
+      i18n,
+      hasMoney: currency !== null,
+      money: (tokens) => (currency && format ? format.format(tokens * currency.per_token) : ''),
+      nameOf: (row) => nameOf(row, facts, i18n),
+    };
+  }
+
+  /** @param {PeriodReport} report @param {PeriodReport | null} before @param {Words} words */
+  #paintFacts(report, before, { i18n, money }) {
+    const { perHour, minutes } = meanPerHour({ ...report, step: HOUR });
+    const seconds = secondsOnAir(report);
+    const change = changeOf(report.total, before?.total ?? null);
+    const { unsettled = 0, set_aside: setAside = 0, between_sessions: between = 0 } = report;
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
-    const none = i18n.t('best_none');
-    /** @type {Record<string, [number | null, string]>} */
+    /** @type {Record<string, [number | null, string[]]>} */
     const figures = {
-      total: [report.total, [i18n.t('rooms_earning', { count: earning }), ...besideOf(report, i18n)].join(' · ')],
+      total: [
+        report.total,
+        [
+          money(report.total),
+          change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }),
+          i18n.t('rooms_earning', { count: earning }),
+        ],
+      ],
       rate: [
         perHour === null ? null : Math.round(perHour),
-        minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured'),
+        [minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured')],
       ],
-      hour: report.total ? [report.earned[best] ?? 0, i18n.moment.format(bestMs) + open] : [null, none],
+      air: [seconds ? Math.round(seconds / HOUR) : null, [i18n.t('air_sub', { count: report.rooms.length })]],
+      unsettled: [
+        unsettled,
+        [
+          setAside ? i18n.t('set_aside', { count: setAside }) : '',
+          between ? i18n.t('between_sessions', { amount: between }) : '',
+        ],
+      ],
     };
     for (const [name, [value, sub]] of Object.entries(figures)) {
       setFigure(html(`#fact-${name}`), value, i18n);
-      setText(html(`#fact-${name}-sub`), sub);
+      setText(html(`#fact-${name}-sub`), sub.filter(Boolean).join(' · '));
     }
-    setText(html('#fact-room'), room?.earned ? room.room_id : '—');
-    html('#fact-room').title = room?.earned ? room.room_id : '';
-    setText(html('#fact-room-sub'), room?.earned ? `${i18n.number(room.earned)} ${i18n.t('tokens')}` : none);
+    const { span } = stepWords(report, this.#zone, i18n);
+    setText(html('#analytics-span'), span);
   }
 
-  /** @param {Report} report @param {I18n} i18n */
-  #paintPlatforms({ platforms, total }, i18n) {
-    this.#byPlatform.paint(
-      platforms.map(({ platform, earned }) => ({ key: platform, words: platform, isName: true, earned })),
-      total,
+  /** @param {Row[]} rows @param {PeriodReport} report @param {PeriodReport | null} before @param {number} nowMs @param {Words} words */
+  #paintChart(rows, report, before, nowMs, { i18n, nameOf: name }) {
+    const { rows: shown, values, rest } = stacked(rows, report.earned, COLOURS);
+    const parts = shown.map((row, i) => ({
+      name: [name(row).name, row.platform].filter(Boolean).join(' · '),
+      values: values[i] ?? [],
+    }));
+    if (rest) parts.push({ name: i18n.t('all_others'), values: rest });
+    const isCalendar = typeof report.step === 'string';
+    const title = i18n.t(isCalendar ? 'earned_day' : 'earned_hour');
+    setText(html('#analytics-chart-title'), title);
+    const { labels, moments } = stepWords(report, this.#zone, i18n);
+    const knowsBefore = before?.measured_minutes?.some(Boolean) && startsOf(before).length > 1;
+    this.#chart.show(
+      {
+        name: title,
+        parts,
+        totals: report.earned,
+        states: statesOf(report, nowMs),
+        before: knowsBefore && before ? before.earned.slice(0, report.earned.length) : null,
+        beforeName: i18n.t('before'),
+        labels,
+        moments,
+      },
       i18n,
     );
   }
 
-  /** @param {Report} report @param {I18n} i18n */
-  #paintAccounts({ accounts = [], total }, i18n) {
-    html('#analytics-by-account').hidden = !accounts.some(({ account }) => account !== null);
-    this.#byAccount.paint(
-      accounts.map((row) => ({
-        key: `${row.platform}\n${row.account ?? ''}`,
-        words: row.account ?? i18n.t('account_unknown'),
-        isName: row.account !== null,
-        sub: [
-          row.platform,
-          i18n.t('on_air_for', { span: i18n.hours(row.on_air_seconds / 3600) }),
-          ...besideOf(row, i18n),
-        ].join(' · '),
-        earned: row.earned,
-      })),
-      total,
-      i18n,
-    );
-  }
-
-  /** @param {Report} report @param {I18n} i18n */
-  #paintTopHours({ earned, from, step, total }, i18n) {
-    const ranked = earned
-      .map((amount, i) => ({ amount, at: (from + i * step) * 1000 }))
-      .sort((a, b) => b.amount - a.amount);
-    const shown = ranked.filter(({ amount }) => amount > 0).slice(0, TOP_HOURS);
-    this.#topHours.paint(
-      shown.map(({ amount, at }) => ({ key: String(at), words: i18n.hourOfWeek.format(at), earned: amount })),
-      total,
-      i18n,
-    );
-  }
-
-  /** @param {Report} report @param {I18n} i18n */
-  #paintRooms({ feeds, total }, i18n) {
-    const shown = this.#allRooms ? feeds : feeds.slice(0, ROOMS_AT_FIRST);
-    this.#byRoom.paint(
-      shown.map(({ room_id: room, platform, earned }) => ({
-        key: `${room}\n${platform}`,
-        words: room,
-        isName: true,
-        sub: platform,
-        href: hrefOf({ view: 'room', room, platform }, location.search),
-        earned,
-      })),
-      total,
-      i18n,
+  /** @param {Row[]} rows @param {PeriodReport} report @param {PeriodReport | null} before @param {Words} words */
+  #paintTable(rows, report, before, words) {
+    const { i18n } = words;
+    const shown = this.#allRows ? rows : rows.slice(0, ROOMS_AT_FIRST);
+    this.#table.paint(shown, this.#order, words, i18n.t(`report_${this.#by}`));
+    this.#table.paintSum(
+      {
+        earned: report.total,
+        before: rows.some(({ before: earlier }) => earlier !== null) ? (before?.total ?? null) : null,
+        onAirSeconds: rows.reduce((sum, { onAirSeconds }) => sum + onAirSeconds, 0),
+        paced: report.total - (report.between_sessions ?? 0),
+        unsettled: report.unsettled ?? 0,
+        setAside: report.set_aside ?? 0,
+      },
+      words,
     );
     const more = html('#analytics-all');
-    more.hidden = shown.length === feeds.length;
-    setText(more, i18n.t('show_all', { count: feeds.length }));
+    more.hidden = shown.length === rows.length;
+    setText(more, i18n.t('show_rows', { count: rows.length }));
   }
 }
 
-/**
- * What is reported beside income and is not part of it.
- * @param {{unsettled?: number, set_aside?: number}} figures @param {I18n} i18n
- */
-function besideOf({ unsettled = 0, set_aside: setAside = 0 }, i18n) {
-  return [
-    ...(unsettled ? [i18n.t('unsettled', { amount: unsettled })] : []),
-    ...(setAside ? [i18n.t('set_aside', { count: setAside })] : []),
-  ];
+/** @param {Row} row @param {Facts} facts @param {I18n} i18n */
+function nameOf(row, facts, i18n) {
+  if (row.by === 'platform') return { name: row.id, sub: '', isName: true, href: '' };
+  if (row.by === 'room') {
+    const name = facts.roomName(row.id);
+    return { name, sub: name === row.id ? '' : row.id, isName: true, href: roomHref(row) };
+  }
+  const name = row.id ? facts.accountName(row.platform, row.id) : '';
+  const sub = [row.platform, name ? row.id : ''].filter(Boolean).join(' · ');
+  return { name: name || row.id || i18n.t('account_unknown'), sub, isName: row.id !== '', href: '' };
+}
+
+/** The room's page on the platform on which it earned most. @param {Row} row */
+function roomHref({ id, feed }) {
+  return feed ? hrefOf({ view: 'room', room: id, platform: feed }, location.search) : '';
 }

@@ -1,0 +1,156 @@
+/** What the analytics view makes of a report: rows of a table, their order, and the series of its chart. Pure. */
+
+/** @typedef {import('../link/api.js').PeriodReport} Report */
+/** @typedef {import('../link/api.js').Doubtful} Doubtful */
+/** @typedef {'room' | 'account' | 'platform'} By */
+/** @typedef {'name' | 'earned' | 'change' | 'hours' | 'rate' | 'unsettled'} Column */
+/** @typedef {{column: Column, descending: boolean}} Order */
+/**
+ * @typedef {object} Row
+ * @property {string} key
+ * @property {By} by
+ * @property {string} id the room, account or platform; empty for readings without an account
+ * @property {string} platform of an account
+ * @property {string} feed the platform on which a room earned most
+ * @property {number} earned
+ * @property {number[]} steps
+ * @property {number | null} before what it earned in the period before; null where nothing is known
+ * @property {number} onAirSeconds
+ * @property {number | null} rate tokens per hour on air, without what was earned between sessions
+ * @property {number} unsettled
+ * @property {number} setAside
+ * @property {Doubtful | null} firstUnsettled
+ * @property {Doubtful | null} firstSetAside
+ */
+
+/** Less time on air gives no hourly rate. */
+const PACE_SECONDS = 900;
+export const BY = /** @type {By[]} */ (['room', 'account', 'platform']);
+export const COLUMNS = /** @type {Column[]} */ (['name', 'earned', 'change', 'hours', 'rate', 'unsettled']);
+
+/** @typedef {{room_id?: string, platform?: string, account?: string | null, earned: number} & Partial<import('../link/api.js').Figures>} Listed */
+
+/** @param {Report} report @param {By} by @returns {Listed[]} */
+function listOf(report, by) {
+  if (by === 'account') return report.accounts ?? [];
+  return by === 'room' ? report.rooms : report.platforms;
+}
+
+/** @param {Listed} row @param {By} by */
+function keyOf(row, by) {
+  if (by === 'account') return `${row.platform}\n${row.account ?? ''}`;
+  return (by === 'room' ? row.room_id : row.platform) ?? '';
+}
+
+/** @param {Report} report @param {Report | null} before of the period before @param {By} by @returns {Row[]} */
+export function rowsOf(report, before, by) {
+  const feeds = new Map([...report.feeds].reverse().map((feed) => [feed.room_id, feed.platform])); // the first one earned most
+  const earlier = new Map((before ? listOf(before, by) : []).map((row) => [keyOf(row, by), row.earned]));
+  const knowsBefore = before !== null && before.measured_minutes?.some(Boolean) === true;
+  return listOf(report, by).map((row) => {
+    const key = keyOf(row, by);
+    const onAirSeconds = row.on_air_seconds ?? 0;
+    return {
+      key,
+      by,
+      id: (by === 'account' ? row.account : key) ?? '',
+      platform: by === 'account' ? (row.platform ?? '') : '',
+      feed: by === 'room' ? (feeds.get(key) ?? '') : '',
+      earned: row.earned,
+      steps: row.steps ?? [],
+      before: knowsBefore ? (earlier.get(key) ?? 0) : null,
+      onAirSeconds,
+      rate: rateOf(row.earned - (row.between_sessions ?? 0), onAirSeconds),
+      unsettled: row.unsettled ?? 0,
+      setAside: row.set_aside ?? 0,
+      firstUnsettled: row.first_unsettled ?? null,
+      firstSetAside: row.first_set_aside ?? null,
+    };
+  });
+}
+
+/** Tokens per hour on air. @param {number} earned @param {number} seconds */
+export function rateOf(earned, seconds) {
+  return seconds >= PACE_SECONDS ? (earned * 3600) / seconds : null;
+}
+
+/** By what part income changed; null where nothing was earned or known before. @param {number} now @param {number | null} before */
+export function changeOf(now, before) {
+  return before ? (now - before) / before : null;
+}
+
+/** Room-hours of a report: a room on three platforms is one room. @param {Report} report */
+export function secondsOnAir(report) {
+  return report.rooms.reduce((sum, { on_air_seconds: seconds = 0 }) => sum + seconds, 0);
+}
+
+/** @param {Row} row @param {Column} column */
+function columnValue(row, column) {
+  switch (column) {
+    case 'earned':
+      return row.earned;
+    case 'change':
+      return changeOf(row.earned, row.before);
+    case 'hours':
+      return row.onAirSeconds;
+    case 'rate':
+      return row.rate;
+    default:
+      return row.unsettled * 1000 + row.setAside;
+  }
+}
+
+/**
+ * Rows in order; what is unknown comes last either way, and equal ones stay in the order of their names.
+ * @param {Row[]} rows @param {Order} order @param {(row: Row) => string} nameOf
+ */
+export function sorted(rows, { column, descending }, nameOf) {
+  const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+  const byName = (/** @type {Row} */ a, /** @type {Row} */ b) => collator.compare(nameOf(a), nameOf(b));
+  const sign = descending ? -1 : 1;
+  if (column === 'name') return [...rows].sort((a, b) => sign * byName(a, b));
+  return [...rows].sort((a, b) => {
+    const [left, right] = [columnValue(a, column), columnValue(b, column)];
+    if (left === null || right === null) return Number(left === null) - Number(right === null) || byName(a, b);
+    return sign * (left - right) || byName(a, b);
+  });
+}
+
+/** The order after a click on a column's heading: numbers begin with the largest, names with the first. @param {Order} order @param {Column} column @returns {Order} */
+export function reordered(order, column) {
+  return column === order.column
+    ? { column, descending: !order.descending }
+    : { column, descending: column !== 'name' };
+}
+
+/**
+ * The series of a stacked chart: the rows that earned most, and one of all others. The sum of a step is that of the report.
+ * @param {Row[]} rows the one that earned most first @param {number[]} totals by step @param {number} most
+ * @returns {{rows: Row[], values: number[][], rest: number[] | null}}
+ */
+export function stacked(rows, totals, most) {
+  const earning = rows.filter(({ earned }) => earned > 0);
+  const shown = earning.slice(0, earning.length > most ? most - 1 : most);
+  const values = shown.map(({ steps }) => totals.map((_, i) => steps[i] ?? 0));
+  const rest = totals.map((total, i) => total - values.reduce((sum, one) => sum + (one[i] ?? 0), 0));
+  return { rows: shown, values, rest: rest.some((amount) => amount > 0) ? rest : null };
+}
+
+/** When the steps of a report begin, and when the last one ends, in milliseconds. @param {Report} report */
+export function startsOf({ from, to, step, earned, starts }) {
+  const begins = starts ?? earned.map((_, i) => from + i * Number(step));
+  return [...begins, to].map((second) => second * 1000);
+}
+
+/**
+ * What is known of a step: it has not begun, nothing was measured, it is not over, or it is.
+ * @param {Report} report @param {number} nowMs @returns {('future' | 'unknown' | 'open' | 'over')[]}
+ */
+export function statesOf(report, nowMs) {
+  const starts = startsOf(report);
+  return report.earned.map((amount, i) => {
+    if ((starts[i] ?? 0) > nowMs) return 'future';
+    if (!(report.measured_minutes ? report.measured_minutes[i] : amount)) return 'unknown';
+    return (starts[i] ?? 0) <= nowMs && nowMs < (starts[i + 1] ?? 0) ? 'open' : 'over';
+  });
+}

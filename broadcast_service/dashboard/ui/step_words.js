@@ -1,0 +1,50 @@
+/** What a report's span and steps are called, in the zone of the report. */
+
+import { startsOf } from '../state/report_rows.js';
+
+/** @typedef {import('../i18n/i18n.js').I18n} I18n */
+/** @typedef {import('../link/api.js').PeriodReport} PeriodReport */
+
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const LABELS = {
+  hour: { hour: 'numeric' },
+  day: { weekday: 'short', day: 'numeric' },
+  date: { day: 'numeric' },
+  month: { month: 'short' },
+};
+/** @type {Record<string, Intl.DateTimeFormatOptions>} */
+const MOMENTS = {
+  hour: { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' },
+  day: { weekday: 'short', day: 'numeric', month: 'short' },
+  date: { weekday: 'short', day: 'numeric', month: 'short' },
+  month: { month: 'long', year: 'numeric' },
+};
+const WEEK_OF_DAYS = 10;
+
+/** @param {PeriodReport} report @param {string} zone where the report names none @param {I18n} i18n */
+export function stepWords(report, zone, i18n) {
+  const timeZone = report.timezone || zone || undefined;
+  const starts = startsOf(report).slice(0, -1);
+  const kind =
+    typeof report.step === 'number'
+      ? 'hour'
+      : report.step === 'month'
+        ? 'month'
+        : starts.length > WEEK_OF_DAYS
+          ? 'date'
+          : 'day';
+  const label = new Intl.DateTimeFormat(i18n.locale, { ...LABELS[kind], timeZone });
+  const moment = new Intl.DateTimeFormat(i18n.locale, { ...MOMENTS[kind], timeZone });
+  const end = new Intl.DateTimeFormat(i18n.locale, {
+    ...MOMENTS[report.to - report.from < 86_400 ? 'hour' : 'day'],
+    timeZone,
+  });
+  const ends = [report.from, report.to - (report.to - report.from < 86_400 ? 0 : 1)].map((second) =>
+    end.format(second * 1000),
+  );
+  return {
+    labels: starts.map((at) => label.format(at)),
+    moments: starts.map((at) => moment.format(at)),
+    span: `${[...new Set(ends)].join(' – ')}${timeZone ? ` · ${timeZone.replaceAll('_', ' ')}` : ''}`,
+  };
+}

@@ -1,0 +1,169 @@
+/** The analytics view's arithmetic: periods, rows, order, stacks. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {
+  periodsOf,
+  readChoice,
+  requestOf,
+  stepped,
+  writeChoice,
+} from '../../broadcast_service/dashboard/state/report_periods.js';
+import {
+  changeOf,
+  reordered,
+  rowsOf,
+  secondsOnAir,
+  sorted,
+  stacked,
+  startsOf,
+  statesOf,
+} from '../../broadcast_service/dashboard/state/report_rows.js';
+
+/** @param {object} changes @returns {any} */
+const reportOf = (changes = {}) => ({
+  from: 0,
+  to: 7200,
+  step: 3600,
+  total: 70,
+  earned: [40, 30],
+  measured_minutes: [60, 60],
+  rooms: [
+    { room_id: 'b', earned: 60, on_air_seconds: 7200, between_sessions: 20, steps: [40, 20] },
+    {
+      room_id: 'a10',
+      earned: 10,
+      on_air_seconds: 600,
+      unsettled: 5,
+      steps: [0, 10],
+      first_unsettled: { room_id: 'a10', platform: 'x', at: 60 },
+    },
+    { room_id: 'a9', earned: 0 },
+  ],
+  platforms: [{ platform: 'x', earned: 70 }],
+  feeds: [],
+  accounts: [
+    { platform: 'x', account: 'ana', earned: 60, unsettled: 0, on_air_seconds: 60, between_sessions: 0, set_aside: 1 },
+    { platform: 'x', account: null, earned: 10, unsettled: 0, on_air_seconds: 60, between_sessions: 0, set_aside: 0 },
+  ],
+  ...changes,
+});
+const idOf = (/** @type {{id: string}} */ { id }) => id;
+
+test('the address keeps a choice, and what it cannot hold becomes today', () => {
+  for (const text of ['period=month', 'period=shift&back=3', 'period=range&from=2026-11-01&to=2026-11-15']) {
+    const query = new URLSearchParams('q=vip');
+    writeChoice(readChoice(new URLSearchParams(text)), query);
+    assert.deepEqual(readChoice(query), readChoice(new URLSearchParams(text)));
+  }
+  const today = { period: 'today', from: '', to: '', back: 0 };
+  for (const text of [
+    '',
+    'period=decade',
+    'period=day',
+    'period=range',
+    'period=range&from=2026-11-02&to=2026-11-01',
+    'period=today&back=x',
+  ])
+    assert.deepEqual(readChoice(new URLSearchParams(text)), today, text);
+});
+
+test('a request names the period, and a comparison the one before, cut to what has passed', () => {
+  const choice = readChoice(new URLSearchParams('period=week'));
+  assert.deepEqual(requestOf(choice, 'America/Bogota'), { period: 'week', tz: 'America/Bogota' });
+  assert.deepEqual(requestOf(choice, '', { before: true }), { period: 'week', back: 1, elapsed: 1 });
+  assert.deepEqual(requestOf({ ...choice, back: 2 }, '', { before: true }), { period: 'week', back: 3 });
+  const range = readChoice(new URLSearchParams('period=range&from=2026-11-01&to=2026-11-15'));
+  assert.deepEqual(requestOf(range, '', { before: true }), {
+    from: '2026-11-01',
+    to: '2026-11-15',
+    back: 1,
+    elapsed: 1,
+  });
+});
+
+test('a shift is offered only where there are shifts, and steps end at the present', () => {
+  assert.equal(periodsOf(false).includes('shift'), false);
+  assert.equal(periodsOf(true)[0], 'shift');
+  const choice = readChoice(new URLSearchParams('period=today'));
+  assert.equal(stepped(choice, -1), null);
+  assert.equal(stepped(choice, 1)?.back, 1);
+  assert.equal(stepped({ ...choice, back: 59 }, 1), null);
+});
+
+test('rows have a rate by their time on air, without what was earned between sessions, and none for too short a time', () => {
+  const rows = rowsOf(reportOf(), null, 'room');
+  assert.deepEqual(
+    rows.map(({ id, rate, before }) => [id, rate, before]),
+    [
+      ['b', 20, null],
+      ['a10', null, null],
+      ['a9', null, null],
+    ],
+  );
+  assert.equal(secondsOnAir(reportOf()), 7800);
+});
+
+test('a row is compared with the same one before, with zero where it was absent, and with nothing where nothing was measured', () => {
+  const before = reportOf({ rooms: [{ room_id: 'b', earned: 30 }] });
+  assert.deepEqual(
+    rowsOf(reportOf(), before, 'room').map((row) => [row.before, changeOf(row.earned, row.before)]),
+    [
+      [30, 1],
+      [0, null],
+      [0, null],
+    ],
+  );
+  assert.deepEqual(
+    rowsOf(reportOf(), reportOf({ measured_minutes: [0, 0] }), 'room').map(({ before: b }) => b),
+    [null, null, null],
+  );
+});
+
+test('accounts of the same name on two platforms are two rows, and one without a name is a row of its platform', () => {
+  const rows = rowsOf(reportOf(), null, 'account');
+  assert.deepEqual(
+    rows.map(({ key, id, platform }) => [key, id, platform]),
+    [
+      ['x\nana', 'ana', 'x'],
+      ['x\n', '', 'x'],
+    ],
+  );
+});
+
+test('what is unknown comes last in either direction, and names are ordered as people count', () => {
+  const rows = rowsOf(reportOf(), null, 'room');
+  const order = (/** @type {any} */ column, /** @type {boolean} */ descending) =>
+    sorted(rows, { column, descending }, idOf).map(idOf);
+  assert.deepEqual(order('name', false), ['a9', 'a10', 'b']);
+  assert.deepEqual(order('rate', true), ['b', 'a9', 'a10']);
+  assert.deepEqual(order('rate', false), ['b', 'a9', 'a10']);
+  assert.deepEqual(order('earned', false), ['a9', 'a10', 'b']);
+  assert.deepEqual(order('unsettled', true), ['a10', 'a9', 'b']);
+});
+
+test('a heading that is chosen again turns the order round; numbers begin with the largest', () => {
+  assert.deepEqual(reordered({ column: 'earned', descending: true }, 'earned'), {
+    column: 'earned',
+    descending: false,
+  });
+  assert.deepEqual(reordered({ column: 'earned', descending: true }, 'rate'), { column: 'rate', descending: true });
+  assert.deepEqual(reordered({ column: 'earned', descending: true }, 'name'), { column: 'name', descending: false });
+});
+
+test('stacks of a step add up to the step, whatever is left out of the legend', () => {
+  for (const most of [1, 2, 3]) {
+    const { values, rest, rows } = stacked(rowsOf(reportOf(), null, 'room'), [40, 30], most);
+    const sums = [0, 1].map((i) => [...values, rest ?? []].reduce((sum, one) => sum + (one[i] ?? 0), 0));
+    assert.deepEqual(sums, [40, 30]);
+    assert.ok(rows.length + (rest ? 1 : 0) <= Math.max(most, 1));
+  }
+});
+
+test('a step is unknown, open, over or has not begun; steps of a calendar begin where the report says', () => {
+  assert.deepEqual(startsOf(reportOf()), [0, 3_600_000, 7_200_000]);
+  assert.deepEqual(startsOf(reportOf({ step: 'day', starts: [0, 5000] })), [0, 5_000_000, 7_200_000]);
+  assert.deepEqual(statesOf(reportOf(), 3_700_000), ['over', 'open']);
+  assert.deepEqual(statesOf(reportOf({ measured_minutes: [1, 0] }), 100_000), ['open', 'future']);
+  assert.deepEqual(statesOf(reportOf({ measured_minutes: [0, 5] }), 9_000_000), ['unknown', 'over']);
+});
