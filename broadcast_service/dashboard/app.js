@@ -126,20 +126,7 @@ const live = new LiveView(store, readFilters(router.query), moment, {
   lastWeek,
   settings,
 });
-/** What reports need of the studio's file. @type {import('./views/analytics.js').Facts} */
-const facts = {
-  hasShifts: false,
-  timeZone: undefined,
-  currency: null,
-  roomName: (name) => name,
-  accountName: () => '',
-};
-const analytics = new AnalyticsView(
-  api,
-  moment,
-  () => facts,
-  (change) => router.updateQuery(change),
-);
+const analytics = new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change));
 const accountName = (/** @type {string | null} */ account, platform = '') =>
   account === null ? i18n.t('account_unknown') : store.studio.accountName(platform, account) || account;
 const room = new RoomView(

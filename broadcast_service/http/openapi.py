@@ -38,9 +38,7 @@ EXPLAINED = [
     _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
 ]
 REPORT = [
-    _parameter(
-        "query", "from", "Start, Unix seconds or a date. Default: a day before `to`", examples=["1764000000", "2026-11-16"]
-    ),
+    _parameter("query", "from", "Start, Unix seconds or a date. Default: a day before `to`", examples=["1764000000", "2026-11-16"]),
     _parameter("query", "to", "End, Unix seconds, or the last date. Default: now", examples=["1764086400", "2026-11-30"]),
     _parameter(
         "query", "step", "Seconds per step, or `day`, `week` or `month` of the time zone. Default: an hour", examples=["3600", "day"]

@@ -50,36 +50,47 @@ const reportOf = (changes = {}) => ({
 });
 const idOf = (/** @type {{id: string}} */ { id }) => id;
 
-test('the address keeps a choice, and what it cannot hold becomes today', () => {
+test('the address keeps a choice, and what it cannot hold becomes the last 24 hours', () => {
   for (const text of ['period=month', 'period=shift&back=3', 'period=range&from=2026-11-01&to=2026-11-15']) {
     const query = new URLSearchParams('q=vip');
     writeChoice(readChoice(new URLSearchParams(text)), query);
     assert.deepEqual(readChoice(query), readChoice(new URLSearchParams(text)));
   }
-  const today = { period: 'today', from: '', to: '', back: 0 };
+  const day = { period: 'day', from: '', to: '', back: 0 };
   for (const text of [
     '',
     'period=decade',
     'period=day',
     'period=range',
     'period=range&from=2026-11-02&to=2026-11-01',
-    'period=today&back=x',
+    'back=x',
   ])
-    assert.deepEqual(readChoice(new URLSearchParams(text)), today, text);
+    assert.deepEqual(readChoice(new URLSearchParams(text)), day, text);
 });
 
 test('a request names the period, and a comparison the one before, cut to what has passed', () => {
   const choice = readChoice(new URLSearchParams('period=week'));
-  assert.deepEqual(requestOf(choice, 'America/Bogota'), { period: 'week', tz: 'America/Bogota' });
-  assert.deepEqual(requestOf(choice, '', { before: true }), { period: 'week', back: 1, elapsed: 1 });
-  assert.deepEqual(requestOf({ ...choice, back: 2 }, '', { before: true }), { period: 'week', back: 3 });
+  assert.deepEqual(requestOf(choice, 'America/Bogota', 0), { period: 'week', tz: 'America/Bogota' });
+  assert.deepEqual(requestOf(choice, '', 0, { before: true }), { period: 'week', back: 1, elapsed: 1 });
+  assert.deepEqual(requestOf({ ...choice, back: 2 }, '', 0, { before: true }), { period: 'week', back: 3 });
   const range = readChoice(new URLSearchParams('period=range&from=2026-11-01&to=2026-11-15'));
-  assert.deepEqual(requestOf(range, '', { before: true }), {
+  assert.deepEqual(requestOf(range, '', 0, { before: true }), {
     from: '2026-11-01',
     to: '2026-11-15',
     back: 1,
     elapsed: 1,
   });
+});
+
+test('24 hours end with the current hour, and are compared with as much of the 24 before', () => {
+  const [choice, now] = [readChoice(new URLSearchParams()), (1_000_000 * 3600 + 120) * 1000];
+  const hour = 1_000_000 * 3600;
+  assert.deepEqual(requestOf(choice, '', now), { from: hour - 23 * 3600, to: hour + 3600 });
+  assert.deepEqual(requestOf(choice, '', now, { before: true }), {
+    from: hour - 47 * 3600,
+    to: hour + 120 - 24 * 3600,
+  });
+  assert.deepEqual(requestOf({ ...choice, back: 1 }, '', now), { from: hour - 47 * 3600, to: hour - 23 * 3600 });
 });
 
 test('a shift is offered only where there are shifts, and steps end at the present', () => {

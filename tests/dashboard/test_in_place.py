@@ -11,9 +11,9 @@ from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
 
 VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
-MINUTE_BY_HAND = """
+TWO_MINUTES_BY_HAND = """
   const { setInterval } = window;
-  window.setInterval = (run, ms, ...rest) => { if (ms === 60_000) window.minute = run; return setInterval(run, ms, ...rest); };
+  window.setInterval = (run, ms, ...rest) => { if (ms === 120_000) window.minutes = run; return setInterval(run, ms, ...rest); };
 """
 FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"
 
@@ -43,7 +43,7 @@ def studio(shared_studio: Studio, rooms: set[str]) -> Studio:
 def opened(studio: Studio, visit: Opener, query: str, **context: object) -> Dashboard:
     """The page with its reports loaded."""
     dashboard = visit(studio, **context).open(query).live()
-    expect(dashboard.page.locator(".chart-bars").first).to_be_attached()
+    expect(dashboard.page.locator(".chart-bars, .stack-part").first).to_be_attached()
     return dashboard
 
 
@@ -51,10 +51,11 @@ def opened(studio: Studio, visit: Opener, query: str, **context: object) -> Dash
 def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener, view: str) -> None:
     """Each press chooses the next one, and the focus stays in the row."""
     query, periods = VIEWS[view]
+    following = {"analytics": ("week", "half_month", "month"), "room": ("week", "today", "day")}[view]
     dashboard = opened(studio, visit, query)
     page = dashboard.page
     page.locator(f'{periods} input[value="day"]').focus()
-    for value in ("week", "today", "day"):
+    for value in following:
         with page.expect_response("**/analytics?**"):
             page.keyboard.press("ArrowRight")
         page.wait_for_load_state("networkidle")
@@ -63,19 +64,20 @@ def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener, view: str) -
 
 
 def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio, visit: Opener) -> None:
-    """Reports are loaded again every minute, here early, and a keyboard user notices nothing."""
+    """Reports are loaded again every two minutes, here early, and a keyboard user notices nothing."""
     dashboard = visit(studio)
     page = dashboard.page
-    page.add_init_script(MINUTE_BY_HAND)
+    page.add_init_script(TWO_MINUTES_BY_HAND)
     dashboard.open("?view=analytics").live()
-    link = page.locator("#analytics-rooms a").nth(1)
+    link = page.locator("#analytics-rows th a").nth(1)
     link.focus()
-    page.locator("#analytics-chart svg").hover(position={"x": 300, "y": 80})
+    chart = page.locator("#analytics-chart svg")
+    chart.hover(position={"x": (chart.bounding_box() or {"width": 0})["width"] - 20, "y": 80})  # the current hour
     said = page.locator("#analytics-chart .chart-readout")
     expect(said).to_contain_text("tokens")
     before = said.inner_text()
     with page.expect_response("**/analytics?**"):
-        page.evaluate("window.minute()")
+        page.evaluate("window.minutes()")
     page.wait_for_load_state("networkidle")
     expect(link).to_be_focused()
     assert said.inner_text() == before
@@ -111,10 +113,10 @@ TOUCHING = """() => [...document.querySelectorAll('.chart')].flatMap((chart) => 
 
 
 @pytest.mark.parametrize("locale", ["es-CO", "en-US"])
-@pytest.mark.parametrize("period", ["today", "day", "week"])
-def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, period: str, locale: str) -> None:
+@pytest.mark.parametrize(("view", "period"), [("room", "today"), ("room", "day"), ("room", "week"), ("analytics", "month")])
+def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, view: str, period: str, locale: str) -> None:
     """At any width, in the longer language too; and they are as large as the text around them."""
-    dashboard = opened(studio, visit, f"{VIEWS['room'][0]}&period={period}", locale=locale)
+    dashboard = opened(studio, visit, f"{VIEWS[view][0]}&period={period}", locale=locale)
     touching: dict[str, list[str]] = {}
     for width in dashboard.resized({str(width): (width, 1000) for width in (390, 820, 1280, 2560)}):
         touching[width] = dashboard.page.evaluate(f"({TOUCHING})()")
@@ -139,7 +141,7 @@ COLOURS = """([selector, property]) => [...document.querySelectorAll(selector)].
 
 
 def test_high_contrast_shows_what_colour_shows_elsewhere(studio: Studio, visit: Opener) -> None:
-    """Heat map, its legend, best hours and rankings are filled with the system's colours."""
+    """Heat map, its legend, best hours, stacks and trends are filled with the system's colours."""
     dashboard = visit(studio, forced_colors="active").open("?q=place").live()
     page = dashboard.page
     expect(page.locator("#heat .cell")).to_have_count(2)
@@ -149,10 +151,12 @@ def test_high_contrast_shows_what_colour_shows_elsewhere(studio: Studio, visit: 
     assert len(set(levels)) == 5
     assert all("gradient" in level for level in levels)
     page.get_by_role("link", name="Analytics").click()
-    expect(page.locator(".rank-bar").first).to_be_visible()
-    for selector in (".rank-bar", ".hours td[data-level='4']"):
-        assert all("gradient" in image for image in page.evaluate(COLOURS, [selector, "backgroundImage"]))
-        assert set(page.evaluate(COLOURS, [selector, "forcedColorAdjust"])) == {"none"}
+    expect(page.locator(".trend-bars").first).to_be_visible()
+    assert all("gradient" in image for image in page.evaluate(COLOURS, [".hours td[data-level='4']", "backgroundImage"]))
+    assert set(page.evaluate(COLOURS, [".hours td[data-level='4']", "forcedColorAdjust"])) == {"none"}
+    text = page.evaluate(COLOURS, ["body", "color"])[0]
+    for selector in (".stack-part", ".trend-bars path"):
+        assert set(page.evaluate(COLOURS, [selector, "fill"])) == {text}
     assert dashboard.violations() == []
 
 

@@ -141,7 +141,7 @@ def test_below_a_path_everything_works(browser: Browser, studio: Studio, tmp_pat
         page.locator(".card a").click()
         expect(page.locator("#room-earned-total")).to_have_text("300")
         page.get_by_role("link", name="Analytics").click()
-        expect(page.locator("#analytics-rooms th a").first).to_be_visible()
+        expect(page.locator("#analytics-rows th a").first).to_be_visible()
         page.reload()
         dashboard.live()
         assert {url for url in dashboard.urls if "/pulse/" not in url} == set()

@@ -29,9 +29,12 @@ def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:
     """Earned in all, by platform and by room, highest first; a cash-out takes nothing away."""
     page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
     expect(page.locator("#fact-total")).to_have_text("700")
-    expect(page.locator("#fact-room")).to_have_text("report-a")
-    expect(page.locator("#analytics-platforms tr")).to_have_text(["camsoda 700100%"])
-    expect(page.locator("#analytics-rooms td:nth-child(3)")).to_have_text(["650", "50"])
+    expect(page.locator("#analytics-rows th")).to_have_text(["report-a", "report-b"])
+    expect(page.locator("#analytics-rows td.col-earned")).to_have_text(["650", "50"])
+    expect(page.locator("#analytics-sum td.col-earned")).to_have_text("700")
+    page.get_by_role("radio", name="By platform").check()
+    expect(page.locator("#analytics-rows th")).to_have_text(["camsoda"])
+    expect(page.locator("#analytics-rows td.col-earned")).to_have_text(["700"])
 
 
 def test_the_best_hours_are_a_table_that_can_be_read(studio: Studio, visit: Opener) -> None:
@@ -45,11 +48,10 @@ def test_the_best_hours_are_a_table_that_can_be_read(studio: Studio, visit: Open
 def test_a_period_is_kept_in_the_address(studio: Studio, visit: Opener) -> None:
     """A reload shows the same week."""
     page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
-    page.get_by_role("radio", name="7 days").check()
-    expect(page.locator("#fact-total")).to_have_text("700")
+    page.get_by_role("radio", name="Month", exact=True).check()
+    page.wait_for_url("**/?view=analytics&period=month")
     page.reload()
-    expect(page.get_by_role("radio", name="7 days")).to_be_checked()
-    assert page.url.endswith("?view=analytics&period=week")
+    expect(page.get_by_role("radio", name="Month", exact=True)).to_be_checked()
 
 
 def test_a_room_page_charts_its_day(studio: Studio, visit: Opener) -> None:
@@ -114,3 +116,54 @@ def test_an_hour_without_readings_is_unknown_and_a_mean_divides_by_what_was_meas
     assert "not recorded" in (page.locator('.hours td[data-level="none"]').first.get_attribute("title") or "")
     expect(page.locator(".hours td[data-now]")).to_have_count(1)
     assert "so far" in (page.locator(".hours td[data-now]").get_attribute("title") or "")
+
+
+def test_the_table_of_a_period_is_ordered_by_keyboard_and_says_why(studio: Studio, visit: Opener) -> None:
+    """Headings are buttons with `aria-sort`; a doubtful figure leads to its first reading; the account in it is in the table by account."""
+    start = int(time.time()) - 4000
+    readings = [(0, 5000), (5, 5040), (10, 0), (15, 5040), (900, 100), (905, 130)]
+    studio.post(*({"room_id": "why-a", "timestamp": start + at, "tokens_count": tokens, "account": "ana"} for at, tokens in readings))
+    studio.post(*({"room_id": "why-b", "timestamp": start + at, "tokens_count": at} for at in (0, 60)))
+    page = visit(studio, locale="es-CO").open("?view=analytics", rooms=("why-a", "why-b")).live().page
+    names = page.locator("#analytics-rows th a")
+    expect(names).to_have_text(["why-a", "why-b"])
+    by_name = page.locator("#analytics-table").get_by_role("button", name="Sala")
+    by_name.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(names).to_have_text(["why-b", "why-a"])
+    expect(page.locator("#analytics-table th[aria-sort=descending]")).to_have_text("Sala")
+    expect(by_name).to_be_focused()
+    why = page.locator("#analytics-rows .col-doubt a")
+    expect(why).to_have_text("100 sin aclarar, 1 número descartado")
+    page.get_by_role("radio", name="Por cuenta").check()
+    expect(page.locator("#analytics-rows th")).to_have_text(["Cuenta no informada camsoda", "ana camsoda"])
+    page.wait_for_url("**&by=account")
+    why.click()
+    expect(page.get_by_role("heading", name="why-a")).to_be_visible()
+
+
+def test_a_period_is_drawn_by_part_and_saved_for_a_spreadsheet(studio: Studio, visit: Opener) -> None:
+    """The current hour is hatched; a step by keyboard has its parts; the file of a person is in local times; a range is of dates."""
+    now = int(time.time())
+    studio.post(*({"room_id": "drawn", "timestamp": at, "tokens_count": at - now + 900} for at in (now - 5, now)))
+    page = visit(studio, timezone_id="America/Bogota", locale="es-CO").open("?view=analytics&by=platform", rooms=("drawn",)).live().page
+    expect(page.locator("#analytics-legend")).to_contain_text("camsoda")
+    chart = page.locator("#analytics-chart svg")
+    chart.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#analytics-chart .chart-readout")).to_contain_text("5 tokens · hasta ahora")
+    expect(page.locator(".stack-hatch")).to_be_attached()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Para hoja de cálculo").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    assert download.value.suggested_filename.startswith("studio-pulse-day-")
+    assert {line.split(";")[1] for line in text.splitlines()} == {"Sala", "drawn"}
+    page.get_by_role("radio", name="Desde").check()
+    dates = page.locator("#analytics-range input")
+    expect(dates).to_have_count(2)
+    page.wait_for_url(re.compile(r"period=range&from=\d{4}-\d\d-\d\d&to=\d{4}-\d\d-\d\d$"))
+    expect(page.locator("#analytics-state")).to_have_text("")
+    dates.first.fill("2020-01-01")
+    expect(page.locator("#analytics-state")).to_have_text("No se pudo cargar.")
+    assert dates.first.input_value() == "2020-01-01"

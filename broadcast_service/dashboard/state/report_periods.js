@@ -3,26 +3,38 @@
  * calculates where a day, a week or a shift begins. Pure.
  */
 
-/** @typedef {'shift' | 'today' | 'yesterday' | 'week' | 'half_month' | 'month' | 'range'} ReportPeriod */
+/** @typedef {'shift' | 'today' | 'yesterday' | 'day' | 'week' | 'half_month' | 'month' | 'range'} ReportPeriod */
 /** @typedef {{period: ReportPeriod, from: string, to: string, back: number}} Choice dates only with `range`; `back` counts periods before the current one */
 
-const ALL = /** @type {ReportPeriod[]} */ (['shift', 'today', 'yesterday', 'week', 'half_month', 'month', 'range']);
+const ALL = /** @type {ReportPeriod[]} */ ([
+  'shift',
+  'today',
+  'yesterday',
+  'day',
+  'week',
+  'half_month',
+  'month',
+  'range',
+]);
 const DATE = /^\d{4}-\d{2}-\d{2}$/u;
 const MAX_BACK = 59;
+const [HOUR, DAY] = [3600, 86_400];
+/** It has figures at any time of the day. */
+const DEFAULT = 'day';
 
 /** The periods on offer: a shift only where the studio has some. @param {boolean} hasShifts */
 export const periodsOf = (hasShifts) => ALL.filter((period) => hasShifts || period !== 'shift');
 
-/** What the address asks for; names of before are read too. @param {URLSearchParams} query @returns {Choice} */
+/** What the address asks for, by default the last 24 hours. @param {URLSearchParams} query @returns {Choice} */
 export function readChoice(query) {
-  const name = query.get('period') === 'day' ? 'today' : query.get('period');
+  const name = query.get('period');
   const [from, to] = [query.get('from') ?? '', query.get('to') ?? ''];
-  const period = ALL.find((known) => known === name) ?? 'today';
+  const period = ALL.find((known) => known === name) ?? DEFAULT;
   const back = /^\d{1,2}$/u.test(query.get('back') ?? '') ? Math.min(MAX_BACK, Number(query.get('back'))) : 0;
   if (period !== 'range') return { period, from: '', to: '', back };
   return DATE.test(from) && DATE.test(to) && from <= to
     ? { period, from, to, back: 0 }
-    : { period: 'today', from: '', to: '', back: 0 };
+    : { period: DEFAULT, from: '', to: '', back: 0 };
 }
 
 /** @param {Choice} choice @param {URLSearchParams} query */
@@ -38,17 +50,23 @@ export function writeChoice({ period, from, to, back }, query) {
 
 /**
  * The parameters of a report of the choice, and with `before` of the equal period before it.
- * @param {Choice} choice @param {string} zone an IANA name, or empty for the studio's @param {{before?: boolean}} [options]
+ * @param {Choice} choice @param {string} zone an IANA name, or empty for the studio's @param {number} nowMs @param {{before?: boolean}} [options]
  * @returns {Record<string, string | number>}
  */
-export function requestOf({ period, from, to, back }, zone, { before = false } = {}) {
-  const span = period === 'range' ? { from, to } : { period };
+export function requestOf({ period, from, to, back }, zone, nowMs, { before = false } = {}) {
   const times = back + (before ? 1 : 0);
+  const named = zone ? { tz: zone } : {};
+  const isCut = before && back === 0;
+  if (period === 'day') {
+    const hour = Math.floor(nowMs / 1000 / HOUR) * HOUR; // whole hours, up to the end of the current one
+    const end = hour + HOUR - times * DAY;
+    return { from: end - DAY, to: isCut ? Math.max(end - DAY + 60, Math.floor(nowMs / 1000) - DAY) : end, ...named };
+  }
   return {
-    ...span,
+    ...(period === 'range' ? { from, to } : { period }),
     ...(times ? { back: times } : {}),
-    ...(before && back === 0 ? { elapsed: 1 } : {}),
-    ...(zone ? { tz: zone } : {}),
+    ...(isCut ? { elapsed: 1 } : {}),
+    ...named,
   };
 }
 

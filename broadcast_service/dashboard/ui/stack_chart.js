@@ -6,7 +6,7 @@
 import { setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
-import { placeLabels, valueTicks } from './scales.js';
+import { valueTicks } from './scales.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {{name: string, values: number[]}} Part the last one may be of all others */
@@ -124,15 +124,11 @@ export class StackChart {
       ...this.#line(stack, width),
       this.#cursor(width),
     );
-    const places = placeLabels(
-      labels.map((text, i) => ({ x: this.#middle(i, width), width: text.getComputedTextLength() })),
-      this.#left - 12,
-      width,
-    );
+    const lengths = labels.map((text) => text.getComputedTextLength());
+    const every = Math.max(1, Math.ceil((Math.max(0, ...lengths) + type) / this.#slot(width)));
     for (const [i, text] of labels.entries()) {
-      const place = places[i] ?? null;
-      if (place === null) text.remove();
-      else text.setAttribute('x', String(place));
+      const overhang = this.#middle(i, width) + (lengths[i] ?? 0) / 2 - width;
+      if (i % every || overhang > 0) text.remove();
     }
     this.#updateReadout();
   }

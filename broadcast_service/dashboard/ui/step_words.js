@@ -39,12 +39,10 @@ export function stepWords(report, zone, i18n) {
     ...MOMENTS[report.to - report.from < 86_400 ? 'hour' : 'day'],
     timeZone,
   });
-  const ends = [report.from, report.to - (report.to - report.from < 86_400 ? 0 : 1)].map((second) =>
-    end.format(second * 1000),
-  );
+  const last = report.to - (report.to - report.from < 86_400 ? 0 : 1);
   return {
     labels: starts.map((at) => label.format(at)),
     moments: starts.map((at) => moment.format(at)),
-    span: `${[...new Set(ends)].join(' – ')}${timeZone ? ` · ${timeZone.replaceAll('_', ' ')}` : ''}`,
+    span: `${end.formatRange(report.from * 1000, last * 1000)}${timeZone ? ` · ${timeZone.replaceAll('_', ' ')}` : ''}`,
   };
 }

@@ -4,6 +4,7 @@ import { hrefOf } from '../router.js';
 import { spanOf } from '../state/periods.js';
 import { periodsOf, readChoice, requestOf, stepped, writeChoice } from '../state/report_periods.js';
 import { BY, changeOf, reordered, rowsOf, secondsOnAir, stacked, startsOf, statesOf } from '../state/report_rows.js';
+import { knownZone } from '../state/studio.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { Hours } from '../ui/hours.js';
 import { ReportLoader } from '../ui/report_loader.js';
@@ -20,15 +21,7 @@ import { stepWords } from '../ui/step_words.js';
 /** @typedef {import('../state/report_rows.js').Row} Row */
 /** @typedef {import('../ui/report_table.js').Words} Words */
 /** @typedef {{report: PeriodReport, before: PeriodReport | null, week: Report}} Loaded */
-/**
- * What the view needs of the studio's facts.
- * @typedef {object} Facts
- * @property {boolean} hasShifts
- * @property {string | undefined} timeZone
- * @property {{code: string, per_token: number} | null} currency
- * @property {(room: string) => string} roomName
- * @property {(platform: string, account: string) => string} accountName empty where it has none
- */
+/** @typedef {import('../state/studio.js').StudioFacts} Facts */
 
 const HOUR = 3600;
 /** A report takes much longer to make than the live view's numbers, and changes less. */
@@ -56,7 +49,7 @@ export class AnalyticsView {
   #loader;
 
   /**
-   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment @param {() => Facts} facts
+   * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment @param {Facts} facts
    * @param {(change: (query: URLSearchParams) => void) => void} onChoice changes the address
    */
   constructor(api, moment, facts, onChoice) {
@@ -73,7 +66,7 @@ export class AnalyticsView {
       body: html('#analytics-body'),
       i18n: () => moment().i18n,
       refreshMs: REFRESH_MS,
-      key: () => JSON.stringify([this.#choice, this.#platform, this.#by]),
+      key: () => JSON.stringify([this.#choice, this.#platform, this.#by, this.#zone]),
       load: () => this.#load(),
       loadFile: () => this.#file('csv'),
       fileName: () => this.#fileName('utc'),
@@ -136,7 +129,7 @@ export class AnalyticsView {
   #choose(input) {
     if (input.name === 'of') this.#platform = input.value;
     else if (input.name === 'period') {
-      const period = periodsOf(true).find((known) => known === input.value) ?? 'today';
+      const period = periodsOf(true).find((known) => known === input.value) ?? 'day';
       const [from, to] = [this.#from.value, this.#to.value];
       this.#choice = { period, from, to, back: 0 };
       if (period === 'range' && !(from && to)) return this.#offerRange();
@@ -185,7 +178,7 @@ export class AnalyticsView {
 
   get #zone() {
     const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-    return this.facts().timeZone ?? (own && own !== 'Etc/Unknown' ? own : '');
+    return knownZone(this.facts.timeZone) || (own && own !== 'Etc/Unknown' ? own : '');
   }
 
   get #filter() {
@@ -194,7 +187,7 @@ export class AnalyticsView {
 
   /** @param {{before?: boolean}} [options] */
   #request(options) {
-    return { ...requestOf(this.#choice, this.#zone, options), ...this.#filter };
+    return { ...requestOf(this.#choice, this.#zone, this.moment().nowMs, options), ...this.#filter };
   }
 
   /** @returns {Promise<Loaded>} */
@@ -226,7 +219,7 @@ export class AnalyticsView {
     renderChoices(
       html('#analytics-period'),
       'period',
-      periodsOf(this.facts().hasShifts || this.#choice.period === 'shift').map((period) => ({
+      periodsOf(this.facts.hasShifts || this.#choice.period === 'shift').map((period) => ({
         value: period,
         words: i18n.t(`period_${period}`),
       })),
@@ -273,20 +266,12 @@ export class AnalyticsView {
 
   /** @param {I18n} i18n @returns {Words} */
   #words(i18n) {
-    const facts = this.facts();
-    const { currency } = facts;
-    const format =
-      currency &&
-      new Intl.NumberFormat(i18n.locale, {
-        style: 'currency',
-        currency: currency.code,
-        maximumFractionDigits: 2,
-        minimumFractionDigits: 0,
-      });
+    const facts = this.facts;
+    const currency = facts.view?.currency ?? null;
     return {
       i18n,
       hasMoney: currency !== null,
-      money: (tokens) => (currency && format ? format.format(tokens * currency.per_token) : ''),
+      money: (tokens) => (currency ? i18n.money({ code: currency.code, amount: tokens * currency.per_token }) : ''),
       nameOf: (row) => nameOf(row, facts, i18n),
     };
   }
