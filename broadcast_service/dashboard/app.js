@@ -19,6 +19,7 @@ import { knownZone } from './state/studio.js';
 import { StudioPoll } from './state/studio_poll.js';
 import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
+import { Watchdog } from './state/watchdog.js';
 import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
@@ -107,6 +108,7 @@ const pollingNotice = new PollingNotice();
 const studioNotice = new StudioNotice();
 const linkNotice = new LinkNotice(() => connection.wake());
 const updateOffer = new UpdateOffer(() => void reload());
+const watchdog = new Watchdog({ storage: tab.storage, now: Date.now, reload: () => void reload() });
 const update = new Update({
   build: find(document, 'meta[name="studio-pulse-build"]', HTMLMetaElement).content,
   storage: tab.storage,
@@ -305,6 +307,7 @@ function draw() {
   if (access.signedIn) drawSignedIn(current, now);
   else wall.hold(false);
   tabBadge.paint(pageTitle, access.signedIn ? live.needs : [], current.trusted);
+  watchdog.drawn();
 }
 
 /** @param {import('./ui/moment.js').Moment & import('./state/trust.js').Assessment} current @param {number} now */
@@ -389,7 +392,10 @@ document.addEventListener('visibilitychange', () => {
   scheduleDraw();
 });
 for (const type of ['online', 'offline', 'pageshow']) addEventListener(type, () => connection.wake());
-setInterval(scheduleDraw, 1000);
+setInterval(() => {
+  watchdog.tick(wall.on && !document.hidden && access.survivesReload);
+  scheduleDraw();
+}, 1000);
 
 const link = initialLink(tab, boot.link);
 boot.link = '';
