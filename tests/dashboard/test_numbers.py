@@ -23,8 +23,8 @@ CUT = """(selectors) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const text = range.getBoundingClientRect();
-    const words = `"${element.textContent}"`;
-    const box = element.closest('.facts div, .card, .wall-room, .kpi, .rank td, .panel').getBoundingClientRect();
+    const words = `${element.className} "${element.textContent}"`;
+    const box = element.closest('.facts div, .card, .wall-room, .lines li, .kpi, .rank td, .panel').getBoundingClientRect();
     const styles = getComputedStyle(element);
     if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${words} leaves its box`);
     if (text.right > innerWidth + 1) problems.push(`${words} leaves the screen`);
