@@ -1,6 +1,9 @@
 """Backups of the archive: from either database into either, into an empty one and into one at work, whole or not at all."""
 
+import csv
+import datetime as dt
 import gzip
+import importlib
 import io
 import itertools
 import os
@@ -29,6 +32,7 @@ from tools.processes import ROOT
 from worker_service.archive import backup
 from worker_service.archive.backup import back_up, restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, write
+from worker_service.archive.export import EPOCH, TABLES, write_csv, write_parquet
 from worker_service.archive.writer import Fence
 
 pytestmark = pytest.mark.anyio
@@ -296,3 +300,42 @@ async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, n
 def test_a_command_that_fails_says_why_in_one_line(new: New, arguments: tuple[str, ...]) -> None:
     done = command(new("sqlite"), *arguments)
     assert (done.returncode, done.stderr.count(b"\n"), b"Traceback" in done.stderr) == (1, 1, False)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_income_and_minutes_are_exported_as_csv_and_as_parquet(redis_url: str, new: New, kind: str, tmp_path: pathlib.Path) -> None:
+    """Both formats have the same rows, and a range has its days alone."""
+    database = new(kind)
+    await fill(redis_url, database)
+    everything = range(today() - 3, today() + 1)
+    for name, table in TABLES.items():
+        text, binary = io.StringIO(newline=""), io.BytesIO()
+        count = write_csv(database, table, everything, text)
+        assert write_parquet(database, table, everything, binary) == count > 3
+        rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+        columns = importlib.import_module("pyarrow.parquet").read_table(binary).to_pylist()
+        assert rows == [{key: "" if value is None else str(value) for key, value in row.items()} for row in columns]
+        assert write_csv(database, table, range(today() - 2, today() - 1), io.StringIO()) < count, name
+        assert write_csv(database, table, range(0), io.StringIO()) == 0
+    text = io.StringIO(newline="")
+    write_csv(database, TABLES["days"], everything, text)
+    exported = {(row["room_id"], row["account"], row["day"]): int(row["earned"]) for row in csv.DictReader(io.StringIO(text.getvalue()))}
+    wanted = {
+        (room, account, f"{EPOCH + dt.timedelta(days=day)}"): row["earned"] for (room, _, account, day), row in income(database).items()
+    }
+    assert exported == wanted
+    text = io.StringIO(newline="")
+    write_csv(database, TABLES["minutes"], everything, text)
+    last = {(row["room_id"], row["account"]): int(row["tokens"]) for row in csv.DictReader(io.StringIO(text.getvalue()))}
+    balance = {
+        (room, account): kept[-1].tokens for (room, _, account, day), kept in sorted(balances(database).items(), key=lambda one: one[0][-1])
+    }
+    assert last == balance
+    path = tmp_path / "income.csv"
+    day = (EPOCH + dt.timedelta(days=today() - 1)).isoformat()
+    done = command(database, "export", "--from", day, "--to", day, "--output", str(path))
+    assert (done.returncode, b"later than --from" in done.stderr, path.name in os.listdir(tmp_path)) == (1, True, False)  # noqa: PTH208
+    following = (EPOCH + dt.timedelta(days=today())).isoformat()
+    done = command(database, "export", "--from", day, "--to", following, "--rows", "minutes", "--format", "parquet", "--output", str(path))
+    assert (done.returncode, done.stdout) == (0, b"")

@@ -20,35 +20,36 @@ from worker_service.settings import DatabaseSettings
 
 
 def _backup(given: argparse.Namespace, settings: DatabaseSettings) -> None:
-    with _opened(settings.database_url, read_only=True) as database:
+    with opened(settings.database_url, read_only=True) as database:
         if given.file == "-":
             if sys.stdout.isatty():
                 raise CommandError("a backup is no text: name a file, or redirect the output to one")
             count = back_up(database, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         else:
-            count = _into_file(database, pathlib.Path(given.file))
+            with replaced(pathlib.Path(given.file)) as file:
+                count = back_up(database, file)
     print(f"Backed up {count} rows.", file=sys.stderr)
 
 
-def _into_file(database: Database, path: pathlib.Path) -> int:
-    """Writes beside the file and gives it its name when it is complete, so that an older one is never replaced by a part."""
+@contextlib.contextmanager
+def replaced(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file for its owner that gets its name when it is complete, so that an older one is never replaced by a part."""
     draft = path.with_name(f"{path.name}.part")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            count = back_up(database, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    return count
 
 
 def _restore(given: argparse.Namespace, settings: DatabaseSettings) -> None:
-    with _opened(settings.database_url) as database, _repeatable(given.file) as opened:
-        restored = restore(database, opened)
+    with opened(settings.database_url) as database, _repeatable(given.file) as source:
+        restored = restore(database, source)
     how = "merged with what the archive had" if restored.was_merged else "into an empty archive"
     print(f"Restored {restored.days} days of feeds, {how}.", file=sys.stderr)
     if restored.unreadable:
@@ -72,7 +73,8 @@ def _open(name: str) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def _opened(url: DatabaseUrl, *, read_only: bool = False) -> Iterator[Database]:
+def opened(url: DatabaseUrl, *, read_only: bool = False) -> Iterator[Database]:
+    """The archive for one command; what goes wrong with it or with a file becomes a CommandError."""
     try:
         database = Database(url, read_only=read_only)
     except ModuleNotFoundError as error:
