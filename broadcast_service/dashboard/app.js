@@ -269,7 +269,8 @@ function show() {
     if (route.view === view) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
-  const name = 'room' in route ? route.room : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
+  const name =
+    'room' in route ? store.studio.roomName(route.room) : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
   pageTitle = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
   compareWithLastWeek();
   scheduleDraw();
@@ -364,6 +365,7 @@ const keyboard = new Keyboard({
   openRoom: (name, platform) => navigate({ view: 'room', room: name, platform }),
   rooms: () => live.order.flatMap((key) => store.feeds.get(key) ?? []),
   allRooms: () => [...store.feeds.values()].sort((a, b) => a.room.localeCompare(b.room)),
+  nameOf: (name) => store.studio.roomName(name),
   room: () => (router.route.view === 'room' ? router.route : null),
   soundIsOn: () => tabBadge.sound,
   toggleSound: () => tabBadge.toggleSound(),

@@ -1,6 +1,7 @@
 """The page shows the studio by its own names, shift, target and money, and says calmly that a changed file is wrong."""
 
 import pathlib
+import re
 import time
 
 from playwright.sync_api import expect
@@ -59,6 +60,13 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
             expect(dashboard.page.locator("#studio-problem")).to_be_hidden()
             dashboard.page.fill("#search", "AZUL")
             expect(dashboard.page.locator(".card")).to_have_count(1)
+
+            dashboard.page.keyboard.press("Control+k")
+            dashboard.page.keyboard.type("azul")
+            expect(dashboard.page.get_by_role("dialog").get_by_role("option")).to_have_text([re.compile(r"Sala azul \(blue\)")])
+            dashboard.page.keyboard.press("Enter")
+            expect(dashboard.page.locator("#room-name")).to_have_text("Sala azul")
+            expect(dashboard.page).to_have_title(re.compile("Sala azul"))
 
             dashboard.page.goto(f"{studio.broadcast.url}/?wall=1")  # signed in by now
             wall = dashboard.page.locator('.wall-room[data-room="blue"]')

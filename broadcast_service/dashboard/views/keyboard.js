@@ -13,6 +13,7 @@ import { Palette, Toast } from './palette.js';
  * @property {(room: string, platform: string) => void} openRoom
  * @property {() => {room: string, platform: string}[]} rooms that filters let through, in the order of the page
  * @property {() => {room: string, platform: string}[]} allRooms
+ * @property {(room: string) => string} nameOf a room
  * @property {() => {room: string, platform: string} | null} room that is open
  * @property {() => boolean} soundIsOn
  * @property {() => boolean} toggleSound
@@ -95,11 +96,11 @@ export class Keyboard {
 
   /** @returns {Command[]} */
   #commands() {
-    const { open, openRoom, allRooms, i18n, soundIsOn, toggleSound } = this.actions;
+    const { open, openRoom, allRooms, nameOf, i18n, soundIsOn, toggleSound } = this.actions;
     const t = i18n().t.bind(i18n());
     const click = (/** @type {string} */ id) => () => html(id).click();
     const all = allRooms().map(({ room, platform }) => ({
-      label: `${room} · ${platform}`,
+      label: `${nameOf(room) === room ? room : `${nameOf(room)} (${room})`} · ${platform}`,
       hint: t('command_room'),
       run: () => openRoom(room, platform),
     }));
