@@ -24,7 +24,7 @@ CUT = """(selectors) => {
     range.selectNodeContents(element);
     const text = range.getBoundingClientRect();
     const words = `${element.className} "${element.textContent}"`;
-    const box = element.closest('.facts div, .card, .wall-room, .lines li, .kpi, .rank td, .panel').getBoundingClientRect();
+    const box = element.closest('.facts div, .card, .wall-room, .lines li, .kpi, .report td, .report th, .panel').getBoundingClientRect();
     const styles = getComputedStyle(element);
     if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${words} leaves its box`);
     if (text.right > innerWidth + 1) problems.push(`${words} leaves the screen`);
@@ -42,10 +42,7 @@ OVERLAP = """() => {
   return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right
     && a.box.top < b.box.bottom && b.box.top < a.box.bottom).map((b) => `${a.room} ${a.part} / ${b.room} ${b.part}`));
 }"""
-NUMBERS = (
-    ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .rank td:nth-child(3), .rank td:nth-child(4), .figure, "
-    ".wall-figure, .line-value"
-)
+NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .report .col-earned, .figure, .wall-figure, .line-value"
 
 
 @pytest.fixture(scope="module", autouse=True)
