@@ -24,7 +24,8 @@ CUT = """(selectors) => {
     range.selectNodeContents(element);
     const text = range.getBoundingClientRect();
     const words = `${element.className} "${element.textContent}"`;
-    const box = element.closest('.facts div, .card, .wall-room, .lines li, .kpi, .report td, .report th, .panel').getBoundingClientRect();
+    const holder = element.closest('.facts div, .card, .wall-room, .lines li, .kpi, .report td, .report th, .panel');
+    const box = (holder ?? document.body).getBoundingClientRect();
     const styles = getComputedStyle(element);
     if (text.left < box.left - 1 || text.right > box.right + 1) problems.push(`${words} leaves its box`);
     if (text.right > innerWidth + 1) problems.push(`${words} leaves the screen`);
