@@ -52,8 +52,9 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
             expect(card.locator(".tokens")).to_have_text("1.000")  # of the shift, and not the balance of 10,000
             expect(card.locator(".unit")).to_have_text("tokens · Diurno")
             expect(card.locator(".money")).to_have_text("US$\N{NO-BREAK SPACE}50")
-            expect(card.locator(".goal-of")).to_contain_text("Meta 4.000 · quedan")
-            expect(card.locator(".goal-share")).to_contain_text("25")
+            expect(card.locator(".goal-of")).to_contain_text("de 4.000")
+            expect(card.locator(".goal-of")).to_contain_text("25")
+            expect(card.locator(".goal-share")).to_contain_text("quedan")
             today = dashboard.page.locator('[data-kpi="today"]')
             expect(today.locator(".kpi-value")).to_have_text("2.000")
             expect(today.locator(".kpi-sub")).to_contain_text("Turno Diurno: 2.000 de 11.777, quedan")
@@ -83,5 +84,5 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
             assert dashboard.violations() == []
 
             narrow = visit(studio).open(rooms=("red",)).live()
-            expect(narrow.card("red").locator(".goal-of")).to_contain_text("Target 7,777")
+            expect(narrow.card("red").locator(".goal-of")).to_have_text("12% of 7,777")
             expect(narrow.page.locator("#studio-problem")).to_be_hidden()

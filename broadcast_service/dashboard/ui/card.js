@@ -97,11 +97,11 @@ export class Card {
   /** @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */
   #paintTarget({ target, share, leftSeconds }, i18n) {
     this.#paintBar(share ?? 0, i18n.t('target_label'));
-    const left = i18n.t('shift_left', { left: i18n.left(leftSeconds) });
-    const words = target === null ? i18n.t('no_target') : `${i18n.t('target_label')} ${i18n.number(target)}`;
-    setText(this.parts.goalOf, `${words} · ${left}`);
-    const known = share === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100);
-    setText(this.parts.goalShare, target === null ? '' : known);
+    const known = target !== null && share !== null;
+    const percent = known ? i18n.percentage.format(Math.floor(share * 100) / 100) : '';
+    const goal = target === null ? i18n.t('no_target') : `${i18n.t('target_label')} ${i18n.number(target)}`;
+    setText(this.parts.goalOf, known ? i18n.t('share_of_target', { share: percent, target }) : goal);
+    setText(this.parts.goalShare, i18n.t('shift_left', { left: i18n.left(leftSeconds) }));
   }
 
   /** @param {number} share @param {string} label */
