@@ -259,9 +259,10 @@ def test_clients_that_never_read_are_cut_and_harm_no_others(own_stack: Callable[
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         readers = thread.submit(lambda: asyncio.run(_read_until(broadcast.url, token, clients=80, room="the-end")))
         wait_until(lambda: metric(broadcast.url, "pulse_clients") == 100, "a hundred clients")
-        rounds = 0
+        rounds = 0  # without a bound: how many are merged into one flush depends on how fast they are posted
+        deadline = time.monotonic() + 90
         while metric(broadcast.url, 'pulse_websocket_closes_total{reason="too slow"}') < 20:
-            assert rounds < 400, "the stuck clients were not cut"
+            assert time.monotonic() < deadline, "the stuck clients were not cut"
             _post_batch(ingest.url, stack.token("ingest"), rounds)
             rounds += 1
         with Producer(ingest.url, stack.token("ingest")) as producer:

@@ -20,7 +20,10 @@ SHARDS: Final = 2
 WITHIN_SECONDS: Final = 5.0
 JOBS: Final = {
     "ingest": {"store", "revocations", "audit", "watch", "writer-0", "writer-1"},
-    "broadcast": {"store", "revocations", "audit", "watch", "relay", "sessions", "ended-screens", "reports", "listener-0", "listener-1"},
+    "broadcast": {
+        *("store", "revocations", "audit", "watch", "relay", "sessions", "ended-screens", "reports", "studio-file"),
+        *(f"listener-{shard}" for shard in range(SHARDS)),
+    },
     "worker": {"store", "watch", "lease", "archive"},
 }
 # A listener waits for the jobs that it runs side by side; the probe is the one whose turns everything rests on.

@@ -26,5 +26,5 @@ def test_an_import_of_a_missing_file_is_an_error_at_the_start() -> None:
 def test_the_served_page_names_modules_of_every_folder() -> None:
     page = read_files().pages["index.html"].plain.decode()
     assert "<!-- modulepreload -->" not in page
-    for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/chart.js", "views/live.js"):
+    for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/lanes.js", "views/live.js"):
         assert f'<link rel="modulepreload" href="{module}">' in page
