@@ -138,7 +138,7 @@ def test_below_a_path_everything_works(browser: Browser, studio: Studio, tmp_pat
     with running(proxy), page_at(browser, studio, f"{proxy.url}/pulse", "?q=prefixed") as dashboard:
         page = dashboard.live().page
         assert page.url == f"{proxy.url}/pulse/?q=prefixed"
-        page.locator(".card a").click()
+        page.locator(".card .room a").click()
         expect(page.locator("#room-earned-total")).to_have_text("300")
         page.get_by_role("link", name="Analytics").click()
         expect(page.locator("#analytics-rows th a").first).to_be_visible()

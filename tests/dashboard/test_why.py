@@ -2,11 +2,12 @@
 
 import re
 import time
+from collections.abc import Callable
 
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
-from tests.support.studio import Studio
+from tests.support.studio import OnAir, Studio
 
 
 def post_story(studio: Studio, room: str) -> None:
@@ -87,3 +88,29 @@ def test_dragging_marks_a_part_and_a_click_explains_a_bar(studio: Studio, visit:
     expect(page.locator("#room-earned-total")).to_have_text("4,120")
     lanes.click(position={"x": box["width"] * 0.5, "y": 50})
     expect(page.locator("#why")).to_be_visible()
+
+
+def test_every_figure_of_income_leads_to_its_readings(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """On a card by keyboard, in the table, among the leaders and in a report; each explanation counts what the figure says."""
+    now, room = int(time.time()), "why-figures"
+    studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 1100 - ago} for ago in (100, 80, 60, 40, 20)))
+    on_air({"room_id": room, "tokens_count": 1100})
+    dashboard = visit(studio).open(rooms=(room,)).live()
+    page, counted = dashboard.page, dashboard.page.locator("#why-earned")
+    expect(dashboard.card(room).locator(".lately")).to_have_text("+100 in 30 min")
+    page.get_by_role("link", name=f"Why? {room}").focus()
+    page.keyboard.press("Enter")
+    expect(counted).to_have_text("100")
+    page.go_back()
+    page.locator("#leaders .line-value").click()
+    expect(counted).to_have_text("100")
+    page.go_back()
+    page.locator("#density").select_option("table")
+    page.locator(".room-table .cell-hour a").click()
+    expect(counted).to_have_text("100")
+    page.get_by_role("link", name="Analytics").click()
+    page.locator("#analytics-rows .col-earned a").click()
+    expect(counted).to_have_text("100")
+    page.go_back()
+    expect(page.locator("#analytics-rows .col-earned")).to_have_text("100")
+    assert dashboard.violations() == []

@@ -12,6 +12,7 @@
  * @property {string} id the room, account or platform; empty for readings without an account
  * @property {string} platform of an account
  * @property {string} feed the platform on which a room earned most
+ * @property {boolean} isOneFeed whether all of it was earned there
  * @property {number} earned
  * @property {number[]} steps
  * @property {number | null} before what it earned in the period before; null where nothing is known
@@ -45,6 +46,9 @@ function keyOf(row, by) {
 /** @param {Report} report @param {Report | null} before of the period before @param {By} by @returns {Row[]} */
 export function rowsOf(report, before, by) {
   const feeds = new Map([...report.feeds].reverse().map((feed) => [feed.room_id, feed.platform])); // the first one earned most
+  /** @type {Map<string, number>} */
+  const platforms = new Map();
+  for (const feed of report.feeds) platforms.set(feed.room_id, (platforms.get(feed.room_id) ?? 0) + 1);
   const earlier = new Map((before ? listOf(before, by) : []).map((row) => [keyOf(row, by), row.earned]));
   const knowsBefore = before !== null && before.measured_minutes?.some(Boolean) === true;
   return listOf(report, by).map((row) => {
@@ -56,6 +60,7 @@ export function rowsOf(report, before, by) {
       id: (by === 'account' ? row.account : key) ?? '',
       platform: by === 'account' ? (row.platform ?? '') : '',
       feed: by === 'room' ? (feeds.get(key) ?? '') : '',
+      isOneFeed: by === 'room' && platforms.get(key) === 1,
       earned: row.earned,
       steps: row.steps ?? [],
       before: knowsBefore ? (earlier.get(key) ?? 0) : null,

@@ -6,6 +6,7 @@ import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
+import { pointAtReadings } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
@@ -31,6 +32,7 @@ export class Card {
       account: part('account'),
       money: part('money'),
       tokens: part('tokens'),
+      why: part('balance-why'),
       lately: part('lately'),
       flash: part('flash'),
       goal: part('goal'),
@@ -61,6 +63,7 @@ export class Card {
     setText(this.parts.money, moneyText(progress?.earned ?? null, store, i18n));
     for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
     this.#paintEarned(feed, moment);
+    this.#paintWhy(feed, moment, progress?.shift.from ?? null, store.studio.roomName(feed.room));
     if (progress) this.#paintTarget(progress, i18n);
     else this.#paintGoal(feed, i18n);
   }
@@ -92,6 +95,14 @@ export class Card {
     const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
     setText(this.parts.lately, (amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')) + pending);
     setData(this.parts.lately, 'earned', amount ? 'yes' : 'no');
+  }
+
+  /** The figure leads to the readings behind it, of the shift or of the minutes drawn beside it. @param {Feed} feed @param {Moment} moment @param {number | null} shiftFrom @param {string} name */
+  #paintWhy(feed, { asOfMs, i18n }, shiftFrom, name) {
+    const now = asOfMs / 1000;
+    pointAtReadings(this.parts.why, feed, shiftFrom ?? now - SPARK_MINUTES * 60, now);
+    const label = `${i18n.t('why')} ${name}`;
+    if (this.parts.why.getAttribute('aria-label') !== label) this.parts.why.setAttribute('aria-label', label);
   }
 
   /** @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */

@@ -4,9 +4,10 @@ import { hrefOf } from '../router.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
+import { pointAtReadings } from './why_link.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
-/** @typedef {{id: string, room: string, platform: string, value: string, share?: number, kind?: string, words?: string}} Line */
+/** @typedef {{id: string, room: string, platform: string, value: string, share?: number, kind?: string, words?: string, why?: {from: number, to: number}}} Line */
 
 /** A list whose lines keep their elements, and so the focus, from one drawing to the next. */
 export class RoomList {
@@ -43,6 +44,7 @@ export class RoomList {
     setText(parts.link, this.nameOf(line.room));
     setText(parts.words, line.words ?? '');
     setText(parts.value, line.value);
+    if (line.why) pointAtReadings(parts.value, line, line.why.from, line.why.to);
     if (line.kind) setData(parts.item, 'kind', line.kind);
     const share = String(Math.round((line.share ?? 0) * 100));
     if (parts.item.style.getPropertyValue('--share') !== share) parts.item.style.setProperty('--share', share);
@@ -50,8 +52,9 @@ export class RoomList {
   }
 
   /** @param {Line} line */
-  #create({ id, room, platform }) {
-    const [words, value] = [element('span', { class: 'line-words' }), element('span', { class: 'line-value' })];
+  #create({ id, room, platform, why }) {
+    const words = element('span', { class: 'line-words' });
+    const value = element(why ? 'a' : 'span', { class: why ? 'line-value why-figure' : 'line-value' });
     const link = element('a', {
       href: hrefOf({ view: 'room', room, platform }, ''),
       translate: 'no',
@@ -63,14 +66,15 @@ export class RoomList {
   }
 }
 
-/** @param {import('../state/leaders.js').Leader[]} leaders @param {I18n} i18n @returns {Line[]} */
-export const leaderLines = (leaders, i18n) =>
+/** @param {import('../state/leaders.js').Leader[]} leaders @param {number} asOfMs @param {I18n} i18n @returns {Line[]} */
+export const leaderLines = (leaders, asOfMs, i18n) =>
   leaders.map(({ feed, earned }) => ({
     id: feed.key,
     room: feed.room,
     platform: feed.platform,
     value: i18n.number(earned),
     share: earned / (leaders[0]?.earned ?? 1),
+    why: { from: asOfMs / 1000 - 3600, to: asOfMs / 1000 },
   }));
 
 /** @param {import('../state/leaders.js').Slow[]} slow @param {I18n} i18n @returns {Line[]} */

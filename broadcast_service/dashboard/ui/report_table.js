@@ -8,6 +8,7 @@ import { changeOf, rateOf, sorted } from '../state/report_rows.js';
 import { html, setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
+import { MAX_WHY_SECONDS, pointAtReadings } from './why_link.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
@@ -19,6 +20,7 @@ import { reconcile } from './reconcile.js';
  * @property {(row: Row) => {name: string, sub: string, isName: boolean, href: string}} nameOf
  * @property {(tokens: number) => string} money empty where no currency is known
  * @property {boolean} hasMoney
+ * @property {{from: number, to: number}} span of the report, in seconds
  * @property {I18n} i18n
  */
 /** @typedef {{row: HTMLTableRowElement, name: HTMLElement, sub: HTMLElement, trend: SVGElement, cells: Record<string, HTMLElement>}} Parts */
@@ -122,7 +124,7 @@ function create() {
 }
 
 /** @param {Parts} parts @param {Row} row @param {number} most of all rows in a step @param {Words} words */
-function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, i18n }) {
+function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, span, i18n }) {
   const { name: text, sub: beside, isName, href } = nameOf(row);
   setText(name, text);
   name.setAttribute('translate', isName ? 'no' : 'yes');
@@ -132,19 +134,36 @@ function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, i18n 
   trend.firstElementChild?.setAttribute('d', trendPath(row.steps, most));
   const change = changeOf(row.earned, row.before);
   const texts = {
-    earned: i18n.number(row.earned),
     money: money(row.earned),
     change: i18n.change(change),
     hours: row.onAirSeconds ? i18n.hours(row.onAirSeconds / 3600) : '—',
     rate: rateText(row.rate, i18n),
   };
   for (const [cell, value] of Object.entries(texts)) setText(/** @type {HTMLElement} */ (cells[cell]), value);
+  paintEarned(/** @type {HTMLElement} */ (cells.earned), row, span, i18n);
   setData(
     /** @type {HTMLElement} */ (cells.change),
     'way',
     change === null || Math.abs(change) < 0.005 ? '' : change > 0 ? 'up' : 'down',
   );
   paintDoubt(/** @type {HTMLElement} */ (cells.doubt), row, i18n);
+}
+
+/**
+ * What was earned, as a link to the readings behind it where those of one feed are all of them.
+ * @param {HTMLElement} cell @param {Row} row @param {{from: number, to: number}} span @param {I18n} i18n
+ */
+function paintEarned(cell, row, { from, to }, i18n) {
+  const words = i18n.number(row.earned);
+  const present = cell.firstElementChild;
+  if (!row.isOneFeed || to - from > MAX_WHY_SECONDS) {
+    if (present || cell.textContent !== words) cell.replaceChildren(words);
+    return;
+  }
+  const link = present instanceof HTMLAnchorElement ? present : element('a', { class: 'why-figure' });
+  pointAtReadings(link, { room: row.id, platform: row.feed }, from, to, location.search);
+  setText(link, words);
+  if (link !== present) cell.replaceChildren(link);
 }
 
 /** What is unsettled or was set aside, as a link to the explanation of its first moment. @param {HTMLElement} cell @param {Row} row @param {I18n} i18n */

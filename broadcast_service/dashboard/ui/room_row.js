@@ -8,6 +8,7 @@ import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
 import { earnedInHour } from './wall_room.js';
+import { pointAtReadings } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('../state/store.js').Store} Store */
@@ -28,6 +29,8 @@ export const COLUMNS = [
 ];
 const SVG = 'http://www.w3.org/2000/svg';
 
+const WHY_CELLS = /** @type {const} */ (['today', 'hour']);
+
 export class RoomRow {
   /** Whether it is near the screen; elsewhere drawing can wait. */
   near = false;
@@ -35,6 +38,8 @@ export class RoomRow {
   #cells = {};
   #path = document.createElementNS(SVG, 'path');
   #badge = element('span', { class: 'badge-word' });
+  /** Figures that lead to the readings behind them. */
+  #why = { today: element('a', { class: 'why-figure' }), hour: element('a', { class: 'why-figure' }) };
   /** @type {HTMLElement} */
   #link;
 
@@ -52,6 +57,7 @@ export class RoomRow {
     const link = element('a', { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: room });
     this.#link = link;
     this.#cells.room?.append(link, element('span', { class: 'row-platform', translate: 'no' }, platform));
+    for (const id of WHY_CELLS) this.#cells[id]?.append(this.#why[id]);
     this.#cells.badge?.append(
       element('span', { class: 'badge' }, element('span', { class: 'dot', 'aria-hidden': 'true' }), this.#badge),
     );
@@ -71,8 +77,11 @@ export class RoomRow {
   paint(feed, moment, store) {
     const { asOfMs, i18n } = moment;
     this.paintAge(feed, moment, store);
-    this.#write('today', i18n.number(earnedToday(feed, store, asOfMs)));
-    this.#write('hour', i18n.number(earnedInHour(feed, store, asOfMs)));
+    const now = asOfMs / 1000;
+    setText(this.#why.today, i18n.number(earnedToday(feed, store, asOfMs)));
+    pointAtReadings(this.#why.today, feed, store.studio.midnightMs(asOfMs) / 1000, now);
+    setText(this.#why.hour, i18n.number(earnedInHour(feed, store, asOfMs)));
+    pointAtReadings(this.#why.hour, feed, now - 3600, now);
     for (const { name } of COUNTS) this.#write(name, i18n.number(feed[name]));
     this.#write('tokens', i18n.number(feed.tokens));
     const progress = store.shifts.of(feed, asOfMs);

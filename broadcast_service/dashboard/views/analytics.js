@@ -256,7 +256,7 @@ export class AnalyticsView {
     const { i18n, nowMs } = this.moment();
     const { report, before, week } = this.#loader.data;
     const rows = rowsOf(report, before, this.#by);
-    const words = this.#words(i18n);
+    const words = this.#words(report, i18n);
     this.#renderChoices();
     this.#paintFacts(report, before, words);
     this.#paintChart(rows, report, before, nowMs, words);
@@ -264,14 +264,15 @@ export class AnalyticsView {
     this.#hours.paint(week, nowMs, i18n);
   }
 
-  /** @param {I18n} i18n @returns {Words} */
-  #words(i18n) {
+  /** @param {PeriodReport} report @param {I18n} i18n @returns {Words} */
+  #words({ from, to }, i18n) {
     const facts = this.facts;
     const currency = facts.view?.currency ?? null;
     return {
       i18n,
       hasMoney: currency !== null,
       money: (tokens) => (currency ? i18n.money({ code: currency.code, amount: tokens * currency.per_token }) : ''),
+      span: { from, to },
       nameOf: (row) => nameOf(row, facts, i18n),
     };
   }

@@ -236,7 +236,7 @@ export class LiveView {
     const shown = this.#shown;
     const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
-    this.#leaders.paint(leaderLines(leaders.slice(0, lines), i18n));
+    this.#leaders.paint(leaderLines(leaders.slice(0, lines), asOfMs, i18n));
     this.#slow.paint(slowLines(slow.slice(0, lines), i18n));
     this.#events.paint(eventLines(this.#log.events.slice(0, wall.on ? lines : 2 * RAIL_LINES), i18n));
   }
