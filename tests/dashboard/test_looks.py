@@ -111,7 +111,7 @@ def test_the_page_can_be_used_without_a_mouse(studio: Studio, visit: Opener) -> 
     expect(page.locator(".card")).to_have_count(1)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the rooms")).to_be_focused()
-    page.locator(".card a").focus()
+    page.locator(".card .room a").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="look-1")).to_be_visible()
     page.go_back()
