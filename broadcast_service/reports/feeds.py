@@ -7,7 +7,7 @@ report of one room looks at one room. What grew and shrank to the same size mean
 import asyncio
 import bisect
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from broadcast_service import metrics
@@ -67,7 +67,7 @@ class FeedIndex:
     async def _read_one(self, day: int, shard: int) -> None:
         """Adds the members of one set, and gives the loop back between its parts."""
         key = keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS))
-        async for members in self._parts(key):
+        async for members in self._store.members(key, SCAN_COUNT):
             for member in members:
                 self.add(parse_member(member.decode(errors="replace")), 1 << (day - self._first_day))
 
@@ -84,15 +84,6 @@ class FeedIndex:
         """To be called after `add`: brings the names of the rooms up to date."""
         if len(self._names) != len(self._rooms):
             self._names = sorted(self._rooms)
-
-    async def _parts(self, key: str) -> AsyncIterator[list[bytes]]:
-        cursor = 0
-        while True:
-            answer: tuple[int, list[bytes]] = await self._store.owner(key).sscan(key, cursor, count=SCAN_COUNT)  # type: ignore[assignment]
-            cursor, members = answer
-            yield members
-            if not cursor:
-                return
 
     def _forget(self, days: range) -> None:
         """Drops the days that are no longer kept; the bits then count from the new first day."""

@@ -14,7 +14,7 @@ import contextlib
 import enum
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -143,6 +143,16 @@ class Store:
         Each job has at most one command in progress, so the number of jobs bounds these connections.
         """
         return self._node(self._owner_url(key), HEALTH_CONNECTIONS_PER_NODE)
+
+    async def members(self, key: str, count: int) -> AsyncIterator[list[bytes]]:
+        """The members of a set, about `count` in each answer; one may come twice. Raises RedisError."""
+        cursor = 0
+        while True:
+            answer: tuple[int, list[bytes]] = await self.owner(key).sscan(key, cursor, count=count)  # type: ignore[assignment]
+            cursor, members = answer
+            yield members
+            if not cursor:
+                return
 
     def _owner_url(self, key: str) -> str:
         slot = key_slot(key.encode())

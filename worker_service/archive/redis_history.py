@@ -47,20 +47,11 @@ class RedisHistory:
         name = keys.day_of(day * DAY_SECONDS)
         for shard in range(self._shards):
             seen: set[Series] = set()
-            async for members in self._members(keys.history_feeds(shard, name)):
+            async for members in self._store.members(keys.history_feeds(shard, name), SCAN_COUNT):
                 found = [one for one in map(_series_of, members) if one and one not in seen]
                 seen.update(found)
                 for first in range(0, len(found), SERIES_AT_ONCE):
                     yield await self._read(shard, found[first : first + SERIES_AT_ONCE], name)
-
-    async def _members(self, key: str) -> AsyncIterator[list[bytes]]:
-        cursor = 0
-        while True:
-            answer: tuple[int, list[bytes]] = await self._store.owner(key).sscan(key, cursor, count=SCAN_COUNT)  # type: ignore[assignment]
-            cursor, members = answer
-            yield members
-            if not cursor:
-                return
 
     async def _read(self, shard: int, some: Sequence[Series], day: str) -> list[RedisDay]:
         names = [day_keys(shard, series, day, self._step_seconds) for series in some]

@@ -261,7 +261,6 @@ export default {
   best_hours_unknown: '{day} {hour}: not recorded',
   so_far: 'so far',
   not_measured: 'not recorded',
-  show_all: { one: 'Show {count} room', other: 'Show all {count} rooms' },
   room_gone: 'This room has no current value. Its history is below.',
   clock_ahead: 'The clock of this room’s computer is {span} ahead.',
   clock_behind: 'Readings arrive {span} late: the clock of this room’s computer is behind, or its connection is slow.',

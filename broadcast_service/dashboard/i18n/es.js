@@ -261,7 +261,6 @@ export default {
   best_hours_unknown: '{day} {hour}: sin registro',
   so_far: 'hasta ahora',
   not_measured: 'sin registro',
-  show_all: { one: 'Ver {count} sala', other: 'Ver las {count} salas' },
   room_gone: 'Esta sala no tiene un dato actual. Abajo está su historial.',
   clock_ahead: 'El reloj del computador de esta sala está {span} adelantado.',
   clock_behind:

@@ -1,6 +1,6 @@
 /**
- * What one feed has earned since midnight of the studio (without a studio file, of the reader), pure: a report of the day up to some minute, and what came after it. The ledger of a feed holds
- * an hour, which is enough for both.
+ * What one feed has earned since midnight of the studio (without a studio file, of the reader), pure: a report of the day up to some minute,
+ * and what came after it. The ledger of a feed holds an hour, which is enough for both.
  */
 
 /** @typedef {import('./store.js').Store} Store */
