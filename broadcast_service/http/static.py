@@ -22,7 +22,7 @@ DIRECTORY: Final = pathlib.Path(__file__).parents[1] / "dashboard"
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
         "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
@@ -41,12 +41,16 @@ TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
 }
 
 
 ENTRY: Final = "app.js"
 PRELOADS: Final = b"<!-- modulepreload -->"
+NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
+KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
 
 
@@ -57,11 +61,12 @@ class Page(NamedTuple):
     tag: str
     plain: bytes
     compressed: bytes | None
+    caching: str = HEADERS["Cache-Control"]
 
     def answer(self, headers: Headers) -> Response:
         """The file, or a 304 response to a browser that has it."""
         wanted = {tag.strip().removeprefix("W/") for tag in headers.get("If-None-Match", "").split(",")}
-        mine = {**HEADERS, "Content-Type": self.type, "ETag": f"W/{self.tag}"}
+        mine = {**HEADERS, "Content-Type": self.type, "ETag": f"W/{self.tag}", "Cache-Control": self.caching}
         if self.tag in wanted:
             return Response(status_code=304, headers=mine)
         if self.compressed and "gzip" in headers.get("Accept-Encoding", ""):
@@ -115,7 +120,8 @@ def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
         compressed = gzip.compress(plain, mtime=0)
         tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
         smaller = len(compressed) < 0.9 * len(plain)
-        yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None)
+        caching = KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else HEADERS["Cache-Control"]
+        yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None, caching)
 
 
 def pages(files: dict[str, Page]) -> Route:

@@ -1,8 +1,12 @@
-"""The page names the modules that it needs, derived from the imports of the files that are served."""
+"""The page names the modules that it needs, derived from the imports of the files that are served; its font is its own."""
+
+import re
 
 import pytest
+from starlette.datastructures import Headers
 
 from broadcast_service.http.static import imported_modules, preload_links, read_files
+from tools.subset_font import name_of
 
 
 def test_modules_are_found_through_every_form_of_import() -> None:
@@ -28,3 +32,24 @@ def test_the_served_page_names_modules_of_every_folder() -> None:
     assert "<!-- modulepreload -->" not in page
     for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/lanes.js", "views/live.js"):
         assert f'<link rel="modulepreload" href="{module}">' in page
+
+
+def test_the_font_is_one_small_file_that_browsers_may_keep_for_ever() -> None:
+    """Its name has the hash of its content, so a changed font has another address; the style sheet and the page name this one."""
+    pages = read_files().pages
+    [name] = [name for name in pages if name.endswith(".woff2")]
+    font = pages[name].plain
+    assert name == f"fonts/{name_of(font)}"
+    assert font[:4] == b"wOF2"
+    assert len(font) < 60_000
+    answer = pages[name].answer(Headers())
+    assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == ("font/woff2", "public, max-age=31536000, immutable")
+    assert f'<link rel="preload" href="{name}" as="font" type="font/woff2" crossorigin>' in pages["index.html"].plain.decode()
+    assert re.findall(r"url\('\.\./(fonts/[^']+)'\)", pages["styles/theme.css"].plain.decode()) == [name]
+    assert pages["app.js"].answer(Headers()).headers["Cache-Control"] == "no-cache"
+
+
+def test_the_licence_of_the_font_is_beside_it() -> None:
+    page = read_files().pages["fonts/LICENSE.txt"]
+    assert b"SIL OPEN FONT LICENSE Version 1.1" in page.plain
+    assert page.type == "text/plain; charset=utf-8"
