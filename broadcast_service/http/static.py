@@ -1,6 +1,7 @@
 """Serves the dashboard's files with a content security policy that allows only the page's own code.
 
-They are read and compressed once, at start-up: the page has some fifty small files, and a browser requests them all together.
+They are read and compressed once, at start-up: the page has some hundred small files, and a browser requests them all together. Comments
+of scripts are not sent; they are a third of the compressed page.
 """
 
 import gzip
@@ -20,20 +21,24 @@ from starlette.routing import Route
 
 DIRECTORY: Final = pathlib.Path(__file__).parents[1] / "dashboard"
 
-HEADERS: Final = {
+COMMON_HEADERS: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Accept-Encoding",
+}
+DOCUMENT_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
         "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-    "Vary": "Accept-Encoding",
 }
+# A browser applies no policy to the parts of a page; opened by itself, a part may do nothing. Its hundred responses are a fifth smaller.
+PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+PARTS: Final = (".css", ".js", ".png", ".webmanifest", ".woff2")
 
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -50,6 +55,7 @@ TYPES: Final = {
 ENTRY: Final = "app.js"
 PRELOADS: Final = b"<!-- modulepreload -->"
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
+COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
 
@@ -61,12 +67,12 @@ class Page(NamedTuple):
     tag: str
     plain: bytes
     compressed: bytes | None
-    caching: str = HEADERS["Cache-Control"]
+    headers: dict[str, str]
 
     def answer(self, headers: Headers) -> Response:
         """The file, or a 304 response to a browser that has it."""
         wanted = {tag.strip().removeprefix("W/") for tag in headers.get("If-None-Match", "").split(",")}
-        mine = {**HEADERS, "Content-Type": self.type, "ETag": f"W/{self.tag}", "Cache-Control": self.caching}
+        mine = {**self.headers, "Content-Type": self.type, "ETag": f"W/{self.tag}"}
         if self.tag in wanted:
             return Response(status_code=304, headers=mine)
         if self.compressed and "gzip" in headers.get("Accept-Encoding", ""):
@@ -115,13 +121,20 @@ def preload_links(contents: Mapping[str, bytes]) -> bytes:
     return b"\n  ".join(f'<link rel="modulepreload" href="{name}">'.encode() for name in imported_modules(contents))
 
 
+def without_comments(script: bytes) -> bytes:
+    """A script without the comments that have lines of their own. Empty lines remain, so that an error names the line of the source."""
+    return COMMENT_LINES.sub(lambda comment: b"\n" * comment[0].count(b"\n"), script)
+
+
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
-    for name, plain in contents.items():
+    for name, content in contents.items():
+        plain = without_comments(content) if name.endswith(".js") else content
         compressed = gzip.compress(plain, mtime=0)
         tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
         smaller = len(compressed) < 0.9 * len(plain)
-        caching = KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else HEADERS["Cache-Control"]
-        yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None, caching)
+        headers = {**COMMON_HEADERS, **(PART_HEADERS if name.endswith(PARTS) else DOCUMENT_HEADERS)}
+        headers["Cache-Control"] = KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else "no-cache"
+        yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None, headers)
 
 
 def pages(files: dict[str, Page]) -> Route:

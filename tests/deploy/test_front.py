@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from broadcast_service.http.static import DIRECTORY, HEADERS
+from broadcast_service.http.static import COMMON_HEADERS, DIRECTORY, DOCUMENT_HEADERS
 from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
@@ -67,7 +67,8 @@ def test_batches_and_reads_go_to_their_services(production: Chain) -> None:
 def test_the_page_comes_with_its_policy(production: Chain) -> None:
     """The service's headers pass unchanged, HTTPS is made to last, and the proxy does not advertise itself."""
     answer = httpx.get(production[1].url)
-    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    expected = {**COMMON_HEADERS, **DOCUMENT_HEADERS}
+    assert {name: answer.headers[name] for name in expected} == expected
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     assert "Server" not in answer.headers
 

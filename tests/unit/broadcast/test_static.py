@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.datastructures import Headers
 
-from broadcast_service.http.static import imported_modules, preload_links, read_files
+from broadcast_service.http.static import imported_modules, preload_links, read_files, without_comments
 from tools.subset_font import name_of
 
 
@@ -53,3 +53,24 @@ def test_the_licence_of_the_font_is_beside_it() -> None:
     page = read_files().pages["fonts/LICENSE.txt"]
     assert b"SIL OPEN FONT LICENSE Version 1.1" in page.plain
     assert page.type == "text/plain; charset=utf-8"
+
+
+def test_comments_are_not_sent_and_lines_keep_their_numbers() -> None:
+    """A comment beside code, and what only looks like one, stay."""
+    script = (
+        b"/** What\n * it does. */\nlet a = 1; /* beside */\n  /** @type {x} */\n  let b = '/* no */';\nlet c = /** @type {any} */ (b);\n"
+    )
+    sent = b"\n\nlet a = 1; /* beside */\n\n  let b = '/* no */';\nlet c = /** @type {any} */ (b);\n"
+    assert without_comments(script) == sent
+
+
+def test_the_first_visit_transfers_at_most_250_kb() -> None:
+    """All files that any view needs, compressed, with the headers of their responses, of which 100 bytes are the server's own."""
+    pages = read_files().pages
+    needed = [name for name in pages if not name.endswith((".png", ".txt")) and "attention-" not in name]
+    assert len(needed) > 100
+    total = 0
+    for name in needed:
+        answer = pages[name].answer(Headers({"Accept-Encoding": "gzip"}))
+        total += 100 + sum(len(key) + len(value) + 4 for key, value in answer.raw_headers) + len(answer.body)
+    assert total <= 250_000
