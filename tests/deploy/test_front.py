@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from broadcast_service.http.static import COMMON_HEADERS, DIRECTORY, DOCUMENT_HEADERS
+from broadcast_service.http.static import COMMON_HEADERS, DIRECTORY, DOCUMENT_HEADERS, KEEP_FOR_EVER, NAMED_BY_CONTENT
 from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
@@ -151,7 +151,8 @@ def test_every_file_of_the_page_is_public(production: Chain) -> None:
     with httpx.Client(base_url=front.url) as client:
         answers = {file: client.get(f"/{file}") for file in ["", *files]}
         assert {file: answer.status_code for file, answer in answers.items()} == dict.fromkeys(answers, 200)
-        assert all(answer.headers.get_list("Cache-Control") == ["no-cache"] for answer in answers.values())
+        kept = {file: answer.headers.get_list("Cache-Control") for file, answer in answers.items()}
+        assert kept == {file: [KEEP_FOR_EVER if NAMED_BY_CONTENT.match(file) else "no-cache"] for file in answers}
         assert [client.get(path).json() for path in ("/health", "/livez")] == [{"status": "ok"}] * 2
 
 
