@@ -60,7 +60,7 @@ class Inline(html.parser.HTMLParser):
 
 
 def test_every_file_has_its_type_and_the_policy(studio: Studio) -> None:
-    """A type that is wrong would not run under nosniff. A part of the page, opened by itself, may do nothing."""
+    """A wrong type would not run under nosniff, and a part of the page that is opened by itself may do nothing."""
     for name in FILES:
         answer = fetch(studio, f"/{name}")
         assert (answer.status, answer.headers["Content-Type"]) == (200, TYPES["." + name.rpartition(".")[2]]), name
