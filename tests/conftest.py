@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
 
-from tests.support import needs, tls_contexts
+from tests.support import needs, tls_contexts, warm_services
 from tools.processes import Service
 from tools.run_tests import misplaced
 from tools.stack import Stack
@@ -18,6 +18,7 @@ ORIGIN = "https://studio.example"
 settings.register_profile("studio-pulse", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("studio-pulse"), max_examples=1000)
 tls_contexts.share()
+Service.start_process = staticmethod(warm_services.start)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "studio-pulse"))
 
 

@@ -14,7 +14,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import IO, Final, Protocol
 
 from tools.waiting import DeadlineExceeded, wait_until
 
@@ -42,8 +42,27 @@ def free_port() -> int:
     raise AssertionError("a cycle has no end")
 
 
+class Running(Protocol):
+    """The part of `subprocess.Popen` that is used."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+def start_process(command: Sequence[str], cwd: pathlib.Path, environment: Mapping[str, str], output: IO[bytes]) -> Running:
+    """Starts a process in a session of its own; its output and errors go to the same file."""
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
 class Process:
     """One child process with a log file of its own; it can be started again after it has ended."""
+
+    start_process: Callable[[Sequence[str], pathlib.Path, Mapping[str, str], IO[bytes]], Running] = staticmethod(start_process)
 
     def __init__(
         self, command: Sequence[str], *, log: pathlib.Path, environment: Mapping[str, str] | None = None, cwd: pathlib.Path = ROOT
@@ -52,7 +71,7 @@ class Process:
         self.environment = dict(os.environ if environment is None else environment)
         self._command = list(command)
         self._cwd = cwd
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     def command(self) -> list[str]:
         """The command line."""
@@ -61,9 +80,7 @@ class Process:
     def launch(self) -> None:
         """Starts the process without waiting for anything."""
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.command(), cwd=self._cwd, env=self.environment, stdout=output, stderr=output, start_new_session=True
-            )
+            self._process = self.start_process(self.command(), self._cwd, self.environment, output)
 
     def launch_until(self, is_ready: Callable[[], object], *, seconds: float = START_SECONDS) -> None:
         """Starts the process and waits until it is ready; raises StackError with the end of the log if it ends or takes too long."""
@@ -86,7 +103,7 @@ class Process:
         return self._started.pid
 
     @property
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _started(self) -> Running:
         assert self._process is not None, f"{self.name} was not started"
         return self._process
 

@@ -1,0 +1,171 @@
+"""Services without the time that their imports take: a process that has imported them forks for each start.
+
+The imports take half a second of CPU, and the tests start hundreds of services. A forked service is a process like any other: it has its
+own id, session, environment, directory and log, runs `python -m` from there, and ends by the same signals and with the same exit status.
+It ends with the test run, however that ends. A start is a real one where the interpreter itself would read the environment
+(`needs_interpreter`); `tests/unit/support/test_warm_services.py` compares both kinds.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import importlib
+import json
+import os
+import pathlib
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO, Final, NoReturn
+
+from tools.processes import ROOT, Running, start_process
+
+MODULES: Final = ("ingest_service", "broadcast_service", "worker_service")
+READ_BY_INTERPRETER: Final = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "OPENSSL_")
+LATE_IMPORTS: Final = ("alembic.command", "uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")  # while a service starts
+MESSAGE_BYTES: Final = 65_536
+PR_SET_PDEATHSIG: Final = 1
+
+
+def needs_interpreter(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether a command must have an interpreter of its own: it is none of the services, or variables count before the first import."""
+    is_service = len(command) == 3 and command[0] == sys.executable and command[1] == "-m" and command[2] in MODULES
+    return not is_service or any(name.startswith(READ_BY_INTERPRETER) for name in environment)
+
+
+def start(command: Sequence[str], cwd: pathlib.Path, environment: Mapping[str, str], output: IO[bytes]) -> Running:
+    """Starts a service as `tools.processes.start_process` does, without its imports where possible."""
+    if needs_interpreter(command, environment):
+        return start_process(command, cwd, environment, output)
+    request = {"module": command[2], "cwd": str(cwd), "environment": dict(environment)}
+    status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        socket.send_fds(_server(), [json.dumps(request).encode()], [output.fileno(), theirs.fileno()])
+    return Forked(status)
+
+
+class Forked:
+    """A forked service, with the methods of `subprocess.Popen` that are used."""
+
+    def __init__(self, status: socket.socket) -> None:
+        self._status = status
+        self.pid = int(status.recv(MESSAGE_BYTES))
+        self._exit_status: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while the process runs."""
+        with contextlib.suppress(BlockingIOError):
+            return self._receive(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for the end of the process; raises subprocess.TimeoutExpired."""
+        try:
+            return self._receive(timeout)
+        except (TimeoutError, BlockingIOError):
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
+
+    def send_signal(self, sig: int) -> None:
+        """Sends a signal, if the process still runs."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        """Sends SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Sends SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _receive(self, timeout: float | None) -> int:
+        if self._exit_status is None:
+            self._status.settimeout(timeout)
+            text = self._status.recv(MESSAGE_BYTES)
+            self._exit_status = int(text) if text else -signal.SIGKILL  # the server is gone, and its children with it
+            self._status.close()
+        return self._exit_status
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The connection to the server, which ends when this process does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    with theirs:
+        command = [sys.executable, "-m", "tests.support.warm_services", str(theirs.fileno())]
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    atexit.register(_end, ours, server)
+    return ours
+
+
+def _end(requests: socket.socket, server: "subprocess.Popen[bytes]") -> None:
+    requests.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(5)
+
+
+def _serve(requests: socket.socket) -> None:
+    """Forks for each request, and sends the exit status of each child when it ends, until the requests end."""
+    running: dict[int, tuple[int, socket.socket]] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(requests, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is requests:
+                    message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, 2)
+                    if not message:
+                        return
+                    output, status = descriptors[0], socket.socket(fileno=descriptors[1])
+                    pid = os.fork()
+                    if pid == 0:
+                        selector.close()
+                        _run(json.loads(message), output)
+                    os.close(output)
+                    status.send(str(pid).encode())
+                    ended = os.pidfd_open(pid)
+                    running[ended] = pid, status
+                    selector.register(ended, selectors.EVENT_READ)
+                else:
+                    selector.unregister(key.fd)
+                    pid, status = running.pop(key.fd)
+                    os.close(key.fd)
+                    with status, contextlib.suppress(OSError):  # the test has ended and does not wait for it
+                        status.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+
+
+def _run(request: dict[str, str | dict[str, str]], output: int) -> NoReturn:
+    """Runs the service in this process, a child of the server, and ends it."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    os.setsid()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    module, environment = request["module"], request["environment"]
+    assert isinstance(module, str)
+    assert isinstance(environment, dict)
+    os.chdir(str(request["cwd"]))
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.argv[:] = [module]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    for module in (*(f"{module}.__main__" for module in MODULES), *LATE_IMPORTS):
+        importlib.import_module(module)
+    _serve(socket.socket(fileno=int(sys.argv[1])))
