@@ -81,6 +81,6 @@ def own_stack(topology: Topology, tmp_path: pathlib.Path) -> Iterator[Callable[.
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A stack without rate limits, for the tests of reports; each uses rooms of its own."""
+    """A stack without rate limits, for the tests of reports; each uses rooms and accounts of its own."""
     with running_studio(tmp_path_factory.mktemp("studio")) as running:
         yield running

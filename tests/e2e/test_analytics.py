@@ -194,7 +194,7 @@ def test_a_report_is_cut_where_a_calendar_is(studio: Studio) -> None:
     readings = [
         {"room_id": "days", "timestamp": midnight - DAY + at, "tokens_count": tokens, "account": account}
         for at, tokens in balances
-        for account in ("ana", "eva")
+        for account in ("left", "right")
     ]
     studio.post(*readings)
     span = {"from": midnight - 2 * DAY, "to": midnight, "rooms": "days", "tz": zone.key}

@@ -55,7 +55,7 @@ def test_income_is_explained_reading_by_reading(studio: Studio) -> None:
     start = int(time.time()) // HOUR * HOUR - 2 * HOUR
     room = f"why-{uuid.uuid4().hex}"
     posted = [(0, 1000), (60, 1040), (65, 0), (70, 1050), (130, 1050)]
-    studio.post(*({"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": "ana"} for second, tokens in posted))
+    studio.post(*({"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": room} for second, tokens in posted))
     path = f"/api/tracking/telemetry/{room}/camsoda/explain?from={start}&to={start + HOUR}"
     _, found = studio.get(path)
     assert [(line["at_ms"] // 1000 - start, line["balance"], line["verdict"], line["earned"]) for line in found["lines"]] == [
@@ -69,4 +69,4 @@ def test_income_is_explained_reading_by_reading(studio: Studio) -> None:
     assert (found["merged_seconds"], found["omitted"], found["set_aside"]) == (0, 0, 1)
     _, report = studio.get(f"/api/tracking/analytics?from={start}&to={start + HOUR}&rooms={room}")
     assert found["earned"] == report["total"] == 50
-    assert [one["account"] for one in found["accounts"]] == ["ana"]
+    assert [one["account"] for one in found["accounts"]] == [room]

@@ -28,7 +28,8 @@ from tools.processes import ROOT, Running, start_process
 
 MODULES: Final = ("ingest_service", "broadcast_service", "worker_service")
 READ_BY_INTERPRETER: Final = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "OPENSSL_")
-LATE_IMPORTS: Final = ("alembic.command", "uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")  # while a service starts
+SERVER: Final = ("uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")
+LATE_IMPORTS: Final = dict.fromkeys(MODULES, SERVER) | {"worker_service": (*SERVER, "alembic.command")}  # those while a service starts
 MESSAGE_BYTES: Final = 65_536
 PR_SET_PDEATHSIG: Final = 1
 
@@ -43,10 +44,10 @@ def start(command: Sequence[str], cwd: pathlib.Path, environment: Mapping[str, s
     """Starts a service as `tools.processes.start_process` does, without its imports where possible."""
     if needs_interpreter(command, environment):
         return start_process(command, cwd, environment, output)
-    request = {"module": command[2], "cwd": str(cwd), "environment": dict(environment)}
+    request = {"cwd": str(cwd), "environment": dict(environment)}
     status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        socket.send_fds(_server(), [json.dumps(request).encode()], [output.fileno(), theirs.fileno()])
+        socket.send_fds(_server(command[2]), [json.dumps(request).encode()], [output.fileno(), theirs.fileno()])
     return Forked(status)
 
 
@@ -95,12 +96,15 @@ class Forked:
 
 
 @functools.cache
-def _server() -> socket.socket:
-    """The connection to the server, which ends when this process does."""
+def _server(module: str) -> socket.socket:
+    """The connection to the server for one of the services, which ends when this process does.
+
+    Each has its own, since what one service imports another must not have, its metrics for example.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     with theirs:
-        command = [sys.executable, "-m", "tests.support.warm_services", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.support.warm_services", module, str(theirs.fileno())]
         server = subprocess.Popen(
             command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -114,7 +118,7 @@ def _end(requests: socket.socket, server: "subprocess.Popen[bytes]") -> None:
         server.wait(5)
 
 
-def _serve(requests: socket.socket) -> None:
+def _serve(module: str, requests: socket.socket) -> None:
     """Forks for each request, and sends the exit status of each child when it ends, until the requests end."""
     running: dict[int, tuple[int, socket.socket]] = {}
     with selectors.DefaultSelector() as selector:
@@ -129,7 +133,7 @@ def _serve(requests: socket.socket) -> None:
                     pid = os.fork()
                     if pid == 0:
                         selector.close()
-                        _run(json.loads(message), output)
+                        _run(module, json.loads(message), output)
                     os.close(output)
                     status.send(str(pid).encode())
                     ended = os.pidfd_open(pid)
@@ -143,7 +147,7 @@ def _serve(requests: socket.socket) -> None:
                         status.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
 
 
-def _run(request: dict[str, str | dict[str, str]], output: int) -> NoReturn:
+def _run(module: str, request: dict[str, str | dict[str, str]], output: int) -> NoReturn:
     """Runs the service in this process, a child of the server, and ends it."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -153,19 +157,24 @@ def _run(request: dict[str, str | dict[str, str]], output: int) -> NoReturn:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    module, environment = request["module"], request["environment"]
-    assert isinstance(module, str)
+    environment = request["environment"]
     assert isinstance(environment, dict)
     os.chdir(str(request["cwd"]))
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = [module]
+    del sys.modules[f"{module}.__main__"]  # only what it imports is warm
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 
 
+def main(module: str, descriptor: str) -> None:
+    """Imports what a service imports, then serves."""
+    for name in (f"{module}.__main__", *LATE_IMPORTS[module]):
+        importlib.import_module(name)
+    _serve(module, socket.socket(fileno=int(descriptor)))
+
+
 if __name__ == "__main__":
-    for module in (*(f"{module}.__main__" for module in MODULES), *LATE_IMPORTS):
-        importlib.import_module(module)
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    main(*sys.argv[1:])
