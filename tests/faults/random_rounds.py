@@ -207,14 +207,14 @@ class Rounds:
     async def _check_history(self) -> None:
         """Of each second in which readings were accepted, history has the last one of them, or one whose answer was lost."""
         since, now = int(max(self._began, self._lost_at)) + 2, int(time.time())
-        since, now = int(max(self._began, self._lost_at)) + 2, int(time.time())
         for room in ROOMS if now > since else ():
             url = f"{self._world.broadcasts[0].url}/api/tracking/telemetry/{room}/{PLATFORM}/history?from={since}&to={now}&step=1"
-            points = {int(point["t"]): point["tokens"] for point in (await self._get(url))["points"]}
             posts = self.scene.checker.posts[room, PLATFORM]
+            # Producers go on posting: what was accepted before the request must be in the answer, and what was sent until now may be.
+            accepted = sorted((post.timestamp, post.tokens) for post in posts if post.stored and since <= post.timestamp < now)
+            points = {int(point["t"]): point["tokens"] for point in (await self._get(url))["points"]}
             sent = {(post.timestamp, post.tokens) for post in posts}
             require(set(points.items()) <= sent, f"history of {room} holds readings that no producer posted")
-            accepted = sorted((post.timestamp, post.tokens) for post in posts if post.stored and post.timestamp >= since)
             for second, group in itertools.groupby(accepted, key=lambda post: post[0]):
                 last = max(tokens for _, tokens in group)
                 require(points.get(second, -1) >= last, f"history of {room} has {points.get(second)} at {second}, accepted was {last}")
