@@ -88,7 +88,7 @@ def fixed_arguments(
     )
 
 
-def reading_arguments(reading: Reading, step_seconds: int, now_ms: int) -> tuple[Any, ...]:
+def reading_arguments(reading: Reading, step_seconds: int) -> tuple[Any, ...]:
     """The arguments of one reading, in the order of `ReadingArguments`."""
     return (
         reading.room_id,
@@ -97,7 +97,7 @@ def reading_arguments(reading: Reading, step_seconds: int, now_ms: int) -> tuple
         encode(reading)[1:],
         reading.timestamp,
         reading.sequence,
-        *slot_of(reading, step_seconds, now_ms),
+        *slot_of(reading, step_seconds),
     )
 
 

@@ -149,6 +149,28 @@ local function append(key, offset, run, expires)
   if not failure(try('APPEND', trail, name .. run)) and length == 0 then try('EXPIREAT', trail, expires) end
 end
 
+-- The day of a Unix second as history keys spell it: the algorithm of Howard Hinnant's `civil_from_days`, since scripts have no `os.date`.
+local function day_of(seconds)
+  local days = floor(seconds / DAY_SECONDS) + 719468 -- since 1 March of the year 0
+  local era = floor(days / 146097)
+  local of_era = days - era * 146097
+  local year = floor((of_era - floor(of_era / 1460) + floor(of_era / 36524) - floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + floor(year / 4) - floor(year / 100))
+  local month = floor((5 * of_year + 2) / 153) -- from March
+  local day = of_year - floor((153 * month + 2) / 5) + 1
+  if month >= 10 then year = year + 1 end
+  return string.format('%04d-%02d-%02d', year + era * 400, month < 10 and month + 3 or month - 9, day)
+end
+
+-- Where a reading that is made now is recorded: end of the key, offset and moment, as `slot_of` has them.
+local function slot_of_now()
+  local second_of_day = now_seconds % DAY_SECONDS
+  local number, second_of_step = floor(second_of_day / step), second_of_day % step
+  local moment = floor((second_of_step * 1000 + floor(time[2] / 1000)) / UNIT_MS)
+  local key_end = day_of(now_seconds) .. ':' .. whole(step) .. ':' .. whole(floor(number / CHUNK_SLOTS))
+  return key_end, number % CHUNK_SLOTS * RECORD_BYTES, moment
+end
+
 -- Whether the trail has runs of the step at `offset`, and whether one of them has, or passes, a balance at a moment: a repeated reading.
 local function in_trail(key, offset, moment, tokens)
   local trail, name = trail_of(key, offset)
@@ -249,7 +271,7 @@ local function merge(key, offset, records, record, moment, tokens, late, expires
   if moment < first_moment and not has_runs and tokens <= first and first <= tokens + MAX_RISE then
     return try('SETRANGE', key, offset, end_of_run)
   end
-  append(key, offset, sub(record, 1, RUN_BYTES), expires)
+  append(key, offset, end_of_run .. '\0\0' .. end_of_run .. two_bytes(moment + 1), expires)
 end
 
 -- Records that a series has history of a day: nil, or the outcome and the wait if it would be one too many. Reports read these sets to find
@@ -279,13 +301,15 @@ local function commit(i, token)
 
   local room, platform, account, body, timestamp, sequence, key_end, offset, record, moment, balance = unpack(ARGV, i, i + STRIDE - 1)
   timestamp, sequence, offset, balance = tonumber(timestamp), tonumber(sequence), tonumber(offset), tonumber(balance)
+  moment = tonumber(moment)
   local member = room .. ':' .. platform
   local key = latest_prefix .. member
   local stored = try('GET', key)
   if failure(stored) then return failure(stored), 0 end
 
-  -- No reading is from after its commit: one stamped ahead of it counts as made at it.
+  -- No reading is from after its commit: one stamped ahead of it counts as made at it. Redis' clock decides, the same for every ingest.
   local ahead = timestamp > now_seconds
+  if ahead then key_end, offset, moment = slot_of_now() end
   local made = ahead and now_seconds or timestamp
   local late, duplicate, stored_version = made + ttl <= now_seconds, false, 0
   if stored then
@@ -329,7 +353,7 @@ local function commit(i, token)
   end
   local missing = offset + RECORD_BYTES - from - #old
   if missing > 0 then old = old .. string.rep('\0', missing) end
-  written = merge(history_key, offset, old, record, tonumber(moment), balance, late, expires)
+  written = merge(history_key, offset, old, record, moment, balance, late, expires)
   if failure(written) then return failure(written), 0 end
   if late then return LATE, stored_version end
 

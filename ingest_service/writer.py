@@ -139,11 +139,10 @@ class ShardWriter:
 
     async def _commit(self, batch: list[_Submission]) -> None:
         arguments = [*self._fixed, self._newest_version]
-        now_ms = time.time_ns() // 1_000_000
         for submission in batch:
             arguments += (submission.token_id, len(submission.readings))
             for reading in submission.readings:
-                arguments += reading_arguments(reading, self._step_seconds, now_ms)
+                arguments += reading_arguments(reading, self._step_seconds)
         try:
             async with asyncio.timeout_at(batch[0].deadline):
                 with metrics.commit_duration_seconds.time(), self._span(batch):

@@ -117,11 +117,9 @@ def _key_end(day_start: int, step_seconds: int, chunk: int) -> str:
     return f"{keys.day_of(day_start)}:{step_seconds}:{chunk}"
 
 
-def slot_of(reading: Reading, step_seconds: int, now_ms: int | None = None) -> Slot:
-    """The slot of a reading; one stamped ahead of now counts as made now."""
+def slot_of(reading: Reading, step_seconds: int) -> Slot:
+    """The slot of a reading by its timestamp."""
     second, millisecond = reading.timestamp, _millisecond(reading)
-    if now_ms is not None and second > now_ms // 1000:
-        second, millisecond = divmod(now_ms, 1000)
     second_of_day = second % DAY_SECONDS
     index, second_of_step = divmod(second_of_day, step_seconds)
     chunk, slot = divmod(index, CHUNK_SLOTS)

@@ -3,6 +3,8 @@
 import datetime as dt
 import itertools
 import json
+import re
+import time
 from typing import Any
 
 import pytest
@@ -10,18 +12,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from ingest_service.commit_script import Result
+from ingest_service.commit_script import SCRIPT, Result
 from ingest_service.limits import Limits
 from shared.contract import keys
 from shared.contract.history_record import DAY_SECONDS, LAYOUT, MAX_RISE
-from shared.contract.readings import Reading
+from shared.contract.readings import METRICS, Reading
 from shared.income.rules import Balance, judge, sums
-from tests.contract.committing import commit, empty_store, history_key, income, kept_readings, record_of, results, run_async, trail_key
+from tests.contract.committing import (
+    STEP,
+    commit,
+    empty_store,
+    history_key,
+    income,
+    kept_readings,
+    record_of,
+    results,
+    run_async,
+    trail_key,
+)
 from tests.support.readings import make_reading
 from tools.processes import ROOT
 
 pytestmark = pytest.mark.anyio
 
+CENTURY_DAYS = 47_500  # to the year 2100
+VIEWERS = next(number for number, metric in enumerate(METRICS) if metric.field == "viewers_count")
 ACCEPTED, LATE, TOO_MANY = Result.ACCEPTED, Result.LATE, Result.TOO_MANY_FEEDS
 
 
@@ -186,7 +201,7 @@ def test_rising_readings_in_any_order_end_alike(url: str, order: list[int], rise
 
 async def test_memory_follows_what_is_written(redis: Redis) -> None:
     """A reading at the end of a day allocates one hour, not the day."""
-    start = (make_reading().timestamp // DAY_SECONDS - 1) * DAY_SECONDS
+    start = (make_reading().timestamp // DAY_SECONDS - 2) * DAY_SECONDS
     reading = make_reading(timestamp=start + DAY_SECONDS - 1, sequence=0)
     assert await results(redis, reading) == [LATE]
     assert await redis.strlen(history_key(reading)) == LAYOUT.chunk_bytes
@@ -281,3 +296,47 @@ async def test_a_hostile_token_of_one_room_cannot_fill_the_store(real: Redis) ->
     used = (await real.info("memory"))["used_memory"] - before
     assert refused > 5000
     assert used < 8_000_000, used
+
+
+@pytest.mark.parametrize("wrong_seconds", [-200, 0, 200])
+async def test_the_clock_of_an_ingest_service_moves_no_reading(redis: Redis, monkeypatch: pytest.MonkeyPatch, wrong_seconds: int) -> None:
+    """Its producers' clocks and Redis' clock decide where a reading is recorded: services that differ would mix up its order."""
+    reading = make_reading(tokens_count=700)
+    real_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + wrong_seconds * 10**9)
+    assert await results(redis, reading) == [ACCEPTED]
+    record = await record_of(redis, reading)
+    assert record is not None
+    assert (record.tokens, record.moment_ms) == (700, reading.timestamp % STEP * 1000 + reading.sequence % 1000)
+
+
+@pytest.mark.parametrize("seconds", [1, 61, 299])
+async def test_a_reading_stamped_ahead_is_recorded_at_its_commit(redis: Redis, seconds: int) -> None:
+    """With its whole record, in the step of Redis' clock."""
+    ahead = make_reading(-1000 * seconds, tokens_count=700, viewers_count=9)
+    for attempt in range(2):  # unless a second began in between
+        before: Any = await redis.time()
+        await results(redis, ahead)
+        after: Any = await redis.time()
+        if before[0] == after[0]:
+            break
+        await redis.flushall()
+        assert attempt == 0
+    record = await record_of(redis, make_reading(timestamp=before[0], sequence=before[0] * 1000))
+    assert record is not None
+    begin, end = (at[0] % STEP * 1000 + at[1] // 1000 for at in (before, after))
+    assert begin <= record.moment_ms <= end
+    assert (record.tokens, record.first_tokens, record.values[VIEWERS]) == (700, 700, 9)
+
+
+async def test_the_script_spells_days_as_keys_do(real: Redis) -> None:
+    """Every day of a century, leap days and turns of years among them."""
+    [function] = re.findall(r"^local function day_of.*?^end$", SCRIPT, re.DOTALL | re.MULTILINE)
+    script = f"""
+        local DAY_SECONDS, floor = {DAY_SECONDS}, math.floor
+        {function}
+        local days = {{}}
+        for day = 0, ARGV[1] - 1 do days[day + 1] = day_of(day * DAY_SECONDS + day % DAY_SECONDS) end
+        return days"""
+    found: Any = await real.eval(script, 0, str(CENTURY_DAYS))
+    assert [day.decode() for day in found] == [keys.day_of(day * DAY_SECONDS) for day in range(CENTURY_DAYS)]

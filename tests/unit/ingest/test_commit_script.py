@@ -25,7 +25,7 @@ def test_the_script_names_its_arguments_as_python_does() -> None:
     assert unpacked("i + STRIDE - 1") == list(ReadingArguments._fields)
     assert ReadingArguments._fields[-len(Slot._fields) :] == Slot._fields
     fixed = fixed_arguments(0, "PUBLISH", Limits(1, 1), ttl_seconds=1, retention_days=1, step_seconds=60)
-    assert (len(fixed), len(reading_arguments(READING, 60, 0))) == (int(CONSTANTS["FIRST"]) - 2, CONSTANTS["STRIDE"])
+    assert (len(fixed), len(reading_arguments(READING, 60))) == (int(CONSTANTS["FIRST"]) - 2, CONSTANTS["STRIDE"])
 
 
 def test_the_script_has_no_number_of_the_record_of_its_own() -> None:

@@ -68,13 +68,6 @@ def test_the_later_of_a_minute_has_the_later_moment(moment: int, later: int) -> 
     assert first.moment <= second.moment
 
 
-def test_a_reading_stamped_ahead_is_recorded_as_of_now() -> None:
-    """It belongs in the minute of its commit; any other stays in its own."""
-    now = 1_764_000_000_250
-    assert slot_of(at(now + 290_000), 60, now) == slot_of(at(now), 60)
-    assert slot_of(at(now - 290_000), 60, now) == slot_of(at(now - 290_000), 60)
-
-
 def test_an_empty_record_is_none() -> None:
     """Zeros from SETRANGE are no record, and a torn end is ignored."""
     assert list(LAYOUT.unpack(bytes(LAYOUT.record_bytes) + slot_of(at(1_700_000_000_000), 60).record + b"\1\2")).count(None) == 1
