@@ -7,10 +7,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.support import needs
 from tests.support.studio import Studio
+from tools.screenshots.stage import DRAWN, axe_findings
 
 SHOWN_WITHIN_MS = 8000
-# Two frames after the page knows its new size: observers of sizes run in the first one, and what they change is drawn in the second.
-DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
@@ -64,10 +63,8 @@ class Dashboard:
 
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.2 A and AA."""
-        self.page.evaluate(needs.axe().read_text())
-        run = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-        found = self.page.evaluate(f"{run}.then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target).join(' | ')))")
-        return [str(violation) for violation in found]
+        needs.axe()
+        return axe_findings(self.page)
 
     def close(self) -> None:
         """Closes the page; it must not have complained."""

@@ -1,0 +1,95 @@
+"""One page in a browser that is given a look, photographed and examined."""
+
+import pathlib
+from typing import Final
+
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tools.processes import ROOT
+from tools.screenshots.scenes import DIALOGS, Look
+
+AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+READY_MS: Final = 15_000
+SETTLE_MS: Final = 150
+# Two frames after the page knows its new size: observers of sizes run in the first one, and what they change is drawn in the second.
+DRAWN: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
+CHOOSE_LANGUAGE: Final = """(language) => {
+    const select = document.querySelector('#language');
+    if (document.documentElement.lang === language) return;
+    select.value = language;
+    select.dispatchEvent(new Event('change', {bubbles: true}));
+}"""
+RUN_AXE: Final = """() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+    .then((result) => result.violations.map((found) => found.id + ': ' + found.nodes.map((node) => node.target).join(' | ')))"""
+READY: Final = {  # what shows that a view with rooms has been drawn
+    "live": ".card",
+    "table": ".room-table tbody tr, .card",
+    "wall": ".wall-room",
+    "room": "#room-charts:not([hidden])",
+    "analytics": "#analytics-body:not([hidden])",
+    "why": "#why-body:not([hidden])",
+}
+
+
+def axe_findings(page: Page) -> list[str]:
+    """The violations of WCAG 2.2 A and AA, and of axe's best practices, on the page as it is."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    return [str(finding) for finding in page.evaluate(RUN_AXE)]
+
+
+def show_as(page: Page, look: Look) -> None:
+    """Gives the page a language, a theme and a size, and waits until it has drawn itself."""
+    page.emulate_media(color_scheme=look.scheme)
+    page.evaluate(CHOOSE_LANGUAGE, look.language)
+    page.set_viewport_size({"width": look.width, "height": look.height})
+    page.evaluate(DRAWN)
+
+
+def open_view(page: Page, view: str, address: str, token: str, *, has_rooms: bool) -> None:
+    """Opens a view at an address and waits until it has been drawn; without a token, the form."""
+    page.goto(address + (f"#token={token}" if token else ""))
+    if not token:
+        expect(page.locator("#gate")).to_be_visible()
+        if view == "pairing":
+            page.locator("#gate-pair").click()
+            expect(page.locator("#pairing-letters")).not_to_be_empty()
+        return
+    expect(page.locator("#link")).to_have_attribute("data-phase", "live", timeout=READY_MS)
+    if view == "table":
+        page.locator("#density").select_option("table")
+    if has_rooms and view in READY:
+        expect(page.locator(READY[view]).first).to_be_visible(timeout=READY_MS)
+    if has_rooms and view in ("live", "table", "wall"):
+        expect(page.locator('[data-kpi="hour"] .kpi-value')).not_to_have_text("—", timeout=READY_MS)
+    if not has_rooms and view == "first":
+        expect(page.locator("#empty")).to_be_visible(timeout=READY_MS)
+    if view in DIALOGS:
+        page.locator(DIALOGS[view]).click()
+    page.wait_for_load_state("networkidle")
+
+
+class Stage:
+    """One page in a browser context of its own."""
+
+    def __init__(self, browser: Browser, url: str, look: Look, *, locale: str = "es-CO") -> None:
+        self.url = url
+        size: ViewportSize = {"width": look.width, "height": look.height}
+        self._context = browser.new_context(locale=locale, reduced_motion="reduce", viewport=size)
+        self.page = self._context.new_page()
+
+    def open(self, view: str, query: str, token: str, *, has_rooms: bool) -> None:
+        """Opens a view below the page's address."""
+        open_view(self.page, view, f"{self.url}/{query}", token, has_rooms=has_rooms)
+
+    def take(self, look: Look, path: pathlib.Path | None, *, full: bool = False) -> None:
+        """Shows the page with this look, and writes a picture of it if a path is given."""
+        show_as(self.page, look)
+        self.page.wait_for_timeout(SETTLE_MS)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=path, full_page=full)
+
+    def close(self) -> None:
+        """Closes the page."""
+        self._context.close()
