@@ -67,6 +67,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
 
     def unready() -> list[str]:
+        """The reasons why the service cannot serve clients, none when it can."""
         reasons = ["shutting down"] if sessions.draining else []
         if revocations.seconds_since_confirmed() > FRESH_SECONDS:
             reasons.append("Redis does not respond")
@@ -75,6 +76,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         return reasons + jobs.unready()
 
     def work() -> dict[str, Coroutine[Any, Any, None]]:
+        """The background jobs by name."""
         return {f"listener-{shard}": listener.run() for shard, listener in enumerate(listeners)} | {
             "store": store.run(),
             "relay": relay.run(),
@@ -88,6 +90,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        """Runs the jobs from start to shutdown, and closes the connections after them."""
         async with closing(spans), store, jobs.running(work()):
             yield
 
@@ -127,6 +130,7 @@ def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revoca
     """The lists of revoked tokens and of ended screens; the sessions of either are closed."""
 
     def on_revoked(token_ids: set[str]) -> None:
+        """Closes the sessions of revoked tokens, and of screens that were signed in with them."""
         sessions.end_tokens(token_ids)
         ended.end_derived(token_ids)
 
@@ -136,7 +140,7 @@ def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revoca
 
 
 def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports, Explanations]:
-    """The history of single rooms, the reports over all feeds in scope, and what explains them."""
+    """The history of single rooms, the reports over all feeds in scope, and their explanations."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
     history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
     analytics = Analytics(_days(settings, RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days)))

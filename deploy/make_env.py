@@ -1,6 +1,6 @@
 """Writes `.env` from `.env.example` with new random secrets, readable only by its owner. `make up` and `make update` run it.
 
-Every variable without a value in the example is a secret. A `.env` that is there keeps what it has; passwords that a later version of the
+Every variable without a value in the example is a secret. An existing `.env` keeps its values; passwords that a later version of the
 example names, and that it lacks, are added at its end. Uses only the standard library.
 """
 
@@ -60,7 +60,7 @@ def complete(target: pathlib.Path, example: pathlib.Path = ROOT / ".env.example"
 
 
 def main() -> None:
-    """Writes or completes the `.env` of this checkout, and says what was added."""
+    """Writes or completes the `.env` of this checkout, and prints the names that it added."""
     target = ROOT / ".env"
     if not target.exists():
         write(target)

@@ -32,7 +32,7 @@ EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
 def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
-    """The service as an ASGI application; `on_crash` is called when a background job dies of a bug."""
+    """The service as an ASGI application; `on_crash` is called when a background job ends by an exception."""
     audit, jobs = Audit(), Jobs(on_crash)
     revocations = Revocations(store, audit)
     limits = Limits(
@@ -64,11 +64,13 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     )
 
     def unready() -> list[str]:
+        """The reasons why the service cannot accept readings, none when it can."""
         reasons = ["Redis does not respond"] if revocations.seconds_since_confirmed() > FRESH_SECONDS else []
         return reasons + jobs.unready()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        """Runs the jobs from start to shutdown, and closes the connections after them."""
         work = {"store": store.run(), "revocations": revocations.run(), "audit": audit.run()} | writer.jobs()
         async with closing(spans), store, jobs.running(work):
             yield

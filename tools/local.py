@@ -160,7 +160,7 @@ def _greet(stack: Stack, ingest: Service, link: str, demo: str, rooms: int) -> N
 
 
 async def _run(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Runs until a signal, or until one of the jobs fails; raises what it raised."""
+    """Runs until a signal, or until one of the jobs fails, and raises its exception."""
     stop = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -3,7 +3,7 @@
 Tests share the machine while they run in parallel, so a short deadline can expire because of the neighbours. Tests that failed are
 therefore run once more, alone, and the ones that pass then are printed. Some failures are final: more than MAX_RETRIED of them, a failure
 while a shared fixture was torn down, a broken promise of the fault tests, and every exit of pytest other than "some tests failed".
-Every phase runs, whatever the one before it did. The exit code is 0 only if each test passed, or was skipped, in parallel or alone.
+Every phase runs, even after one that failed. The exit code is 0 only if each test passed, or was skipped, in parallel or alone.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 MAX_RETRIED: Final = 10  # more than this are not failures by load
-FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: what was lost or invented once is a defect, however often it goes well afterwards
+FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later
 SOME_FAILED: Final = 1  # pytest's exit code
 
 

@@ -12,7 +12,7 @@ class CommandError(Exception):
 
 
 class Command(NamedTuple):
-    """A name, what it does, its arguments, and its body, which may raise CommandError."""
+    """A command of the service: name, help, arguments, and body, which may raise CommandError."""
 
     name: str
     help: str

@@ -8,7 +8,7 @@ from worker_service.lease import Lease
 class Job(Protocol):
     """Work that one instance at a time does.
 
-    A job calls `lease.fence()` before each write and passes the token on to what it writes to, which refuses a smaller token than it has
+    A job calls `lease.fence()` before each write and passes the token on to the store, which refuses a smaller token than it has
     seen. It pauses with `shared.web.jobs.sleep` or calls `report_alive`, at least every `MAX_SILENCE_SECONDS`, also during long steps. It
     handles the failures that it can wait out, such as a database that does not answer: any other exception stops the process.
     """

@@ -4,7 +4,7 @@ The algorithms are documented elsewhere, none is new:
 
 - Acquire with `SET NX PX`, renew and release only if the stored value is one's own: Redis documentation, "Distributed Locks with Redis",
   section "Correct implementation with a single instance" (https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/).
-- Fencing: every holder gets a larger token than all holders before, and what is written to refuses a smaller token than it has seen.
+- Fencing: every holder gets a larger token than all holders before, and the written store refuses a smaller token than it has seen.
   Martin Kleppmann, "How to do distributed locking", 2016 (https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
   The token, not the lease, is what keeps a holder from writing after it was suspended: no check of a clock can.
 - A candidate also takes over a lease whose value it has not seen change for the whole term, by its own monotonic clock, as
@@ -77,7 +77,7 @@ def seconds() -> float:
 
 
 class Lease:
-    """One term of holding the lease. Jobs get it, check it before each write, and write its token with what they write."""
+    """One term of holding the lease. Jobs get it, check it before each write, and write its token with their data."""
 
     def __init__(self, token: int, ends_at: float) -> None:
         self.token = token

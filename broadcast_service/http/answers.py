@@ -105,6 +105,7 @@ def _watching(receive: Receive) -> Iterator["asyncio.Task[None]"]:
     """A task that ends when the client disconnects."""
 
     async def gone() -> None:
+        """Returns when the client disconnects."""
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -29,6 +29,7 @@ class Authenticator:
         """A verifier that also records the claims in the connection's scope, for the audit log; it raises TokenError."""
 
         def verify(token: str) -> Claims:
+            """The claims of a token; raises TokenError."""
             connection.scope[CLAIMS] = claims = self._verifier.verify(token, time.time())
             return self._checked(claims)
 

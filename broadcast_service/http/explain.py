@@ -1,4 +1,4 @@
-"""`/api/tracking/telemetry/{room}/{platform}/explain`: why a room earned what it earned."""
+"""`/api/tracking/telemetry/{room}/{platform}/explain`: how a room's income was calculated."""
 
 import time
 

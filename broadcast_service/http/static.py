@@ -141,6 +141,7 @@ def pages(files: dict[str, Page]) -> Route:
     """The route of all files; it matches every path, so it comes last."""
 
     async def page(request: Request) -> Response:
+        """One file, `index.html` without a name; raises a 404 HTTPException."""
         name = request.path_params["name"] or "index.html"
         if name not in files:
             raise HTTPException(404)

@@ -199,7 +199,7 @@ class Analytics:
         return tally, coverage.minutes(steps.number, rolled.empty_minutes() if rolled else None)
 
     async def _load(self, making: _Making, rolled: "Rolled", feeds: Sequence[Feed]) -> None:
-        """Reads what is rolled up of some feeds, and of the other rooms of their accounts."""
+        """Reads the rolled-up days of some feeds, and of the other rooms of their accounts."""
         index, wanted = self.source.index, set[Series]()
         for feed in feeds:
             for name in index.accounts(feed):
@@ -255,7 +255,7 @@ class Analytics:
         judged = scan.judged
         taken = scan.take(day * DAY_SECONDS * 1000, held, range(DAY_SECONDS // self._step_seconds), making.cuts(day))
         making.charge(READING * (scan.judged - judged) + GAIN * len(taken.gains))
-        if day not in making.own:  # read for what it says of its neighbours
+        if day not in making.own:  # read only because it decides readings of the days beside it
             making.take_entries(taken.entries, found)
             return
         making.take(taken, day, found)

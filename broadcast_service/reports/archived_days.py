@@ -16,7 +16,7 @@ from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import Charge
 from broadcast_service.reports.days import DayIndex, RedisDays
 from broadcast_service.reports.findings import read_steps
-from broadcast_service.reports.rolled import Rolled, whole_days
+from broadcast_service.reports.rolled import Rolled, days_in_blocks
 from shared.archive.blocks import first_day
 from shared.archive.database import ArchiveError, Database
 from shared.archive.packed_day import UnreadableDay, merged
@@ -30,7 +30,7 @@ from shared.contract.problems import Problem
 from shared.income.steps import Steps
 from shared.store.database_url import DatabaseUrl
 
-REFRESH_SECONDS: Final = 5.0  # between two looks for what was archived
+REFRESH_SECONDS: Final = 5.0  # between two looks for newly archived days
 RETRY_SECONDS: Final = 30
 AT_ONCE: Final = 500  # steps of a loop before others get a turn
 MINUTE_SECONDS: Final = 60
@@ -59,7 +59,7 @@ class ArchivedDays:
 
     @property
     def index(self) -> DayIndex:
-        """What there is, as of the last `refresh`."""
+        """The days that have records, as of the last `refresh`."""
         return self._redis.index
 
     async def refresh(self, now_seconds: int) -> range:
@@ -80,11 +80,11 @@ class ArchivedDays:
             return days
 
     def look_again(self) -> None:
-        """Makes the next `refresh` look for what was archived, however long ago the last look was."""
+        """Makes the next `refresh` look for newly archived days, however short ago the last look was."""
         self._looked_at = float("-inf")
 
     async def _look(self, kept: range) -> None:
-        """Reads what was archived since the last look."""
+        """Reads the days archived since the last look."""
         if time.monotonic() - self._looked_at < REFRESH_SECONDS:
             return
         try:
@@ -165,7 +165,7 @@ class ArchivedDays:
         if self._is_away and self._first is None:
             raise self._away(ArchiveError("it was not read yet"))
         span = range(max(steps.start // DAY_SECONDS, self._days.start), min(-(-steps.end // DAY_SECONDS), self._days.stop))
-        days = whole_days(steps, span, self._rolled_day)
+        days = days_in_blocks(steps, span, self._rolled_day)
         last_without = min(kept.start, kept.start if self._first_minutes is None else self._first_minutes)
         missing = {*range(span.start, min(span.stop, last_without))} - {*days}
         if any(self._all >> day & 1 for day in missing):

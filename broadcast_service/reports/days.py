@@ -55,7 +55,7 @@ class DaySource(Protocol):
 
     @property
     def index(self) -> DayIndex:
-        """What there is, as of the last `refresh`."""
+        """The days that have records, as of the last `refresh`."""
         ...
 
     async def refresh(self, now_seconds: int) -> range:
@@ -71,7 +71,7 @@ class DaySource(Protocol):
         ...
 
     async def load(self, rolled: "Rolled", wanted: Iterable[Series], charge: Charge) -> None:
-        """Adds what is rolled up of some series."""
+        """Adds the rolled-up days of some series."""
         ...
 
 
@@ -87,7 +87,7 @@ class RedisDays:
 
     @property
     def index(self) -> DayIndex:
-        """What there is, as of the last `refresh`."""
+        """The days that have records, as of the last `refresh`."""
         return self._index
 
     def days(self, now_seconds: int) -> range:

@@ -32,13 +32,13 @@ class Doubt(Struct, frozen=True):
 
 
 class Line(Struct, omit_defaults=True):
-    """A stored balance and what was made of it, or several that rise in a row.
+    """A stored balance and how it was judged, or several that rise in a row.
 
     `at_ms` is the moment of the last one of them and `balance` its value; `from_ms` is the moment of the first. `since_ms` is the moment
     of the account's reading before them, in this room unless `moved` is set, and `before` the balance that was believed then; both are
     null for the first balance of the account. `earned` counts. `verdict` is one of
 
-    - `income`, `between_sessions`, `unchanged`: believed, and what it gained counts;
+    - `income`, `between_sessions`, `unchanged`: believed, and its gain counts;
     - `baseline`: the first balance of the account, where counting begins;
     - `fall`: confirmed; counting goes on from the lower balance;
     - `set_aside`: the readings around it contradict it, and nothing is calculated from it;
@@ -88,7 +88,7 @@ class AccountSums(Struct):
 
 
 class Explanation(Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    """Why a room earned what it earned in a span. The lines are in order of time; the sums are those of all lines, also of omitted ones.
+    """How the income of a room in a span was calculated. The lines are in order of time; the sums include omitted lines.
 
     `merged_seconds` is the length of the steps within which plain rises share a line, 0 where every stored reading has its own.
     """
@@ -160,7 +160,7 @@ class AccountExplanation:
         self._merged_ms = span.merged_ms
         self._first_ms: int | None = None
         self._previous: Balance | None = None
-        self._open: list[_Seen] = []  # later readings may still change what is found of these
+        self._open: list[_Seen] = []  # later readings may still change the verdicts of these
         self.lines: list[Line] = []
         self.sums = AccountSums(account or None)
 
@@ -181,7 +181,7 @@ class AccountExplanation:
             self._close()
 
     def finish(self, now_ms: int) -> None:
-        """Judges what is left, by the clock."""
+        """Judges the remaining readings by the clock."""
         for entry in self._rules.settle(now_ms):
             self._take(entry)
         base, pending = self._rules.base, list(self._rules.pending)

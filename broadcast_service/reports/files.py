@@ -60,7 +60,7 @@ class Line(NamedTuple):
 
     @property
     def tokens_per_hour(self) -> float | None:
-        """By the time on air, without what was earned between sessions; None where the series was not on air."""
+        """By the time on air, without income between sessions; None where the series was not on air."""
         return (self.earned - self.odd.between_sessions) * 3600 / self.on_air_seconds if self.on_air_seconds else None
 
 
@@ -72,9 +72,11 @@ def machine_csv(tally: Tally) -> Iterator[str]:
     )
 
     def moment(seconds: int) -> str:
+        """Unix seconds in UTC."""
         return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def line(series: Series, found: Line, start: str) -> str:
+        """One row of the file; `start` is the step's."""
         room, platform, account = map(_no_formula, series)
         odd, rate = found.odd, found.tokens_per_hour
         firsts = ",".join("" if ms is None else moment(ms // 1000) for ms in (odd.first_unsettled_ms, odd.first_set_aside_ms))
@@ -91,9 +93,11 @@ def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
     yield BYTE_ORDER_MARK + ";".join(HEADS[language]) + "\r\n"
 
     def moment(seconds: int) -> str:
+        """Unix seconds in local time."""
         return f"{dt.datetime.fromtimestamp(seconds, zone):%Y-%m-%d %H:%M:%S}"
 
     def line(series: Series, found: Line, start: str) -> str:
+        """One row of the file; `start` is the step's."""
         odd, rate = found.odd, found.tokens_per_hour
         fields = (
             start,
@@ -110,7 +114,7 @@ def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
 
 
 def _lines(tally: Tally, moment: Callable[[int], str], line: Callable[[Series, Line, str], str], *, with_idle: bool) -> Iterator[str]:
-    """One line per series and step with something to report, by income of the series; an empty string now and then for what is skipped."""
+    """One line per series and step with something to report, by income of the series; an empty string now and then for skipped ones."""
     starts: dict[int, str] = {}
     for lines in sorted(tally.lines, key=lambda one: (-sum(one.earned), one.series)):
         for step, (earned, read) in enumerate(zip(lines.earned, lines.read, strict=True), tally.window.start):

@@ -15,7 +15,7 @@ class Moment(Struct, frozen=True, omit_defaults=True):
 
 
 class Figures(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is reported beside income of a room, a platform or a feed. A figure that is absent is 0.
+    """The figures of a room, a platform or a feed other than income. A figure that is absent is 0.
 
     `unsettled` is an upper bound of what may have been made besides, and `set_aside` counts the occasions on which a number was
     contradicted; `first_unsettled` and `first_set_aside` say where the first of each is. `between_sessions` is part of `earned`.

@@ -36,7 +36,7 @@ class Pieces(NamedTuple):
         return self.steps[place] if place >= 0 and quarter < self.stops[place] else None
 
 
-def whole_days(steps: Steps, days: Iterable[int], last_day: int) -> list[int]:
+def days_in_blocks(steps: Steps, days: Iterable[int], last_day: int) -> list[int]:
     """Which of some days can be read from blocks that have the days up to a last one."""
     begins = {steps.begin(step) for step in range(steps.number + 1)}
     uneven = {begin // DAY_SECONDS for begin in begins if begin % QUARTER_SECONDS}
@@ -84,7 +84,7 @@ class Rolled:
         self._found: dict[Series, Findings] = {}
 
     def take(self, series: Series) -> Findings | None:
-        """What was found of a series, once."""
+        """The findings of a series; each is returned once."""
         return self._found.pop(series, None)
 
     def add(self, row: BlockRow, shared: Mapping[str, int]) -> None:

@@ -23,7 +23,7 @@ STEPS_PER_PART: Final = 50_000  # numbers in a part
 
 
 class Lines(NamedTuple):
-    """A series in a file: what it earned, and the recorded steps with a reading, by step of the window; the rest by step of the report."""
+    """A series in a file: income and recorded steps with a reading by step of the window, the rest by step of the report."""
 
     series: Series
     earned: "array[int]"
@@ -120,6 +120,7 @@ class Tally:
         """A JSON list of rows, in parts; those that earned most come first."""
 
         def row(key: tuple[str, ...], one: Sums) -> Any:
+            """The sums of a room, a platform or a feed as `kind`."""
             return kind(
                 *key,
                 one.earned,
@@ -139,6 +140,7 @@ class Tally:
         with_steps = self.detail is Detail.ACCOUNTS
 
         def row(platform: str, account: str, one: Sums) -> AccountEarnings:
+            """The sums of an account."""
             return AccountEarnings(
                 platform=platform,
                 account=account or None,

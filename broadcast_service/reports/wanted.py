@@ -23,7 +23,7 @@ from shared.studio.shifts import occurrence
 
 MAX_DAYS: Final = 366
 MAX_BACK: Final = 60  # periods
-LONGEST_DATE_RUN: Final = 9  # dates in a row on which a shift of one day of the week does not begin, with some to spare
+MAX_DATE_RUN: Final = 9  # dates in a row on which a shift of one day of the week does not begin, with some to spare
 DETAILS: Final = {
     "": Detail.NONE,
     "feed": Detail.FEEDS,
@@ -156,7 +156,7 @@ class _Calendar:
     def _begun(self, shift: Shift, number: int) -> list[Span]:
         """The last times that a shift began, the newest first."""
         today, begun = date_at(self._studio.zone, self._now) + dt.timedelta(days=1), list[Span]()
-        for back in range(LONGEST_DATE_RUN * number + 1):
+        for back in range(MAX_DATE_RUN * number + 1):
             self._charge(CALENDAR)
             at = occurrence(self._studio, shift, today - dt.timedelta(days=back))
             if at and at.start <= self._now:
@@ -169,7 +169,7 @@ class _Calendar:
 def parse_wanted(query: QueryParams, scope: Scope, studio: Studio, charge: Charge, *, step_seconds: int, now_seconds: int) -> Asked:
     """Reads the parameters of a report; the default is the last day by the hour. Raises a 422 Problem, and a 400 Problem for a zone.
 
-    `charge` gets the price of what is calculated, before it is.
+    `charge` is called with the cost of each calculation before it begins.
     """
     form = query.get("format", "json")
     if form not in FORMATS:

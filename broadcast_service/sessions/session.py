@@ -198,7 +198,7 @@ class Session:
         self.close(CloseCode.SERVER_ERROR)
 
     def is_over_budget(self) -> bool:
-        """Whether the token's subject has to wait: its messages are then left unread, and what it receives goes on."""
+        """Whether the token's subject has to wait: its messages are then left unread, and it goes on receiving."""
         return self._budget.is_over(self.claims.subject, time.monotonic())
 
     def on_flood(self) -> None:

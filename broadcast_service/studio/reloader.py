@@ -50,7 +50,7 @@ class StudioFile:
                 await self.check()
 
     async def check(self) -> None:
-        """Reads the file once, and takes what it found twice in a row."""
+        """Reads the file once, and accepts content that it has read twice in a row."""
         seen, problems = await _in_thread(self._read)
         settled, self._seen = seen == self._seen, seen
         if not settled or seen == self._judged:
@@ -72,7 +72,7 @@ class StudioFile:
             self._accept(studio, content)
 
     def _read(self) -> tuple[bytes, list[str]]:
-        """The content, or what stands for it where the file cannot be read, with the problems."""
+        """The content, or a substitute where the file cannot be read, with the problems."""
         try:
             return read_file(self._path), []
         except StudioError as error:

@@ -1,7 +1,7 @@
 """The income of a series in blocks of 32 days, so that a report of a year reads a dozen rows of a series. Pure.
 
 A block is made from the rolled-up days (`rollup.py`) and says nothing that they do not. Its income is a running sum over the whole block,
-so what was earned in a step of a report, however long, is the difference of two numbers.
+so the income of a step of a report, however long, is the difference of two numbers.
 """
 
 import struct
@@ -86,7 +86,7 @@ def running(gained: bytes) -> Sequence[int]:
 
 
 def odd_of(odd: bytes) -> Iterator[OddQuarter]:
-    """What was found beside income, by quarter of the block; the moments are milliseconds since the block's first midnight."""
+    """The findings other than income, by quarter of the block; the moments are milliseconds since the block's first midnight."""
     for quarter, between_sessions, unsettled, set_aside, *firsts in _ODD.iter_unpack(odd):
         start = quarter // QUARTERS * DAY_SECONDS * 1000
         yield OddQuarter(quarter, between_sessions, unsettled, set_aside, *(start + first - 1 if first else None for first in firsts))

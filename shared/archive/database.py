@@ -31,7 +31,7 @@ class ArchiveError(Exception):
 
 
 class ArchiveUnavailable(ArchiveError):
-    """The database does not respond, or has no space; what was asked for may succeed later."""
+    """The database does not respond, or has no space; the same operation may succeed later."""
 
 
 class ArchiveMisconfigured(ArchiveError):
@@ -139,12 +139,14 @@ def _engine(url: DatabaseUrl, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
+        """Configures each new connection."""
         connection.isolation_level = None  # the module would begin transactions only before some statements
         for pragma in SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        """Begins a transaction before the first statement of any kind."""
         connection.exec_driver_sql("BEGIN")
 
     return engine

@@ -1,6 +1,6 @@
-"""How a series' day is stored in the archive, and how what Redis has of it is merged with what was archived before. Pure.
+"""How a series' day is stored in the archive, and how Redis' records of it are merged with those archived before. Pure.
 
-A packed day holds the records as Redis had them, so a report finds in the archive exactly what it would have found in Redis. The bytes of
+A packed day holds the records as Redis had them, so a report reads from the archive exactly what it would have read from Redis. The bytes of
 the records are stored column by column, which halves their compressed size, and compressed with zlib behind a byte that has the format.
 """
 
@@ -107,9 +107,9 @@ def _records(columns: bytes, size: int) -> bytes:
 
 
 def merged(new: StoredDay, old: StoredDay, step_seconds: int) -> StoredDay:
-    """What Redis has of a day, together with what was archived of it and Redis has lost since.
+    """The records that Redis has of a day, together with archived ones that Redis has lost since.
 
-    Without a loss this is what Redis has: a run that went on contains the run that was archived. Otherwise every balance of both is kept.
+    Without a loss these are the records in Redis: a run that went on contains the archived run. Otherwise every balance of both is kept.
     """
     parts = []
     for layout in LAYOUTS:

@@ -34,7 +34,7 @@ class BlockDays(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What was written since an earlier look, `rolled_day` the last day that blocks have, and the first day with minutes."""
+    """The days and blocks written since an earlier call, the last day in blocks (`rolled_day`), and the first day with minutes."""
 
     recent: list[RecentDay]
     blocks: list[BlockDays]
@@ -71,7 +71,7 @@ class ArchiveReader:
         self._seen = 0
 
     async def changes(self, first_recent: int) -> Changes:
-        """What was written since the last call, everything at first; recent days from a first one on."""
+        """The days and blocks written since the last call; the first call returns all. Recent days begin with `first_recent`."""
         seen, found = await in_thread(lambda: self._changes(first_recent))
         self._seen = seen
         return found
@@ -107,6 +107,7 @@ class ArchiveReader:
             return None
 
         def read() -> StoredDay | None:
+            """Reads the day, in a thread."""
             with self._database.transaction() as connection:
                 return stored_days(connection, [number], [day], self._step_seconds).get((number, day))
 
@@ -118,6 +119,7 @@ class ArchiveReader:
         ids = sorted(names)
 
         def read() -> None:
+            """Reads the blocks of so many series per statement, in a thread."""
             with self._database.transaction() as connection:
                 for start in range(0, len(ids), IDS_AT_ONCE):
                     some = select(*_BLOCK_COLUMNS).where(

@@ -1,8 +1,8 @@
 """The income of a series' day in quarters of an hour: how it is calculated, stored and read. Pure.
 
 Every UTC offset is a whole number of quarters, so calendar days and months of any time zone consist of whole quarters of UTC days.
-What is stored of a day is kept for ever: sums; the income before the end of each quarter; what else was found, by quarter; and a bit for
-each minute with a reading.
+A day is stored for ever as sums, the income before the end of each quarter, the other findings by quarter, and a bit for each minute with
+a reading.
 """
 
 import struct
@@ -45,7 +45,7 @@ class Rollup(NamedTuple):
 
 
 class OddQuarter(NamedTuple):
-    """What was found in a quarter beside income; the moments are milliseconds since midnight."""
+    """The findings of a quarter other than income; the moments are milliseconds since midnight."""
 
     quarter: int
     between_sessions: int
@@ -56,7 +56,7 @@ class OddQuarter(NamedTuple):
 
 
 class _Findings:
-    """What was found of an account in one room on one day."""
+    """The findings of an account in one room on one day."""
 
     def __init__(self) -> None:
         self.earned = Counter[int]()
@@ -128,9 +128,11 @@ def rollups(days: Iterable[HistoryDay], wanted: Iterable[int], step_seconds: int
     cuts = Cuts(0, Grid(len(slots), QUARTER_SECONDS // step_seconds))
 
     def findings(day: int, room: str) -> _Findings:
+        """The findings of a room on a day, empty at first."""
         return found.setdefault((day, room), _Findings())
 
     def add(entries: Iterable[Entry]) -> None:
+        """Adds each entry to the findings of its day and room."""
         for entry in entries:
             findings(entry.at_ms // (1000 * DAY_SECONDS), entry.room).add(entry)
 
@@ -170,7 +172,7 @@ def earned_before(gained: bytes, quarter: int) -> int:
 
 
 def odd_quarters(odd: bytes) -> Iterator[OddQuarter]:
-    """What was found beside income."""
+    """The findings of a day other than income, by quarter."""
     for quarter, between_sessions, unsettled, set_aside, *firsts in ODD.iter_unpack(odd):
         yield OddQuarter(quarter, between_sessions, unsettled, set_aside, *(first - 1 if first else None for first in firsts))
 

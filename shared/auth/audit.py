@@ -160,11 +160,13 @@ def behind_proxies(audit: Audit, trusted: list[str]) -> Callable[[Scope, Problem
     """Records refusals with the address that a trusted proxy reports, which is looked up for refusals only."""
 
     async def record(scope: Any, _receive: Any, _send: Any) -> None:
+        """Records the refusal that the scope carries, with the address that the middleware has put into it."""
         audit.record_refusal(HTTPConnection(scope), scope[PROBLEM])
 
     through = ProxyHeadersMiddleware(record, trusted)
 
     async def refused(scope: Scope, problem: Problem) -> None:
+        """Records a refusal."""
         await through({**scope, PROBLEM: problem}, _silent, _silent)  # type: ignore[arg-type]
 
     return refused

@@ -10,8 +10,8 @@ for the written form. A chunk holds one record per step, of big-endian numbers:
 to a minute. First and last balance are the ends of a run of readings that only rose, by at most `MAX_RISE` at a time: what a run gained
 is the difference of its ends. A reading that falls or leaps ends the run, and so does one that leaves 0, or reaches, within half a minute
 after a fall, the balance before it. The run before goes to the series' trail of the day, a string of 20-byte entries: the number of the
-step, then the first four numbers of the record. Every balance that is kept was read, and the rules of income find in these what they find
-in all.
+step, then the first four numbers of the record. Every balance that is kept was read, and the rules of income have the same result
+for these as for all.
 
 The watch says until when such a return is watched for: half of the moment, which may lie beyond the step, 0 for not at all.
 

@@ -110,7 +110,7 @@ class AccountScan:
         # So many steps at the end of a stretch: the first of them began longer ago than a confirmation takes.
         self._settled_steps = 2 - (-CONFIRM_MS // (1000 * step_seconds))
         self._empty_steps = -(-SESSION_GAP_MS // (1000 * step_seconds)) - 1  # so many in a row may be a pause between sessions
-        self.is_sure = False  # whether readings before the first day could not change what is found from now on
+        self.is_sure = False  # whether readings before the first day cannot change later entries
         self.judged = 0  # readings that were unpacked and judged one by one: most of the cost of a day with falls
 
     @property
@@ -119,13 +119,13 @@ class AccountScan:
         return self._account.is_settled
 
     def take(self, day_ms: int, held: Sequence[Stored], slots: range, cuts: Cuts) -> Taken:
-        """What some steps of a day make certain. `day_ms` is the midnight before them."""
+        """The entries that some steps of a day make certain. `day_ms` is the midnight before them."""
         taken = Taken([], [])
         self._take(taken, day_ms, held, slots, cuts)
         return taken
 
     def finish(self, now_ms: int) -> list[Entry]:
-        """What the clock confirms, and the bound of what is pending."""
+        """The entries that the passing of time confirms, and an upper bound for the pending readings."""
         return [*self._account.settle(now_ms), *self._account.provisional()]
 
     def _take(self, taken: Taken, day_ms: int, held: Sequence[Stored], slots: range, cuts: Cuts) -> None:

@@ -1,4 +1,4 @@
-"""What the rules of income take and find: balances, entries, and the bounds of what is plausible."""
+"""Input and output of the rules of income: balances, entries, and the bounds of a plausible rise or fall."""
 
 import enum
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Whether readings contradict an odd one, what it looks like, and what it may hide. Pure functions over a few readings of an account."""
+"""Whether readings contradict an odd one, its shape, and the income it may hide. Pure functions over a few readings of an account."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -31,12 +31,12 @@ def returns(reading: Balance, odd: Balance, base: Balance) -> bool:
 
 
 def _rises(readings: Iterable[Balance]) -> int:
-    """The sum of the rises: what was earned if every reading is true."""
+    """The sum of the rises: the income if every reading is true."""
     return sum(max(0, after.tokens - before.tokens) for before, after in pairwise(readings))
 
 
 def doubt(base: Balance, pending: Sequence[Balance], reading: Balance) -> list[Entry]:
-    """What was earned beyond the rise from `base` to `reading` if the readings between them were true after all."""
+    """The income beyond the rise from `base` to `reading` if the readings between them were true after all."""
     odd, gained = pending[0], reading.tokens - base.tokens
     is_fall, is_late = odd.tokens < base.tokens, reading.at_ms - odd.at_ms > HIDDEN_MS
     if not (is_late or (_is_fall_doubtful(base, odd, reading) if is_fall else _is_leap_doubtful(base, pending))):
@@ -66,7 +66,7 @@ def denied_by(base: Balance, odd: Balance, others: Sequence[Balance]) -> int | N
     """The position of the first reading that shows an odd one to be wrong, None where there is none.
 
     A leap is denied by a lower balance that is not below the one before it: below it is a cash-out, and spending is small beside the leap.
-    A fall to 0 that nobody saw happen is denied by any balance, since pages show 0 while they load.
+    A fall to 0 during a pause without readings is denied by any balance, since pages show 0 while they load.
     """
     if odd.tokens < base.tokens:
         if odd.tokens or odd.at_ms - base.at_ms <= HIDDEN_MS:
@@ -81,7 +81,7 @@ def denied_by(base: Balance, odd: Balance, others: Sequence[Balance]) -> int | N
 
 
 def bound_of_denied(base: Balance, odd: Balance, others: Sequence[Balance]) -> list[Entry]:
-    """What was earned beyond the rise to the last reading if an odd one that was denied is true. A digit too many is not."""
+    """The income beyond the rise to the last reading if an odd one that was denied is true. One with a digit too many is not."""
     if odd.tokens < base.tokens:
         return []  # the fall to the balance that denies it has its own bound
     last = max(base.tokens, others[-1].tokens)

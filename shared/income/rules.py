@@ -31,8 +31,8 @@ __all__ = [
 class Account:
     """The readings of one account in order of observation; `read` and `settle` return what became certain.
 
-    `seen_before` is for a reader that joins late: the first balance that it sees is not the first one ever, so a rise beyond what is
-    plausible that follows at once says nothing.
+    `seen_before` is for a reader that joins late: the first balance that it sees is not the first one ever, so an
+    implausible rise immediately after it proves nothing.
     """
 
     def __init__(self, *, seen_before: bool = False) -> None:
@@ -154,7 +154,7 @@ class Account:
         return [Entry(kind, reading.at_ms, gained, reading.room, base.tokens, reason)]
 
     def _fall(self, reading: Balance, base: Balance) -> list[Entry]:
-        """A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it."""
+        """A cash-out or spending. After a pause without readings, up to the lower balance may have been earned since it."""
         self._base = self._previous = reading
         found = [Entry(Kind.FALL, reading.at_ms, reading.tokens, reading.room, base.tokens, Reason.CONFIRMED_FALL)]
         if reading.tokens and reading.at_ms - base.at_ms > HIDDEN_MS:
@@ -174,7 +174,7 @@ def in_order(readings: Iterable[Balance]) -> list[Balance]:
 
 
 def judge(readings: Iterable[Balance], now_ms: int) -> list[Entry]:
-    """All that the readings of one account say by now; what is pending is unsettled."""
+    """All entries of the readings of one account by now; pending readings are unsettled."""
     account, found = Account(), list[Entry]()
     for reading in in_order(readings):
         found += account.read(reading)

@@ -11,7 +11,7 @@ class Steps(NamedTuple):
     """From `start` up to, not including, `end` in Unix seconds, cut into steps; the first and the last one may be shorter.
 
     Equal steps last `step` seconds and begin at `start`. Steps of a calendar begin at `starts`, the first of which is `start`; `unit` is
-    what they are, `zone` is the name of the time zone, and `step` is not used.
+    their kind, `zone` is the name of the time zone, and `step` is not used.
     """
 
     start: int

@@ -1,4 +1,4 @@
-"""A parsed DATABASE_URL. Pure: it opens nothing, imports no database library, and shows its password to nobody but its user."""
+"""A parsed DATABASE_URL. Pure: it opens nothing, imports no database library, and prints no password."""
 
 import pathlib
 import re

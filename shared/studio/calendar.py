@@ -102,6 +102,7 @@ def _change(zone: dt.tzinfo, before: int, after: int) -> int:
     """The instant of a clock change, the only one between two instants."""
 
     def offset(at: int) -> dt.timedelta | None:
+        """The UTC offset at an instant."""
         return (_EPOCH + dt.timedelta(seconds=at)).astimezone(zone).utcoffset()
 
     old = offset(before)

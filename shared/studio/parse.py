@@ -1,7 +1,7 @@
 """`studio.toml` to a `Studio`, or all that is wrong with it. Pure.
 
-Every problem names the file, the line, the key and what is right. Nothing is guessed: a key that is not known is an error, since a slip of
-the keyboard must not become a missing target.
+Every problem names the file, the line, the key and a correct value. Nothing is guessed: an unknown key is an error, since a typing
+error must not become a missing target.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ def _table(text: str, file: str) -> Mapping[str, Any]:
 
 
 def _syntax(error: ValueError, text: str, file: str) -> str:
-    """What is wrong with a file that is not TOML, with the line and its key."""
+    """The problem of a file that is not TOML, with the line and its key."""
     rows = text.split("\n")
     at = _LINE.search(str(error))
     line = int(at[1]) if at else len(text.rstrip("\n").split("\n"))
@@ -97,7 +97,7 @@ def _syntax(error: ValueError, text: str, file: str) -> str:
 
 
 class _Reader:
-    """Reads a parsed file. It adds what is wrong to `found`, with the path of its key, and continues with the next key."""
+    """Reads a parsed file. It adds each problem to `found`, with the path of its key, and continues with the next key."""
 
     def __init__(self, found: list[tuple[Path, str]]) -> None:
         self._found = found
@@ -106,7 +106,7 @@ class _Reader:
         """The whole file."""
         self._known((), table, ("timezone", "currency", "shift", "room", "account", "target"), "a studio file")
         if "timezone" not in table:
-            self._wrong(("timezone",), 'is missing; a right line is timezone = "America/Bogota"')
+            self._report(("timezone",), 'is missing; a right line is timezone = "America/Bogota"')
         listed = table.get("shift", [])
         shifts = self._shifts(listed)
         return Studio(
@@ -118,7 +118,7 @@ class _Reader:
             targets=self._targets(table.get("target", {}), _named(listed)),
         )
 
-    def _wrong(self, path: Path, detail: str) -> None:
+    def _report(self, path: Path, detail: str) -> None:
         self._found.append((path, detail))
 
     def _known(self, path: Path, table: Mapping[str, Any], known: Iterable[str], of: str) -> None:
@@ -126,12 +126,12 @@ class _Reader:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 guess = f" (did you mean {near[0]}?)" if near else ""
-                self._wrong((*path, name), f"is not a key of {of}{guess}; its keys are {', '.join(known)}")
+                self._report((*path, name), f"is not a key of {of}{guess}; its keys are {', '.join(known)}")
 
     def _is_table(self, path: Path, value: object, example: str) -> bool:
         if isinstance(value, dict):
             return True
-        self._wrong(path, f"should be a table, such as {example}; it is {shown(value)}")
+        self._report(path, f"should be a table, such as {example}; it is {shown(value)}")
         return False
 
     def _zone(self, value: object) -> str:
@@ -141,7 +141,7 @@ class _Reader:
                 return value
         near = difflib.get_close_matches(str(value)[:MAX_NAME], sorted(zoneinfo.available_timezones()), 1, cutoff=0.7)
         guess = f'; did you mean "{near[0]}"?' if near else ""
-        self._wrong(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {shown(value)}{guess}')
+        self._report(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {shown(value)}{guess}')
         return "UTC"
 
     def _currency(self, value: object) -> Currency | None:
@@ -151,28 +151,28 @@ class _Reader:
         self._known(path, value, ("code", "per_token"), "currency")
         code, per_token = value.get("code"), value.get("per_token")
         if not (isinstance(code, str) and _CURRENCY.match(code)):
-            self._wrong((*path, "code"), f'should be an ISO 4217 code of three capital letters, such as "USD"; {it_is(code)}')
+            self._report((*path, "code"), f'should be an ISO 4217 code of three capital letters, such as "USD"; {it_is(code)}')
         if isinstance(per_token, bool) or not isinstance(per_token, int | float) or not 0 < per_token <= MAX_COUNT:
             rule = "should be what the studio receives for one token, a number above 0 such as 0.05"
-            self._wrong((*path, "per_token"), f"{rule}; {it_is(per_token)}")
+            self._report((*path, "per_token"), f"{rule}; {it_is(per_token)}")
             return None
         return Currency(str(code), float(per_token))
 
     def _shifts(self, value: object) -> tuple[Shift, ...]:
         if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
-            self._wrong(("shift",), f"should be one [[shift]] for each shift, in two brackets; it is {shown(value)}")
+            self._report(("shift",), f"should be one [[shift]] for each shift, in two brackets; it is {shown(value)}")
             return ()
         if len(value) > MAX_SHIFTS:
-            self._wrong(("shift", MAX_SHIFTS), f"is one shift too many; there may be {MAX_SHIFTS}")
+            self._report(("shift", MAX_SHIFTS), f"is one shift too many; there may be {MAX_SHIFTS}")
             return ()
         read = [(number, self._shift(("shift", number), item)) for number, item in enumerate(value)]
         shifts = [(number, shift) for number, shift in read if shift is not None]
         for (first, one), (second, other) in itertools.combinations(shifts, 2):
             if one.name.casefold() == other.name.casefold():
-                self._wrong(("shift", second, "name"), f"is already the name of shift {first + 1}; each shift needs a name of its own")
+                self._report(("shift", second, "name"), f"is already the name of shift {first + 1}; each shift needs a name of its own")
             elif may_share_room(one, other) and (time := shared_time(one, other)):
                 detail = f"overlaps {shown(one.name)} on {time}; shifts of the same rooms should end before the next one starts"
-                self._wrong(("shift", second, "start"), detail)
+                self._report(("shift", second, "start"), detail)
         return tuple(shift for _, shift in shifts)
 
     def _shift(self, path: Path, item: Mapping[str, Any]) -> Shift | None:
@@ -184,7 +184,7 @@ class _Reader:
         days = self._days((*path, "days"), item["days"]) if "days" in item else EVERY_DAY
         rooms = self._patterns((*path, "rooms"), item["rooms"]) if "rooms" in item else EVERY_ROOM
         if start is not None and start == end:
-            self._wrong(
+            self._report(
                 (*path, "end"), 'is the same as start, so the shift has no length; a whole day is start = "00:00" and end = "24:00"'
             )
         if len(self._found) > before or start is None or end is None:
@@ -196,16 +196,16 @@ class _Reader:
         if match and int(match[2]) < 60 and str(value) <= last:
             return int(match[1]) * 60 + int(match[2])
         first = "06:00" if path[-1] == "start" else "14:00"
-        self._wrong(path, f'should be a time in quotes from "00:00" to "{last}", such as "{first}"; {it_is(value)}')
+        self._report(path, f'should be a time in quotes from "00:00" to "{last}", such as "{first}"; {it_is(value)}')
         return None
 
     def _days(self, path: Path, value: object) -> frozenset[int]:
         if isinstance(value, list) and value and all(day in WEEK for day in value):
             if len(set(value)) == len(value):
                 return frozenset(WEEK.index(day) for day in value)
-            self._wrong(path, "has a day twice; each day belongs in it once")
+            self._report(path, "has a day twice; each day belongs in it once")
         else:
-            self._wrong(path, f"should be the days on which the shift starts, some of {json.dumps(WEEK)}; {it_is(value)}")
+            self._report(path, f"should be the days on which the shift starts, some of {json.dumps(WEEK)}; {it_is(value)}")
         return EVERY_DAY
 
     def _patterns(self, path: Path, value: object) -> Scope:
@@ -214,14 +214,14 @@ class _Reader:
                 return Scope.of(value)
         except ScopeError:
             pass
-        self._wrong(path, f'should be ids of rooms, or beginnings of ids with a *, such as ["room-03", "floor-2-*"]; {it_is(value)}')
+        self._report(path, f'should be ids of rooms, or beginnings of ids with a *, such as ["room-03", "floor-2-*"]; {it_is(value)}')
         return EVERY_ROOM
 
     def _name(self, path: Path, value: object) -> str:
         if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value == value.strip() and value.isprintable():
             return value
         rule = f"should be 1-{MAX_NAME} characters in quotes, with no space at either end and no line break"
-        self._wrong(path, f"{rule}; {it_is(value)}")
+        self._report(path, f"{rule}; {it_is(value)}")
         return ""
 
     def _names(self, kind: str, value: object, id_of: Callable[[Path, str], Any]) -> dict[Any, str]:
@@ -240,9 +240,7 @@ class _Reader:
             name = self._name((*path, "name"), item.get("name"))
             place = (id_.platform if isinstance(id_, AccountId) else "", name.casefold())
             if name and place in owners:
-                self._wrong(
-                    (*path, "name"), f"is already the name of {shown(owners[place])}; two {kind}s with one name cannot be told apart"
-                )
+                self._report((*path, "name"), f"is already the name of {shown(owners[place])}; two {kind}s with one name look alike")
             owners[place] = key
             if id_ is not None:
                 names[id_] = name
@@ -251,14 +249,14 @@ class _Reader:
     def _room(self, path: Path, key: str) -> str | None:
         if _ROOM.match(key):
             return key
-        self._wrong(path, f"{_ROOM_RULE}; it is {shown(key)}")
+        self._report(path, f"{_ROOM_RULE}; it is {shown(key)}")
         return None
 
     def _account(self, path: Path, key: str) -> AccountId | None:
         platform, _, account = key.partition(":")
         if _PLATFORM.match(platform) and _ACCOUNT.match(account):
             return AccountId(platform, account)
-        self._wrong(path, f"{_ACCOUNT_RULE}; it is {shown(key)}")
+        self._report(path, f"{_ACCOUNT_RULE}; it is {shown(key)}")
         return None
 
     def _targets(self, value: object, shifts: set[str]) -> Targets:
@@ -271,7 +269,7 @@ class _Reader:
             return Targets()
         for key, tokens in value.items():
             if not (isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= MAX_COUNT):
-                self._wrong((*path, key), f"{_TOKENS_RULE}; it is {shown(tokens)}")
+                self._report((*path, key), f"{_TOKENS_RULE}; it is {shown(tokens)}")
                 continue
             kind, _, name = key.partition(":")
             if key == "default":
@@ -279,14 +277,14 @@ class _Reader:
             elif kind == "shift" and name in shifts:
                 of_shifts[name] = tokens
             elif kind == "shift":
-                self._wrong((*path, key), f"names no shift; the shifts are {', '.join(sorted(shifts)) or 'none'}")
+                self._report((*path, key), f"names no shift; the shifts are {', '.join(sorted(shifts)) or 'none'}")
             elif kind == "room" and (room := self._room((*path, key), name)):
                 rooms[room] = tokens
             elif kind == "account" and (account := self._account((*path, key), name)):
                 accounts[account] = tokens
             elif kind not in ("room", "account"):
                 rule = 'default, "shift:<name>", "room:<id>" or "account:<platform>:<account>"'
-                self._wrong((*path, key), f"should be {rule}; it is {shown(key)}")
+                self._report((*path, key), f"should be {rule}; it is {shown(key)}")
         return Targets(default=default, shifts=of_shifts, rooms=rooms, accounts=accounts)
 
 

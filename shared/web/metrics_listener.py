@@ -68,6 +68,7 @@ def metrics_app(exposition: Exposition) -> ASGIApp:
     """An application with one path."""
 
     async def metrics(_request: Request) -> Response:
+        """`/metrics`"""
         tasks.set(len(asyncio.all_tasks()))
         return Response(exposition.text(), headers=API_HEADERS, media_type=CONTENT_TYPE_LATEST)
 

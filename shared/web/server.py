@@ -36,14 +36,17 @@ def common_routes(openapi: Callable[[], dict[str, Any]], unready: Readiness, det
     """`/health`, `/livez`, `/readyz` and `/openapi.json`; `unready` lists the reasons, if any, `details` are added to `ready`."""
 
     async def live(_request: Request) -> Response:
+        """`/health` and `/livez`: the process responds."""
         return json_response({"status": "ok"})
 
     async def ready(_request: Request) -> Response:
+        """`/readyz`: the service can serve clients; raises a 503 Problem with the reasons why it cannot."""
         if reasons := unready():
             raise Problem(503, "not ready: " + "; ".join(reasons), retry_after_seconds=1)
         return json_response({"status": "ready", **details()})
 
     async def schema(_request: Request) -> Response:
+        """`/openapi.json`"""
         return json_response(openapi())
 
     return [

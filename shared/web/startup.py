@@ -15,7 +15,7 @@ Settings = TypeVar("Settings", bound=ServiceSettings | BackgroundSettings)
 
 def refuse(service: str, problems: list[str]) -> NoReturn:
     """Ends the process of a service that cannot start with status 2, and lists why on standard error."""
-    print(f"{service}_service cannot start:", *problems, sep="\n  ", file=sys.stderr)  # noqa: T201 - for whoever starts it by hand
+    print(f"{service}_service cannot start:", *problems, sep="\n  ", file=sys.stderr)  # noqa: T201 - read by the person who starts it
     raise SystemExit(2)
 
 

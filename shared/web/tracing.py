@@ -65,6 +65,7 @@ class Spans:
         """
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
+            """Runs one request in a span."""
             carried = {
                 name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")
             }
@@ -74,6 +75,7 @@ class Spans:
             with self._span(f"POST {route}", "SERVER", attributes, context=self._root, links=links) as span:
 
                 async def record_status(message: Message) -> None:
+                    """Sends a message of the response, and records its status."""
                     if message["type"] == "http.response.start":
                         span.set_attribute("http.response.status_code", message["status"])
                         if message["status"] >= 500:

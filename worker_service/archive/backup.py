@@ -1,7 +1,7 @@
 """Backs the archive up into a file, and restores it: also into the other kind of database, and into an archive that is at work.
 
 A backup is one consistent snapshot, taken while the worker goes on. It has what cannot be calculated again; blocks are made anew from the
-days. Restoring into an empty archive is one transaction. Restoring into one that has history merges each day with what is there, keeps
+days. Restoring into an empty archive is one transaction. Restoring into one that has history merges each day with the stored one, keeps
 every balance of both, and calculates the income anew; it can be repeated, and changes nothing then.
 """
 

@@ -1,4 +1,4 @@
-"""Brings the archive's schema to a revision, in one transaction, whatever the database."""
+"""Brings the archive's schema to a revision, in one transaction, on SQLite as on PostgreSQL."""
 
 import pathlib
 from typing import Final

@@ -71,7 +71,7 @@ class ArchiveWriter:
         self._step_seconds = step_seconds
 
     def write(self, fence: Fence, changed: Sequence[ChangedDay]) -> None:
-        """Merges days with what is archived of them, and calculates the income that they change."""
+        """Merges days with their archived records, and calculates the income that they change."""
         with self._database.transaction() as connection:
             change = fence.enter(connection)
             _Batch(connection, self._step_seconds, change).write(changed)
@@ -221,7 +221,7 @@ class _Batch:
         return known
 
     def _history(self, ids: dict[int, str], first: int, known: Sequence[int]) -> Iterator[HistoryDay]:
-        """What is archived of an account from the day before another one on."""
+        """The archived records of an account, from the day before another one on."""
         for day in known[max(0, known.index(first) - 1) :]:
             self._load([*ids], [day])
             held = [(room, self._stored[number, day]) for number, room in ids.items() if (number, day) in self._stored]

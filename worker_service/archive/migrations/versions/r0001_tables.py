@@ -74,6 +74,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes all tables and what they hold."""
+    """Removes all tables with their rows."""
     for table in ("archive_passes", "archive_blocks", "archive_days", "archive_minutes", "archive_series", "archive_state"):
         op.drop_table(table)
