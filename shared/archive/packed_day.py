@@ -1,6 +1,6 @@
 """How a series' day is stored in the archive, and how Redis' records of it are merged with those archived before. Pure.
 
-A packed day holds the records as Redis had them, so a report reads from the archive exactly what it would have read from Redis. The bytes of
+A packed day holds the records as Redis had them, so a report has the same input from the archive as from Redis. The bytes of
 the records are stored column by column, which halves their compressed size, and compressed with zlib behind a byte that has the format.
 """
 
