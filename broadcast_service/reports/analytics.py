@@ -16,12 +16,13 @@ from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.coverage import Coverage
-from broadcast_service.reports.days import DaySource
+from broadcast_service.reports.days import DaySource, Fetched, SeriesDay
 from broadcast_service.reports.findings import Findings, read_steps
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.tally import Tally
 from broadcast_service.reports.wanted import Wanted
 from shared.contract.feeds import Feed, Series
+from shared.contract.history_day import DayBalances
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
 from shared.income.rules import Entry
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MAX_FEEDS_AT_ONCE: Final = 200  # of which rolled-up days are read together
 MAX_CELLS_AT_ONCE: Final = 100_000  # feeds times steps
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
+FETCHED_SLOTS: Final = 32 * 1440  # stored records that are read together: 1.3 MB if all are full
 STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
 
 
@@ -87,6 +89,7 @@ class _Making:
         self.pace = Pace()
         self.rolled: Rolled | None = None
         self.own: Collection[int] = ()  # the days that are added now
+        self.fetched: Fetched = {}
         self.at_once = 1  # feeds of which rolled-up days are read together
         self.shared: dict[str, tuple[int, int]] = {}  # the days on which a room has more than one series, as bits, and the first one
         self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
@@ -121,24 +124,26 @@ class _Making:
                     step = grid.step_at(first + slot) if grid.starts else (first + slot) // grid.group
                     earned[step - window.start] += tokens
 
-    def take_time(self, room: str, part: Part, balances: "array[int]", found: dict[str, Findings]) -> None:
+    def take_time(self, room: str, part: Part, day: DayBalances, found: dict[str, Findings]) -> None:
         """Adds the recorded steps with a balance of a part."""
+        slots = range(max(part.slots.start, day.filled.start), min(part.slots.stop, day.filled.stop))
+        balances, first = day.lasts[slots.start : slots.stop], part.first + slots.start - part.slots.start
         read = len(balances) - balances.count(0)
         if not read:
             return
         findings = self.findings(room, found)
         findings.was_read = True
-        self.coverage.add(balances, part.first)
+        self.coverage.add(balances, part.first, first)
         days, first_day = self.shared.get(room, (0, 0))
         if days >> (part.day - first_day) & 1:
             self.charge(SHARED_DAY)
-            findings.shared[part.day] = read_steps(balances)
+            findings.shared[part.day] = read_steps(day.lasts[part.slots])
         else:
             findings.alone += read
         if not self.tally.detail.is_file:
             return
-        window, grid, first = self.tally.window, self.grid, part.first
-        steps = range(grid.step_at(first), grid.step_at(part.span.stop - 1) + 1)
+        window, grid = self.tally.window, self.grid
+        steps = range(grid.step_at(first), grid.step_at(first + len(slots) - 1) + 1)
         self.charge(CSV_STEP * len(steps))
         if findings.read is None:
             findings.read = array("I", bytes(4 * len(window)))
@@ -187,8 +192,10 @@ class Analytics:
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
         making.read_rolled(rolled)
         asked = sum(1 << (day - days.start) for day in making.parts)
-        touched = [feed for feed, mask in feeds if mask & asked]
+        touched, next_fetch = [feed for feed, mask in feeds if mask & asked], 0
         for place, feed in enumerate(touched):
+            if place == next_fetch:
+                next_fetch = await self._fetch(making, touched, place, days.start)
             if making.rolled and place % making.at_once == 0:
                 await self._load(making, making.rolled, touched[place : place + making.at_once])
             async with self._turn:
@@ -197,6 +204,21 @@ class Analytics:
         for _ in coverage.count():
             await pace.rest()
         return tally, coverage.minutes(steps.number, rolled.empty_minutes() if rolled else None)
+
+    async def _fetch(self, making: _Making, feeds: Sequence[Feed], place: int, first_day: int) -> int:
+        """Reads the days of the feeds from a place on together; returns the place of the first feed that is left for later."""
+        index, wanted = self.source.index, dict[SeriesDay, None]()
+        most = max(1, FETCHED_SLOTS * self._step_seconds // DAY_SECONDS)
+        while place < len(feeds) and len(wanted) < most:
+            feed = feeds[place]
+            place += 1
+            for name in index.accounts(feed):
+                if (feed.platform, name) not in making.movers:
+                    for room, has in index.rooms(feed, name).items():
+                        days = [day for day in making.days if has >> (day - first_day) & 1]
+                        wanted |= dict.fromkeys((Series(room, feed.platform, name), day) for day in days[: most - len(wanted)])
+        making.fetched = await self.source.fetch(wanted)
+        return place
 
     async def _load(self, making: _Making, rolled: "Rolled", feeds: Sequence[Feed]) -> None:
         """Reads the rolled-up days of some feeds, and of the other rooms of their accounts."""
@@ -237,16 +259,17 @@ class Analytics:
     async def _scan_stretch(self, making: _Making, account: AccountDays, days: Sequence[int], found: dict[str, Findings]) -> None:
         """Adds what an account did on days that follow each other; the days around them decide about it, and nothing of them is added."""
         making.own = frozenset(days)
-        scan, first = AccountScan(self._step_seconds), await self.read_day(account, days[0], making.charge)
+        scan, first = AccountScan(self._step_seconds), await self.read_day(account, days[0], making.charge, making.fetched)
         before = account.before(days[0])
         if before is not None and not is_sure_before(first, days[0], making.parts[days[0]].slots.start, self._step_seconds, making.charge):
-            self._scan_day(making, scan, before, await self.read_day(account, before, making.charge), {})
+            self._scan_day(making, scan, before, await self.read_day(account, before, making.charge, making.fetched), {})
         for day in days:
-            self._scan_day(making, scan, day, first if day == days[0] else await self.read_day(account, day, making.charge), found)
+            held = first if day == days[0] else await self.read_day(account, day, making.charge, making.fetched)
+            self._scan_day(making, scan, day, held, found)
             await making.pace.rest()
         following = account.after(days[-1])
         while following is not None and not scan.is_settled:
-            self._scan_day(making, scan, following, await self.read_day(account, following, making.charge), found)
+            self._scan_day(making, scan, following, await self.read_day(account, following, making.charge, making.fetched), found)
             following = account.after(following)
         making.take_entries(scan.finish(time.time_ns() // 1_000_000), found)
 
@@ -261,16 +284,16 @@ class Analytics:
         making.take(taken, day, found)
         if part := making.parts.get(day):
             for one in held:
-                making.take_time(one.room, part, one.day.lasts[part.slots], found)
+                making.take_time(one.room, part, one.day, found)
 
     def account_days(self, feed: Feed, name: str, days: range) -> AccountDays:
         """The days of an account of a feed; the index was last refreshed for `days`."""
         return AccountDays(feed.platform, name, self.source.index.rooms(feed, name), days.start)
 
-    async def read_day(self, account: AccountDays, day: int, charge: Charge) -> list[Stored]:
+    async def read_day(self, account: AccountDays, day: int, charge: Charge, fetched: Fetched) -> list[Stored]:
         """What a day holds of an account in each of its rooms; raises RedisError."""
         return [
             Stored(room, stored)
             for room in account.rooms_of(day)
-            if (stored := await self.source.read(Series(room, account.platform, account.name), day, charge))
+            if (stored := await self.source.read(Series(room, account.platform, account.name), day, charge, fetched))
         ]

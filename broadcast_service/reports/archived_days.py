@@ -6,7 +6,7 @@ its time is over, the archive's are used. Reports that begin before Redis' time 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
@@ -14,7 +14,7 @@ import structlog
 from broadcast_service.http.budget import ARCHIVED_BLOCK, ARCHIVED_DAY
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import Charge
-from broadcast_service.reports.days import DayIndex, RedisDays
+from broadcast_service.reports.days import DayIndex, Fetched, RedisDays, SeriesDay
 from broadcast_service.reports.findings import read_steps
 from broadcast_service.reports.rolled import Rolled, days_in_blocks
 from shared.archive.blocks import first_day
@@ -121,12 +121,17 @@ class ArchivedDays:
         self._report(error)
         return Problem(503, "the archive does not respond; recent spans are answered without it", retry_after_seconds=RETRY_SECONDS)
 
-    async def read(self, series: Series, day: int, charge: Charge) -> DayBalances | None:
+    async def fetch(self, wanted: Collection[SeriesDay]) -> Fetched:
+        """Reads the days that Redis may have."""
+        kept = self._redis.days(int(time.time()))
+        return await self._redis.fetch([one for one in wanted if one[1] in kept])
+
+    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched) -> DayBalances | None:
         """What a day of a series holds, None if nothing; charges what reading it costs."""
         is_archived = bool(self._held.get(series, 0) >> day & 1)
         if day not in self._redis.days(int(time.time())):
             return self._balances(await self._archived(series, day, charge)) if is_archived else None
-        stored = await self._redis.read_stored(series, day, charge)
+        stored = await self._redis.read_stored(series, day, charge, fetched)
         balances = self._balances(stored)
         if not is_archived or (balances is not None and not self._lacks(balances, self._recent.get((series, day), 0))):
             return balances

@@ -1,5 +1,6 @@
 """Which minutes of a report were measured. Pure."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -18,12 +19,17 @@ class Coverage:
         self._kept = range(parts[0].start, parts[-1].stop) if parts else range(0)
         self._grid = grid
         self._slots_per_minute = slots_per_minute
-        self._empty: dict[int, Sequence[int]] = {part.start: part for part in parts if part.start not in known}
+        self._empty = {part.start: [*part] for part in parts if part.start not in known}
         self._empty_of_minute = Counter[tuple[int, int]]()
 
-    def add(self, stored: Sequence[int], first: int) -> None:
-        """One feed's stored balances of the part that begins at slot `first`. Slots that earlier feeds have filled are not read again."""
-        self._empty[first] = [slot for slot in self._empty[first] if not stored[slot - first]]
+    def add(self, stored: Sequence[int], part: int, first: int) -> None:
+        """Some of one feed's stored balances of the part that begins at slot `part`; `first` is the slot of the first of them.
+
+        Slots that earlier feeds have filled are not read again.
+        """
+        empty = self._empty[part]
+        some = slice(bisect_left(empty, first), bisect_left(empty, first + len(stored)))
+        empty[some] = [slot for slot in empty[some] if not stored[slot - first]]
 
     def count(self) -> Iterator[None]:
         """Counts when all feeds are added, a part at a time."""

@@ -54,16 +54,17 @@ class Explanations:
         touched = account.within(asked)
         if not touched:
             return
-        first = await self._analytics.read_day(account, touched[0], charge)
+        first = await self._analytics.read_day(account, touched[0], charge, {})
         before = account.before(touched[0])
         slot = max(0, span.start_ms // 1000 - touched[0] * DAY_SECONDS) // self.step_seconds
         if before is not None and not is_sure_before(first, touched[0], slot, self.step_seconds, charge):
-            await self._read(one, before, await self._analytics.read_day(account, before, charge), charge, pace)
+            await self._read(one, before, await self._analytics.read_day(account, before, charge, {}), charge, pace)
         for day in touched:
-            await self._read(one, day, first if day == touched[0] else await self._analytics.read_day(account, day, charge), charge, pace)
+            held = first if day == touched[0] else await self._analytics.read_day(account, day, charge, {})
+            await self._read(one, day, held, charge, pace)
         following = account.after(touched[-1])
         while following is not None and not one.is_settled:
-            await self._read(one, following, await self._analytics.read_day(account, following, charge), charge, pace)
+            await self._read(one, following, await self._analytics.read_day(account, following, charge, {}), charge, pace)
             following = account.after(following)
         one.finish(time.time_ns() // 1_000_000)
 

@@ -48,6 +48,10 @@ class Findings:
         self.first_ms[kind, step] = min(at_ms, self.first_ms.get((kind, step), at_ms))
         self.firsts[kind] = min(at_ms, self.firsts.get(kind, at_ms))
 
+    def totals(self) -> "Totals":
+        """The sums over all steps."""
+        return Totals(sum(self.earned), self.unsettled.total(), self.set_aside.total(), self.between_sessions.total())
+
     def odd(self) -> "dict[int, Odd]":
         """The steps of the report in which something was found beside income of a session."""
         steps = {*self.unsettled, *self.set_aside, *self.between_sessions}
@@ -60,6 +64,15 @@ class Findings:
             )
             for step in steps
         }
+
+
+class Totals(NamedTuple):
+    """The figures of a series over a whole report."""
+
+    earned: int
+    unsettled: int
+    set_aside: int
+    between_sessions: int
 
 
 class Odd(NamedTuple):
@@ -101,14 +114,14 @@ class Sums:
         self.steps = array("Q")
         self._first: dict[Kind, tuple[int, Series]] = {}
 
-    def add(self, series: Series, found: Findings, *, with_steps: bool) -> None:
-        """Adds what an account did in a feed, without its time on air."""
-        self.earned += sum(found.earned)
+    def add(self, series: Series, found: Findings, totals: Totals, *, with_steps: bool) -> None:
+        """Adds what an account did in a feed, without its time on air. `totals` are those of `found`, which are added to several rows."""
+        self.earned += totals.earned
         if with_steps:
             self.steps = array("Q", map(operator.add, self.steps, found.earned) if self.steps else found.earned)
-        self.unsettled += found.unsettled.total()
-        self.set_aside += found.set_aside.total()
-        self.between_sessions += found.between_sessions.total()
+        self.unsettled += totals.unsettled
+        self.set_aside += totals.set_aside
+        self.between_sessions += totals.between_sessions
         for kind, at_ms in found.firsts.items():
             self._first[kind] = min((at_ms, series), self._first.get(kind, (at_ms, series)))
 

@@ -60,6 +60,7 @@ class Tally:
         room, platform = self._rooms.setdefault(feed.room_id, Sums()), self._platforms.setdefault(feed.platform, Sums())
         for account, findings in found.items():
             series = Series(*feed, account)
+            totals = findings.totals()
             own = self._accounts.setdefault((feed.platform, account), Sums())
             for one, detail in (
                 (sums, Detail.FEEDS),
@@ -67,7 +68,7 @@ class Tally:
                 (platform, Detail.PLATFORMS),
                 (own, Detail.ACCOUNTS),
             ):
-                one.add(series, findings, with_steps=self.detail is detail)
+                one.add(series, findings, totals, with_steps=self.detail is detail)
             own.on_air_seconds += self._seconds([findings])
             if any(findings.earned):
                 self._per_step = list(map(operator.add, self._per_step, findings.earned))

@@ -127,7 +127,7 @@ def _part(day: StoredDay, layout: Layout) -> Part | None:
 
 def _merged_part(new: Part, old: Part, slots: int) -> Part:
     layout, size = new.layout, new.layout.record_bytes
-    ours, theirs = new.records(slots), old.records(slots)
+    ours, theirs = new.records(range(slots)), old.records(range(slots))
     if ours == theirs and (new.trail or b"") == (old.trail or b""):
         return new
     records = bytearray(ours)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shared.contract import keys
 from shared.contract.feeds import Series
 from shared.contract.history_record import (
+    CHUNK_SLOTS,
     DAY_SECONDS,
     ENTRY,
     FIRST_MOMENT_AT,
@@ -46,11 +47,17 @@ class Part(NamedTuple):
     chunks: Sequence[bytes | None]
     trail: bytes | None = None
 
-    def records(self, slots: int) -> bytes:
-        """The records of the whole day, one after another."""
-        size = self.layout.chunk_bytes
-        data = b"".join([(chunk or b"")[:size].ljust(size, b"\0") for chunk in self.chunks])
-        return data[: slots * self.layout.record_bytes].ljust(slots * self.layout.record_bytes, b"\0")
+    def filled(self, slots: int) -> range:
+        """From the first to the last step of the chunks that are stored."""
+        stored = [number for number, chunk in enumerate(self.chunks) if chunk]
+        return range(stored[0] * CHUNK_SLOTS, min(slots, (stored[-1] + 1) * CHUNK_SLOTS)) if stored else range(0)
+
+    def records(self, slots: range) -> bytes:
+        """The records of some steps, one after another; `slots` begin with a chunk."""
+        size, length = self.layout.chunk_bytes, len(slots) * self.layout.record_bytes
+        some = self.chunks[slots.start // CHUNK_SLOTS : -(-slots.stop // CHUNK_SLOTS)]
+        data = b"".join([(chunk or b"")[:size].ljust(size, b"\0") for chunk in some])
+        return data[:length].ljust(length, b"\0")
 
     def trail_entries(self) -> Iterator[tuple[int, ...]]:
         """The runs of the trail: the number of the step, then the numbers of the run."""
@@ -95,6 +102,7 @@ class DayBalances(NamedTuple):
     lasts: "array[int]"
     last_moments: "array[int]"
     runs: dict[int, list[Run]]
+    filled: range  # steps: outside of it there is no balance
 
 
 def day_balances(day: StoredDay, step_seconds: int) -> DayBalances:
@@ -116,14 +124,18 @@ def day_balances(day: StoredDay, step_seconds: int) -> DayBalances:
             _fill(columns, old, {})
         else:
             columns = old
+    ranges = [part.filled(slots) for part in held] + [range(slot, slot + 1) for slot in runs] + [range(slots)] * bool(day.old)
+    filled = range(min(one.start for one in ranges), max(one.stop for one in ranges)) if ranges else range(0)
     firsts, first_moments, lasts, last_moments = columns
-    return DayBalances(firsts, first_moments, lasts, last_moments, runs)
+    return DayBalances(firsts, first_moments, lasts, last_moments, runs, filled)
 
 
 def _columns(part: Part, slots: int) -> list["array[int]"]:
     """First balances, their moments, last balances and their moments."""
-    numbers, size = numbers_of(part.records(slots)), part.layout.record_bytes // 4
-    return [numbers[word::size] for word in (0, FIRST_MOMENT_AT // 4, LAST_AT // 4, LAST_MOMENT_AT // 4)]
+    filled = part.filled(slots)
+    numbers, size = numbers_of(part.records(filled)), part.layout.record_bytes // 4
+    before, after = array("I", bytes(4 * filled.start)), array("I", bytes(4 * (slots - filled.stop)))
+    return [before + numbers[word::size] + after for word in (0, FIRST_MOMENT_AT // 4, LAST_AT // 4, LAST_MOMENT_AT // 4)]
 
 
 def _fill(columns: list["array[int]"], older: list["array[int]"], runs: dict[int, list[Run]]) -> None:

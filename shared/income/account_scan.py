@@ -101,6 +101,11 @@ class _Rises:
         return bisect_left(self.slots, start), bisect_left(self.slots, stop)
 
 
+def _has_balance(day: DayBalances, slots: range) -> bool:
+    """Whether a day has a balance in some steps."""
+    return any(day.lasts[max(slots.start, day.filled.start) : min(slots.stop, day.filled.stop)]) or any(slot in slots for slot in day.runs)
+
+
 class AccountScan:
     """Takes an account's days in order of time and finds its entries; moments are Unix milliseconds."""
 
@@ -129,10 +134,11 @@ class AccountScan:
         return [*self._account.settle(now_ms), *self._account.provisional()]
 
     def _take(self, taken: Taken, day_ms: int, held: Sequence[Stored], slots: range, cuts: Cuts) -> None:
-        part = slice(slots.start, slots.stop)
-        present = [one for one in held if any(one.day.lasts[part]) or any(slot in slots for slot in one.day.runs)]
+        present = [one for one in held if _has_balance(one.day, slots)]
         if not present:
             return
+        filled = [one.day.filled for one in present]
+        slots = range(max(slots.start, min(one.start for one in filled)), min(slots.stop, max(one.stop for one in filled)))
         if len(present) == 1:
             self._take_room(taken, day_ms, present[0], slots, cuts)
             return

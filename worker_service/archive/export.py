@@ -62,7 +62,7 @@ def _minutes(connection: Connection, wanted: range) -> Iterator[Row]:
 def last_records(day: StoredDay, step_seconds: int) -> Iterator[Record | None]:
     """The last reading of each step of a day, whichever part of the day has it."""
     slots = DAY_SECONDS // step_seconds
-    parts = [part.layout.unpack(part.records(slots), step_seconds) for part in day.parts]
+    parts = [part.layout.unpack(part.records(range(slots)), step_seconds) for part in day.parts]
     for records in itertools.islice(itertools.zip_longest(*parts, unpack_old(day.old or b"")), slots):
         yield max((record for record in records if record), key=lambda record: record.moment_ms, default=None)
 

@@ -108,7 +108,7 @@ def minutes_of(
     coverage = Coverage(parts, grid, per_minute)
     for stored in feeds:
         for part in parts:
-            coverage.add(stored[part.start : part.stop], part.start)
+            coverage.add(stored[part.start : part.stop], part.start, part.start)
     for _ in coverage.count():
         pass
     return coverage.minutes(len(starts) or -(-slots // group))
