@@ -209,16 +209,20 @@ class Analytics:
         """Reads the days of the feeds from a place on together; returns the place of the first feed that is left for later."""
         index, wanted = self.source.index, dict[SeriesDay, None]()
         most = max(1, FETCHED_SLOTS * self._step_seconds // DAY_SECONDS)
-        while place < len(feeds) and len(wanted) < most:
-            feed = feeds[place]
-            place += 1
+        for next_place in range(place, len(feeds)):
+            feed, own = feeds[next_place], dict[SeriesDay, None]()
             for name in index.accounts(feed):
                 if (feed.platform, name) not in making.movers:
                     for room, has in index.rooms(feed, name).items():
                         days = [day for day in making.days if has >> (day - first_day) & 1]
-                        wanted |= dict.fromkeys((Series(room, feed.platform, name), day) for day in days[: most - len(wanted)])
+                        own |= dict.fromkeys((Series(room, feed.platform, name), day) for day in days)
+            if wanted and len(wanted) + len(own) > most:
+                break
+            wanted |= dict.fromkeys([*own][:most])  # the other days of an account of very many rooms are read one by one
+        else:
+            next_place = len(feeds)
         making.fetched = await self.source.fetch(wanted)
-        return place
+        return next_place
 
     async def _load(self, making: _Making, rolled: "Rolled", feeds: Sequence[Feed]) -> None:
         """Reads the rolled-up days of some feeds, and of the other rooms of their accounts."""

@@ -15,7 +15,7 @@ from shared.auth.scope import Scope
 from shared.contract import keys
 from shared.contract.feeds import Feed, Series
 from shared.contract.history_day import DayBalances, StoredDay, day_balances, day_keys, stored_day
-from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS
+from shared.contract.history_record import DAY_SECONDS, LAYOUT
 from shared.income.steps import Steps
 from shared.store.redis import Store
 
@@ -147,5 +147,5 @@ class RedisDays:
         charge(DAY)
         if not any(values):
             return None
-        charge(SLOT * CHUNK_SLOTS * (len(values) - values.count(None)))
+        charge(SLOT * sum(map(len, filter(None, values))) / LAYOUT.record_bytes)
         return stored_day(values, self.step_seconds)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from broadcast_service.http import budget
 from broadcast_service.http.budget import Budget
 from broadcast_service.reports import report_queue as queue
 from broadcast_service.reports.analytics import Analytics, parts_of
@@ -17,11 +18,11 @@ from broadcast_service.reports.report_queue import Kept, Made, Reports
 from broadcast_service.reports.wanted import Wanted
 from shared.auth.scope import Scope
 from shared.contract import keys
-from shared.contract.feeds import Feed
-from shared.contract.history_record import DAY_SECONDS
+from shared.contract.feeds import Feed, Series
+from shared.contract.history_record import DAY_SECONDS, LAYOUT
 from shared.contract.problems import Problem
 from shared.income.steps import Steps
-from shared.store.redis import Store
+from shared.store.redis import RedisUrl, Store
 from tests.contract.reports import midnight, store_with_days
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +74,35 @@ async def test_a_year_costs_what_the_kept_days_cost_and_is_padded(store: Store) 
     assert not any(long.measured_minutes[: -DAYS * 24])
 
 
+async def test_a_report_reads_the_days_of_several_feeds_in_one_round_trip(store: Store) -> None:
+    """A round trip for each day of each feed would cost more than adding it up."""
+    redis = store.owner(keys.index(0))
+
+    async def reads() -> int:
+        found = await redis.info("commandstats")
+        return int(found.get("cmdstat_mget", {}).get("calls", 0))
+
+    before = await reads()
+    await made_by(store).get(wanted(ALL, DAYS), "tester", Spent())
+    assert 0 < await reads() - before <= ROOMS * DAYS / 20
+
+
+async def test_a_feed_is_charged_for_the_hours_that_are_stored(embedded_url: str) -> None:
+    """A room that had one reading on a day costs less than one that had a reading in each hour."""
+    async with Store(RedisUrl.parse(embedded_url)) as store:
+        redis = store.owner(keys.index(0))
+        days, prices = RedisDays(store, 1, step_seconds=60, retention_days=DAYS), []
+        day = midnight() // DAY_SECONDS - 1
+        for room, hours in (("brief", 1), ("long", 24)):
+            series = Series(room, "camsoda", "ana")
+            prefix = keys.history_day_prefix(0, LAYOUT.number, series, keys.day_of(day * DAY_SECONDS), 60)
+            await redis.mset({f"{prefix}{hour}": bytes(LAYOUT.chunk_bytes) for hour in range(hours)})
+            spent = Spent()
+            await days.read(series, day, spent, {})
+            prices.append(spent.total)
+        assert prices == [pytest.approx(budget.DAY + 60 * budget.SLOT), pytest.approx(budget.DAY + 1440 * budget.SLOT)]
+
+
 def test_a_span_outside_of_what_is_kept_has_no_parts() -> None:
     """Whether it is long over or has not begun."""
     days = range(100, 107)
@@ -108,11 +138,11 @@ async def test_a_subject_may_wait_for_eight_reports(store: Store) -> None:
 
 async def test_a_report_whose_subject_has_used_up_its_budget_by_its_turn_is_429_and_not_made(store: Store) -> None:
     """Eight reports that arrive together cannot all be made on one budget."""
-    reports, budget = made_by(store), Budget(0.001)
+    reports, small = made_by(store), Budget(0.001)
 
     def get(number: int) -> asyncio.Task[Made]:
-        charge = functools.partial(budget.charge, "greedy", now=0.0)
-        admit = functools.partial(budget.admit, "greedy", 0.0)
+        charge = functools.partial(small.charge, "greedy", now=0.0)
+        admit = functools.partial(small.admit, "greedy", 0.0)
         return asyncio.create_task(reports.get(wanted(ALL, 6, ago=60 * number), "greedy", charge, admit))
 
     made, *refused = await asyncio.gather(*(get(number) for number in range(8)), return_exceptions=True)
