@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.contract.problems import Problem
 
-BURST_SECONDS: Final = 150  # of the refill: with 0.06 of a core, three different reports of a week of a thousand rooms at once
+BURST_SECONDS: Final = 210  # of the refill: with 0.07 of a core, three different reports of a week of a thousand rooms at once
 MAX_SUBJECTS: Final = 10_000
 MAX_SNAPSHOTS: Final = 10_000  # recent ones, by subject and scope
 SHARED_SECONDS: Final = 0.025  # the longest pause of a flush, which makes equal snapshots once
@@ -21,20 +21,22 @@ SCANNED: Final = 0.001  # a latest value that is compared with a scope
 EVENT: Final = 0.002  # a latest value in an answer
 PART: Final = 0.3  # a day, or a part of it, that is read for a chart
 POINT: Final = 0.003  # a stored record that is unpacked for a chart
-FEED: Final = 0.08  # a feed in a report
-DAY: Final = 0.08  # a day of a feed that is read for it
-STEP: Final = 0.0001  # a step of a feed in a report
-GAIN: Final = 0.0003  # a step of a feed in which something was earned
+FEED: Final = 0.06  # a feed in a report
+DAY: Final = 0.22  # a day of a feed that is read for it
+STEP: Final = 0.0002  # a step of a feed in a report
+GAIN: Final = 0.0005  # a step of a feed in which something was earned
 ARCHIVED_DAY: Final = 1.0  # a day of a feed that is read from the archive
 ARCHIVED_BLOCK: Final = 0.03  # 32 days of a feed that are read rolled up
-READING: Final = 0.0065  # a reading that is judged by itself for a report, as those around a fall are
+EARLIER: Final = 0.2  # a day of a feed that is looked at before a span that begins within it
+READING: Final = 0.0105  # a reading that is judged by itself for a report, as those around a fall are
 SHARED_DAY: Final = 0.03  # a day of a series in a room that has others on that day
-CSV_STEP: Final = 0.001  # a step of a day of a series in a file
+CSV_DAY: Final = 0.04  # a day of a series in a file
+CSV_STEP: Final = 0.001  # a step of it
 ZONE: Final = 0.5  # a time zone that a request names
 CALENDAR: Final = 0.02  # a date that is looked up in a calendar
-LINES_PRICE: Final = 2.0  # a slice of lines of a CSV file
-SLOT: Final = 0.0001  # a stored record that is summed up
-EXPLAINED: Final = 0.011  # a stored balance that is explained
+LINES_PRICE: Final = 3.2  # a slice of lines of a CSV file
+SLOT: Final = 6e-05  # a stored record that is summed up
+EXPLAINED: Final = 0.018  # a stored balance that is explained
 SOCKET: Final = 0.5  # a socket that opens
 MESSAGE: Final = 0.1  # a message on an open socket
 SNAPSHOT_EVENT: Final = 0.002  # a latest value that is looked at for a snapshot

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from broadcast_service.http.budget import READING
+from broadcast_service.http.budget import EARLIER, READING
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored
 from shared.income.steps import Grid
@@ -64,5 +64,5 @@ def is_sure_before(held: Sequence[Stored], day: int, slot: int, step_seconds: in
     """Whether what follows a slot of a day can be judged without the days before it; charges what finding it out cost."""
     scan = AccountScan(step_seconds)
     scan.take(day * DAY_SECONDS * 1000, held, range(slot), Cuts(0, Grid(0, DAY_SECONDS)))
-    charge(READING * scan.judged)
+    charge(EARLIER * (slot > 0) + READING * scan.judged)
     return scan.is_sure

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from broadcast_service.http.budget import CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
+from broadcast_service.http.budget import CSV_DAY, CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.coverage import Coverage
@@ -22,7 +22,7 @@ from broadcast_service.reports.report import Detail
 from broadcast_service.reports.tally import Tally
 from broadcast_service.reports.wanted import Wanted
 from shared.contract.feeds import Feed, Series
-from shared.contract.history_day import DayBalances
+from shared.contract.history_day import DayBalances, number_of_known
 from shared.contract.history_record import DAY_SECONDS
 from shared.income.account_scan import AccountScan, Cuts, Stored, Taken
 from shared.income.rules import Entry
@@ -128,7 +128,7 @@ class _Making:
         """Adds the recorded steps with a balance of a part."""
         slots = range(max(part.slots.start, day.filled.start), min(part.slots.stop, day.filled.stop))
         balances, first = day.lasts[slots.start : slots.stop], part.first + slots.start - part.slots.start
-        read = len(balances) - balances.count(0)
+        read = number_of_known(balances)
         if not read:
             return
         findings = self.findings(room, found)
@@ -144,7 +144,7 @@ class _Making:
             return
         window, grid = self.tally.window, self.grid
         steps = range(grid.step_at(first), grid.step_at(first + len(slots) - 1) + 1)
-        self.charge(CSV_STEP * len(steps))
+        self.charge(CSV_DAY + CSV_STEP * len(steps))
         if findings.read is None:
             findings.read = array("I", bytes(4 * len(window)))
         for step in steps:

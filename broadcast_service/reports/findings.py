@@ -3,11 +3,12 @@
 import operator
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from broadcast_service.reports.report import Moment
 from shared.contract.feeds import Series
+from shared.contract.history_day import known_lanes
 from shared.income.rules import Entry, Kind
 
 POINTED_TO: Final = (Kind.UNSETTLED, Kind.SET_ASIDE)
@@ -85,14 +86,9 @@ class Odd(NamedTuple):
     first_set_aside_ms: int | None = None
 
 
-def read_steps(stored: Sequence[int]) -> int:
+def read_steps(stored: "array[int]") -> int:
     """Which recorded steps have a balance, as the bits of a number; balances are stored + 1, 0 for unknown, in 32 bits each."""
-    lanes = array("I", stored)
-    number = int.from_bytes(lanes.tobytes(), "little")
-    number |= number >> 16
-    number |= number >> 8  # now the lowest byte of each lane is 0 only where the whole lane is
-    width = lanes.itemsize
-    digits = number.to_bytes(width * len(lanes), "little")[::width].translate(_LANE_DIGITS)
+    digits = known_lanes(stored).translate(_LANE_DIGITS)
     return int(digits or b"0", 2)
 
 

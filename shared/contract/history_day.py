@@ -1,9 +1,10 @@
 """A series' day as it is stored: which keys hold it, and which balances it gives."""
 
 import operator
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared.contract import keys
 from shared.contract.feeds import Series
@@ -24,6 +25,8 @@ from shared.contract.history_record import (
     numbers_of,
     unit_ms,
 )
+
+_LOWEST_BYTE: Final = 0 if sys.byteorder == "little" else 3
 
 
 class Kept(NamedTuple):
@@ -130,6 +133,20 @@ def day_balances(day: StoredDay, step_seconds: int) -> DayBalances:
     return DayBalances(firsts, first_moments, lasts, last_moments, runs, filled)
 
 
+def known_lanes(stored: "array[int]") -> bytes:
+    """A byte for each stored number, from the first to the last: 0 where it is 0, which is unknown."""
+    number = int.from_bytes(stored.tobytes(), sys.byteorder)
+    number |= number >> 16
+    number |= number >> 8  # now the lowest byte of each number is 0 only where the whole number is
+    width = stored.itemsize
+    return number.to_bytes(width * len(stored), sys.byteorder)[_LOWEST_BYTE::width]
+
+
+def number_of_known(stored: "array[int]") -> int:
+    """How many stored numbers are known. `array.count` makes an object of each, which takes ten times as long."""
+    return len(stored) - known_lanes(stored).count(0)
+
+
 def _columns(part: Part, slots: int) -> list["array[int]"]:
     """First balances, their moments, last balances and their moments."""
     filled = part.filled(slots)
@@ -152,19 +169,21 @@ def _fill(columns: list["array[int]"], older: list["array[int]"], runs: dict[int
 def kept_balances(day: DayBalances, slots: Iterable[int], step_seconds: int) -> list[Kept]:
     """Every balance that is kept of some steps, in order of observation: both ends of every run."""
     found: list[Kept] = []
+    unit, step_ms = unit_ms(step_seconds), 1000 * step_seconds
+    firsts, first_moments, lasts, last_moments, runs, _ = day
     for slot in slots:
-        own = day.firsts[slot], day.first_moments[slot] >> 16, day.lasts[slot], day.last_moments[slot] >> 16
-        for run in (*day.runs.get(slot, ()), own):
-            found += _ends(slot, run, step_seconds)
+        start = slot * step_ms
+        for run in runs.get(slot, ()):
+            _add_ends(found, start, run, unit)
+        _add_ends(found, start, (firsts[slot], first_moments[slot] >> 16, lasts[slot], last_moments[slot] >> 16), unit)
     found.sort(key=operator.itemgetter(0))  # stable: runs are in order of arrival
     return found
 
 
-def _ends(slot: int, run: Run, step_seconds: int) -> Iterator[Kept]:
-    """The balances at the ends of a run."""
+def _add_ends(found: list[Kept], start: int, run: Run, unit: int) -> None:
+    """Adds the balances at the ends of a run of a step that begins at `start`."""
     first, first_moment, last, last_moment = run
-    start, unit = slot * step_seconds * 1000, unit_ms(step_seconds)
     if first:
-        yield Kept(start + first_moment * unit, first - 1)
+        found.append(Kept(start + first_moment * unit, first - 1))
     if last and (last, last_moment) != (first, first_moment):
-        yield Kept(start + last_moment * unit, last - 1, climbed=max(1, (last_moment - first_moment) * unit))
+        found.append(Kept(start + last_moment * unit, last - 1, max(1, (last_moment - first_moment) * unit)))

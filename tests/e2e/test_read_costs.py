@@ -81,7 +81,7 @@ def test_reports_that_are_waited_for_block_no_other_subject(filled: tuple[Stack,
 
 def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack) -> None:
     """Every kind of read counts, refused ones too, and other subjects go on."""
-    broadcast = stack.broadcast(READ_SHARE="0.00045")
+    broadcast = stack.broadcast(READ_SHARE="0.0004")
     room = "/api/tracking/telemetry/absent/camsoda"
     paths = [room, room + "/history", room + "/explain", "/api/tracking/telemetry", ANALYTICS]
     answers = [get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths * 25]
@@ -108,7 +108,7 @@ def test_a_page_that_is_reloaded_again_and_again_is_answered(filled: tuple[Stack
 
 def test_a_subject_that_reads_too_much_waits_on_its_sockets_as_well(stack: Stack) -> None:
     """A new socket is 429 with the time to wait, a message on an open one is not answered yet, and other subjects go on."""
-    broadcast, ping = stack.broadcast(READ_SHARE="0.0003"), '{"type":"ping"}'
+    broadcast, ping = stack.broadcast(READ_SHARE="0.00025"), '{"type":"ping"}'
     with (
         Dashboard(broadcast.url, stack.token("dashboard", subject="greedy")) as socket_of_greedy,
         Dashboard(broadcast.url, stack.token("dashboard", subject="modest")) as socket_of_modest,

@@ -157,7 +157,7 @@ def test_measured_minutes_of_calendar_steps_agree_with_their_definition(
 @given(st.lists(st.sampled_from([0, 1, 255, 256, 65_536, 2**24, 2**32 - 1]), max_size=70))
 def test_the_recorded_steps_with_a_balance_are_the_bits_of_a_number(stored: list[int]) -> None:
     """Each balance has a bit, the first one the highest, wherever in its 32 bits it is not zero."""
-    assert [bool(read_steps(stored) >> at & 1) for at in reversed(range(len(stored)))] == list(map(bool, stored))
+    assert [bool(read_steps(array("I", stored)) >> at & 1) for at in reversed(range(len(stored)))] == list(map(bool, stored))
 
 
 def test_a_room_is_on_air_once_however_many_accounts_and_platforms_show_it() -> None:
