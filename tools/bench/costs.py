@@ -12,6 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -328,10 +329,15 @@ def write_table(names: list[str], figures: Figures, loads: tuple[float, float]) 
     rows = {name: row(name, figures) for name in names}
     if ONLY:
         kept = [rows.pop(line.split(" ")[1], line) if line.startswith("| ") else line for line in before.split("\n")]
-        lines = [f"- {', '.join(names)}, measured again: {floor}.", *kept, *rows.values()]
+        lines = [*_wrapped(f"- {', '.join(names)}, measured again: {floor}."), *kept, *rows.values()]
     else:
-        lines = [f"- All kinds: {floor}.", "", HEAD, "|" + "---|" * HEAD.count(" |"), *rows.values()]
+        lines = [*_wrapped(f"- All kinds: {floor}."), "", HEAD, "|" + "---|" * HEAD.count(" |"), *rows.values()]
     DOCUMENT.write_text(head + "<!-- costs -->\n" + "\n".join(lines) + "\n<!-- end -->" + tail)
+
+
+def _wrapped(item: str) -> list[str]:
+    """An item of a list in lines of the documents' width."""
+    return textwrap.wrap(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def costs(lab: Lab) -> Figures:
