@@ -94,7 +94,7 @@ def test_a_card_draws_its_last_half_hour(studio: Studio, visit: Opener) -> None:
     now = int(time.time())
     studio.post(*({"room_id": "spark", "timestamp": now - at, "tokens_count": tokens} for at, tokens in ((900, 10), (600, 40), (300, 100))))
     card = visit(studio).open(rooms=("spark",)).live().card("spark")
-    expect(card.locator(".lately")).to_have_text("+90 in 30 min")
+    expect(card.locator(".recent")).to_have_text("+90 in 30 min")
     heights = [float(height) for height in re.findall(r"v-([\d.]+)", card.locator(".spark path").get_attribute("d") or "")]
     assert len(heights) == 30
     assert [height for height in heights if height > 1] == [15, 30]

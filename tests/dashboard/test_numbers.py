@@ -43,7 +43,7 @@ OVERLAP = """() => {
   return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right
     && a.box.top < b.box.bottom && b.box.top < a.box.bottom).map((b) => `${a.room} ${a.part} / ${b.room} ${b.part}`));
 }"""
-NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .lately, .report .col-earned, .figure, .wall-figure, .line-value"
+NUMBERS = ".kpi-value, .kpi-sub, .tokens, .facts dd, .goal-words span, .recent, .report .col-earned, .figure, .wall-figure, .line-value"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -57,7 +57,7 @@ def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, 
     counted = page.locator("#why-rows .why-counted").all_inner_texts()
     assert sum(int(text.strip("+").replace(",", "")) for text in counted if text != "—") == 4120
     assert dashboard.violations() == []
-    page.get_by_label("Only what is unusual").check()
+    page.get_by_label("Only unusual readings").check()
     expect(rows).to_have_count(5)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export CSV").click()
@@ -97,7 +97,7 @@ def test_every_figure_of_income_leads_to_its_readings(studio: Studio, visit: Ope
     on_air({"room_id": room, "tokens_count": 1100})
     dashboard = visit(studio).open(rooms=(room,)).live()
     page, counted = dashboard.page, dashboard.page.locator("#why-earned")
-    expect(dashboard.card(room).locator(".lately")).to_have_text("+100 in 30 min")
+    expect(dashboard.card(room).locator(".recent")).to_have_text("+100 in 30 min")
     page.get_by_role("link", name=f"Why? {room}").focus()
     page.keyboard.press("Enter")
     expect(counted).to_have_text("100")

@@ -193,7 +193,7 @@ export default {
   shift_and_left: '{words}, {left} left',
   studio_problem: 'The studio file has a mistake, so the version before it is in use. {problem}',
   wall_meaning_shift: 'Each figure: tokens earned in this shift',
-  earned_lately: '+{amount} in 30 min',
+  earned_recently: '+{amount} in 30 min',
   earned_none: 'no earnings in 30 min',
   age_now: 'now',
   age: '{age} ago',
@@ -269,7 +269,7 @@ export default {
   legend_status: 'How recent a room’s numbers are',
   legend_room: 'A room',
   close: 'Close',
-  legend_lately: '+120 in 30 min, and the bars',
+  legend_recent: '+120 in 30 min, and the bars',
   explain_live:
     'The last reading is at most three reporting intervals old: 15 seconds, unless the room reports less often.',
   explain_stale:
@@ -284,8 +284,8 @@ export default {
   explain_earned:
     'Every confirmed rise of a balance, added up. A confirmed fall is a cash-out and subtracts nothing. Numbers that the readings around them contradict are set aside. Unsettled tokens may have been earned and are not included.',
   explain_accounts:
-    'What each account earned in all rooms, its time on air, and what is reported beside its income: tokens that may have been earned, and numbers that were set aside.',
-  explain_lately: 'Tokens earned in the last half hour, one bar a minute.',
+    'What each account earned in all rooms, its time on air, and apart from its income the tokens that may have been earned and the numbers that were set aside.',
+  explain_recent: 'Tokens earned in the last half hour, one bar a minute.',
   explain_viewers: 'People watching now. The total adds up rooms on air; a dash means that no page shows it.',
   explain_tips:
     'Tips as the broadcaster’s page counts them. The total adds up rooms on air; a dash means that no page shows it.',
@@ -298,7 +298,7 @@ export default {
   explain_heat:
     'One square a room. The greener, the more it earned in the last 30 minutes; a hollow one has no current value.',
   why: 'Why?',
-  why_lead: 'Every stored reading of this time: what was counted, what was not, and why.',
+  why_lead: 'Every stored reading of this time, whether it was counted, and why.',
   why_span: '{from} to {to}',
   why_earlier: 'Earlier',
   why_later: 'Later',
@@ -309,9 +309,9 @@ export default {
   why_set_aside: 'Set aside',
   why_falls: 'Cash-outs',
   why_time: 'Time',
-  why_what: 'What was made of it',
+  why_what: 'Result',
   why_balance: 'Balance',
-  why_only_odd: 'Only what is unusual',
+  why_only_odd: 'Only unusual readings',
   why_odd: { one: '{count} unusual reading', other: '{count} unusual readings' },
   why_nothing: 'No reading of this room is stored for this time.',
   why_nothing_odd: 'Nothing unusual: every rise counts.',

@@ -193,7 +193,7 @@ export default {
   shift_and_left: '{words}, quedan {left}',
   studio_problem: 'El archivo del estudio tiene un error; sigue en uso la versión anterior. {problem}',
   wall_meaning_shift: 'Cada cifra: tokens ganados en este turno',
-  earned_lately: '+{amount} en 30 min',
+  earned_recently: '+{amount} en 30 min',
   earned_none: 'sin ganancias en 30 min',
   age_now: 'ahora',
   age: 'hace {age}',
@@ -270,7 +270,7 @@ export default {
   legend_status: 'Qué tan recientes son las cifras de una sala',
   legend_room: 'Una sala',
   close: 'Cerrar',
-  legend_lately: '+120 en 30 min, y las barras',
+  legend_recent: '+120 en 30 min, y las barras',
   explain_live:
     'La última lectura tiene como mucho tres intervalos de envío: 15 segundos, salvo que la sala informe con menos frecuencia.',
   explain_stale:
@@ -286,7 +286,7 @@ export default {
     'Todas las subidas confirmadas de un saldo, sumadas. Una bajada confirmada es un cobro y no resta nada. Los números que las lecturas vecinas contradicen se descartan. Los tokens sin aclarar pueden haberse ganado y no están incluidos.',
   explain_accounts:
     'Lo que ganó cada cuenta en todas las salas, su tiempo al aire y lo que se informa aparte: tokens que pueden haberse ganado y números descartados.',
-  explain_lately: 'Tokens ganados en la última media hora, una barra por minuto.',
+  explain_recent: 'Tokens ganados en la última media hora, una barra por minuto.',
   explain_viewers:
     'Personas mirando ahora. El total suma las salas al aire; una raya significa que ninguna página lo muestra.',
   explain_tips:

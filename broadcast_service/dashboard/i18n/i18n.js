@@ -148,7 +148,7 @@ export class I18n {
     return new Intl.NumberFormat(this.locale, { ...style, minimumFractionDigits: 0 }).format(amount);
   }
 
-  /** What is left of a shift: hours and minutes. @param {number} seconds */
+  /** The remaining time of a shift in hours and minutes. @param {number} seconds */
   left(seconds) {
     const minutes = Math.ceil(seconds / 60);
     const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];

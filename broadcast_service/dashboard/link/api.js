@@ -35,7 +35,7 @@ import { discard, timeoutSignal } from './timeout.js';
  *   set_aside: number, steps?: number[], first_unsettled?: Doubtful, first_set_aside?: Doubtful}} AccountRow
  */
 /**
- * A stored balance and what was made of it, or `readings` that rise in a row; docs/protocol.md#explanation has the verdicts and reasons.
+ * A stored balance and its verdict, or `readings` that rise in a row; docs/protocol.md#explanation has the verdicts and reasons.
  * @typedef {object} Line
  * @property {string | null} account
  * @property {number} from_ms

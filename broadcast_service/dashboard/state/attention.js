@@ -1,5 +1,5 @@
 /**
- * Which rooms need somebody, pure: worst first, of equal causes the oldest first.
+ * Which rooms need attention, pure: worst first, of equal causes the oldest first.
  *
  * Only what readings show is claimed. Whether a show was meant to end is not known to the page: a room that went off air is named for a while, and
  * then it is one of those that are off air.

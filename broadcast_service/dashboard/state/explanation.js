@@ -41,7 +41,7 @@ const DOUBTS = /** @type {Record<string, MessageKey>} */ ({
   pending: 'doubt_pending',
 });
 
-/** The sentences that say what was made of a line, and why. @param {Line} line @returns {Sentence[]} */
+/** The sentences that explain the verdict of a line. @param {Line} line @returns {Sentence[]} */
 export function sentencesOf(line) {
   const { before, balance, readings = 1, since_ms: since, from_ms: from, unsettled = [] } = line;
   const values = { before: before ?? balance, balance, count: readings };

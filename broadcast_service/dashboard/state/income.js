@@ -145,7 +145,7 @@ export class Account {
   }
 
   /**
-   * A cash-out or spending. Where nobody read the account for a while, up to the lower balance may have been earned after it.
+   * A cash-out or spending. After a pause without readings, up to the lower balance may have been earned since it.
    * @param {Reading} reading @param {Reading} base @returns {Entry[]}
    */
   #fall(reading, base) {
@@ -179,7 +179,7 @@ function returns(reading, odd, base) {
   return gained >= 0 && gained <= plausible(base.tokens) && gained <= odd.tokens - reading.tokens;
 }
 
-/** The sum of the rises: what was earned if every reading is true. @param {Reading[]} readings */
+/** The sum of the rises: the income if every reading is true. @param {Reading[]} readings */
 function risesOf(readings) {
   let total = 0;
   for (const [i, { tokens }] of readings.entries()) total += Math.max(0, tokens - (readings[i - 1]?.tokens ?? tokens));
@@ -187,7 +187,7 @@ function risesOf(readings) {
 }
 
 /**
- * What was earned beyond the rise from `base` to `reading` if the readings between them were true after all.
+ * The income beyond the rise from `base` to `reading` if the readings between them were true after all.
  * @param {Reading} base @param {Reading[]} pending @param {Reading} reading @returns {Entry[]}
  */
 function doubt(base, pending, reading) {
@@ -219,7 +219,7 @@ const isLeapDoubtful = (base, pending) =>
  * The position of the first reading that shows an odd one to be wrong, null where there is none.
  *
  * A leap is denied by a lower balance that is not below the one before it: below it is a cash-out, and spending is small beside the leap.
- * A fall to 0 that nobody saw happen is denied by any balance, since pages show 0 while they load.
+ * A fall to 0 during a pause without readings is denied by any balance, since pages show 0 while they load.
  * @param {Reading} base @param {Reading} odd @param {Reading[]} others @returns {number | null}
  */
 function deniedBy(base, odd, others) {
@@ -237,7 +237,7 @@ function deniedBy(base, odd, others) {
 }
 
 /**
- * What was earned beyond the rise to the last reading if an odd one that was denied is true. A digit too many is not.
+ * The income beyond the rise to the last reading if an odd one that was denied is true. One with a digit too many is not.
  * @param {Reading} base @param {Reading} odd @param {Reading[]} others @returns {Entry[]}
  */
 function boundOfDenied(base, odd, others) {

@@ -27,7 +27,7 @@ export class Ledger {
 
   /**
    * History replaces every minute that it covers. In a minute that is not over it may have answered before the newest readings: the greater of
-   * the two sums stands, so that a total never falls. What was earned over a gap is in history's minutes of the gap.
+   * the two sums is used, so that a total never falls. Income over a gap is in history's minutes of the gap.
    * @param {Map<number, number>} earned by minute
    * @param {number} settledMinute the last minute that history covers
    * @param {number} [openMinute] the first minute that is not over

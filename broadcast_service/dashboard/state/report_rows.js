@@ -15,9 +15,9 @@
  * @property {boolean} isOneFeed whether all of it was earned there
  * @property {number} earned
  * @property {number[]} steps
- * @property {number | null} before what it earned in the period before; null where nothing is known
+ * @property {number | null} before its income in the period before; null where that is unknown
  * @property {number} onAirSeconds
- * @property {number | null} rate tokens per hour on air, without what was earned between sessions
+ * @property {number | null} rate tokens per hour on air, without income between sessions
  * @property {number} unsettled
  * @property {number} setAside
  * @property {Doubtful | null} firstUnsettled
@@ -106,7 +106,7 @@ function columnValue(row, column) {
 }
 
 /**
- * Rows in order; what is unknown comes last either way, and equal ones stay in the order of their names.
+ * Rows in order; unknown values come last in either direction, and equal ones stay in the order of their names.
  * @param {Row[]} rows @param {Order} order @param {(row: Row) => string} nameOf
  */
 export function sorted(rows, { column, descending }, nameOf) {
@@ -148,7 +148,7 @@ export function startsOf({ from, to, step, earned, starts }) {
 }
 
 /**
- * What is known of a step: it has not begun, nothing was measured, it is not over, or it is.
+ * The state of each step: it has not begun, has no reading, is not over, or is over.
  * @param {Report} report @param {number} nowMs @returns {('future' | 'unknown' | 'open' | 'over')[]}
  */
 export function statesOf(report, nowMs) {

@@ -23,7 +23,7 @@ export function stepsOf(seconds) {
 }
 
 /**
- * A longer time between two points is time off air: three times what is usual between readings, since some rooms report rarely.
+ * A longer time between two points is time off air: three times the usual time between readings, since some rooms report rarely.
  * @param {Point[]} points in order @param {number} pointSeconds the step of the points
  */
 export function offAirMs(points, pointSeconds) {
@@ -45,7 +45,7 @@ export function offAirOf(points, { fromMs, toMs }, nowMs, gapMs) {
   });
 }
 
-/** What is unusual, at its moment. @param {Line[]} lines @returns {Mark[]} */
+/** Unusual readings and pauses, each at its moment. @param {Line[]} lines @returns {Mark[]} */
 export function marksOf(lines) {
   return lines.flatMap(({ verdict, at_ms: atMs, unsettled = [] }) => {
     const isDoubtful = verdict === 'pending' || unsettled.length > 0;
@@ -55,7 +55,7 @@ export function marksOf(lines) {
 }
 
 /**
- * The shows of a span: readings of one account without a longer pause. What was earned in the pause before a show is part of it, so the shows
+ * The shows of a span: readings of one account without a longer pause. Income of the pause before a show is part of it, so the shows
  * add up to the span's income.
  * @param {Line[]} lines @param {Point[]} points for the largest audience @param {number} nowMs
  * @returns {Show[]} in order of time

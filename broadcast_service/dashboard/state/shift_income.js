@@ -1,5 +1,5 @@
 /**
- * Income of the current shift, feed by feed. History settles what was earned before the last hour of a shift; the feed's ledger has the rest,
+ * Income of the current shift, feed by feed. History has the income before the last hour of a shift; the feed's ledger has the rest,
  * minute by minute. Pure but for the requests of `load`.
  */
 

@@ -237,7 +237,7 @@ export class Store {
 
   /**
    * The pending readings that the server has confirmed by the time of its answer: their minute has more in history than this page has counted,
-   * by at least what they would add. They are not added again when this page confirms them.
+   * by at least the tokens that they would add. They are not added again when this page confirms them.
    * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds @param {number} settledMinute
    */
   #pendingIn(feeds, settledMinute) {

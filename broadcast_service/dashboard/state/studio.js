@@ -74,7 +74,7 @@ export class StudioFacts {
     const today = this.view?.configured ? this.view.periods.today : null;
     if (!today) return new Date(nowMs).setHours(0, 0, 0, 0);
     if (nowMs < today.from * 1000) return (this.view?.periods.yesterday ?? today).from * 1000;
-    const days = Math.max(0, Math.floor((nowMs - today.to * 1000) / DAY_MS)); // the server has not told the new day yet
+    const days = Math.max(0, Math.floor((nowMs - today.to * 1000) / DAY_MS)); // the server has not sent the new day yet
     return nowMs < today.to * 1000 ? today.from * 1000 : today.to * 1000 + days * DAY_MS;
   }
 
@@ -115,7 +115,7 @@ const idOf = ({ platform, account }) => `${platform}\n${account}`;
 const covers = (patterns, room) =>
   patterns.some((pattern) => (pattern.endsWith('*') ? room.startsWith(pattern.slice(0, -1)) : pattern === room));
 
-/** What was written in another time zone would be read in the wrong one: a zone that this browser does not know is not used. @param {string | undefined} zone */
+/** A zone, undefined if this browser does not know it: times would be shown in the wrong one. @param {string | undefined} zone */
 export function knownZone(zone) {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone && zone;

@@ -9,7 +9,7 @@ export class StudioPoll {
   #tag = '';
   /** @type {any} */
   #timer = null;
-  /** Fulfilled when the first answer, or none, has come: what today is decides what is asked for next. */
+  /** Fulfilled after the first answer or failure: later requests depend on the studio's current day. */
   ready = Promise.resolve();
 
   /**
@@ -34,7 +34,7 @@ export class StudioPoll {
     this.timers.clear(this.#timer);
   }
 
-  /** Another access may know something else. */
+  /** Forgets the view: another access may have another one. */
   clear() {
     this.stop();
     this.#tag = '';
@@ -51,7 +51,7 @@ export class StudioPoll {
         this.onChange(found.view);
       }
     } catch {
-      // what was known stays, and an older server knows nothing; asked again
+      // the last view stays in use; an older server has none; asked again later
     }
     if (round === this.#round)
       this.#timer = this.timers.set(() => void this.#ask(round), AGAIN_MS * (0.8 + 0.4 * this.random()));

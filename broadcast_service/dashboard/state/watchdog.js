@@ -1,5 +1,5 @@
 /**
- * A wall has nobody who reloads a page that fails. Pure: a page that could not draw for a minute is reloaded, at most once in ten minutes.
+ * On a wall no person reloads a page that fails. Pure: a page that could not draw for a minute is reloaded, at most once in ten minutes.
  *
  * Ticks are counted and not time: a computer that slept has not failed.
  */
@@ -21,7 +21,7 @@ export class Watchdog {
     this.#missed = 0;
   }
 
-  /** A second has passed. @param {boolean} isWatched a page that is hidden is not drawn, and one in use has somebody who can reload it */
+  /** A second has passed. @param {boolean} isWatched a hidden page is not drawn, and a page in use can be reloaded by hand */
   tick(isWatched) {
     if (!isWatched) this.#missed = 0;
     else if (++this.#missed > MISSED_TICKS) this.#recover();

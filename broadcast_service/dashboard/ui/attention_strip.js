@@ -1,4 +1,4 @@
-/** The rooms that need somebody, as a row of links: red first. */
+/** The rooms that need attention, as a row of links: red first. */
 
 import { hrefOf } from '../router.js';
 import { clockText } from './clock_text.js';
@@ -76,7 +76,7 @@ export class AttentionStrip {
   }
 }
 
-/** What is wrong, in a few words. @param {Need} need @param {I18n} i18n */
+/** The cause, in a few words. @param {Need} need @param {I18n} i18n */
 export function needText({ cause, seconds, value }, i18n) {
   switch (cause) {
     case 'off_air':

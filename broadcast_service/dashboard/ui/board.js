@@ -1,4 +1,4 @@
-/** The rooms of a wall: as many as fit, in the density and type that `wall_layout.js` chooses; only what is on the screen exists in the page. */
+/** The rooms of a wall: as many as fit, in the density and type that `wall_layout.js` chooses; the document has only the rooms on the screen. */
 
 import { layoutWall, minTextOf, pageOf } from '../state/wall_layout.js';
 import { setData, setText } from './dom.js';

@@ -33,7 +33,7 @@ export class Card {
       money: part('money'),
       tokens: part('tokens'),
       why: part('balance-why'),
-      lately: part('lately'),
+      recent: part('recent'),
       flash: part('flash'),
       goal: part('goal'),
       track: part('goal-track'),
@@ -93,8 +93,8 @@ export class Card {
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
     const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
-    setText(this.parts.lately, (amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')) + pending);
-    setData(this.parts.lately, 'earned', amount ? 'yes' : 'no');
+    setText(this.parts.recent, (amount ? i18n.t('earned_recently', { amount }) : i18n.t('earned_none')) + pending);
+    setData(this.parts.recent, 'earned', amount ? 'yes' : 'no');
   }
 
   /** The figure leads to the readings behind it, of the shift or of the minutes drawn beside it. @param {Feed} feed @param {Moment} moment @param {number | null} shiftFrom @param {string} name */

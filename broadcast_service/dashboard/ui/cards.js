@@ -115,7 +115,7 @@ export class Cards {
     this.#paintAges(moment);
   }
 
-  /** A second has passed: what is near is drawn first, the rest over the next frames. @param {Moment} moment */
+  /** A second has passed: cards on or near the screen are drawn first, the rest over the next frames. @param {Moment} moment */
   tick(moment) {
     const [near, far] = [/** @type {string[]} */ ([]), /** @type {string[]} */ ([])];
     for (const [key, card] of this.#cards) (card.near ? near : far).push(key);

@@ -179,7 +179,7 @@ function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
   return [
     store.studio.roomName(feed.room),
     `${feed.platform} · ${status} · ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
-    `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_lately', { amount }) : i18n.t('earned_none')}`,
+    `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_recently', { amount }) : i18n.t('earned_none')}`,
     COUNTS.map(({ name }) => `${i18n.number(feed[name])} ${i18n.t(name)}`).join(' · '),
     clock === null ? '' : clockText(clock, i18n),
   ];

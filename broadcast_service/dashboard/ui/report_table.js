@@ -150,7 +150,7 @@ function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, span,
 }
 
 /**
- * What was earned, as a link to the readings behind it where those of one feed are all of them.
+ * The income, as a link to its readings where all of them are of one feed.
  * @param {HTMLElement} cell @param {Row} row @param {{from: number, to: number}} span @param {I18n} i18n
  */
 function paintEarned(cell, row, { from, to }, i18n) {
@@ -166,7 +166,7 @@ function paintEarned(cell, row, { from, to }, i18n) {
   if (link !== present) cell.replaceChildren(link);
 }
 
-/** What is unsettled or was set aside, as a link to the explanation of its first moment. @param {HTMLElement} cell @param {Row} row @param {I18n} i18n */
+/** The unsettled tokens and the numbers set aside, as a link to the explanation of its first moment. @param {HTMLElement} cell @param {Row} row @param {I18n} i18n */
 function paintDoubt(cell, row, i18n) {
   const first = row.firstUnsettled ?? row.firstSetAside;
   const words = doubtText(row.unsettled, row.setAside, i18n);

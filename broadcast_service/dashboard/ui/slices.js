@@ -14,7 +14,7 @@ export class Slices {
     return this.#at < this.#left.length;
   }
 
-  /** Begins with these. What is left of the last round comes first: a page that cannot keep up still reaches every room. @param {Iterable<string>} keys */
+  /** Begins with these. The rest of the last round comes first: a page that cannot keep up still reaches every room. @param {Iterable<string>} keys */
   begin(keys) {
     const rest = this.#left.slice(this.#at);
     this.#left = rest.length > 0 ? [...new Set([...rest, ...keys])] : [...keys];

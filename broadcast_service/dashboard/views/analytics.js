@@ -1,4 +1,4 @@
-/** The studio's report of a period: what was earned, by whom, when, and compared with the equal period before. */
+/** The studio's report of a period: income by room and account, over time, and compared with the equal period before. */
 
 import { hrefOf } from '../router.js';
 import { spanOf } from '../state/periods.js';

@@ -1,4 +1,4 @@
-/** Keys and commands of the whole page: what they mean is in `state/keys.js`, what they do is here. */
+/** Keys and commands of the whole page: `state/keys.js` maps keys to commands, this module runs them. */
 
 import { KeyReader } from '../state/keys.js';
 import { html } from '../ui/dom.js';

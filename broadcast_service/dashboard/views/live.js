@@ -61,7 +61,7 @@ export class LiveView {
   #wasOnWall = false;
   /** @type {string[]} the feeds in the order of the page */
   order = [];
-  /** @type {import('../state/attention.js').Need[]} rooms that need somebody, as they were drawn last */
+  /** @type {import('../state/attention.js').Need[]} rooms that need attention, as they were drawn last */
   needs = [];
 
   /**
@@ -153,7 +153,7 @@ export class LiveView {
     this.#tickMs = this.#sidesMs = 0;
   }
 
-  /** Looks for rooms that need somebody, whichever view is open. @param {Moment} moment @param {number} localMs */
+  /** Looks for rooms that need attention, whichever view is open. @param {Moment} moment @param {number} localMs */
   watch(moment, localMs) {
     if (localMs - this.#watchedMs < 1000) return;
     this.#watchedMs = localMs;

@@ -47,7 +47,7 @@ export class RoomView {
   #zoom = null;
   /** @type {FeedName | null} */
   #feed = null;
-  /** The week before, which does not change: kept by what was asked for. @type {{key: string, data: Data['before']} | null} */
+  /** The week before, which does not change: cached by its request. @type {{key: string, data: Data['before']} | null} */
   #before = null;
   #neighbours = '';
   /** @type {ReportLoader<Data>} */
@@ -164,7 +164,7 @@ export class RoomView {
     }
   }
 
-  /** What is shown: the part that was zoomed into, or the period. */
+  /** The span on screen: the zoomed part, or the whole period. */
   #spans() {
     const { nowMs } = this.moment();
     const whole = spanOf(this.#period, nowMs, HOUR);
@@ -219,7 +219,7 @@ export class RoomView {
     this.#setZoom(zoomedTo(fromMs, toMs, span, report.step * 1000));
   }
 
-  /** Into a quarter of what is shown, around the crosshair or at the end. */
+  /** Into a quarter of the span on screen, around the crosshair or at the end. */
   #zoomIn() {
     if (!this.#loader.data) return;
     const { from, to } = this.#loader.data.report;

@@ -1,4 +1,4 @@
-/** The number of rooms that need somebody, in the title and the icon of the tab, and as a sound for those who want one. */
+/** The number of rooms that need attention, in the title and the icon of the tab, and as a sound for those who want one. */
 
 import { find } from '../ui/dom.js';
 

@@ -3,7 +3,7 @@
 import { burnInShift, clampSlide, nextSlide, readPlaylist } from '../state/playlist.js';
 import { find, html } from '../ui/dom.js';
 
-/** Whoever touched something is reading this page. */
+/** After a key or a pointer movement a person is reading this page. */
 const IDLE_BEFORE_TURNING_MS = 30_000;
 const CURSOR_HIDDEN_AFTER_MS = 3000;
 

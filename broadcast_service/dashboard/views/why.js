@@ -1,4 +1,4 @@
-/** Why a room earned what it earned in a span: the readings, what was counted, what was set aside, and the rule, in words. */
+/** How the income of a room in a span was calculated: the readings, counted or set aside, each with its rule in words. */
 
 import { hrefOf } from '../router.js';
 import { areTwoDesks, csvOf, isOdd, rowsOf, sentencesOf } from '../state/explanation.js';
