@@ -340,6 +340,10 @@ async function reload() {
   timers.set(() => void reload(), RELOAD_RETRY_MS);
 }
 
+function feedsByName() {
+  return [...store.feeds.values()].sort((a, b) => a.room.localeCompare(b.room));
+}
+
 function labelWallButton() {
   const label = i18n.t(wall.on ? 'wall_off' : 'wall_on');
   html('#wall').setAttribute('aria-label', label);
@@ -363,8 +367,11 @@ const keyboard = new Keyboard({
     if (router.route.view !== view) navigate({ view });
   },
   openRoom: (name, platform) => navigate({ view: 'room', room: name, platform }),
-  rooms: () => live.order.flatMap((key) => store.feeds.get(key) ?? []),
-  allRooms: () => [...store.feeds.values()].sort((a, b) => a.room.localeCompare(b.room)),
+  rooms: () => {
+    const shown = live.order.flatMap((key) => store.feeds.get(key) ?? []);
+    return shown.length > 0 ? shown : feedsByName(); // the live view has not been shown yet
+  },
+  allRooms: feedsByName,
   nameOf: (name) => store.studio.roomName(name),
   room: () => (router.route.view === 'room' ? router.route : null),
   soundIsOn: () => tabBadge.sound,

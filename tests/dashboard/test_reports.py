@@ -74,10 +74,14 @@ def test_a_room_page_charts_its_week(studio: Studio, visit: Opener) -> None:
 
 
 def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -> None:
-    """Its past is still there."""
+    """Its past is still there; where there is none, its figures are unknown and not zero."""
     page = visit(studio).open("?view=room&room=report-b&on=stripchat", rooms=ROOMS).live().page
     expect(page.get_by_text("This room has no current value")).to_be_visible()
     expect(page.locator("#room-tokens")).to_have_text("—")
+    expect(page.locator("#room-earned-before")).to_have_text("not recorded")
+    for figure in ("#room-earned-total", "#room-rate", "#room-on-air", "#room-doubts"):
+        expect(page.locator(figure)).to_have_text("—")
+    expect(page.locator("#room-why")).to_be_hidden()
 
 
 def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:

@@ -100,8 +100,9 @@ export class RoomView {
     this.#loader.start();
   }
 
-  /** The language changed. */
+  /** The language, or the names of rooms, changed. */
   reset() {
+    this.#neighbours = '';
     this.#draw();
   }
 
@@ -259,18 +260,21 @@ export class RoomView {
   #drawFigures({ report, before }, i18n) {
     const { perHour } = meanPerHour(report);
     const { on_air_seconds: onAir = 0, unsettled = 0, set_aside: setAside = 0 } = report;
-    setFigure(html('#room-earned-total'), report.total, i18n);
-    const money = this.store.studio.worth(report.total);
+    const isKnown = wasMeasured(report);
+    setFigure(html('#room-earned-total'), isKnown ? report.total : null, i18n);
+    const money = isKnown ? this.store.studio.worth(report.total) : null;
     const beside = [
+      ...(isKnown ? [] : [i18n.t('not_measured')]),
       ...(money ? [i18n.money(money)] : []),
-      ...(before ? [i18n.t('lanes_before', { amount: before.report.total })] : []),
+      ...(before && wasMeasured(before.report) ? [i18n.t('lanes_before', { amount: before.report.total })] : []),
     ];
     setText(html('#room-earned-before'), beside.join(' · '));
     find(document, '#room-why', HTMLAnchorElement).href = this.#why(report.from, report.to);
     setFigure(html('#room-rate'), perHour === null ? null : Math.round(perHour), i18n);
-    setText(html('#room-on-air'), i18n.hours(onAir / HOUR));
-    setFigure(html('#room-doubts'), unsettled, i18n);
-    setText(html('#room-set-aside'), i18n.t('set_aside', { count: setAside }));
+    setText(html('#room-on-air'), isKnown ? i18n.hours(onAir / HOUR) : '—');
+    setFigure(html('#room-doubts'), isKnown ? unsettled : null, i18n);
+    setText(html('#room-set-aside'), isKnown ? i18n.t('set_aside', { count: setAside }) : '');
+    find(document, '#room-why', HTMLAnchorElement).hidden = !isKnown;
   }
 
   /** @param {Data} data @param {I18n} i18n @param {number} nowMs */
@@ -384,6 +388,11 @@ export class RoomView {
     const { room, platform } = this.#feed;
     return hrefOf({ view: 'why', room, platform, from, to }, location.search);
   }
+}
+
+/** Whether any minute of a report has a reading; without one its figures are unknown. @param {Report} report */
+function wasMeasured({ measured_minutes: minutes, rooms }) {
+  return minutes?.some(Boolean) ?? rooms.length > 0; // an older server does not send the minutes
 }
 
 /** @param {Node | string} head @param {(Node | string)[]} cells */
