@@ -43,7 +43,7 @@ async def report(redis: Redis, room: str, start: int, end: int) -> Report:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_an_explanation_adds_up_to_the_report(real: Redis, seed: int) -> None:
-    """Across midnight too: accounts change rooms, cash out, are read wrongly, and nobody reads them for a while."""
+    """Across midnight too: accounts change rooms, cash out, are read wrongly, and have pauses without readings."""
     rng = random.Random(1000 + seed)
     midnight = int(time.time()) // DAY * DAY - DAY
     start = midnight + rng.choice([-3600, 0, 5 * 3600, 20 * 3600])

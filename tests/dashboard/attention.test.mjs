@@ -47,7 +47,7 @@ const never = () => Infinity;
 const causes = (store, since = never) =>
   needsAttention(store, NOW * 1000, since).map(({ room, cause }) => `${room} ${cause}`);
 
-test('a healthy room needs nobody', () => {
+test('a healthy room needs no attention', () => {
   const store = emptyStudio();
   read(store, 'a');
   settle(store, 'a', { 3: 50 });

@@ -138,7 +138,7 @@ test('readings without a change share a row, and several days have a heading eac
   );
 });
 
-test('what is unusual can be shown alone', () => {
+test('unusual readings can be shown alone', () => {
   const odd = [lineOf({ verdict: 'set_aside' }), lineOf({ reason: 'confirmed_rise' }), lineOf({ verdict: 'fall' })];
   assert.ok(odd.every(isOdd));
   assert.ok(!isOdd(lineOf()) && !isOdd(lineOf({ verdict: 'unchanged' })));

@@ -29,7 +29,7 @@ test('minutes beyond the capacity are forgotten', () => {
   assert.equal(ledger.sum(0, 100), 3);
 });
 
-test('what was earned over a gap is in the minutes of the gap once history answers', () => {
+test('income over a gap is in the minutes of the gap once history answers', () => {
   const ledger = new Ledger(60);
   ledger.add(20, 500, 11);
   ledger.add(20, 7);

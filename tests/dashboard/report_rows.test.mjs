@@ -50,7 +50,7 @@ const reportOf = (changes = {}) => ({
 });
 const idOf = (/** @type {{id: string}} */ { id }) => id;
 
-test('the address keeps a choice, and what it cannot hold becomes the last 24 hours', () => {
+test('the address keeps a choice, and one that it cannot hold becomes the last 24 hours', () => {
   for (const text of ['period=month', 'period=shift&back=3', 'period=range&from=2026-11-01&to=2026-11-15']) {
     const query = new URLSearchParams('q=vip');
     writeChoice(readChoice(new URLSearchParams(text)), query);
@@ -68,7 +68,7 @@ test('the address keeps a choice, and what it cannot hold becomes the last 24 ho
     assert.deepEqual(readChoice(new URLSearchParams(text)), day, text);
 });
 
-test('a request names the period, and a comparison the one before, cut to what has passed', () => {
+test('a request names the period, and a comparison the one before, cut to the part that is over', () => {
   const choice = readChoice(new URLSearchParams('period=week'));
   assert.deepEqual(requestOf(choice, 'America/Bogota', 0), { period: 'week', tz: 'America/Bogota' });
   assert.deepEqual(requestOf(choice, '', 0, { before: true }), { period: 'week', back: 1, elapsed: 1 });
@@ -102,7 +102,7 @@ test('a shift is offered only where there are shifts, and steps end at the prese
   assert.equal(stepped({ ...choice, back: 59 }, 1), null);
 });
 
-test('rows have a rate by their time on air, without what was earned between sessions, and none for too short a time', () => {
+test('rows have a rate by their time on air, without income between sessions, and none for too short a time', () => {
   const rows = rowsOf(reportOf(), null, 'room');
   assert.deepEqual(
     rows.map(({ id, rate, before }) => [id, rate, before]),
@@ -142,7 +142,7 @@ test('accounts of the same name on two platforms are two rows, and one without a
   );
 });
 
-test('what is unknown comes last in either direction, and names are ordered as people count', () => {
+test('unknown values come last in either direction, and names are ordered as people count', () => {
   const rows = rowsOf(reportOf(), null, 'room');
   const order = (/** @type {any} */ column, /** @type {boolean} */ descending) =>
     sorted(rows, { column, descending }, idOf).map(idOf);
@@ -162,7 +162,7 @@ test('a heading that is chosen again turns the order round; numbers begin with t
   assert.deepEqual(reordered({ column: 'earned', descending: true }, 'name'), { column: 'name', descending: false });
 });
 
-test('stacks of a step add up to the step, whatever is left out of the legend', () => {
+test('stacks of a step add up to the step, also for rows that the legend leaves out', () => {
   for (const most of [1, 2, 3]) {
     const { values, rest, rows } = stacked(rowsOf(reportOf(), null, 'room'), [40, 30], most);
     const sums = [0, 1].map((i) => [...values, rest ?? []].reduce((sum, one) => sum + (one[i] ?? 0), 0));

@@ -448,7 +448,7 @@ test('history that answered before the newest readings takes nothing back of a m
   assert.equal(totalsOf(store, LOCAL, LOCAL - 1e6).today, 57);
 });
 
-/** History of the room blue: what it earned by minutes after NOW. @param {Store} store @param {[number, number][]} earned @param {number} openMinute */
+/** History of the room blue: its income by minutes after NOW. @param {Store} store @param {[number, number][]} earned @param {number} openMinute */
 function settleBlue(store, earned, openMinute) {
   const minutes = new Map(earned.map(([after, tokens]) => [NOW / 60 + after, tokens]));
   const feeds = [{ room_id: 'blue', platform: 'camsoda', minutes }];
@@ -481,7 +481,7 @@ test('what history counted of a pending tip is not taken from a later one', () =
   assert.deepEqual(earnedIn(store), [17_507, 17_507]);
 });
 
-test('what was earned while the page was offline counts once, whether history answers or not', () => {
+test('income while the page was offline counts once, whether history answers or not', () => {
   const store = storeOf(hello(), sync(true), ...readings('blue', [500, 507]));
   store.apply(update('blue', 900, { tokens: 1007, timestamp: NOW + 600 }, NOW + 600), LOCAL + 600_000);
   assert.deepEqual(earnedIn(store), [507, 507]);

@@ -72,7 +72,7 @@ const reportOf = (earned, ...feeds) => ({
     /** @type {any} */ ({ feeds: feeds.map(([room_id, platform]) => ({ room_id, platform, earned })) }),
 });
 
-test('today begins where the studio is, and goes on where the server has not told the next day yet', () => {
+test('today begins where the studio is, and goes on where the server has not sent the next day yet', () => {
   const facts = new StudioFacts();
   const local = new Date(NOW * 1000).setHours(0, 0, 0, 0);
   assert.equal(facts.midnightMs(NOW * 1000), local);
@@ -211,7 +211,7 @@ test('names are searched and sorted by, beside ids', () => {
   );
 });
 
-test('money and what is left of a shift are written in both languages', () => {
+test('money and the remaining time of a shift are written in both languages', () => {
   const [es, en] = [new I18n('es', ['es-CO']), new I18n('en', ['en-US'])];
   const plain = (/** @type {string} */ text) => text.replace(/\s/gu, ' ');
   assert.equal(plain(en.money({ code: 'USD', amount: 12.5 })), '$12.5');
@@ -223,14 +223,14 @@ test('money and what is left of a shift are written in both languages', () => {
   assert.equal(plain(en.left(3 * HOUR + 12 * 60)), '3 hr 12 min');
 });
 
-test('times of day are those of the studio, whatever the browser’s zone, and an unknown zone is not used', () => {
+test('times of day are those of the studio, not of the browser’s zone, and an unknown zone is not used', () => {
   const text = new I18n('en', ['en-GB'], knownZone('America/Bogota')).hour.format((MIDNIGHT + 9 * HOUR) * 1000);
   assert.equal(text, '9:00');
   assert.equal(knownZone('America/Nowhere'), undefined);
   assert.equal(knownZone(undefined), undefined);
 });
 
-test('the poll asks by tag, tells what changed, and outlives a server that knows nothing of it', async () => {
+test('the poll asks by tag, reports changes, and outlives a server that knows nothing of it', async () => {
   const clock = new Clock();
   /** @type {(() => Response)[]} */
   const answers = [

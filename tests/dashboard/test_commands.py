@@ -48,7 +48,7 @@ def test_every_key_and_the_palette_lead_somewhere(studio: Studio, visit: Opener,
 
 
 def test_filters_change_the_totals_and_groups_have_sums(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """Every total is of what is shown, and the page says so."""
+    """Every total is of the rooms shown, and the page says so."""
     now = int(time.time())
     places = {"sum-a": ("camsoda", 100), "sum-b": ("camsoda", 250), "sum-c": ("stripchat", 400)}
     for ago, share in ((600, 0), (1, 1)):

@@ -109,5 +109,5 @@ def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
 
 
 def smooth(seen: dict[str, float]) -> bool:
-    """What a person would call so."""
+    """Whether a person would call the figures smooth: frames under 50 ms for 95 %, and no task of 200 ms."""
     return seen["p95_ms"] < 50 and seen["longest_task_ms"] < 200

@@ -64,7 +64,7 @@ def settled(dashboard: Dashboard) -> None:
 
 @pytest.mark.parametrize("count", [1, 9, 36])
 def test_a_wall_shows_all_rooms_at_once_on_every_screen(studio: Studio, visit: Opener, on_air: Callable[..., OnAir], count: int) -> None:
-    """Whole, in type that is read at five metres, whatever the screen becomes."""
+    """Whole, in type that is read at five metres, also after the screen has changed its size."""
     most = {"tokens_count": 4_294_967_294, "viewers_count": 4_294_967_294, "goal_tokens": 4_294_967_294}
     on_air(*({"room_id": f"fit-{n:02}-with-a-long-name", **most} for n in range(count)))
     dashboard = visit(studio, locale="es-CO").open("?wall=1", rooms=("fit-*",)).live()

@@ -77,7 +77,7 @@ test('no area gives a layout too: a hidden wall has no size', () => {
   assert.equal(layout.columns >= 1 && layout.rows >= 1 && layout.pages >= 1, true);
 });
 
-test('a playlist is read from the address, and what it does not know is left out', () => {
+test('a playlist is read from the address, and unknown entries are left out', () => {
   const read = (/** @type {string} */ text) => readPlaylist(new URLSearchParams(text));
   assert.deepEqual(read('wall=1'), { views: ['rooms'], eachMs: 12_000 });
   assert.deepEqual(read('wall=rooms,leaders,log,rooms,evil&each=30'), {

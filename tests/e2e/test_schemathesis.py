@@ -1,8 +1,8 @@
 """The OpenAPI documents against the running services: Schemathesis sends requests that they allow and requests that they forbid.
 
-Schemathesis walks the edges of every parameter and body, leaves out what is required, uses methods that are not there, forgets and
+Schemathesis walks the edges of every parameter and body, leaves out required ones, uses methods that are not there, forgets and
 forges the credential, and holds every answer against the document: status, media type, headers, schema. One check is left out, that
-whatever fits the schema is taken: a reading must also be of our time and of a room in the token's scope, which a schema cannot say.
+every value that fits the schema is accepted: a reading must also be of our time and of a room in the token's scope, which a schema cannot say.
 """
 
 import os

@@ -54,14 +54,14 @@ class TlsCluster:
         bus = self.cli(self.ports[1], "CONFIG", "GET", "cluster-port").split()[-1]
         self.cli(self.ports[0], "CLUSTER", "MEET", "127.0.0.1", str(self.ports[1]), bus)
         for port in self.ports:
-            wait_until(functools.partial(self._says, "cluster_state:ok", port, "CLUSTER", "INFO"), "the cluster is healthy")
+            wait_until(functools.partial(self._prints, "cluster_state:ok", port, "CLUSTER", "INFO"), "the cluster is healthy")
         return self
 
     def __exit__(self, *_: object) -> None:
         for server in self._servers:
             server.kill()
 
-    def _says(self, words: str, port: int, *command: str) -> bool:
+    def _prints(self, words: str, port: int, *command: str) -> bool:
         return words in self.cli(port, *command)
 
     def cli(self, port: int, *command: str) -> str:

@@ -210,7 +210,7 @@ class Rounds:
         for room in ROOMS if now > since else ():
             url = f"{self._world.broadcasts[0].url}/api/tracking/telemetry/{room}/{PLATFORM}/history?from={since}&to={now}&step=1"
             posts = self.scene.checker.posts[room, PLATFORM]
-            # Producers go on posting: what was accepted before the request must be in the answer, and what was sent until now may be.
+            # Producers go on posting: readings accepted before the request must be in the answer, and those sent until now may be.
             accepted = sorted((post.timestamp, post.tokens) for post in posts if post.stored and since <= post.timestamp < now)
             points = {int(point["t"]): point["tokens"] for point in (await self._get(url))["points"]}
             sent = {(post.timestamp, post.tokens) for post in posts}

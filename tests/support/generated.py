@@ -41,7 +41,7 @@ class Truth:
     earned: int = 0
     seen: int = 0  # earned by the last reading: what comes after it is in no reading at all
     seen_balance: int = 0  # the last one that a page has shown
-    ceiling: int = 0  # the balance before a cash-out that nobody has seen yet; more income would hide it for good
+    ceiling: int = 0  # the balance before a cash-out that is in no reading yet; more income would hide it for good
 
     def earn(self, tokens: int) -> None:
         """A tip."""
@@ -50,7 +50,7 @@ class Truth:
             self.earned += tokens if self.was_read else 0
 
     def cash_out(self, rest: int, *, unseen: bool = False) -> None:
-        """Most of the balance is taken out. What was earned before an unseen one and after the last reading leaves no trace."""
+        """Most of the balance is taken out. Income after the last reading before an unseen one leaves no trace."""
         if unseen:
             self.ceiling, self.earned = self.seen_balance, self.seen
         self.balance = rest
@@ -101,7 +101,7 @@ class _Session:
     truth: Truth
     is_calm: bool = field(kw_only=True)
     odd: int = 0  # so many readings are still wrong
-    shown: int = 0  # what they show
+    shown: int = 0  # the number in them
     silent: int = 0  # so many readings are still missing
     quiet_until: int = 0  # no odd event before this reading
     small_until: int = 0  # no large tip before this one

@@ -31,4 +31,4 @@ def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ss
 
 def share() -> None:
     """From now on clients share contexts."""
-    setattr(transports, "create_ssl_context", _context)  # noqa: B010 - the module does not export what it imports
+    setattr(transports, "create_ssl_context", _context)  # noqa: B010 - the module does not export its imports

@@ -164,7 +164,7 @@ def _run(module: str, request: dict[str, str | dict[str, str]], output: int) -> 
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = [module]
-    del sys.modules[f"{module}.__main__"]  # only what it imports is warm
+    del sys.modules[f"{module}.__main__"]  # only its imports are warm
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 

@@ -24,7 +24,7 @@ DAY_MINUTES: Final = 1440
 
 @dataclass
 class Wanted:
-    """What is taken, and where it goes; without a directory nothing is written."""
+    """The screenshots to take, and their directory; without one nothing is written."""
 
     scenes: Sequence[Scene]
     looks: Sequence[Look]

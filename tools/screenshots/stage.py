@@ -11,7 +11,7 @@ from tools.screenshots.scenes import DIALOGS, Look
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 READY_MS: Final = 15_000
 SETTLE_MS: Final = 150
-# Two frames after the page knows its new size: observers of sizes run in the first one, and what they change is drawn in the second.
+# Two frames after the page knows its new size: observers of sizes run in the first one, and their changes are drawn in the second.
 DRAWN: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 CHOOSE_LANGUAGE: Final = """(language) => {
     const select = document.querySelector('#language');

@@ -1,4 +1,4 @@
-"""Reports from Redis and the archive together say what they would say if Redis had kept everything."""
+"""Reports from Redis and the archive together equal those from a Redis that has kept everything."""
 
 import random
 import time
@@ -120,7 +120,7 @@ async def test_a_day_of_which_redis_lost_a_part_is_completed_from_the_archive(re
 
 
 async def test_what_is_archived_later_is_found(redis: Redis, database: Database) -> None:
-    """A process that has read the archive once sees what was added since, without reading everything again."""
+    """A process that has read the archive once finds later days without reading everything again."""
     both, start = with_archive(redis, database), (today() - 6) * DAY_SECONDS
     steps = Steps(start, start + DAY_SECONDS, DAY_SECONDS)
     assert '"total":0,' in await made(both, steps)

@@ -11,9 +11,9 @@ _file = pathlib.Path(os.environ["CLOCK_FILE"])
 _true = time.time_ns
 
 
-def _wrong_ns() -> int:
+def _shifted_ns() -> int:
     return _true() + int(_file.read_text()) * 1_000_000_000
 
 
-time.time_ns = _wrong_ns
-time.time = lambda: _wrong_ns() / 1e9
+time.time_ns = _shifted_ns
+time.time = lambda: _shifted_ns() / 1e9

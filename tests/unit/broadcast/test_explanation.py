@@ -72,7 +72,7 @@ def test_the_lines_add_up_to_the_sums_of_the_rules(readings: list[Balance], size
 
 @given(READINGS)
 def test_merged_lines_have_the_same_sums_and_readings(readings: list[Balance]) -> None:
-    """A long span merges plain rises; what is odd keeps a line of its own."""
+    """A long span merges plain rises; an odd reading keeps a line of its own."""
     span = Span(0, 40 * 86_400_000)
     far = [reading._replace(at_ms=60 * reading.at_ms) for reading in readings]
     each, merged = explained(far, "a"), explained(far, "a", span)

@@ -211,7 +211,7 @@ def test_a_report_says_where_the_first_doubtful_reading_is() -> None:
 
 
 def test_a_machine_file_has_rates_and_moments_after_what_it_had_before() -> None:
-    """The first seven columns are those of before; what was earned between sessions is in no rate."""
+    """The first seven columns are those of before; income between sessions is in no rate."""
     head, *lines = "".join(machine_csv(odd_tally(Steps(0, 10_800, 3600), Detail.CSV))).split("\r\n")
     assert head.startswith("start,room_id,platform,earned,account,unsettled,set_aside,")
     assert lines == [

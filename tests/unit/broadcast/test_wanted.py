@@ -103,7 +103,7 @@ def test_the_first_minute_of_a_period_is_compared_with_a_minute() -> None:
 
 
 def test_periods_have_steps_of_their_size() -> None:
-    """Hours of a day or a shift, days of what is longer; an explicit step is kept."""
+    """Hours for a day or a shift, days for a longer period; an explicit step is kept."""
     assert (asked(period="today").wanted.steps.step, asked(period="shift").wanted.steps.number) == (3600, 8)
     assert (asked(period="month").wanted.steps.unit, asked(period="month").wanted.steps.number) == ("day", 30)
     assert asked(period="month", step="week").wanted.steps.number == 6

@@ -1,4 +1,4 @@
-"""DATABASE_URL: what is accepted, and that no error and no representation shows a password."""
+"""DATABASE_URL: accepted forms, and that no error and no representation shows a password."""
 
 import pathlib
 

@@ -1,4 +1,4 @@
-"""A request's body is read to its end or to a bound, and what is too large is refused where the client can still see it."""
+"""A request's body is read to its end or to a bound, and one that is too large is refused where the client can still see it."""
 
 import asyncio
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A studio file is read as it is written, and everything that is wrong with one is reported with its line, its key and what is right."""
+"""A studio file is read as it is written, and each of its mistakes is reported with its line, its key and a correct value."""
 
 import pytest
 

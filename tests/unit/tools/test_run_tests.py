@@ -61,7 +61,7 @@ def run(directory: pathlib.Path, tests: str) -> tuple[int, str]:
 
 
 def test_what_fails_only_beside_neighbours_is_named_and_forgiven(tmp_path: pathlib.Path) -> None:
-    """Whatever characters its name has."""
+    """Also if its name has spaces, brackets or quotes."""
     code, printed = run(tmp_path, TESTS)
     assert code == 0, printed
     assert len(re.findall(r"^failed side by side, passed alone: test_some.py::test_loaded\[.*\]$", printed, re.MULTILINE)) == 2

@@ -1,4 +1,4 @@
-"""The simulated studio's file is right, and names what is simulated."""
+"""The simulated studio's file is valid, and names the simulated rooms and accounts."""
 
 import tomllib
 
