@@ -2,7 +2,7 @@
 
 Schemathesis walks the edges of every parameter and body, leaves out required ones, uses methods that are not there, forgets and
 forges the credential, and holds every answer against the document: status, media type, headers, schema. One check is left out, that
-every value that fits the schema is accepted: a reading must also be of our time and of a room in the token's scope, which a schema cannot say.
+every valid value is accepted: a reading must also be of our time and of a room in the token's scope, which a schema cannot say.
 """
 
 import os

@@ -10,12 +10,15 @@ from redis.asyncio import Redis
 from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.archived_days import ArchivedDays
 from broadcast_service.reports.days import DaySource, RedisDays
+from broadcast_service.reports.explanation import Span
+from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.files import machine_csv
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.wanted import Wanted
 from shared.archive.database import Database
 from shared.archive.reader import ArchiveReader
 from shared.auth.scope import Scope
+from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
 from shared.contract.readings import Reading
@@ -107,6 +110,20 @@ async def test_a_report_is_the_same_after_redis_lost_everything(redis: Redis, da
     await redis.flushall()
     for retention_days in (SHORT_DAYS, RETENTION_DAYS):
         assert [await made(with_archive(redis, database, retention_days), *one) for one in asked()] == expected
+
+
+async def test_an_explanation_of_days_that_redis_no_longer_keeps_is_read_from_the_archive(redis: Redis, database: Database) -> None:
+    """The lines and sums are the same as from Redis."""
+    readings = some_days(5)
+    await commit_all(redis, readings)
+    await archive_once(OneNode(redis), database)
+    feed, span = Feed("blue", readings[0].platform), Span(1000 * (today() - 8) * DAY_SECONDS, 1000 * (today() - 3) * DAY_SECONDS)
+    expected, found = [
+        await Explanations(Analytics(source), 60).make(feed, span, lambda _price: None)
+        for source in (redis_days(redis), with_archive(redis, database))
+    ]
+    assert len(expected.lines) > 100
+    assert found == expected
 
 
 async def test_a_day_of_which_redis_lost_a_part_is_completed_from_the_archive(redis: Redis, database: Database) -> None:
