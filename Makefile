@@ -113,7 +113,7 @@ smoke: ## Check a running stack (URL=https://… TOKEN_KEYS=… [INGEST_URL=…]
 up: ## Run everything in containers, and print where to click; DOMAIN in .env makes it HTTPS
 	@$(PYTHON) deploy/make_env.py
 	@sh deploy/modes.sh
-	@docker compose up --detach --build --wait
+	@$(PYTHON) deploy/up.py --build
 	@sh deploy/where.sh
 
 backup: ## Write a backup of the archive to backups/, while everything runs ([FILE=…])
@@ -133,12 +133,12 @@ logs: ## Follow the containers' logs (SERVICE=broadcast)
 	@docker compose logs --follow --tail 100 $(SERVICE)
 
 scale: ## Run so many of each for now (BROADCAST=3 INGEST=2)
-	@docker compose up --detach --no-recreate --wait --scale ingest=$(or $(INGEST),1) --scale broadcast=$(or $(BROADCAST),1)
+	@$(PYTHON) deploy/up.py --no-recreate --scale ingest=$(or $(INGEST),1) --scale broadcast=$(or $(BROADCAST),1)
 
 update: ## Replace the services' containers by new ones, one service after the other, without a gap
 	@$(PYTHON) deploy/make_env.py
 	@sh deploy/modes.sh
-	@sh deploy/update.sh
+	@PYTHON='$(PYTHON)' sh deploy/update.sh
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 

@@ -43,9 +43,9 @@ class Store:
         """Serves until the end."""
         passwords = {f"REDIS_{user.upper()}_PASSWORD": password for user, password in self.passwords.items()}
         path = f"{pathlib.Path(needs.redis_server()).parent}:{os.environ['PATH']}"
-        environment = {"PATH": path, "TMPDIR": str(self.directory), **passwords}
+        environment = {"PATH": path, "TMPDIR": str(self.directory), "REDIS_DIRECTORY": str(self.directory), **passwords}
         command = ["sh", str(SCRIPT), "--port", str(self.port), "--bind", "127.0.0.1"]
-        process = Process(command, log=self.directory / "redis.log", environment=environment, cwd=self.directory)
+        process = Process(command, log=self.directory / "redis.log", environment=environment)
         try:
             process.launch_until(self._answers)
             yield self

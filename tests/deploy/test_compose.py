@@ -20,7 +20,7 @@ from ingest_service.settings import IngestSettings
 from shared.settings import CommonSettings, ProcessSettings, SettingsError, for_audience, load
 from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
-from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, parse_env, services
+from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, networks, parse_env, services, whole
 from tools.processes import ROOT
 from worker_service.__main__ import SHUTDOWN_SECONDS as WORKER_SHUTDOWN_SECONDS
 from worker_service.settings import WorkerSettings
@@ -76,8 +76,7 @@ def test_few_can_be_reached_from_outside() -> None:
         "caddy": ["127.0.0.1:3000:3000"],
         "grafana": ["127.0.0.1:3001:3000"],
     }
-    networks = yaml.safe_load(VARIABLE.sub("", FILE))["networks"]
-    inner = {name for name, network in networks.items() if network.get("internal")}
+    inner = {name for name, network in networks().items() if network.get("internal")}
     assert {name for name, service in SERVICES.items() if set(service["networks"]) - inner} == {"caddy", "grafana"}
 
 
@@ -86,6 +85,7 @@ def test_a_domain_is_all_it_takes_for_https() -> None:
     front = services(DOMAIN="pulse.example.com")["caddy"]
     assert front["ports"] == ["80:80", "443:443"]
     assert front["environment"]["SITE_ADDRESS"] == "pulse.example.com"
+    assert services(DOMAIN="pulse.example.com", HTTP_PORT="8080", HTTPS_PORT="8443")["caddy"]["ports"] == ["8080:80", "8443:443"]
     assert SERVICES["caddy"]["environment"]["SITE_ADDRESS"] == "http://:3000"
 
 
@@ -139,7 +139,7 @@ def test_defaults_are_the_services_own(name: str) -> None:
 @pytest.mark.parametrize("name", ["ingest", "broadcast", "worker"])
 def test_metrics_are_served_on_the_network_of_prometheus_alone(name: str) -> None:
     """The address is the service's own in that network, and the front, which is not asked for it, has no way to the port."""
-    (pool,) = yaml.safe_load(interpolate(FILE, parse_env(fill(EXAMPLE))))["networks"]["monitoring"]["ipam"]["config"]
+    (pool,) = networks()["monitoring"]["ipam"]["config"]
     assert SERVICES[name]["environment"]["METRICS_HOST"] == pool["subnet"]
     assert "METRICS_PORT" not in SERVICES[name]["environment"]
     caddyfile = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
@@ -217,12 +217,44 @@ def test_stopping_leaves_time_to_say_goodbye() -> None:
 
 def test_only_the_fronts_word_about_addresses_is_believed() -> None:
     """Its address is fixed, and none that a replica could be dealt."""
-    (pool,) = yaml.safe_load(VARIABLE.sub("", FILE))["networks"]["front"]["ipam"]["config"]
+    (pool,) = networks()["front"]["ipam"]["config"]
     address = ipaddress.ip_address(SERVICES["caddy"]["networks"]["front"]["ipv4_address"])
     assert SERVICES["broadcast"]["environment"]["FORWARDED_ALLOW_IPS"] == str(address)
     assert address in ipaddress.ip_network(pool["subnet"])
     assert address not in ipaddress.ip_network(pool["ip_range"])
     assert "front" not in SERVICES["grafana"]["networks"]
+
+
+def test_a_second_stack_on_the_same_host_shares_nothing_with_the_first() -> None:
+    """With values of its own in `.env` it has other names, other networks, whose addresses the services know, and other ports."""
+    own = {
+        "COMPOSE_PROJECT_NAME": "second",
+        "FRONT_NETWORK": "172.30.1",
+        "MONITORING_NETWORK": "172.30.2",
+        "PORT": "3100",
+        "GRAFANA_PORT": "3101",
+    }
+    first, second = whole(), whole(**own)
+    assert (first["name"], second["name"]) == ("studio-pulse", "second")
+    images = {
+        name: (service["image"], second["services"][name]["image"]) for name, service in first["services"].items() if "build" in service
+    }
+    assert {theirs.replace("studio-pulse-", "second-") for theirs, _ in images.values()} == {ours for _, ours in images.values()}
+    for name in ("front", "monitoring"):
+        pools = [ipaddress.ip_network(read["networks"][name]["ipam"]["config"][0]["subnet"]) for read in (first, second)]
+        assert not pools[0].overlaps(pools[1])
+    assert second["services"]["caddy"]["networks"]["front"] == {"ipv4_address": "172.30.1.2"}
+    assert second["services"]["broadcast"]["environment"]["FORWARDED_ALLOW_IPS"] == "172.30.1.2"
+    assert second["services"]["ingest"]["environment"]["METRICS_HOST"] == "172.30.2.0/24"
+    published = [port for service in services(**own).values() for port in service.get("ports", [])]
+    assert published == ["127.0.0.1:3100:3000", "127.0.0.1:3101:3000"]
+    assert not re.search(r"10\.213", json.dumps(second))
+
+
+@each_service
+def test_a_container_asks_for_no_more_descriptors_than_the_host_has(name: str) -> None:
+    """A limit above the host's hard one is an error of the runtime; the services raise their soft limit themselves."""
+    assert "ulimits" not in SERVICES[name]
 
 
 def is_compose(command: list[str]) -> bool:
