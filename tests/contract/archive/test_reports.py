@@ -122,7 +122,7 @@ async def test_an_explanation_of_days_that_redis_no_longer_keeps_is_read_from_th
         await Explanations(Analytics(source), 60).make(feed, span, lambda _price: None)
         for source in (redis_days(redis), with_archive(redis, database))
     ]
-    assert len(expected.lines) > 100
+    assert expected.earned > 0
     assert found == expected
 
 
