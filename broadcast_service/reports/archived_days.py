@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from broadcast_service.http.budget import ARCHIVED_BLOCK, ARCHIVED_DAY
+from broadcast_service.http.budget import ARCHIVED_BLOCK, ARCHIVED_DAY, ARCHIVED_STEP, CSV_STEP
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import Charge
 from broadcast_service.reports.days import DayIndex, Fetched, RedisDays, SeriesDay
@@ -182,7 +182,8 @@ class ArchivedDays:
         """Adds the blocks of some series."""
         wanted = {*wanted}
         bits = {one.room_id: self.index.shared_days(one.room_id) << self._days.start for one in wanted}
-        charge(ARCHIVED_BLOCK * len(wanted) * len(rolled.blocks))
+        of_step = ARCHIVED_STEP + CSV_STEP * rolled.with_read
+        charge(len(wanted) * (ARCHIVED_BLOCK * len(rolled.blocks) + of_step * len(rolled.window)))
         try:
             await self._reader.each_block(wanted, rolled.blocks, lambda row: rolled.add(row, bits))
         except ArchiveError as error:

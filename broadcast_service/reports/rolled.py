@@ -77,10 +77,10 @@ class Rolled:
         self.pieces = pieces_of(steps, days)
         self.blocks = range(min(self.pieces), max(self.pieces) + 1) if self.pieces else range(0)
         self.minutes = dict.fromkeys(self.pieces, 0)  # of each block, those with a reading of any series
-        self._window = window
+        self.window = window
         self._slots_per_minute = 60 // step_seconds
         self._step_seconds = step_seconds
-        self._with_read = with_read
+        self.with_read = with_read
         self._found: dict[Series, Findings] = {}
 
     def take(self, series: Series) -> Findings | None:
@@ -92,7 +92,7 @@ class Rolled:
         pieces = self.pieces.get(row.block)
         if pieces is None:
             return
-        found = self._found.setdefault(row.series, Findings(self._window))
+        found = self._found.setdefault(row.series, Findings(self.window))
         self._add_income(found, row, pieces)
         self._add_odd(found, row, pieces)
         bits = minutes_of(row.minutes) & pieces.minutes
@@ -101,13 +101,13 @@ class Rolled:
         found.was_read = True
         self.minutes[row.block] |= bits
         self._add_time(found, row, bits, shared.get(row.series.room_id, 0) >> first_day(row.block) & (1 << BLOCK_DAYS) - 1)
-        if self._with_read:
+        if self.with_read:
             self._add_read(found, row, pieces, bits)
 
     def _add_income(self, found: Findings, row: BlockRow, pieces: Pieces) -> None:
         if not row.gained:
             return
-        sums, first, earned = running(row.gained), self._window.start, found.earned
+        sums, first, earned = running(row.gained), self.window.start, found.earned
         before, after = map(sums.__getitem__, pieces.starts), map(sums.__getitem__, pieces.stops)
         for step, tokens in zip(pieces.steps, map(operator.sub, after, before), strict=True):
             earned[step - first] += tokens
@@ -145,12 +145,12 @@ class Rolled:
 
     def _add_read(self, found: Findings, row: BlockRow, pieces: Pieces, bits: int) -> None:
         if found.read is None:
-            found.read = array("I", bytes(4 * len(self._window)))
+            found.read = array("I", bytes(4 * len(self.window)))
         for start, stop, step in zip(pieces.starts, pieces.stops, pieces.steps, strict=True):
             seconds = 60 * minutes_within(bits, start, stop).bit_count()
             if row.on_air and seconds:
                 seconds = on_air_between(row.on_air, start, stop)
-            found.read[step - self._window.start] += seconds // self._step_seconds
+            found.read[step - self.window.start] += seconds // self._step_seconds
 
     def empty_minutes(self) -> dict[int, int]:
         """The number of minutes in which no series has a reading, by step of the report."""

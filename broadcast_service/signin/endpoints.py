@@ -26,6 +26,7 @@ from shared.auth.screens import Grant, Pairing, Screen, TooManyScreens
 from shared.contract.problems import API_HEADERS, Problem, unauthorized
 from shared.store.redis import Store
 from shared.tokens import Claims
+from shared.web.address_budget import EXTRA, LISTED_SCREEN, QR_CODE
 from shared.web.server import json_response
 
 POLL_SECONDS: Final = 3
@@ -105,16 +106,22 @@ class SignIn:
         """The signed-in screens within the caller's scope."""
         claims, own = self._managing(request), request.scope.get(SCREEN)
         with store_answers():
-            screens = await records.all_screens(self._store, int(time.time()))
+            screens = await self._listed(request)
         shown = [_shown(screen, own) for screen in screens if _covers(claims.scope, screen)]
         return json_response({"screens": shown})
+
+    async def _listed(self, request: Request) -> list[Screen]:
+        """All screens; the address of the request is charged for each of them."""
+        screens = await records.all_screens(self._store, int(time.time()))
+        request.scope[EXTRA] = LISTED_SCREEN * len(screens)
+        return screens
 
     async def end_screen(self, request: Request) -> Response:
         """Signs another screen out everywhere."""
         self._check_origin(request)
         claims = self._managing(request)
         with store_answers():
-            found = [s for s in await records.all_screens(self._store, int(time.time())) if s.screen_id == request.path_params["screen_id"]]
+            found = [screen for screen in await self._listed(request) if screen.screen_id == request.path_params["screen_id"]]
         if not found or not _covers(claims.scope, found[0]):
             raise Problem(404, "no such screen is signed in")
         await self._end(found[0], by=claims.subject)
@@ -174,6 +181,7 @@ class SignIn:
         if not is_letters(letters):
             raise _no_pairing()
         origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        request.scope[EXTRA] = QR_CODE
         image = io.BytesIO()
         segno.make_qr(f"{origin}/#pair={letters}", error="m").save(
             image, kind="svg", scale=8, border=2, xmldecl=False, dark="#000", light="#fff"

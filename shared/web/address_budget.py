@@ -27,6 +27,8 @@ HANDSHAKE: Final = 0.5  # a WebSocket handshake, beside the request that it is
 FRAME: Final = 0.1  # a WebSocket frame of any kind
 MESSAGE: Final = 0.3  # a whole message, beside its frames; the most expensive one, a token, takes that long
 REFUSED_READ: Final = 3.0  # a read that the subject's budget refuses: the answer says when to come back, so that only hostile clients go on
+QR_CODE: Final = 4.0  # a QR code, beside its request: no token pays for it
+LISTED_SCREEN: Final = 0.008  # a signed-in screen that is read for a list of them
 
 CHARGED: Final = "studio_pulse.charged"  # in a request's scope: its address is not charged for it
 EXTRA: Final = "studio_pulse.extra"  # in a request's scope: a price that its address is charged beside that of a request

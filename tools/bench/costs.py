@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tools.bench.hostile import Phase, Plan
+from tools.bench.archive import fill as fill_archive
+from tools.bench.hostile import Phase, Plan, group_starts
 from tools.bench.lab import Figures, Lab
 from tools.bench.processes import LOAD_CORE, BenchError, cpu_seconds, pinned
 from tools.processes import ROOT, Service
@@ -28,11 +29,11 @@ from tools.processes import ROOT, Service
 BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
 FIRST_SECONDS: Final = 2.0  # at 1 Mbit/s with a full budget
 EXHAUST_SECONDS: Final = 3.0  # at sixteen times that, and until one is refused: the budget of the address or of the subject is used up then
-EXHAUST_READ_SECONDS: Final = 20.0  # reads are refused for their queue before the budget of 6 s is used up
+EXHAUST_READ_SECONDS: Final = 10.0  # the same for reads with a token, until the budget of the subject refuses one
 SETTLE_SECONDS: Final = 1.5  # at 1 Mbit/s again: for requests of the phase before that are still being answered
 MEASURE_SECONDS: Final = 5.0
-READ_SECONDS: Final = 10.0  # the same for reads with a token
-REPORT_SECONDS: Final = 40.0  # the same for reports of all rooms, each of which is paid for over twenty seconds and more
+READ_SECONDS: Final = 15.0  # the same for reads with a token; longer where they are admitted in groups, see `_steady`
+CYCLES: Final = 2  # of such groups: the debt after one is the same as after the next
 RAW_SECONDS: Final = 1.0
 DOCUMENT: Final = ROOT / "docs" / "security-costs.md"
 AIM_PERCENT: Final = 10.0
@@ -63,9 +64,9 @@ class Attack(NamedTuple):
         return Plan(service.port, list(phases), self.requests, opening, source, churn, trickle, answers, silent, **more)
 
 
-def request(path: str, token: str = "", *, body: str | None = None, headers: str = "") -> str:
+def request(path: str, token: str = "", *, body: str | None = None, headers: str = "", method: str = "") -> str:
     """A whole request."""
-    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines = [f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"Authorization: Bearer {token}"] if token else []
     lines += [] if body is None else ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines) + "\r\n" + headers + "\r\n" + (body or "")
@@ -93,6 +94,7 @@ def attacks(lab: Lab) -> Iterator[Attack]:
     yield from _reads(lab)
     yield from _sockets(lab)
     yield from _connections()
+    yield from _signing_in(lab)
     yield from _posts(lab)
 
 
@@ -103,6 +105,8 @@ def _reads(lab: Lab) -> Iterator[Attack]:
     yield Attack("401_forged", "broadcast", [request(ONE, forged)])
     yield Attack("404", "broadcast", [request("/nothing")])
     yield Attack("health", "broadcast", [request("/health")])
+    yield Attack("livez", "broadcast", [request("/livez")])
+    yield Attack("readyz", "broadcast", [request("/readyz")])
     yield Attack("openapi", "broadcast", [request("/openapi.json")])
     yield Attack("page", "broadcast", [request("/")])
     yield Attack("403_room", "broadcast", [request(f"{ONE}/other/camsoda", _token(lab, "dashboard", rooms=("mine",)))])
@@ -110,14 +114,32 @@ def _reads(lab: Lab) -> Iterator[Attack]:
     yield Attack("room", "broadcast", [request(f"{ONE}/room-00001/chaturbate", _token(lab, "dashboard"))])
     history = f"{ONE}/room-00001/chaturbate/history?from={now - 7 * DAY}&to={now}&step=60"
     yield Attack("history_of_a_week", "broadcast", [request(history, _token(lab, "dashboard"))])
+    explained = f"{ONE}/room-00001/chaturbate/explain?from={now - 7 * DAY}&to={now}"
+    yield Attack("explain_a_week", "broadcast", [request(explained, _token(lab, "dashboard"))])
+    yield Attack("studio", "broadcast", [request("/api/studio", _token(lab, "dashboard"))])
+    yield Attack("studio_of_some_rooms", "broadcast", [request("/api/studio", _token(lab, "dashboard", rooms=("room-*",)))])
+    yield Attack("upgrade_required", "broadcast", [request("/ws/dashboard", _token(lab, "dashboard"))])
     reader = _token(lab, "dashboard")
     spans = [f"from={now - 366 * DAY + 60 * n}&to={now}" for n in range(500)]
     yield Attack("report_of_a_year", "broadcast", [request(f"/api/tracking/analytics?{span}", reader) for span in spans])
     reader = _token(lab, "dashboard")
     yield Attack("csv", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&format=csv", reader) for span in spans])
+    reader = _token(lab, "dashboard")
+    yield Attack("report_by_feed", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&by=feed", reader) for span in spans])
+    yield from _archived_reads(lab, now // DAY * DAY)
     for name, prefixes in (("read_with_prefixes", PREFIXES), ("read_of_no_room", [f"nothing-{n:03}*" for n in range(400)])):
         path = f"{ONE}?rooms={','.join(prefixes)[:1900].rpartition(',')[0]}"
         yield Attack(name, "broadcast", [request(path, _token(lab, "dashboard"))])
+
+
+def _archived_reads(lab: Lab, midnight: int) -> Iterator[Attack]:
+    """Reads of days that Redis no longer has."""
+    spans = [f"from={midnight - 365 * DAY}&to={midnight - 900 * n}" for n in range(500)]
+    for name, more in (("archived_year", f"&step={DAY}"), ("archived_year_csv", f"&step={DAY}&format=csv")):
+        reader = _token(lab, "dashboard", rooms=("archived-*",))
+        yield Attack(name, "archive", [request(f"/api/tracking/analytics?{span}{more}", reader) for span in spans])
+    path = f"{ONE}/archived-0001/camsoda/explain?from={midnight - 60 * DAY}&to={midnight - 50 * DAY}"
+    yield Attack("explain_archived_days", "archive", [request(path, _token(lab, "dashboard"))])
 
 
 def _sockets(lab: Lab) -> Iterator[Attack]:
@@ -152,7 +174,25 @@ def _connections() -> Iterator[Attack]:
     yield Attack("page_304", "broadcast", [request("/", headers="If-None-Match: *\r\n")])
     yield Attack("pipelined_404", "broadcast", [request("/nothing") * 20], answers=20)
     yield Attack("no_http", "broadcast", ["\x16\x03\x01\r\n\r\n"])
-    yield Attack("sign_in_post", "broadcast", [request("/api/signin/code", body='{"code":"AAAAAAAA"}')])
+
+
+def _signing_in(lab: Lab) -> Iterator[Attack]:
+    def bearer() -> str:
+        return _token(lab, "dashboard")
+
+    sign_in, decision = "/api/signin", json.dumps({"approve": False})
+    pairing, claim = f"{sign_in}/pairings/AAAAAA", json.dumps({"letters": "AAAAAA", "claim": "A" * 43})
+    yield Attack("sign_in_post", "broadcast", [request(f"{sign_in}/code", body='{"code":"AAAAAAAA"}')])
+    yield Attack("sign_in_current", "broadcast", [request(sign_in, bearer())])
+    yield Attack("sign_in_with_token", "broadcast", [request(f"{sign_in}/token", bearer(), body="{}")])
+    yield Attack("sign_out", "broadcast", [request(f"{sign_in}/out", body="{}")])
+    yield Attack("screens", "broadcast", [request(f"{sign_in}/screens", bearer())])
+    yield Attack("end_screen", "broadcast", [request(f"{sign_in}/screens/absent", bearer(), method="DELETE")])
+    yield Attack("start_pairing", "broadcast", [request(f"{sign_in}/pairings", body="{}")])
+    yield Attack("claim_pairing", "broadcast", [request(f"{sign_in}/pairings/claim", body=claim)])
+    yield Attack("show_pairing", "broadcast", [request(pairing, bearer())])
+    yield Attack("decide_pairing", "broadcast", [request(pairing, bearer(), body=decision)])
+    yield Attack("qr_code", "broadcast", [request(f"{pairing}/qr.svg")])
 
 
 def _posts(lab: Lab) -> Iterator[Attack]:
@@ -243,8 +283,8 @@ class Sampler:
         return inside[-1] - inside[0]
 
 
-def _attack(service: Service, plan: Plan, honest: Honest | None) -> tuple[list[Measured], dict[str, Any]]:
-    """Lets a hostile client carry out a plan; returns what each phase of it costs, and what the client reports."""
+def _attack(service: Service, plan: Plan, honest: Honest | None) -> tuple[list[Measured], dict[str, Any], Sampler]:
+    """Lets a hostile client carry out a plan; returns what each phase of it costs, what the client reports, and the CPU time."""
     with pinned(LOAD_CORE):
         command = [sys.executable, "-m", "tools.bench.hostile"]
         client = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -256,23 +296,27 @@ def _attack(service: Service, plan: Plan, honest: Honest | None) -> tuple[list[M
         client.stdin.write(msgspec.json.encode(plan) + b"\n")
         client.stdin.flush()
         began = float(client.stdout.readline())
-        report: dict[str, Any] = json.loads(client.communicate(timeout=180)[0])
+        report: dict[str, Any] = json.loads(client.communicate(timeout=400)[0])
     finally:
         client.kill()
         client.wait()
         sampler.finish()
     report["used"] = sampler.used(began, time.monotonic())
     spans = zip(itertools.pairwise([began, *report["ends"]]), report["sent"], strict=True)
-    return [
-        Measured(end - start, sampler.used(start, end), sent, 0.0 if honest is None else honest.p99(start, end))
-        for (start, end), sent in spans
-    ], report
+    return (
+        [
+            Measured(end - start, sampler.used(start, end), sent, 0.0 if honest is None else honest.p99(start, end))
+            for (start, end), sent in spans
+        ],
+        report,
+        sampler,
+    )
 
 
 def _raw(service: Service, attack: Attack) -> float:
     """The CPU milliseconds of one request or message where no budget refuses any, one after another."""
     plan = attack.plan(service, "127.0.3.1", Phase(RAW_SECONDS, 16 * BYTES_PER_SECOND), connections=1, grows=False)
-    _, report = _attack(service, plan, None)
+    _, report, _ = _attack(service, plan, None)
     answered = sum(number for answer, number in report["answers"].items() if answer != "unconnected")
     _wait_until_idle(service)
     return float(report["used"] * 1000 / max(1, answered))
@@ -287,8 +331,23 @@ def _wait_until_idle(service: Service) -> None:
             return
 
 
-READS: Final = {"403_room", "latest", "room", "history_of_a_week", "report_of_a_year", "csv", "read_with_prefixes", "read_of_no_room"}
-REPORTS: Final = {"report_of_a_year", "csv"}
+READS: Final = {
+    "latest",
+    "room",
+    "history_of_a_week",
+    "explain_a_week",
+    "studio",
+    "studio_of_some_rooms",
+    "report_of_a_year",
+    "report_by_feed",
+    "archived_year",
+    "archived_year_csv",
+    "explain_archived_days",
+    "csv",
+    "read_with_prefixes",
+    "read_of_no_room",
+}
+SOCKETS: Final = {"open_and_leave", "filter_of_everything", "forged_auth_messages"}  # whose snapshots the subject pays for
 HEAD: Final = (
     "| kind | a request, ms | first seconds: part of a core, % | honest p99, ms "
     "| after the burst: offered, kB/s | part of a core, % | kB per second of a core | honest p99, ms | misses |"
@@ -343,11 +402,15 @@ def _wrapped(item: str) -> list[str]:
 def costs(lab: Lab) -> Figures:
     """What a hostile client costs: each kind of request at 1 Mbit/s, and an honest producer beside it"""
     lab.touch_rooms(per_second=1500)
+    studio_file = _studio_file(lab)
+    fill_archive(lab.database_url)
     services = {
         "ingest": lab.ingest(RATE_LIMIT_TOKEN_PER_SECOND="", ADDRESS_SHARE=""),
-        "broadcast": lab.broadcast(ADDRESS_SHARE="", READ_SHARE=""),
+        "broadcast": lab.broadcast(ADDRESS_SHARE="", READ_SHARE="", STUDIO_FILE=studio_file),
+        "archive": lab.broadcast(ADDRESS_SHARE="", READ_SHARE="", DATABASE_URL=lab.database_url),
+        "free archive": lab.broadcast(DATABASE_URL=lab.database_url),
         "free ingest": lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="0"),
-        "free broadcast": lab.broadcast(),
+        "free broadcast": lab.broadcast(STUDIO_FILE=studio_file),
     }
     _fill_week(services["free ingest"], lab.token("ingest"))
     figures: Figures = {}
@@ -355,7 +418,7 @@ def costs(lab: Lab) -> Figures:
     load_before = os.getloadavg()[0]
     honest = Honest(services["ingest"], lab.token("ingest"))
     floors = {}
-    for kind in ("ingest", "broadcast"):
+    for kind in ("ingest", "broadcast", "archive"):
         began, used = time.monotonic(), cpu_seconds(services[kind].pid)
         time.sleep(MEASURE_SECONDS)
         floors[kind] = (cpu_seconds(services[kind].pid) - used) / (time.monotonic() - began) * 100
@@ -379,13 +442,41 @@ def _refusal(attack: Attack) -> str:
     """The answer that shows that a budget is used up; empty where the client does not wait for answers."""
     if attack.churn or attack.trickle or attack.silent:
         return ""
-    return "429" if attack.name in READS or attack.name.startswith("batch") else "closed"
+    if attack.name in READS:
+        return "429 budget"
+    if attack.name in SOCKETS:
+        return "opening 429"
+    return "429" if attack.name.startswith("batch") else "closed"
 
 
-def _steady_seconds(name: str) -> float:
-    if name in REPORTS:
-        return REPORT_SECONDS
-    return READ_SECONDS if name in READS else MEASURE_SECONDS
+def _steady(after: Measured, report: dict[str, Any], sampler: Sampler) -> Measured:
+    """The part of the last phase that lies between two moments at which the subject owes the same.
+
+    A read of seconds is paid for after it was made, and reads that wait together cost their address a long debt when they are refused: the
+    service works for seconds and then refuses for a minute. A span that is cut anywhere in between would be the share of that cut.
+    Where reads are admitted in such groups, this is the span from the beginning of the first group to that of the last one.
+    """
+    end = report["ends"][-1]
+    begun = group_starts([at for at in report["admitted"] if end - after.seconds <= at < end])
+    if len(begun) < 2:
+        return after
+    seconds = begun[-1] - begun[0]
+    return after._replace(seconds=seconds, core_seconds=sampler.used(begun[0], begun[-1]), sent=int(after.sent * seconds / after.seconds))
+
+
+def _studio_file(lab: Lab) -> str:
+    """A studio that names a thousand rooms and as many accounts; returns its path."""
+    lines = ['timezone = "America/Bogota"']
+    for number in range(1000):
+        lines += [
+            f'[room."room-{number:05d}"]',
+            f'name = "Sala {number}"',
+            f'[account."chaturbate:{number:08d}"]',
+            f'name = "Ana {number}"',
+        ]
+    path = lab.directory / "studio.toml"
+    path.write_text("\n".join(lines))
+    return str(path)
 
 
 def _fill_week(service: Service, token: str) -> None:
@@ -415,9 +506,10 @@ def _costs_of(attack: Attack, services: dict[str, Service], honest: Honest, floo
         Phase(FIRST_SECONDS, BYTES_PER_SECOND),
         Phase(EXHAUST_READ_SECONDS if attack.name in READS else EXHAUST_SECONDS, 16 * BYTES_PER_SECOND, until=_refusal(attack)),
         Phase(SETTLE_SECONDS, BYTES_PER_SECOND),
-        Phase(_steady_seconds(attack.name), BYTES_PER_SECOND),
+        Phase(READ_SECONDS, BYTES_PER_SECOND, cycles=CYCLES) if attack.name in READS else Phase(MEASURE_SECONDS, BYTES_PER_SECOND),
     )
-    (first, _, _, after), report = _attack(service, attack.plan(service, source, *phases), honest)
+    (first, _, _, whole), report, sampler = _attack(service, attack.plan(service, source, *phases), honest)
+    after = _steady(whole, report, sampler)
     load = max(0.0, after.core_percent - floors[attack.to])
     figures = {
         "raw_ms": raw,

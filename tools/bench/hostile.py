@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -20,7 +21,10 @@ MAX_CONNECTIONS: Final = 1500  # further ones are opened while all others wait f
 CONNECTION_BYTES: Final = 216  # what a client sends for a connection: SYN, ACK, the headers of one segment, FIN (IPv4 with timestamps)
 ANSWER_SECONDS: Final = 30.0
 SEGMENT_BYTES: Final = 52  # the headers of a segment; counted for pieces of a body, since pieces sent together would be one piece
-MAX_EXTRA_SECONDS: Final = 30.0
+MAX_EXTRA_SECONDS: Final = 45.0
+MAX_CYCLES_SECONDS: Final = 120.0
+GROUP_SECONDS: Final = 2.0  # without an admitted read, then the next one begins a group
+BUDGET: Final = b"too many reads for this subject"  # what a 429 says when the subject's budget refuses; other ones refuse for a full queue
 LATE_SECONDS: Final = 0.1  # how much of lost time is made up for
 
 
@@ -30,6 +34,7 @@ class Phase(msgspec.Struct):
     seconds: float
     bytes_per_second: float
     until: str = ""  # an answer without which the phase goes on, for `MAX_EXTRA_SECONDS` at most
+    cycles: int = 0  # where reads are admitted in groups, the phase goes on until so many groups and one more have begun
 
 
 class Plan(msgspec.Struct):
@@ -60,6 +65,7 @@ class Hostile:
         self.connections = 0
         self._ready = 0  # connections that wait for their turn to send
         self.answers = Counter[str]()
+        self.admitted: list[float] = []  # when each 200 arrived
 
     async def run(self) -> None:
         """Sends until the time is over. Opens a further connection whenever none is free to send."""
@@ -70,7 +76,8 @@ class Hostile:
                 await asyncio.sleep(0.01)
                 number = self._phase(now := time.monotonic())
                 until = self._plan.phases[number].until
-                if until and not self.answers[until] and self._ends[number] - now < 0.1 and extra < MAX_EXTRA_SECONDS:
+                waits = until and not self.answers[until] and extra < MAX_EXTRA_SECONDS
+                if self._ends[number] - now < 0.1 and (waits or self._is_within_cycles(number, now)):
                     extra += 0.5
                     self._ends[number:] = [end + 0.5 for end in self._ends[number:]]
                 if self._plan.grows and not self._ready and len(workers) < MAX_CONNECTIONS:
@@ -80,6 +87,16 @@ class Hostile:
                 for worker in workers:
                     worker.cancel()
         self.connections = len(workers)
+
+    def _is_within_cycles(self, number: int, now: float) -> bool:
+        """Whether a phase waits for further groups of admitted reads."""
+        start, wanted = ([self.began, *self._ends])[number], self._plan.phases[number].cycles
+        if not wanted or now - start > MAX_CYCLES_SECONDS:
+            return False
+        times = [at for at in self.admitted if at >= start]
+        has_paused = now - (times[-1] if times else start) > GROUP_SECONDS
+        begun = group_starts(times)
+        return len(begun) <= wanted and (has_paused or bool(begun))
 
     @property
     def ends(self) -> list[float]:
@@ -111,7 +128,7 @@ class Hostile:
             if self._plan.trickle:
                 await self._trickle(reader, writer)
                 return
-            await reader.readuntil(b"\r\n\r\n")
+            await self._opened(reader)
         while time.monotonic() < self._until:
             await self._send(writer, self._plan.requests[self._number % len(self._plan.requests)])
             self._number += 1
@@ -129,6 +146,13 @@ class Hostile:
             else:
                 for _ in range(self._plan.answers):
                     self.answers[await self._answer(reader)] += 1
+
+    async def _opened(self, reader: asyncio.StreamReader) -> None:
+        """Reads the answer to a handshake; raises EOFError where it opened no socket."""
+        status = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+        if status != "101":
+            self.answers[f"opening {status}"] += 1
+            raise EOFError
 
     async def _trickle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(1000):
@@ -165,16 +189,24 @@ class Hostile:
     async def _answer(self, reader: asyncio.StreamReader) -> str:
         """Reads one answer; returns its status."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            head, body = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower(), b""
             if "content-length:" in head:
-                await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
+                body = await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
             elif "chunked" in head:
                 while size := int(await reader.readline(), 16):
                     await reader.readexactly(size + 2)
                 await reader.readline()
             if "connection: close" in head:
                 raise EOFError
-            return head.split(" ")[1]
+            status = head.split(" ")[1]
+            if status == "200":
+                self.admitted.append(time.monotonic())
+            return "429 budget" if BUDGET in body else status
+
+
+def group_starts(times: Sequence[float]) -> list[float]:
+    """When the groups began that follow a pause of `GROUP_SECONDS`."""
+    return [after for before, after in itertools.pairwise(times) if after - before > GROUP_SECONDS]
 
 
 def main() -> None:
@@ -183,7 +215,17 @@ def main() -> None:
     hostile = Hostile(msgspec.json.decode(sys.stdin.readline(), type=Plan))
     print(hostile.began, flush=True)
     asyncio.run(hostile.run())
-    print(json.dumps({"ends": hostile.ends, "sent": hostile.sent, "answers": hostile.answers, "connections": hostile.connections}))
+    print(
+        json.dumps(
+            {
+                "ends": hostile.ends,
+                "sent": hostile.sent,
+                "answers": hostile.answers,
+                "connections": hostile.connections,
+                "admitted": hostile.admitted,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Lab:
     def __init__(self, directory: pathlib.Path, *, seconds: float, scale: float) -> None:
         self.seconds = seconds
         self.scale = scale
-        self._directory = directory
+        self.directory = directory
         self._bin = directory / "bin"
         self._stack = Stack(directory / f"stack-{os.getpid()}-{time.monotonic_ns()}", **SETTINGS)
 
@@ -65,6 +65,11 @@ class Lab:
     def redis_url(self) -> str:
         """The embedded server's address."""
         return self._stack.redis_url
+
+    @property
+    def database_url(self) -> str:
+        """Where an archive of this stack is."""
+        return self._stack.database_url
 
     def broadcast(self, **settings: str) -> Service:
         """The broadcast service on the server core."""

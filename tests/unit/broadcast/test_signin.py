@@ -1,11 +1,21 @@
 """The session cookie and the budget of sign-in requests, apart from any server."""
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from broadcast_service.signin.bodies import RequestBudget
 from broadcast_service.signin.cookies import clear_cookie, cookie_name, cookie_secret, is_own_origin, is_same_site, set_cookie
+from broadcast_service.signin.endpoints import SignIn
+from shared.auth import screens as records
+from shared.auth.scope import Scope
+from shared.auth.screens import Screen
 from shared.contract.problems import Problem
+from shared.tokens import Claims
+from shared.web.address_budget import EXTRA, LISTED_SCREEN, QR_CODE
 
 
 def headers(**values: str) -> Headers:
@@ -102,3 +112,35 @@ def test_trying_on_does_not_lengthen_the_wait() -> None:
     for _ in range(500):
         refused(budget, "a", 0.0)
     assert not refused(budget, "a", 1.0)
+
+
+def asked(path_params: dict[str, str]) -> Request:
+    """A GET."""
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"wall.example")], "scheme": "https", "query_string": b""}
+    return Request({**scope, "server": ("wall.example", 443), "path_params": path_params})
+
+
+def endpoints() -> SignIn:
+    """Endpoints whose every caller may see everything."""
+    claims = Claims("owner", "dashboard", "jti", 2**40, Scope.of(["*"]), ())
+    unused = cast("Any", None)
+    return SignIn(store=unused, screens=unused, claims_of=lambda _request: claims, audit=unused)
+
+
+def test_an_address_is_charged_for_a_qr_code_beside_its_request() -> None:
+    """It takes ten times as long as other requests without a token."""
+    request = asked({"letters": records.PAIRING_ALPHABET[: records.PAIRING_LETTERS]})
+    assert asyncio.run(endpoints().qr_code(request)).media_type == "image/svg+xml"
+    assert request.scope[EXTRA] == QR_CODE
+
+
+def test_an_address_is_charged_for_each_screen_that_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand may be signed in."""
+
+    async def two_thousand(_store: object, _now: int) -> list[Screen]:
+        return [Screen("id", "lookup", "subject", "", ["*"], None, 0, 2**40, [])] * 2000
+
+    monkeypatch.setattr(records, "all_screens", two_thousand)
+    request = asked({})
+    asyncio.run(endpoints().list_screens(request))
+    assert request.scope[EXTRA] == pytest.approx(2000 * LISTED_SCREEN)
