@@ -20,7 +20,7 @@ from shared.contract.events import account_of_event
 from shared.contract.problems import API_HEADERS
 from shared.studio.config import AccountId
 
-NAMED: Final = 0.0005  # a room, an account or a shift in the file
+NAMED: Final = 0.0012  # a room, an account or a shift in the file
 
 
 class StudioEndpoint:

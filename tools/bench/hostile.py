@@ -21,7 +21,7 @@ MAX_CONNECTIONS: Final = 1500  # further ones are opened while all others wait f
 CONNECTION_BYTES: Final = 216  # what a client sends for a connection: SYN, ACK, the headers of one segment, FIN (IPv4 with timestamps)
 ANSWER_SECONDS: Final = 30.0
 SEGMENT_BYTES: Final = 52  # the headers of a segment; counted for pieces of a body, since pieces sent together would be one piece
-MAX_EXTRA_SECONDS: Final = 45.0
+MAX_EXTRA_SECONDS: Final = 90.0
 MAX_CYCLES_SECONDS: Final = 120.0
 GROUP_SECONDS: Final = 2.0  # without an admitted read, then the next one begins a group
 BUDGET: Final = b"too many reads for this subject"  # what a 429 says when the subject's budget refuses; other ones refuse for a full queue
@@ -169,10 +169,11 @@ class Hostile:
         at = self._next_at = max(self._next_at, now - LATE_SECONDS) + size / self._plan.phases[self._phase(now)].bytes_per_second
         self._ready += 1
         try:
-            await asyncio.sleep(max(0.0, min(at, self._until + 1) - now))
+            while (now := time.monotonic()) < min(at, self._until):  # the end can be moved meanwhile
+                await asyncio.sleep(min(at, self._until) - now)
         finally:
             self._ready -= 1
-        if (now := time.monotonic()) < self._until:
+        if now < self._until:
             self.sent[self._phase(now)] += size
 
     def _phase(self, now: float) -> int:
