@@ -4,6 +4,7 @@ import { Access } from './access.js';
 import { chooseLanguage, I18n, LANGUAGES, translate } from './i18n/i18n.js';
 import { Api } from './link/api.js';
 import { Connection } from './link/connection.js';
+import { keepPage } from './link/offline.js';
 import { poll } from './link/poll.js';
 import { probe } from './link/probe.js';
 import { discard, timeoutSignal } from './link/timeout.js';
@@ -204,6 +205,7 @@ function handleLink({ phase, reason, via }) {
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) {
     studioPoll.start();
     baseline.start();
+    void keepPage();
   } else if (phase !== 'live') {
     studioPoll.stop();
     baseline.stop();

@@ -6,6 +6,7 @@ of scripts are not sent; they are a third of the compressed page.
 
 import gzip
 import hashlib
+import json
 import pathlib
 import posixpath
 import re
@@ -29,8 +30,8 @@ COMMON_HEADERS: Final = {
 DOCUMENT_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types studio-pulse"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -38,6 +39,7 @@ DOCUMENT_HEADERS: Final = {
 }
 # A browser applies no policy to the parts of a page; opened by itself, a part may do nothing. Its hundred responses are a fifth smaller.
 PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+WORKER_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"}
 PARTS: Final = (".css", ".js", ".png", ".webmanifest", ".woff2")
 
 TYPES: Final = {
@@ -54,6 +56,8 @@ TYPES: Final = {
 
 ENTRY: Final = "app.js"
 PRELOADS: Final = b"<!-- modulepreload -->"
+WORKER: Final = "sw.js"
+NOT_KEPT: Final = (".png", ".txt", WORKER)  # by the worker: what the page shows without a server needs none of them
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
 COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -96,7 +100,21 @@ def read_files() -> Files:
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
-    return Files(dict(_pages(contents)), build)
+    sent = {name: without_comments(content) if name.endswith(".js") else content for name, content in contents.items()}
+    sent[WORKER] = _worker(sent, build)
+    return Files(dict(_pages(sent)), build)
+
+
+def _worker(sent: Mapping[str, bytes], build: str) -> bytes:
+    """The service worker of this build, which names the files that it keeps and their content."""
+    kept = {name: content_tag(content) for name, content in sent.items() if not name.endswith(NOT_KEPT)}
+    named = sent[WORKER].replace(b"const BUILD = '';", f"const BUILD = '{build}';".encode())
+    return named.replace(b"const FILES = {};", f"const FILES = {json.dumps(kept, separators=(',', ':'))};".encode())
+
+
+def content_tag(content: bytes) -> str:
+    """Identifies a file's content."""
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def imported_modules(contents: Mapping[str, bytes], entry: str = ENTRY) -> list[str]:
@@ -127,12 +145,12 @@ def without_comments(script: bytes) -> bytes:
 
 
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
-    for name, content in contents.items():
-        plain = without_comments(content) if name.endswith(".js") else content
+    for name, plain in contents.items():
         compressed = gzip.compress(plain, mtime=0)
-        tag = f'"{hashlib.sha256(plain).hexdigest()[:24]}"'
+        tag = f'"{content_tag(plain)}"'
         smaller = len(compressed) < 0.9 * len(plain)
-        headers = {**COMMON_HEADERS, **(PART_HEADERS if name.endswith(PARTS) else DOCUMENT_HEADERS)}
+        own = WORKER_HEADERS if name == WORKER else PART_HEADERS if name.endswith(PARTS) else DOCUMENT_HEADERS
+        headers = {**COMMON_HEADERS, **own}
         headers["Cache-Control"] = KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else "no-cache"
         yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None, headers)
 

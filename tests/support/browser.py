@@ -1,7 +1,7 @@
 """A real Chromium on the real dashboard: opens it with a token, and records its requests and errors."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
@@ -11,6 +11,9 @@ from tools.screenshots.stage import DRAWN, axe_findings
 
 SHOWN_WITHIN_MS = 8000
 
+# Without the worker that keeps the page, every request is the page's own, and tests can answer it.
+DEFAULTS: Final[dict[str, Any]] = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}, "service_workers": "block"}
+
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
 
@@ -19,7 +22,7 @@ class Dashboard:
 
     def __init__(self, browser: Browser, studio: Studio, **context: Any) -> None:
         self.studio = studio
-        self.context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 800}, **context})
+        self.context = browser.new_context(**{**DEFAULTS, **context})
         self.page: Page = self.context.new_page()
         self.urls: list[str] = []
         self.complaints: list[str] = []
@@ -29,8 +32,8 @@ class Dashboard:
         self.page.on("console", self._listen)
 
     def _listen(self, message: ConsoleMessage) -> None:
-        """A refused or lost connection is reported by the browser itself; everything else would be ours."""
-        expected = ("ERR_CONNECTION", "Failed to load resource", "WebSocket connection")
+        """A refused or lost connection is reported by the browser itself, a blocked worker by Playwright; everything else would be ours."""
+        expected = ("ERR_CONNECTION", "Failed to load resource", "WebSocket connection", "registration blocked by Playwright")
         if message.type in ("error", "warning") and not any(words in message.text for words in expected):
             self.complaints.append(message.text)
 

@@ -1,5 +1,6 @@
 """The page names the modules that it needs, derived from the imports of the files that are served; its font is its own."""
 
+import json
 import re
 
 import pytest
@@ -74,3 +75,14 @@ def test_the_first_visit_transfers_at_most_250_kb() -> None:
         answer = pages[name].answer(Headers({"Accept-Encoding": "gzip"}))
         total += 100 + sum(len(key) + len(value) + 4 for key, value in answer.raw_headers) + len(answer.body)
     assert total <= 250_000
+
+
+def test_the_worker_names_every_file_that_the_page_needs_by_its_content() -> None:
+    """Also the page itself, but neither the worker nor what only an installed app shows."""
+    pages = read_files().pages
+    worker = pages["sw.js"].plain.decode()
+    named = json.loads(re.findall(r"const FILES = (\{.+\});", worker)[0])
+    assert named == {name: page.tag.strip('"') for name, page in pages.items() if not name.endswith((".png", ".txt", "sw.js"))}
+    assert f"const BUILD = '{read_files().build}';" in worker
+    policy = pages["sw.js"].answer(Headers()).headers["Content-Security-Policy"]
+    assert policy == "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
