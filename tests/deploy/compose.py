@@ -28,6 +28,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
     """Puts variables in as Compose does; raises Missing."""
 
     def value(match: re.Match[str]) -> str:
+        """The text that replaces one variable."""
         name, operator, word = match.groups()
         given = variables.get(name, "")
         if operator == ":?" and not given:

@@ -135,6 +135,7 @@ class Browser:
         """Pokes until the condition holds; a backoff may be in the way."""
 
         def attempt() -> Any:
+            """Pokes the worker once, and returns the condition's value."""
             self.poke()
             return condition()
 

@@ -50,9 +50,11 @@ class ScriptedIngest:
             """Hands every request to the one who scripts."""
 
             def do_POST(self) -> None:
+                """Answers a reading or a batch."""
                 scripted._serve(self)
 
             def do_GET(self) -> None:
+                """Answers any other request."""
                 scripted._serve(self)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002

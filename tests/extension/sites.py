@@ -43,6 +43,7 @@ class Page(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Sends the platform's own page on its own paths, and a viewer's page on all others."""
         host = self.headers["Host"].replace("mywebcamroom", "stripchat")
         platform = next((name for name in self.OWN_PATHS if name in host), None)
         kind = "own" if platform and re.fullmatch(self.OWN_PATHS[platform], self.path) else "viewer"

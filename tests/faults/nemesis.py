@@ -157,6 +157,7 @@ async def redis_stopped(world: World, dice: Dice) -> AsyncIterator[None]:
 
 async def _users(world: World, *rules: str) -> None:
     def grant(admin: redis.Redis) -> None:
+        """Changes the rights of the default user on one node."""
         admin.execute_command("ACL", "SETUSER", "default", *rules)  # type: ignore[no-untyped-call]
 
     await _on_all(world.redis.nodes, grant)
@@ -274,6 +275,7 @@ def _line_fault(begin: Callable[[Link, Dice], None], heal: Callable[[Link], None
 
     @contextlib.asynccontextmanager
     async def fault(world: World, dice: Dice) -> AsyncIterator[None]:
+        """Breaks the lines, and heals them at the end."""
         links = _lines(world, dice, kind)
         for link in links:
             begin(link, dice)
@@ -315,6 +317,7 @@ def _service_fault(kind: str, function: Callable[[World, Service, Dice], AsyncIt
 
     @contextlib.asynccontextmanager
     async def fault(world: World, dice: Dice) -> AsyncIterator[None]:
+        """Breaks one process, chosen by the dice."""
         service = dice.choice(world.ingests if kind == "ingest" else world.broadcasts)
         async with contextlib.asynccontextmanager(function)(world, service, dice):
             yield

@@ -148,6 +148,7 @@ class Scene:
         started = time.monotonic()
 
         def holds() -> Any:
+            """The condition's value; raises AssertionError once an actor has ended."""
             for actor, task in self._tasks.items():
                 if task.done():
                     raise AssertionError(f"{actor} ended") from task.exception()

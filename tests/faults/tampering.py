@@ -31,6 +31,7 @@ def dropping(room_id: str) -> Tamper:
     sent: list[bool] = []
 
     def tamper(event: Event) -> list[Event]:
+        """Passes the first event of the room on, and no later one."""
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
         sent.append(True)
@@ -45,6 +46,7 @@ def reordering(room_id: str) -> Tamper:
     count = 0
 
     def tamper(event: Event) -> list[Event]:
+        """Swaps every third value with the one after it."""
         nonlocal count
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
@@ -63,6 +65,7 @@ def repeating(room_id: str) -> Tamper:
     sent: deque[Event] = deque(maxlen=4)
 
     def tamper(event: Event) -> list[Event]:
+        """Adds the oldest of the last four values to the newest."""
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
         sent.append(event)
@@ -75,6 +78,7 @@ def inventing(room_id: str) -> Tamper:
     """Delivers a balance that no producer posted, a little below the true one."""
 
     def tamper(event: Event) -> list[Event]:
+        """Takes one token from a balance."""
         if event["event_type"] != UPDATE or event["room_id"] != room_id:
             return [event]
         return [{**event, "data": {**event["data"], "tokens": event["data"]["tokens"] - 1}}]

@@ -153,6 +153,7 @@ def behind_sentinels(directory: pathlib.Path) -> Iterator[Redis]:
     sentinels, data, watchers = linked_sentinels(directory)
 
     def settle() -> None:
+        """Waits until the Sentinels agree."""
         wait_for_redis(lambda: well(sentinels), "a primary has a replica, and the Sentinels know it", seconds=40)
 
     with contextlib.ExitStack() as open_now:

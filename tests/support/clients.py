@@ -129,6 +129,7 @@ class Dashboard(Client):
         """Reads whole frames until a condition holds; returns its value. Raises DeadlineExceeded."""
 
         def holds() -> Any:
+            """The condition's value, after one more frame if it does not hold yet."""
             if value := condition(self):
                 return value
             if self.close_code is not None:
