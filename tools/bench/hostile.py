@@ -22,6 +22,7 @@ CONNECTION_BYTES: Final = 216  # what a client sends for a connection: SYN, ACK,
 ANSWER_SECONDS: Final = 30.0
 SEGMENT_BYTES: Final = 52  # the headers of a segment; counted for pieces of a body, since pieces sent together would be one piece
 MAX_EXTRA_SECONDS: Final = 90.0
+EXTENSION_SECONDS: Final = 1.0  # so long before its end a phase is extended by as much: a busy client looks at it late
 MAX_CYCLES_SECONDS: Final = 120.0
 GROUP_SECONDS: Final = 2.0  # without an admitted read, then the next one begins a group
 BUDGET: Final = b"too many reads for this subject"  # what a 429 says when the subject's budget refuses; other ones refuse for a full queue
@@ -77,9 +78,9 @@ class Hostile:
                 number = self._phase(now := time.monotonic())
                 until = self._plan.phases[number].until
                 waits = until and not self.answers[until] and extra < MAX_EXTRA_SECONDS
-                if self._ends[number] - now < 0.1 and (waits or self._is_within_cycles(number, now)):
-                    extra += 0.5
-                    self._ends[number:] = [end + 0.5 for end in self._ends[number:]]
+                if self._ends[number] - now < EXTENSION_SECONDS and (waits or self._is_within_cycles(number, now)):
+                    extra += EXTENSION_SECONDS
+                    self._ends[number:] = [end + EXTENSION_SECONDS for end in self._ends[number:]]
                 if self._plan.grows and not self._ready and len(workers) < MAX_CONNECTIONS:
                     workers += [group.create_task(self._one()) for _ in range(CONNECTIONS)]
             await asyncio.sleep(0.1)
