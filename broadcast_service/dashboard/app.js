@@ -25,10 +25,12 @@ import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
 import { AnalyticsView } from './views/analytics.js';
+import { Demo } from './views/demo.js';
 import { Keyboard } from './views/keyboard.js';
 import { connectLegend } from './views/legend.js';
 import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
+import { Toast } from './views/palette.js';
 import { PollingNotice } from './views/polling_notice.js';
 import { RoomView } from './views/room.js';
 import { StudioNotice } from './views/studio_notice.js';
@@ -69,12 +71,19 @@ let linkState = '';
 let scopeMayHaveChanged = false;
 
 const router = new Router(() => {
+  if (router.route.view !== 'live') demo.end(); // Back led to a page of the studio
   live.setFilters(readFilters(router.query));
+  show();
+});
+const demo = new Demo(timers, () => {
+  clearRooms();
+  connection.start(connection.token);
+  if (wall.on) wall.set(false);
   show();
 });
 const connection = new Connection({
   url: new URL('ws/dashboard', document.baseURI).href.replace(/^http/u, 'ws').replace(/[?#].*$/u, ''), // relative to the page, so that a proxy may serve it below any path
-  openSocket: (url, protocols) => new WebSocket(url, protocols),
+  openSocket: (url, protocols) => demo.openSocket(url, protocols),
   probe: probeToken,
   poll: (token) => poll('api/tracking/telemetry', token),
   timers,
@@ -85,7 +94,10 @@ const connection = new Connection({
 });
 const trust = new TrustMonitor(store);
 const moment = () => ({ ...trust.assess(connection.link, Date.now()), i18n, calm: reducedMotion.matches });
-const api = new Api(() => connection.token);
+const api = new Api(
+  () => connection.token,
+  (url, options) => demo.ask(url, options),
+);
 const lastWeek = new LastWeek(
   api,
   timers,
@@ -185,6 +197,7 @@ function handleEvent(event, localMs) {
   switch (event.event_type) {
     case 'HELLO':
       access.sessionChanged('HELLO', localMs);
+      if (demo.on) break;
       for (const [minute, amount] of takeRecent(tab.storage, ownerOf(connection.token, store), currentMinute()))
         store.ledger.add(minute, amount);
       update.compare(event.build);
@@ -258,6 +271,7 @@ function clearRooms() {
 
 /** Shows the view of the current route, or none before the page is signed in. */
 function show() {
+  if (!access.signedIn) demo.forget();
   const { route, query } = router;
   const { signedIn } = access;
   live.show(signedIn && route.view === 'live');
@@ -273,7 +287,7 @@ function show() {
   }
   const name =
     'room' in route ? store.studio.roomName(route.room) : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
-  pageTitle = [name, 'Studio Pulse'].filter(Boolean).join(' · ');
+  pageTitle = [demo.on ? i18n.t('demo') : '', name, 'Studio Pulse'].filter(Boolean).join(' · ');
   compareWithLastWeek();
   scheduleDraw();
 }
@@ -287,6 +301,7 @@ function compareWithLastWeek() {
 
 /** @param {import('./router.js').Route} route */
 function navigate(route) {
+  if (demo.on && route.view !== 'live') return toast.show(i18n.t('demo_rooms_only'));
   router.push(route);
   show();
   scrollTo(0, 0);
@@ -309,13 +324,19 @@ function draw() {
   setText(html('#clock'), i18n.clock.format(current.nowMs));
   if (access.signedIn) drawSignedIn(current, now);
   else wall.hold(false);
-  tabBadge.paint(pageTitle, access.signedIn ? live.needs : [], current.trusted);
+  tabBadge.paint(pageTitle, access.signedIn && !demo.on ? live.needs : [], current.trusted);
   watchdog.drawn();
 }
 
 /** @param {import('./ui/moment.js').Moment & import('./state/trust.js').Assessment} current @param {number} now */
 function drawSignedIn(current, now) {
-  const health = { link: connection.link, silence: store.silence, offline: !navigator.onLine };
+  const health = {
+    link: connection.link,
+    silence: store.silence,
+    offline: !demo.on && !navigator.onLine,
+    demo: demo.on,
+  };
+  demo.paint(i18n);
   linkNotice.paint(health, current, i18n, now);
   pollingNotice.paint(connection.link, i18n);
   studioNotice.paint(store.studio.problems, i18n);
@@ -362,7 +383,9 @@ function applyLanguage() {
 }
 
 connectLegend();
+const toast = new Toast();
 const keyboard = new Keyboard({
+  toast,
   isSignedIn: () => access.signedIn,
   i18n: () => i18n,
   open: (view) => {
@@ -395,7 +418,7 @@ document.addEventListener('click', (event) => {
 });
 addEventListener('pagehide', () => {
   const owner = ownerOf(connection.token, store);
-  if (access.signedIn && store.complete) saveRecent(tab.storage, owner, store.ledger, currentMinute());
+  if (access.signedIn && store.complete && !demo.on) saveRecent(tab.storage, owner, store.ledger, currentMinute());
 });
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return;

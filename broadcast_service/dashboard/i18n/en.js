@@ -170,6 +170,13 @@ export default {
   first_settings: 'In its settings paste the studio code of the room.',
   first_open: 'Open the broadcast page there, or reload it. The room appears here by itself within seconds.',
   first_waiting: 'Connected. Waiting for the first reading…',
+  demo: 'Demo',
+  demo_start: 'See it with sample data',
+  demo_offer: 'Meanwhile:',
+  demo_notice:
+    'Demo with sample data: these rooms and figures are invented. Nothing is saved, and no figure is your studio’s.',
+  demo_end: 'End the demo',
+  demo_rooms_only: 'The demo has the rooms and the wall.',
   nothing_found: 'No room matches.',
   clear_filters: 'Clear filters',
   status_live: 'Live',

@@ -170,6 +170,13 @@ export default {
   first_settings: 'En sus ajustes, pega el código del estudio para esa sala.',
   first_open: 'Abre allí la página de la transmisión, o recárgala. La sala aparece aquí sola en pocos segundos.',
   first_waiting: 'Conectado. Esperando la primera lectura…',
+  demo: 'Demo',
+  demo_start: 'Ver con datos de ejemplo',
+  demo_offer: 'Mientras tanto:',
+  demo_notice:
+    'Demo con datos de ejemplo: estas salas y cifras son inventadas. No se guarda nada y ninguna cifra es de tu estudio.',
+  demo_end: 'Terminar la demo',
+  demo_rooms_only: 'La demo tiene las salas y el modo TV.',
   nothing_found: 'Ninguna sala coincide.',
   clear_filters: 'Quitar filtros',
   status_live: 'Al aire',

@@ -31,8 +31,12 @@ export class WallScreen {
     }).observe(this.#root);
   }
 
+  /** Nothing of any room stays on the page. */
   clear() {
     this.#board.clear();
+    this.#off = [];
+    this.#gone = 0;
+    this.#foot.paint({ off: '', meaning: '', pages: 1, page: 0, eachMs: 0 });
   }
 
   /** @param {string[]} keys all rooms that the filters let through, in order @param {Moment} moment @param {WallState} wall */

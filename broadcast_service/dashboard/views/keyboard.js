@@ -2,11 +2,12 @@
 
 import { KeyReader } from '../state/keys.js';
 import { html } from '../ui/dom.js';
-import { Palette, Toast } from './palette.js';
+import { Palette } from './palette.js';
 
 /** @typedef {import('./palette.js').Command} Command */
 /**
  * @typedef {object} Actions
+ * @property {import('./palette.js').Toast} toast
  * @property {() => boolean} isSignedIn
  * @property {() => import('../i18n/i18n.js').I18n} i18n
  * @property {(view: 'live' | 'analytics') => void} open
@@ -21,12 +22,13 @@ import { Palette, Toast } from './palette.js';
 
 export class Keyboard {
   #reader = new KeyReader();
-  #toast = new Toast();
+  #toast;
   #palette;
 
   /** @param {Actions} actions */
   constructor(actions) {
     this.actions = actions;
+    this.#toast = actions.toast;
     this.#palette = new Palette(() => this.#commands());
   }
 

@@ -7,7 +7,7 @@ import { obstacleText } from './polling_notice.js';
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 /** @typedef {import('../state/trust.js').Assessment} Assessment */
-/** @typedef {{link: Link, offline: boolean, silence: import('../state/silence.js').Silence | null}} Health */
+/** @typedef {{link: Link, offline: boolean, silence: import('../state/silence.js').Silence | null, demo: boolean}} Health `demo`: sample rooms are shown */
 
 const RECOVERED_SHOWN_MS = 4000;
 /** A longer outage is shown in red. */
@@ -121,7 +121,8 @@ function noticeText({ link, offline, silence }, { trouble, sinceMs }, i18n) {
 }
 
 /** @param {Health} health @param {Assessment} assessment @param {I18n} i18n */
-function pillText({ link, offline }, { trouble, nowMs, sinceMs }, i18n) {
+function pillText({ link, offline, demo }, { trouble, nowMs, sinceMs }, i18n) {
+  if (demo) return i18n.t('demo');
   const left = i18n.span(Math.max(0, (nowMs - (sinceMs ?? nowMs)) / 1000));
   switch (trouble) {
     case null:

@@ -317,7 +317,7 @@ export class LiveView {
     const seesAll = this.store.scope?.rooms.includes('*') ?? false;
     const isFirstRun = total === 0 && all && trusted && seesAll && this.store.complete;
     setData(this.#section, 'first', isFirstRun ? 'yes' : 'no');
-    html('#first-waiting').hidden = !isFirstRun;
+    html('#first-waiting').hidden = html('#first-demo').hidden = !isFirstRun;
   }
 
   /** @param {import('../i18n/i18n.js').I18n} i18n */
