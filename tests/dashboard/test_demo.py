@@ -1,13 +1,14 @@
 """The demo that a studio without rooms can look at: rooms of the page alone, marked everywhere, ended by one click."""
 
 import re
+from typing import Any
 
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
 from tests.support.studio import Studio
 
-NO_ROOM_YET = {"rooms": ("*",), "platforms": ("no-platform",)}
+NO_ROOM_YET: Any = {"rooms": ("*",), "platforms": ("no-platform",)}
 
 
 def test_a_studio_without_rooms_can_see_invented_ones_that_never_mix_with_its_own(studio: Studio, visit: Opener) -> None:
