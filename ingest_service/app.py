@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from ingest_service.ratelimit_headers import policies
 from ingest_service.routes import Endpoint, Paths, Telemetry
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
+from ingest_service.whole_posts import WholePosts
 from ingest_service.writer import Writer, WriterOptions
 from shared.auth.audit import Audit, behind_proxies
 from shared.auth.revocations import Revocations
@@ -26,13 +28,23 @@ from shared.web.guard import Guard
 from shared.web.jobs import Jobs
 from shared.web.server import FRESH_SECONDS, common_routes
 from shared.web.tracing import Spans, closing
+from shared.web.whole_requests import Shortcut
 
+ONE = "/api/tracking/telemetry"
+BATCH = "/api/tracking/telemetry/batch"
 TAKEN = ["Authorization", "Content-Type", SENT_AT]
 EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
-def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
-    """The service as an ASGI application; `on_crash` is called when a background job ends by an exception."""
+class Service(NamedTuple):
+    """The service as an ASGI application, and the shortcuts for requests that arrive whole, by their target."""
+
+    app: ASGIApp
+    shortcuts: dict[bytes, Shortcut]
+
+
+def create_service(settings: IngestSettings, store: Store, on_crash: Callable[[], None], spans: Spans | None) -> Service:
+    """Creates the service; `on_crash` is called when a background job ends by an exception. With spans there are no shortcuts."""
     audit, jobs = Audit(), Jobs(on_crash)
     revocations = Revocations(store, audit)
     limits = Limits(
@@ -53,12 +65,13 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
     writer = Writer(store, settings.telemetry_shards, options)
     verifier = Verifier(settings.keyring, "ingest")
     refused = behind_proxies(audit, settings.forwarded_allow_ips.values)
+    budget = TokenBudget(limits.token_per_second * settings.telemetry_shards, limits.token_burst_seconds)
     telemetry = Telemetry(
         writer,
         verifier,
         revocations,
         refused,
-        budget=TokenBudget(limits.token_per_second * settings.telemetry_shards, limits.token_burst_seconds),
+        budget=budget,
         retention_seconds=settings.history_retention_days * DAY_SECONDS,
         body_timeout_seconds=settings.body_timeout_seconds,
     )
@@ -81,13 +94,13 @@ def create_app(settings: IngestSettings, store: Store, on_crash: Callable[[], No
         exception_handlers={Problem: answer_problem, HTTPException: answer_http_exception, Exception: answer_internal_error},
     )
     headers = policies(limits)
-    endpoints: dict[str, ASGIApp] = {
-        "/api/tracking/telemetry": Endpoint(telemetry.post_one, headers, refused),
-        "/api/tracking/telemetry/batch": Endpoint(telemetry.post_batch, headers, refused),
-    }
+    one, batch = Endpoint(telemetry.post_one, headers, refused), Endpoint(telemetry.post_batch, headers, refused)
+    endpoints: dict[str, ASGIApp] = {ONE: one, BATCH: batch}
+    whole_posts = WholePosts(telemetry, writer, verifier, budget, one=one, batch=batch)
+    shortcuts: dict[bytes, Shortcut] = {ONE.encode(): whole_posts.post_one, BATCH.encode(): whole_posts.post_batch}
     if spans is not None:
-        endpoints = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}
-    return _with_cors(Paths(endpoints, Guard(starlette)), settings)
+        endpoints, shortcuts = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}, {}
+    return Service(_with_cors(Paths(endpoints, Guard(starlette)), settings), shortcuts)
 
 
 def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:

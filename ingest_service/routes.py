@@ -1,7 +1,8 @@
 """`POST /api/tracking/telemetry` and `/batch`.
 
 These two are plain ASGI callables below Starlette's router, because they are the service's whole load; everything else is ordinary
-Starlette. The order of refusals is fixed: method, credential, media type, clock, size, syntax, meaning, scope, rate.
+Starlette. `whole_posts` answers most of their requests before they get here. The order of refusals is fixed: method, credential, media
+type, clock, size, syntax, meaning, scope, rate.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -30,6 +31,7 @@ from shared.contract.readings import BatchAnswer, BatchItem, IngestAnswer, Readi
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
 from shared.web.server import ClientGone, read_body
+from shared.web.whole_requests import Fields
 
 ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it
@@ -48,6 +50,7 @@ ANSWERED: Final = metrics.responses.labels("200")  # bound to its label once: lo
 JSON_TYPES: Final = (b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"')
 
 Refused = Callable[[Scope, Problem], Awaitable[None]]
+Verify = Callable[[str, float], Claims]  # of a token, at a Unix second
 
 log = structlog.get_logger()
 
@@ -77,34 +80,25 @@ class Telemetry:
     async def post_one(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """One reading."""
         now = time.time()
-        claims, offset_ms = self._authenticate(scope, now)
+        claims, offset_ms = self._authenticated(scope, now)
         self._budget.charge(claims.token_id, 1, time.monotonic())
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take long to arrive
         with self._charging(claims, len(body) // BYTES_PER_ITEM):
             reading = parse_reading(body)
-        if seconds := shift_seconds(offset_ms):
-            reading = shifted(reading, seconds)
-        check(reading, claims.scope, now_seconds=now, retention_seconds=self._retention_seconds)
+        reading = self.checked(reading, claims, offset_ms, now)
         try:
-            result, value = await self._writer.write_one(reading, claims.token_id)
+            outcome = await self._writer.write_one(reading, claims.token_id)
         except (StoreUnavailable, Overloaded) as error:
-            raise _problem(error) from None
-        if result > Result.LATE:
-            raise _problem(Outcome(result, value))
-        answer = IngestAnswer(
-            message=MESSAGES[result],
-            processed_at=int(time.time()),
-            result=NAMES[result],
-            version=value,
-            clock_offset_ms=_known(offset_ms),
-        )
-        return 200, encode(answer)
+            raise problem_of(error) from None
+        if outcome.result > Result.LATE:
+            raise problem_of(outcome)
+        return 200, answer_of_one(outcome, offset_ms)
 
     async def post_batch(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Up to 1,000 readings, each with its own outcome."""
         now = time.time()
-        claims, offset_ms = self._authenticate(scope, now)
+        claims, offset_ms = self._authenticated(scope, now)
         body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
         self._check(claims)  # again: a body may take long to arrive
         self._budget.check(claims.token_id, time.monotonic())  # again: many bodies may have been on their way at the same time
@@ -113,34 +107,45 @@ class Telemetry:
         self._budget.charge(claims.token_id, len(raw_items), time.monotonic())
         items = await self._judged(raw_items, claims, shift_seconds(offset_ms), now)
         good = [item for item in items if isinstance(item, Reading)]
-        written = await self._writer.write(good, claims.token_id)
-        outcomes = iter(written)
-        results, unavailable = [], 0
-        refusals = _Refusals()
-        for position, item in enumerate(items):
-            outcome: Outcome | Exception = item if isinstance(item, Problem) else next(outcomes)
-            unavailable += isinstance(outcome, StoreUnavailable | Overloaded)
-            results.append(_item(position, outcome, refusals))
-        for refusal in refusals.by_status.values():
-            await self._refused(scope, refusal)
-        answer = encode(BatchAnswer(results, _known(offset_ms)))
-        return 503 if unavailable and unavailable == len(good) else 200, answer
+        written = iter(await self._writer.write(good, claims.token_id))
+        status, body, refusals = answer_of_batch([item if isinstance(item, Problem) else next(written) for item in items], offset_ms)
+        await self.report(scope, refusals)
+        return status, body
 
-    def _authenticate(self, scope: Scope, now_seconds: float) -> tuple[Claims, int | None]:
+    async def report(self, scope: Scope, refusals: Iterable[Problem]) -> None:
+        """Reports what a batch was refused for."""
+        for refusal in refusals:
+            await self._refused(scope, refusal)
+
+    def checked(self, reading: Reading, claims: Claims, offset_ms: int | None, now_seconds: float) -> Reading:
+        """A reading by the server's clock; raises a Problem where the token may not write it."""
+        if seconds := shift_seconds(offset_ms):
+            reading = shifted(reading, seconds)
+        check(reading, claims.scope, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
+        return reading
+
+    def _authenticated(self, scope: Scope, now_seconds: float) -> tuple[Claims, int | None]:
         """The claims of the request, and the offset of its clock if it has `Pulse-Sent-At`; raises a Problem."""
         if scope["method"] != "POST":
             raise Problem(405, "only POST is allowed on this path", headers={"Allow": "POST"})
-        authorization, is_json, sent_at = _read_headers(scope["headers"])
+
+        def verify(token: str, now_seconds: float) -> Claims:
+            scope[CLAIMS] = claims = self._verifier.verify(token, now_seconds)
+            return claims
+
+        return self.admit(read_fields(scope["headers"]), verify, now_seconds)
+
+    def admit(self, fields: "RequestFields", verify: Verify, now_seconds: float) -> tuple[Claims, int | None]:
+        """The claims of a request with these fields, and the offset of its clock; raises a Problem. `verify` raises TokenError."""
         try:
-            claims = self._verifier.verify(bearer(authorization), now_seconds)
+            claims = verify(bearer(fields.credential), now_seconds)
         except TokenError:
             raise unauthorized() from None
-        scope[CLAIMS] = claims
         self._check(claims)
         self._budget.check(claims.token_id, time.monotonic())
-        if not is_json:
+        if not fields.is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
-        return claims, clock_offset_ms(sent_at, int(now_seconds * 1000))
+        return claims, clock_offset_ms(fields.sent_at, int(now_seconds * 1000))
 
     @contextlib.contextmanager
     def _charging(self, claims: Claims, items: int) -> Iterator[None]:
@@ -173,9 +178,31 @@ def _known(offset_ms: int | None) -> int | UnsetType:
     return UNSET if offset_ms is None else offset_ms
 
 
-def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool, list[bytes]]:
-    """The credential, whether the body is JSON as it is, and the moments of sending; raises a Problem for two credentials."""
-    credentials, media_type, is_plain, sent_at = [], b"", True, []
+def answer_of_one(outcome: Outcome, offset_ms: int | None) -> bytes:
+    """The answer to one reading that was accepted, stored before, or late."""
+    return encode(
+        IngestAnswer(
+            message=MESSAGES[outcome.result],
+            processed_at=int(time.time()),
+            result=NAMES[outcome.result],
+            version=outcome.value,
+            clock_offset_ms=_known(offset_ms),
+        )
+    )
+
+
+class RequestFields(NamedTuple):
+    """What the header of a request says."""
+
+    credential: str
+    is_json: bool  # the media type is JSON in UTF-8, and the body is not encoded
+    sent_at: list[bytes]
+    has_origin: bool
+
+
+def read_fields(headers: Iterable[tuple[bytes, bytes]]) -> RequestFields:
+    """Reads the header; raises a Problem for two credentials."""
+    credentials, media_type, is_plain, sent_at, has_origin = [], b"", True, [], False
     for name, value in headers:
         if name == b"authorization":
             credentials.append(value)
@@ -185,13 +212,16 @@ def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool, li
             is_plain = False
         elif name == b"pulse-sent-at":
             sent_at.append(value)
+        elif name == b"origin":
+            has_origin = True
     if len(credentials) > 1:
         raise Problem(400, "more than one credential")
     credential = credentials[0].decode("latin-1") if credentials else ""
-    return credential, is_plain and media_type.lower().replace(b" ", b"") in JSON_TYPES, sent_at
+    is_json = is_plain and (media_type in JSON_TYPES or media_type.lower().replace(b" ", b"") in JSON_TYPES)
+    return RequestFields(credential, is_json, sent_at, has_origin)
 
 
-def _problem(outcome: Outcome | Exception) -> Problem:
+def problem_of(outcome: Outcome | Exception) -> Problem:
     """Why a reading was not taken, as a problem."""
     if isinstance(outcome, Problem):
         return outcome
@@ -228,7 +258,20 @@ def _item(position: int, outcome: Outcome | Exception, refusals: _Refusals) -> B
     """The outcome of one item."""
     if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
         return BatchItem(position, NAMES[outcome.result], version=outcome.value)
-    return BatchItem(position, "rejected", problem=refusals.document(_problem(outcome)))
+    return BatchItem(position, "rejected", problem=refusals.document(problem_of(outcome)))
+
+
+def answer_of_batch(outcomes: Sequence[Outcome | Exception], offset_ms: int | None) -> tuple[int, bytes, list[Problem]]:
+    """Status and body of the answer, and what was refused: the first problem of each status.
+
+    The status is 503 where all that was valid could not be written.
+    """
+    refusals = _Refusals()
+    results = [_item(position, outcome, refusals) for position, outcome in enumerate(outcomes)]
+    unavailable = sum(isinstance(outcome, StoreUnavailable | Overloaded) for outcome in outcomes)
+    valid = sum(not isinstance(outcome, Problem) for outcome in outcomes)
+    status = 503 if unavailable and unavailable == valid else 200
+    return status, encode(BatchAnswer(results, _known(offset_ms))), list(refusals.by_status.values())
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
@@ -244,15 +287,16 @@ class Endpoint:
         self._handler = handler
         self._headers = dict(headers)
         self._refused = refused
-        self._fixed = [
-            (b"content-type", b"application/json"),
-            *((name.lower().encode(), value.encode()) for name, value in {**API_HEADERS, **headers}.items()),
-        ]
+        self.fields = Fields({"content-type": "application/json", **API_HEADERS, **headers})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the handler and sends its answer."""
+        await self.respond(self._handler, scope, receive, send)
+
+    async def respond(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs this or another handler and sends its answer."""
         try:
-            status, body = await self._handler(scope, receive)
+            status, body = await handler(scope, receive)
         except ClientGone:
             metrics.responses.labels("disconnected").inc()
             return
@@ -272,7 +316,7 @@ class Endpoint:
             return
         scope[CHARGED] = True
         (ANSWERED if status == 200 else metrics.responses.labels(str(status))).inc()
-        headers = [*self._fixed, (b"content-length", str(len(body)).encode())]
+        headers = [*self.fields.listed, (b"content-length", str(len(body)).encode())]
         if status == 503:
             headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

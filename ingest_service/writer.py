@@ -90,11 +90,13 @@ class ShardWriter:
         self._newest_version = 0
         self._waiting: deque[_Submission] = deque()
         self._waiting_readings = 0
+        self._unanswered: deque[_Submission] = deque()  # in the order of their deadlines
+        self._overdue_timer: asyncio.TimerHandle | None = None
         self._arrived = asyncio.Event()
         self._away = False
 
     def submit(self, readings: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]]:
-        """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable. Raises Overloaded."""
+        """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable, in bounded time. Raises Overloaded."""
         if self._waiting_readings + len(readings) > MAX_WAITING:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -103,7 +105,25 @@ class ShardWriter:
         self._waiting.append(submission)
         self._waiting_readings += len(readings)
         self._arrived.set()
+        self._unanswered.append(submission)
+        if self._overdue_timer is None:
+            self._overdue_timer = loop.call_at(submission.deadline + GRACE_SECONDS, self._fail_overdue)
         return submission.done
+
+    def _fail_overdue(self) -> None:
+        """Answers what `run` has left without an answer beyond the deadline. One timer for all costs less than one for each."""
+        loop = asyncio.get_running_loop()
+        while self._unanswered:
+            first = self._unanswered[0]
+            if not first.done.done() and first.deadline + GRACE_SECONDS > loop.time():
+                self._overdue_timer = loop.call_at(first.deadline + GRACE_SECONDS, self._fail_overdue)
+                return
+            _fail([self._unanswered.popleft()])
+        self._overdue_timer = None
+
+    def _drop_answered(self) -> None:
+        while self._unanswered and self._unanswered[0].done.done():
+            self._unanswered.popleft()
 
     async def run(self) -> None:
         """Commits batch after batch until cancelled."""
@@ -114,6 +134,7 @@ class ShardWriter:
             batch = self._next_batch()
             if batch:
                 await self._commit(batch)
+            self._drop_answered()
 
     async def _arrival(self) -> None:
         """Returns when something waits, and after a pause to report alive."""
@@ -132,7 +153,7 @@ class ShardWriter:
             self._waiting_readings -= len(submission.readings)
             if submission.deadline < soon:
                 _fail([submission])
-            elif not submission.done.cancelled():
+            elif not submission.done.done():
                 taken += len(submission.readings)
                 batch.append(submission)
         return batch
@@ -218,13 +239,11 @@ def _deliver(batch: list[_Submission], reply: list[int]) -> None:
         start = end
 
 
-async def _confirmed(done: asyncio.Future[list[Outcome]]) -> list[Outcome]:
-    """The outcomes; raises StoreUnavailable also if the shard's writer misses the deadline."""
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS + GRACE_SECONDS):
-            return await done
-    except TimeoutError:
-        raise StoreUnavailable from None
+def outcomes_of(done: asyncio.Future[list[Outcome]], count: int) -> Sequence[Outcome | StoreUnavailable]:
+    """The outcomes of a submission of so many readings that has ended."""
+    if done.cancelled() or done.exception() is not None:
+        return [StoreUnavailable()] * count
+    return [StoreUnavailable() if outcome.result is Result.UNAVAILABLE else outcome for outcome in done.result()]
 
 
 class Writer:
@@ -243,11 +262,22 @@ class Writer:
 
     async def write_one(self, reading: Reading, token_id: str) -> Outcome:
         """Commits one reading; raises StoreUnavailable or Overloaded."""
-        shard = self._shards[keys.shard_of(reading.room_id, len(self._shards))]
-        outcome = (await _confirmed(shard.submit((reading,), token_id)))[0]
-        if outcome.result is Result.UNAVAILABLE:
-            raise StoreUnavailable
+        done = self._shard_of(reading).submit((reading,), token_id)
+        await done
+        [outcome] = outcomes_of(done, 1)
+        if isinstance(outcome, StoreUnavailable):
+            raise outcome
         return outcome
+
+    def submit(self, readings: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]] | None:
+        """Queues readings of one shard; None where they are of several. Raises Overloaded."""
+        shard = self._shard_of(readings[0])
+        if len(self._shards) > 1 and any(self._shard_of(reading) is not shard for reading in readings):
+            return None
+        return shard.submit(readings, token_id)
+
+    def _shard_of(self, reading: Reading) -> ShardWriter:
+        return self._shards[keys.shard_of(reading.room_id, len(self._shards))]
 
     async def write(self, readings: Sequence[Reading], token_id: str) -> list[Outcome | StoreUnavailable | Overloaded]:
         """Commits many readings; a shard that fails does not fail the others."""
@@ -270,9 +300,10 @@ class Writer:
     ) -> None:
         part: Sequence[Outcome | StoreUnavailable | Overloaded]
         try:
-            part = await _confirmed(self._shards[shard].submit([readings[position] for position in positions], token_id))
+            done = self._shards[shard].submit([readings[position] for position in positions], token_id)
+            await done
+            part = outcomes_of(done, len(positions))
         except (StoreUnavailable, Overloaded) as error:
             part = [error] * len(positions)
         for position, outcome in zip(positions, part, strict=True):
-            if not (isinstance(outcome, Outcome) and outcome.result is Result.UNAVAILABLE):
-                outcomes[position] = outcome
+            outcomes[position] = outcome

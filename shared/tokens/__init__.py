@@ -6,6 +6,7 @@ caller one error with one text. Verification is pure; revocation is `shared.auth
 
 import base64
 import functools
+import hashlib
 import pathlib
 import re
 import secrets
@@ -261,29 +262,48 @@ def _strings(value: Any) -> list[str]:
 
 
 class Verifier:
-    """Verifies tokens of one audience, and remembers the valid ones: a producer sends the same token every five seconds.
+    """Verifies tokens of one audience, and remembers the valid ones.
 
-    The memory is bounded and holds only what passed; expiry is checked at every use.
+    A producer sends the same token every five seconds, and a dashboard that connects again the one that it had. The memory holds claims by
+    the SHA-256 of their token, and no token. It is bounded and holds only what passed; expiry is checked at every use.
     """
 
     def __init__(self, keyring: Keyring, audience: str, *, remembered: int = 4096) -> None:
         self._keyring = keyring
         self._audience = audience
-        self._remembered = remembered
-        self._claims: dict[str, Claims] = {}
+        self._max_remembered = remembered
+        self._claims: dict[bytes, Claims] = {}
 
     def verify(self, token: str, now_seconds: float) -> Claims:
         """The token's claims; raises TokenError."""
-        claims = self._claims.get(token)
+        claims = self._find(token, now_seconds)
         if claims is None:
             claims = verify(self._keyring, token, audience=self._audience, now_seconds=now_seconds)
-            if len(self._claims) >= self._remembered:
+            if len(self._claims) >= self._max_remembered:
                 self._claims.pop(next(iter(self._claims)))
-            self._claims[token] = claims
-        if claims.expires_at <= now_seconds:
-            self._claims.pop(token, None)
+            self._claims[_digest(token)] = claims
+        return claims
+
+    def remembered(self, token: str, now_seconds: float) -> Claims:
+        """The claims of a token that was verified before; raises TokenError for all others, which costs no more than a hash."""
+        claims = self._find(token, now_seconds)
+        if claims is None:
             raise TokenError
         return claims
+
+    def _find(self, token: str, now_seconds: float) -> Claims | None:
+        if len(token) > MAX_TOKEN_BYTES:
+            return None
+        digest = _digest(token)
+        claims = self._claims.get(digest)
+        if claims is not None and claims.expires_at <= now_seconds:
+            del self._claims[digest]
+            return None
+        return claims
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def bearer(header: str) -> str:

@@ -115,6 +115,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Charges for the request, and decides about an upgrade before anything is done with it."""
+        self._charge_request()
+        self._in_body = True
+        self._asks_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._asks_upgrade:
+            self._plain_head = None if self._takes_upgrade() else self._head_without_upgrade()
+        super().on_headers_complete()
+
+    def _charge_request(self) -> None:
+        """Charges the request's address and names it in the scope; raises OverBudgetError."""
         account, now = self._account, self.loop.time()
         if account is None:
             account = self._budget.reported(self.headers, self._peer)
@@ -122,11 +131,6 @@ class HttpProtocol(HttpToolsProtocol):
             raise OverBudgetError
         self._budget.charge(account, REQUEST, now)
         self.scope[ACCOUNT] = account  # type: ignore[typeddict-unknown-key]
-        self._in_body = True
-        self._asks_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
-        if self._asks_upgrade:
-            self._plain_head = None if self._takes_upgrade() else self._head_without_upgrade()
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """What comes next is another request."""
@@ -141,10 +145,13 @@ class HttpProtocol(HttpToolsProtocol):
         scope: Any = self.cycle.scope
         if self.cycle.response_complete:
             if CHARGED in scope:
-                self._budget.charge(scope.pop(ACCOUNT, ""), -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())
+                self._refund(scope.pop(ACCOUNT, ""))
             elif EXTRA in scope:
                 self._budget.charge(scope.get(ACCOUNT, ""), scope.pop(EXTRA), self.loop.time())
         super().on_response_complete()
+
+    def _refund(self, account: str) -> None:
+        self._budget.charge(account, -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())
 
     def _hold(self) -> None:
         """Reads no further; where nothing is being answered, answers 429 in a while, else lets the answer be the last one."""

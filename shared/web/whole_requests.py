@@ -1,0 +1,176 @@
+"""Answers requests that arrive whole without an ASGI task, its queue and its messages.
+
+A service names the paths that are its load. A POST of such a path whose last byte arrives in the same read as its first one is offered to
+the service's shortcut. The shortcut either answers it, now or later, or declines it. Everything that is declined, and every other request,
+takes uvicorn's ordinary way. Both ways share one parser, so they cannot disagree about where a request ends; and a shortcut refuses
+nothing, so each refusal has one place.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from shared.web.address_budget import CHARGED
+from shared.web.http_protocol import ACCOUNT, HttpProtocol
+
+log = structlog.get_logger()
+
+
+class Fields:
+    """Header fields of a response, beside those of its connection, date and length: as ASGI lists them, and as lines made once."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.listed = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        self.lines = b"".join(b"%s: %s\r\n" % field for field in self.listed)
+
+
+class WholeRequest:
+    """A request of a shortcut's path. uvicorn's protocol finds here what it expects of a cycle."""
+
+    __slots__ = ("_protocol", "_shortcut", "body", "disconnected", "keep_alive", "response_complete", "scope", "target")
+
+    message_event: Final = (
+        asyncio.Event()
+    )  # uvicorn sets it when a part of the body arrives or the connection is lost; nothing waits for it
+
+    def __init__(self, protocol: "WholeRequestProtocol", shortcut: "Shortcut", target: bytes, scope: dict[str, Any]) -> None:
+        self._protocol = protocol
+        self._shortcut = shortcut
+        self.target = target
+        self.scope = scope  # without its method and path, which only an ASGI application wants
+        self.body = bytearray()
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_complete = False
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names in lower case, and values."""
+        headers: list[tuple[bytes, bytes]] = self.scope["headers"]
+        return headers
+
+    def offer(self) -> bool:
+        """Offers the request to its shortcut; False if it is declined."""
+        try:
+            return self._shortcut(self)
+        except Exception:
+            log.exception("shortcut.crashed")
+            return False
+
+    def answer(self, fields: Fields, body: bytes) -> None:
+        """Sends a 200 response."""
+        self._protocol.answer(self, fields, body)
+
+    def hand_over(self, app: ASGIApp) -> None:
+        """Lets an ASGI application answer the request, in a task."""
+        self._protocol.hand_over(self, app)
+
+
+Shortcut = Callable[[WholeRequest], bool]
+
+
+class WholeRequestProtocol(HttpProtocol):
+    """One HTTP connection. `shortcuts` are by the exact bytes of the request's target."""
+
+    def __init__(self, *arguments: Any, shortcuts: Mapping[bytes, Shortcut], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._shortcuts = shortcuts
+        self._arriving: WholeRequest | None = None
+        self.cycle: Any  # also a `WholeRequest`
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser. A body that has not arrived completely is awaited, and bounded, in the ordinary way."""
+        super().data_received(data)
+        if self._arriving is not None:
+            request, self._arriving = self._arriving, None
+            self.hand_over(request, self.app, more_body=True)
+
+    def on_headers_complete(self) -> None:
+        """Starts a request."""
+        shortcut = self._shortcuts.get(self.url)
+        if shortcut is None or not self._may_be_short():
+            super().on_headers_complete()
+            return
+        self._charge_request()
+        self._in_body, self._asks_upgrade = True, False
+        self.cycle = self._arriving = WholeRequest(self, shortcut, self.url, self.scope)  # type: ignore[arg-type]
+
+    def _may_be_short(self) -> bool:
+        return (
+            self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and not self.expect_100_continue
+            and self._is_free()
+        )
+
+    def on_message_complete(self) -> None:
+        """Offers a request that is whole."""
+        request, self._arriving = self._arriving, None
+        if request is None:
+            super().on_message_complete()
+            return
+        self._in_body = False
+        if not request.offer():
+            self.hand_over(request, self.app)
+
+    def answer(self, request: WholeRequest, fields: Fields, body: bytes) -> None:
+        """Sends a 200 response, which no address is charged for."""
+        if request.disconnected:
+            return
+        if self.flow.write_paused:  # the client does not read its answers
+            self.hand_over(request, functools.partial(_answer, fields, body))
+            return
+        request.response_complete = True
+        lines = [STATUS_LINE[200]]
+        for name, value in self.server_state.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        end = b"\r\n\r\n" if request.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        lines += (fields.lines, b"content-length: %d" % len(body), end, body)
+        self.transport.write(b"".join(lines))
+        if not request.keep_alive:
+            self.transport.close()
+        self._refund(request.scope[ACCOUNT])
+        HttpToolsProtocol.on_response_complete(self)  # what `HttpProtocol` adds to it is done
+
+    def hand_over(self, request: WholeRequest, app: ASGIApp, *, more_body: bool = False) -> None:
+        """Continues with an ASGI application, as uvicorn does from the start."""
+        path = request.target.decode("ascii")
+        request.scope |= {
+            "method": "POST",
+            "path": self.root_path + path,
+            "raw_path": (self.root_path + path).encode(),
+            "query_string": b"",
+        }
+        cycle = RequestResponseCycle(
+            scope=request.scope,  # type: ignore[arg-type]
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=request.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.body, cycle.more_body, cycle.disconnected = request.body, more_body, request.disconnected
+        if cycle.body or not more_body or cycle.disconnected:
+            cycle.message_event.set()
+        if self.cycle is request:  # else another request waits behind this one
+            self.cycle = cycle
+        self._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+
+
+async def _answer(fields: Fields, body: bytes, scope: Scope, _receive: Receive, send: Send) -> None:
+    """The ASGI application that sends a 200 response, as soon as the client reads."""
+    scope[CHARGED] = True
+    await send({"type": "http.response.start", "status": 200, "headers": [*fields.listed, (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
