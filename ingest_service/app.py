@@ -1,6 +1,7 @@
 """The composition root of the ingest service: it creates every object once and passes it to the objects that need it."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from ingest_service.budget import TokenBudget
 from ingest_service.limits import Limits
 from ingest_service.openapi import openapi
 from ingest_service.ratelimit_headers import policies
-from ingest_service.routes import Endpoint, Paths, Telemetry
+from ingest_service.routes import Endpoint, Paths, Telemetry, answer_fields
 from ingest_service.settings import IngestSettings
 from ingest_service.validation import SENT_AT
 from ingest_service.whole_posts import WholePosts
@@ -33,6 +34,7 @@ from shared.web.whole_requests import Shortcut
 ONE = "/api/tracking/telemetry"
 BATCH = "/api/tracking/telemetry/batch"
 TAKEN = ["Authorization", "Content-Type", SENT_AT]
+VARIES = {"Vary": "Origin"}  # what the CORS middleware adds to an answer to a request without `Origin`
 EXPOSED = ["Date", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
@@ -96,11 +98,13 @@ def create_service(settings: IngestSettings, store: Store, on_crash: Callable[[]
     headers = policies(limits)
     one, batch = Endpoint(telemetry.post_one, headers, refused), Endpoint(telemetry.post_batch, headers, refused)
     endpoints: dict[str, ASGIApp] = {ONE: one, BATCH: batch}
-    whole_posts = WholePosts(telemetry, writer, verifier, budget, one=one, batch=batch)
+    layered = functools.partial(_with_cors, settings=settings)
+    fields = answer_fields(headers, VARIES if settings.allowed_origins.values else {})
+    whole_posts = WholePosts(telemetry, writer, verifier, budget, one=one, batch=batch, fields=fields, layered=layered)
     shortcuts: dict[bytes, Shortcut] = {ONE.encode(): whole_posts.post_one, BATCH.encode(): whole_posts.post_batch}
     if spans is not None:
         endpoints, shortcuts = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}, {}
-    return Service(_with_cors(Paths(endpoints, Guard(starlette)), settings), shortcuts)
+    return Service(layered(Paths(endpoints, Guard(starlette))), shortcuts)
 
 
 def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:

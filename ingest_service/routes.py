@@ -277,6 +277,11 @@ def answer_of_batch(outcomes: Sequence[Outcome | Exception], offset_ms: int | No
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]
 
 
+def answer_fields(headers: Mapping[str, str], last: Mapping[str, str] | None = None) -> Fields:
+    """The header fields of an answer that is no problem."""
+    return Fields({"Content-Type": "application/json", **API_HEADERS, **headers}, last)
+
+
 class Endpoint:
     """A handler as an ASGI application. A refusal is sent as its problem; a client that left gets nothing.
 
@@ -287,7 +292,7 @@ class Endpoint:
         self._handler = handler
         self._headers = dict(headers)
         self._refused = refused
-        self.fields = Fields({"content-type": "application/json", **API_HEADERS, **headers})
+        self._fields = answer_fields(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the handler and sends its answer."""
@@ -316,7 +321,7 @@ class Endpoint:
             return
         scope[CHARGED] = True
         (ANSWERED if status == 200 else metrics.responses.labels(str(status))).inc()
-        headers = [*self.fields.listed, (b"content-length", str(len(body)).encode())]
+        headers = self._fields.listed(len(body))
         if status == 503:
             headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -7,10 +7,10 @@ effect, and the endpoints of `routes` judge it from the beginning. What the comm
 import asyncio
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from starlette.types import Receive, Scope
+from starlette.types import ASGIApp, Receive, Scope
 
 from ingest_service.budget import TokenBudget
 from ingest_service.commit_script import Result
@@ -31,7 +31,7 @@ from shared.contract.codec import UNREADABLE
 from shared.contract.problems import Problem
 from shared.contract.readings import Reading, decode_reading, decode_readings
 from shared.tokens import Claims, TokenError, Verifier
-from shared.web.whole_requests import WholeRequest
+from shared.web.whole_requests import Fields, WholeRequest
 
 
 class _Declined(Exception):
@@ -50,10 +50,22 @@ class _Admitted(NamedTuple):
 
 
 class WholePosts:
-    """The two shortcuts and the objects that they use, which are those of the endpoints."""
+    """The two shortcuts and the objects that they use, which are those of the endpoints.
+
+    `fields` are on every answer; `layered` puts the layers around an application through which the service answers.
+    """
 
     def __init__(
-        self, telemetry: Telemetry, writer: Writer, verifier: Verifier, budget: TokenBudget, *, one: Endpoint, batch: Endpoint
+        self,
+        telemetry: Telemetry,
+        writer: Writer,
+        verifier: Verifier,
+        budget: TokenBudget,
+        *,
+        one: Endpoint,
+        batch: Endpoint,
+        fields: Fields,
+        layered: Callable[[ASGIApp], ASGIApp],
     ) -> None:
         self._telemetry = telemetry
         self._writer = writer
@@ -61,6 +73,8 @@ class WholePosts:
         self._budget = budget
         self._one = one
         self._batch = batch
+        self._fields = fields
+        self._layered = layered
 
     def post_one(self, request: WholeRequest) -> bool:
         """One reading; False where the request is declined."""
@@ -107,20 +121,20 @@ class WholePosts:
         [outcome] = outcomes_of(done, 1)
         if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
             ANSWERED.inc()
-            admitted.request.answer(self._one.fields, answer_of_one(outcome, admitted.offset_ms))
+            admitted.request.answer(self._fields, answer_of_one(outcome, admitted.offset_ms))
             return
 
         async def refuse(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
             scope[CLAIMS] = admitted.claims
             raise problem_of(outcome)
 
-        admitted.request.hand_over(functools.partial(self._one.respond, refuse))
+        admitted.request.hand_over(self._layered(functools.partial(self._one.respond, refuse)))
 
     def _answer_batch(self, admitted: _Admitted, count: int, done: asyncio.Future[list[Outcome]]) -> None:
         status, body, refusals = answer_of_batch(outcomes_of(done, count), admitted.offset_ms)
         if not refusals:
             ANSWERED.inc()
-            admitted.request.answer(self._batch.fields, body)
+            admitted.request.answer(self._fields, body)
             return
 
         async def refuse_some(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
@@ -128,4 +142,4 @@ class WholePosts:
             await self._telemetry.report(scope, refusals)
             return status, body
 
-        admitted.request.hand_over(functools.partial(self._batch.respond, refuse_some))
+        admitted.request.hand_over(self._layered(functools.partial(self._batch.respond, refuse_some)))

@@ -10,6 +10,7 @@ head has to be parsed, since it has the address.
 """
 
 import asyncio
+import functools
 from typing import Any, Final
 
 import httptools
@@ -120,7 +121,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._asks_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._asks_upgrade:
             self._plain_head = None if self._takes_upgrade() else self._head_without_upgrade()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self.cycle.on_response = functools.partial(self.on_answered, self.cycle.scope)
 
     def _charge_request(self) -> None:
         """Charges the request's address and names it in the scope; raises OverBudgetError."""
@@ -137,18 +141,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_body = False
         super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """Refunds what a token is charged for, and charges for what costs extra.
-
-        Behind other requests on the connection the cycle may be theirs: then nothing is refunded.
-        """
-        scope: Any = self.cycle.scope
-        if self.cycle.response_complete:
-            if CHARGED in scope:
-                self._refund(scope.pop(ACCOUNT, ""))
-            elif EXTRA in scope:
-                self._budget.charge(scope.get(ACCOUNT, ""), scope.pop(EXTRA), self.loop.time())
-        super().on_response_complete()
+    def on_answered(self, scope: Any) -> None:
+        """Refunds what a token is charged for, charges for what costs extra, and goes on to the next request."""
+        if CHARGED in scope:
+            self._refund(scope.pop(ACCOUNT, ""))
+        elif EXTRA in scope:
+            self._budget.charge(scope.get(ACCOUNT, ""), scope.pop(EXTRA), self.loop.time())
+        self.on_response_complete()
 
     def _refund(self, account: str) -> None:
         self._budget.charge(account, -REQUEST - (0 if self._account is None else CHUNK), self.loop.time())

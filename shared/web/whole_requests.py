@@ -8,12 +8,12 @@ nothing, so each refusal has one place.
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from shared.web.address_budget import CHARGED
 from shared.web.http_protocol import ACCOUNT, HttpProtocol
@@ -22,11 +22,28 @@ log = structlog.get_logger()
 
 
 class Fields:
-    """Header fields of a response, beside those of its connection, date and length: as ASGI lists them, and as lines made once."""
+    """Header fields of a response, beside those of its connection and date: as ASGI lists them, and as lines made once."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self.listed = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-        self.lines = b"".join(b"%s: %s\r\n" % field for field in self.listed)
+    def __init__(self, fields: Mapping[str, str], last: Mapping[str, str] | None = None) -> None:
+        """`last` are the fields after `Content-Length`."""
+        self._listed, self._last = _listed(fields), _listed(last or {})
+        self._lines, self._last_lines = _lines(self._listed), _lines(self._last)
+
+    def listed(self, length: int) -> list[tuple[bytes, bytes]]:
+        """The fields of a body of so many bytes."""
+        return [*self._listed, (b"content-length", b"%d" % length), *self._last]
+
+    def lines(self, length: int) -> bytes:
+        """The same as lines."""
+        return b"%bcontent-length: %d\r\n%b" % (self._lines, length, self._last_lines)
+
+
+def _listed(fields: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+
+
+def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 class WholeRequest:
@@ -128,16 +145,13 @@ class WholeRequestProtocol(HttpProtocol):
             self.hand_over(request, functools.partial(_answer, fields, body))
             return
         request.response_complete = True
-        lines = [STATUS_LINE[200]]
-        for name, value in self.server_state.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        end = b"\r\n\r\n" if request.keep_alive else b"\r\nconnection: close\r\n\r\n"
-        lines += (fields.lines, b"content-length: %d" % len(body), end, body)
+        lines = [STATUS_LINE[200], _lines(self.server_state.default_headers), fields.lines(len(body))]
+        lines += (b"\r\n" if request.keep_alive else b"connection: close\r\n\r\n", body)
         self.transport.write(b"".join(lines))
         if not request.keep_alive:
             self.transport.close()
         self._refund(request.scope[ACCOUNT])
-        HttpToolsProtocol.on_response_complete(self)  # what `HttpProtocol` adds to it is done
+        self.on_response_complete()
 
     def hand_over(self, request: WholeRequest, app: ASGIApp, *, more_body: bool = False) -> None:
         """Continues with an ASGI application, as uvicorn does from the start."""
@@ -159,7 +173,7 @@ class WholeRequestProtocol(HttpProtocol):
             message_event=asyncio.Event(),
             expect_100_continue=False,
             keep_alive=request.keep_alive,
-            on_response=self.on_response_complete,
+            on_response=functools.partial(self.on_answered, request.scope),
         )
         cycle.body, cycle.more_body, cycle.disconnected = request.body, more_body, request.disconnected
         if cycle.body or not more_body or cycle.disconnected:
@@ -172,5 +186,5 @@ class WholeRequestProtocol(HttpProtocol):
 async def _answer(fields: Fields, body: bytes, scope: Scope, _receive: Receive, send: Send) -> None:
     """The ASGI application that sends a 200 response, as soon as the client reads."""
     scope[CHARGED] = True
-    await send({"type": "http.response.start", "status": 200, "headers": [*fields.listed, (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.start", "status": 200, "headers": fields.listed(len(body))})
     await send({"type": "http.response.body", "body": body})
