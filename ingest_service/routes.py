@@ -10,24 +10,22 @@ import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
-from msgspec import UNSET, UnsetType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
+from ingest_service.answers import answer_of_batch, answer_of_one, problem_of
 from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
 from ingest_service.commit_script import Result
-from ingest_service.ratelimit_headers import exhausted
 from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_reading, shift_seconds, shifted
-from ingest_service.writer import Outcome, Overloaded, StoreUnavailable, Writer
+from ingest_service.writer import Overloaded, StoreUnavailable, Writer
 from shared.auth.audit import CLAIMS
 from shared.auth.revocations import Revocations
-from shared.contract.codec import encode
 from shared.contract.problems import API_HEADERS, Problem, internal_error, unauthorized
-from shared.contract.readings import BatchAnswer, BatchItem, IngestAnswer, Reading
+from shared.contract.readings import Reading
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
 from shared.web.server import ClientGone, read_body
@@ -35,15 +33,6 @@ from shared.web.whole_requests import Fields
 
 ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it
-
-MESSAGES: Final = {
-    Result.ACCEPTED: "Telemetry stored and published",
-    Result.DUPLICATE: "Telemetry was stored before",
-    Result.LATE: "Telemetry is older than the stored one; kept in history",
-}
-NAMES: Final = {Result.ACCEPTED: "accepted", Result.DUPLICATE: "duplicate", Result.LATE: "late"}
-
-TOO_MANY_FEEDS: Final = "this would begin another feed (a platform or an account of a room), and too many were begun already"
 
 ANSWERED: Final = metrics.responses.labels("200")  # bound to its label once: looking it up costs more than counting
 
@@ -174,23 +163,6 @@ class Telemetry:
         return items
 
 
-def _known(offset_ms: int | None) -> int | UnsetType:
-    return UNSET if offset_ms is None else offset_ms
-
-
-def answer_of_one(outcome: Outcome, offset_ms: int | None) -> bytes:
-    """The answer to one reading that was accepted, stored before, or late."""
-    return encode(
-        IngestAnswer(
-            message=MESSAGES[outcome.result],
-            processed_at=int(time.time()),
-            result=NAMES[outcome.result],
-            version=outcome.value,
-            clock_offset_ms=_known(offset_ms),
-        )
-    )
-
-
 class RequestFields(NamedTuple):
     """What the header of a request says."""
 
@@ -219,59 +191,6 @@ def read_fields(headers: Iterable[tuple[bytes, bytes]]) -> RequestFields:
     credential = credentials[0].decode("latin-1") if credentials else ""
     is_json = is_plain and (media_type in JSON_TYPES or media_type.lower().replace(b" ", b"") in JSON_TYPES)
     return RequestFields(credential, is_json, sent_at, has_origin)
-
-
-def problem_of(outcome: Outcome | Exception) -> Problem:
-    """Why a reading was not taken, as a problem."""
-    if isinstance(outcome, Problem):
-        return outcome
-    if isinstance(outcome, Outcome):
-        if outcome.result is Result.DAMAGED:
-            return Problem(500, "a stored value of this room is damaged; the reading was not stored")
-        if outcome.result is Result.TOO_MANY_FEEDS:
-            return Problem(429, TOO_MANY_FEEDS, retry_after_seconds=-(-outcome.value // 1_000_000), members={"limit": "feeds"})
-        whose = "room" if outcome.result is Result.ROOM_LIMITED else "token"
-        seconds = -(-outcome.value // 1_000_000)
-        return Problem(429, f"too many readings for this {whose}", retry_after_seconds=seconds, headers=exhausted(whose, seconds))
-    if isinstance(outcome, Overloaded):
-        return Problem(503, "too many readings are queued; send it again later", retry_after_seconds=1)
-    return Problem(503, "the store did not confirm in time; sending the reading again is safe", retry_after_seconds=1)
-
-
-class _Refusals:
-    """The refusals of a batch: the first of each status, and the document of each different one, made once."""
-
-    def __init__(self) -> None:
-        self.by_status: dict[int, Problem] = {}
-        self._documents: dict[tuple[int, str, int | None], dict[str, Any]] = {}
-
-    def document(self, problem: Problem) -> dict[str, Any]:
-        """A problem as its document."""
-        self.by_status.setdefault(problem.status, problem)
-        key = (problem.status, problem.detail, problem.retry_after_seconds)
-        if key not in self._documents:
-            self._documents[key] = problem.as_dict()
-        return self._documents[key]
-
-
-def _item(position: int, outcome: Outcome | Exception, refusals: _Refusals) -> BatchItem:
-    """The outcome of one item."""
-    if isinstance(outcome, Outcome) and outcome.result <= Result.LATE:
-        return BatchItem(position, NAMES[outcome.result], version=outcome.value)
-    return BatchItem(position, "rejected", problem=refusals.document(problem_of(outcome)))
-
-
-def answer_of_batch(outcomes: Sequence[Outcome | Exception], offset_ms: int | None) -> tuple[int, bytes, list[Problem]]:
-    """Status and body of the answer, and what was refused: the first problem of each status.
-
-    The status is 503 where all that was valid could not be written.
-    """
-    refusals = _Refusals()
-    results = [_item(position, outcome, refusals) for position, outcome in enumerate(outcomes)]
-    unavailable = sum(isinstance(outcome, StoreUnavailable | Overloaded) for outcome in outcomes)
-    valid = sum(not isinstance(outcome, Problem) for outcome in outcomes)
-    status = 503 if unavailable and unavailable == valid else 200
-    return status, encode(BatchAnswer(results, _known(offset_ms))), list(refusals.by_status.values())
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope
 
+from ingest_service.answers import answer_of_batch, answer_of_one, problem_of
 from ingest_service.budget import TokenBudget
 from ingest_service.commit_script import Result
 from ingest_service.routes import (
@@ -20,9 +21,6 @@ from ingest_service.routes import (
     MAX_BODY_BYTES,
     Endpoint,
     Telemetry,
-    answer_of_batch,
-    answer_of_one,
-    problem_of,
     read_fields,
 )
 from ingest_service.writer import Outcome, Overloaded, Writer, outcomes_of

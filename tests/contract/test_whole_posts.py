@@ -99,6 +99,8 @@ SHORT: Final[dict[str, bytes]] = {  # what the shortcuts answer
     "sent earlier by its clock": post(reading(timestamp=NOW - 60, sequence=0), b"Pulse-Sent-At: %d" % ((NOW - 60) * 1000)),
     "content encoding identity": post(reading(), b"Content-Encoding: identity"),
     "two spaces": post(reading(), start=ONE.replace(b" /", b"  /")),
+    "an upgrade": post(reading(), b"Connection: Upgrade", b"Upgrade: h2c"),
+    "an upgrade without Connection": post(reading(), b"Upgrade: h2c"),
     "connection keep-alive": post(reading(), b"Connection: keep-alive"),
     "a forwarded address": post(reading(), b"X-Forwarded-For: 192.0.2.7"),
     "room limited": post(one := reading(room_id="limited"))
@@ -161,8 +163,6 @@ ORDINARY: Final[dict[str, bytes]] = {
     "HTTP/2.0": post(reading(), start=ONE.replace(b"1.1", b"2.0")),
     "no version": post(reading(), start=ONE.removesuffix(b" HTTP/1.1")),
     "close": post(reading(), b"Connection: close"),
-    "an upgrade": post(reading(), b"Connection: Upgrade", b"Upgrade: h2c"),
-    "an upgrade without Connection": post(reading(), b"Upgrade: h2c"),
     "expects": post(reading(), b"Expect: 100-continue"),
     "expects in capitals": post(reading(), b"Expect: 100-CONTINUE"),
     "two equal lengths": post(one := reading(), b"Content-Length: %d" % len(one)),
