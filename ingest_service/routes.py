@@ -119,6 +119,7 @@ class Telemetry:
             raise Problem(405, "only POST is allowed on this path", headers={"Allow": "POST"})
 
         def verify(token: str, now_seconds: float) -> Claims:
+            """The claims of a token, also for the audit log; raises TokenError."""
             scope[CLAIMS] = claims = self._verifier.verify(token, now_seconds)
             return claims
 

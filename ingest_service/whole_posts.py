@@ -123,6 +123,7 @@ class WholePosts:
             return
 
         async def refuse(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
+            """Raises what the commit refused the reading for."""
             scope[CLAIMS] = admitted.claims
             raise problem_of(outcome)
 
@@ -136,6 +137,7 @@ class WholePosts:
             return
 
         async def refuse_some(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
+            """The answer, after what was refused is reported."""
             scope[CLAIMS] = admitted.claims
             await self._telemetry.report(scope, refusals)
             return status, body
