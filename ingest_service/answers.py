@@ -37,7 +37,7 @@ def answer_of_one(outcome: Outcome, offset_ms: int | None) -> bytes:
 
 
 def answer_of_batch(outcomes: Sequence[Outcome | Exception], offset_ms: int | None) -> tuple[int, bytes, list[Problem]]:
-    """Status and body of the answer, and what was refused: the first problem of each status.
+    """Status and body of the answer, and its refusals: the first problem of each status.
 
     The status is 503 where all that was valid could not be written.
     """

@@ -1,6 +1,6 @@
 """The shortcuts of the two POST paths, for requests that arrive whole.
 
-They take what is plainly good: a token that was verified before, a body whose every reading may be written. All else is declined without an
+They take plainly good requests: a token that was verified before, a body of readings that may be written. All others are declined without an
 effect, and the endpoints of `routes` judge it from the beginning. What the commit refuses is answered by those endpoints too.
 """
 
@@ -100,7 +100,7 @@ class WholePosts:
         return True
 
     def _admit(self, request: WholeRequest) -> tuple[float, _Admitted]:
-        """The time of the request, and what it is admitted with; raises one of `DECLINED`."""
+        """The time of the request, and its claims and clock offset; raises one of `DECLINED`."""
         now, fields = time.time(), read_fields(request.headers)
         if fields.has_origin or len(request.body) > MAX_BODY_BYTES:  # CORS has its own layer
             raise _Declined
@@ -137,7 +137,7 @@ class WholePosts:
             return
 
         async def refuse_some(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
-            """The answer, after what was refused is reported."""
+            """The answer, after its refusals have been reported."""
             scope[CLAIMS] = admitted.claims
             await self._telemetry.report(scope, refusals)
             return status, body

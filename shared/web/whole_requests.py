@@ -47,7 +47,7 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class WholeRequest:
-    """A request of a shortcut's path. uvicorn's protocol finds here what it expects of a cycle."""
+    """A request of a shortcut's path. It has the attributes that uvicorn's protocol expects of a cycle."""
 
     __slots__ = ("_protocol", "_shortcut", "body", "disconnected", "keep_alive", "response_complete", "scope", "target")
 

@@ -266,7 +266,7 @@ def segments(raw: bytes) -> dict[str, list[bytes]]:
 
 @pytest.fixture
 def effects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is charged to addresses, without the price of segments, and to tokens, and what the audit log is given."""
+    """The charges of addresses, without the price of segments, and of tokens, and the entries of the audit log."""
     found: list[Any] = []
     address, of_token = AddressBudget.charge, TokenBudget.charge
 

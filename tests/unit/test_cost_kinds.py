@@ -72,7 +72,7 @@ def test_no_kind_has_two_rows_and_none_is_misspelt() -> None:
 
 
 def test_a_group_begins_after_a_pause_alone() -> None:
-    """What was admitted first may be the end of a group."""
+    """The requests admitted first may be the end of a group."""
     pause = 2 * GROUP_SECONDS
     assert group_starts([0.0, 0.1, pause, pause + 0.1, 2 * pause + 0.1]) == [pause, 2 * pause + 0.1]
     assert group_starts([]) == []

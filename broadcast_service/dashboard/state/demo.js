@@ -13,7 +13,7 @@ const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86_400;
 const INTERVAL_SECONDS = 5;
-/** A balance is that of this long before the sample began, and what was earned since. */
+/** Balances begin so long before the sample, and contain the income since then. */
 const BALANCE_SINCE = 2 * DAY;
 const SHIFT_BEFORE = 3 * HOUR;
 const SHIFT_AFTER = 5 * HOUR;
@@ -72,7 +72,7 @@ export class SampleStudio {
     ];
   }
 
-  /** What it receives in the second that ends now. @param {number} nowMs @returns {ServerEvent[]} */
+  /** The events of the second that ends now. @param {number} nowMs @returns {ServerEvent[]} */
   second(nowMs) {
     const timestamp = Math.floor(nowMs / 1000);
     const due = SAMPLE_ROOMS.flatMap((_, i) =>
