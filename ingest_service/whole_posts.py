@@ -1,7 +1,7 @@
 """The shortcuts of the two POST paths, for requests that arrive whole.
 
-They take plainly good requests: a token that was verified before, a body of readings that may be written. All others are declined without an
-effect, and the endpoints of `routes` judge it from the beginning. What the commit refuses is answered by those endpoints too.
+They take plainly good requests: a token that was verified before, a body of readings that may be written. All others are declined without
+an effect, and the endpoints of `routes` judge it from the beginning. What the commit refuses is answered by those endpoints too.
 """
 
 import asyncio
