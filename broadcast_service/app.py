@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,7 +26,7 @@ from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
-from broadcast_service.reports.days import DaySource, RedisDays
+from broadcast_service.reports.days import RedisDays
 from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.history import History
 from broadcast_service.reports.report_queue import Reports
@@ -48,6 +48,9 @@ from shared.web.guard import Guard
 from shared.web.jobs import Jobs
 from shared.web.server import FRESH_SECONDS, common_routes
 from shared.web.tracing import Spans, closing
+
+if TYPE_CHECKING:
+    from broadcast_service.reports.archived_days import ArchivedDays  # which needs SQLAlchemy
 
 STALE_SECONDS: Final = 15  # three intervals of a producer
 
@@ -142,12 +145,14 @@ def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revoca
 def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports, Explanations]:
     """The history of single rooms, the reports over all feeds in scope, and their explanations."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
-    history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days)
-    analytics = Analytics(_days(settings, RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days)))
+    days = _days(settings, RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days))
+    older = None if isinstance(days, RedisDays) else days
+    history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days, older=older)
+    analytics = Analytics(days)
     return history, Reports(analytics), Explanations(analytics, step_seconds)
 
 
-def _days(settings: BroadcastSettings, redis: RedisDays) -> DaySource:
+def _days(settings: BroadcastSettings, redis: RedisDays) -> "RedisDays | ArchivedDays":
     """Where reports have their days from: from Redis, and with DATABASE_URL from the archive as well. Raises SettingsError."""
     if settings.database_url is None:
         return redis
@@ -155,7 +160,7 @@ def _days(settings: BroadcastSettings, redis: RedisDays) -> DaySource:
         archive = importlib.import_module("broadcast_service.reports.archived_days")  # the only part that needs SQLAlchemy
     except ModuleNotFoundError as error:
         raise SettingsError([f"DATABASE_URL needs the package {error.name}: install requirements-worker.txt"]) from None
-    found: DaySource = archive.open_archive(settings.database_url, redis)
+    found: ArchivedDays = archive.open_archive(settings.database_url, redis)
     return found
 
 

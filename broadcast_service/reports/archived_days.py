@@ -22,7 +22,7 @@ from shared.archive.database import ArchiveError, Database
 from shared.archive.packed_day import UnreadableDay, merged
 from shared.archive.reader import ArchiveReader
 from shared.archive.rollup import MINUTES
-from shared.contract.feeds import Series
+from shared.contract.feeds import Feed, Series
 from shared.contract.history_day import DayBalances, StoredDay, day_balances
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.keys import day_of
@@ -152,12 +152,50 @@ class ArchivedDays:
             read = int("".join("1" if "1" in digits[at : at + slots] else "0" for at in range(0, len(digits), slots)), 2)
         return minutes & ~read != 0
 
+    async def begins(self, start: int, now_seconds: int) -> int:
+        """The Unix second before which there is nothing, for a chart that begins at `start`."""
+        days = await self.refresh(now_seconds)
+        if start < self._redis.days(now_seconds).start * DAY_SECONDS:
+            self._check_was_read()
+        return days.start * DAY_SECONDS
+
+    async def before_redis(self, feed: Feed, days: Collection[int], charge: Charge) -> dict[int, list[StoredDay]]:
+        """The accounts' histories of those days that Redis no longer keeps, for a chart."""
+        kept, found = self._redis.days(int(time.time())), dict[int, list[StoredDay]]()
+        wanted = [(one, day) for one in self._series_of(feed) for day in days if day not in kept and self._held.get(one, 0) >> day & 1]
+        for (_, day), stored in (await self._archived_days(wanted, charge)).items():
+            found.setdefault(day, []).append(stored)
+        return found
+
+    async def lost_by_redis(self, feed: Feed, day: int, minutes: range, known: Collection[int], charge: Charge) -> list[StoredDay]:
+        """The histories of those accounts of which Redis lacks some minutes of a day that it keeps, for a chart."""
+        if day not in self._redis.days(int(time.time())):
+            return []
+        missing = sum(1 << (MINUTES - 1 - minute) for minute in minutes if minute not in known)
+        wanted = [(one, day) for one in self._series_of(feed) if self._recent.get((one, day), 0) & missing]
+        return [*(await self._archived_days(wanted, charge)).values()]
+
+    def _series_of(self, feed: Feed) -> list[Series]:
+        return [Series(feed.room_id, feed.platform, name) for name in self.index.accounts(feed)]
+
     async def _archived(self, series: Series, day: int, charge: Charge) -> StoredDay | None:
-        charge(ARCHIVED_DAY)
+        return (await self._archived_days([(series, day)], charge)).get((series, day))
+
+    async def _archived_days(self, wanted: Collection[SeriesDay], charge: Charge) -> dict[SeriesDay, StoredDay]:
+        charge(ARCHIVED_DAY * len(wanted))
         try:
-            return await self._reader.day(series, day)
+            return await self._reader.days(wanted)
         except (ArchiveError, UnreadableDay) as error:
             raise self._away(error) from None
+
+    def first_readings(self) -> int:
+        """The first day of which stored readings may be left; of earlier ones there is income alone, by quarters of an hour."""
+        kept = self._redis.days(int(time.time())).start
+        return kept if self._first_minutes is None else min(kept, self._first_minutes)
+
+    def _check_was_read(self) -> None:
+        if self._is_away and self._first is None:
+            raise self._away(ArchiveError("it was not read yet"))
 
     def rolled(self, steps: Steps, window: range, *, with_read: bool) -> Rolled | None:
         """The part of a report that can be read from blocks, None for a span within Redis' time.
@@ -167,11 +205,10 @@ class ArchivedDays:
         kept = self._redis.days(int(time.time()))
         if steps.start // DAY_SECONDS >= kept.start:
             return None
-        if self._is_away and self._first is None:
-            raise self._away(ArchiveError("it was not read yet"))
+        self._check_was_read()
         span = range(max(steps.start // DAY_SECONDS, self._days.start), min(-(-steps.end // DAY_SECONDS), self._days.stop))
         days = days_in_blocks(steps, span, self._rolled_day)
-        last_without = min(kept.start, kept.start if self._first_minutes is None else self._first_minutes)
+        last_without = self.first_readings()
         missing = {*range(span.start, min(span.stop, last_without))} - {*days}
         if any(self._all >> day & 1 for day in missing):
             begin = f"should, as should to and each step, begin on a quarter of an hour before {day_of(last_without * DAY_SECONDS)}"

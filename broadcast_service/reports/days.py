@@ -75,6 +75,10 @@ class DaySource(Protocol):
         """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
         ...
 
+    def first_readings(self) -> int:
+        """The first day of which stored readings may be left."""
+        ...
+
     def rolled(self, steps: Steps, window: range, *, with_read: bool) -> "Rolled | None":
         """The part of a report that is read from days that are rolled up, if any; raises a 422 or 503 Problem."""
         ...
@@ -113,6 +117,10 @@ class RedisDays:
         """The index, brought up to date with the days that Redis keeps, for a source that knows of more days."""
         await self._index.refresh(days, kept)
         return self._index
+
+    def first_readings(self) -> int:
+        """0: Redis deletes nothing of a day but the whole of it."""
+        return 0
 
     def rolled(self, _steps: Steps, _window: range, *, with_read: bool) -> "Rolled | None":
         """None: Redis has no days that are rolled up."""

@@ -14,6 +14,7 @@ from broadcast_service.reports.explanation import AccountExplanation, Explanatio
 from shared.contract.feeds import Feed
 from shared.contract.history_day import kept_balances
 from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS
+from shared.contract.keys import day_of
 from shared.income.account_scan import Stored
 from shared.income.rules import Balance
 
@@ -38,7 +39,10 @@ class Explanations:
         self.step_seconds = step_seconds
 
     async def make(self, feed: Feed, span: Span, charge: Charge) -> Explanation:
-        """Explains a span; raises RedisError. `charge` gets the price of each part of the work."""
+        """Explains a span. `charge` gets the price of each part of the work.
+
+        Raises RedisError, a 503 Problem where the archive is needed and does not respond, and a 422 Problem for days without readings.
+        """
         days = await self._analytics.source.refresh(int(time.time()))
         pace, found = Pace(), []
         for name in self._analytics.source.index.accounts(feed):
@@ -54,6 +58,11 @@ class Explanations:
         touched = account.within(asked)
         if not touched:
             return
+        if touched[0] < (readings_from := self._analytics.source.first_readings()):
+            first_day = day_of(readings_from * DAY_SECONDS)
+            raise invalid_parameter(
+                "from", f"should not be before {first_day}: readings of earlier days are no longer kept, only income is"
+            )
         first = await self._analytics.read_day(account, touched[0], charge, {})
         before = account.before(touched[0])
         slot = max(0, span.start_ms // 1000 - touched[0] * DAY_SECONDS) // self.step_seconds

@@ -9,8 +9,8 @@ import datetime as dt
 import itertools
 import operator
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from broadcast_service.http.budget import PART, POINT
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from shared.contract import keys
 from shared.contract.feeds import Feed, Series, parse_room_member
+from shared.contract.history_day import StoredDay
 from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS, LAYOUTS, OLD_RECORD_BYTES, Layout, Record, unpack_old
 from shared.contract.readings import METRIC_FIELDS, METRICS
 from shared.store.redis import Store
@@ -83,20 +84,44 @@ def points_as_csv(points: list[Point]) -> Iterator[str]:
         yield f"{moment:%Y-%m-%dT%H:%M:%SZ},{','.join(values)}\r\n"
 
 
-class History:
-    """The stored arrays of every room."""
+Charge = Callable[[float], None]
 
-    def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int) -> None:
+
+class OlderHistory(Protocol):
+    """What the chart of a room has besides Redis' history: the archive."""
+
+    async def begins(self, start: int, now_seconds: int) -> int:
+        """The Unix second before which there is nothing, for a chart that begins at `start`."""
+        ...
+
+    async def before_redis(self, feed: Feed, days: Collection[int], charge: Charge) -> dict[int, list[StoredDay]]:
+        """The accounts' histories of those days that Redis no longer keeps; a day of them without history is left out."""
+        ...
+
+    async def lost_by_redis(self, feed: Feed, day: int, minutes: range, known: Collection[int], charge: Charge) -> list[StoredDay]:
+        """The histories of those accounts of which Redis lacks some minutes of a day, where `known` are the ones that it has."""
+        ...
+
+
+class History:
+    """The stored arrays of every room: those in Redis, and with an archive also those that Redis no longer has."""
+
+    def __init__(self, store: Store, shards: int, *, step_seconds: int, retention_days: int, older: OlderHistory | None = None) -> None:
         self._store = store
         self._shards = shards
         self._retention_seconds = retention_days * DAY_SECONDS
+        self._older = older
         self.step_seconds = step_seconds
 
-    async def points(self, room_id: str, platform: str, span: Span, charge: Callable[[float], None] = lambda _price: None) -> list[Point]:
-        """The points of a span, earliest first; raises RedisError. `charge` gets the price of each part of the work."""
+    async def points(self, room_id: str, platform: str, span: Span, charge: Charge = lambda _price: None) -> list[Point]:
+        """The points of a span, earliest first. `charge` gets the price of each part of the work.
+
+        Raises RedisError, and a 503 Problem where the archive is needed and does not respond.
+        """
         points: dict[int, Point] = {}
-        now = int(time.time())
-        start, end = max(span.start, now - self._retention_seconds), min(span.end, now + DAY_SECONDS)  # beyond these nothing is kept
+        now, feed = int(time.time()), Feed(room_id, platform)
+        begin = await self._older.begins(span.start, now) if self._older else now - self._retention_seconds
+        start, end = max(span.start, begin), min(span.end, now + DAY_SECONDS)  # beyond these nothing is kept
         parts = [
             _Part(day_start, range(slot, min(slot + SLOTS_AT_ONCE, last + 1)))
             for day_start in range(start - start % DAY_SECONDS, end + 1, DAY_SECONDS)
@@ -106,12 +131,28 @@ class History:
         for first in range(0, len(parts), PARTS_AT_ONCE):
             some = parts[first : first + PARTS_AT_ONCE]
             charge(PART * len(some))
-            for part, stored in zip(some, await self._read(Feed(room_id, platform), some), strict=True):
-                charge(POINT * stored.records)
-                found = self._points_of(part, stored)
+            older = await self._older.before_redis(feed, {part.day for part in some}, charge) if self._older else {}
+            for part, stored in zip(some, await self._read(feed, some), strict=True):
+                newest = await self._completed(feed, part, stored.with_days(part, older.get(part.day, ())), charge)
+                found = self._points_of(part, newest)
                 points |= thinned((point for point in found if span.start <= point.t <= span.end), span.step)
                 await asyncio.sleep(0)  # others get a turn
         return list(points.values())
+
+    async def _completed(self, feed: Feed, part: "_Part", stored: "_Stored", charge: Charge) -> dict[int, Record]:
+        """The newest record of each slot of a part; what Redis lost is read from the archive."""
+        charge(POINT * stored.records)
+        newest = self._newest(part, stored)
+        if self._older is None:
+            return newest
+        minutes = range(part.slots.start * self.step_seconds // 60, -(-part.slots.stop * self.step_seconds // 60))
+        known = {slot * self.step_seconds // 60 for slot in newest}
+        lost = await self._older.lost_by_redis(feed, part.day, minutes, known, charge)
+        if not lost:
+            return newest
+        stored = stored.with_days(part, lost)
+        charge(POINT * stored.records)
+        return self._newest(part, stored)
 
     async def _read(self, feed: Feed, parts: Sequence["_Part"]) -> list["_Stored"]:
         """The stored records of some parts, in two round trips."""
@@ -137,8 +178,8 @@ class History:
                 found[number].chunks.append((layout, chunk, data))
         return found
 
-    def _points_of(self, part: "_Part", stored: "_Stored") -> list[Point]:
-        """The points in a part: of each slot the newest reading of any account."""
+    def _newest(self, part: "_Part", stored: "_Stored") -> dict[int, Record]:
+        """The newest reading of any account, by slot."""
         newest: dict[int, Record] = {slot: record for slot, record in enumerate(unpack_old(stored.old), part.slots.start) if record}
         recorded: set[int] = set()
         for layout, chunk, data in stored.chunks:
@@ -146,6 +187,10 @@ class History:
                 if record and slot in part.slots and (slot not in recorded or record.moment_ms > newest[slot].moment_ms):
                     newest[slot] = record
                     recorded.add(slot)
+        return newest
+
+    def _points_of(self, part: "_Part", newest: dict[int, Record]) -> list[Point]:
+        """The points in a part."""
         start, step = part.day_start, self.step_seconds
         return [Point(start + slot * step + record.moment_ms // 1000, *record.values) for slot, record in sorted(newest.items())]
 
@@ -155,6 +200,11 @@ class _Part(NamedTuple):
 
     day_start: int
     slots: range
+
+    @property
+    def day(self) -> int:
+        """The number of the day since the epoch."""
+        return self.day_start // DAY_SECONDS
 
     @property
     def chunks(self) -> range:
@@ -167,6 +217,15 @@ class _Stored(NamedTuple):
 
     old: bytes
     chunks: list[tuple[Layout, int, bytes]]
+
+    def with_days(self, part: _Part, days: Iterable[StoredDay]) -> "_Stored":
+        """These and what some stored days have of the part; of two records with the same moment the ones here count."""
+        old, chunks = self.old, [*self.chunks]
+        for day in days:
+            old = old if any(old) else (day.old or b"")[part.slots.start * OLD_RECORD_BYTES : part.slots.stop * OLD_RECORD_BYTES]
+            for one in day.parts:
+                chunks += [(one.layout, chunk, data) for chunk in part.chunks if chunk < len(one.chunks) and (data := one.chunks[chunk])]
+        return _Stored(old, chunks)
 
     @property
     def records(self) -> int:

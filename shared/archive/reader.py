@@ -1,7 +1,7 @@
 """What reports read from the archive. Every query runs in a thread, so that none of them stalls the event loop."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -100,16 +100,24 @@ class ArchiveReader:
                 first_minutes,
             )
 
-    async def day(self, series: Series, day: int) -> StoredDay | None:
-        """The minutes of a day of a series, None where the archive has none, or no longer has them."""
-        number = self._ids.get(series)
-        if number is None:
-            return None
+    async def days(self, wanted: Collection[tuple[Series, int]]) -> dict[tuple[Series, int], StoredDay]:
+        """The minutes of some days of some series; left out where the archive has none, or no longer has them."""
+        names = {number: one for one, _ in wanted if (number := self._ids.get(one)) is not None}
+        if not names:
+            return {}
+        days = sorted({day for _, day in wanted})
 
-        def read() -> StoredDay | None:
-            """Reads the day, in a thread."""
+        def read() -> dict[tuple[Series, int], StoredDay]:
+            """Reads them in a thread, a day at a time, so that the event loop gets the interpreter between them."""
+            found: dict[tuple[Series, int], StoredDay] = {}
             with self._database.transaction() as connection:
-                return stored_days(connection, [number], [day], self._step_seconds).get((number, day))
+                for place, day in enumerate(days):
+                    if place:
+                        time.sleep(YIELD_SECONDS)
+                    ids = [number for number, one in names.items() if (one, day) in wanted]
+                    stored = stored_days(connection, ids, [day], self._step_seconds)
+                    found |= {(names[number], day): one for (number, _), one in stored.items()}
+            return found
 
         return await in_thread(read)
 

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +14,8 @@ from broadcast_service.reports.days import DaySource, RedisDays
 from broadcast_service.reports.explanation import Span
 from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.files import machine_csv
+from broadcast_service.reports.history import History
+from broadcast_service.reports.history import Span as ChartSpan
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.wanted import Wanted
 from shared.archive.database import Database
@@ -20,6 +23,7 @@ from shared.archive.reader import ArchiveReader
 from shared.auth.scope import Scope
 from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
+from shared.contract.keys import day_of
 from shared.contract.problems import Problem
 from shared.contract.readings import Reading
 from shared.income.steps import Steps
@@ -124,6 +128,69 @@ async def test_an_explanation_of_days_that_redis_no_longer_keeps_is_read_from_th
     ]
     assert expected.earned > 0
     assert found == expected
+
+
+async def test_the_chart_of_a_room_has_no_seam_between_redis_and_the_archive(redis: Redis, database: Database) -> None:
+    """Points of days that Redis no longer keeps, of days that it lost and of today are those of a Redis that has kept everything."""
+    readings = some_days(6)
+    await commit_all(redis, readings)
+    await archive_once(OneNode(redis), database)
+    charts = [
+        ((today() - 8) * DAY_SECONDS, int(time.time()), 60),
+        ((today() - 7) * DAY_SECONDS + 4321, (today() - 4) * DAY_SECONDS + 5000, 300),
+        ((today() - SHORT_DAYS - 1) * DAY_SECONDS, (today() - 1) * DAY_SECONDS, 3600),
+        ((today() - 400) * DAY_SECONDS, (today() - 60) * DAY_SECONDS, 3600),
+    ]
+    rooms = [("blue", "camsoda"), ("red", "camsoda"), ("unknown", "camsoda")]
+
+    async def drawn(archive: ArchivedDays | None, charged: list[float]) -> list[Any]:
+        """All charts; from Redis alone without an archive."""
+        days = SHORT_DAYS if archive else RETENTION_DAYS
+        history = History(OneNode(redis), 1, step_seconds=60, retention_days=days, older=archive)
+        return [await history.points(*room, ChartSpan(*chart), charged.append) for chart in charts for room in rooms]
+
+    prices: tuple[list[float], ...] = ([], [], [])
+    expected = await drawn(None, prices[0])
+    assert len(expected[0]) > 200
+    assert await drawn(with_archive(redis, database), prices[1]) == expected
+    assert sum(prices[1]) > sum(prices[0])
+    await redis.flushall()
+    await commit(redis, *readings[:5])  # Redis has a few minutes of a day again
+    for retention_days in (SHORT_DAYS, RETENTION_DAYS):
+        assert await drawn(with_archive(redis, database, retention_days), prices[2]) == expected
+
+
+async def test_a_chart_is_503_where_the_archive_is_needed_and_away(redis: Redis, database: Database) -> None:
+    await commit_all(redis, some_days(4))
+    await archive_once(OneNode(redis), database)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE archive_blocks RENAME TO hidden")
+    history = History(OneNode(redis), 1, step_seconds=60, retention_days=SHORT_DAYS, older=with_archive(redis, database))
+    assert await history.points("blue", "camsoda", ChartSpan((today() - 1) * DAY_SECONDS, today() * DAY_SECONDS, 60))
+    with pytest.raises(Problem) as refused:
+        await history.points("blue", "camsoda", ChartSpan((today() - 6) * DAY_SECONDS, today() * DAY_SECONDS, 60))
+    assert refused.value.status == 503
+
+
+async def test_a_span_whose_readings_are_no_longer_kept_is_not_explained(redis: Redis, database: Database) -> None:
+    """The answer says from when on readings are kept; a chart has no points there, since they are unknown."""
+    start = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start + DAY_SECONDS, 1020, 1030))
+    await archive_once(OneNode(redis), database)
+    with database.transaction() as connection:
+        connection.exec_driver_sql(f"DELETE FROM archive_minutes WHERE day = {today() - 6}")
+    await redis.flushall()
+    both = with_archive(redis, database)
+    explanations = Explanations(Analytics(both), 60)
+    with pytest.raises(Problem) as refused:
+        await explanations.make(Feed("blue", "camsoda"), Span(1000 * start, 1000 * (start + 3600)), lambda _price: None)
+    assert refused.value.status == 422
+    assert f"should not be before {day_of(start + DAY_SECONDS)}" in str(refused.value.errors)
+    later = Span(1000 * (start + DAY_SECONDS), 1000 * (start + DAY_SECONDS + 3600))
+    assert (await explanations.make(Feed("blue", "camsoda"), later, lambda _price: None)).earned == 10
+    history = History(OneNode(redis), 1, step_seconds=60, retention_days=SHORT_DAYS, older=both)
+    points = await history.points("blue", "camsoda", ChartSpan(start, start + 2 * DAY_SECONDS, 60))
+    assert [point.t for point in points] == [start + DAY_SECONDS, start + DAY_SECONDS + 60]
 
 
 async def test_a_day_of_which_redis_lost_a_part_is_completed_from_the_archive(redis: Redis, database: Database) -> None:
