@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { needsAttention } from '../../broadcast_service/dashboard/state/attention.js';
 import { areTwoDesks, noDesks, recordDesk } from '../../broadcast_service/dashboard/state/desks.js';
 import { EventLog } from '../../broadcast_service/dashboard/state/event_log.js';
-import { ranked } from '../../broadcast_service/dashboard/state/leaders.js';
+import { paceOf, ranked } from '../../broadcast_service/dashboard/state/leaders.js';
 import { feedKey, Store } from '../../broadcast_service/dashboard/state/store.js';
 
 const NOW = 1_764_000_000;
@@ -210,6 +210,26 @@ test('the log does not grow for ever', () => {
   for (let n = 0; n < 200; n++) read(store, `room-${n}`);
   log.observe(store, NOW * 1000);
   assert.equal(log.events.length, 60);
+});
+
+test('pace is up or down beside the own half hour before, and unknown where that says nothing', () => {
+  const store = emptyStudio();
+  const halves = (/** @type {number} */ recent, /** @type {number} */ before) =>
+    Object.fromEntries(Array.from({ length: 60 }, (_, ago) => [ago, ago < 30 ? recent : before]));
+  const cases = /** @type {const} */ ([
+    ['up', 20, 10],
+    ['down', 5, 10],
+    ['even', 11, 10],
+    ['poor', 100, 1],
+  ]);
+  for (const [room, recent, before] of cases) {
+    read(store, room);
+    settle(store, room, halves(recent, before));
+  }
+  const paces = () => [...store.feeds.values()].map((feed) => paceOf(feed, store, NOW * 1000));
+  assert.deepEqual(paces(), ['up', 'down', null, null]);
+  store.past = 'pending';
+  assert.deepEqual(paces(), [null, null, null, null]);
 });
 
 test('leaders earn most within the hour, and slow is measured by the own hour', () => {

@@ -121,3 +121,9 @@ test('numbers along an axis are short, and never two alike', () => {
       assert.equal(new Set(new I18n(language).axis(ticks)).size, ticks.length);
   }
 });
+
+test('money is whole, or has two decimals', () => {
+  const spanish = new I18n('es', ['es-CO']);
+  const texts = [6.3, 20.75, 50, 222.4, 0].map((amount) => spanish.money({ code: 'USD', amount }).replace(/\s/gu, ' '));
+  assert.deepEqual(texts, ['US$ 6,30', 'US$ 20,75', 'US$ 50', 'US$ 222', 'US$ 0']);
+});

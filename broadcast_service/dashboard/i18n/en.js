@@ -231,6 +231,7 @@ export default {
   keys_palette: 'Commands',
   keys_rooms: 'Next and previous room',
   group_sum: '{amount} tokens in the last hour',
+  wall_pace: '▲▼ last 30 min against the 30 before',
   wall_on: 'Wall mode',
   wall_off: 'Leave wall mode',
   theme: 'Theme',

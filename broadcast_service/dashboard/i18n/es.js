@@ -231,6 +231,7 @@ export default {
   keys_palette: 'Comandos',
   keys_rooms: 'Sala siguiente y anterior',
   group_sum: '{amount} tokens en la última hora',
+  wall_pace: '▲▼ últimos 30 min frente a los 30 anteriores',
   wall_on: 'Modo TV',
   wall_off: 'Salir del modo TV',
   theme: 'Tema',

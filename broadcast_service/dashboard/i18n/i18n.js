@@ -140,12 +140,14 @@ export class I18n {
 
   /** An amount of money, whole where the cents say nothing. @param {{code: string, amount: number}} money */
   money({ code, amount }) {
-    const style = {
+    const digits = amount < 100 && !Number.isInteger(amount) ? 2 : 0;
+    const options = {
       style: /** @type {const} */ ('currency'),
       currency: code,
-      maximumFractionDigits: amount < 100 ? 2 : 0,
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
     };
-    return new Intl.NumberFormat(this.locale, { ...style, minimumFractionDigits: 0 }).format(amount);
+    return new Intl.NumberFormat(this.locale, options).format(amount);
   }
 
   /** The remaining time of a shift in hours and minutes. @param {number} seconds */

@@ -14,6 +14,27 @@ const MIN_CHANGE = -0.5;
 /** Of a room that hardly earned before, nothing can be said. */
 const MIN_EARNED_BEFORE = 200;
 
+/** A smaller change than this is how tips arrive. */
+const MIN_PACE_CHANGE = 0.25;
+
+/**
+ * The income of the last half hour beside that of the half hour before: a share, −0.6 for 60 % less. Zero where little was earned before.
+ * @param {Feed} feed @param {number} minute
+ */
+function changeOf(feed, minute) {
+  const recent = feed.ledger.sum(minute - RECENT + 1, minute);
+  const before = feed.ledger.sum(minute - HOUR + 1, minute - RECENT);
+  const change = before < MIN_EARNED_BEFORE ? 0 : recent / RECENT / (before / (HOUR - RECENT)) - 1;
+  return { recent, before, change };
+}
+
+/** Whether a room earns clearly more or less than in its own half hour before; null where it does not, or where that is not known. @param {Feed} feed @param {Store} store @param {number} asOfMs @returns {'up' | 'down' | null} */
+export function paceOf(feed, store, asOfMs) {
+  if (store.past !== 'known') return null;
+  const { change } = changeOf(feed, Math.floor(asOfMs / 60_000));
+  return Math.abs(change) < MIN_PACE_CHANGE ? null : change > 0 ? 'up' : 'down';
+}
+
 /**
  * @param {Store} store @param {number} asOfMs @param {(feed: Feed) => boolean} [isShown]
  * @returns {{leaders: Leader[], slow: Slow[]}} best first, and slowest first
@@ -28,10 +49,8 @@ export function ranked(store, asOfMs, isShown = () => true) {
     if (!isShown(feed)) continue;
     const status = statusOf(feed, asOfMs, store, true);
     if (status !== 'live' && status !== 'stale') continue;
-    const recent = feed.ledger.sum(minute - RECENT + 1, minute);
-    const before = feed.ledger.sum(minute - HOUR + 1, minute - RECENT);
+    const { recent, before, change } = changeOf(feed, minute);
     if (recent + before > 0) leaders.push({ feed, earned: recent + before });
-    const change = before < MIN_EARNED_BEFORE ? 0 : recent / RECENT / (before / (HOUR - RECENT)) - 1;
     if (store.past === 'known' && change <= MIN_CHANGE) slow.push({ feed, change, perHour: (recent * HOUR) / RECENT });
   }
   return {

@@ -125,7 +125,6 @@ function captionOf(id, totals, trusted, i18n) {
     feeds.stale && i18n.t('kpi_live_stale', { count: feeds.stale }),
     off && i18n.t('kpi_live_off', { count: off }),
   ];
-  const since = () => i18n.hour.format(totals.todaySinceMinute * 60_000);
   switch (id) {
     case 'live':
       return [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
@@ -135,19 +134,25 @@ function captionOf(id, totals, trusted, i18n) {
         unread
       );
     case 'today':
-      return (
-        (totals.wholeDay ? i18n.t('kpi_today_full') : i18n.t('kpi_today_part', { time: since() })) +
-        (totals.worth ? ` · ${i18n.money(totals.worth)}` : '') +
-        (totals.pending ? ` · ${i18n.t('pending', { amount: totals.pending })}` : '') +
-        unread +
-        (totals.shift ? ` · ${shiftText(totals.shift, i18n)}` : '')
-      );
+      return todayCaption(totals, i18n, unread);
     default: {
       const name = /** @type {CountName} */ (id);
       const { sum, known } = totals.counts[name];
       return known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown');
     }
   }
+}
+
+/** The title says that it is of today, so a whole day is only named where nothing else is. @param {Totals} totals @param {I18n} i18n @param {string} unread */
+function todayCaption(totals, i18n, unread) {
+  const since = i18n.hour.format(totals.todaySinceMinute * 60_000);
+  const parts = [
+    totals.wholeDay ? '' : i18n.t('kpi_today_part', { time: since }),
+    totals.worth && i18n.money(totals.worth),
+    totals.shift && shiftText(totals.shift, i18n),
+    totals.pending && i18n.t('pending', { amount: totals.pending }),
+  ].filter(Boolean);
+  return (parts.join(' · ') || i18n.t('kpi_today_full')) + unread;
 }
 
 /** @param {NonNullable<Totals['shift']>} shift @param {I18n} i18n */

@@ -1,5 +1,6 @@
 /** One room on the wall: a name and a figure, and as much beside them as the density has room for. */
 
+import { paceOf } from '../state/leaders.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { setData, setFigure, setText } from './dom.js';
 import { element } from './element.js';
@@ -11,11 +12,18 @@ import { bars } from './sparkline.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const HOUR_MINUTES = 60;
+const EYE = 'M1 8c3-5 11-5 14 0-3 5-11 5-14 0zM8 10.2a2.2 2.2 0 1 0 0-4.4 2.2 2.2 0 0 0 0 4.4z';
 
 export class WallRoom {
   #name = element('span', { class: 'wall-name', translate: 'no' });
   #figure = element('b', { class: 'wall-figure', translate: 'no' });
-  #details = element('span', { class: 'wall-details' });
+  #pace = element('span', { class: 'wall-pace' });
+  #state = element('span', {});
+  #viewers = element('span', {});
+  #audience = element('span', { class: 'wall-audience' }, eye(), this.#viewers, element('span', { class: 'unseen' }));
+  #target = element('span', {});
+  /** What does not fit is left out whole, the last part first. */
+  #details = element('span', { class: 'wall-details' }, this.#state, this.#audience, this.#target);
   #bar = element('i', { class: 'wall-bar', 'aria-hidden': 'true' });
   #spark = document.createElementNS(SVG, 'svg');
   #path = document.createElementNS(SVG, 'path');
@@ -28,7 +36,7 @@ export class WallRoom {
     this.#spark.setAttribute('class', 'wall-spark');
     this.#spark.setAttribute('aria-hidden', 'true');
     this.#spark.append(this.#path);
-    const head = element('span', { class: 'wall-head' }, this.#name, this.#dot);
+    const head = element('span', { class: 'wall-head' }, this.#name, this.#pace, this.#dot);
     this.element = element('li', { class: 'wall-room' }, head, this.#figure, this.#details, this.#bar);
     this.element.insertBefore(this.#spark, this.#details);
     this.element.dataset.room = feed.room;
@@ -51,13 +59,29 @@ export class WallRoom {
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);
     const state =
       status === 'live' ? '' : `${i18n.t(`status_${status}`)} ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`;
-    const viewers = feed.viewers === null ? '' : `${i18n.number(feed.viewers)} ${i18n.t('viewers_short')}`;
+    const pace = status === 'live' ? paceOf(feed, store, asOfMs) : null;
+    setText(this.#pace, pace === 'up' ? '▲' : pace === 'down' ? '▼' : '');
+    setData(this.#pace, 'pace', pace ?? 'none');
     const target =
       progress?.target && progress.share !== null
         ? i18n.t('share_of_target', { share: i18n.percentage.format(progress.share), target: progress.target })
-        : '';
-    setText(this.#details, state || [target, viewers, target ? '' : feed.platform].filter(Boolean).join(' · '));
+        : feed.platform;
+    this.#audience.hidden = state !== '' || feed.viewers === null;
+    setText(this.#viewers, i18n.number(feed.viewers));
+    setText(/** @type {HTMLElement} */ (this.#audience.lastElementChild), ` ${i18n.t('viewers_short')}`);
+    setText(this.#state, state);
+    setText(this.#target, state ? '' : target);
   }
+}
+
+function eye() {
+  const icon = document.createElementNS(SVG, 'svg');
+  icon.setAttribute('viewBox', '0 0 16 16');
+  icon.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('d', EYE);
+  icon.append(path);
+  return icon;
 }
 
 /** Tokens of the current shift, or of the last 60 minutes where the room works none; null where they are not known. @param {Feed} feed @param {Store} store @param {number} asOfMs */

@@ -89,9 +89,10 @@ export class WallScreen {
   /** What each figure is. @param {Moment} moment */
   #meaningOf({ asOfMs, i18n }) {
     const shifts = this.store.studio.shiftsAt(asOfMs);
-    if (shifts.length === 0) return i18n.t('wall_meaning');
+    const pace = ` · ${i18n.t('wall_pace')}`;
+    if (shifts.length === 0) return i18n.t('wall_meaning') + pace;
     const left = i18n.left(Math.max(0, Math.min(...shifts.map(({ to }) => to)) - asOfMs / 1000));
-    return i18n.t('shift_and_left', { words: i18n.t('wall_meaning_shift'), left });
+    return i18n.t('shift_and_left', { words: i18n.t('wall_meaning_shift'), left }) + pace;
   }
 
   /** @param {string} key @param {number} asOfMs */

@@ -1,0 +1,102 @@
+"""A figure is shown whole or not at all: at every width, in every view, with the largest numbers and the longest names that there are."""
+
+import pathlib
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import DRAWN, Opener
+from tests.support.studio import OnAir, Studio, running_studio
+
+WIDTHS = ((390, 844), (768, 1024), (1024, 768), (1366, 768), (1920, 1080), (2560, 1440), (3840, 2160))
+ROOMS = 36
+LONGEST_NAME = "W" * 64
+AHEAD = 12 - time.gmtime().tm_hour  # it is about noon in the studio, so that no test crosses a midnight
+FILE = f"""timezone = "Etc/GMT{-AHEAD:+}"
+[currency]
+code = "COP"
+per_token = 199.5
+[[shift]]
+name = "Turno de la noche y la mañana"
+start = "00:00"
+end = "24:00"
+[target]
+default = 999999999
+"""
+# Text with digits that an ancestor cuts. A name may end in an ellipsis, what scrolls by itself may scroll, and a part that does not fit at
+# all is left out whole.
+CUT = """() => {
+  const NAMES = '.room, .wall-name, .account, .platform, .card-who, .lines a, .need b, .foot-off, h1, th, .unseen, option, dialog, .tip';
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    const parent = text.parentElement;
+    if (!/[0-9]/.test(text.data) || parent.closest(NAMES) || !parent.checkVisibility({ contentVisibilityAuto: true })) continue;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const own = range.getBoundingClientRect();
+    for (let box = parent; box && box !== document.documentElement; box = box.parentElement) {
+      const { overflowX, overflowY } = getComputedStyle(box);
+      if ([overflowX, overflowY].some((value) => value === 'auto' || value === 'scroll')) break;
+      if (overflowX !== 'hidden' && overflowX !== 'clip') continue;
+      const { left, right, top, bottom } = box.getBoundingClientRect();
+      if (own.top >= bottom - 1 || own.bottom <= top + 1 || own.left >= right || own.right <= left) break;
+      const by = Math.max(own.right - right, left - own.left, own.bottom - bottom - own.height / 4, top - own.top - own.height / 4);
+      if (by > 1) found.push(`${parent.className || parent.id} in ${box.className || box.id}: ${text.data} by ${by.toFixed(1)}`);
+    }
+  }
+  return [...new Set(found)].slice(0, 12);
+}"""
+
+
+@pytest.fixture
+def extremes(tmp_path: pathlib.Path) -> Iterator[Studio]:
+    """A studio with a past, of which every number is as large as numbers get."""
+    file, now = tmp_path / "studio.toml", int(time.time())
+    file.write_text(FILE)
+    accounts = {name: f"{name[-2:]:a<40}" for name in (LONGEST_NAME, *(f"sala-{n:02}" for n in range(1, ROOMS)))}
+    reading = {"viewers_count": 654_321, "tips_count": 987_654, "goal_tokens": 999_999_999}
+    balances = ((7200, 400_000_000), (7195, 600_000_000), (7190, 800_000_000), (30, 800_000_000), (25, 987_654_321))
+    with running_studio(tmp_path / "stack", STUDIO_FILE=str(file)) as studio:
+        for ago, tokens in balances:
+            studio.post(
+                *(
+                    {"room_id": name, "timestamp": now - ago, "tokens_count": tokens, "account": account, **reading}
+                    for name, account in accounts.items()
+                )
+            )
+        with OnAir(
+            studio, *({"room_id": name, "tokens_count": 987_654_321, "account": account, **reading} for name, account in accounts.items())
+        ):
+            yield studio
+
+
+def cut(page: Page, width: int, height: int) -> list[str]:
+    """Figures that are not whole on a screen of this size."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(DRAWN)
+    return [f"{width}: {each}" for each in page.evaluate(CUT)]
+
+
+def test_no_figure_is_cut_at_any_width(extremes: Studio, visit: Opener) -> None:
+    """In the live view, on the wall, of a room and in a report, in the font of the page."""
+    dashboard = visit(extremes, locale="es-CO", reduced_motion="reduce").open().live()
+    page, found = dashboard.page, []
+    views = {
+        "": '.card[data-room="sala-01"] .tokens',
+        "?wall=1": ".wall-figure",
+        f"?view=room&room={LONGEST_NAME}&on=camsoda": "#room-earned-total",
+        "?view=analytics&period=day": "#fact-total",
+    }
+    for query, figure in views.items():
+        page.goto(f"{extremes.broadcast.url}/{query}")
+        dashboard.live()
+        expect(page.locator(figure).first).to_contain_text(".")
+        page.evaluate("document.fonts.ready")
+        assert page.evaluate("[...document.fonts].map(({ family, status }) => `${family} ${status}`)") == ["Inter loaded"]
+        for width, height in WIDTHS:
+            found += [f"{query or 'live'} {each}" for each in cut(page, width, height)]
+    assert found == []
