@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import DRAWN, Opener
+from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tools.screenshots.stage import DRAWN
 
 WIDTHS = ((390, 844), (768, 1024), (1024, 768), (1366, 768), (1920, 1080), (2560, 1440), (3840, 2160))
 ROOMS = 36
