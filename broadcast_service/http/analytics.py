@@ -14,11 +14,12 @@ from broadcast_service.reports.files import local_csv, machine_csv
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.report_queue import Reports
 from broadcast_service.reports.wanted import Asked, parse_wanted
+from broadcast_service.reports.workbook import workbook
 from shared.studio.config import Studio
 
 
 class AnalyticsEndpoint:
-    """Reports of earnings as JSON or CSV. `step_seconds` is the step of the stored history."""
+    """Reports of earnings as JSON, CSV or XLSX. `step_seconds` is the step of the stored history."""
 
     def __init__(self, reads: Reads, reports: Reports, step_seconds: int, studio: Callable[[], Studio]) -> None:
         self._reads = reads
@@ -42,12 +43,14 @@ class AnalyticsEndpoint:
         read.check_valid()
         if isinstance(made, bytes):
             return read.json(made)
+        if made.detail is Detail.XLSX:
+            return read.xlsx(workbook(made, asked.zone, asked.language), made.size(), _file_name(asked))
         lines = machine_csv(made) if made.detail is Detail.CSV else local_csv(made, asked.zone, asked.language)
         return read.csv(lines, made.size(), _file_name(asked))
 
 
 def _file_name(asked: Asked) -> str:
     """The name of a file: the dates of its first and last second, in the zone of the request for a file for people."""
-    steps, zone = asked.wanted.steps, asked.zone if asked.wanted.detail is Detail.CSV_LOCAL else dt.UTC
+    steps, zone = asked.wanted.steps, dt.UTC if asked.wanted.detail is Detail.CSV else asked.zone
     first, last = (f"{dt.datetime.fromtimestamp(second, zone):%Y-%m-%d}" for second in (steps.start, steps.end - 1))
     return "earnings-" + (first if first == last else f"{first}-{last}")

@@ -60,7 +60,7 @@ class Sliced(Response):
     """A body in parts. Sending stops when the client disconnects or takes nothing for `STALL_SECONDS`; the answer stays incomplete."""
 
     def __init__(self, parts: Iterable[bytes], *, size: int, subject: str, outgoing: Outgoing, media_type: str, name: str = "") -> None:
-        headers = {**API_HEADERS, **({"Content-Disposition": f'attachment; filename="{name}.csv"'} if name else {})}
+        headers = {**API_HEADERS, **({"Content-Disposition": f'attachment; filename="{name}"'} if name else {})}
         super().__init__(None, headers=headers, media_type=media_type)
         del self.headers["content-length"]
         self._parts = parts

@@ -36,6 +36,7 @@ CSV_STEP: Final = 0.001  # a step of it
 ZONE: Final = 0.5  # a time zone that a request names
 CALENDAR: Final = 0.02  # a date that is looked up in a calendar
 LINES_PRICE: Final = 3.2  # a slice of lines of a CSV file
+ROWS_PRICE: Final = 3.0  # a part of the rows of an XLSX file
 SLOT: Final = 6e-05  # a stored record that is summed up
 EXPLAINED: Final = 0.018  # a stored balance that is explained
 SOCKET: Final = 0.5  # a socket that opens

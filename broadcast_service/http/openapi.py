@@ -8,6 +8,7 @@ from broadcast_service.reports.files import HEADS
 from broadcast_service.reports.history import Point
 from broadcast_service.reports.report import Report
 from broadcast_service.reports.wanted import DETAILS, FORMATS, MAX_BACK, PERIODS
+from broadcast_service.reports.workbook import MEDIA_TYPE
 from broadcast_service.studio.view import StudioView
 from shared.contract.events import TelemetryEvent
 from shared.contract.readings import StoredReading
@@ -51,8 +52,10 @@ REPORT = [
     _parameter("query", "elapsed", "1 ends the period as long after its start as the current one has lasted", enum=["0", "1"]),
     _parameter("query", "shift", "The shift of `period=shift`. Default: the one that began last"),
     _parameter("query", "by", "Adds the steps of each feed, account, room or platform", enum=list(DETAILS)),
-    _parameter("query", "format", "json (default), csv, or csv-local for a spreadsheet: local times, semicolons", enum=list(FORMATS)),
-    _parameter("query", "lang", "The language of the headings of csv-local", enum=list(HEADS)),
+    _parameter(
+        "query", "format", "json (default), csv, or for a spreadsheet csv-local (local times, semicolons) or xlsx", enum=list(FORMATS)
+    ),
+    _parameter("query", "lang", "The language of the headings of csv-local and xlsx", enum=list(HEADS)),
 ]
 
 
@@ -114,6 +117,8 @@ def openapi() -> dict[str, Any]:
     latest = _object(upstream={"enum": ["ok", "degraded"]}, version=integer, session=session, events=_list(TelemetryEvent))
     history = _object(**{"room_id": string, "platform": string, "from": integer, "to": integer, "step": integer, "points": _list(Point)})
     room = "/api/tracking/telemetry/{room_id}/{platform}"
+    report = _get("Get the income of the rooms in scope", "getAnalytics", NARROW + REPORT, ref(Report), 422, 429, 503, text="text/csv")
+    report["get"]["responses"]["200"]["content"][MEDIA_TYPE] = {"schema": {"type": "string", "format": "binary"}}
     paths = {
         "/ws/dashboard": _socket(),
         "/api/tracking/telemetry": _get("Get the latest values in scope", "getLatest", NARROW, latest, 429, 503),
@@ -121,9 +126,7 @@ def openapi() -> dict[str, Any]:
         room + "/history": _get("Get the history of a feed", "getHistory", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
         room + "/explain": _get("Explain the income of a feed", "getExplanation", ROOM + EXPLAINED, ref(Explanation), 422, 429, 503),
         "/api/studio": _studio(),
-        "/api/tracking/analytics": _get(
-            "Get the income of the rooms in scope", "getAnalytics", NARROW + REPORT, ref(Report), 422, 429, 503, text="text/csv"
-        ),
+        "/api/tracking/analytics": report,
     }
     structs = (StoredReading, TelemetryEvent, Point, Report, Explanation, StudioView)
     return document("Studio Pulse broadcast", paths, components(*structs))

@@ -12,9 +12,10 @@ from starlette.types import Scope as RequestScope
 from broadcast_service.http.access import narrowed
 from broadcast_service.http.answers import Outgoing, Sliced, in_slices, sliced
 from broadcast_service.http.authentication import Authenticator
-from broadcast_service.http.budget import LINES_PRICE, REQUEST, Budget
+from broadcast_service.http.budget import LINES_PRICE, REQUEST, ROWS_PRICE, Budget
 from broadcast_service.http.parameters import filter_of
 from broadcast_service.http.read_turns import ReadTurns
+from broadcast_service.reports.workbook import MEDIA_TYPE
 from shared.auth.scope import Scope, is_room
 from shared.contract.problems import Problem, unauthorized
 from shared.tokens import Claims
@@ -106,10 +107,18 @@ class Read:
 
     def csv(self, lines: Iterator[str], size: int, name: str) -> Response:
         """A CSV file of about `size` bytes in memory; each slice is charged when it is sent."""
-        parts = self._charged(in_slices(lines))
-        return Sliced(parts, size=size, subject=self.claims.subject, outgoing=self._outgoing, media_type="text/csv", name=name)
+        return self._file(in_slices(lines), LINES_PRICE, size, "text/csv", f"{name}.csv")
 
-    def _charged(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+    def xlsx(self, parts: Iterator[bytes], size: int, name: str) -> Response:
+        """An XLSX file of about `size` bytes in memory; each part is charged when it is sent."""
+        return self._file(parts, ROWS_PRICE, size, MEDIA_TYPE, f"{name}.xlsx")
+
+    def _file(self, parts: Iterator[bytes], price: float, size: int, media_type: str, name: str) -> Response:
+        return Sliced(
+            self._charged(parts, price), size=size, subject=self.claims.subject, outgoing=self._outgoing, media_type=media_type, name=name
+        )
+
+    def _charged(self, parts: Iterator[bytes], price: float) -> Iterator[bytes]:
         for part in parts:
-            self.charge(LINES_PRICE)
+            self.charge(price)
             yield part

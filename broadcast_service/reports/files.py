@@ -85,7 +85,7 @@ def machine_csv(tally: Tally) -> Iterator[str]:
             f"{found.on_air_seconds},{'' if rate is None else round(rate, 1)},{odd.between_sessions},{firsts}\r\n"
         )
 
-    yield from _lines(tally, moment, line, with_idle=False)
+    yield from lines_of(tally, moment, line, with_idle=False)
 
 
 def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
@@ -110,10 +110,10 @@ def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
         )
         return ";".join(fields) + "\r\n"
 
-    yield from _lines(tally, moment, line, with_idle=True)
+    yield from lines_of(tally, moment, line, with_idle=True)
 
 
-def _lines(tally: Tally, moment: Callable[[int], str], line: Callable[[Series, Line, str], str], *, with_idle: bool) -> Iterator[str]:
+def lines_of(tally: Tally, moment: Callable[[int], str], line: Callable[[Series, Line, str], str], *, with_idle: bool) -> Iterator[str]:
     """One line per series and step with something to report, by income of the series; an empty string now and then for skipped ones."""
     starts: dict[int, str] = {}
     for lines in sorted(tally.lines, key=lambda one: (-sum(one.earned), one.series)):

@@ -100,7 +100,7 @@ class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 
 
 class Detail(enum.Enum):
-    """What a report holds beside totals: nothing, the steps of each feed, account, room or platform for JSON, or of each series for CSV."""
+    """What a report holds beside totals: nothing, the steps of each feed, account, room or platform for JSON, or those of each series."""
 
     NONE = 0
     FEEDS = 1
@@ -109,8 +109,9 @@ class Detail(enum.Enum):
     ROOMS = 4
     PLATFORMS = 5
     CSV_LOCAL = 6
+    XLSX = 7
 
     @property
     def is_file(self) -> bool:
-        """Whether the report is written as CSV."""
-        return self in (Detail.CSV, Detail.CSV_LOCAL)
+        """Whether the report is written as a file of lines."""
+        return self in (Detail.CSV, Detail.CSV_LOCAL, Detail.XLSX)

@@ -31,7 +31,7 @@ DETAILS: Final = {
     "room": Detail.ROOMS,
     "platform": Detail.PLATFORMS,
 }
-FORMATS: Final = {"json": None, "csv": Detail.CSV, "csv-local": Detail.CSV_LOCAL}
+FORMATS: Final = {"json": None, "csv": Detail.CSV, "csv-local": Detail.CSV_LOCAL, "xlsx": Detail.XLSX}
 UNITS: Final[dict[str, Period]] = {"day": "day", "week": "week", "month": "month"}
 DATE: Final = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 PERIODS: Final[dict[str, Period]] = {"today": "day", "yesterday": "day", "week": "week", "half_month": "half_month", "month": "month"}

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import Opener
+from tests.support.spreadsheets import read_workbook
 from tests.support.studio import Studio
 
 HOUR = 3600
@@ -175,6 +176,10 @@ def test_a_period_is_drawn_by_part_and_saved_for_a_spreadsheet(studio: Studio, v
     text = download.value.path().read_text(encoding="utf-8-sig")
     assert download.value.suggested_filename.startswith("studio-pulse-day-")
     assert {line.split(";")[1] for line in text.splitlines()} == {"Sala", "drawn"}
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Excel").click()
+    assert re.fullmatch(r"studio-pulse-day-[0-9-]+\.xlsx", download.value.suggested_filename)
+    assert {row[1] for row in read_workbook(download.value.path().read_bytes())["Ingresos"]} == {"Sala", "drawn"}
     page.get_by_role("radio", name="Desde").check()
     dates = page.locator("#analytics-range input")
     expect(dates).to_have_count(2)

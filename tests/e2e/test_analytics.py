@@ -7,6 +7,8 @@ import urllib.parse
 import urllib.request
 import zoneinfo
 
+from broadcast_service.reports.workbook import MEDIA_TYPE
+from tests.support.spreadsheets import read_workbook
 from tests.support.studio import Studio, request, running_studio
 
 HOUR, DAY = 3600, 86400
@@ -229,3 +231,9 @@ def test_a_spreadsheet_gets_local_times_and_a_dated_name(studio: Studio) -> None
     assert name == f'attachment; filename="earnings-{evening:%Y-%m-%d}.csv"'
     assert text.startswith(b"\xef\xbb\xbfInicio;Sala;")
     assert text.decode().split("\r\n")[1] == f"{evening:%Y-%m-%d %H:%M:%S};sheet-es;camsoda;;60;1800,0;0,03;0;0;0;;"
+    path = path.replace("csv-local", "xlsx&lang=en")
+    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=30) as response:
+        assert response.headers["Content-Disposition"] == f'attachment; filename="earnings-{evening:%Y-%m-%d}.xlsx"'
+        assert response.headers["Content-Type"] == MEDIA_TYPE
+        sheets = read_workbook(response.read())
+    assert sheets["Income"][1][:5] == [evening.replace(tzinfo=None), "sheet-es", "camsoda", None, 60]

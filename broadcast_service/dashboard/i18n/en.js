@@ -431,6 +431,7 @@ export default {
   range_from: 'From',
   range_to: 'To',
   export_sheet: 'For spreadsheets',
+  export_xlsx: 'Excel',
   print: 'Print',
   before: 'the period before',
   versus_before: '{change} on the period before',

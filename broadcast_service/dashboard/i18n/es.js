@@ -434,6 +434,7 @@ export default {
   range_from: 'Desde',
   range_to: 'Hasta',
   export_sheet: 'Para hoja de cálculo',
+  export_xlsx: 'Excel',
   print: 'Imprimir',
   before: 'el período anterior',
   versus_before: '{change} frente al período anterior',

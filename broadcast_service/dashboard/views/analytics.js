@@ -94,6 +94,10 @@ export class AnalyticsView {
       'click',
       () => void this.#loader.exportFile(() => this.#file('csv-local'), this.#fileName('local')),
     );
+    html('#analytics-xlsx').addEventListener(
+      'click',
+      () => void this.#loader.exportFile(() => this.#file('xlsx'), this.#fileName('local', 'xlsx')),
+    );
     html('#analytics-print').addEventListener('click', () => print());
     html('#analytics-all').addEventListener('click', () => {
       this.#allRows = true;
@@ -201,17 +205,17 @@ export class AnalyticsView {
     return { report, before, week };
   }
 
-  /** @param {'csv' | 'csv-local'} format */
+  /** @param {'csv' | 'csv-local' | 'xlsx'} format */
   #file(format) {
     return this.api.reportFile({ ...this.#request(), format, lang: this.moment().i18n.language });
   }
 
-  /** @param {string} kind */
-  #fileName(kind) {
+  /** @param {'utc' | 'local'} kind of its times @param {string} [suffix] */
+  #fileName(kind, suffix = 'csv') {
     const report = this.#loader.data?.report;
     const date = new Intl.DateTimeFormat('en-CA', { timeZone: report?.timezone });
     const dates = report ? [report.from, report.to - 1].map((second) => date.format(second * 1000)) : [];
-    return `${['studio-pulse', this.#choice.period, ...new Set(dates), ...(kind === 'utc' ? ['utc'] : [])].join('-')}.csv`;
+    return `${['studio-pulse', this.#choice.period, ...new Set(dates), ...(kind === 'utc' ? ['utc'] : [])].join('-')}.${suffix}`;
   }
 
   #renderChoices() {

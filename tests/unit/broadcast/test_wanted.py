@@ -233,3 +233,4 @@ def test_a_machine_and_a_person_get_files_of_their_own() -> None:
     assert asked(format="csv").wanted.detail is Detail.CSV
     local = asked(format="csv-local", lang="en", by="feed")
     assert (local.wanted.detail, local.language, str(local.zone)) == (Detail.CSV_LOCAL, "en", "America/Bogota")
+    assert asked(format="xlsx").wanted.detail is Detail.XLSX
