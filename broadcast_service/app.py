@@ -20,7 +20,7 @@ from broadcast_service.http.explain import ExplainEndpoint
 from broadcast_service.http.history import HistoryEndpoint
 from broadcast_service.http.openapi import openapi
 from broadcast_service.http.reads import Reads
-from broadcast_service.http.socket import SocketEndpoint
+from broadcast_service.http.socket import Handshakes, SocketEndpoint
 from broadcast_service.http.static import pages, read_files
 from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
@@ -52,6 +52,7 @@ from shared.web.tracing import Spans, closing
 if TYPE_CHECKING:
     from broadcast_service.reports.archived_days import ArchivedDays  # which needs SQLAlchemy
 
+MAX_REMEMBERED: Final = 20_000  # verified tokens, where the number of connections has no limit
 STALE_SECONDS: Final = 15  # three intervals of a producer
 
 
@@ -63,7 +64,9 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     sessions.before_drain = relay.flush_now
     revocations, ended = _revocations(store, audit, sessions)
     screens = Screens(store, ended)
-    authenticator = Authenticator(Verifier(settings.keyring, "dashboard"), ended, audit)
+    authenticator = Authenticator(
+        Verifier(settings.keyring, "dashboard", remembered=settings.max_connections or MAX_REMEMBERED), ended, audit
+    )
     history, reports, explanations = _reports(settings, store)
     budget = Budget(settings.read_share)
     reads = Reads(authenticator, budget)
@@ -97,10 +100,9 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         async with closing(spans), store, jobs.running(work()):
             yield
 
+    socket = SocketEndpoint(relay, sessions, authenticator, audit, budget=budget, origins=settings.allowed_origins.values, terms=terms)
     routes = [
-        *SocketEndpoint(
-            relay, sessions, authenticator, audit, budget=budget, origins=settings.allowed_origins.values, terms=terms
-        ).routes(),
+        *socket.routes(),
         *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
         *HistoryEndpoint(reads, history).routes(),
         *ExplainEndpoint(reads, explanations).routes(),
@@ -117,7 +119,8 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         Exception: answer_internal_error,
     }
     middleware = [Middleware(CookieAccess, screens=screens)]
-    return Guard(Starlette(routes=routes, lifespan=lifespan, middleware=middleware, exception_handlers=handlers))
+    starlette = Starlette(routes=routes, lifespan=lifespan, middleware=middleware, exception_handlers=handlers)
+    return Guard(Handshakes(CookieAccess(socket.handshake, screens), starlette))
 
 
 def _relay(settings: BroadcastSettings, store: Store, instance: str, spans: Spans | None) -> tuple[Relay, list[ShardListener]]:

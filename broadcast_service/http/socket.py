@@ -2,10 +2,12 @@
 
 import functools
 import time
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from broadcast_service import metrics
@@ -20,6 +22,8 @@ from broadcast_service.signin.access import SCREEN
 from broadcast_service.websocket.protocol import EXTENSION
 from shared.auth.audit import Audit
 from shared.contract.problems import Problem
+
+PATH: Final = "/ws/dashboard"
 
 
 class SocketEndpoint:
@@ -46,8 +50,12 @@ class SocketEndpoint:
         self._terms = terms
 
     def routes(self) -> list[BaseRoute]:
-        """Starlette's routes to the methods below."""
-        return [WebSocketRoute("/ws/dashboard", self.open), Route("/ws/dashboard", self.upgrade_required)]
+        """Starlette's route to the answer to a plain GET."""
+        return [Route(PATH, self.upgrade_required)]
+
+    async def handshake(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application of handshakes."""
+        await self.open(WebSocket(scope, receive, send))
 
     async def open(self, websocket: WebSocket) -> None:
         """Accepts a handshake and starts its session, or refuses it with an HTTP status."""
@@ -99,3 +107,19 @@ class SocketEndpoint:
             narrowed(claims, filter_of(request.query_params))
             self._sessions.admit(claims.subject, request.client.host if request.client else "").release()
         raise no_socket(request.headers, request.scope["http_version"])
+
+
+class Handshakes:
+    """ASGI layer: handshakes go to their endpoint without Starlette's router and layers; everything else is passed on to `ordinary`.
+
+    When all dashboards of a studio reconnect together, handshakes are the whole load of the service.
+    """
+
+    def __init__(self, endpoint: ASGIApp, ordinary: ASGIApp) -> None:
+        self._endpoint = endpoint
+        self._ordinary = ordinary
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on the request, the handshake or the lifespan."""
+        is_handshake = scope["type"] == "websocket" and scope["path"] == PATH
+        await (self._endpoint if is_handshake else self._ordinary)(scope, receive, send)

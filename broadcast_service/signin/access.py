@@ -70,9 +70,9 @@ class CookieAccess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        if scope["type"] in ("http", "websocket"):
+        if scope["type"] in ("http", "websocket") and any(name == b"cookie" for name, _ in scope["headers"]):
             headers = Headers(scope=scope)
-            secret = cookie_secret(headers) if "cookie" in headers and "authorization" not in headers else None
+            secret = cookie_secret(headers) if "authorization" not in headers else None
             reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
             if secret is not None and (is_same_site(headers) if reads else is_own_origin(headers)):
                 try:
