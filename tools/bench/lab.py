@@ -143,9 +143,10 @@ class Lab:
     def _rooms(self) -> int:
         return int(10_000 * self.scale)
 
-    def poster(self, port: int, *, connections: int = 64, batch: int = 1) -> Load:
-        """Posts as fast as the server answers."""
-        return Load([compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self._rooms, batch])
+    def poster(self, port: int, *, connections: int = 64, batch: int = 1, arrays: bool = False) -> Load:
+        """Posts as fast as the server answers; `arrays` of one where a batch has one reading."""
+        command = [compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self._rooms, batch]
+        return Load([*command, "array"] if arrays else command)
 
     def token(self, audience: str, *, rooms: tuple[str, ...] = ("*",), subject: str = "tester") -> str:
         """A token of this stack."""

@@ -1,7 +1,8 @@
 // postload: keep-alive POSTs of readings from CONNECTIONS sockets, one request in flight on each (no pipelining). BATCH 1 posts single
-// readings, more posts arrays. Rooms are taken in turn, so that none exceeds its rate. Prints one JSON line after SECONDS.
+// readings, or arrays of one with `array`; more posts arrays. Rooms are taken in turn, so that none exceeds its rate. Prints one JSON line
+// after SECONDS.
 //
-// usage: postload PORT TOKEN CONNECTIONS SECONDS ROOMS BATCH
+// usage: postload PORT TOKEN CONNECTIONS SECONDS ROOMS BATCH [array]
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -20,7 +21,7 @@
 typedef struct { int fd; char *answer; size_t size; uint64_t sent; } Connection;
 static uint64_t answers, accepted, refused, turn, *latencies;
 static char *request, *body;
-static int rooms, batch;
+static int rooms, batch, array;
 static const char *head_format;
 static const char *token;
 
@@ -33,13 +34,13 @@ static uint64_t now_ns(clockid_t clock) {
 static size_t build(void) {
   uint64_t ms = now_ns(CLOCK_REALTIME) / 1000000;
   size_t size = 0;
-  if (batch > 1) body[size++] = '[';
+  if (array) body[size++] = '[';
   for (int i = 0; i < batch; i++, turn++)
     size += sprintf(body + size,
                     "%s{\"room_id\":\"room-%05lu\",\"platform\":\"chaturbate\",\"timestamp\":%lu,\"tokens_count\":%lu,\"sequence\":%lu,"
                     "\"tips_count\":7,\"viewers_count\":42}",
                     i ? "," : "", turn % rooms, ms / 1000, turn & 0xffffff, ms);
-  if (batch > 1) body[size++] = ']';
+  if (array) body[size++] = ']';
   size_t head = sprintf(request, head_format, token, size);
   memcpy(request + head, body, size);
   return head + size;
@@ -76,10 +77,10 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 7) return fprintf(stderr, "usage: postload PORT TOKEN CONNECTIONS SECONDS ROOMS BATCH\n"), 2;
+  if (argc < 7) return fprintf(stderr, "usage: postload PORT TOKEN CONNECTIONS SECONDS ROOMS BATCH [array]\n"), 2;
   int count = atoi(argv[3]), one = 1, epoll = epoll_create1(0);
-  token = argv[2], rooms = atoi(argv[5]), batch = atoi(argv[6]);
-  head_format = batch > 1 ? "POST /api/tracking/telemetry/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
+  token = argv[2], rooms = atoi(argv[5]), batch = atoi(argv[6]), array = batch > 1 || argc > 7;
+  head_format = array     ? "POST /api/tracking/telemetry/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
                             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n"
                           : "POST /api/tracking/telemetry HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
                             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n";

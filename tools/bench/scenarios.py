@@ -7,8 +7,8 @@ publisher. CPU is the server process' own time, kernel part included, over the n
 import contextlib
 import statistics
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from tools.bench.costs import costs
 from tools.bench.end_to_end import post_to_socket_ms
@@ -20,7 +20,7 @@ from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
-BUDGET_TURNS: Final = 5
+TURNS: Final = 5
 SETTLE_SECONDS: Final = 0.7  # for the last commits to arrive
 
 
@@ -173,21 +173,36 @@ def connections(lab: Lab) -> Figures:
 
 
 def storm(lab: Lab) -> Figures:
-    """Reconnect storm: 8,000 clients, each token verified, 50 rooms sent"""
+    """Reconnect storm: 8,000 clients, 50 rooms sent; each token is verified, and the second time remembered"""
     service = lab.broadcast()
     clients = lab.crowd(8000)
+    tokens = lab.tokens(clients)
     with lab.publisher(1000, seconds=0.05, rooms=50) as publisher:
         publisher.wait(20)
     with lab.pinger(service) as pinger:
         pinger.wait_up()
         meter = Meter(service.pid)
-        with lab.dashboards(service, clients, "-c", 4000, tokens=lab.tokens(clients)) as fan:
+        with lab.dashboards(service, clients, "-c", 4000, tokens=tokens) as fan:
             up, _ = fan.wait_up()
             handshake = meter.microseconds() / clients
-        with lab.dashboards(service, clients, "-c", 4000, tokens=lab.tokens(clients)) as fan:  # all of them come back at once
+        meter = Meter(service.pid)
+        with lab.dashboards(service, clients, "-c", 4000, tokens=tokens) as fan:  # all of them come back at once
             back, seconds = fan.wait_up()
+            again = meter.microseconds() / clients  # the end of the first connections is in it
         waits = pinger.finish()
-    return {"cpu_us": handshake, "back_seconds": seconds, "longest_wait_ms": waits["longest_ms"], "missing": 2 * clients - up - back}
+    return {
+        "cpu_us": handshake,
+    return {
+        "cpu_us": handshake,
+        "again_cpu_us": again,
+        "back_seconds": seconds,
+        "longest_wait_ms": waits["longest_ms"],
+        "missing": 2 * clients - up - back,
+    }
+        "back_seconds": seconds,
+        "longest_wait_ms": waits["longest_ms"],
+        "missing": 2 * clients - up - back,
+    }
 
 
 def obvious_storm(lab: Lab) -> Figures:
@@ -200,11 +215,11 @@ def obvious_storm(lab: Lab) -> Figures:
         return {"cpu_us": meter.microseconds() / clients, "back_seconds": seconds, "kb": (memory_kb(service.pid) - empty) / clients}
 
 
-def _posted(lab: Lab, service: Service, *, batch: int) -> Figures:
+def _posted(lab: Lab, service: Service, *, batch: int, connections: int) -> Figures:
     """Posts as fast as is answered; the cost per reading. The rooms have posted before: a day's array is made once a day."""
     lab.touch_rooms()
     meter, redis = Meter(service.pid), Meter(lab.redis_pid)
-    with lab.poster(service.port, connections=64 if batch == 1 else 4, batch=batch) as poster:
+    with lab.poster(service.port, connections=connections, batch=batch) as poster:
         seen = poster.wait(lab.seconds + 20)
     used, redis_used = meter.microseconds(), redis.microseconds()
     return {
@@ -220,33 +235,51 @@ def _posted(lab: Lab, service: Service, *, batch: int) -> Figures:
 
 def ingest_single(lab: Lab) -> Figures:
     """Ingest: single POSTs on 64 connections"""
-    return _posted(lab, lab.ingest(), batch=1)
+    return _posted(lab, lab.ingest(), batch=1, connections=64)
+
+
+def _in_turn(lab: Lab, services: Mapping[str, Service], **options: Any) -> dict[str, list[float]]:
+    """The cost of a single POST to each service, measured in turn; `options` are the poster's, by the name of the service."""
+    lab.touch_rooms(per_second=1500)
+    costs: dict[str, list[float]] = {name: [] for name in services}
+    for _ in range(TURNS):
+        for name, service in services.items():
+            meter = Meter(service.pid)
+            with lab.poster(service.port, **options.get(name, {})) as poster:
+                seen = poster.wait(lab.seconds + 20)
+            costs[name].append(meter.microseconds() / max(seen["accepted"], 1))
+    return costs
 
 
 def ingest_budget(lab: Lab) -> Figures:
     """Ingest: single POSTs with the budget of an address and without, in turn"""
-    services = {"with_budget": lab.ingest(ADDRESS_SHARE=""), "without_budget": lab.ingest()}
-    lab.touch_rooms(per_second=1500)
-    costs: dict[str, list[float]] = {name: [] for name in services}
-    for _ in range(BUDGET_TURNS):
-        for name, service in services.items():
-            meter = Meter(service.pid)
-            with lab.poster(service.port, connections=64) as poster:
-                seen = poster.wait(lab.seconds + 20)
-            costs[name].append(meter.microseconds() / max(seen["accepted"], 1))
+    costs = _in_turn(lab, {"with_budget": lab.ingest(ADDRESS_SHARE=""), "without_budget": lab.ingest()})
     return {f"{name}_cpu_us": statistics.median(found) for name, found in costs.items()} | {
         f"{name}_least_cpu_us": min(found) for name, found in costs.items()
     }
 
 
+def ingest_batch_of_one(lab: Lab) -> Figures:
+    """Ingest: batches of one, which the extension sends, and single POSTs, in turn"""
+    service = lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000")
+    costs = _in_turn(lab, {"batch_of_one": service, "single": service}, batch_of_one={"arrays": True})
+    one, single = statistics.median(costs["batch_of_one"]), statistics.median(costs["single"])
+    return {"cpu_us": one, "single_cpu_us": single, "ratio": one / single}
+
+
 def ingest_batch(lab: Lab) -> Figures:
     """Ingest: batches of 500 on 4 connections"""
-    return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=500)
+    return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=500, connections=4)
+
+
+def ingest_groups(lab: Lab) -> Figures:
+    """Ingest: batches of 30 on one connection, so that each commit has 30 readings"""
+    return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=30, connections=1)
 
 
 def obvious_ingest(lab: Lab) -> Figures:
     """Obvious: Starlette and one redis-py pipeline per POST, 64 connections"""
-    return _posted(lab, lab.obvious(), batch=1)
+    return _posted(lab, lab.obvious(), batch=1, connections=64)
 
 
 def end_to_end(lab: Lab) -> Figures:
@@ -296,7 +329,9 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         obvious_storm,
         ingest_single,
         ingest_budget,
+        ingest_batch_of_one,
         ingest_batch,
+        ingest_groups,
         obvious_ingest,
         end_to_end,
         scopes,
