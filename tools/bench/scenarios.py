@@ -192,13 +192,7 @@ def storm(lab: Lab) -> Figures:
         waits = pinger.finish()
     return {
         "cpu_us": handshake,
-    return {
-        "cpu_us": handshake,
         "again_cpu_us": again,
-        "back_seconds": seconds,
-        "longest_wait_ms": waits["longest_ms"],
-        "missing": 2 * clients - up - back,
-    }
         "back_seconds": seconds,
         "longest_wait_ms": waits["longest_ms"],
         "missing": 2 * clients - up - back,
