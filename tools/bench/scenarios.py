@@ -5,22 +5,21 @@ publisher. CPU is the server process' own time, kernel part included, over the n
 """
 
 import contextlib
-import statistics
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from tools.bench.costs import costs
 from tools.bench.end_to_end import post_to_socket_ms
 from tools.bench.history import history
 from tools.bench.lab import Figures, Lab, Meter
+from tools.bench.posting import ingest_batch, ingest_batch_of_one, ingest_budget, ingest_groups, ingest_single, obvious_ingest
 from tools.bench.processes import Load, memory_kb
 from tools.bench.scaling import broadcasts, ingests, listening
 from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
-TURNS: Final = 5
 SETTLE_SECONDS: Final = 0.7  # for the last commits to arrive
 
 
@@ -207,73 +206,6 @@ def obvious_storm(lab: Lab) -> Figures:
     with lab.fan(service.port, clients, "-c", 4000, tokens=lab.tokens(clients)) as fan:
         _, seconds = fan.wait_up()
         return {"cpu_us": meter.microseconds() / clients, "back_seconds": seconds, "kb": (memory_kb(service.pid) - empty) / clients}
-
-
-def _posted(lab: Lab, service: Service, *, batch: int, connections: int) -> Figures:
-    """Posts as fast as is answered; the cost per reading. The rooms have posted before: a day's array is made once a day."""
-    lab.touch_rooms()
-    meter, redis = Meter(service.pid), Meter(lab.redis_pid)
-    with lab.poster(service.port, connections=connections, batch=batch) as poster:
-        seen = poster.wait(lab.seconds + 20)
-    used, redis_used = meter.microseconds(), redis.microseconds()
-    return {
-        "per_second": seen["accepted"] / seen["seconds"],
-        "cpu_us": used / max(seen["accepted"], 1),
-        "redis_cpu_us": redis_used / max(seen["accepted"], 1),
-        "p50_ms": seen["p50_ms"],
-        "p99_ms": seen["p99_ms"],
-        "refused": seen["refused"],
-        "core_percent": used / seen["seconds"] / 1e4,
-    }
-
-
-def ingest_single(lab: Lab) -> Figures:
-    """Ingest: single POSTs on 64 connections"""
-    return _posted(lab, lab.ingest(), batch=1, connections=64)
-
-
-def _in_turn(lab: Lab, services: Mapping[str, Service], **options: Any) -> dict[str, list[float]]:
-    """The cost of a single POST to each service, measured in turn; `options` are the poster's, by the name of the service."""
-    lab.touch_rooms(per_second=1500)
-    costs: dict[str, list[float]] = {name: [] for name in services}
-    for _ in range(TURNS):
-        for name, service in services.items():
-            meter = Meter(service.pid)
-            with lab.poster(service.port, **options.get(name, {})) as poster:
-                seen = poster.wait(lab.seconds + 20)
-            costs[name].append(meter.microseconds() / max(seen["accepted"], 1))
-    return costs
-
-
-def ingest_budget(lab: Lab) -> Figures:
-    """Ingest: single POSTs with the budget of an address and without, in turn"""
-    costs = _in_turn(lab, {"with_budget": lab.ingest(ADDRESS_SHARE=""), "without_budget": lab.ingest()})
-    return {f"{name}_cpu_us": statistics.median(found) for name, found in costs.items()} | {
-        f"{name}_least_cpu_us": min(found) for name, found in costs.items()
-    }
-
-
-def ingest_batch_of_one(lab: Lab) -> Figures:
-    """Ingest: batches of one, which the extension sends, and single POSTs, in turn"""
-    service = lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000")
-    costs = _in_turn(lab, {"batch_of_one": service, "single": service}, batch_of_one={"arrays": True})
-    one, single = statistics.median(costs["batch_of_one"]), statistics.median(costs["single"])
-    return {"cpu_us": one, "single_cpu_us": single, "ratio": one / single}
-
-
-def ingest_batch(lab: Lab) -> Figures:
-    """Ingest: batches of 500 on 4 connections"""
-    return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=500, connections=4)
-
-
-def ingest_groups(lab: Lab) -> Figures:
-    """Ingest: batches of 30 on one connection, so that each commit has 30 readings"""
-    return _posted(lab, lab.ingest(RATE_LIMIT_ROOM_PER_SECOND="1000"), batch=30, connections=1)
-
-
-def obvious_ingest(lab: Lab) -> Figures:
-    """Obvious: Starlette and one redis-py pipeline per POST, 64 connections"""
-    return _posted(lab, lab.obvious(), batch=1, connections=64)
 
 
 def end_to_end(lab: Lab) -> Figures:
