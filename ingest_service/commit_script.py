@@ -13,7 +13,7 @@ from ingest_service.limits import Limits
 from ingest_service.validation import MAX_AHEAD_SECONDS
 from shared.contract import history_record, keys
 from shared.contract.codec import encode
-from shared.contract.history_record import DAY_SECONDS, LAYOUT, account_of, slot_of
+from shared.contract.history_record import DAY_SECONDS, GRACE_SECONDS, LAYOUT, account_of, slot_of
 from shared.contract.readings import Reading
 
 
@@ -82,7 +82,7 @@ def fixed_arguments(
         keys.events_channel(shard),
         publish,
         ttl_seconds,
-        retention_days * DAY_SECONDS,
+        retention_days * DAY_SECONDS + GRACE_SECONDS,
         step_seconds,
         *limits.arguments(),
     )

@@ -37,6 +37,7 @@ from shared.contract.feeds import Series
 from shared.contract.readings import FIRST_LAYOUT, METRICS, Metric, Reading, values_of
 
 DAY_SECONDS: Final = 86400
+GRACE_SECONDS: Final = DAY_SECONDS  # Redis keeps a day for longer than readings of it are accepted, so that the last are archived
 CHUNK_SLOTS: Final = 60
 TRAIL_BYTES: Final = 20
 MAX_TRAIL_BYTES: Final = 1024 * TRAIL_BYTES  # beyond it a day is exact to the step

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from ingest_service.commit_script import SCRIPT, Result
 from ingest_service.limits import Limits
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS, LAYOUT, MAX_RISE
+from shared.contract.history_record import DAY_SECONDS, GRACE_SECONDS, LAYOUT, MAX_RISE
 from shared.contract.readings import METRICS, Reading
 from shared.income.rules import Balance, judge, sums
 from tests.contract.committing import (
@@ -207,7 +207,7 @@ async def test_memory_follows_what_is_written(redis: Redis) -> None:
     assert await redis.strlen(history_key(reading)) == LAYOUT.chunk_bytes
     names = [key async for key in redis.scan_iter("history:*")]
     assert len(names) == 3
-    assert all([await redis.expiretime(name) == start + 8 * DAY_SECONDS for name in names])
+    assert all([await redis.expiretime(name) == start + 8 * DAY_SECONDS + GRACE_SECONDS for name in names])
 
 
 async def test_a_trail_has_an_end_and_the_readings_go_on(redis: Redis) -> None:

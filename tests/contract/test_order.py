@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from ingest_service.commit_script import Result
 from shared.contract import keys
-from shared.contract.history_record import DAY_SECONDS
+from shared.contract.history_record import DAY_SECONDS, GRACE_SECONDS
 from shared.contract.readings import Reading
 from tests.contract.committing import TTL, commit, empty_store, history_key, last_version, latest, listening, record_of, results
 from tests.support.readings import make_reading
@@ -99,7 +99,7 @@ async def test_history_lives_for_its_retention(redis: Redis) -> None:
     reading = make_reading()
     await commit(redis, reading)
     midnight = reading.timestamp - reading.timestamp % DAY_SECONDS
-    assert await redis.expiretime(history_key(reading)) == midnight + 8 * DAY_SECONDS
+    assert await redis.expiretime(history_key(reading)) == midnight + 8 * DAY_SECONDS + GRACE_SECONDS
 
 
 async def test_unknown_is_not_zero(redis: Redis) -> None:

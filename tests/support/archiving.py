@@ -37,7 +37,7 @@ async def archive_once(store: Store, database: Database, token: int = 1) -> None
     """Copies every day that Redis can have once, whether it is due or not."""
     job, fence = archive_job(store, database), Fence(lease_of(token))
     await job.prepare(fence)
-    for day in range(today() - RETENTION_DAYS, today() + 1):
+    for day in range(today() - RETENTION_DAYS - 1, today() + 1):
         await job.copy_day(fence, day)
     await job.roll(fence, int(time.time()))
 

@@ -36,9 +36,7 @@ LAG_LIMIT_SECONDS: Final = 900  # beyond it the service is not ready
 MARGIN_LIMIT_SECONDS: Final = 3 * DAY_SECONDS
 
 lag = Gauge("pulse_archive_lag_seconds", "How old the last full copy of today's history is; 0 without the lease")
-margin = Gauge(
-    "pulse_archive_margin_seconds", "How long until Redis deletes a day that was not archived since it ended; +Inf where there is none"
-)
+margin = Gauge("pulse_archive_margin_seconds", "How long until Redis deletes a day that is not archived; +Inf where there is none")
 copied = Counter("pulse_archive_days_total", "Days of series that were copied, including those copied again after a change")
 failures = Counter("pulse_archive_failures_total", "Copies that failed and are repeated", ["side"])
 skipped = Counter("pulse_archive_unreadable_days_total", "Archived days that cannot be read, so what Redis has of them was not merged")
@@ -56,7 +54,7 @@ class ArchiveJob:
         self._database = database
         self.writer = ArchiveWriter(database, step_seconds)
         self._plan = Plan(retention_days * DAY_SECONDS)
-        self._minutes_days = max(minutes_days, retention_days + 2)  # what Redis still has would be copied again
+        self._minutes_days = max(minutes_days, retention_days + 3)  # what Redis still has would be copied again
         self._minutes_dropped_on = 0
         self._passes: dict[int, Pass] = {}
         self._digests: dict[tuple[int, Series], bytes] = {}
@@ -154,7 +152,7 @@ class ArchiveJob:
             await sleep(0)
         if waiting:
             await self._write(fence, day, waiting)
-        last = Pass(began, is_final=began >= self._plan.expires_at(day))
+        last = Pass(began, is_final=began >= self._plan.complete_at(day))
         await in_thread(lambda: self.writer.finish(fence, day, last.copied_at, is_final=last.is_final))
         self._passes[day] = last
 
