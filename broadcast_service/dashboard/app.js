@@ -20,6 +20,7 @@ import { knownZone } from './state/studio.js';
 import { StudioPoll } from './state/studio_poll.js';
 import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
+import { WallHours } from './state/wall_hours.js';
 import { Watchdog } from './state/watchdog.js';
 import { connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
@@ -130,6 +131,10 @@ const update = new Update({
   timers,
   random: Math.random,
 });
+const wallHours = new WallHours(api, () => {
+  live.turned();
+  scheduleDraw();
+});
 const live = new LiveView(store, readFilters(router.query), moment, {
   onFilters: (filters) => {
     router.updateQuery((query) => writeFilters(filters, query));
@@ -139,6 +144,7 @@ const live = new LiveView(store, readFilters(router.query), moment, {
   onResize: scheduleDraw,
   wall: () => wall,
   lastWeek,
+  wallHours,
   settings,
 });
 const analytics = new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change));

@@ -188,3 +188,21 @@ def test_a_period_is_drawn_by_part_and_saved_for_a_spreadsheet(studio: Studio, v
     dates.first.fill("2020-01-01")
     expect(page.locator("#analytics-state")).to_have_text("No se pudo cargar.")
     assert dates.first.input_value() == "2020-01-01"
+
+
+def test_a_printed_page_is_a_light_sheet_without_anything_to_operate(studio: Studio, visit: Opener) -> None:
+    """Figures, chart and table, in the dark theme too; a report of a few rooms is one page of paper."""
+    page = visit(studio, color_scheme="dark").open("?view=analytics&period=week", rooms=ROOMS).live().page
+    expect(page.locator("#analytics-body")).to_be_visible()
+    for address in (page.url, page.url.partition("?")[0]):
+        page.goto(address)
+        expect(page.locator("#link")).to_have_attribute("data-phase", "live")
+        expect(page.locator("#analytics-table tr, .card").first).to_be_visible()
+        page.emulate_media(media="print")
+        operable = (
+            "[...document.querySelectorAll('input, select, button:not(.term, th *)')].filter((e) => e.checkVisibility()).map((e) => e.id)"
+        )
+        assert page.evaluate(operable) == []
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.pdf(format="A4").count(b"/Type /Page\n") == 1
+        page.emulate_media(media="screen")

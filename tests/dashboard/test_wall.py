@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -111,20 +112,27 @@ def test_a_wall_has_totals_attention_and_what_is_off_air_in_view(studio: Studio,
 
 
 def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """Rooms, then leaders, then what happened, and again; an arrow does not wait for the time of a view."""
-    on_air({"room_id": "list-1"}, {"room_id": "list-2"})
+    """Rooms, then leaders, hours and what happened, and again; an arrow does not wait for the time of a view."""
+    at = int(time.time()) // 3600 * 3600 - 3 * 3600
+    studio.post(*({"room_id": "list-1", "timestamp": at + n, "tokens_count": n} for n in (600, 660, 4260)))
+    on_air({"room_id": "list-1", "tokens_count": 4260}, {"room_id": "list-2"})
     dashboard = visit(studio, viewport={"width": 1920, "height": 1080})
-    page = dashboard.open("?wall=rooms,leaders,log&each=20", rooms=("list-*",)).live().page
+    page = dashboard.open("?wall=rooms,leaders,hours,log&each=20", rooms=("list-*",)).live().page
     expect(page.locator(".wall-room").first).to_be_visible()
-    for heading in ("Leaders", "Activity"):
+    for heading in ("Leaders", "Hour by hour", "Activity"):
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
         expect(page.locator(".wall-room").first).to_be_hidden()
         assert dashboard.violations() == []
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        if heading == "Hour by hour":  # an hour without a reading is unknown and not zero
+            expect(page.locator(".hour-bars li")).to_have_count(12)
+            expect(page.locator(".hour-bars [data-state=unknown] .hour-value").first).to_have_text("—")
+            expect(page.locator(".hour-bars [data-state=best] .hour-value")).to_have_text("60")
+            expect(page.locator(".hour-bars li").last).to_have_attribute("data-state", "now")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".wall-room").first).to_be_visible()
-    assert "wall=rooms%2Cleaders%2Clog&each=20" in page.url or "wall=rooms,leaders,log&each=20" in page.url
+    assert "wall=rooms,leaders,hours,log&each=20" in urllib.parse.unquote(page.url)
 
 
 def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:

@@ -80,8 +80,8 @@ test('no area gives a layout too: a hidden wall has no size', () => {
 test('a playlist is read from the address, and unknown entries are left out', () => {
   const read = (/** @type {string} */ text) => readPlaylist(new URLSearchParams(text));
   assert.deepEqual(read('wall=1'), { views: ['rooms'], eachMs: 12_000 });
-  assert.deepEqual(read('wall=rooms,leaders,log,rooms,evil&each=30'), {
-    views: ['rooms', 'leaders', 'log'],
+  assert.deepEqual(read('wall=rooms,leaders,hours,log,rooms,evil&each=30'), {
+    views: ['rooms', 'leaders', 'hours', 'log'],
     eachMs: 30_000,
   });
   assert.equal(read('wall=1&each=0.001').eachMs, 5000);

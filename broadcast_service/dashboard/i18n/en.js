@@ -263,6 +263,8 @@ export default {
   unsettled: '{amount} unsettled',
   set_aside: { one: '{count} number set aside', other: '{count} numbers set aside' },
   by_room: 'By room',
+  hours_title: 'Hour by hour',
+  hours_hint: 'tokens of all rooms in each of the last 12 hours',
   best_hours: 'Best hours',
   best_hours_hint: 'Mean tokens earned per hour of the week, your time, last 7 days.',
   best_hours_cell: '{day} {hour}: {value} tokens per hour',

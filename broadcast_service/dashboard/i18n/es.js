@@ -263,6 +263,8 @@ export default {
   unsettled: '{amount} sin aclarar',
   set_aside: { one: '{count} número descartado', other: '{count} números descartados' },
   by_room: 'Por sala',
+  hours_title: 'Hora por hora',
+  hours_hint: 'tokens de todas las salas en cada una de las últimas 12 horas',
   best_hours: 'Mejores horas',
   best_hours_hint: 'Promedio de tokens ganados por hora de la semana, en tu hora local, últimos 7 días.',
   best_hours_cell: '{day} {hour}: {value} tokens por hora',

@@ -4,7 +4,7 @@
 /** @typedef {{views: WallView[], eachMs: number}} Playlist */
 /** @typedef {{at: number, page: number}} Slide `at`: which view of the playlist */
 
-export const VIEWS = /** @type {const} */ (['rooms', 'leaders', 'log']);
+export const VIEWS = /** @type {const} */ (['rooms', 'leaders', 'hours', 'log']);
 const DEFAULT_SECONDS = 12;
 const [MIN_SECONDS, MAX_SECONDS] = [5, 600];
 

@@ -10,6 +10,7 @@ import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards, DENSITIES } from '../ui/cards.js';
 import { find, html, setData, setText } from '../ui/dom.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
+import { HourBars } from '../ui/hour_bars.js';
 import { Kpis } from '../ui/kpis.js';
 import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
 import { Toolbar } from '../ui/toolbar.js';
@@ -45,6 +46,7 @@ export class LiveView {
   #leaders = new RoomList(html('#leaders'), html('#leaders-empty'), this.#nameOf);
   #slow = new RoomList(html('#slow'), html('#slow-empty'), this.#nameOf);
   #events = new RoomList(html('#events'), html('#events-empty'), this.#nameOf);
+  #hours = new HourBars(html('#wall-hours'), html('#wall-hours-empty'));
   #scope = html('#kpi-scope');
   #scopeWords = html('#kpi-scope-words');
   #density = find(document, '#density', HTMLSelectElement);
@@ -68,10 +70,11 @@ export class LiveView {
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
    * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState,
-   *   lastWeek: import('../state/last_week.js').LastWeek, settings: import('../state/storage.js').SafeStorage}} choices
+   *   lastWeek: import('../state/last_week.js').LastWeek, wallHours: import('../state/wall_hours.js').WallHours, settings: import('../state/storage.js').SafeStorage}} choices
    */
-  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall, lastWeek, settings }) {
+  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall, lastWeek, wallHours, settings }) {
     this.lastWeek = lastWeek;
+    this.wallHours = wallHours;
     this.store = store;
     this.moment = moment;
     this.wall = wall;
@@ -143,6 +146,8 @@ export class LiveView {
     this.screen.clear();
     this.#log.clear();
     this.#attention.clear();
+    this.#hours.clear();
+    this.wallHours.clear();
     for (const list of [this.#leaders, this.#slow, this.#events]) list.clear();
     this.needs = [];
     this.#watchedMs = 0;
@@ -231,8 +236,10 @@ export class LiveView {
   }
 
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
-  #paintLists({ asOfMs, i18n }, wall) {
+  #paintLists({ nowMs, asOfMs, i18n, trusted }, wall) {
+    if (wall.on && trusted && wall.playlist.views.includes('hours')) this.wallHours.refresh(nowMs);
     if (wall.on && wall.view === 'rooms') return;
+    if (wall.on && wall.view === 'hours') return this.#hours.paint(this.wallHours.at(asOfMs), i18n);
     const shown = this.#shown;
     const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
