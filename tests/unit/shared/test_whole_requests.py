@@ -1,0 +1,168 @@
+"""Requests that arrive whole: what becomes of the connection while one is being answered, and after it."""
+
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from shared.web.address_budget import AddressBudget
+from shared.web.whole_requests import Fields, WholeRequest, WholeRequestProtocol
+from tests.unit.shared.test_address_budget import PEER, SHARE, Loop, Transport
+
+POST = b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+FIELDS = Fields({"Content-Type": "text/plain"}, {"Vary": "Origin"})
+KEEP_ALIVE_SECONDS = 5
+
+
+class Bench:
+    """A connection to an application with one shortcut, which keeps its requests until a test answers them."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.requests: list[WholeRequest] = []
+        self.ordinary: list[bytes] = []
+        self.takes = True
+        config = uvicorn.Config(self._app, interface="asgi3", ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS, log_config=None)
+        config.load()
+        self.budget = AddressBudget(SHARE)
+        self.transport = Transport(PEER)
+        self.protocol = WholeRequestProtocol(
+            config, ServerState(), {}, self.loop, budget=self.budget, shortcuts={b"/short": self._shortcut}
+        )
+        self.protocol.connection_made(self.transport)
+
+    def _shortcut(self, request: WholeRequest) -> bool:
+        self.requests.append(request)
+        if not self.takes:
+            raise ZeroDivisionError
+        return True
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        self.ordinary.append(scope["path"].encode() + message.get("body", b""))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def receive(self, data: bytes) -> None:
+        """Receives something and does what follows."""
+        self.protocol.data_received(data)
+        self.run()
+
+    def run(self, now: float | None = None) -> None:
+        """Lets everything happen that is due, at a time of the clock."""
+        self.loop.now = self.loop.now if now is None else now
+        for _ in range(5):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+
+    @property
+    def sent(self) -> bytes:
+        """All that was written."""
+        return b"".join(self.transport.written)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Closed afterwards."""
+    bench = Bench()
+    yield bench
+    bench.loop.close()
+
+
+def test_a_whole_request_is_answered_in_one_write(bench: Bench) -> None:
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"hello")
+    assert bench.transport.written == [
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nvary: Origin\r\n\r\nhello",
+    ]
+    assert bench.ordinary == []
+
+
+def test_a_request_in_two_pieces_takes_the_ordinary_way(bench: Bench) -> None:
+    """Its application receives the piece that came first."""
+    bench.receive(POST[:-1])
+    assert (bench.requests, bench.ordinary) == ([], [b"/short{"])
+
+
+def test_a_shortcut_that_crashes_leaves_the_request_to_the_ordinary_way(bench: Bench) -> None:
+    bench.takes = False
+    bench.receive(POST)
+    assert (len(bench.requests), bench.ordinary) == (1, [b"/short{}"])
+
+
+def test_requests_behind_one_wait_for_its_answer(bench: Bench) -> None:
+    """They are answered in their order, in the ordinary way."""
+    bench.receive(POST * 3)
+    assert (len(bench.requests), bench.ordinary, bench.transport.written, bench.transport.reads) == (1, [], [], False)
+    bench.requests[0].answer(FIELDS, b"first")
+    bench.run()
+    assert bench.ordinary == [b"/short{}", b"/short{}"]
+    assert bench.sent.index(b"first") < bench.sent.index(b"content-length: 0")
+    assert bench.transport.reads
+
+
+def test_a_server_that_stops_says_so_in_the_answer(bench: Bench) -> None:
+    """The request is answered, and then the connection ends."""
+    bench.receive(POST)
+    bench.protocol.shutdown()
+    assert not bench.transport.closed
+    bench.requests[0].answer(FIELDS, b"last")
+    assert b"\r\nconnection: close\r\n" in bench.sent
+    assert bench.transport.closed
+
+
+def test_a_client_that_left_is_not_answered(bench: Bench) -> None:
+    bench.receive(POST)
+    bench.protocol.connection_lost(None)
+    bench.requests[0].answer(FIELDS, b"late")
+    assert bench.transport.written == []
+
+
+def test_an_answer_waits_for_a_client_that_does_not_read(bench: Bench) -> None:
+    """So that answers do not gather in memory, and no further request is read meanwhile."""
+    bench.protocol.pause_writing()
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"patient")
+    bench.run()
+    assert bench.transport.written == []
+    bench.protocol.resume_writing()
+    bench.run()
+    assert bench.sent.endswith(b"\r\ncontent-length: 7\r\nvary: Origin\r\n\r\npatient")
+
+
+def test_an_idle_connection_is_closed_after_its_time_and_a_busy_one_is_not(bench: Bench) -> None:
+    """The time begins with each answer."""
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"1")
+    bench.run(now=KEEP_ALIVE_SECONDS - 1)
+    bench.receive(POST)
+    bench.run(now=3 * KEEP_ALIVE_SECONDS)
+    assert not bench.transport.closed  # the second request is not answered yet
+    bench.requests[1].answer(FIELDS, b"2")
+    bench.run(now=4 * KEEP_ALIVE_SECONDS - 1)
+    assert not bench.transport.closed
+    bench.run(now=4 * KEEP_ALIVE_SECONDS)
+    assert bench.transport.closed
+
+
+def test_the_time_of_an_idle_connection_begins_anew_with_each_answer(bench: Bench) -> None:
+    for now in range(1, 20):
+        bench.run(now=now)
+        assert not bench.transport.closed
+        bench.receive(POST)
+        bench.requests[-1].answer(FIELDS, b"x")
+    bench.run(now=19 + KEEP_ALIVE_SECONDS - 1)
+    assert not bench.transport.closed
+    bench.run(now=19 + KEEP_ALIVE_SECONDS)
+    assert bench.transport.closed
+
+
+def test_the_price_of_an_answered_request_is_refunded(bench: Bench) -> None:
+    """A token is charged for it instead."""
+    before = bench.budget.left(PEER, 0)
+    for _ in range(10):
+        bench.receive(POST)
+        bench.requests[-1].answer(FIELDS, b"x")
+    assert bench.budget.left(PEER, 0) == pytest.approx(before)
