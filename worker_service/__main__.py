@@ -7,9 +7,16 @@ from shared.store.redis import Store
 from shared.web.server import Server, config, run
 from shared.web.startup import prepare
 from worker_service.app import create_app
-from worker_service.commands import run_command
-from worker_service.registry import create_jobs
 from worker_service.settings import WorkerSettings
+
+try:
+    from worker_service.commands import run_command
+    from worker_service.registry import create_jobs
+except ModuleNotFoundError as error:
+    if str(error.name).partition(".")[0] not in {"sqlalchemy", "alembic"}:
+        raise
+    print(f"worker_service needs the package {error.name}: install requirements-worker.txt", file=sys.stderr)
+    raise SystemExit(2) from None
 
 SHUTDOWN_SECONDS = 3
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from shared.archive.database import ArchiveError, Database, WrongSchema
 from shared.archive.packed_day import unpack
-from shared.archive.tables import blocks, days, minutes, passes, series, state
+from shared.archive.tables import REVISION, blocks, days, minutes, passes, series, state
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
 from shared.store.database_url import DatabaseUrl
@@ -310,24 +310,24 @@ async def test_income_and_minutes_are_exported_as_csv_and_as_parquet(redis_url: 
     await fill(redis_url, database)
     everything = range(today() - 3, today() + 1)
     for name, table in TABLES.items():
-        text, binary = io.StringIO(newline=""), io.BytesIO()
-        count = write_csv(database, table, everything, text)
-        assert write_parquet(database, table, everything, binary) == count > 3
-        rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+        lines, binary = io.StringIO(newline=""), io.BytesIO()
+        count = write_csv(database, table, everything, lines, print)
+        assert write_parquet(database, table, everything, binary, print) == count > 3
+        rows = list(csv.DictReader(io.StringIO(lines.getvalue())))
         columns = importlib.import_module("pyarrow.parquet").read_table(binary).to_pylist()
         assert rows == [{key: "" if value is None else str(value) for key, value in row.items()} for row in columns]
-        assert write_csv(database, table, range(today() - 2, today() - 1), io.StringIO()) < count, name
-        assert write_csv(database, table, range(0), io.StringIO()) == 0
-    text = io.StringIO(newline="")
-    write_csv(database, TABLES["days"], everything, text)
-    exported = {(row["room_id"], row["account"], row["day"]): int(row["earned"]) for row in csv.DictReader(io.StringIO(text.getvalue()))}
+        assert write_csv(database, table, range(today() - 2, today() - 1), io.StringIO(), print) < count, name
+        assert write_csv(database, table, range(0), io.StringIO(), print) == 0
+    lines = io.StringIO(newline="")
+    write_csv(database, TABLES["days"], everything, lines, print)
+    exported = {(row["room_id"], row["account"], row["day"]): int(row["earned"]) for row in csv.DictReader(io.StringIO(lines.getvalue()))}
     wanted = {
         (room, account, f"{EPOCH + dt.timedelta(days=day)}"): row["earned"] for (room, _, account, day), row in income(database).items()
     }
     assert exported == wanted
-    text = io.StringIO(newline="")
-    write_csv(database, TABLES["minutes"], everything, text)
-    last = {(row["room_id"], row["account"]): int(row["tokens"]) for row in csv.DictReader(io.StringIO(text.getvalue()))}
+    lines = io.StringIO(newline="")
+    write_csv(database, TABLES["minutes"], everything, lines, print)
+    last = {(row["room_id"], row["account"]): int(row["tokens"]) for row in csv.DictReader(io.StringIO(lines.getvalue()))}
     balance = {
         (room, account): kept[-1].tokens for (room, _, account, day), kept in sorted(balances(database).items(), key=lambda one: one[0][-1])
     }
@@ -339,3 +339,100 @@ async def test_income_and_minutes_are_exported_as_csv_and_as_parquet(redis_url: 
     following = (EPOCH + dt.timedelta(days=today())).isoformat()
     done = command(database, "export", "--from", day, "--to", following, "--rows", "minutes", "--format", "parquet", "--output", str(path))
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_an_export_names_a_damaged_day_and_goes_on(redis_url: str, new: New, form: str, tmp_path: pathlib.Path) -> None:
+    """The status is 1, and the file has every other day."""
+    database, path = new("sqlite"), tmp_path / "export"
+    await fill(redis_url, database)
+    days_of_export = [(EPOCH + dt.timedelta(days=day)).isoformat() for day in (today() - 3, today() + 1)]
+    arguments = ["export", "--from", days_of_export[0], "--to", days_of_export[1], "--rows", "minutes", "--format", form]
+    lines = io.StringIO(newline="")
+    everything = write_csv(database, TABLES["minutes"], range(today() - 3, today() + 1), lines, print)
+    with database.transaction() as connection:
+        number, day = connection.execute(select(minutes.c.series_id, minutes.c.day).order_by(minutes.c.day)).first() or (0, 0)
+        names = connection.execute(select(series.c.room_id, series.c.platform, series.c.account).where(series.c.id == number)).one()
+        own = minutes.c.series_id == number, minutes.c.day == day
+        connection.execute(minutes.update().where(*own).values(packed=b"\x01damaged"))
+    done = command(database, *arguments, "--output", str(path))
+    said = done.stderr.decode()
+    assert (done.returncode, "Traceback" in said) == (1, False)
+    assert f"Not exported: {EPOCH + dt.timedelta(days=day)} of {':'.join(names)}: the day is damaged." in said
+    assert "1 days of feeds cannot be read" in said
+    left = int(said.partition("Exported ")[2].partition(" rows")[0])
+    assert 0 < left < everything
+    if form == "csv":
+        with path.open(newline="") as file:
+            rows = [*csv.DictReader(file)]
+    else:
+        rows = importlib.import_module("pyarrow.parquet").read_table(path).to_pylist()
+    assert len(rows) == left
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+async def test_an_import_of_another_archive_changes_nothing_when_it_is_repeated(redis_url: str, new: New, source: str, target: str) -> None:
+    """Days that both have are merged: every balance of both stays, so none wins over another one."""
+    older, newer = new(source), new(target)
+    await fill(redis_url, older, newer)
+    expected = all_of(newer)
+    with newer.transaction() as connection:  # each has a day that the other lacks
+        for table in (days, minutes):
+            connection.execute(delete(table).where(table.c.day < today() - 1))
+    for _ in range(2):
+        done = command(newer, "import", older.url.text)
+        assert (done.returncode, b"merged with" in done.stderr) == (0, True), done.stderr
+        assert (income(newer), balances(newer)) == expected[:2]
+    assert all_of(older)[1].keys() < expected[1].keys()  # it was only read
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://pulse:canary@host/archive", "should be a DATABASE_URL"),
+        ("postgresql+psycopg://pulse:canary@127.0.0.1:1/archive", "start the server"),
+        ("sqlite:////nowhere/archive.db", "its directory has to exist"),
+        ("", "is the one of DATABASE_URL itself"),
+    ],
+)
+def test_an_archive_that_cannot_be_imported_is_named_without_a_password(new: New, url: str, reason: str) -> None:
+    database = new("sqlite")
+    done = command(database, "import", url or database.url.text)
+    said = done.stderr.decode()
+    assert (done.returncode, said.count("\n"), reason in said, "canary" in said) == (1, 1, True, False), said
+
+
+@pytest.mark.parametrize(
+    ("problem", "arguments"),
+    [
+        ("password", ("restore", "-")),
+        ("unreachable", ("export", "--from", "2026-01-01", "--to", "2026-01-02")),
+        ("newer", ("restore", "-")),
+        ("newer", ("export", "--from", "2026-01-01", "--to", "2026-01-02")),
+        ("text", ("backup", "-")),
+        ("url", ("restore", "-")),
+    ],
+)
+def test_every_command_says_in_one_line_why_its_database_cannot_be_used(
+    new: New, server: PostgresServer, tmp_path: pathlib.Path, problem: str, arguments: tuple[str, ...]
+) -> None:
+    file = io.BytesIO()
+    write(file, Head(KIND, FORMAT, REVISION, 0), [])
+    (tmp_path / "text.db").write_text("this is no database, but a text of some length" * 20)
+    newer = new("sqlite")
+    with newer.transaction() as connection:
+        connection.execute(text("UPDATE archive_version SET version_num = '9999'"))
+    url, reason, status = {
+        "password": (server.url(password="canary"), "refuses user or password: correct DATABASE_URL", 1),
+        "unreachable": ("postgresql+psycopg://pulse:canary@127.0.0.1:1/pulse", "start the server", 1),
+        "newer": (newer.url.text, "install that version", 1),
+        "text": (f"sqlite:///{tmp_path}/text.db", "not a SQLite database", 1),
+        "url": ("mysql://pulse:canary@host/archive", "DATABASE_URL should be", 2),
+    }[problem]
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
+    words = [sys.executable, "-m", "worker_service", *arguments]
+    done = subprocess.run(words, cwd=ROOT, env=environment, input=file.getvalue(), capture_output=True, check=False, timeout=240)
+    said = done.stderr.decode()
+    assert (done.returncode, reason in said, "canary" in said, "Traceback" in said) == (status, True, False, False), said
+    assert done.stdout == b""

@@ -8,7 +8,7 @@ every balance of both, and calculates the income anew; it can be repeated, and c
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from sqlalchemy import Connection, Table, insert, select, text, update
 
@@ -50,7 +50,7 @@ class OperatorsFence(Fence):
         """There is no term that could have ended."""
 
 
-def back_up(database: Database, file: BinaryIO) -> int:
+def back_up(database: Database, file: IO[bytes]) -> int:
     """Writes a backup; returns the number of rows. Raises ArchiveError and OSError."""
     database.check()
     with database.transaction() as connection:

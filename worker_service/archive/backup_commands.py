@@ -1,4 +1,4 @@
-"""`python -m worker_service backup FILE` and `restore FILE`; `-` is standard output or input."""
+"""`python -m worker_service backup FILE`, `restore FILE` and `import DATABASE_URL`; the file `-` is standard output or input."""
 
 import argparse
 import contextlib
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from shared.archive.database import ArchiveError, Database
 from shared.store.database_url import DatabaseUrl
-from worker_service.archive.backup import back_up, restore
+from worker_service.archive.backup import Restored, back_up, restore
 from worker_service.archive.backup_file import UnreadableBackup
 from worker_service.command import Command, CommandError
 from worker_service.settings import DatabaseSettings
@@ -49,7 +49,27 @@ def replaced(path: pathlib.Path) -> Iterator[BinaryIO]:
 
 def _restore(given: argparse.Namespace, settings: DatabaseSettings) -> None:
     with opened(settings.database_url) as database, _repeatable(given.file) as source:
-        restored = restore(database, source)
+        _report(restore(database, source))
+
+
+def _import(given: argparse.Namespace, settings: DatabaseSettings) -> None:
+    """Merges another archive, through a temporary backup (TMPDIR), so that everything of it was read before anything is written."""
+    try:
+        url = DatabaseUrl.parse(given.source)
+    except ValueError as error:
+        raise CommandError(f"the archive to import should be a DATABASE_URL: {error}") from None
+    if url.text == settings.database_url.text:
+        raise CommandError("the archive to import is the one of DATABASE_URL itself")
+    with tempfile.NamedTemporaryFile(prefix="pulse-import-") as copy:
+        with opened(url, read_only=True) as other:
+            back_up(other, copy.file)
+        copy.flush()
+        with opened(settings.database_url) as database:
+            _report(restore(database, functools.partial(_open, copy.name)))
+
+
+def _report(restored: Restored) -> None:
+    """Prints what a restore did; raises CommandError where days could not be read."""
     how = "merged with what the archive had" if restored.was_merged else "into an empty archive"
     print(f"Restored {restored.days} days of feeds, {how}.", file=sys.stderr)
     if restored.unreadable:
@@ -101,5 +121,11 @@ COMMANDS = [
         "Restore a backup; an archive that has history already is merged with it",
         lambda parser: parser.add_argument("file", help="the file to read, - for standard input"),
         _restore,
+    ),
+    Command(
+        "import",
+        "Merge another archive into this one; a repeated import changes nothing",
+        lambda parser: parser.add_argument("source", metavar="DATABASE_URL", help="the other archive, which is only read"),
+        _import,
     ),
 ]

@@ -8,7 +8,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 import msgspec
 
@@ -50,7 +50,7 @@ _head: Final = msgspec.msgpack.Decoder(Head)
 _frame: Final = msgspec.msgpack.Decoder(Rows | End)
 
 
-def write(file: BinaryIO, head: Head, frames: Iterable[Rows]) -> int:
+def write(file: IO[bytes], head: Head, frames: Iterable[Rows]) -> int:
     """Writes a whole file; returns the number of rows. Raises OSError."""
     count = 0
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0, filename="") as packed:  # most of it is compressed already

@@ -1,4 +1,7 @@
-"""Exports a range of days of the archive as CSV or Parquet, row by row, so that a range of any length needs little memory."""
+"""Exports a range of days of the archive as CSV or Parquet, row by row, so that a range of any length needs little memory.
+
+A day of a feed that cannot be read is passed on to the caller, and the export continues with the next one.
+"""
 
 import csv
 import datetime as dt
@@ -10,7 +13,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, TextIO
 from sqlalchemy import Connection, select
 
 from shared.archive.database import Database
-from shared.archive.packed_day import unpack
+from shared.archive.packed_day import UnreadableDay, unpack
 from shared.archive.tables import days, minutes, series
 from shared.contract.history_day import StoredDay
 from shared.contract.history_record import DAY_SECONDS, Record, unpack_old
@@ -22,6 +25,8 @@ EPOCH: Final = dt.date(1970, 1, 1)
 NAMES: Final = ("room_id", "platform", "account")
 INCOME: Final = ("earned", "between_sessions", "unsettled", "set_aside", "on_air_seconds")
 Row = Sequence[Any]
+OnDamage = Callable[[str], None]
+"""Receives the date, the room, the platform, the account and the reason of a day that cannot be read, as text."""
 
 
 class Table(NamedTuple):
@@ -29,10 +34,10 @@ class Table(NamedTuple):
 
     columns: tuple[str, ...]
     text: int
-    rows: Callable[[Connection, range], Iterator[Row]]
+    rows: Callable[[Connection, range, OnDamage], Iterator[Row]]
 
 
-def _income(connection: Connection, wanted: range) -> Iterator[Row]:
+def _income(connection: Connection, wanted: range, _on_damage: OnDamage) -> Iterator[Row]:
     """A row per UTC day and series with its income."""
     found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
         select(days.c.day, *(series.c[name] for name in NAMES), *(days.c[name] for name in INCOME))
@@ -44,8 +49,8 @@ def _income(connection: Connection, wanted: range) -> Iterator[Row]:
         yield (EPOCH + dt.timedelta(days=day)).isoformat(), *values
 
 
-def _minutes(connection: Connection, wanted: range) -> Iterator[Row]:
-    """A row per step of a series that has a reading: its last one. Raises UnreadableDay."""
+def _minutes(connection: Connection, wanted: range, on_damage: OnDamage) -> Iterator[Row]:
+    """A row per step of a series that has a reading: its last one."""
     found = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
         select(minutes.c.day, minutes.c.step_seconds, minutes.c.packed, *(series.c[name] for name in NAMES))
         .join(series)
@@ -53,7 +58,12 @@ def _minutes(connection: Connection, wanted: range) -> Iterator[Row]:
         .order_by(minutes.c.day, *(series.c[name] for name in NAMES))
     )
     for day, step_seconds, packed, *names in found:
-        for slot, record in enumerate(last_records(unpack(bytes(packed), step_seconds), step_seconds)):
+        try:
+            stored = unpack(bytes(packed), step_seconds)
+        except UnreadableDay as error:
+            on_damage(f"{EPOCH + dt.timedelta(days=day)} of {':'.join(names)}: {error}")
+            continue
+        for slot, record in enumerate(last_records(stored, step_seconds)):
             if record:
                 moment = dt.datetime.fromtimestamp(day * DAY_SECONDS + slot * step_seconds, dt.UTC)
                 yield f"{moment:%Y-%m-%dT%H:%M:%SZ}", *names, *record.values
@@ -73,20 +83,20 @@ TABLES: Final = {
 }
 
 
-def write_csv(database: Database, table: Table, wanted: range, file: TextIO) -> int:
-    """Writes CSV, an unknown value as an empty one; returns the number of rows. Raises ArchiveError, UnreadableDay and OSError."""
+def write_csv(database: Database, table: Table, wanted: range, file: TextIO, on_damage: OnDamage) -> int:
+    """Writes CSV, an unknown value as an empty one; returns the number of rows. Raises ArchiveError and OSError."""
     database.check()
     writer = csv.writer(file)
     writer.writerow(table.columns)
     count = 0
     with database.transaction() as connection:
-        for row in table.rows(connection, wanted):
+        for row in table.rows(connection, wanted, on_damage):
             writer.writerow(row)
             count += 1
     return count
 
 
-def write_parquet(database: Database, table: Table, wanted: range, file: BinaryIO) -> int:
+def write_parquet(database: Database, table: Table, wanted: range, file: BinaryIO, on_damage: OnDamage) -> int:
     """Writes Parquet, an unknown value as null; returns the number of rows. Raises also ModuleNotFoundError, without pyarrow."""
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     database.check()
@@ -94,7 +104,7 @@ def write_parquet(database: Database, table: Table, wanted: range, file: BinaryI
     schema = arrow.schema(list(zip(table.columns, kinds, strict=True)))
     count = 0
     with database.transaction() as connection, parquet.ParquetWriter(file, schema) as writer:
-        for group in _groups(table.rows(connection, wanted)):
+        for group in _groups(table.rows(connection, wanted, on_damage)):
             columns = [arrow.array(column, kind) for column, kind in zip(zip(*group, strict=True), kinds, strict=True)]
             writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
             count += len(group)

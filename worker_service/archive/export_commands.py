@@ -5,14 +5,15 @@ import datetime as dt
 import io
 import pathlib
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from shared.archive.database import Database
-from shared.archive.packed_day import UnreadableDay
 from worker_service.archive.backup_commands import opened, replaced
-from worker_service.archive.export import EPOCH, TABLES, write_csv, write_parquet
+from worker_service.archive.export import EPOCH, TABLES, OnDamage, write_csv, write_parquet
 from worker_service.command import Command, CommandError
 from worker_service.settings import DatabaseSettings
+
+MAX_NAMED: Final = 50  # damaged days that are listed
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,32 +27,35 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _export(given: argparse.Namespace, settings: DatabaseSettings) -> None:
     if given.start >= given.end:
         raise CommandError("--to is the day after the last one, so it is later than --from")
+    damaged: list[str] = []
     with opened(settings.database_url, read_only=True) as database:
         if given.output != "-":
             with replaced(pathlib.Path(given.output)) as file:
-                count = _write(given, database, file)
+                count = _write(given, database, file, damaged.append)
         elif given.format == "parquet" and sys.stdout.isatty():
             raise CommandError("Parquet is no text: name a file with --output, or redirect the output to one")
         else:
-            count = _write(given, database, sys.stdout.buffer)
+            count = _write(given, database, sys.stdout.buffer, damaged.append)
             sys.stdout.buffer.flush()
     print(f"Exported {count} rows.", file=sys.stderr)
+    for day in damaged[:MAX_NAMED]:
+        print(f"Not exported: {day}.", file=sys.stderr)
+    if damaged:
+        raise CommandError(f"{len(damaged)} days of feeds cannot be read and are not in the export: restore a backup that has them")
 
 
-def _write(given: argparse.Namespace, database: Database, file: BinaryIO) -> int:
+def _write(given: argparse.Namespace, database: Database, file: BinaryIO, on_damage: OnDamage) -> int:
     table, wanted = TABLES[given.rows], range((given.start - EPOCH).days, (given.end - EPOCH).days)
     try:
         if given.format == "parquet":
-            return write_parquet(database, table, wanted, file)
+            return write_parquet(database, table, wanted, file, on_damage)
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         try:
-            return write_csv(database, table, wanted, text)
+            return write_csv(database, table, wanted, text, on_damage)
         finally:
             text.detach()
     except ModuleNotFoundError as error:
         raise CommandError(f"Parquet needs the package {error.name}: install requirements-parquet.txt") from None
-    except UnreadableDay as error:
-        raise CommandError(f"{error}; the export is incomplete") from None
 
 
 COMMANDS = [Command("export", "Write income by day, or the readings of minutes, of a range of days", _add_arguments, _export)]

@@ -9,9 +9,9 @@ import pytest
 
 from tools.processes import ROOT, free_port
 
-WITHOUT_PSYCOPG = """
+WITHOUT_A_PACKAGE = """
 import runpy, sys
-sys.modules["psycopg"] = None
+sys.modules[{package!r}] = None
 sys.argv[1:] = {arguments!r}
 runpy.run_module("worker_service", run_name="__main__")
 """
@@ -49,5 +49,17 @@ def test_a_wrong_setting_ends_the_start_with_what_to_do(tmp_path: pathlib.Path, 
 @pytest.mark.parametrize(("arguments", "status"), [([], 2), (["backup", "file"], 1), (["restore", "-"], 1)])
 def test_a_package_that_is_missing_is_named_with_the_file_that_has_it(tmp_path: pathlib.Path, arguments: list[str], status: int) -> None:
     """`make run` installs no driver of PostgreSQL."""
-    done = start(tmp_path, "-c", WITHOUT_PSYCOPG.format(arguments=arguments), DATABASE_URL=POSTGRESQL)
+    done = start(tmp_path, "-c", WITHOUT_A_PACKAGE.format(package="psycopg", arguments=arguments), DATABASE_URL=POSTGRESQL)
     assert (done.returncode, "psycopg: install requirements-worker.txt" in done.stderr, "Traceback" in done.stderr) == (status, True, False)
+
+
+@pytest.mark.parametrize("arguments", [[], ["backup", "file"], ["export", "--from", "2026-01-01", "--to", "2026-01-02"]])
+@pytest.mark.parametrize("package", ["sqlalchemy", "alembic"])
+def test_without_the_packages_of_the_worker_nothing_starts_and_one_line_says_what_to_install(
+    tmp_path: pathlib.Path, package: str, arguments: list[str]
+) -> None:
+    """`pip install -r requirements.txt` alone installs neither."""
+    done = start(tmp_path, "-c", WITHOUT_A_PACKAGE.format(package=package, arguments=arguments))
+    assert (done.returncode, done.stderr.count("\n"), "Traceback" in done.stderr) == (2, 1, False)
+    assert f"needs the package {package}" in done.stderr
+    assert "install requirements-worker.txt" in done.stderr
