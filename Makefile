@@ -15,7 +15,7 @@ NODE_STAMP := node_modules/installed
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 
-.PHONY: help install run test faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke backup restore postgres up down logs scale update lock clean
+.PHONY: help install run test test-containers faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke backup restore postgres up down logs scale update lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ faults: $(STAMP) ## Break real processes and hold the promise against what clien
 	@rm -f test-results/faults.*
 	$(TESTS) faults $(if $(NEMESIS),-- tests/faults/test_nemesis.py -k random_faults_break)
 	@echo "What was seen stands in test-results/faults.md"
+
+test-containers: $(STAMP) ## Run the stack of compose.yaml on a real engine: yours, else Debian's in namespaces of its own (CONTAINERS='-k secret')
+	@$(BIN)/python -m tests.deploy.containers $(CONTAINERS)
 
 check: $(STAMP) $(NODE_STAMP) ## Lint and type-check everything, and build the documentation site
 	$(PARTS) check-types check-python check-site check-page

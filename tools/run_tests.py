@@ -28,15 +28,16 @@ class Phase(NamedTuple):
 
 
 PHASES: Final = {
-    "main": Phase("not faults and not browser"),
+    "main": Phase("not faults and not browser and not containers"),
     "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension")),
     "faults": Phase("faults", ("tests/e2e", "tests/faults")),
+    "containers": Phase("containers", ("tests/deploy/containers",)),
 }
 
 
 def misplaced(test: str, marks: Iterable[str]) -> bool:
     """Whether a test, named by its file, would be in none of the phases because it is outside of their folders."""
-    folders = {folder for mark in {"browser", "faults"}.intersection(marks) for folder in PHASES[mark].folders}
+    folders = {folder for mark in {"browser", "faults", "containers"}.intersection(marks) for folder in PHASES[mark].folders}
     return bool(folders) and not any(test.startswith(f"{folder}/") for folder in folders)
 
 

@@ -1,0 +1,215 @@
+"""A clone of this checkout whose stack runs in containers, and clients of it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Final, Self
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from shared.settings import TokenSettings, load
+from shared.tokens import issue
+from tests.deploy.compose import parse_env
+from tests.support.clients import Dashboard, Producer
+from tools.processes import ROOT
+from tools.waiting import wait_until
+
+SERVICES: Final = ("redis", "ingest", "broadcast", "worker", "caddy")
+HEALTHY_SECONDS: Final = 90.0
+COMMAND_SECONDS: Final = 400.0
+
+
+def run(*command: str, cwd: pathlib.Path = ROOT, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command; its output is part of the error if it fails."""
+    environment = {**os.environ, **settings}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return done
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """The output of docker."""
+    return run("docker", *arguments, check=check).stdout
+
+
+class Stack:
+    """One clone and its containers."""
+
+    def __init__(self, directory: pathlib.Path, **settings: str) -> None:
+        self.directory = directory
+        self.settings = settings
+
+    def clone(self) -> Self:
+        """Copies what version control knows of this checkout, readable for its owner alone, as a clone under `umask 077` is."""
+        names = run("git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+        for name in names:
+            if (ROOT / name).is_file():
+                target = self.directory / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, target)
+        run("chmod", "-R", "u=rwX,go=", str(self.directory))
+        (self.directory / ".env.more").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        run("python3", "deploy/make_env.py", cwd=self.directory)
+        with (self.directory / ".env").open("a") as file:
+            file.write((self.directory / ".env.more").read_text())
+        return self
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The variables of `.env`."""
+        return parse_env((self.directory / ".env").read_text())
+
+    @property
+    def project(self) -> str:
+        """The name of the stack."""
+        return self.settings.get("COMPOSE_PROJECT_NAME", "studio-pulse")
+
+    @property
+    def url(self) -> str:
+        """Where the front listens."""
+        return f"http://127.0.0.1:{self.settings.get('PORT', '3000')}"
+
+    def make(self, *arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Runs make in the clone."""
+        return run("make", *arguments, cwd=self.directory, check=check, **settings)
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """The output of Compose in the clone."""
+        return run("docker", "compose", *arguments, cwd=self.directory, check=check).stdout
+
+    def containers(self, service: str = "", *, running: bool = True) -> list[str]:
+        """The identities of the containers of a service, or of all services."""
+        flags = [] if running else ["--all"]
+        return self.compose("ps", "--quiet", *flags, *([service] if service else [])).split()
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """The only container of a service, running or not."""
+        (identity,) = self.containers(service, running=False)
+        (inspected,) = json.loads(docker("inspect", identity))
+        return dict(inspected)
+
+    def healthy(self, service: str) -> bool:
+        """Whether the only container of a service is."""
+        state = self.inspect(service)["State"]
+        return bool(state["Status"] == "running" and state["Health"]["Status"] == "healthy")
+
+    def wait_until_healthy(self, *names: str) -> None:
+        """Waits for some services, or for all."""
+        for service in names or SERVICES:
+            wait_until(lambda name=service: self.healthy(name), f"a healthy {service}", seconds=HEALTHY_SECONDS, poll_seconds=0.3)  # type: ignore[misc]
+
+    def inside(self, service: str, *command: str, user: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a command in the first container of a service."""
+        who = ["--user", user] if user else []
+        return run("docker", "exec", *who, self.containers(service)[0], *command, check=check)
+
+    def token(self, audience: str, subject: str = "tester") -> str:
+        """A token for all rooms, signed with the key of `.env`."""
+        keyring = load(TokenSettings, {"TOKEN_KEYS": self.secrets[f"{audience.upper()}_TOKEN_KEYS"]}).keyring
+        now = int(time.time())
+        return issue(keyring, audience=audience, subject=subject, rooms=["*"], platforms=None, ttl_seconds=3600, now_seconds=now)
+
+    @contextlib.contextmanager
+    def producer(self) -> Iterator[Producer]:
+        """A producer that posts through the front."""
+        with Producer(self.url, self.token("ingest")) as producer:
+            yield producer
+
+    def value(self, room: str) -> int:
+        """A room's balance as a new dashboard sees it; -1 if it sees none."""
+        with Dashboard(self.url, self.token("dashboard")) as dashboard:
+            dashboard.snapshot()
+            return next((tokens for (name, _), (_, tokens) in dashboard.values.items() if name == room), -1)
+
+    def logs(self) -> str:
+        """What all containers have logged."""
+        return self.compose("logs", "--no-color")
+
+    def down(self, *, volumes: bool = False) -> None:
+        """Stops everything; with volumes removes what is stored too."""
+        if volumes:
+            self.compose("--profile", "*", "down", "--volumes", "--timeout", "15")
+        else:
+            self.make("down")
+
+
+class Load:
+    """Posts to rooms one after the other, and keeps dashboards connected, until the end."""
+
+    def __init__(self, stack: Stack, *, rooms: int = 6, dashboards: int = 8) -> None:
+        self.statuses: list[int | str] = []
+        self.connections = [0] * dashboards
+        self.values: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in range(dashboards)]
+        self.posted: dict[str, int] = {}
+        self._stack = stack
+        self._rooms = [f"load-{number}" for number in range(rooms)]
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._post), *(threading.Thread(target=self._watch, args=(n,)) for n in range(dashboards))]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        wait_until(lambda: min(self.connections) == 1 and len(self.statuses) > len(self._rooms), "the load", seconds=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def converged(self) -> bool:
+        """Whether every dashboard shows what was posted last in every room; posting stops for it."""
+        return all({room: tokens for (room, _), (_, tokens) in seen.items() if room in self.posted} == self.posted for seen in self.values)
+
+    def stop_posting(self) -> None:
+        """The last value of every room stays."""
+        self._paused = True
+        self._threads[0].join(30)
+
+    _paused = False
+
+    def _post(self) -> None:
+        with self._stack.producer() as producer:
+            for number in range(1, 1_000_000):
+                for room in self._rooms:
+                    if self._ends.is_set() or self._paused:
+                        return
+                    self._post_one(producer, room, number)
+
+    def _post_one(self, producer: Producer, room: str, number: int) -> None:
+        try:
+            answer = producer.post(room, number)
+        except Exception as error:  # noqa: BLE001 - any failure is what the test counts
+            self.statuses.append(repr(error))
+        else:
+            self.statuses.append(answer.status_code)
+            if answer.status_code == 200:
+                self.posted[room] = number
+        self._ends.wait(0.05)  # fewer than the five readings of a room in a second that are allowed
+
+    def _watch(self, number: int) -> None:
+        token = self._stack.token("dashboard", f"viewer-{number}")
+        while not self._ends.is_set():
+            with contextlib.suppress(ConnectionClosed, InvalidStatus, OSError), Dashboard(self._stack.url, token) as dashboard:
+                self.connections[number] += 1
+                self.values[number] = dashboard.values
+                while not self._ends.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        dashboard.next_event(0.5)
+                    self.values[number] = dashboard.values
+            self._ends.wait(0.2)
+
+
+def link_of(printed: str) -> str:
+    """The link that `make up` prints."""
+    found = re.search(r"Dashboard +(\S+)", printed)
+    assert found
+    return found[1]

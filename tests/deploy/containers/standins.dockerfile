@@ -1,0 +1,17 @@
+# Stand-ins for the images that compose.yaml and the Dockerfile name, where no registry can be reached: Debian's Python, Redis and tools, and
+# Caddy of the pinned version. engine.py builds them. Packages of Python are in /wheels, because the builder has no network either.
+FROM studio-pulse-test-root AS root
+
+FROM root AS python
+RUN ln -s python3 /usr/bin/python && rm -f /usr/lib/python3.*/EXTERNALLY-MANAGED
+ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels
+COPY wheels /wheels
+
+# Its working directory is not the volume, as in images other than the official one.
+FROM root AS redis
+RUN mkdir /data && chown 999:1000 /data
+
+FROM root AS caddy
+COPY bin/caddy /usr/bin/caddy
+RUN mkdir /data && setcap cap_net_bind_service=+ep /usr/bin/caddy
+CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
