@@ -18,7 +18,7 @@ STYLES := '{broadcast_service/dashboard,extension}/**/*.css'
 .PHONY: help install run test test-containers faults bench bench-page check check-types check-python check-site check-page docs format token room link extension smoke backup restore postgres up down logs scale update lock clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 install: $(STAMP) $(NODE_STAMP) ## Create .venv with the locked requirements
 

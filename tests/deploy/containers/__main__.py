@@ -1,6 +1,7 @@
 """`python -m tests.deploy.containers [PYTEST…]`: runs the tests of this folder on the engine that can be reached, else on Debian's.
 
-Exits with 1 where there is neither: the tests are not skipped.
+Exits with 1 where there is neither: the tests are not skipped. Like those of `tools/run_tests.py`, tests that fail run once more, in a new
+stack, and the ones that pass then are printed.
 """
 
 import os
@@ -10,16 +11,28 @@ import sys
 from typing import Final
 
 from tests.deploy.containers import engine
+from tools.run_tests import failed, judge, reason_not_to_retry, run_pytest
 
 INSIDE: Final = "STUDIO_PULSE_INSIDE_NAMESPACES"
 MODULE: Final = "tests.deploy.containers"
+FOLDER: Final = "tests/deploy/containers"
 
 
-def run_pytest(arguments: list[str], environment: dict[str, str], whose: str) -> int:
-    """Runs the tests one after the other; returns pytest's exit code."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "containers", "--durations=10"]
-    folder = [] if any(argument.startswith("tests/") for argument in arguments) else ["tests/deploy/containers"]
-    return subprocess.run([*command, *folder, *arguments], env={**os.environ, **environment, "CONTAINERS": whose}, check=False).returncode
+def run(arguments: list[str], whose: str) -> int:
+    """Runs the tests one after the other, then once more those that failed; returns 0 if each passed once."""
+    os.environ["CONTAINERS"] = whose
+    options = ["-m", "containers", "-p", "no:cacheprovider", "--durations=10"]
+    folder = [] if any(argument.startswith("tests/") for argument in arguments) else [FOLDER]
+    exit_code, outcomes = run_pytest([*options, *folder, *arguments], alone=True)
+    again = exit_code != 0 and not reason_not_to_retry(exit_code, outcomes)
+    result = judge(exit_code, outcomes, *(run_pytest([*options, *failed(outcomes)], alone=True) if again else (0, [])))
+    for test in result.passed_alone:
+        print(f"failed at first, passed in a new stack: {test}")
+    for test in result.failed:
+        print(f"FAILED: {test}")
+    if result.problem:
+        print(f"FAILED (containers): {result.problem}")
+    return 0 if result.ok else 1
 
 
 def main(arguments: list[str]) -> int:
@@ -27,10 +40,10 @@ def main(arguments: list[str]) -> int:
     try:
         if os.environ.pop(INSIDE, ""):
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a namespace ignores it otherwise
-            with engine.running() as environment:
-                return run_pytest(arguments, environment, "own")
+            with engine.running():
+                return run(arguments, "own")
         if engine.reachable():
-            return run_pytest(arguments, {}, "found")
+            return run(arguments, "found")
         engine.check()
         engine.prepare()
     except engine.NoEngine as problem:

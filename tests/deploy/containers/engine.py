@@ -164,8 +164,8 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[dict[str, str]]:
-    """Debian's engine with the stand-ins, until the end; yields the environment that reaches it. Runs inside of the namespaces."""
+def running() -> Iterator[None]:
+    """Debian's engine with the stand-ins, until the end. The environment of this process leads to it. Runs inside of the namespaces."""
     _outside()
     pathlib.Path("/run/docker").mkdir(parents=True, exist_ok=True)
     _run(["mount", "-t", "tmpfs", "none", "/run/docker"])
@@ -174,8 +174,7 @@ def running() -> Iterator[dict[str, str]]:
     with (CACHE / "dockerd.log").open("wb") as log:
         engine = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        settings = environment()
-        os.environ.update(settings)
+        os.environ.update(environment())
 
         def answers() -> bool:
             if engine.poll() is not None:
@@ -184,7 +183,8 @@ def running() -> Iterator[dict[str, str]]:
 
         wait_until(answers, "an answer of dockerd", seconds=START_SECONDS)
         _load_images()
-        yield settings
+        yield
+        subprocess.run(["docker", "image", "prune", "--force", "--filter", "until=48h"], capture_output=True, check=False)
     finally:
         engine.terminate()
         try:
@@ -209,8 +209,10 @@ def _outside() -> None:
     enter = ["nsenter", "--net", "--target", str(holder.pid)]
     for words in (f"address add {OUTSIDE}/24 dev outside", "link set outside up", "link set lo up", "route add default via 192.0.2.2"):
         _run([*enter, "ip", *words.split()])
+    served = CACHE / "outside"
+    served.mkdir(exist_ok=True)
     subprocess.Popen(
-        [*enter, sys.executable, "-m", "http.server", "80", "--directory", "/var/empty"],
+        [*enter, sys.executable, "-m", "http.server", "80", "--directory", str(served)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -93,7 +93,7 @@ def test_down_keeps_what_is_stored_and_up_finds_it(stack: Stack) -> None:
     stack.down()
     assert stack.containers(running=False) == []
     stack.make("up")
-    assert stack.value("kept") == 11
+    wait_until(lambda: stack.value("kept") == 11, "the value that was stored", seconds=30)
 
 
 def test_a_container_that_was_killed_by_hand_stays_down_until_make_up(stack: Stack) -> None:

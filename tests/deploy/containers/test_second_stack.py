@@ -1,0 +1,144 @@
+"""A second clone on the same host, with a domain, Caddy's own certificate authority, and volumes that are small enough to be filled."""
+
+import pathlib
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+import pytest
+
+from tests.deploy.containers.stack import Stack, docker, run
+from tests.support.clients import Dashboard
+from tools.waiting import wait_until
+
+HTTPS_PORT: Final = 14443
+URL: Final = f"https://localhost:{HTTPS_PORT}"
+# Volumes in memory, as small as a test can fill: of whom, and how large.
+VOLUMES: Final = {"redis": ("uid=999,gid=1000", "24m"), "archive": ("uid=10001,gid=10001", "8m"), "caddy": ("uid=10001,gid=10001", "4m")}
+ROOT_CERTIFICATE: Final = "/data/caddy/pki/authorities/local/root.crt"
+
+
+class Second(Stack):
+    """The second stack, over HTTPS."""
+
+    url = URL
+
+
+@pytest.fixture(scope="module")
+def second(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
+    """Started beside the first one. Clients trust the authority that Caddy has made."""
+    directory = tmp_path_factory.mktemp("second")
+    own = {
+        "COMPOSE_PROJECT_NAME": "pulse-second",
+        "FRONT_NETWORK": "10.213.67",
+        "MONITORING_NETWORK": "10.213.68",
+        "DOMAIN": "localhost",
+        "HTTP_PORT": "14080",
+        "HTTPS_PORT": str(HTTPS_PORT),
+    }
+    second = Second(directory, **own).clone()
+    second.down(volumes=True)
+    for name, (owner, size) in VOLUMES.items():
+        options = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", f"o=size={size},mode=0755,{owner}"]
+        labels = ["--label", "com.docker.compose.project=pulse-second", "--label", f"com.docker.compose.volume={name}"]
+        docker("volume", "create", *labels, *options, f"pulse-second_{name}")
+    try:
+        second.make("up")
+        certificate = directory / "root.crt"
+        read = wait_until(lambda: second.inside("caddy", "cat", ROOT_CERTIFICATE, check=False).stdout, "the authority", seconds=30)
+        certificate.write_text(read)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", str(certificate))
+            yield second
+    finally:
+        second.down(volumes=True)
+        assert all(stack.healthy(name) for name in ("redis", "ingest", "broadcast", "worker", "caddy"))
+
+
+def test_both_stacks_work_and_share_nothing(stack: Stack, second: Second) -> None:
+    """A reading of one is not seen in the other, and neither accepts the other's tokens."""
+    assert not set(stack.containers()) & set(second.containers())
+    with second.producer() as producer, stack.producer() as other:
+        producer.deliver("of-the-second", 3)
+        assert other.deliver("of-the-first", 4).json()["result"] == "accepted"
+    wait_until(lambda: second.value("of-the-second") == 3, "the value")
+    assert second.value("of-the-first") == stack.value("of-the-second") == -1
+    assert httpx.get(f"{URL}/api/tracking/telemetry", headers={"Authorization": f"Bearer {stack.token('dashboard')}"}).status_code == 401
+
+
+def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second: Second) -> None:
+    """It says whose it is, and which settings a second one needs."""
+    refused = second.make("up", check=False, COMPOSE_PROJECT_NAME=stack.project)
+    assert refused.returncode != 0
+    assert f"the stack 'pulse-test' on this host belongs to {stack.directory}. For a second one set COMPOSE_PROJECT_NAME" in refused.stderr
+
+
+def test_a_port_that_is_taken_is_an_error_that_names_the_setting(stack: Stack, tmp_path: pathlib.Path) -> None:
+    """It is not waited for."""
+    third = Stack(
+        tmp_path, COMPOSE_PROJECT_NAME="pulse-third", PORT="13000", FRONT_NETWORK="10.213.77", MONITORING_NETWORK="10.213.78"
+    ).clone()
+    try:
+        refused = third.make("up", check=False)
+        assert refused.returncode != 0
+        assert "set PORT in .env to another one" in refused.stderr
+    finally:
+        third.down(volumes=True)
+
+
+def test_a_domain_is_served_over_https_with_a_certificate_of_the_internal_authority(second: Second) -> None:
+    """The smoke check verifies it, HTTP leads to HTTPS, and a client that does not know the authority is refused."""
+    second.make("smoke", f"URL={URL}")
+    redirect = httpx.get("http://localhost:14080/")
+    assert (redirect.status_code, redirect.headers["Location"].split(":")[0]) == (308, "https")
+    assert httpx.get(URL).headers["Strict-Transport-Security"] == "max-age=31536000"
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(URL, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def fill(second: Second, service: str, directory: str) -> None:
+    """Writes to a volume until it is full, as the container's own user."""
+    second.inside(service, "sh", "-c", f"cat /dev/zero >{directory}/filler", check=False)
+    assert "No space left" in second.inside(service, "sh", "-c", f"echo more >{directory}/more", check=False).stderr
+
+
+def empty(second: Second, service: str, directory: str) -> None:
+    """Removes what `fill` wrote."""
+    second.inside(service, "rm", "-f", f"{directory}/filler", f"{directory}/more")
+
+
+def test_a_full_volume_of_redis_refuses_readings_and_heals(second: Second) -> None:
+    """Ingest answers 503 rather than accept what is not stored, values stay readable, and room on the volume is all it takes."""
+    with second.producer() as producer:
+        producer.deliver("full", 1)
+        started = second.inspect("redis")["State"]["StartedAt"]
+        fill(second, "redis", "/data")
+        wait_until(lambda: producer.post("full", 2).status_code == 503, "a refusal", seconds=30, poll_seconds=0.3)
+        wait_until(lambda: second.value("full") >= 1, "the value", ignoring=(Exception,))
+        empty(second, "redis", "/data")
+        wait_until(lambda: producer.post("full", 3).status_code == 200, "an accepted reading", seconds=30, poll_seconds=0.3)
+    wait_until(lambda: second.value("full") == 3, "the value", ignoring=(Exception,))
+    assert second.inspect("redis")["State"]["StartedAt"] == started
+
+
+def test_a_full_volume_of_the_archive_stops_no_service(second: Second) -> None:
+    """The worker waits and reports it, dashboards go on, and the copy succeeds when there is room."""
+    fill(second, "worker", "/archive")
+    with second.producer() as producer:
+        producer.deliver("archived", 5)
+    wait_until(lambda: '"archive.waits"' in second.compose("logs", "worker"), "a report", seconds=120, poll_seconds=1)
+    with Dashboard(URL, second.token("dashboard")) as dashboard:
+        dashboard.wait_for_tokens("archived", 5)
+    empty(second, "worker", "/archive")
+    wait_until(lambda: '"archive.recovered"' in second.compose("logs", "worker"), "a recovery", seconds=120, poll_seconds=1)
+    second.wait_until_healthy("worker", "broadcast")
+
+
+def test_a_full_volume_of_the_front_does_not_stop_it(second: Second) -> None:
+    """It serves with the certificates that it has."""
+    fill(second, "caddy", "/data")
+    assert httpx.get(URL).status_code == 200
+    run("docker", "restart", "--time", "5", second.containers("caddy")[0])
+    empty_again = wait_until(lambda: second.healthy("caddy"), "a healthy front", seconds=60)
+    assert empty_again
