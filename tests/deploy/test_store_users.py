@@ -160,3 +160,19 @@ def test_passwords_are_kept_as_hashes(store: Store) -> None:
     assert users.stat().st_mode & 0o777 == 0o600
     assert not any(password in users.read_text() for password in store.passwords.values())
     assert "_HASH" not in users.read_text()
+
+
+def test_what_scripts_and_transactions_stored_is_there_after_a_restart(tmp_path: pathlib.Path) -> None:
+    """Redis replays its append-only file as the default user, and skips a transaction that this user may not do: it may, and stays off."""
+    server = Store(tmp_path)
+    with server.running(), server.client(server.credential("admin")) as admin:
+        admin.eval("redis.call('SET', 'script-a', 1) redis.call('SET', 'script-b', 2)", 0)
+        with admin.pipeline(transaction=True) as transaction:
+            transaction.set("transaction-a", 3).set("transaction-b", 4).execute()
+        admin.set("plain", 5)
+    with server.running():
+        with server.client(server.credential("admin")) as admin:
+            assert admin.mget("script-a", "script-b", "transaction-a", "transaction-b", "plain") == [b"1", b"2", b"3", b"4", b"5"]
+        for credential in ("", ":@", "default:@", "default:x@"):
+            with server.client(credential) as client, pytest.raises((redis.ResponseError, redis.ConnectionError)):
+                client.get("plain")
