@@ -88,7 +88,7 @@ ALLOWED: Final = {
 
 @each_service
 def test_a_container_reaches_the_containers_of_its_networks_alone(stack: Stack, name: str) -> None:
-    """Measured as compose.yaml draws it: two services reach one another if they share a network. Redis is not reached by the front."""
+    """Two services reach one another if they share a network, which Redis and the front do not."""
     networks = {service: set(declared["networks"]) for service, declared in services().items()}
     shared = {other for other in SERVICES if other != name and networks[name] & networks[other]}
     addresses = {other: next(iter(stack.inspect(other)["NetworkSettings"]["Networks"].values()))["IPAddress"] for other in SERVICES}
