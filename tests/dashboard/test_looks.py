@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import Opener
+from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
 from tools.screenshots.scenes import EMPTY_VIEWS, LANGUAGES, SCHEMES, Look, looks, query_of
 from tools.screenshots.scenes import VIEWS as AXE_VIEWS
@@ -63,15 +64,20 @@ def test_nothing_sticks_out(studio: Studio, visit: Opener, view: str) -> None:
     assert {size: width for size, width in widths.items() if width > SIZES[size][0]} == {}
 
 
+def opened(dashboard: Dashboard, studio: Studio, view: str) -> None:
+    """Opens a view of the matrix of screenshots."""
+    has_rooms = view not in EMPTY_VIEWS
+    scope: Any = {} if has_rooms else {"rooms": ("*",), "platforms": ("no-platform",)}
+    token = "" if view in ("signin", "pairing") else studio.token(**scope)
+    query = query_of(view, ("look-1", "camsoda"), int(time.time()))
+    open_view(dashboard.page, view, f"{studio.broadcast.url}/{query}", token, has_rooms=has_rooms)
+
+
 @pytest.mark.parametrize("view", AXE_VIEWS)
 def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
     """No violation of WCAG 2.2 A or AA in any view, in each theme in each language, by turns on a phone and a laptop."""
     dashboard = visit(studio, reduced_motion="reduce", viewport={"width": 390, "height": 844})
-    has_rooms = view not in EMPTY_VIEWS
-    scope = {} if has_rooms else {"rooms": ("*",), "platforms": ("no-platform",)}
-    token = "" if view in ("signin", "pairing") else studio.token(**scope)
-    query = query_of(view, ("look-1", "camsoda"), int(time.time()))
-    open_view(dashboard.page, view, f"{studio.broadcast.url}/{query}", token, has_rooms=has_rooms)
+    opened(dashboard, studio, view)
     if view == "signin":
         dashboard.page.locator("#gate-form .primary").click()  # with an error shown
     found: dict[Look, list[str]] = {}
@@ -81,6 +87,33 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
         show_as(dashboard.page, look)
         found[look] = dashboard.violations()
     assert {look: findings for look, findings in found.items() if findings} == {}
+
+
+# What a finger has to hit, and what it hits: the label of a control is part of it. Links within a sentence are exempt, as in WCAG 2.5.8.
+SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
+    const scope = document.querySelector('dialog[open]');
+    if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true}) || element.tabIndex < 0) return [];
+    const name = element.id || element.name || element.className || element.textContent.trim().slice(0, 20);
+    const field = element.matches('input:not([type=checkbox], [type=radio]), select');
+    if (field && parseFloat(getComputedStyle(element).fontSize) < 16) return [`${name}: letters of ${getComputedStyle(element).fontSize}`];
+    if (element.matches('.skip, p a, dd a, li a, td a, th a, .legend a')) return [];
+    const boxes = [element, element.closest('label')].filter(Boolean).map((one) => one.getBoundingClientRect());
+    const after = getComputedStyle(element, '::after');
+    const covers = after.content !== 'none' && after.position === 'absolute' ? parseFloat(after.height) : 0;
+    const height = Math.max(covers, ...boxes.map((box) => box.height));
+    return height < target - 0.5 ? [`${name}: ${Math.round(height)} px high`] : [];
+})"""
+
+
+@pytest.mark.parametrize("view", [view for view in AXE_VIEWS if view not in ("wall", "tv")])
+def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, view: str) -> None:
+    """Targets are 44 px high, fields have letters of 16 px (else iOS zooms into them), rows of rooms are 56 px high."""
+    dashboard = visit(studio, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    opened(dashboard, studio, view)
+    assert dashboard.page.evaluate(SMALL_ON_A_PHONE, 44) == []
+    if view == "live":
+        heights = dashboard.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
+        assert min(heights) >= 56
 
 
 def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:
