@@ -22,7 +22,7 @@ import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
 import { WallHours } from './state/wall_hours.js';
 import { Watchdog } from './state/watchdog.js';
-import { connectTheme } from './theme.js';
+import { chooseTheme, connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
 import { AnalyticsView } from './views/analytics.js';
@@ -249,7 +249,7 @@ function studioChanged(view) {
 
 /** @param {import('./i18n/i18n.js').Language} language */
 function setLanguage(language) {
-  i18n = new I18n(language, languages, knownZone(store.studio.timeZone));
+  i18n = new I18n(language, [store.studio.locale, ...languages], knownZone(store.studio.timeZone));
 }
 
 function currentMinute() {
@@ -405,6 +405,7 @@ const keyboard = new Keyboard({
   allRooms: feedsByName,
   nameOf: (name) => store.studio.roomName(name),
   room: () => (router.route.view === 'room' ? router.route : null),
+  chooseTheme: (theme) => chooseTheme(settings, theme),
   soundIsOn: () => tabBadge.sound,
   toggleSound: () => tabBadge.toggleSound(),
 });

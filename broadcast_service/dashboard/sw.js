@@ -9,7 +9,7 @@
  */
 
 const BUILD = '';
-/** @type {Record<string, string>} the first 24 hexadecimal digits of the SHA-256 of each file */
+/** @type {Record<string, string>} the first 16 hexadecimal digits of the SHA-256 of each file */
 const FILES = {};
 
 const worker = /** @type {any} */ (self);
@@ -70,7 +70,7 @@ async function hashOf(answer) {
   const digest = await crypto.subtle.digest('SHA-256', await answer.arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0'))
     .join('')
-    .slice(0, 24);
+    .slice(0, 16);
 }
 
 /** The newest version that is complete: its page, and the cache that has it. */

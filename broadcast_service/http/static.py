@@ -38,7 +38,7 @@ DOCUMENT_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
 }
 # A browser applies no policy to the parts of a page; opened by itself, a part may do nothing. Its hundred responses are a fifth smaller.
-PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'"}
 WORKER_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"}
 PARTS: Final = (".css", ".js", ".png", ".webmanifest", ".woff2")
 
@@ -60,6 +60,7 @@ WORKER: Final = "sw.js"
 NOT_KEPT: Final = (".png", ".txt", WORKER)  # by the worker: what the page shows without a server needs none of them
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
 COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
+INDENTATION: Final = re.compile(rb"^[ \t]+", re.MULTILINE)
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
 
@@ -100,7 +101,7 @@ def read_files() -> Files:
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
-    sent = {name: without_comments(content) if name.endswith(".js") else content for name, content in contents.items()}
+    sent = {name: condensed(content) if name.endswith((".css", ".js")) else content for name, content in contents.items()}
     sent[WORKER] = _worker(sent, build)
     return Files(dict(_pages(sent)), build)
 
@@ -114,7 +115,7 @@ def _worker(sent: Mapping[str, bytes], build: str) -> bytes:
 
 def content_tag(content: bytes) -> str:
     """Identifies a file's content."""
-    return hashlib.sha256(content).hexdigest()[:24]
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def imported_modules(contents: Mapping[str, bytes], entry: str = ENTRY) -> list[str]:
@@ -139,9 +140,12 @@ def preload_links(contents: Mapping[str, bytes]) -> bytes:
     return b"\n  ".join(f'<link rel="modulepreload" href="{name}">'.encode() for name in imported_modules(contents))
 
 
-def without_comments(script: bytes) -> bytes:
-    """A script without the comments that have lines of their own. Empty lines remain, so that an error names the line of the source."""
-    return COMMENT_LINES.sub(lambda comment: b"\n" * comment[0].count(b"\n"), script)
+def condensed(code: bytes) -> bytes:
+    """A script or style sheet without indentation and without the comments that have lines of their own.
+
+    Empty lines remain, so that an error names the line of the source. No text may go over several lines.
+    """
+    return INDENTATION.sub(b"", COMMENT_LINES.sub(lambda comment: b"\n" * comment[0].count(b"\n"), code))
 
 
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:

@@ -80,6 +80,7 @@ class StudioView(Struct, frozen=True):
 
     configured: bool
     timezone: str
+    locale: Annotated[str | None, Meta(description="whose forms numbers and times have, as es-CO")]
     currency: CurrencyView | None
     periods: Periods
     shifts: list[ShiftView]
@@ -100,6 +101,7 @@ def view_of(
     return StudioView(
         configured=configured,
         timezone=studio.timezone,
+        locale=studio.locale,
         currency=CurrencyView(studio.currency.code, studio.currency.per_token) if studio.currency else None,
         periods=Periods(
             yesterday=_span(yesterday),

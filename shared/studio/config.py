@@ -65,6 +65,7 @@ class Studio(Struct, frozen=True, kw_only=True):
     """All facts about the studio."""
 
     timezone: str = "UTC"
+    locale: str | None = None  # a BCP 47 tag, whose forms numbers and times have
     currency: Currency | None = None
     shifts: tuple[Shift, ...] = ()
     rooms: Mapping[str, str] = field(default_factory=dict)  # display names

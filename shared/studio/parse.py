@@ -30,6 +30,7 @@ MAX_PROBLEMS: Final = 20  # that are listed
 _TIME: Final = re.compile(r"\A([0-9]{2}):([0-9]{2})\Z")
 _LINE: Final = re.compile(r" \(at line (\d+), column \d+\)\Z")
 _CURRENCY: Final = re.compile(r"\A[A-Z]{3}\Z")
+_LOCALE: Final = re.compile(r"\A[a-z]{2,3}-(?:[A-Z]{2}|[0-9]{3})\Z")
 _ROOM, _PLATFORM, _ACCOUNT = (re.compile(pattern) for pattern in (ROOM_PATTERN, PLATFORM_PATTERN, ACCOUNT_PATTERN))
 _ROOM_RULE: Final = "should be the room's id as its producer sends it: 1-64 of A-Z a-z 0-9 space . _ -"
 _ACCOUNT_RULE: Final = 'should be a platform and an account, such as "chaturbate:3fa9c2e1d07b55aa"'
@@ -104,13 +105,14 @@ class _Reader:
 
     def studio(self, table: Mapping[str, Any]) -> Studio:
         """The whole file."""
-        self._known((), table, ("timezone", "currency", "shift", "room", "account", "target"), "a studio file")
+        self._known((), table, ("timezone", "locale", "currency", "shift", "room", "account", "target"), "a studio file")
         if "timezone" not in table:
             self._report(("timezone",), 'is missing; a right line is timezone = "America/Bogota"')
         listed = table.get("shift", [])
         shifts = self._shifts(listed)
         return Studio(
             timezone=self._zone(table.get("timezone", "UTC")),
+            locale=self._locale(table["locale"]) if "locale" in table else None,
             currency=self._currency(table["currency"]) if "currency" in table else None,
             shifts=shifts,
             rooms=self._names("room", table.get("room", {}), self._room),
@@ -143,6 +145,12 @@ class _Reader:
         guess = f'; did you mean "{near[0]}"?' if near else ""
         self._report(("timezone",), f'should be the IANA name of a time zone, such as "America/Bogota"; it is {shown(value)}{guess}')
         return "UTC"
+
+    def _locale(self, value: object) -> str | None:
+        if isinstance(value, str) and _LOCALE.match(value):
+            return value
+        self._report(("locale",), f'should be a language and a country, such as "es-CO"; it is {shown(value)}')
+        return None
 
     def _currency(self, value: object) -> Currency | None:
         path: Path = ("currency",)

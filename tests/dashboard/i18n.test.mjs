@@ -127,3 +127,8 @@ test('money is whole, or has two decimals', () => {
   const texts = [6.3, 20.75, 50, 222.4, 0].map((amount) => spanish.money({ code: 'USD', amount }).replace(/\s/gu, ' '));
   assert.deepEqual(texts, ['US$ 6,30', 'US$ 20,75', 'US$ 50', 'US$ 222', 'US$ 0']);
 });
+
+test('the locale of the studio comes before those of the browser, in its own language', () => {
+  assert.equal(new I18n('es', ['es-CO', 'es-419']).number(537_027), '537.027');
+  assert.equal(new I18n('en', ['es-CO', 'en-US']).number(537_027), '537,027');
+});

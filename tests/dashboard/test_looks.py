@@ -129,14 +129,24 @@ def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, 
 
 
 def test_the_theme_follows_the_system_and_the_switch_wins(studio: Studio, visit: Opener) -> None:
-    """Chosen once, it stays, and is there before the first paint."""
-    page = visit(studio, color_scheme="dark").open().live().page
+    """A choice stays and is there before the first paint; all three are reached by the button and by commands."""
+    dashboard = visit(studio, color_scheme="dark", reduced_motion="reduce").open().live()
+    page = dashboard.page
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     assert page.evaluate(ground) == "rgb(12, 14, 18)"
     page.get_by_role("button", name="Theme").click()
     assert page.evaluate(ground) == "rgb(245, 246, 248)"
     page.reload()
     assert page.evaluate(ground) == "rgb(245, 246, 248)"
+    dashboard.live()
+    page.get_by_role("button", name="Theme").press("Enter")
+    assert page.evaluate(ground) == "rgb(0, 0, 0)"
+    assert dashboard.violations() == []
+    for command, colour in (("system", "rgb(12, 14, 18)"), ("contrast", "rgb(0, 0, 0)"), ("light", "rgb(245, 246, 248)")):
+        page.keyboard.press("Control+k")
+        page.keyboard.type(f"theme {command}" if command == "system" else command)
+        page.keyboard.press("Enter")
+        assert page.evaluate(ground) == colour, command
 
 
 def test_the_page_can_be_used_without_a_mouse(studio: Studio, visit: Opener) -> None:

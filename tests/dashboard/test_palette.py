@@ -1,11 +1,14 @@
-"""Both themes come from one palette: each colour has a value in each, whether the system or the reader chooses the theme."""
+"""All themes come from one palette: each colour has a value in each, whether the system or the reader chooses the theme."""
+
+import re
 
 import pytest
 
 from tests.support.browser import Opener
 from tests.support.studio import Studio
 
-GROUND = {"dark": "rgb(12, 14, 18)", "light": "rgb(245, 246, 248)"}
+GROUND = {"dark": "rgb(12, 14, 18)", "light": "rgb(245, 246, 248)", "contrast": "rgb(0, 0, 0)"}
+TEXT = ("--text", "--muted", "--accent", "--good", "--warn", "--bad")
 COLOURS = """() => {
   const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule.selectorText === ':root');
   const names = rules.flatMap((rule) => [...rule.style]).filter((name) => name.startsWith('--') && !/^--(if-|shadow)/.test(name));
@@ -19,7 +22,22 @@ COLOURS = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("system", "chosen"), [("dark", None), ("light", None), ("dark", "light"), ("light", "dark")])
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG, of an opaque colour as a browser reports it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("system", "chosen"), [("dark", None), ("light", None), ("dark", "light"), ("light", "dark"), ("light", "contrast")]
+)
 def test_every_colour_has_a_value_in_the_theme_that_holds(studio: Studio, visit: Opener, system: str, chosen: str | None) -> None:
     page = visit(studio, color_scheme=system).open().page
     if chosen:
@@ -29,4 +47,7 @@ def test_every_colour_has_a_value_in_the_theme_that_holds(studio: Studio, visit:
     assert len(colours) > 20
     assert [name for name, value in colours.items() if value == "rgba(0, 0, 0, 0)"] == []
     assert colours["--ground"] == GROUND[theme]
-    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == theme
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == {"contrast": "dark"}.get(theme, theme)
+    ratios = {name: contrast(colours[name], colours["--surface"]) for name in TEXT}
+    least = 7 if theme == "contrast" else 4.5
+    assert {name: round(ratio, 1) for name, ratio in ratios.items() if ratio < least} == {}

@@ -15,6 +15,7 @@ def studio_file(name: str = "Sala azul") -> str:
     """A file in whose zone it is about noon now, so that no test crosses a midnight, with one shift around the clock."""
     ahead = 12 - time.gmtime().tm_hour  # the sign of these zones is the other way round
     return f"""timezone = "Etc/GMT{-ahead:+}"
+locale = "es-CO"
 [currency]
 code = "USD"
 per_token = 0.05
@@ -45,7 +46,7 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
             balances = ((7200, 9000), (7195, 9400), (7190, 9800), (30, 9800), (25, 10_000))
             studio.post(*({"room_id": room, "timestamp": now - at, "tokens_count": n, "account": account} for at, n in balances))
         with OnAir(studio, *({"room_id": room, "tokens_count": 10_000, "account": a} for room, a in (("blue", "ana"), ("red", "eva")))):
-            dashboard = visit(studio, locale="es-CO", timezone_id="Asia/Tokyo").open().live()
+            dashboard = visit(studio, locale="es-MX", timezone_id="Asia/Tokyo").open().live()
             card = dashboard.card("blue")
             expect(card.locator(".room")).to_have_text("Sala azul")
             expect(card.locator(".card-who")).to_contain_text("Ana")

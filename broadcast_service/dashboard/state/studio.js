@@ -11,6 +11,7 @@
  * @typedef {object} StudioView
  * @property {boolean} configured
  * @property {string} timezone
+ * @property {string | null} [locale] absent from servers of before
  * @property {{code: string, per_token: number} | null} currency
  * @property {Record<'yesterday' | 'today' | 'week' | 'half_month' | 'month', Span>} periods
  * @property {Shift[]} shifts of yesterday, today and tomorrow, in order
@@ -57,6 +58,11 @@ export class StudioFacts {
   /** The time zone for clocks and dates; undefined for the browser's own. */
   get timeZone() {
     return this.view?.configured ? this.view.timezone : undefined;
+  }
+
+  /** Whose forms numbers and times have, where the page speaks its language; empty for the reader's own. */
+  get locale() {
+    return this.view?.locale ?? '';
   }
 
   /** @param {string} room */

@@ -16,9 +16,12 @@ import { Palette } from './palette.js';
  * @property {() => {room: string, platform: string}[]} allRooms
  * @property {(room: string) => string} nameOf a room
  * @property {() => {room: string, platform: string} | null} room that is open
+ * @property {(theme: (typeof THEMES)[number]) => void} chooseTheme
  * @property {() => boolean} soundIsOn
  * @property {() => boolean} toggleSound
  */
+
+const THEMES = /** @type {const} */ (['system', 'dark', 'light', 'contrast']);
 
 export class Keyboard {
   #reader = new KeyReader();
@@ -98,7 +101,7 @@ export class Keyboard {
 
   /** @returns {Command[]} */
   #commands() {
-    const { open, openRoom, allRooms, nameOf, i18n, soundIsOn, toggleSound } = this.actions;
+    const { open, openRoom, allRooms, nameOf, i18n, soundIsOn, toggleSound, chooseTheme } = this.actions;
     const t = i18n().t.bind(i18n());
     const click = (/** @type {string} */ id) => () => html(id).click();
     const all = allRooms().map(({ room, platform }) => ({
@@ -112,7 +115,7 @@ export class Keyboard {
       { label: t('nav_analytics'), hint: 'g a', run: () => open('analytics') },
       { label: t('wall_on'), hint: 'w', run: click('#wall') },
       { label: t('command_copy'), hint: 'c', run: () => void this.#copy() },
-      { label: t('theme'), run: click('#theme') },
+      ...THEMES.map((theme) => ({ label: t(`theme_${theme}`), run: () => chooseTheme(theme) })),
       { label: t('legend_title'), hint: '?', run: click('#explain') },
       {
         label: t(soundIsOn() ? 'command_sound_off' : 'command_sound_on'),

@@ -87,6 +87,9 @@ BAD: dict[str, tuple[str | bytes, int, str, str]] = {
     "a zone that is a directory": ('timezone = "America"', 1, "timezone", "IANA name"),
     "a zone that is a path": ('timezone = "../../etc/passwd"', 1, "timezone", "IANA name"),
     "a zone of a wrong type": ("timezone = -5", 1, "timezone", "it is -5"),
+    "a locale without a country": (ZONE + 'locale = "es"', 2, "locale", 'such as "es-CO"; it is "es"'),
+    "a locale of a system": (ZONE + 'locale = "es_CO.UTF-8"', 2, "locale", "a language and a country"),
+    "a locale of a wrong type": (ZONE + "locale = 57", 2, "locale", "it is 57"),
     "no zone": ("[room]", 1, "timezone", "is missing"),
     "overlapping shifts": (
         ZONE + MORNING + MORNING.replace("Morning", "Late").replace("06:", "13:").replace("14:", "15:"),

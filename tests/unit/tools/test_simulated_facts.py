@@ -42,4 +42,4 @@ def test_the_example_of_the_documentation_is_right() -> None:
     text = (ROOT / "docs" / "studio.md").read_text()
     block = text.split("```toml\n", 1)[1].split("```", 1)[0]
     assert parse_studio(block.encode(), "studio.md").shifts
-    assert set(tomllib.loads(block)) == {"timezone", "currency", "shift", "room", "account", "target"}
+    assert set(tomllib.loads(block)) == {"timezone", "locale", "currency", "shift", "room", "account", "target"}
