@@ -11,6 +11,7 @@ import {
 } from '../../broadcast_service/dashboard/state/report_periods.js';
 import {
   changeOf,
+  comparable,
   reordered,
   rowsOf,
   secondsOnAir,
@@ -177,4 +178,20 @@ test('a step is unknown, open, over or has not begun; steps of a calendar begin 
   assert.deepEqual(statesOf(reportOf(), 3_700_000), ['over', 'open']);
   assert.deepEqual(statesOf(reportOf({ measured_minutes: [1, 0] }), 100_000), ['open', 'future']);
   assert.deepEqual(statesOf(reportOf({ measured_minutes: [0, 5] }), 9_000_000), ['unknown', 'over']);
+});
+
+test('a period is compared only with one that was measured about as long', () => {
+  const now = reportOf({ measured_minutes: [60, 60] });
+  for (const [minutes, isComparable] of /** @type {const} */ ([
+    [[60, 60], true],
+    [[36, 60], true],
+    [[34, 60], false],
+    [[0, 3], false],
+    [[0, 0], false],
+  ])) {
+    const before = reportOf({ measured_minutes: minutes });
+    assert.equal(comparable(now, before), isComparable ? before : null, String(minutes));
+  }
+  assert.equal(comparable(now, null), null);
+  assert.equal(comparable(reportOf({ measured_minutes: [0, 0] }), reportOf({ measured_minutes: [0, 0] })), null);
 });

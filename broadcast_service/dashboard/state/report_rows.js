@@ -24,6 +24,8 @@
  * @property {Doubtful | null} firstSetAside
  */
 
+/** Of the minutes that were measured in a period, at least this share has to be measured in the one that it is compared with. */
+const MIN_COMPARABLE = 0.8;
 /** Less time on air gives no hourly rate. */
 const PACE_SECONDS = 900;
 export const BY = /** @type {By[]} */ (['room', 'account', 'platform']);
@@ -41,6 +43,17 @@ function listOf(report, by) {
 function keyOf(row, by) {
   if (by === 'account') return `${row.platform}\n${row.account ?? ''}`;
   return (by === 'room' ? row.room_id : row.platform) ?? '';
+}
+
+/**
+ * The period before, or null where it was measured too little to be compared with: an income of a few recorded minutes makes any other look
+ * like a multiple of it.
+ * @param {Report} report @param {Report | null} before
+ */
+export function comparable(report, before) {
+  const measured = (/** @type {Report} */ { measured_minutes: minutes = [] }) => minutes.reduce((sum, n) => sum + n, 0);
+  const enough = before !== null && measured(before) > 0 && measured(before) >= MIN_COMPARABLE * measured(report);
+  return enough ? before : null;
 }
 
 /** @param {Report} report @param {Report | null} before of the period before @param {By} by @returns {Row[]} */

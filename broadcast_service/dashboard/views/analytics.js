@@ -3,7 +3,17 @@
 import { hrefOf } from '../router.js';
 import { spanOf } from '../state/periods.js';
 import { periodsOf, readChoice, requestOf, stepped, writeChoice } from '../state/report_periods.js';
-import { BY, changeOf, reordered, rowsOf, secondsOnAir, stacked, startsOf, statesOf } from '../state/report_rows.js';
+import {
+  BY,
+  changeOf,
+  comparable,
+  reordered,
+  rowsOf,
+  secondsOnAir,
+  stacked,
+  startsOf,
+  statesOf,
+} from '../state/report_rows.js';
 import { knownZone } from '../state/studio.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { Hours } from '../ui/hours.js';
@@ -258,7 +268,8 @@ export class AnalyticsView {
   #paint() {
     if (!this.#loader.data) return;
     const { i18n, nowMs } = this.moment();
-    const { report, before, week } = this.#loader.data;
+    const { report, week } = this.#loader.data;
+    const before = comparable(report, this.#loader.data.before);
     const rows = rowsOf(report, before, this.#by);
     const words = this.#words(report, i18n);
     this.#renderChoices();
