@@ -99,8 +99,9 @@ def create_service(settings: IngestSettings, store: Store, on_crash: Callable[[]
     one, batch = Endpoint(telemetry.post_one, headers, refused), Endpoint(telemetry.post_batch, headers, refused)
     endpoints: dict[str, ASGIApp] = {ONE: one, BATCH: batch}
     layered = functools.partial(_with_cors, settings=settings)
-    fields = answer_fields(headers, VARIES if settings.allowed_origins.values else {})
-    whole_posts = WholePosts(telemetry, writer, verifier, budget, one=one, batch=batch, fields=fields, layered=layered)
+    has_cors = bool(settings.allowed_origins.values)
+    fields = answer_fields(headers, VARIES if has_cors else {})
+    whole_posts = WholePosts(telemetry, writer, verifier, budget, one=one, batch=batch, fields=fields, layered=layered, has_cors=has_cors)
     shortcuts: dict[bytes, Shortcut] = {ONE.encode(): whole_posts.post_one, BATCH.encode(): whole_posts.post_batch}
     if spans is not None:
         endpoints, shortcuts = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}, {}

@@ -50,7 +50,8 @@ class _Admitted(NamedTuple):
 class WholePosts:
     """The two shortcuts and the objects that they use, which are those of the endpoints.
 
-    `fields` are on every answer; `layered` puts the layers around an application through which the service answers.
+    `fields` are on every answer. `layered` puts the layers around an application through which the service answers. `has_cors`: one of
+    them answers requests with `Origin`, which are then declined.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class WholePosts:
         batch: Endpoint,
         fields: Fields,
         layered: Callable[[ASGIApp], ASGIApp],
+        has_cors: bool,
     ) -> None:
         self._telemetry = telemetry
         self._writer = writer
@@ -73,6 +75,7 @@ class WholePosts:
         self._batch = batch
         self._fields = fields
         self._layered = layered
+        self._has_cors = has_cors
 
     def post_one(self, request: WholeRequest) -> bool:
         """One reading; False where the request is declined."""
@@ -102,7 +105,7 @@ class WholePosts:
     def _admit(self, request: WholeRequest) -> tuple[float, _Admitted]:
         """The time of the request, and its claims and clock offset; raises one of `DECLINED`."""
         now, fields = time.time(), read_fields(request.headers)
-        if fields.has_origin or len(request.body) > MAX_BODY_BYTES:  # CORS has its own layer
+        if (fields.has_origin and self._has_cors) or len(request.body) > MAX_BODY_BYTES:
             raise _Declined
         claims, offset_ms = self._telemetry.admit(fields, self._verifier.remembered, now)
         return now, _Admitted(request, claims, offset_ms)

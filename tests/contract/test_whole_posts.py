@@ -41,7 +41,6 @@ SETTINGS: Final = {
     "RATE_LIMIT_ROOM_PER_SECOND": "0.001",  # the second reading of a room is refused
     "MAX_FEEDS_PER_ROOM": "1",
     "BODY_TIMEOUT_SECONDS": "0.2",
-    "ALLOWED_ORIGINS": "https://studio.example",
     "FORWARDED_ALLOW_IPS": "127.0.0.1",
 }
 rooms = itertools.count()
@@ -203,9 +202,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(url: str, *, shortcuts: bool) -> AsyncIterator[Running]:
+async def running(url: str, *, shortcuts: bool, origins: str) -> AsyncIterator[Running]:
     """The service on a port of its own."""
-    settings = load(IngestSettings, {"REDIS_URL": url, **SETTINGS})
+    settings = load(IngestSettings, {"REDIS_URL": url, "ALLOWED_ORIGINS": origins, **SETTINGS})
     service = create_service(settings, Store(RedisUrl.parse(url)), lambda: pytest.fail("a job crashed"), None)
     config = uvicorn.Config(service.app, lifespan="on", ws="none", proxy_headers=False, log_config=None, access_log=False)
     config.load()
@@ -302,9 +301,12 @@ async def until_ready(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def both(url: str, story: Callable[[Running, Running], Any]) -> None:
+async def both(url: str, story: Callable[[Running, Running], Any], *, origins: str = "https://studio.example") -> None:
     """Runs a story with a service that has shortcuts and one that has none; both know the token."""
-    async with running(f"{url}/1", shortcuts=True) as quick, running(f"{url}/2", shortcuts=False) as plain:
+    async with (
+        running(f"{url}/1", shortcuts=True, origins=origins) as quick,
+        running(f"{url}/2", shortcuts=False, origins=origins) as plain,
+    ):
         first = post(reading())
         for service in (quick, plain):
             await until_ready(service.port)
@@ -347,3 +349,19 @@ async def test_the_shortcuts_answer_what_is_good_and_decline_what_is_not(embedde
             quick.short.clear()
 
     await both(embedded_url, story)
+
+
+async def test_origins_are_ignored_where_none_is_listed(embedded_url: str, effects: list[Any]) -> None:
+    """An extension with the host permission sends its own origin and needs no CORS."""
+
+    async def story(quick: Running, plain: Running) -> None:
+        """Sends one reading and a batch with the origin of an extension."""
+        for start in (ONE, BATCH):
+            body = reading() if start is ONE else b"[" + reading() + b"]"
+            raw = post(body, b"Origin: chrome-extension://abcdefghijklmnopabcdefghijklmnop", start=start)
+            for cut, parts in segments(raw).items():
+                expected = await observed(plain, parts, effects)
+                assert (cut, *await observed(quick, parts, effects)) == (cut, *expected)
+            assert quick.short[0]
+
+    await both(embedded_url, story, origins="")
