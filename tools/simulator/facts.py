@@ -18,7 +18,7 @@ HEAD = """# The simulated studio's own file, written anew by each `make run`. Ch
 
 def studio_file(rooms: Sequence[Room]) -> str:
     """The file as TOML."""
-    lines = [HEAD, f'timezone = "{TIMEZONE}"', "", "[currency]", 'code = "USD"', "per_token = 0.05", ""]
+    lines = [HEAD, f'timezone = "{TIMEZONE}"', 'locale = "es-CO"', "", "[currency]", 'code = "USD"', "per_token = 0.05", ""]
     for name, start, end in SHIFTS:
         lines += ["[[shift]]", f'name = "{name}"', f'start = "{start}"', f'end = "{end}"', ""]
     for room in rooms:
