@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 WAIT_SECONDS: Final = float(os.environ.get("UP_WAIT_SECONDS") or 300)
 POLL_SECONDS: Final = 1.0
 LOG_LINES: Final = 5
+REPORT_SECONDS: Final = 15.0
 WORKING_DIRECTORY: Final = "com.docker.compose.project.working_dir"
 SERVICE: Final = "com.docker.compose.service"
 REFUSED: Final = """
@@ -161,7 +162,9 @@ def main(arguments: list[str]) -> int:
     """Starts the stack, or reports on it."""
     reporter = Reporter(lambda identity: output("docker", "logs", "--tail", str(LOG_LINES), identity), sys.stderr.write)
     if arguments == ["--report"]:
-        reporter.see(current())
+        ends = time.monotonic() + REPORT_SECONDS  # one that is restarted again and again has no reason while it starts
+        while not reporter.see(current()) and time.monotonic() < ends:
+            time.sleep(POLL_SECONDS)
         return 0
     if other := owner():
         print(

@@ -99,13 +99,12 @@ def test_a_domain_is_served_over_https_with_a_certificate_of_the_internal_author
 
 def fill(second: Second, service: str, directory: str) -> None:
     """Writes to a volume until it is full, as the container's own user."""
-    second.inside(service, "sh", "-c", f"cat /dev/zero >{directory}/filler", check=False)
-    assert "No space left" in second.inside(service, "sh", "-c", f"echo more >{directory}/more", check=False).stderr
+    assert "No space left" in second.inside(service, "sh", "-c", f"cat /dev/zero >{directory}/filler", check=False).stderr
 
 
 def empty(second: Second, service: str, directory: str) -> None:
     """Removes what `fill` wrote."""
-    second.inside(service, "rm", "-f", f"{directory}/filler", f"{directory}/more")
+    second.inside(service, "rm", "-f", f"{directory}/filler")
 
 
 def test_a_full_volume_of_redis_refuses_readings_and_heals(second: Second) -> None:
@@ -140,5 +139,4 @@ def test_a_full_volume_of_the_front_does_not_stop_it(second: Second) -> None:
     fill(second, "caddy", "/data")
     assert httpx.get(URL).status_code == 200
     run("docker", "restart", "--time", "5", second.containers("caddy")[0])
-    empty_again = wait_until(lambda: second.healthy("caddy"), "a healthy front", seconds=60)
-    assert empty_again
+    wait_until(lambda: second.healthy("caddy"), "a healthy front", seconds=60)
