@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { burnInShift, clampSlide, nextSlide, readPlaylist } from '../../broadcast_service/dashboard/state/playlist.js';
-import { layoutWall, minTextOf, pageOf, SHAPES } from '../../broadcast_service/dashboard/state/wall_layout.js';
+import {
+  layoutWall,
+  minTextOf,
+  pageOf,
+  SHAPES,
+  sharedWord,
+} from '../../broadcast_service/dashboard/state/wall_layout.js';
 
 const SCREENS = [
   [1366, 768],
@@ -112,4 +118,18 @@ test('against burn-in everything moves by one step each ten minutes, never far, 
     assert.ok(Math.abs(at(minutes + 10).x - at(minutes).x) <= 2 && Math.abs(at(minutes + 10).y - at(minutes).y) <= 2);
   }
   assert.deepEqual(at(0), at(90));
+});
+
+test('a word that all names begin with is left out of tiles, and nothing else is', () => {
+  assert.equal(sharedWord(['Sala Amber-2', 'Sala Blue', 'Sala 7']), 'Sala ');
+  assert.equal(sharedWord(['room-1', 'room-2']), 'room-');
+  for (const names of [
+    ['Sala 1'],
+    ['Sala 1', 'Estudio 2'],
+    ['Sala 1', 'Sala '],
+    ['amber', 'blue'],
+    ['Sala 1', 'Salas 2'],
+    [],
+  ])
+    assert.equal(sharedWord(names), '', names.join());
 });

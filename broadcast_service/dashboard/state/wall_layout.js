@@ -107,3 +107,14 @@ const fitting = (length, size, gap) => Math.max(1, Math.floor((length + gap) / (
 
 /** The rooms of a page. @template T @param {T[]} rooms @param {WallLayout} layout @param {number} page */
 export const pageOf = (rooms, { perPage }, page) => rooms.slice(page * perPage, (page + 1) * perPage);
+
+/**
+ * The word with which all names begin, with the gap behind it, and which tells none from another: "Sala " of "Sala 1" and "Sala 2". Empty where
+ * there is none, or where a name would be nothing without it.
+ * @param {string[]} names
+ */
+export function sharedWord([first = '', ...others]) {
+  const word = /^[^\s_-]+[\s_-]+(?=.)/u.exec(first)?.[0] ?? '';
+  const isShared = others.length > 0 && others.every((name) => name.startsWith(word) && name.length > word.length);
+  return isShared ? word : '';
+}

@@ -1,6 +1,6 @@
 /** The rooms of a wall: as many as fit, in the density and type that `wall_layout.js` chooses; the document has only the rooms on the screen. */
 
-import { layoutWall, minTextOf, pageOf } from '../state/wall_layout.js';
+import { layoutWall, minTextOf, pageOf, sharedWord } from '../state/wall_layout.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
@@ -22,6 +22,8 @@ export class Board {
   /** @type {Set<string>} names that several feeds have */
   #twins = new Set();
   #best = 1;
+  /** How many letters of each name tiles leave out, because all names begin with them. */
+  #skipped = 0;
 
   /** @param {HTMLElement} root @param {Store} store */
   constructor(root, store) {
@@ -66,6 +68,7 @@ export class Board {
     style.setProperty('--gap', `${layout.gap}px`);
     document.documentElement.style.setProperty('--wall', `${(minTextOf(screen) * 0.75).toFixed(2)}px`);
     this.#findTwins();
+    this.#skipped = layout.density === 'tile' ? sharedWord(keys.map((key) => this.#nameOf(key))).length : 0;
   }
 
   /** Draws a page. @param {number} page @param {Moment} moment */
@@ -88,7 +91,12 @@ export class Board {
   update(keys, moment) {
     for (const key of keys) {
       const [room, feed] = [this.#rooms.get(key), this.store.feeds.get(key)];
-      if (room && feed) room.paint(feed, this.store, moment, { best: this.#best, isTwin: this.#twins.has(feed.room) });
+      if (room && feed)
+        room.paint(feed, this.store, moment, {
+          best: this.#best,
+          isTwin: this.#twins.has(feed.room),
+          skipped: this.#skipped,
+        });
     }
   }
 
@@ -100,6 +108,11 @@ export class Board {
       if (seen.has(name)) this.#twins.add(name);
       seen.add(name);
     }
+  }
+
+  /** @param {string} key */
+  #nameOf(key) {
+    return this.store.studio.roomName(this.store.feeds.get(key)?.room ?? '');
   }
 
   /** @param {string} key @param {Moment} moment */

@@ -43,13 +43,13 @@ export class WallRoom {
     this.element.dataset.platform = feed.platform;
   }
 
-  /** @param {Feed} feed @param {Store} store @param {Moment} moment @param {{best: number, isTwin: boolean}} among `isTwin`: another feed has this name too */
-  paint(feed, store, moment, { best, isTwin }) {
+  /** @param {Feed} feed @param {Store} store @param {Moment} moment @param {{best: number, isTwin: boolean, skipped: number}} among `isTwin`: another feed has this name too; `skipped`: letters that are left out of it */
+  paint(feed, store, moment, { best, isTwin, skipped }) {
     const { asOfMs, nowMs, trusted, i18n } = moment;
     const status = statusOf(feed, asOfMs, store, trusted);
     const progress = store.shifts.of(feed, asOfMs);
     const earned = figureOf(feed, store, asOfMs);
-    const name = store.studio.roomName(feed.room);
+    const name = store.studio.roomName(feed.room).slice(skipped);
     setData(this.element, 'status', status);
     setText(this.#name, isTwin ? `${name} · ${feed.platform.slice(0, 2)}` : name);
     setFigure(this.#figure, earned, i18n);
