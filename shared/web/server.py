@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -85,7 +86,13 @@ class Server(uvicorn.Server):
 
 
 def run(server: Server) -> int:
-    """Serves until a signal stops it; returns the exit status."""
+    """Serves until a signal stops it; returns the exit status.
+
+    Everything that was imported and created until now stays. The garbage collector does not look at it again: with the packages of the
+    archive a full collection would hold the event loop for about 40 ms.
+    """
+    gc.collect()
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     return 1 if server.crashed or not server.started else 0

@@ -16,6 +16,7 @@ from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.posting import ingest_batch, ingest_batch_of_one, ingest_budget, ingest_groups, ingest_single, obvious_ingest
 from tools.bench.processes import Load, memory_kb
 from tools.bench.scaling import broadcasts, ingests, listening
+from tools.bench.year import archive
 from tools.processes import Service
 
 CLIENTS: Final = 500
@@ -263,6 +264,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         scopes,
         large_state,
         history,
+        archive,
         costs,
         broadcasts,
         ingests,
@@ -270,4 +272,4 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
     )
 }
 MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
-NOT_QUICK: Final = (*MODEL, "costs", "history")
+NOT_QUICK: Final = (*MODEL, "costs", "history", "archive")

@@ -1,0 +1,29 @@
+"""The garbage collector leaves alone what a service has imported and created before it serves."""
+
+import gc
+from typing import cast
+
+import pytest
+
+from shared.web.server import Server, run
+
+
+class _Server:
+    """Counts the frozen objects while it serves."""
+
+    started, crashed, frozen = True, False, 0
+
+    def run(self) -> None:
+        """Serves."""
+        self.frozen = gc.get_freeze_count()
+
+
+def test_a_service_serves_with_its_start_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a full collection holds the event loop for tens of milliseconds."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # of the test runner's heap, which takes long
+    server = _Server()
+    try:
+        assert run(cast("Server", server)) == 0
+    finally:
+        gc.unfreeze()
+    assert server.frozen > 10_000
