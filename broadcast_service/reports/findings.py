@@ -46,8 +46,11 @@ class Findings:
 
     def point(self, kind: Kind, step: int, at_ms: int) -> None:
         """Notes the moment of a finding in a step of the report."""
-        self.first_ms[kind, step] = min(at_ms, self.first_ms.get((kind, step), at_ms))
-        self.firsts[kind] = min(at_ms, self.firsts.get(kind, at_ms))
+        known = self.first_ms.setdefault((kind, step), at_ms)
+        if at_ms < known:
+            self.first_ms[kind, step] = at_ms
+        if at_ms < self.firsts.setdefault(kind, at_ms):
+            self.firsts[kind] = at_ms
 
     def totals(self) -> "Totals":
         """The sums over all steps."""

@@ -7,7 +7,7 @@ import operator
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from broadcast_service.reports.findings import Findings
 from shared.archive.blocks import BLOCK_DAYS, block_of, first_day, minutes_of_day, minutes_within, odd_of, on_air_between, running
@@ -118,12 +118,17 @@ class Rolled:
             step = pieces.step_at(odd.quarter)
             if step is None:
                 continue
-            _count(found.between_sessions, step, odd.between_sessions)
-            _count(found.unsettled, step, odd.unsettled)
-            _count(found.set_aside, step, odd.set_aside)
-            for kind, first in ((Kind.UNSETTLED, odd.first_unsettled_ms), (Kind.SET_ASIDE, odd.first_set_aside_ms)):
-                if first is not None:
-                    found.point(kind, step, start_ms + first)
+            _, between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms = odd
+            if between_sessions:
+                found.between_sessions[step] += between_sessions
+            if unsettled:
+                found.unsettled[step] += unsettled
+            if set_aside:
+                found.set_aside[step] += set_aside
+            if first_unsettled_ms is not None:
+                found.point(Kind.UNSETTLED, step, start_ms + first_unsettled_ms)
+            if first_set_aside_ms is not None:
+                found.point(Kind.SET_ASIDE, step, start_ms + first_set_aside_ms)
 
     def _add_time(self, found: Findings, row: BlockRow, bits: int, shared: int) -> None:
         for place in range(BLOCK_DAYS) if shared else ():
@@ -160,8 +165,3 @@ class Rolled:
                 read = minutes_within(self.minutes[block], start, stop).bit_count()
                 found[step] = found.get(step, 0) + (stop - start) * MINUTES_PER_QUARTER - read
         return found
-
-
-def _count(counter: Any, step: int, number: int) -> None:
-    if number:
-        counter[step] += number

@@ -87,9 +87,11 @@ def running(gained: bytes) -> Sequence[int]:
 
 def odd_of(odd: bytes) -> Iterator[OddQuarter]:
     """The findings other than income, by quarter of the block; the moments are milliseconds since the block's first midnight."""
-    for quarter, between_sessions, unsettled, set_aside, *firsts in _ODD.iter_unpack(odd):
-        start = quarter // QUARTERS * DAY_SECONDS * 1000
-        yield OddQuarter(quarter, between_sessions, unsettled, set_aside, *(start + first - 1 if first else None for first in firsts))
+    for quarter, between_sessions, unsettled, set_aside, first_unsettled, first_set_aside in _ODD.iter_unpack(odd):
+        start = quarter // QUARTERS * DAY_SECONDS * 1000 - 1
+        first_unsettled_ms = start + first_unsettled if first_unsettled else None
+        first_set_aside_ms = start + first_set_aside if first_set_aside else None
+        yield OddQuarter(quarter, between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms)
 
 
 def minutes_within(minutes: int, first: int, stop: int) -> int:
