@@ -164,7 +164,7 @@ _SQLITE_REASONS: Final = {
     "database or disk is full": "the disk is full: make space",
     "disk i/o error": "the disk reports an error, or is full",
     "attempt to write a readonly database": "the file may not be written: correct its owner or mode",
-    "database is locked": "another process writes it for too long",
+    "database is locked": "another process holds its write lock for too long: continue or end a suspended worker",
 }
 _POSTGRES_REASONS: Final = {
     "28P01": "the server refuses user or password: correct DATABASE_URL",

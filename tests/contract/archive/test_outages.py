@@ -98,6 +98,25 @@ async def test_a_full_disk_leaves_no_half_copy_and_the_copy_goes_on_when_there_i
     opened.close()
 
 
+async def test_a_write_lock_of_a_suspended_worker_is_named_and_the_copy_goes_on_when_it_is_free(
+    tmp_path: pathlib.Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is stopped within a transaction keeps SQLite's lock, whatever became of its lease."""
+    monkeypatch.setattr("shared.archive.database.BUSY_SECONDS", 0.1)
+    opened = new_archive(f"sqlite:///{tmp_path}/archive.db")
+    await commit(redis, *minute_by_minute((today() - 1) * DAY_SECONDS, 1000, 1010))
+    job = archive_job(OneNode(redis), opened)
+    with contextlib.closing(sqlite3.connect(tmp_path / "archive.db", isolation_level=None)) as suspended:
+        suspended.execute("BEGIN IMMEDIATE")
+        async with at_work(job, token=2):
+            await wait_for(lambda: job.trouble)
+            assert "holds its write lock for too long: continue or end a suspended worker" in job.trouble
+            assert counts(opened) == (0, 0)
+            suspended.execute("ROLLBACK")
+            await wait_for(lambda: not job.trouble and counts(opened) == (1, 1))
+    opened.close()
+
+
 async def test_migrations_go_up_and_down_with_data(database: Database, redis: Redis) -> None:
     await commit(redis, *minute_by_minute((today() - 1) * DAY_SECONDS, 1000, 1010))
     await archive_once(OneNode(redis), database)
