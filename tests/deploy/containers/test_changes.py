@@ -37,6 +37,9 @@ def test_a_process_that_dies_is_restarted_by_the_engine(stack: Stack, name: str)
     """Without a command of anyone; what was stored before it is there after it."""
     with stack.producer() as producer:
         producer.deliver(f"before-{name}", 5)
+        # Redis may write up to two seconds after its answer, while an earlier write is synchronised.
+        information = ("sh", "/etc/pulse/cli.sh", "INFO", "persistence")
+        wait_until(lambda: "aof_buffer_length:0" in stack.inside("redis", *information).stdout, "a written append-only file")
         restarts = stack.inspect(name)["RestartCount"]
         _kill(stack, name)
         wait_until(lambda: stack.inspect(name)["RestartCount"] > restarts, f"a restart of {name}", seconds=60)
