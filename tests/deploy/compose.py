@@ -40,7 +40,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-def whole(**variables: str) -> dict[str, Any]:
+def parsed_file(**variables: str) -> dict[str, Any]:
     """The file, with secrets as `make up` would make them and these variables besides."""
     read: dict[str, Any] = yaml.safe_load(interpolate(FILE, {**parse_env(fill(EXAMPLE)), **variables}))
     return read
@@ -48,13 +48,13 @@ def whole(**variables: str) -> dict[str, Any]:
 
 def networks() -> dict[str, dict[str, Any]]:
     """All networks."""
-    return {name: network or {} for name, network in whole()["networks"].items()}
+    return {name: network or {} for name, network in parsed_file()["networks"].items()}
 
 
 def services(**variables: str) -> dict[str, dict[str, Any]]:
     """All services, with the ports of the front."""
     given = {**parse_env(fill(EXAMPLE)), **variables}
-    read: dict[str, dict[str, Any]] = whole(**variables)["services"]
+    read: dict[str, dict[str, Any]] = parsed_file(**variables)["services"]
     ports = PORTS[read["caddy"].pop("extends")["file"].removeprefix("deploy/caddy/")]
     front = yaml.safe_load(interpolate(ports, given))["services"]["caddy"]
     read["caddy"]["environment"] |= front.pop("environment")

@@ -20,7 +20,7 @@ from ingest_service.settings import IngestSettings
 from shared.settings import CommonSettings, ProcessSettings, SettingsError, for_audience, load
 from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
-from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, networks, parse_env, services, whole
+from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, networks, parse_env, parsed_file, services
 from tools.processes import ROOT
 from worker_service.__main__ import SHUTDOWN_SECONDS as WORKER_SHUTDOWN_SECONDS
 from worker_service.settings import WorkerSettings
@@ -234,7 +234,7 @@ def test_a_second_stack_on_the_same_host_shares_nothing_with_the_first() -> None
         "PORT": "3100",
         "GRAFANA_PORT": "3101",
     }
-    first, second = whole(), whole(**own)
+    first, second = parsed_file(), parsed_file(**own)
     assert (first["name"], second["name"]) == ("studio-pulse", "second")
     images = {
         name: (service["image"], second["services"][name]["image"]) for name, service in first["services"].items() if "build" in service

@@ -1,7 +1,7 @@
 """The container engine of the tests: the one that can be reached, else Debian's, started in namespaces of its own.
 
 Debian's engine runs in its own network, process and mount namespaces: its bridges, rules and ports do not touch the host's, its containers
-reach no network but theirs, and all of it ends with the process that started it. What it needs is built once and kept in CACHE: Compose and
+reach no network but theirs, and all of it ends with the process that started it. Its parts are built once and kept in CACHE: Compose and
 Caddy from their Go modules, a Debian root, and the locked packages of Python.
 """
 
@@ -39,7 +39,7 @@ LABEL: Final = "studio-pulse-test"
 
 
 class NoEngine(Exception):
-    """No engine can be reached or started; the text says what is missing."""
+    """No engine can be reached or started; the text names the missing part."""
 
 
 def reachable() -> bool:
@@ -58,7 +58,7 @@ def check() -> None:
 
 
 def prepare() -> None:
-    """Builds what is not in the cache. Needs the network; runs outside of the namespaces."""
+    """Builds the parts that the cache lacks. Needs the network; runs outside of the namespaces."""
     (CACHE / "bin").mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         parts = [

@@ -134,7 +134,7 @@ class Stack:
         return self.compose("logs", "--no-color")
 
     def down(self, *, volumes: bool = False) -> None:
-        """Stops everything; with volumes removes what is stored too."""
+        """Stops everything; with volumes removes the stored data too."""
         if volumes:
             self.compose("--profile", "*", "down", "--volumes", "--timeout", "15")
         else:
@@ -166,7 +166,7 @@ class Load:
             thread.join(30)
 
     def converged(self) -> bool:
-        """Whether every dashboard shows what was posted last in every room; posting stops for it."""
+        """Whether every dashboard shows the last posted value of every room; posting stops for it."""
         return all({room: tokens for (room, _), (_, tokens) in seen.items() if room in self.posted} == self.posted for seen in self.values)
 
     def stop_posting(self) -> None:

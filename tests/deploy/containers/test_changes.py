@@ -1,4 +1,4 @@
-"""Containers are added, replaced, killed and stopped, and what is stored and who is connected survive it."""
+"""Containers are added, replaced, killed and stopped, and stored data and connected clients survive it."""
 
 import contextlib
 import pathlib
@@ -34,7 +34,7 @@ def test_more_containers_and_a_new_version_under_load_lose_no_post(stack: Stack)
 
 @each_service
 def test_a_process_that_dies_is_restarted_by_the_engine(stack: Stack, name: str) -> None:
-    """Without a command of anyone; what was stored before it is there after it."""
+    """Without a command; data stored before is available after."""
     with stack.producer() as producer:
         producer.deliver(f"before-{name}", 5)
         # Redis may write up to two seconds after its answer, while an earlier write is synchronised.

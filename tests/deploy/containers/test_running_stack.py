@@ -23,7 +23,7 @@ CONNECT: Final = "import socket,sys; socket.create_connection((sys.argv[1], int(
 
 
 def test_a_clone_under_umask_077_starts_from_nothing_and_prints_where_to_click(stack: Stack) -> None:
-    """The containers' users can read the mounted files, nobody else can read the secrets, and the link leads to the page."""
+    """The containers' users can read the mounted files, no other user can read the secrets, and the link leads to the page."""
     assert all(stack.healthy(name) for name in SERVICES)
     assert (stack.directory / ".env").stat().st_mode & 0o777 == 0o600
     link = link_of((stack.directory / "printed").read_text())
@@ -100,7 +100,7 @@ def test_only_the_front_reaches_the_outside(stack: Stack, name: str) -> None:
 
 
 def test_only_the_front_is_published(stack: Stack) -> None:
-    """On the loopback address of this host, and no path of it leads to what is internal."""
+    """On the loopback address of this host, and no path of it leads to internal pages."""
     published = {name: stack.inspect(name)["HostConfig"]["PortBindings"] or {} for name in SERVICES}
     assert {name for name, bindings in published.items() if bindings} == {"caddy"}
     assert published["caddy"] == {"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "13000"}]}

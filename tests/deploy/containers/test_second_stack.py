@@ -108,7 +108,7 @@ def empty(second: Second, service: str, directory: str) -> None:
 
 
 def test_a_full_volume_of_redis_refuses_readings_and_heals(second: Second) -> None:
-    """Ingest answers 503 rather than accept what is not stored, values stay readable, and room on the volume is all it takes."""
+    """Ingest answers 503 rather than accept a reading that is not stored, values stay readable, and room on the volume is enough."""
     with second.producer() as producer:
         producer.deliver("full", 1)
         started = second.inspect("redis")["State"]["StartedAt"]
