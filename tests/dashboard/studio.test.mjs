@@ -214,7 +214,7 @@ test('names are searched and sorted by, beside ids', () => {
 test('money and the remaining time of a shift are written in both languages', () => {
   const [es, en] = [new I18n('es', ['es-CO']), new I18n('en', ['en-US'])];
   const plain = (/** @type {string} */ text) => text.replace(/\s/gu, ' ');
-  assert.equal(plain(en.money({ code: 'USD', amount: 12.5 })), '$12.5');
+  assert.equal(plain(en.money({ code: 'USD', amount: 12.5 })), '$12.50');
   assert.equal(plain(es.money({ code: 'COP', amount: 1_234_567.8 })), '$ 1.234.568');
   assert.deepEqual(
     [60, 59 * 60 + 1, 7200, 0].map((seconds) => plain(es.left(seconds))),
