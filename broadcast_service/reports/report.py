@@ -1,8 +1,11 @@
 """What a report of income is about, and the messages that it is made of."""
 
 import enum
+from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
+
+MAX_ACCOUNT_ROOMS: Final = 8
 
 
 class Moment(Struct, frozen=True, omit_defaults=True):
@@ -54,11 +57,19 @@ class PlatformEarnings(Figures, frozen=True, omit_defaults=True):
     earned: int
 
 
+class AccountRoom(Struct, frozen=True):
+    """What an account earned in one room."""
+
+    room_id: str
+    earned: int
+
+
 class AccountEarnings(Struct, frozen=True, omit_defaults=True):
     """What one account earned in the rooms in scope. `account` is null for what producers sent without one, all of a platform together.
 
     `earned` includes `between_sessions`, made while no page read the account, and not `unsettled`, an upper bound of what may have
-    been made besides. `set_aside` counts the occasions on which a number was contradicted. `steps` only with `by=account`.
+    been made besides. `set_aside` counts the occasions on which a number was contradicted. `steps` only with `by=account`. `rooms` has the
+    rooms in which the account earned most, at most MAX_ACCOUNT_ROOMS of them, and `other_rooms` says in how many others it was read.
     """
 
     platform: str
@@ -68,6 +79,8 @@ class AccountEarnings(Struct, frozen=True, omit_defaults=True):
     on_air_seconds: int
     between_sessions: int
     set_aside: int
+    rooms: list[AccountRoom]
+    other_rooms: int = 0
     steps: list[int] | UnsetType = UNSET
     first_unsettled: Moment | None = None
     first_set_aside: Moment | None = None

@@ -3,6 +3,7 @@
 What counts as income is decided in `income.py`. Every entry has one moment, so a span split anywhere has the same in its parts.
 """
 
+import heapq
 import itertools
 import operator
 from array import array
@@ -12,7 +13,15 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from broadcast_service.reports.findings import Findings, Odd, Sums, slots_on_air
-from broadcast_service.reports.report import AccountEarnings, Detail, FeedEarnings, PlatformEarnings, RoomEarnings
+from broadcast_service.reports.report import (
+    MAX_ACCOUNT_ROOMS,
+    AccountEarnings,
+    AccountRoom,
+    Detail,
+    FeedEarnings,
+    PlatformEarnings,
+    RoomEarnings,
+)
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed, Series
 from shared.income.rules import Kind
@@ -48,6 +57,7 @@ class Tally:
         self._rooms: dict[str, Sums] = {}
         self._platforms: dict[str, Sums] = {}
         self._accounts: dict[tuple[str, str], Sums] = {}
+        self._account_rooms: dict[tuple[str, str], dict[str, int]] = {}
         self._room: tuple[str, list[Findings]] = "", []
         self._held_bytes = 0
 
@@ -70,6 +80,8 @@ class Tally:
             ):
                 one.add(series, findings, totals, with_steps=self.detail is detail)
             own.on_air_seconds += self._seconds([findings])
+            rooms = self._account_rooms.setdefault((feed.platform, account), {})
+            rooms[feed.room_id] = totals.earned
             if any(findings.earned):
                 self._per_step = list(map(operator.add, self._per_step, findings.earned))
             if self.detail.is_file:
@@ -77,7 +89,7 @@ class Tally:
         sums.on_air_seconds = self._seconds(found.values())
         platform.on_air_seconds += sums.on_air_seconds
         room.on_air_seconds = self._seconds(self._room[1])
-        self._held_bytes += 300 + 8 * len(sums.steps) + 200 * len(found)
+        self._held_bytes += 300 + 8 * len(sums.steps) + 300 * len(found)
 
     def _seconds(self, found: Iterable[Findings]) -> int:
         return slots_on_air(found) * self.step_seconds
@@ -142,6 +154,8 @@ class Tally:
 
         def row(platform: str, account: str, one: Sums) -> AccountEarnings:
             """The sums of an account."""
+            rooms = self._account_rooms[platform, account]
+            first = heapq.nsmallest(MAX_ACCOUNT_ROOMS, rooms.items(), key=lambda item: (-item[1], item[0]))
             return AccountEarnings(
                 platform=platform,
                 account=account or None,
@@ -150,6 +164,8 @@ class Tally:
                 on_air_seconds=one.on_air_seconds,
                 between_sessions=one.between_sessions,
                 set_aside=one.set_aside,
+                rooms=list(itertools.starmap(AccountRoom, first)),
+                other_rooms=len(rooms) - len(first),
                 steps=self._padded(one.steps) if with_steps else UNSET,
                 first_unsettled=one.first(Kind.UNSETTLED),
                 first_set_aside=one.first(Kind.SET_ASIDE),

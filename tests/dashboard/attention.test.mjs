@@ -78,6 +78,7 @@ test('viewers without income for half an hour are named, where it is known that 
   settle(store, 'empty', { 40: 100 });
   assert.deepEqual(causes(store), ['idle no_income']);
   assert.equal(needsAttention(store, NOW * 1000, never)[0]?.seconds, 40 * 60);
+  for (let ago = 0; ago < 31; ago++) store.feeds.get(feedKey('fresh', 'camsoda'))?.coverage.mark(MINUTE - ago);
   const sinceHalfAnHour = (/** @type {string} */ key) => (key.startsWith('fresh') ? (NOW - 1860) * 1000 : Infinity);
   assert.deepEqual(causes(store, sinceHalfAnHour), ['idle no_income', 'fresh no_income']);
 });

@@ -195,3 +195,39 @@ test('a period is compared only with one that was measured about as long', () =>
   assert.equal(comparable(now, null), null);
   assert.equal(comparable(reportOf({ measured_minutes: [0, 0] }), reportOf({ measured_minutes: [0, 0] })), null);
 });
+
+test('a row knows the feeds in which it was earned, which explain it', () => {
+  const feeds = [
+    ...[9, 8, 7, 6, 5, 4, 3, 2, 1].map((earned) => ({ room_id: `r${earned}`, platform: 'x', earned })),
+    { room_id: 'r9', platform: 'y', earned: 1 },
+  ];
+  const report = reportOf({
+    feeds,
+    rooms: [
+      { room_id: 'r9', earned: 10 },
+      { room_id: 'r8', earned: 8 },
+    ],
+    platforms: [{ platform: 'x', earned: 45 }],
+    accounts: [
+      { platform: 'x', account: 'ana', earned: 9, rooms: [{ room_id: 'r9', earned: 9 }], other_rooms: 0 },
+      { platform: 'x', account: null, earned: 36, rooms: [{ room_id: 'r8', earned: 8 }], other_rooms: 7 },
+      { platform: 'x', account: 'of an older server', earned: 1 },
+    ],
+  });
+  const parts = (/** @type {any} */ by) =>
+    rowsOf(report, null, by).map(({ parts: shown, otherParts }) => [
+      shown.map(({ room, platform, earned }) => `${room} ${platform} ${earned}`).join(),
+      otherParts,
+    ]);
+  assert.deepEqual(parts('room'), [
+    ['r9 x 9,r9 y 1', 0],
+    ['r8 x 8', 0],
+  ]);
+  assert.deepEqual(parts('account'), [
+    ['r9 x 9', 0],
+    ['r8 x 8', 7],
+    ['', 0],
+  ]);
+  const [platform] = parts('platform');
+  assert.deepEqual([String(platform?.[0]).split(',').length, platform?.[1]], [8, 1]);
+});

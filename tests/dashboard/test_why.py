@@ -114,3 +114,25 @@ def test_every_figure_of_income_leads_to_its_readings(studio: Studio, visit: Ope
     page.go_back()
     expect(page.locator("#analytics-rows .col-earned")).to_have_text("100")
     assert dashboard.violations() == []
+
+
+def test_an_account_and_a_total_lead_to_the_rooms_and_their_readings(studio: Studio, visit: Opener) -> None:
+    """What an account earned in each room adds up to its row, and each part opens the readings; the total opens its rooms."""
+    start = int(time.time()) // 3600 * 3600 - 2 * 3600
+    story = [("moves-a", 0, 100), ("moves-a", 60, 140), ("moves-b", 600, 140), ("moves-b", 660, 165)]
+    studio.post(
+        *(
+            {"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": "moves-between"}
+            for room, second, tokens in story
+        )
+    )
+    page = visit(studio).open("?view=analytics&by=account").live().page
+    row = page.locator("#analytics-rows tr").filter(has_text="moves-between")
+    expect(row.locator(".col-earned")).to_have_text("65")
+    expect(row.locator(".row-parts a")).to_have_text(["moves-a 40", "moves-b 25"])
+    row.get_by_role("link", name="moves-b 25").click()
+    expect(page.locator("#why-earned")).to_have_text("25")
+    page.go_back()
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("#analytics-by input:checked")).to_have_value("room")
+    expect(page.locator("#analytics-rows .col-earned a")).to_have_text(["40", "25"])

@@ -32,7 +32,8 @@ import { discard, timeoutSignal } from './timeout.js';
 /**
  * What an account earned in the rooms in scope; null for what producers sent without one.
  * @typedef {{platform: string, account: string | null, earned: number, unsettled: number, on_air_seconds: number, between_sessions: number,
- *   set_aside: number, steps?: number[], first_unsettled?: Doubtful, first_set_aside?: Doubtful}} AccountRow
+ *   set_aside: number, rooms?: {room_id: string, earned: number}[], other_rooms?: number, steps?: number[], first_unsettled?: Doubtful,
+ *   first_set_aside?: Doubtful}} AccountRow `rooms`: those in which it earned most; absent: an older server
  */
 /**
  * A stored balance and its verdict, or `readings` that rise in a row; docs/protocol.md#explanation has the verdicts and reasons.

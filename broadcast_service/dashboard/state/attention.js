@@ -64,7 +64,7 @@ function needOf(feed, store, asOfMs, onAirSinceMs) {
 
 /**
  * For how many minutes a feed on air has earned nothing, where that is long and known: it earned something in the hour, or this page has seen it on
- * air for all that time. A room that has only just begun is not idle.
+ * air for all that time. A room that has only just begun is not idle, and only minutes in which it was read count, without a break.
  * @param {Feed} feed @param {Store} store @param {number} asOfMs @param {number} sinceMs
  * @returns {number | null}
  */
@@ -73,9 +73,10 @@ function idleMinutes(feed, store, asOfMs, sinceMs) {
   const minute = Math.floor(asOfMs / 60_000);
   const series = feed.ledger.series(minute, HOUR_MINUTES);
   const last = series.reduce((found, amount, i) => (amount > 0 ? i : found), -1);
-  const seen = (asOfMs - sinceMs) / 60_000;
+  const measured = feed.coverage.unbroken(minute, HOUR_MINUTES);
+  const seen = Math.min(measured, (asOfMs - sinceMs) / 60_000);
   if (last >= 0 && store.past === 'known') {
-    const idle = HOUR_MINUTES - 1 - last;
+    const idle = Math.min(measured, HOUR_MINUTES - 1 - last);
     return idle >= NO_INCOME_MINUTES ? idle : null;
   }
   return last < 0 && seen >= NO_INCOME_MINUTES ? Math.floor(seen) : null;

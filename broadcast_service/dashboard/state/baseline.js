@@ -77,11 +77,16 @@ export class Baseline {
     const minutes = new Map([...minutesOf(day.earned, day.from), ...minutesOf(hour.earned, hour.from)]);
     this.store.settle(
       minutes,
-      hour.feeds.map((feed) => ({ ...feed, minutes: minutesOf(feed.steps ?? [], hour.from) })),
+      hour.feeds.map((feed) => ({
+        ...feed,
+        on_air_seconds: feed.on_air_seconds ?? (hour.measured_minutes ? 0 : Infinity), // an older server reports none
+        minutes: minutesOf(feed.steps ?? [], hour.from),
+      })),
       day.from / 60,
       settledMinute,
       openMinute,
       hour.from / 60,
+      hour.measured_minutes ? measuredOf(day, hour) : undefined,
     );
     this.store.settleDay(day.feeds ?? [], day.from / 60, day.to / 60);
     this.onSettled();
@@ -90,6 +95,12 @@ export class Baseline {
 
 /** @param {number} fromMinute @param {number} toMinute */
 const spanOf = (fromMinute, toMinute) => ({ from: fromMinute * 60, to: toMinute * 60, step: 60 });
+
+/** The minutes with a reading of reports by minute. @param {Report[]} reports */
+const measuredOf = (...reports) =>
+  reports.flatMap(({ measured_minutes: counts = [], from }) =>
+    counts.flatMap((count, i) => (count > 0 ? [from / 60 + i] : [])),
+  );
 
 /** @param {number[]} earned per minute @param {number} fromSeconds */
 function minutesOf(earned, fromSeconds) {

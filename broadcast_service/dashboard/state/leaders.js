@@ -18,20 +18,22 @@ const MIN_EARNED_BEFORE = 200;
 const MIN_PACE_CHANGE = 0.25;
 
 /**
- * The income of the last half hour beside that of the half hour before: a share, −0.6 for 60 % less. Zero where little was earned before.
- * @param {Feed} feed @param {number} minute
+ * The income of the last half hour beside that of the half hour before: a share, −0.6 for 60 % less. Zero where little was earned before, or where
+ * the hour was not measured.
+ * @param {Feed} feed @param {Store} store @param {number} minute
  */
-function changeOf(feed, minute) {
+function changeOf(feed, store, minute) {
   const recent = feed.ledger.sum(minute - RECENT + 1, minute);
   const before = feed.ledger.sum(minute - HOUR + 1, minute - RECENT);
-  const change = before < MIN_EARNED_BEFORE ? 0 : recent / RECENT / (before / (HOUR - RECENT)) - 1;
+  const isKnown = before >= MIN_EARNED_BEFORE && store.coverage.isWhole(minute - HOUR + 1, minute);
+  const change = isKnown ? recent / RECENT / (before / (HOUR - RECENT)) - 1 : 0;
   return { recent, before, change };
 }
 
 /** Whether a room earns clearly more or less than in its own half hour before; null where it does not, or where that is not known. @param {Feed} feed @param {Store} store @param {number} asOfMs @returns {'up' | 'down' | null} */
 export function paceOf(feed, store, asOfMs) {
   if (store.past !== 'known') return null;
-  const { change } = changeOf(feed, Math.floor(asOfMs / 60_000));
+  const { change } = changeOf(feed, store, Math.floor(asOfMs / 60_000));
   return Math.abs(change) < MIN_PACE_CHANGE ? null : change > 0 ? 'up' : 'down';
 }
 
@@ -49,7 +51,7 @@ export function ranked(store, asOfMs, isShown = () => true) {
     if (!isShown(feed)) continue;
     const status = statusOf(feed, asOfMs, store, true);
     if (status !== 'live' && status !== 'stale') continue;
-    const { recent, before, change } = changeOf(feed, minute);
+    const { recent, before, change } = changeOf(feed, store, minute);
     if (recent + before > 0) leaders.push({ feed, earned: recent + before });
     if (store.past === 'known' && change <= MIN_CHANGE) slow.push({ feed, change, perHour: (recent * HOUR) / RECENT });
   }

@@ -5,6 +5,7 @@
 /** @typedef {'room' | 'account' | 'platform'} By */
 /** @typedef {'name' | 'earned' | 'change' | 'hours' | 'rate' | 'unsettled'} Column */
 /** @typedef {{column: Column, descending: boolean}} Order */
+/** @typedef {{room: string, platform: string, earned: number}} Part what was earned in one feed */
 /**
  * @typedef {object} Row
  * @property {string} key
@@ -12,7 +13,8 @@
  * @property {string} id the room, account or platform; empty for readings without an account
  * @property {string} platform of an account
  * @property {string} feed the platform on which a room earned most
- * @property {boolean} isOneFeed whether all of it was earned there
+ * @property {Part[]} parts the feeds in which it was earned, most first: all of them, or the first ones
+ * @property {number} otherParts how many feeds are not among them
  * @property {number} earned
  * @property {number[]} steps
  * @property {number | null} before its income in the period before; null where that is unknown
@@ -26,6 +28,8 @@
 
 /** Of the minutes that were measured in a period, at least this share has to be measured in the one that it is compared with. */
 const MIN_COMPARABLE = 0.8;
+/** Of a platform's many rooms, as many are listed as the server lists of an account's. */
+const MAX_PARTS = 8;
 /** Less time on air gives no hourly rate. */
 const PACE_SECONDS = 900;
 export const BY = /** @type {By[]} */ (['room', 'account', 'platform']);
@@ -59,9 +63,6 @@ export function comparable(report, before) {
 /** @param {Report} report @param {Report | null} before of the period before @param {By} by @returns {Row[]} */
 export function rowsOf(report, before, by) {
   const feeds = new Map([...report.feeds].reverse().map((feed) => [feed.room_id, feed.platform])); // the first one earned most
-  /** @type {Map<string, number>} */
-  const platforms = new Map();
-  for (const feed of report.feeds) platforms.set(feed.room_id, (platforms.get(feed.room_id) ?? 0) + 1);
   const earlier = new Map((before ? listOf(before, by) : []).map((row) => [keyOf(row, by), row.earned]));
   const knowsBefore = before !== null && before.measured_minutes?.some(Boolean) === true;
   return listOf(report, by).map((row) => {
@@ -73,7 +74,7 @@ export function rowsOf(report, before, by) {
       id: (by === 'account' ? row.account : key) ?? '',
       platform: by === 'account' ? (row.platform ?? '') : '',
       feed: by === 'room' ? (feeds.get(key) ?? '') : '',
-      isOneFeed: by === 'room' && platforms.get(key) === 1,
+      ...partsOf(row, report, by),
       earned: row.earned,
       steps: row.steps ?? [],
       before: knowsBefore ? (earlier.get(key) ?? 0) : null,
@@ -85,6 +86,27 @@ export function rowsOf(report, before, by) {
       firstSetAside: row.first_set_aside ?? null,
     };
   });
+}
+
+/**
+ * In which feeds a row was earned: its readings explain it.
+ * @param {Listed & {rooms?: {room_id: string, earned: number}[], other_rooms?: number}} row @param {Report} report @param {By} by
+ * @returns {{parts: Part[], otherParts: number}}
+ */
+function partsOf(row, report, by) {
+  if (by === 'account') {
+    const parts = (row.rooms ?? []).map(({ room_id: room, earned }) => ({
+      room,
+      platform: row.platform ?? '',
+      earned,
+    }));
+    return { parts, otherParts: row.other_rooms ?? 0 };
+  }
+  const name = by === 'room' ? 'room_id' : 'platform';
+  const parts = report.feeds
+    .filter((feed) => feed[name] === row[name])
+    .map(({ room_id: room, platform, earned }) => ({ room, platform, earned }));
+  return { parts: parts.slice(0, MAX_PARTS), otherParts: Math.max(0, parts.length - MAX_PARTS) };
 }
 
 /** Tokens per hour on air. @param {number} earned @param {number} seconds */

@@ -4,6 +4,7 @@
  * Invariant: a feed (one room on one platform) never goes back to an older version, in whichever order and however often events arrive.
  */
 
+import { Coverage } from './coverage.js';
 import { noDesks, recordDesk } from './desks.js';
 import { Account, isCertain } from './income.js';
 import { lagOf, lastSeenAt } from './lag.js';
@@ -35,6 +36,7 @@ import { StudioFacts } from './studio.js';
  * @property {import('./desks.js').Desks} desks its last readings, which show whether two desks report it
  * @property {number} dayEarned tokens of the day up to `Store.day.untilMinute`, by history
  * @property {Ledger} ledger
+ * @property {Coverage} coverage the minutes in which it was read
  */
 /** @typedef {FeedState & import('./metrics.js').MetricValues} Feed */
 /** @typedef {{updated: Set<string>, flashed: Set<string>, added: Set<string>, removed: Set<string>}} Changes */
@@ -45,11 +47,16 @@ export const OFF_AIR_INTERVALS = 12;
 export const DEFAULT_INTERVAL_SECONDS = 5;
 export const SPARK_MINUTES = 30;
 const DAY_MINUTES = 1440;
+/** The part of the measured minutes in which a feed was read without a pause. */
+const MIN_ON_AIR = 0.95;
 /** Of a feed's own ledger: an hour, and as long as it takes until history settles the next ones. */
 const FEED_MINUTES = 120;
 
 /** @param {string} room @param {string} platform */
 export const feedKey = (room, platform) => `${room}\n${platform}`;
+
+/** @param {number} from @param {number} to both inclusive */
+const minutesBetween = (from, to) => Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
 
 /** @returns {Changes} */
 const noChanges = () => ({ updated: new Set(), flashed: new Set(), added: new Set(), removed: new Set() });
@@ -62,6 +69,8 @@ export class Store {
   shifts = new ShiftIncome(this, feedKey);
   /** All rooms together; keeps today and the hour before it. */
   ledger = new Ledger(DAY_MINUTES + 60);
+  /** In which minutes anything is known. */
+  coverage = new Coverage(DAY_MINUTES + 60);
   /** @type {number | null} first minute the totals know about */
   knownSinceMinute = null;
   /** First minute from which history has settled the feeds' own ledgers. */
@@ -187,6 +196,7 @@ export class Store {
   /** Clears the earnings of all rooms together, until history delivers them again. */
   resetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
+    this.coverage = new Coverage(DAY_MINUTES + 60);
     this.past = 'pending';
     this.day = null;
     this.feedsKnownSinceMinute = Infinity;
@@ -202,6 +212,12 @@ export class Store {
     this.day = { fromMinute, untilMinute };
   }
 
+  /** What a feed earned in each of the last minutes, null where nothing is known. @param {Feed} feed @param {number} asOfMs */
+  recent(feed, asOfMs) {
+    const minute = Math.floor(asOfMs / 60_000);
+    return this.coverage.known(feed.ledger.series(minute, SPARK_MINUTES), minute);
+  }
+
   /** All feeds of a room. @param {string} room @returns {Iterable<Feed>} */
   feedsOf(room) {
     return this.#ofRoom.get(room) ?? [];
@@ -215,24 +231,45 @@ export class Store {
   /**
    * Applies history to every minute up to `settledMinute`; later minutes keep the sums seen live.
    * @param {Map<number, number>} minutes earned by all rooms
-   * @param {{room_id: string, platform: string, minutes: Map<number, number>}[]} feeds
+   * @param {{room_id: string, platform: string, minutes: Map<number, number>, on_air_seconds?: number}[]} feeds
    * @param {number} fromMinute the first minute of the totals @param {number} settledMinute
    * @param {number} [openMinute] the first minute that is not over: readings of it may have come after history answered
    * @param {number} [feedsFromMinute] the first minute of the feeds' own
+   * @param {Iterable<number>} [measured] the minutes with a reading; absent: an older server does not report them
    */
-  settle(minutes, feeds, fromMinute, settledMinute, openMinute, feedsFromMinute = fromMinute) {
+  settle(
+    minutes,
+    feeds,
+    fromMinute,
+    settledMinute,
+    openMinute,
+    feedsFromMinute = fromMinute,
+    measured = minutesBetween(Math.max(feedsFromMinute, settledMinute - FEED_MINUTES), settledMinute),
+  ) {
+    for (const minute of measured) this.coverage.mark(minute);
     this.feedsKnownSinceMinute = feedsFromMinute;
     this.past = 'known';
     this.#counted = this.#pendingIn(feeds, settledMinute);
     this.ledger.settle(minutes, settledMinute, openMinute);
     this.knownSinceMinute = Math.min(this.knownSinceMinute ?? fromMinute, fromMinute);
-    for (const { room_id: room, platform, minutes: earned } of feeds) {
+    for (const { room_id: room, platform, minutes: earned, on_air_seconds: seconds } of feeds) {
       const key = feedKey(room, platform);
       const feed = this.feeds.get(key);
       if (!feed) continue;
       feed.ledger.settle(earned, settledMinute, openMinute);
+      this.#markOnAir(feed, feedsFromMinute, settledMinute, seconds);
       this.#changes.updated.add(key);
     }
+  }
+
+  /**
+   * History says how long a feed was read, not in which minutes: where that is nearly all that was measured at all, it is in all of them.
+   * @param {Feed} feed @param {number} fromMinute @param {number} settledMinute @param {number} [seconds] absent: an older server
+   */
+  #markOnAir(feed, fromMinute, settledMinute, seconds = Infinity) {
+    const minutes = minutesBetween(Math.max(fromMinute, settledMinute - FEED_MINUTES), settledMinute);
+    const measured = minutes.filter((minute) => this.coverage.has(minute));
+    if (seconds / 60 >= measured.length * MIN_ON_AIR) for (const minute of measured) feed.coverage.mark(minute);
   }
 
   /**
@@ -296,6 +333,8 @@ export class Store {
       this.#earn(account, account.read({ atMs: readAt * 1000, tokens: data.tokens, room: key }), feed, sinceMs);
     }
     if (before && before.tokens !== null && (data.tokens ?? 0) > before.tokens) this.#changes.flashed.add(key); // green means money
+    this.coverage.mark(Math.floor(readAt / 60));
+    feed.coverage.mark(Math.floor(readAt / 60));
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });
     Object.assign(feed, {
@@ -398,6 +437,7 @@ function newFeed(key, room, platform, generation) {
     desks: noDesks(),
     dayEarned: 0,
     ledger: new Ledger(FEED_MINUTES),
+    coverage: new Coverage(FEED_MINUTES),
   };
 }
 

@@ -16,13 +16,14 @@ import { statusOf } from './store.js';
  * @property {'pending' | 'known' | 'failed'} past whether history has answered: before it did, sums are unknown
  * @property {number} hour tokens earned in the last `hourMinutes`
  * @property {number} hourMinutes at most 60; fewer when less is known
+ * @property {number} measuredMinutes of these, how many have a reading of any room
  * @property {number | null} today null where it is not known of the feeds shown
  * @property {{code: string, amount: number} | null} worth what today is worth to the studio
  * @property {ReturnType<import('./shift_income.js').ShiftIncome['total']>} shift the current shifts; null where there are none, or nothing is known
  * @property {number} pending tokens that wait for a confirmation and are in no sum
  * @property {number} todaySinceMinute first minute counted
  * @property {boolean} wholeDay whether that is local midnight
- * @property {number[]} pulse tokens earned per minute in the last hour, oldest first
+ * @property {(number | null)[]} pulse tokens earned per minute in the last hour, oldest first; null where nothing is known
  */
 
 /**
@@ -45,14 +46,20 @@ export function totalsOf(store, asOfMs, midnightMs, shown = null) {
         today: store.ledger.sum(todaySinceMinute, minute),
         pulse: store.ledger.series(minute, 60),
       };
+  // What has just begun or is on its way is no gap.
+  const measuredMinutes = store.coverage.isWhole(minute - hourMinutes + 1, minute)
+    ? hourMinutes
+    : store.coverage.count(minute - hourMinutes + 1, minute);
   return {
     ...count(store, asOfMs, shown),
     known: store.complete,
     past: store.past,
     hourMinutes,
+    measuredMinutes,
     todaySinceMinute,
     wholeDay: since <= midnight,
     ...earned,
+    pulse: store.coverage.known(earned.pulse, minute),
     worth: earned.today === null ? null : store.studio.worth(earned.today),
     shift: store.studio.hasShifts ? store.shifts.total(asOfMs, shown) : null,
   };

@@ -5,6 +5,7 @@ import { hrefOf } from '../router.js';
 import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
+import { recentText } from './recent_text.js';
 import { bars } from './sparkline.js';
 import { pointAtReadings } from './why_link.js';
 
@@ -62,7 +63,7 @@ export class Card {
     setText(this.parts.unit, progress ? i18n.t('tokens_of_shift', { shift: progress.shift.name }) : i18n.t('tokens'));
     setText(this.parts.money, moneyText(progress?.earned ?? null, store, i18n));
     for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
-    this.#paintEarned(feed, moment);
+    this.#paintEarned(feed, store, moment);
     this.#paintWhy(feed, moment, progress?.shift.from ?? null, store.studio.roomName(feed.room));
     if (progress) this.#paintTarget(progress, i18n);
     else this.#paintGoal(feed, i18n);
@@ -86,14 +87,14 @@ export class Card {
     else this.parts.flash.animate({ opacity: [1, 0] }, { id: 'flash', duration: FLASH_MS, easing: 'ease-out' });
   }
 
-  /** @param {Feed} feed @param {Moment} moment */
-  #paintEarned(feed, { asOfMs, i18n }) {
-    const series = feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES);
-    const amount = series.reduce((sum, value) => sum + value, 0);
+  /** @param {Feed} feed @param {Store} store @param {Moment} moment */
+  #paintEarned(feed, store, { asOfMs, i18n }) {
+    const series = store.recent(feed, asOfMs);
+    const amount = series.reduce((/** @type {number} */ sum, value) => sum + (value ?? 0), 0);
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
     const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
-    setText(this.parts.recent, (amount ? i18n.t('earned_recently', { amount }) : i18n.t('earned_none')) + pending);
+    setText(this.parts.recent, recentText(amount, store, asOfMs, i18n) + pending);
     setData(this.parts.recent, 'earned', amount ? 'yes' : 'no');
   }
 

@@ -9,6 +9,7 @@ import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
 import { element } from './element.js';
+import { recentText } from './recent_text.js';
 import { reconcile } from './reconcile.js';
 import { Slices } from './slices.js';
 
@@ -179,7 +180,7 @@ function meaningOf(feed, store, { i18n, nowMs, asOfMs, trusted }) {
   return [
     store.studio.roomName(feed.room),
     `${feed.platform} · ${status} · ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`,
-    `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${amount ? i18n.t('earned_recently', { amount }) : i18n.t('earned_none')}`,
+    `${i18n.number(feed.tokens)} ${i18n.t('tokens')} · ${recentText(amount, store, asOfMs, i18n)}`,
     COUNTS.map(({ name }) => `${i18n.number(feed[name])} ${i18n.t(name)}`).join(' · '),
     clock === null ? '' : clockText(clock, i18n),
   ];

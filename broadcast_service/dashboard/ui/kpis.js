@@ -84,7 +84,7 @@ function valueFor(id, totals, trusted) {
     case 'live':
       return totals.feeds.live;
     case 'hour':
-      return Math.round((totals.hour * 60) / totals.hourMinutes);
+      return totals.measuredMinutes ? Math.round((totals.hour * 60) / totals.measuredMinutes) : null;
     case 'today':
       return totals.today;
     default: {
@@ -96,7 +96,7 @@ function valueFor(id, totals, trusted) {
 
 /** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Comparison} before @returns {number | null} */
 function changeFor(id, totals, trusted, before) {
-  if (!trusted || (id === 'hour' && totals.hourMinutes < 60) || (id === 'today' && !totals.wholeDay)) return null;
+  if (!trusted || (id === 'hour' && totals.measuredMinutes < 60) || (id === 'today' && !totals.wholeDay)) return null;
   const then = id === 'hour' ? before.hour : id === 'today' ? before.today : id === 'live' ? before.onAir : null;
   return changeOf(valueFor(id, totals, trusted), then);
 }
@@ -129,10 +129,7 @@ function captionOf(id, totals, trusted, i18n) {
     case 'live':
       return [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
     case 'hour':
-      return (
-        (totals.hourMinutes === 60 ? i18n.t('kpi_hour_full') : i18n.t('kpi_hour_part', { count: totals.hourMinutes })) +
-        unread
-      );
+      return hourCaption(totals, i18n) + unread;
     case 'today':
       return todayCaption(totals, i18n, unread);
     default: {
@@ -141,6 +138,12 @@ function captionOf(id, totals, trusted, i18n) {
       return known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown');
     }
   }
+}
+
+/** @param {Totals} totals @param {I18n} i18n */
+function hourCaption({ hourMinutes, measuredMinutes }, i18n) {
+  if (measuredMinutes < hourMinutes) return i18n.t('kpi_hour_measured', { count: measuredMinutes });
+  return hourMinutes === 60 ? i18n.t('kpi_hour_full') : i18n.t('kpi_hour_part', { count: hourMinutes });
 }
 
 /** The title says that it is of today, so a whole day is only named where nothing else is. @param {Totals} totals @param {I18n} i18n @param {string} unread */

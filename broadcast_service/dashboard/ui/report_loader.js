@@ -24,6 +24,15 @@ import { download } from './download.js';
  */
 
 const REFRESH_MS = 60_000;
+/** What a status means here. */
+const FAILURES = new Map(
+  /** @type {[number, MessageKey][]} */ ([
+    [403, 'failed_scope'],
+    [422, 'failed_span'],
+    [429, 'failed_busy'],
+    [503, 'failed_busy'],
+  ]),
+);
 
 /** @template T */
 export class ReportLoader {
@@ -75,8 +84,8 @@ export class ReportLoader {
       this.#show(null);
       onLoaded(data);
     } catch (error) {
-      const isForbidden = error instanceof RequestFailed && error.status === 403;
-      if (requested === this.#requestKey(key())) this.#show(isForbidden ? 'failed_scope' : 'failed');
+      const status = error instanceof RequestFailed ? error.status : 0;
+      if (requested === this.#requestKey(key())) this.#show(FAILURES.get(status) ?? 'failed');
     }
   }
 
@@ -102,7 +111,7 @@ export class ReportLoader {
     const failed = message !== null && message !== 'loading';
     const isQuiet = message === null || (message === 'loading' && this.data);
     const { body, i18n } = this.#source;
-    this.#retry.hidden = !failed;
+    this.#retry.hidden = !failed || message === 'failed_span'; // the same request fails again
     setText(this.#state, isQuiet ? '' : i18n().t(message));
     body.hidden = !this.data;
     body.classList.toggle('dimmed', failed);

@@ -21,9 +21,10 @@ import { MAX_WHY_SECONDS, pointAtReadings } from './why_link.js';
  * @property {(tokens: number) => string} money empty where no currency is known
  * @property {boolean} hasMoney
  * @property {{from: number, to: number}} span of the report, in seconds
+ * @property {(part: import('../state/report_rows.js').Part, row: Row) => string} partName of a feed in which a row was earned
  * @property {I18n} i18n
  */
-/** @typedef {{row: HTMLTableRowElement, name: HTMLElement, sub: HTMLElement, trend: SVGElement, cells: Record<string, HTMLElement>}} Parts */
+/** @typedef {{row: HTMLTableRowElement, name: HTMLElement, sub: HTMLElement, parts: {list: HTMLElement, rest: HTMLElement}, trend: SVGElement, cells: Record<string, HTMLElement>}} Parts */
 
 const CELLS = ['earned', 'money', 'change', 'hours', 'rate', 'doubt'];
 const SVG = 'http://www.w3.org/2000/svg';
@@ -103,6 +104,7 @@ export class ReportTable {
 /** @returns {Parts} */
 function create() {
   const [name, sub] = [element('a'), element('small')];
+  const parts = { list: element('span', { class: 'row-parts' }), rest: element('small') };
   const trend = document.createElementNS(SVG, 'svg');
   for (const [key, value] of Object.entries({
     class: 'trend-bars',
@@ -116,21 +118,23 @@ function create() {
   const row = element(
     'tr',
     {},
-    element('th', { scope: 'row' }, name, ' ', sub),
+    element('th', { scope: 'row' }, name, ' ', sub, parts.list, parts.rest),
     element('td', { class: 'col-trend' }, trend),
     ...Object.values(cells),
   );
-  return { row, name, sub, trend, cells };
+  return { row, name, sub, parts, trend, cells };
 }
 
 /** @param {Parts} parts @param {Row} row @param {number} most of all rows in a step @param {Words} words */
-function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, span, i18n }) {
+function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
+  const { nameOf, money, span, i18n } = words;
   const { name: text, sub: beside, isName, href } = nameOf(row);
   setText(name, text);
   name.setAttribute('translate', isName ? 'no' : 'yes');
   if (href && name.getAttribute('href') !== href) name.setAttribute('href', href);
   if (!href) name.removeAttribute('href');
   setText(sub, beside);
+  paintParts(parts, row, words);
   trend.firstElementChild?.setAttribute('d', trendPath(row.steps, most));
   const change = changeOf(row.earned, row.before);
   const texts = {
@@ -150,20 +154,39 @@ function paintRow({ name, sub, trend, cells }, row, most, { nameOf, money, span,
 }
 
 /**
- * The income, as a link to its readings where all of them are of one feed.
+ * The income, as a link to its readings where all of them are of one feed; the feeds of others stand beside the name.
  * @param {HTMLElement} cell @param {Row} row @param {{from: number, to: number}} span @param {I18n} i18n
  */
 function paintEarned(cell, row, { from, to }, i18n) {
   const words = i18n.number(row.earned);
   const present = cell.firstElementChild;
-  if (!row.isOneFeed || to - from > MAX_WHY_SECONDS) {
+  const [part] = row.parts;
+  if (!part || !isOneFeed(row) || to - from > MAX_WHY_SECONDS) {
     if (present || cell.textContent !== words) cell.replaceChildren(words);
     return;
   }
   const link = present instanceof HTMLAnchorElement ? present : element('a', { class: 'why-figure' });
-  pointAtReadings(link, { room: row.id, platform: row.feed }, from, to, location.search);
+  pointAtReadings(link, part, from, to, location.search);
   setText(link, words);
   if (link !== present) cell.replaceChildren(link);
+}
+
+/** @param {Row} row */
+const isOneFeed = ({ parts, otherParts }) => parts.length === 1 && otherParts === 0;
+
+/** What was earned in each of several feeds, as links to the readings. @param {Parts['parts']} parts @param {Row} row @param {Words} words */
+function paintParts({ list, rest }, row, { span: { from, to }, partName, i18n }) {
+  const shown = isOneFeed(row) || to - from > MAX_WHY_SECONDS ? [] : row.parts.filter(({ earned }) => earned > 0);
+  while (list.children.length > shown.length) list.lastElementChild?.remove();
+  for (const [i, part] of shown.entries()) {
+    const link = list.children[i] ?? element('a');
+    if (!link.isConnected && link.parentElement !== list) list.append(link);
+    pointAtReadings(/** @type {HTMLElement} */ (link), part, from, to, location.search);
+    setText(/** @type {HTMLElement} */ (link), `${partName(part, row)} ${i18n.number(part.earned)}`);
+  }
+  const others = row.earned - row.parts.reduce((sum, { earned }) => sum + earned, 0);
+  const hasRest = shown.length > 0 && row.otherParts > 0;
+  setText(rest, hasRest ? `${i18n.t('needs_more', { count: row.otherParts })} ${i18n.number(others)}` : '');
 }
 
 /** The unsettled tokens and the numbers set aside, as a link to the explanation of its first moment. @param {HTMLElement} cell @param {Row} row @param {I18n} i18n */

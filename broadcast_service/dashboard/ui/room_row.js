@@ -3,7 +3,7 @@
 import { hrefOf } from '../router.js';
 import { earnedToday } from '../state/earned_today.js';
 import { COUNTS } from '../state/metrics.js';
-import { SPARK_MINUTES, statusOf } from '../state/store.js';
+import { statusOf } from '../state/store.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
@@ -89,7 +89,7 @@ export class RoomRow {
     const share = progress ? progress.share : ofGoal;
     setText(this.#link, store.studio.roomName(feed.room));
     this.#write('goal', share === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100));
-    const path = bars(feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES), 90, 30);
+    const path = bars(store.recent(feed, asOfMs), 90, 30);
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);
   }
 

@@ -1,7 +1,7 @@
 /** One room on the wall: a name and a figure, and as much beside them as the density has room for. */
 
 import { paceOf } from '../state/leaders.js';
-import { SPARK_MINUTES, statusOf } from '../state/store.js';
+import { statusOf } from '../state/store.js';
 import { setData, setFigure, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
@@ -55,7 +55,7 @@ export class WallRoom {
     setFigure(this.#figure, earned, i18n);
     const share = String(Math.round(Math.min(1, progress?.share ?? (earned ?? 0) / Math.max(1, best)) * 100));
     if (this.element.style.getPropertyValue('--share') !== share) this.element.style.setProperty('--share', share);
-    const path = bars(feed.ledger.series(Math.floor(asOfMs / 60_000), SPARK_MINUTES), 90, 30);
+    const path = bars(store.recent(feed, asOfMs), 90, 30);
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);
     const state =
       status === 'live' ? '' : `${i18n.t(`status_${status}`)} ${i18n.age(Math.max(0, nowMs / 1000 - feed.readAt))}`;

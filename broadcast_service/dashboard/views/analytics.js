@@ -92,6 +92,7 @@ export class AnalyticsView {
       this.#by = BY.find((by) => by === /** @type {HTMLInputElement} */ (event.target).value) ?? 'room';
       this.#changed();
     });
+    html('#fact-total-why').addEventListener('click', () => this.#showRooms());
     for (const [id, by] of /** @type {const} */ ([
       ['#analytics-earlier', 1],
       ['#analytics-later', -1],
@@ -265,6 +266,14 @@ export class AnalyticsView {
     }
   }
 
+  /** The total is the sum of its rooms, each of which leads to its readings. */
+  #showRooms() {
+    const rooms = find(document, '#analytics-by input[value="room"]', HTMLInputElement);
+    if (!rooms.checked) rooms.click();
+    rooms.focus();
+    rooms.scrollIntoView({ block: 'start' });
+  }
+
   #paint() {
     if (!this.#loader.data) return;
     const { i18n, nowMs } = this.moment();
@@ -289,6 +298,7 @@ export class AnalyticsView {
       money: (tokens) => (currency ? i18n.money({ code: currency.code, amount: tokens * currency.per_token }) : ''),
       span: { from, to },
       nameOf: (row) => nameOf(row, facts, i18n),
+      partName: ({ room, platform }, { by }) => (by === 'room' ? platform : facts.roomName(room)),
     };
   }
 

@@ -69,11 +69,24 @@ def test_a_report_adds_up_by_account() -> None:
         ("ana", 14, [10, 4]),
         ("eva", 7, [5, 2]),
     ]
+    assert [[(room.room_id, room.earned) for room in row.rooms] for row in made.accounts] == [[("a", 7), ("b", 7)]] * 2 + [[("a", 7)]]
     assert (made.total, made.earned) == (35, [25, 10])
     assert (made.between_sessions, made.unsettled, made.set_aside, made.on_air_seconds) == (10, 500, 5, 300)
     for name in ("earned", "between_sessions", "unsettled", "set_aside", "on_air_seconds"):
         total = made.total if name == "earned" else getattr(made, name)
         assert sum(getattr(row, name) for row in made.accounts) == total
+
+
+def test_an_account_of_many_rooms_names_those_in_which_it_earned_most() -> None:
+    """A producer that names no account is read in every room of a studio, and its row is bounded."""
+    tally = Tally(Steps(0, 20, 10), range(2), Detail.NONE)
+    for number in range(20):
+        found = Findings(tally.window)
+        found.add(0, Entry(Kind.INCOME, 0, number, f"room-{number:02}", 0))
+        tally.add(Feed(f"room-{number:02}", "x"), {"": found})
+    [row] = msgspec.json.decode(b"".join(tally.json([1, 1])), type=Report).accounts
+    assert [(room.room_id, room.earned) for room in row.rooms] == [(f"room-{number}", number) for number in range(19, 11, -1)]
+    assert (row.other_rooms, row.earned) == (12, 190)
 
 
 def test_csv_has_a_line_per_series_and_step_with_something_to_report() -> None:
