@@ -82,7 +82,7 @@ test('rooms are called faster or slower only where the whole hour is measured', 
   assert.equal(ranked(broken, NOW * 1000).leaders[0]?.earned, 910);
 });
 
-test('the rate of the studio counts the measured minutes', () => {
+test('the last hour says how many of its minutes are measured', () => {
   const whole = totalsOf(studio({ 40: 600 }, minutesAgo(60, 0)), NOW * 1000, 0);
   assert.deepEqual([whole.hour, whole.hourMinutes, whole.measuredMinutes], [600, 60, 60]);
   const broken = totalsOf(studio({ 40: 600 }, [...minutesAgo(59, 40), ...minutesAgo(9, 0)]), NOW * 1000, 0);

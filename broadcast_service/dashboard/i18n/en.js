@@ -120,7 +120,7 @@ export default {
   kpi_live_stale: '{count} stale',
   kpi_live_off: '{count} off air',
   kpi_hour_full: 'last 60 minutes',
-  kpi_hour_measured: { one: 'rate of {count} recorded min', other: 'rate of {count} recorded min' },
+  kpi_hour_measured: { one: 'last 60 minutes, {count} recorded', other: 'last 60 minutes, {count} recorded' },
   kpi_hour_part: { one: 'rate of the last minute', other: 'rate of the last {count} minutes' },
   kpi_today_full: 'earned since midnight',
   kpi_today_part: 'earned since {time}',
@@ -257,7 +257,7 @@ export default {
   failed: 'This could not be loaded.',
   failed_span:
     'This period cannot be shown. A report covers at most 366 days, and single readings are not kept for ever.',
-  failed_busy: 'The server has too much to do at the moment. Try again in a few seconds.',
+  failed_busy: 'The server cannot answer at the moment. Try again in a few seconds.',
   failed_scope: 'Your token does not cover this.',
   try_again: 'Try again',
   chart_empty: 'nothing recorded',

@@ -120,7 +120,10 @@ export default {
   kpi_live_stale: { one: '{count} atrasada', other: '{count} atrasadas' },
   kpi_live_off: '{count} fuera del aire',
   kpi_hour_full: 'últimos 60 minutos',
-  kpi_hour_measured: { one: 'ritmo de {count} min con registro', other: 'ritmo de {count} min con registro' },
+  kpi_hour_measured: {
+    one: 'últimos 60 minutos, {count} con registro',
+    other: 'últimos 60 minutos, {count} con registro',
+  },
   kpi_hour_part: { one: 'ritmo del último minuto', other: 'ritmo de los últimos {count} minutos' },
   kpi_today_full: 'ganados desde medianoche',
   kpi_today_part: 'ganados desde las {time}',
@@ -257,7 +260,7 @@ export default {
   failed: 'No se pudo cargar.',
   failed_span:
     'Este período no se puede mostrar. Un informe abarca como máximo 366 días, y las lecturas no se guardan para siempre.',
-  failed_busy: 'El servidor está muy ocupado en este momento. Intenta de nuevo en unos segundos.',
+  failed_busy: 'El servidor no puede responder en este momento. Intenta de nuevo en unos segundos.',
   failed_scope: 'Tu acceso no incluye esto.',
   try_again: 'Intentar de nuevo',
   chart_empty: 'nada registrado',

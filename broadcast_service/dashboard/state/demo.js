@@ -112,7 +112,14 @@ export class SampleStudio {
       }
       for (const [at, tokens] of own.entries()) earned[at] += tokens;
       const sum = own.reduce((total, tokens) => total + tokens, 0);
-      return { room_id: room.id, platform: room.platform, earned: sum, steps: own };
+      const last = Math.min(end, this.#lastReading(i, end));
+      return {
+        room_id: room.id,
+        platform: room.platform,
+        earned: sum,
+        on_air_seconds: Math.max(0, last - from),
+        steps: own,
+      };
     });
     return {
       from,

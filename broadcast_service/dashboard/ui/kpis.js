@@ -84,7 +84,7 @@ function valueFor(id, totals, trusted) {
     case 'live':
       return totals.feeds.live;
     case 'hour':
-      return totals.measuredMinutes ? Math.round((totals.hour * 60) / totals.measuredMinutes) : null;
+      return Math.round((totals.hour * 60) / totals.hourMinutes);
     case 'today':
       return totals.today;
     default: {
@@ -142,8 +142,8 @@ function captionOf(id, totals, trusted, i18n) {
 
 /** @param {Totals} totals @param {I18n} i18n */
 function hourCaption({ hourMinutes, measuredMinutes }, i18n) {
-  if (measuredMinutes < hourMinutes) return i18n.t('kpi_hour_measured', { count: measuredMinutes });
-  return hourMinutes === 60 ? i18n.t('kpi_hour_full') : i18n.t('kpi_hour_part', { count: hourMinutes });
+  if (hourMinutes < 60) return i18n.t('kpi_hour_part', { count: hourMinutes });
+  return measuredMinutes < 60 ? i18n.t('kpi_hour_measured', { count: measuredMinutes }) : i18n.t('kpi_hour_full');
 }
 
 /** The title says that it is of today, so a whole day is only named where nothing else is. @param {Totals} totals @param {I18n} i18n @param {string} unread */
