@@ -1,4 +1,4 @@
-"""Judges an account's stored history, a day at a time, by the rules of `income.py`. Pure.
+"""Judges an account's stored history, a day at a time, by the rules of `rules.py`. Pure.
 
 Most stretches of a day hold nothing but plain rises, and there the rules find the difference of the ends. Such a stretch is not unpacked
 into readings: where it begins and ends is found in the columns of the day. The steps around falls and leaps are unpacked.
