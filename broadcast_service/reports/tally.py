@@ -1,6 +1,6 @@
 """Adds up reports of income by step, feed, room, platform and account, and writes them as JSON. Pure; `files.py` writes CSV.
 
-What counts as income is decided in `shared/income/rules.py`. Every entry has one moment, so a span split anywhere has the same in its parts.
+What counts as income is decided in `rules.py`. Every entry has one moment, so a span split anywhere has the same in its parts.
 """
 
 import heapq
