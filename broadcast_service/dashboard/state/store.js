@@ -247,6 +247,10 @@ export class Store {
     measured = minutesBetween(Math.max(feedsFromMinute, settledMinute - FEED_MINUTES), settledMinute),
   ) {
     for (const minute of measured) this.coverage.mark(minute);
+    // History says how long a feed was read, not in which minutes: where that is nearly all that was measured at all, it is in all of them.
+    const ofFeeds = minutesBetween(Math.max(feedsFromMinute, settledMinute - FEED_MINUTES), settledMinute).filter(
+      (minute) => this.coverage.has(minute),
+    );
     this.feedsKnownSinceMinute = feedsFromMinute;
     this.past = 'known';
     this.#counted = this.#pendingIn(feeds, settledMinute);
@@ -257,19 +261,10 @@ export class Store {
       const feed = this.feeds.get(key);
       if (!feed) continue;
       feed.ledger.settle(earned, settledMinute, openMinute);
-      this.#markOnAir(feed, feedsFromMinute, settledMinute, seconds);
+      if ((seconds ?? Infinity) / 60 >= ofFeeds.length * MIN_ON_AIR)
+        for (const minute of ofFeeds) feed.coverage.mark(minute);
       this.#changes.updated.add(key);
     }
-  }
-
-  /**
-   * History says how long a feed was read, not in which minutes: where that is nearly all that was measured at all, it is in all of them.
-   * @param {Feed} feed @param {number} fromMinute @param {number} settledMinute @param {number} [seconds] absent: an older server
-   */
-  #markOnAir(feed, fromMinute, settledMinute, seconds = Infinity) {
-    const minutes = minutesBetween(Math.max(fromMinute, settledMinute - FEED_MINUTES), settledMinute);
-    const measured = minutes.filter((minute) => this.coverage.has(minute));
-    if (seconds / 60 >= measured.length * MIN_ON_AIR) for (const minute of measured) feed.coverage.mark(minute);
   }
 
   /**
