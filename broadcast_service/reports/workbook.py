@@ -71,9 +71,11 @@ class _Stream(io.RawIOBase):
         self._held = bytearray()
 
     def writable(self) -> bool:
+        """Always, as `zipfile` wants to know."""
         return True
 
     def write(self, data: object) -> int:
+        """Keeps the bytes; returns their number."""
         view = memoryview(data)  # type: ignore[arg-type]  # as every writer of bytes
         self._held += view
         return view.nbytes

@@ -109,7 +109,7 @@ const fitting = (length, size, gap) => Math.max(1, Math.floor((length + gap) / (
 export const pageOf = (rooms, { perPage }, page) => rooms.slice(page * perPage, (page + 1) * perPage);
 
 /**
- * The word with which all names begin, with the gap behind it, and which tells none from another: "Sala " of "Sala 1" and "Sala 2". Empty where
+ * The word with which all names begin, with the gap behind it, which therefore distinguishes none of them: "Sala " of "Sala 1" and "Sala 2". Empty where
  * there is none, or where a name would be nothing without it.
  * @param {string[]} names
  */
