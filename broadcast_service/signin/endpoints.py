@@ -26,7 +26,7 @@ from shared.auth.screens import Grant, Pairing, Screen, TooManyScreens
 from shared.contract.problems import API_HEADERS, Problem, unauthorized
 from shared.store.redis import Store
 from shared.tokens import Claims
-from shared.web.address_budget import EXTRA, LISTED_SCREEN, QR_CODE
+from shared.web.address_budget import EXTRA, LISTED_SCREEN, PAIRING, QR_CODE
 from shared.web.server import json_response
 
 POLL_SECONDS: Final = 3
@@ -139,6 +139,7 @@ class SignIn:
     async def claim_pairing(self, request: Request) -> Response:
         """Signs the waiting screen in once a person has approved it."""
         body = await self._body(request, ClaimBody)
+        request.scope[EXTRA] = PAIRING
         with store_answers():
             pairing = await records.claim_pairing(self._store, body.letters, body.claim)
         if pairing is None:
@@ -230,6 +231,7 @@ class SignIn:
 
     async def _pairing(self, request: Request) -> tuple[str, Pairing]:
         letters = request.path_params["letters"].upper()
+        request.scope[EXTRA] = PAIRING
         with store_answers():
             pairing = await records.find_pairing(self._store, letters) if is_letters(letters) else None
         if pairing is None or pairing.refused or pairing.grant is not None:

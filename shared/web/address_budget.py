@@ -12,7 +12,7 @@ from typing import Final
 
 import prometheus_client
 
-BURST_SECONDS: Final = 60  # of the refill: at 0.04 of a core fifty browsers that load every file of the page at once
+BURST_SECONDS: Final = 80  # of the refill: at 0.03 of a core fifty browsers that load every file of the page at once
 MAX_ADDRESSES: Final = 20_000
 MAX_HELD: Final = 1000  # connections that wait for their 429; beyond that they are aborted
 MAX_HELD_PER_ADDRESS: Final = 16
@@ -28,6 +28,7 @@ FRAME: Final = 0.1  # a WebSocket frame of any kind
 MESSAGE: Final = 0.3  # a whole message, beside its frames; the most expensive one, a token, takes that long
 REFUSED_READ: Final = 3.0  # a read that the subject's budget refuses: the answer says when to come back, so that only hostile clients go on
 QR_CODE: Final = 4.0  # a QR code, beside its request: no token pays for it
+PAIRING: Final = 0.3  # a pairing that is looked up in the store, beside its request
 LISTED_SCREEN: Final = 0.008  # a signed-in screen that is read for a list of them
 
 CHARGED: Final = "studio_pulse.charged"  # in a request's scope: its address is not charged for it

@@ -29,7 +29,10 @@ from tools.processes import ROOT, Service
 BYTES_PER_SECOND: Final = 125_000  # 1 Mbit/s
 FIRST_SECONDS: Final = 2.0  # at 1 Mbit/s with a full budget
 EXHAUST_SECONDS: Final = 3.0  # at sixteen times that, and until one is refused: the budget of the address or of the subject is used up then
+EXHAUST_SOCKETS_SECONDS: Final = 80.0  # the same for sockets whose client waits for no answer; at 1 Mbit/s, see LONG_READ_MS
 EXHAUST_READ_SECONDS: Final = 10.0  # the same for reads with a token, until the budget of the subject refuses one
+LONG_READ_MS: Final = 500.0  # such reads are sent slowly meanwhile, or the budget of the address would refuse them first
+LONG_READ_BYTES_PER_SECOND: Final = BYTES_PER_SECOND // 8
 SETTLE_SECONDS: Final = 1.5  # at 1 Mbit/s again: for requests of the phase before that are still being answered
 MEASURE_SECONDS: Final = 5.0
 READ_SECONDS: Final = 15.0  # the same for reads with a token; longer where they are admitted in groups, see `_steady`
@@ -125,6 +128,8 @@ def _reads(lab: Lab) -> Iterator[Attack]:
     yield Attack("report_of_a_year", "broadcast", [request(f"/api/tracking/analytics?{span}", reader) for span in spans])
     reader = _token(lab, "dashboard")
     yield Attack("csv", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&format=csv", reader) for span in spans])
+    reader = _token(lab, "dashboard")
+    yield Attack("xlsx", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&format=xlsx", reader) for span in spans])
     reader = _token(lab, "dashboard")
     yield Attack("report_by_feed", "broadcast", [request(f"/api/tracking/analytics?{span}&step=2592000&by=feed", reader) for span in spans])
     yield from _archived_reads(lab, now // DAY * DAY)
@@ -345,6 +350,7 @@ READS: Final = {
     "archived_year_csv",
     "explain_archived_days",
     "csv",
+    "xlsx",
     "read_with_prefixes",
     "read_of_no_room",
 }
@@ -452,6 +458,15 @@ def _refusal(attack: Attack) -> str:
     return "429" if attack.name.startswith("batch") else "closed"
 
 
+def _exhausting(attack: Attack, raw_ms: float) -> tuple[float, float]:
+    """For how many seconds at least, and at how many bytes a second, the budget of a kind is used up."""
+    if attack.name in SOCKETS and attack.churn:
+        return EXHAUST_SOCKETS_SECONDS, BYTES_PER_SECOND
+    if attack.name in READS:
+        return EXHAUST_READ_SECONDS, LONG_READ_BYTES_PER_SECOND if raw_ms > LONG_READ_MS else 16 * BYTES_PER_SECOND
+    return EXHAUST_SECONDS, 16 * BYTES_PER_SECOND
+
+
 def _steady(after: Measured, report: dict[str, Any], sampler: Sampler) -> Measured:
     """The part of the last phase that lies between two moments at which the subject owes the same.
 
@@ -506,11 +521,14 @@ def _costs_of(attack: Attack, services: dict[str, Service], honest: Honest, floo
     raw = _raw(services[f"free {attack.to}"], attack)
     refusal = _refusal(attack)
     service, source = services[attack.to], f"127.0.1.{number}"  # an address of its own: else the kinds before would have used up its budget
+    exhaust_seconds, exhaust_rate = _exhausting(attack, raw)
     phases = (
         Phase(FIRST_SECONDS, BYTES_PER_SECOND),
-        Phase(EXHAUST_READ_SECONDS if attack.name in READS else EXHAUST_SECONDS, 16 * BYTES_PER_SECOND, until=refusal),
+        Phase(exhaust_seconds, exhaust_rate, until=refusal),
         Phase(SETTLE_SECONDS, BYTES_PER_SECOND),
-        Phase(READ_SECONDS, BYTES_PER_SECOND, cycles=CYCLES) if attack.name in READS else Phase(MEASURE_SECONDS, BYTES_PER_SECOND),
+        Phase(
+            READ_SECONDS if attack.name in READS | SOCKETS else MEASURE_SECONDS, BYTES_PER_SECOND, cycles=CYCLES * (attack.name in READS)
+        ),
     )
     (first, _, _, whole), report, sampler = _attack(service, attack.plan(service, source, *phases), honest)
     after = _steady(whole, report, sampler)

@@ -15,7 +15,7 @@ from shared.auth.scope import Scope
 from shared.auth.screens import Screen
 from shared.contract.problems import Problem
 from shared.tokens import Claims
-from shared.web.address_budget import EXTRA, LISTED_SCREEN, QR_CODE
+from shared.web.address_budget import EXTRA, LISTED_SCREEN, PAIRING, QR_CODE
 
 
 def headers(**values: str) -> Headers:
@@ -132,6 +132,19 @@ def test_an_address_is_charged_for_a_qr_code_beside_its_request() -> None:
     request = asked({"letters": records.PAIRING_ALPHABET[: records.PAIRING_LETTERS]})
     assert asyncio.run(endpoints().qr_code(request)).media_type == "image/svg+xml"
     assert request.scope[EXTRA] == QR_CODE
+
+
+def test_an_address_is_charged_for_a_pairing_that_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for letters that no screen shows: each look asks the store."""
+
+    async def none(_store: object, _letters: str) -> None:
+        return None
+
+    monkeypatch.setattr(records, "find_pairing", none)
+    request = asked({"letters": records.PAIRING_ALPHABET[: records.PAIRING_LETTERS]})
+    with pytest.raises(Problem):
+        asyncio.run(endpoints().show_pairing(request))
+    assert request.scope[EXTRA] == PAIRING
 
 
 def test_an_address_is_charged_for_each_screen_that_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
