@@ -10,6 +10,8 @@ WORKERS ?= 4
 # Parts of a target that run at the same time print their output one after the other, where this make can.
 PARTS = @$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 TESTS = $(BIN)/python -m tools.run_tests --workers $(WORKERS)
+# Images set it to stay small. Here it would make every process of the tests compile all that it imports, again and again.
+unexport PYTHONDONTWRITEBYTECODE
 NODE := node_modules/.bin
 NODE_STAMP := node_modules/installed
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs

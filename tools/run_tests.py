@@ -1,19 +1,23 @@
-"""`python -m tools.run_tests [--workers 3] main browser [-- PYTEST…]`: runs the tests of each phase in parallel.
+"""`python -m tools.run_tests [--workers 4] main browser [-- PYTEST…]`: runs the tests of all phases in parallel.
+
+The phases run at the same time, each in processes of its own, so that one works while the other waits. The first prints while it runs,
+the others when those before them have ended.
 
 Tests share the machine while they run in parallel, so a short deadline can expire because of the neighbours. Tests that failed are
 therefore run once more, alone, and the ones that pass then are printed. Some failures are final: more than MAX_RETRIED of them, a failure
 while a shared fixture was torn down, a broken promise of the fault tests, and every exit of pytest other than "some tests failed".
-Every phase runs, even after one that failed. The exit code is 0 only if each test passed, or was skipped, in parallel or alone.
+Every phase runs, even if another fails. The exit code is 0 only if each test passed, or was skipped, in parallel or alone.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Final, NamedTuple, Protocol
 
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later
@@ -21,15 +25,19 @@ SOME_FAILED: Final = 1  # pytest's exit code
 
 
 class Phase(NamedTuple):
-    """Tests that run in the same processes: their marker expression, and the folders that hold all of them, to collect no others."""
+    """Tests that run in the same processes: their marker expression, and the folders that hold all of them, to collect no others.
+
+    `minutes` of a processor are what they take, roughly: phases that run at the same time divide the workers by them.
+    """
 
     marks: str
     folders: tuple[str, ...] = ()
+    minutes: float = 1
 
 
 PHASES: Final = {
-    "main": Phase("not faults and not browser and not containers"),
-    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension")),
+    "main": Phase("not faults and not browser and not containers", minutes=5),
+    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension"), minutes=7),
     "faults": Phase("faults", ("tests/e2e", "tests/faults")),
     "containers": Phase("containers", ("tests/deploy/containers",)),
 }
@@ -155,43 +163,83 @@ def judge(exit_code: int, outcomes: list[Outcome], second_exit_code: int = 0, se
     return Result([test for test in first if test in cleared], [test for test in first if test not in cleared], problem)
 
 
-def run_pytest(arguments: list[str], *, alone: bool) -> tuple[int, list[Outcome]]:
+class Run:
+    """One pytest, from its start."""
+
+    def __init__(self, arguments: Sequence[str], output: IO[bytes] | None = None) -> None:
+        """`output` takes what it prints, instead of this process's own output."""
+        self._directory = tempfile.TemporaryDirectory()
+        self._outcomes = pathlib.Path(self._directory.name) / "outcomes"
+        self._outcomes.touch()
+        command = [sys.executable, "-m", "pytest", "-p", "tools.run_tests", f"--outcomes={self._outcomes}", *arguments]
+        self._process = subprocess.Popen(command, stdout=output)
+
+    def end(self) -> tuple[int, list[Outcome]]:
+        """Waits for its end; returns its exit code and every outcome."""
+        with self._directory:
+            exit_code = self._process.wait()
+            return exit_code, [Outcome(*json.loads(line)) for line in self._outcomes.read_text().splitlines()]
+
+
+def run_pytest(arguments: Sequence[str], *, alone: bool) -> tuple[int, list[Outcome]]:
     """Runs pytest; returns its exit code and every outcome."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory) / "outcomes"
-        path.touch()
-        command = [sys.executable, "-m", "pytest", "-p", "tools.run_tests", f"--outcomes={path}", *(["-n", "0"] if alone else [])]
-        exit_code = subprocess.run([*command, *arguments], check=False).returncode
-        return exit_code, [Outcome(*json.loads(line)) for line in path.read_text().splitlines()]
+    return Run([*(["-n", "0"] if alone else []), *arguments]).end()
 
 
-def run_phase(workers: str, phase: Phase, arguments: list[str]) -> Result:
-    """Runs the tests of one phase in parallel, then alone those that failed."""
-    side_by_side = ["-n", workers, "--dist", "worksteal", "--durations=10", "-m", phase.marks, *(arguments or phase.folders)]
-    exit_code, outcomes = run_pytest(side_by_side, alone=False)
-    if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
-        return judge(exit_code, outcomes)
-    print(f"\n{len(failed(outcomes))} failed side by side; each runs once more, alone.", flush=True)
-    return judge(exit_code, outcomes, *run_pytest(failed(outcomes), alone=True))
+def divided(workers: int, minutes: Sequence[float]) -> list[int]:
+    """So many workers for each of several phases that run at the same time; at least one for each."""
+    given = [1] * len(minutes)
+    while sum(given) < workers:
+        longest = max(range(len(minutes)), key=lambda phase: minutes[phase] / given[phase])
+        given[longest] += 1
+    return given
+
+
+def run_side_by_side(workers: int, phases: Sequence[Phase], arguments: Sequence[str]) -> list[tuple[int, list[Outcome]]]:
+    """Runs the tests of all phases in parallel; returns the exit code and the outcomes of each."""
+    with contextlib.ExitStack() as stack:
+        outputs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in phases[1:])]
+        runs = []
+        for phase, count, output in zip(phases, divided(workers, [phase.minutes for phase in phases]), outputs, strict=True):
+            options = ["-n", str(count), "--dist", "worksteal", "--durations=10", "-m", phase.marks]
+            runs.append(Run([*options, *(arguments or phase.folders)], output))
+        results = []
+        for run, output in zip(runs, outputs, strict=True):
+            results.append(run.end())
+            if output is not None:
+                output.seek(0)
+                print(output.read().decode(errors="replace"), flush=True)
+        return results
+
+
+def run_phases(workers: int, phases: Sequence[Phase], arguments: Sequence[str]) -> Iterator[Result]:
+    """Runs the tests of all phases in parallel, then alone those that failed."""
+    for exit_code, outcomes in run_side_by_side(workers, phases, arguments):
+        if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
+            yield judge(exit_code, outcomes)
+        else:
+            print(f"\n{len(failed(outcomes))} failed side by side; each runs once more, alone.", flush=True)
+            yield judge(exit_code, outcomes, *run_pytest(failed(outcomes), alone=True))
 
 
 def main() -> int:
     """Runs every phase, then prints what failed and what passed alone only."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", default="3")
+    parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("phases", nargs="+", choices=PHASES)
     given = sys.argv[1:]
     split = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:split])
-    results = {name: run_phase(options.workers, PHASES[name], given[split + 1 :]) for name in options.phases}
-    for name, result in results.items():
+    phases = [PHASES[name] for name in options.phases]
+    results = list(run_phases(options.workers, phases, given[split + 1 :]))
+    for name, result in zip(options.phases, results, strict=True):
         for test in result.passed_alone:
             print(f"failed side by side, passed alone: {test}")
         for test in result.failed:
             print(f"FAILED: {test}")
         if result.problem:
             print(f"FAILED ({name}): {result.problem}")
-    return 0 if all(result.ok for result in results.values()) else 1
+    return 0 if all(result.ok for result in results) else 1
 
 
 if __name__ == "__main__":
