@@ -5,6 +5,7 @@ the error message and the table in docs/operations.md say the same because they 
 """
 
 import ipaddress
+import json
 import os
 import typing
 from collections.abc import Mapping
@@ -199,6 +200,19 @@ def describe(hint: Any) -> str:
     """What a right value of a setting is, in words."""
     metas = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Meta) and m.description]
     return metas[-1].description or "" if metas else "another value"
+
+
+def lines_of_help(kind: type[Struct]) -> str:
+    """The variables that a service reads: what a right value of each is, and its default where a text or a number is one."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    lines = ["settings, from environment variables:"]
+    for field in msgspec.structs.fields(kind):
+        default = json.dumps(field.default).strip('"') if isinstance(field.default, str | int | float) else ""
+        lines += [
+            f"  {field.name.upper()}{' (required)' if field.required else ''}",
+            f"      {describe(hints[field.name])}{default and f' (default: {default})'}",
+        ]
+    return "\n".join(lines)
 
 
 def _across(kind: type[Struct], values: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ the embedded one, and with DATABASE_URL that database instead of `.local/archive
 otherwise has a past of a day, unless the server knows one already.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -231,6 +232,7 @@ def _metrics(port: int) -> dict[str, str]:
 
 def main() -> int:
     """Runs until stopped; returns the exit status."""
+    argparse.ArgumentParser(prog="make run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for number in STOP_SIGNALS:
         signal.signal(number, _leave)
     try:

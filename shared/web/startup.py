@@ -1,12 +1,14 @@
 """The first steps of a service's process, before it creates its application."""
 
+import argparse
 import gc
 import sys
+from collections.abc import Sequence
 from typing import Final, NoReturn, TypeVar
 
 import uvicorn
 
-from shared.settings import BackgroundSettings, ServiceSettings, SettingsError, load
+from shared.settings import BackgroundSettings, ServiceSettings, SettingsError, lines_of_help, load
 from shared.web.logging import configure
 from shared.web.metrics_listener import metrics_config
 from shared.web.tracing import Spans, open_spans
@@ -23,12 +25,24 @@ def refuse(service: str, problems: list[str]) -> NoReturn:
     raise SystemExit(2)
 
 
+def read_arguments(service: str, kind: type[Settings], arguments: Sequence[str]) -> None:
+    """A service has no arguments but `--help`, which lists its settings; any other ends the process with status 2."""
+    argparse.ArgumentParser(
+        prog=f"python -m {service}_service",
+        description=f"Runs the {service} service until SIGTERM or SIGINT. docs/operations.md describes its settings.",
+        epilog=lines_of_help(kind),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    ).parse_args(arguments)
+
+
 def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Config, Spans | None]:
-    """Loads the settings of a service, opens its traces and configures its logs. `service` is its short name, such as `ingest`.
+    """Reads the arguments and settings of a service, opens its traces, configures its logs. `service` is its short name, such as `ingest`.
 
     Returns the settings, the configuration of the metrics listener, and the factory of spans. Settings that are missing or invalid are
     listed on standard error, and the process exits with status 2.
     """
+    read_arguments(service, kind, sys.argv[1:])
     try:
         settings = load(kind)
         metrics = metrics_config(settings.metrics_host, settings.metrics_port)

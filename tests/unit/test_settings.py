@@ -1,10 +1,16 @@
 """Settings: one error names every bad variable with its valid form, and repeats no secret."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
 from shared.settings import SettingsError, load
+from shared.web.startup import read_arguments
+from worker_service.commands import run_command
+from worker_service.settings import WorkerSettings
 
 GOOD = {"REDIS_URL": "redis://127.0.0.1:6379/0", "TOKEN_KEYS": "a:" + "k" * 32}
 BAD = {
@@ -130,3 +136,28 @@ def test_an_invalid_address_setting_is_not_repeated() -> None:
     with pytest.raises(SettingsError, match="FORWARDED_ALLOW_IPS") as refusal:
         load(IngestSettings, GOOD | {"FORWARDED_ALLOW_IPS": "hunter2secret"})
     assert "hunter2" not in str(refusal.value)
+
+
+SERVICES: dict[str, type[Any]] = {"ingest": IngestSettings, "broadcast": BroadcastSettings, "worker": WorkerSettings}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_help_of_a_service_lists_its_settings(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them, with the default of each or that it is required."""
+    with pytest.raises(SystemExit, match="0"):
+        run_command(["--help"]) if service == "worker" else read_arguments(service, SERVICES[service], ["--help"])
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: python -m {service}_service")
+    assert [line.split()[0] for line in printed.splitlines() if line.startswith("  ") and line.split()[0].isupper()] == [
+        field.name.upper() for field in msgspec.structs.fields(SERVICES[service])
+    ]
+    assert "  REDIS_URL (required)\n      redis://" in printed
+    assert "  HISTORY_STEP_SECONDS\n      seconds from 1 to 60 that divide a minute (default: 60)\n" in printed
+
+
+@pytest.mark.parametrize("arguments", [["--port", "80"], ["serve"], ["--he"]])
+def test_a_service_refuses_arguments_that_it_would_not_follow(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that was given as an argument must not be taken for one that is listened on."""
+    with pytest.raises(SystemExit, match="2"):
+        read_arguments("ingest", IngestSettings, arguments)
+    assert "unrecognized arguments" in capsys.readouterr().err
