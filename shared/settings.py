@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from shared.auth import origins
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl
-from shared.tokens import Keyring, PublicKeys, SecretKeys
+from shared.tokens.keys import Keyring, PublicKeys, SecretKeys
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port number, 0 for any free one")]
 KEYS: Final = "kid:secret or kid:ed25519:seed[,…], each secret at least 32 bytes; the first one signs"

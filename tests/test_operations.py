@@ -13,7 +13,7 @@ from broadcast_service.settings import BroadcastSettings
 from ingest_service.settings import IngestSettings
 from shared.auth import audit
 from shared.settings import CommonSettings, Origins, Proxies, describe
-from shared.tokens import Keyring
+from shared.tokens.keys import Keyring
 from tests.test_layout import MODULES, tree
 from tools.processes import ROOT, Service
 from worker_service.settings import WorkerSettings

@@ -28,7 +28,7 @@ from shared.auth.screens import CODE_SECONDS, Grant, add_code, extend_code
 from shared.auth.studio_code import account_key, room_id, studio_code
 from shared.contract.readings import Reading
 from shared.store.redis import RedisError, RedisUrl, Store
-from shared.tokens import ED25519, SecretKeys
+from shared.tokens.keys import ED25519, SecretKeys
 from tools.demo import DemoPage
 from tools.processes import ROOT, Service, StackError
 from tools.simulator.facts import studio_file

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Self
 
 from shared.settings import TokenSettings, load
-from shared.tokens import ED25519, SecretKeys, issue
+from shared.tokens import issue
+from shared.tokens.keys import ED25519, SecretKeys
 from tools.processes import Service, free_port
 from tools.redis_server import RedisServer
 

@@ -24,7 +24,8 @@ from shared.auth.screens import Grant, add_code
 from shared.auth.studio_code import StudioCodeError, account_key, room_id, studio_code
 from shared.settings import InspectSettings, SettingsError, StoreSettings, TokenSettings, for_all_audiences, for_audience, load
 from shared.store.redis import RedisError, RedisUrl, Store
-from shared.tokens import AUDIENCES, ED25519, MAX_LIFETIME_SECONDS, KeyringError, SecretKeys, TokenError, issue, verify
+from shared.tokens import AUDIENCES, MAX_LIFETIME_SECONDS, TokenError, issue, verify
+from shared.tokens.keys import ED25519, KeyringError, SecretKeys
 from shared.web.logging import configure
 
 DEFAULT_TTL_SECONDS: Final = {"ingest": 90 * 86400, "dashboard": 8 * 3600}  # a desk has to keep working after one shift

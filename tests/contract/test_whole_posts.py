@@ -24,7 +24,8 @@ from ingest_service.settings import IngestSettings
 from shared.auth.audit import Audit
 from shared.settings import load
 from shared.store.redis import RedisUrl, Store
-from shared.tokens import SecretKeys, issue
+from shared.tokens import issue
+from shared.tokens.keys import SecretKeys
 from shared.web.address_budget import CHUNK, REQUEST, AddressBudget
 from shared.web.whole_requests import Shortcut, WholeRequest, WholeRequestProtocol
 

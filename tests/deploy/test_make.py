@@ -21,7 +21,8 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.settings import load
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl, Store
-from shared.tokens import PublicKeys, verify
+from shared.tokens import verify
+from shared.tokens.keys import PublicKeys
 from tests.deploy import dockerfile
 from tests.deploy.compose import parse_env, services
 from tests.support import needs

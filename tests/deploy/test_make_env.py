@@ -8,7 +8,8 @@ import pytest
 
 from deploy.make_env import complete, write
 from shared.settings import TokenSettings, for_audience, load
-from shared.tokens import PublicKeys, SecretKeys, issue, verify
+from shared.tokens import issue, verify
+from shared.tokens.keys import PublicKeys, SecretKeys
 from tests.deploy.compose import EXAMPLE, parse_env
 
 

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.tokens import SecretKeys, verify
+from shared.tokens import verify
+from shared.tokens.keys import SecretKeys
 from tests.support.forgery import claims, genuine
 from tests.support.token_commands import run_tokens
 from tools.processes import ROOT

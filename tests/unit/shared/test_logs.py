@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tokens import SecretKeys, issue
+from shared.tokens import issue
+from shared.tokens.keys import SecretKeys
 from shared.web.logging import MAX_FIELD, TRACEBACK, clean
 from tools.processes import ROOT
 

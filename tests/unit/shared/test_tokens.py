@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tokens import Keyring, KeyringError, PublicKeys, SecretKeys, TokenError, Verifier, bearer, issue, verify
+from shared.tokens import TokenError, Verifier, bearer, issue, verify
+from shared.tokens.keys import Keyring, KeyringError, PublicKeys, SecretKeys
 from tests.support.forgery import claims, corpus, genuine, sign
 
 KEYS = "first:" + "a" * 32
