@@ -3,7 +3,6 @@
 import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 import redis
@@ -13,7 +12,7 @@ from shared.contract.feeds import Feed
 from shared.contract.keys import REVOKED_TOKENS
 from tests.deploy.store import SCRIPT, SERVICES, Store
 from tests.support.clients import Dashboard, Producer, metric
-from tools.processes import ROOT
+from tests.support.token_commands import run_tokens
 from tools.stack import Stack
 from tools.waiting import wait_until
 from worker_service.app import LEASE
@@ -145,8 +144,7 @@ def test_the_services_work_with_their_users(tmp_path: pathlib.Path) -> None:
                     assert reader._client.get(f"/api/tracking/telemetry{path}").status_code == 200
                 [room] = reader._client.get("/api/tracking/analytics").json()["rooms"]
                 assert (room["room_id"], room["earned"]) == ("room", 0)
-            command = [sys.executable, "-m", "shared.tokens", "revoke", token]
-            subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
+            run_tokens("revoke", token, environment=stack.environment(), check=True)
             assert dashboard.wait_for_close() == 4401
         with store.client(store.credential("monitor")) as monitor:
             errors = wait_until(lambda: monitor.info("errorstats"), "the record")

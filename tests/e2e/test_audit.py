@@ -2,8 +2,6 @@
 
 import functools
 import json
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -16,7 +14,8 @@ from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import exchange, request
 from tests.support.raw_websocket import upgrade
 from tests.support.readings import make_body
-from tools.processes import ROOT, Service
+from tests.support.token_commands import run_tokens
+from tools.processes import Service
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -69,10 +68,7 @@ def test_a_revocation_is_on_record_everywhere(quiet: tuple[Service, Service], st
     token = stack.token("dashboard", subject="leaver")
     with Dashboard(broadcast.url, token) as client:
         client.next_of("SYNC")
-        command = [sys.executable, "-m", "shared.tokens", "revoke", "-"]
-        done = subprocess.run(
-            command, input=token, env=stack.environment(), cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
-        )
+        done = run_tokens("revoke", "-", given=token, environment=stack.environment(), check=True)
         assert client.wait_for_close() == 4401
     [ordered] = [json.loads(line) for line in done.stderr.splitlines()]
     assert (ordered["event"], ordered["audit"], done.stdout) == ("token.revoked", True, "")

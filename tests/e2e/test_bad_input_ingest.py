@@ -1,8 +1,6 @@
 """Bad input to the ingest service, row by row: a clear answer, nothing stored, nothing in the log but what happened."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +12,8 @@ from tests.support.forgery import corpus
 from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import Headers, connect, exchange, hang_up, head, read_answer, request
 from tests.support.readings import make_body
-from tools.processes import ROOT, Service
+from tests.support.token_commands import run_tokens
+from tools.processes import Service
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -78,7 +77,7 @@ def test_a_revoked_token_is_401_within_seconds(ingest: Service, stack: Stack) ->
     token = stack.token("ingest")
     headers = (*JSON, authorization(token))
     assert post(ingest, ONE, headers, body_of(ONE)).status == 200
-    subprocess.run([sys.executable, "-m", "shared.tokens", "revoke", token], env=stack.environment(), cwd=ROOT, check=True, timeout=20)
+    run_tokens("revoke", token, environment=stack.environment(), check=True)
     wait_until(lambda: post(ingest, ONE, headers, body_of(ONE)).status == 401, "the refusal", seconds=5)
 
 

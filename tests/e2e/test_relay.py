@@ -6,8 +6,6 @@ import contextlib
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
@@ -20,7 +18,7 @@ from tests.e2e.conftest import Pair, amid_a_failover_too, on_one_node
 from tests.support.clients import Dashboard, OldClient, Producer, metric
 from tests.support.raw_websocket import NeverReader
 from tests.support.speed import Stopwatch
-from tools.processes import ROOT
+from tests.support.token_commands import run_tokens
 from tools.waiting import wait_until
 
 
@@ -168,8 +166,7 @@ def test_a_revoked_token_is_ended_everywhere_within_seconds(pair: Pair) -> None:
     with Dashboard(broadcast.url, token) as dashboard, Producer(ingest.url, producer_token) as producer:
         dashboard.wait_for(synced, "the snapshot")
         for ended in (token, producer_token):
-            command = [sys.executable, "-m", "shared.tokens", "revoke", ended]
-            subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
+            run_tokens("revoke", ended, environment=stack.environment(), check=True)
         assert dashboard.wait_for_close(5) == 4401
         wait_until(lambda: producer.post("revoked", 1).status_code == 401, "the producer's refusal", seconds=5)
     assert httpx.get(f"{broadcast.url}/api/tracking/telemetry", headers={"Authorization": f"Bearer {token}"}).status_code == 401

@@ -17,6 +17,7 @@ from tests.support.forgery import genuine
 from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.support.raw_websocket import UPGRADE, carried, upgrade
+from tests.support.token_commands import run_tokens
 from tools.processes import ROOT, Service
 from tools.stack import Stack
 
@@ -145,7 +146,7 @@ def test_a_revoked_token_opens_nothing_within_seconds(broadcast: Service, stack:
     with Dashboard(broadcast.url, token) as client:
         client.next_of("SYNC")
         started = time.monotonic()
-        subprocess.run([sys.executable, "-m", "shared.tokens", "revoke", token], cwd=ROOT, env=stack.environment(), check=True, timeout=20)
+        run_tokens("revoke", token, environment=stack.environment(), check=True)
         assert client.wait_for_close() == 4401
     assert time.monotonic() - started < 10
     paths = (ONE, f"{ONE}/a/camsoda", f"{ONE}/a/camsoda/history", "/api/tracking/analytics", "/api/tracking/analytics?format=csv")
