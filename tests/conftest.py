@@ -1,5 +1,6 @@
 """What tests of every kind share: one real stack for the whole run, and asyncio as the only event loop."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -38,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.nodeid} is outside of the folders where its phase looks for tests: tools/run_tests.py names them"
             )
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keeps thousands of tests out of every later collection of garbage, which would take a fifth of the time of unit tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
