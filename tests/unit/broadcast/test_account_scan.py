@@ -1,5 +1,6 @@
 """An account's days are judged as its readings are, also where they are added up without unpacking them."""
 
+import functools
 from collections import Counter
 from random import Random
 
@@ -68,6 +69,13 @@ def by_reading(held: list[Stored]) -> list[Entry]:
     return [*entries, *account.settle(LATE), *account.provisional()]
 
 
+@functools.cache
+def judged(seed: int) -> tuple[list[Stored], list[Entry]]:
+    """The days of an account and what the rules say of them, both the same for every report."""
+    held = account_of(Random(seed))
+    return held, by_reading(held)
+
+
 def minutes_of(entries: list[Entry]) -> Counter[tuple[str, int]]:
     """Certain income by room and minute."""
     found = Counter[tuple[str, int]]()
@@ -83,7 +91,7 @@ def test_a_day_is_judged_as_its_readings_are(group: int | str, first: int) -> No
     """Sixty days: all sums, and each step's income in its room, however long the steps are and wherever the span begins and ends."""
     summed = 0
     for seed in range(60):
-        held = account_of(Random(seed))
+        held, expected = judged(seed)
         scan, end = AccountScan(60), first + 700
         starts = (0, *sorted(Random(seed).sample(range(1, end), 9))) if isinstance(group, str) else ()
         grid = Grid(end, 0 if isinstance(group, str) else group, starts)
@@ -93,7 +101,6 @@ def test_a_day_is_judged_as_its_readings_are(group: int | str, first: int) -> No
         for room, slot, tokens in taken.gains:
             minutes[room, slot] += tokens
         summed += len(taken.gains)
-        expected = by_reading(held)
         assert minutes.total() == sums(expected).earned
         assert sums(entries)._replace(income=0) == sums(expected)._replace(income=0)
         assert by_step(minutes, grid, first) == by_step(minutes_of(expected), grid, first)
