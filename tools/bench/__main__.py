@@ -1,6 +1,10 @@
-"""`make bench`: runs the scenarios and prints their costs. `--quick` for a look, `--only NAME` for one, `--list` for their names."""
+"""`make bench`: runs the scenarios and prints their costs. `--quick` for a look, `--only NAME` for one, `--list` for their names.
+
+`--peers` compares with other servers, `--scale` runs the scenarios of a large studio, `--url` loads a deployment of yours.
+"""
 
 import argparse
+import asyncio
 import datetime as dt
 import json
 import os
@@ -11,14 +15,17 @@ import signal
 import sys
 import time
 
+from tools.bench import deployment, peers
 from tools.bench.chart import draw
+from tools.bench.entrants import entrants
 from tools.bench.lab import Figures, Lab
 from tools.bench.processes import BenchError, check_machine
 from tools.bench.report import medians, table
-from tools.bench.scenarios import NOT_QUICK, SCENARIOS
+from tools.bench.scenarios import NOT_QUICK, SCALE, SCENARIOS
 from tools.processes import ROOT, StackError
 
 DIRECTORY = ROOT / ".local" / "bench"
+PEER_RESULTS = ROOT / ".local" / "peers.json"
 RESULTS = ROOT / ".local" / "bench.json"
 CHART = ROOT / "docs" / "images" / "bench.svg"
 
@@ -34,6 +41,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each scenario runs; medians are shown (default 3)")
     parser.add_argument("--seconds", type=float, default=6, help="how long each scenario measures (default 6)")
     parser.add_argument("--chart", action="store_true", help=f"write {CHART.relative_to(ROOT)}")
+    parser.add_argument("--peers", action="store_true", help="compare with nchan and Centrifugo, where they are installed")
+    parser.add_argument(
+        "--row", action="append", choices=peers.ROWS, metavar="ROW", help="with --peers: this comparison alone; may be repeated"
+    )
+    parser.add_argument("--scale", action="store_true", help="50,000 connections, then 100,000 rooms for ten minutes; once")
+    yours = parser.add_argument_group("a deployment of yours", "Tokens: BENCH_DASHBOARD_TOKEN and BENCH_INGEST_TOKEN, or files in …_FILE.")
+    yours.add_argument("--url", help="load this deployment instead, such as https://wall.example.com")
+    yours.add_argument(
+        "--mine", default="", metavar="HOST", help="its host again, which confirms that it is yours and that you may load it"
+    )
+    yours.add_argument("--clients", type=int, default=50, help=f"dashboards (default 50, at most {deployment.MAX_CLIENTS})")
+    yours.add_argument("--posts", type=float, default=2, help=f"readings a second (default 2, at most {deployment.MAX_POSTS_PER_SECOND})")
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     return parser.parse_args()
 
@@ -65,29 +84,73 @@ def _save(measured: dict[str, list[Figures]], path: pathlib.Path) -> None:
     path.write_text(json.dumps({"about": about, "medians": medians(measured), "rounds": measured}, indent=1))
 
 
-def main() -> int:
-    """Measures, saves, prints; returns the exit status."""
-    arguments = _arguments()
-    if arguments.list:
-        print("\n".join(f"{name:16} {function.__doc__}" for name, function in SCENARIOS.items()))
-        return 0
+def _compare(arguments: argparse.Namespace) -> None:
+    """Measures the peers that are installed, and says which are not."""
+    found, missing = entrants()
+    described = peers.about(found)
+    for sentence in missing:
+        print(sentence, file=sys.stderr, flush=True)
+    measured = peers.measure(
+        DIRECTORY,
+        found,
+        arguments.row or list(peers.ROWS),
+        rounds=1 if arguments.quick else arguments.rounds,
+        seconds=1 if arguments.quick else arguments.seconds,
+        scale=0.25 if arguments.quick else 1,
+    )
+    peers.save(PEER_RESULTS, described, measured)
+    print("\n".join([f"{name}: {version}" for name, version in peers.versions(found).items()] + missing))
+    print(f"\n{peers.markdown(peers.medians(measured))}")
+
+
+def _load_deployment(arguments: argparse.Namespace) -> None:
+    """Loads a deployment of the caller's."""
+    plan = deployment.plan(
+        arguments.url,
+        mine=arguments.mine,
+        clients=arguments.clients,
+        seconds=arguments.seconds,
+        posts_per_second=arguments.posts,
+        environment=os.environ,
+    )
+    print(deployment.show(asyncio.run(deployment.load(plan))))
+
+
+def _run_scenarios(arguments: argparse.Namespace) -> None:
+    """Measures, saves and prints the scenarios."""
     quick = arguments.quick
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes that it started end with it
-    try:
-        check_machine()
-        measured = _measure(
-            arguments.only or [name for name in SCENARIOS if not (quick and name in NOT_QUICK)],
-            rounds=1 if quick or arguments.only == ["costs"] else arguments.rounds,  # costs measures for minutes and writes a table itself
-            seconds=1 if quick else arguments.seconds,
-            scale=0.25 if quick else 1,
-        )
-    except (BenchError, StackError) as error:
-        print(f"\nmake bench: {error}", file=sys.stderr)
-        return 1
+    names = list(SCALE) if arguments.scale else [name for name in SCENARIOS if name not in SCALE and not (quick and name in NOT_QUICK)]
+    once = quick or arguments.scale or arguments.only == ["costs"]  # costs measures for minutes and writes a table itself
+    measured = _measure(
+        arguments.only or names,
+        rounds=1 if once else arguments.rounds,
+        seconds=1 if quick else arguments.seconds,
+        scale=0.25 if quick else 1,
+    )
     _save(measured, RESULTS)
     print(table(medians(measured)))
     if arguments.chart:
         draw(medians(measured), CHART)
+
+
+def main() -> int:
+    """Does what the arguments say; returns the exit status."""
+    arguments = _arguments()
+    if arguments.list:
+        print("\n".join(f"{name:18} {function.__doc__}" for name, function in SCENARIOS.items()))
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes that it started end with it
+    try:
+        if arguments.url:
+            _load_deployment(arguments)
+            return 0
+        check_machine()
+        (_compare if arguments.peers else _run_scenarios)(arguments)
+    except (BenchError, StackError) as error:
+        print(f"\nmake bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        _forget_stacks()
     return 0
 
 

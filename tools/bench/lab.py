@@ -9,7 +9,7 @@ import time
 import types
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from shared.contract import keys
 from tools.bench.processes import LOAD_CORE, SERVER_CORE, BenchError, Load, compiled, cpu_seconds, pinned
@@ -30,6 +30,16 @@ SETTINGS = {
     "MAX_FEEDS_PER_DAY": "1000000",
     "LOG_LEVEL": "warning",
 }
+
+
+class Posts(NamedTuple):
+    """How a reading is posted to a server: templates of `paced`, headers, and the text that an answer has for each accepted reading."""
+
+    port: int
+    path: str
+    body: str
+    good: str
+    headers: tuple[str, ...] = ()
 
 
 class Lab:
@@ -76,9 +86,9 @@ class Lab:
         with pinned(SERVER_CORE):
             return self._stack.broadcast(None, **settings)
 
-    def ingest(self, **settings: str) -> Service:
-        """The ingest service on the server core."""
-        with pinned(SERVER_CORE):
+    def ingest(self, *, core: int = SERVER_CORE, **settings: str) -> Service:
+        """The ingest service, on the server core unless it is part of the load."""
+        with pinned(core):
             return self._stack.ingest(None, **settings)
 
     def obvious(self) -> Service:
@@ -100,18 +110,18 @@ class Lab:
         process = Process(command, log=self._stack.directory / "floor.log")
         try:
             with pinned(SERVER_CORE):
-                process.launch_until(lambda: port in _listening(), seconds=5)
+                process.launch_until(lambda: port in listening_ports(), seconds=5)
             yield port, process.pid
         finally:
             process.kill()
 
-    def fan(self, port: int, clients: int, *options: object, tokens: Sequence[str] = (), path: str = PATH) -> Load:
-        """So many dashboards; `pulse.v1` unless the options say otherwise."""
-        file = self._stack.directory / f"tokens-{time.monotonic_ns()}"
-        file.write_text("\n".join(tokens or [self.token("dashboard")]))
+    def fan(self, port: int, clients: int, *options: object, tokens: Sequence[str] | None = None, path: str = PATH) -> Load:
+        """So many dashboards with these tokens in turn: one for all if none are given, and no token at all for an empty list."""
+        file = self.file(f"tokens-{time.monotonic_ns()}")
+        file.write_text("\n".join([self.token("dashboard")] if tokens is None else tokens))
         return Load([compiled("wsfan", self._bin), port, path, clients, "-t", file, "-e", EVENT, *options])
 
-    def dashboards(self, service: Service, clients: int, *options: object, tokens: Sequence[str] = ()) -> Load:
+    def dashboards(self, service: Service, clients: int, *options: object, tokens: Sequence[str] | None = None) -> Load:
         """So many dashboards that speak `pulse.v1` and count as up when they have their snapshot."""
         return self.fan(service.port, clients, "-H", "Sec-WebSocket-Protocol: pulse.v1", "-r", SNAPSHOT_END, *options, tokens=tokens)
 
@@ -136,17 +146,31 @@ class Lab:
 
     def touch_rooms(self, per_second: float = 5000) -> None:
         """Lets each of the 10,000 rooms (fewer for a quick look) post once: to make their arrays is the work of a day's first reading."""
-        with self.publisher(per_second, seconds=self._rooms / per_second, rooms=self._rooms) as publisher:
+        with self.publisher(per_second, seconds=self.rooms / per_second, rooms=self.rooms) as publisher:
             publisher.wait(60)
 
     @property
-    def _rooms(self) -> int:
+    def rooms(self) -> int:
+        """How many rooms the posts of a scenario are about: 10,000, fewer for a quick look."""
         return int(10_000 * self.scale)
 
     def poster(self, port: int, *, connections: int = 64, batch: int = 1, arrays: bool = False) -> Load:
         """Posts as fast as the server answers; `arrays` of one where a batch has one reading."""
-        command = [compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self._rooms, batch]
+        command = [compiled("postload", self._bin), port, self.token("ingest"), connections, self.seconds, self.rooms, batch]
         return Load([*command, "array"] if arrays else command)
+
+    def paced(
+        self, posts: Posts, *, rate: float, seconds: float, connections: int, rooms: int, batch: int = 0, interval: float = 0
+    ) -> Load:
+        """Posts `rate` times a second, or as fast as the server answers for 0; with an `interval` it reports on stderr meanwhile."""
+        headers = self.file(f"headers-{time.monotonic_ns()}")
+        headers.write_text("\n".join(posts.headers))
+        command = [compiled("paced", self._bin), posts.port, posts.path, connections, seconds, rate, posts.body, posts.good]
+        return Load([*command, "-h", headers, "-r", rooms, "-b", batch, "-i", interval])
+
+    def file(self, name: str) -> pathlib.Path:
+        """A path in the directory of this stack, which is removed after the run."""
+        return self._stack.directory / name
 
     def token(self, audience: str, *, rooms: tuple[str, ...] = ("*",), subject: str = "tester") -> str:
         """A token of this stack."""
@@ -176,12 +200,17 @@ class Meter:
         """CPU time used since."""
         return (cpu_seconds(self._pid) - self._start) * 1e6
 
+    @staticmethod
+    def since_start(pid: int) -> float:
+        """CPU time of a process since it was started."""
+        return cpu_seconds(pid) * 1e6
+
     def load(self) -> float:
         """The part of its core that the process used, in percent."""
         return self.microseconds() / (time.monotonic() - self._since) / 1e4
 
 
-def _listening() -> set[int]:
+def listening_ports() -> set[int]:
     """The loopback ports that something listens on."""
     rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A"}

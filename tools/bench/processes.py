@@ -7,9 +7,10 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import threading
 import types
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 SERVER_CORE = 0
 LOAD_CORE = 1
@@ -62,6 +63,25 @@ def memory_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
+class KernelMemory(NamedTuple):
+    """What the kernel holds, in bytes: the buffers of all TCP sockets, and its own objects (slab) of all kinds."""
+
+    tcp_buffers: int
+    slab: int
+
+    @classmethod
+    def read(cls) -> Self:
+        """Of this machine, now."""
+        return cls.parse(pathlib.Path("/proc/net/sockstat").read_text(), pathlib.Path("/proc/meminfo").read_text())
+
+    @classmethod
+    def parse(cls, sockstat: str, meminfo: str) -> Self:
+        """From the texts of /proc/net/sockstat, whose unit is a page, and /proc/meminfo, whose unit is 1024 bytes."""
+        tcp = next(line.split() for line in sockstat.splitlines() if line.startswith("TCP:"))
+        slab = next(line.split() for line in meminfo.splitlines() if line.startswith("Slab:"))
+        return cls(int(tcp[tcp.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE"), int(slab[1]) * 1024)
+
+
 class Load:
     """A program on the load core that says `up …` on stderr when it is ready and prints one JSON line in the end."""
 
@@ -89,6 +109,16 @@ class Load:
             raise BenchError(f"{self._name}: {line or 'ended early'}")
         self._up = [float(word) for word in line.split()[1:]]
         return self._up
+
+    def line(self, seconds: float) -> str:
+        """The next line on stderr; empty when the program has ended. One that prints nothing for so long is ended."""
+        assert self._process.stderr is not None
+        limit = threading.Timer(seconds, self._process.kill)
+        limit.start()
+        try:
+            return self._process.stderr.readline().rstrip()
+        finally:
+            limit.cancel()
 
     def wait(self, seconds: float) -> dict[str, Any]:
         """Waits for the end; returns its figures."""

@@ -15,6 +15,7 @@ from tools.bench.history import history
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.posting import ingest_batch, ingest_batch_of_one, ingest_budget, ingest_groups, ingest_single, obvious_ingest
 from tools.bench.processes import Load, memory_kb
+from tools.bench.scale import scale_connections, scale_rooms
 from tools.bench.scaling import broadcasts, ingests, listening
 from tools.bench.year import archive
 from tools.processes import Service
@@ -269,7 +270,10 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         broadcasts,
         ingests,
         listening,
+        scale_connections,
+        scale_rooms,
     )
 }
+SCALE: Final = ("scale-connections", "scale-rooms")  # not in the default run
 MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
 NOT_QUICK: Final = (*MODEL, "costs", "history", "archive")

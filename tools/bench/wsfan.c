@@ -1,12 +1,16 @@
 // wsfan: opens CLIENTS WebSocket connections to one server, counts what arrives and times it. Prints one JSON line when SIGTERM comes.
-// "up" on stderr says that every connection is open and, with -r, has been told READY; counting starts there.
+// "up" on stderr says that every connection is open and, with -r, has received READY; counting starts there.
 //
-// usage: wsfan PORT PATH CLIENTS [-H 'Header: value']... [-t TOKENS] [-e EVENT] [-r READY] [-z PERCENT] [-c CONCURRENT]
+// usage: wsfan PORT PATH CLIENTS [-H 'Header: value']... [-t TOKENS] [-s FIRST] [-e EVENT] [-k KEY] [-r READY] [-z PERCENT]
+//              [-c CONCURRENT] [-R MILLISECONDS]
 //   -t TOKENS      a file with one bearer token per line, taken in turn
+//   -s FIRST       the text that a connection sends after the upgrade, with its token in place of TOKEN; no Authorization header then
 //   -e EVENT       each event holds this text, and after it "version":<its commit in microseconds>: counts events, takes latency
+//   -k KEY         events hold "KEY":<microseconds modulo 2^30> instead, written by the program that posts them
 //   -r READY       a connection is back when this text has arrived on it
 //   -z PERCENT     so many of the connections never read after the upgrade; they are left out of the counts
 //   -c CONCURRENT  how many handshakes may be under way at once
+//   -R MILLISECONDS  a connection that ends is opened again, and a refused one after this pause; "back" on stderr when all are
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,10 +30,12 @@
 #define MAX_LATENCIES 20000000
 #define PER_ADDRESS 5000  // clients per loopback source address, so that ports suffice
 
-typedef struct { int fd, upgraded, ready, deaf; uint8_t *unparsed; size_t size, room; uint64_t events; } Client;
+typedef struct { int fd, number, upgraded, ready, deaf; uint8_t *unparsed; size_t size, room; uint64_t events; } Client;
 
-static const char *event, *ready_text, stamp_key[] = "\"version\":";
-static uint64_t frames, events, bytes, closes, refused, *latencies;
+static const char *event, *ready_text, *first_text, *stamp_key = "\"version\":";
+static char **tokens;
+static int token_count;
+static uint64_t wrap, frames, events, bytes, closes, refused, *latencies;
 static size_t latency_count, latency_room;
 static volatile sig_atomic_t stopped;
 
@@ -53,9 +59,9 @@ static void count_events(Client *client, const uint8_t *at, const uint8_t *end) 
   while ((at = memmem(at, end - at, event, strlen(event)))) {
     client->events++;
     events++;
-    if (!(at = memmem(at, end - at, stamp_key, sizeof stamp_key - 1))) return;
-    uint64_t stamp = strtoull((const char *)at + sizeof stamp_key - 1, 0, 10);
-    note_latency(now > stamp ? now - stamp : 0);
+    if (!(at = memmem(at, end - at, stamp_key, strlen(stamp_key)))) return;
+    uint64_t stamp = strtoull((const char *)at + strlen(stamp_key), 0, 10);
+    note_latency(wrap ? (now - stamp) & (wrap - 1) : now > stamp ? now - stamp : 0);
   }
 }
 
@@ -71,6 +77,25 @@ static void pong(int fd, const uint8_t *payload, size_t size) {
   if (write(fd, frame, 6 + size) < 0) return;  // the next read tells what became of it
 }
 
+// Sends one text frame, masked with zeros; -1 when it could not be sent whole.
+static int send_text(int fd, const char *text, size_t size) {
+  uint8_t frame[8192 + 8] = {0x81, 0x80 | (size > 125 ? 126 : (uint8_t)size), size >> 8, size & 255};
+  size_t head = size > 125 ? 8 : 6;
+  if (size > 8192) return -1;
+  memset(frame + head - 4, 0, 4);
+  memcpy(frame + head, text, size);
+  return write(fd, frame, head + size) == (ssize_t)(head + size) ? 0 : -1;
+}
+
+static int send_first(Client *client) {
+  char text[8192];
+  const char *at = strstr(first_text, "TOKEN");
+  const char *token = token_count ? tokens[client->number % token_count] : "";
+  int before = at ? (int)(at - first_text) : (int)strlen(first_text);
+  int size = snprintf(text, sizeof text, "%.*s%s%s", before, first_text, at ? token : "", at ? at + 5 : "");
+  return size < (int)sizeof text ? send_text(client->fd, text, size) : -1;
+}
+
 // Takes whole frames off what is buffered; -1 when the connection is over.
 static int parse(Client *client) {
   size_t at = 0;
@@ -80,6 +105,7 @@ static int parse(Client *client) {
     if (client->size < 12 || memcmp(client->unparsed + 9, "101", 3)) return refused++, -1;
     at = end + 4 - client->unparsed;
     client->upgraded = 1;
+    if (first_text && send_first(client)) return refused++, -1;
     client->ready = !ready_text || client->deaf;
   }
   while (client->size - at >= 2) {
@@ -140,8 +166,9 @@ static void stop(int number) { stopped = number; }
 
 int main(int argc, char **argv) {
   if (argc < 4) return fprintf(stderr, "usage: wsfan PORT PATH CLIENTS [options]\n"), 2;
-  int port = atoi(argv[1]), total = atoi(argv[3]), concurrent = 64, deaf = 0, token_count = 0;
-  char headers[8192] = "", line[8192], request[20000], **tokens = 0;
+  int port = atoi(argv[1]), total = atoi(argv[3]), concurrent = 64, deaf = 0;
+  uint64_t again_ns = 0;
+  char headers[8192] = "", line[8192], request[20000], key[64];
   for (int i = 4; i + 1 < argc; i += 2) {
     char *value = argv[i + 1];
     switch (argv[i][1]) {
@@ -150,6 +177,13 @@ int main(int argc, char **argv) {
       case 'r': ready_text = value; break;
       case 'z': deaf = (int)(total * atof(value) / 100); break;
       case 'c': concurrent = atoi(value); break;
+      case 's': first_text = value; break;
+      case 'R': again_ns = (uint64_t)(atof(value) * 1e6); break;
+      case 'k':
+        snprintf(key, sizeof key, "\"%s\":", value);
+        stamp_key = key;
+        wrap = 1 << 30;
+        break;
       case 't': {
         FILE *file = fopen(value, "r");
         if (!file) return perror(value), 2;
@@ -171,20 +205,39 @@ int main(int argc, char **argv) {
   Client *clients = calloc(total, sizeof *clients);
   uint8_t *data = malloc(READ_BYTES);
   struct epoll_event found[1024];
-  int epoll = epoll_create1(0), tried = 0, upgraded = 0, ready = 0, lost = 0, started = 0;
-  uint64_t begun = now_ns(CLOCK_MONOTONIC), up_ns = 0;
+  int epoll = epoll_create1(0), tried = 0, opening = 0, ready = 0, lost = 0, started = 0, is_back = 1;
+  int *closed = calloc(total, sizeof *closed), closed_from = 0, closed_count = 0;  // a ring of those to open again
+  int with_header = token_count && !first_text;
+  uint64_t begun = now_ns(CLOCK_MONOTONIC), up_ns = 0, lost_ns = 0, pause_until_ns = 0;
   while (!stopped) {
-    for (; tried < total && tried - upgraded - lost < concurrent; tried++) {
-      Client *client = clients + tried;
-      client->deaf = tried < deaf;
-      if ((client->fd = open_socket(port, tried, client->deaf)) < 0) { lost++; refused++; continue; }
+    int may_retry = closed_count && now_ns(CLOCK_MONOTONIC) >= pause_until_ns;
+    while (opening < concurrent && (tried < total || (may_retry && closed_count))) {
+      int number;
+      if (tried < total) {
+        number = tried++;
+      } else {
+        number = closed[closed_from];
+        closed_from = (closed_from + 1) % total;
+        closed_count--;
+      }
+      Client *client = clients + number;
+      client->number = number;
+      client->deaf = number < deaf;
+      if ((client->fd = open_socket(port, number, client->deaf)) < 0) {
+        if (!again_ns) { lost++; refused++; continue; }
+        closed[(closed_from + closed_count++) % total] = number;
+        pause_until_ns = now_ns(CLOCK_MONOTONIC) + again_ns;
+        may_retry = 0;
+        continue;
+      }
       int length = snprintf(request, sizeof request,
                             "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s%s\r\n",
-                            argv[2], port, headers, token_count ? "Authorization: Bearer " : "",
-                            token_count ? tokens[tried % token_count] : "", token_count ? "\r\n" : "");
+                            argv[2], port, headers, with_header ? "Authorization: Bearer " : "",
+                            with_header ? tokens[number % token_count] : "", with_header ? "\r\n" : "");
       if (write(client->fd, request, length) != length) refused++;
-      epoll_ctl(epoll, EPOLL_CTL_ADD, client->fd, &(struct epoll_event){.events = EPOLLIN, .data.u32 = tried});
+      epoll_ctl(epoll, EPOLL_CTL_ADD, client->fd, &(struct epoll_event){.events = EPOLLIN, .data.u32 = number});
+      opening++;
     }
     if (!started && tried == total && ready + lost >= total) {
       started = 1;
@@ -193,6 +246,10 @@ int main(int argc, char **argv) {
       for (int i = 0; i < total; i++) clients[i].events = 0;
       fprintf(stderr, "up %d %.4f\n", ready, (up_ns - begun) / 1e9);
     }
+    if (started && !is_back && ready == total) {
+      is_back = 1;
+      fprintf(stderr, "back %d %.4f\n", ready, (now_ns(CLOCK_MONOTONIC) - lost_ns) / 1e9);
+    }
     int count = epoll_wait(epoll, found, 1024, 50);
     for (int i = 0; i < count; i++) {
       Client *client = clients + found[i].data.u32;
@@ -200,14 +257,22 @@ int main(int argc, char **argv) {
       ssize_t size = read(client->fd, data, READ_BYTES);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       int over = size <= 0 || take(client, data, size) < 0;
-      upgraded += client->upgraded - was_upgraded;
+      opening -= client->upgraded - was_upgraded;
       ready += client->ready - was_ready;
       if (client->deaf && client->upgraded) epoll_ctl(epoll, EPOLL_CTL_DEL, client->fd, 0);
-      if (over) {
+      if (!over) continue;
+      close(client->fd);
+      client->fd = -1;
+      opening -= !client->upgraded;
+      if (!again_ns) {
         if (!client->ready) lost++;
-        close(client->fd);
-        client->fd = -1;
+        continue;
       }
+      ready -= client->ready;
+      client->upgraded = client->ready = 0;
+      client->size = 0;
+      closed[(closed_from + closed_count++) % total] = client->number;
+      if (started && is_back) lost_ns = now_ns(CLOCK_MONOTONIC), is_back = 0;
     }
   }
   uint64_t least = UINT64_MAX, most = 0, open = 0;
