@@ -21,7 +21,8 @@ STAMPED: Final = ("-k", "viewers")  # the field of an event that holds the time 
 JOINED_WRITES: Final = 20  # a second, for a floor that joins events because it cannot send each by itself
 TELEMETRY: Final = "/api/tracking/telemetry"
 READING: Final = (
-    '{"room_id":"room-%r","platform":"chaturbate","timestamp":%s,"tokens_count":5000,"sequence":%m,"tips_count":7,"viewers_count":%u}'
+    '{"room_id":"room-%r","platform":"chaturbate","timestamp":%s,"tokens_count":5000,"sequence":%m,"tips_count":7,"viewers_count":%u,'
+    '"goal_tokens":null}'
 )
 # What this project's dashboards receive for that reading, so that every server delivers the same bytes.
 RELAYED: Final = (

@@ -41,7 +41,7 @@ class Meters:
 
 
 def _relayed(lab: Lab, side: Side, clients: int, rate: float) -> Figures:
-    """Posts at a pace while the clients read. What was offered counts, whether or not the server accepted it."""
+    """Posts at a pace while the clients read; the parts of the posts that were accepted, and of these that were delivered in time."""
     with side.fan(lab, clients) as fan:
         fan.wait_up()
         meters, start = Meters(side.pids), time.monotonic()
@@ -51,7 +51,7 @@ def _relayed(lab: Lab, side: Side, clients: int, rate: float) -> Figures:
             used, percent = meters.microseconds(), meters.core_percent()
             seen = fan.finish()
             used *= seen["seconds"] / elapsed  # the events were counted a little longer than the time of the server
-            offered = rate * seen["seconds"] * clients
+            accepted, expected = 100.0, rate * seen["seconds"] * clients
         else:
             with side.poster(lab, rate=rate, seconds=lab.seconds, connections=64, rooms=FAN_ROOMS) as poster:
                 posted = poster.wait(lab.seconds + POSTING_SLACK_SECONDS)
@@ -59,13 +59,15 @@ def _relayed(lab: Lab, side: Side, clients: int, rate: float) -> Figures:
             time.sleep(SETTLE_SECONDS)
             used = meters.microseconds()
             seen = fan.finish()
-            offered = (posted["posts"] + posted["unsent"]) * clients
+            accepted = posted["accepted"] / max(posted["posts"] + posted["unsent"], 1) * 100
+            expected = posted["accepted"] * clients
     return {
         "cpu_us": used / max(seen["events"], 1),
         "core_percent": percent,
         "p50_ms": seen["p50_ms"],
         "p99_ms": seen["p99_ms"],
-        "delivered_percent": min(100.0, seen["events"] / max(offered, 1) * 100),
+        "accepted_percent": accepted,
+        "delivered_percent": min(100.0, seen["events"] / max(expected, 1) * 100),
         "events_per_frame": seen["events"] / max(seen["frames"], 1),
         "bytes_per_event": seen["bytes"] / max(seen["events"], 1),
         "late_ms": late,
@@ -87,7 +89,7 @@ def _latency(lab: Lab, entrant: Entrant) -> Figures | None:
         return None
     with entrant.relaying(lab, 20) as side:
         figures = _relayed(lab, side, 1, 20)
-    return {name: figures[name] for name in ("p50_ms", "p99_ms", "delivered_percent")}
+    return {name: figures[name] for name in ("p50_ms", "p99_ms", "accepted_percent", "delivered_percent")}
 
 
 def _idle(lab: Lab, entrant: Entrant) -> Figures | None:
@@ -166,6 +168,7 @@ NAMES: Final = {
     "core_percent": "of a core, %",
     "p50_ms": "p50, ms",
     "p99_ms": "p99, ms",
+    "accepted_percent": "posts accepted, %",
     "delivered_percent": "delivered, %",
     "events_per_frame": "events per frame",
     "bytes_per_event": "bytes per event",
