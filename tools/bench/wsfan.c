@@ -10,7 +10,8 @@
 //   -r READY       a connection is back when this text has arrived on it
 //   -z PERCENT     so many of the connections never read after the upgrade; they are left out of the counts
 //   -c CONCURRENT  how many handshakes may be under way at once
-//   -R MILLISECONDS  a connection that ends is opened again, and a refused one after this pause; "back" on stderr when all are
+//   -R MILLISECONDS  a connection that ends is opened again, and a refused one after this pause; "back" on stderr when all are, and counting
+//                 starts there again
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -164,6 +165,11 @@ static double percentile(double part) {
 
 static void stop(int number) { stopped = number; }
 
+static void start_counting(Client *clients, int total) {
+  frames = events = bytes = latency_count = 0;
+  for (int i = 0; i < total; i++) clients[i].events = 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 4) return fprintf(stderr, "usage: wsfan PORT PATH CLIENTS [options]\n"), 2;
   int port = atoi(argv[1]), total = atoi(argv[3]), concurrent = 64, deaf = 0;
@@ -242,12 +248,12 @@ int main(int argc, char **argv) {
     if (!started && tried == total && ready + lost >= total) {
       started = 1;
       up_ns = now_ns(CLOCK_MONOTONIC);
-      frames = events = bytes = latency_count = 0;
-      for (int i = 0; i < total; i++) clients[i].events = 0;
+      start_counting(clients, total);
       fprintf(stderr, "up %d %.4f\n", ready, (up_ns - begun) / 1e9);
     }
     if (started && !is_back && ready == total) {
       is_back = 1;
+      start_counting(clients, total);  // without the snapshots
       fprintf(stderr, "back %d %.4f\n", ready, (now_ns(CLOCK_MONOTONIC) - lost_ns) / 1e9);
     }
     int count = epoll_wait(epoll, found, 1024, 50);
