@@ -14,7 +14,7 @@ from broadcast_service.relay.latest_values import RESUME_OVERLAP_US, Entry, Late
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
-from shared.contract.events import ExpiredData, ExpiredEvent, telemetry_event
+from shared.contract.events import ExpiredData, ExpiredEvent
 from shared.contract.readings import StoredReading
 
 RESUME_VERSION_STEP_US: Final = 500_000
@@ -27,6 +27,7 @@ class Hub:
     def __init__(self, shards: int, ttl_seconds: int) -> None:
         self.log = LatestValues()
         self.clients = 0
+        self.unwanted = 0  # changes that no client may see, since the start
         self._ttl_seconds = ttl_seconds
         self._confirmed = [False] * shards
         self._reconciled = [False] * shards
@@ -69,20 +70,14 @@ class Hub:
         A value that expired here and is still stored is applied again, because it expired by a wrong clock. A Redis that has lost its data
         accepts readings that are older than those that dashboards show; these are not applied.
         """
-        expires_at = stored.made_at + self._ttl_seconds
-        held = self.log.get(stored.room_id, stored.platform)
-        if expires_at <= now_seconds or (held is not None and not _supersedes(stored, held)):
+        made_at = stored.made_at
+        expires_at = made_at + self._ttl_seconds
+        if expires_at <= now_seconds:
             return False
-        self._publish(
-            self.log.put(
-                stored.room_id,
-                stored.platform,
-                version=stored.version,
-                expires_at=expires_at,
-                event=encode(telemetry_event(stored)),
-                not_before=stored.made_at - (AHEAD_SECONDS if stored.timestamp > stored.made_at else 0),
-            )
-        )
+        held = self.log.get(stored.room_id, stored.platform)
+        if held is not None and not _supersedes(stored.version, made_at, held):
+            return False
+        self._publish(self.log.put(stored, expires_at, made_at - AHEAD_SECONDS if stored.timestamp > made_at else made_at))
         return True
 
     def lacks(self, room_id: str, platform: str, version: int) -> bool:
@@ -124,28 +119,30 @@ class Hub:
             expired = ExpiredEvent(
                 timestamp=int(now_seconds), room_id=entry.room_id, data=ExpiredData(entry.platform), version=entry.version
             )
-            self._publish(
-                self.log.put(
-                    entry.room_id, entry.platform, version=entry.version, expires_at=entry.expires_at, event=encode(expired), expired=True
-                )
-            )
+            self._publish(self.log.put_expiry(entry, encode(expired)))
         return len(due)
 
     def _publish(self, entry: Entry) -> None:
         """Adds an entry to the audiences whose scope includes it: those that name its room, and those with a prefix of it."""
-        key = (entry.room_id, entry.platform)
-        for audience in self._exact.get(entry.room_id, ()):
-            self._add_pending(audience, key, entry)
-        for length, prefixes in self._prefixes.items():
-            for audience in prefixes.get(entry.room_id[:length], ()):
-                self._add_pending(audience, key, entry)
+        room_id, wanted = entry.room_id, False
+        if self._prefixes or room_id in self._exact:
+            key = (room_id, entry.platform)
+            for audience in self._exact.get(room_id, ()):
+                wanted |= self._add_pending(audience, key, entry)
+            for length, prefixes in self._prefixes.items():
+                for audience in prefixes.get(room_id[:length], ()):
+                    wanted |= self._add_pending(audience, key, entry)
+        if not wanted:
+            self.unwanted += 1
 
-    def _add_pending(self, audience: Audience, key: tuple[str, str], entry: Entry) -> None:
+    def _add_pending(self, audience: Audience, key: tuple[str, str], entry: Entry) -> bool:
         platforms = audience.scope.platforms
-        if platforms is None or entry.platform in platforms:
-            audience.pending.pop(key, None)  # newest last, as in the log
-            audience.pending[key] = entry
-            self._dirty[audience] = None
+        if platforms is not None and entry.platform not in platforms:
+            return False
+        audience.pending.pop(key, None)  # newest last, as in the log
+        audience.pending[key] = entry
+        self._dirty[audience] = None
+        return True
 
     # --- clients ---
 
@@ -229,11 +226,11 @@ class Hub:
         return (entry for entry in self.log.visible(scope, 0) if not entry.expired)
 
 
-def _supersedes(stored: StoredReading, held: Entry) -> bool:
+def _supersedes(version: int, made_at: int, held: Entry) -> bool:
     """Whether a reading replaces the entry: it is newer, or the entry expired too early."""
     if held.expired:
-        return stored.version >= held.version
-    return stored.version > held.version and stored.made_at >= held.not_before
+        return version >= held.version
+    return version > held.version and made_at >= held.not_before
 
 
 def _drop(index: dict[str, dict[Audience, None]], key: str, audience: Audience) -> None:

@@ -13,27 +13,39 @@ from typing import Final
 from msgspec import Struct
 
 from shared.auth.scope import Scope
+from shared.contract.codec import encode
+from shared.contract.events import telemetry_event
+from shared.contract.readings import StoredReading
 
 RESUME_OVERLAP_US: Final = 10_000_000  # wider than the clock skew between shards and the delay of a sick one
 CHECKPOINT_SPACING_US: Final = 250_000
 CHECKPOINTS: Final = 2400  # ten minutes of them
 
 
-class Entry(Struct, frozen=True, gc=False):
-    """The latest change of a feed: its event as JSON, or its expiry.
+class Entry(Struct, gc=False, eq=False):
+    """The latest change of a feed: a reading or its expiry.
 
-    `expires_at` and `not_before` are in Unix seconds; a reading made before `not_before` is older than this one. An entry refers to no
-    container, so the garbage collector does not track it.
+    `expires_at` and `not_before` are in Unix seconds; a reading made before `not_before` is older than this one. `content` is the reading
+    until its event is needed for the first time, which is never the case for a feed that no client may see; then it is the encoded event.
+    An entry refers to no container, so the garbage collector does not track it.
     """
 
     room_id: str
     platform: str
     version: int
     expires_at: float
-    event: bytes
     expired: bool
     position: int
     not_before: int
+    content: StoredReading | bytes
+
+    @property
+    def event(self) -> bytes:
+        """The event as JSON."""
+        content = self.content
+        if isinstance(content, StoredReading):
+            content = self.content = encode(telemetry_event(content))
+        return content
 
 
 class LatestValues:
@@ -55,27 +67,36 @@ class LatestValues:
 
     def get(self, room_id: str, platform: str) -> Entry | None:
         """The entry of a feed."""
-        return self._rooms.get(room_id, {}).get(platform)
+        platforms = self._rooms.get(room_id)
+        return None if platforms is None else platforms.get(platform)
 
     def version(self, room_id: str, platform: str) -> int:
         """The version of a feed's entry, 0 without one."""
         entry = self.get(room_id, platform)
         return entry.version if entry else 0
 
-    def put(
-        self, room_id: str, platform: str, *, version: int, expires_at: float, event: bytes, expired: bool = False, not_before: int = 0
-    ) -> Entry:
-        """Appends a change, which supersedes the feed's earlier entry."""
-        self.head += 1
-        entry = Entry(room_id, platform, version, expires_at, event, expired, self.head, not_before)
-        platforms = self._rooms.setdefault(room_id, {})
-        self._size += platform not in platforms
-        platforms[platform] = entry
+    def put(self, reading: StoredReading, expires_at: float, not_before: int) -> Entry:
+        """Appends a reading, which supersedes the feed's earlier entry."""
+        self.newest_version = max(self.newest_version, reading.version)
+        self._next_expiry = min(self._next_expiry, expires_at)
+        return self._append(
+            Entry(reading.room_id, reading.platform, reading.version, expires_at, False, self.head + 1, not_before, reading)  # noqa: FBT003
+        )
+
+    def put_expiry(self, entry: Entry, event: bytes) -> Entry:
+        """Appends the expiry of a feed's entry, which supersedes it."""
+        return self._append(Entry(entry.room_id, entry.platform, entry.version, entry.expires_at, True, self.head + 1, 0, event))  # noqa: FBT003
+
+    def _append(self, entry: Entry) -> Entry:
+        self.head = entry.position
+        platforms = self._rooms.get(entry.room_id)
+        if platforms is None:
+            platforms = self._rooms[entry.room_id] = {}
+        if entry.platform not in platforms:
+            self._size += 1
+        platforms[entry.platform] = entry
         self._entries.append(entry)
-        self._positions.append(self.head)
-        self.newest_version = max(self.newest_version, version)
-        if not expired:
-            self._next_expiry = min(self._next_expiry, expires_at)
+        self._positions.append(entry.position)
         if len(self._entries) > 2 * self._size + 64:
             self._compact()
         return entry

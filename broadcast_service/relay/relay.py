@@ -21,6 +21,10 @@ from shared.web.jobs import sleep
 from shared.web.tracing import Spans
 
 TICK_SECONDS: Final = 1.0
+READ_LEAD_SECONDS: Final = 0.002  # reading resumes at least this long before a flush can start
+MANY_UNWANTED: Final = 400  # a second and shard: from here on readings that no client receives are read together
+UNWANTED_DELAY_SECONDS: Final = 0.005  # bounds what this adds to the delay of a reading that a client receives
+NO_CLIENTS_DELAY_SECONDS: Final = 0.025
 
 
 class Pacing(NamedTuple):
@@ -36,7 +40,10 @@ class Relay:
 
     def __init__(self, shards: int, ttl_seconds: int, pacing: Pacing, spans: Spans | None = None) -> None:
         self._hub = Hub(shards, ttl_seconds)
+        self._shards = shards
         self._heartbeat_seconds = pacing.heartbeat_seconds
+        self._unwanted_delay_seconds = 0.0
+        self._unwanted_before = 0
         self._scheduler = FlushScheduler(self._hub, share=pacing.share, max_pause_seconds=pacing.max_pause_seconds, spans=spans)
 
     def __len__(self) -> int:
@@ -73,9 +80,10 @@ class Relay:
         metrics.upstream_ok.set(self._hub.upstream == "ok")
         self._scheduler.request_flush()
 
-    def read_delay_seconds(self) -> float:
-        """The seconds before the next flush can start: messages can stay unread until shortly before it."""
-        return self._scheduler.seconds_until_flush()
+    def read_delay_seconds(self, busy_seconds: float) -> float:
+        """How long messages can stay unread: until shortly before the next flush can start, or while unwanted readings accumulate."""
+        delay = self._scheduler.seconds_until_flush() - max(READ_LEAD_SECONDS, 2 * busy_seconds)
+        return delay if self._hub.dirty else max(delay, self._unwanted_delay_seconds)
 
     # --- for sessions ---
 
@@ -125,6 +133,13 @@ class Relay:
         self._scheduler.request_flush()
         return expired
 
+    def adapt_reading(self, seconds: float) -> None:
+        """Decides from the unwanted readings of the last `seconds` whether such readings are read together."""
+        per_second = (self._hub.unwanted - self._unwanted_before) / seconds
+        self._unwanted_before = self._hub.unwanted
+        delay = UNWANTED_DELAY_SECONDS if self._hub.clients else NO_CLIENTS_DELAY_SECONDS
+        self._unwanted_delay_seconds = delay if per_second >= MANY_UNWANTED * self._shards else 0.0
+
     async def run(self) -> None:
         """Every second: expiries, checkpoints, and when it is due a heartbeat. Raises the exception of a flush that failed."""
         loop = asyncio.get_running_loop()
@@ -132,6 +147,7 @@ class Relay:
         while True:
             await sleep(TICK_SECONDS)
             self._scheduler.raise_failure()
+            self.adapt_reading(TICK_SECONDS)
             metrics.readings_expired.inc(self.expire(time.time()))
             self._hub.log.checkpoint()
             metrics.feeds.set(len(self))

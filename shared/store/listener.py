@@ -39,7 +39,6 @@ QUICK_PAGE_SECONDS: Final = 0.1  # after a page that took less, the next one is 
 SLOW_PAGE_SECONDS: Final = 0.3
 MIN_PAUSE_SECONDS: Final = 0.002
 MAX_PAUSE_SECONDS: Final = 0.025
-READ_LEAD_SECONDS: Final = 0.002  # reading resumes at least this long before the sink uses the readings
 INITIAL_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
@@ -143,10 +142,9 @@ class ShardListener:
             self._advance(int(data))
 
     def _pause_reading(self) -> None:
-        """Leaves messages in the socket until shortly before the sink uses them: many read together cost a fraction of one by one."""
+        """Leaves messages in the socket while the sink would not use them: many read together cost a fraction of one by one."""
         if self._subscription is not None:
-            lead = max(READ_LEAD_SECONDS, 2 * self._subscription.busy_seconds)
-            seconds = min(self._sink.read_delay_seconds() - lead, MAX_PAUSE_SECONDS)
+            seconds = min(self._sink.read_delay_seconds(self._subscription.busy_seconds), MAX_PAUSE_SECONDS)
             if seconds > MIN_PAUSE_SECONDS:
                 self._subscription.pause(seconds)
 

@@ -48,5 +48,8 @@ class ReadingSink(Protocol):
     def set_confirmed(self, shard: int, *, confirmed: bool) -> None:
         """The subscription of a shard was confirmed, by a probe that came back and a full reconcile, or it was lost."""
 
-    def read_delay_seconds(self) -> float:
-        """How long published messages may stay unread because the sink would not use them yet; 0 for no delay."""
+    def read_delay_seconds(self, busy_seconds: float) -> float:
+        """How long published messages may stay unread because the sink would not use them yet; 0 for no delay.
+
+        `busy_seconds` is the time that the last reading of the socket took, with the sink's part in it.
+        """

@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.4
 class Paced(Relay):
     """A relay whose next flush is always some time away."""
 
-    def read_delay_seconds(self) -> float:
+    def read_delay_seconds(self, busy_seconds: float) -> float:
         """Always the same."""
         return PAUSE_SECONDS
 

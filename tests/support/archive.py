@@ -56,7 +56,7 @@ class Archive:
             self.gaps.append(Gap(self._advanced_to, math.inf))
         self.is_confirmed = confirmed
 
-    def read_delay_seconds(self) -> float:
+    def read_delay_seconds(self, busy_seconds: float) -> float:
         """An archive stores immediately."""
         return 0.0
 
