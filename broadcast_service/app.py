@@ -129,7 +129,9 @@ def _relay(settings: BroadcastSettings, store: Store, instance: str, spans: Span
     relay = Relay(settings.telemetry_shards, settings.telemetry_ttl_seconds, pacing, spans)
     tolerance = settings.telemetry_ttl_seconds / 2
     shards = range(settings.telemetry_shards)
-    return relay, [ShardListener(store, shard, relay, instance, clock_tolerance_seconds=tolerance) for shard in shards]
+    return relay, [
+        ShardListener(store, shard, relay, instance, clock_tolerance_seconds=tolerance, demand=relay.demands[shard]) for shard in shards
+    ]
 
 
 def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revocations, EndedScreens]:

@@ -10,7 +10,8 @@ history_feeds = Gauge("pulse_history_feeds", "Feeds with stored history, as of t
 handshakes = Counter("pulse_websocket_handshakes_total", "WebSocket opening handshakes by HTTP status", ["status"])
 closes = Counter("pulse_websocket_closes_total", "Closed WebSocket connections by reason", ["reason"])
 readings_expired = Counter("pulse_readings_expired_total", "Readings removed because their TTL had passed")
-upstream_ok = Gauge("pulse_upstream_ok", "1 while the subscription to every shard is confirmed, otherwise 0")
+upstream_ok = Gauge("pulse_upstream_ok", "1 while the subscription to every shard that is required is confirmed, otherwise 0")
+shards_required = Gauge("pulse_shards_required", "Shards that this process subscribes to; the others are needed by no client")
 relay_to_socket_seconds = Histogram(
     "pulse_relay_to_socket_seconds", "Time from the first pending change to the end of the flush that sent it", buckets=SECONDS
 )

@@ -55,6 +55,7 @@ NEVER_WAIT = [
     "broadcast_service/relay/audiences.py",
     "broadcast_service/relay/hub.py",
     "broadcast_service/relay/latest_values.py",
+    "broadcast_service/relay/shard_states.py",
     "shared/income/account_scan.py",
     "broadcast_service/reports/coverage.py",
     "shared/income/entries.py",

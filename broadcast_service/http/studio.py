@@ -66,6 +66,7 @@ class StudioEndpoint:
         if scope.is_everything or not (self._file.studio.accounts or self._file.studio.targets.accounts):
             return found
         async with read.turn():
+            await self._relay.ready(scope)
             read.charge(SCANNED * (len(self._relay) if scope.prefixes else len(scope.rooms)))
             pace = Pace()
             for entry in self._relay.latest(scope):

@@ -39,6 +39,7 @@ class TelemetryEndpoints:
         read = self._reads.admit(request)
         scope = read.scope(request)
         async with read.turn():
+            await self._relay.ready(scope)
             read.charge(SCANNED * (len(self._relay) if scope.prefixes else len(scope.rooms)))
             pace, events = Pace(), {}
             for entry in self._relay.latest(scope):
@@ -54,7 +55,7 @@ class TelemetryEndpoints:
             "build": self._terms.build,
             "time_ms": time.time_ns() // 1_000_000,
         }
-        head = encode({"upstream": self._relay.upstream, "version": self._relay.resume_version(), "session": session})
+        head = encode({"upstream": self._relay.upstream(scope), "version": self._relay.resume_version(scope), "session": session})
         return read.json(b"".join((head[:-1], b',"events":[', b",".join(events.values()), b"]}")))
 
     async def latest_of_room(self, request: Request) -> Response:

@@ -5,9 +5,10 @@ cursor. All other clients are in `catching_up`, each with its own cursor.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from broadcast_service.relay.latest_values import Entry, LatestValues
+from broadcast_service.relay.shard_states import Shards, ShardStates
 from broadcast_service.websocket.frames import PING, Encoding, join
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
@@ -39,10 +40,11 @@ class Client:
 
 
 class Audience:
-    """Clients with the same scope and encoding."""
+    """Clients with the same scope and encoding; `shards` are those that its rooms can be in."""
 
-    def __init__(self, scope: Scope, encoding: Encoding, cursor: int, upstream: str) -> None:
+    def __init__(self, scope: Scope, shards: Shards, encoding: Encoding, cursor: int, upstream: str) -> None:
         self.scope = scope
+        self.shards = shards
         self.encoding = encoding
         self.cursor = cursor
         self.upstream = upstream
@@ -58,38 +60,58 @@ class Audience:
             client.cursor, client.upstream = 0, None
 
 
+class Link(NamedTuple):
+    """The link to Redis, as far as it concerns the shards of some audiences."""
+
+    status: str
+    upstream: bytes  # the encoded `UPSTREAM`
+    version: int
+    is_complete: bool
+
+
 class Flush:
     """The state that a flush takes at its start, so that all its slices are consistent."""
 
-    def __init__(self, log: LatestValues, now_seconds: float, *, heartbeat: bool, upstream: str, version: int, is_complete: bool) -> None:
+    def __init__(self, log: LatestValues, now_seconds: float, states: ShardStates, *, heartbeat: bool) -> None:
         self.log = log
         self.head = log.head
         self.heartbeat = heartbeat
-        self.upstream_status = upstream
         self.timestamp = int(now_seconds)
         self.time_ms = int(now_seconds * 1000)
-        self.version = version
-        self.is_complete = is_complete
-        self.upstream = encode(UpstreamEvent(timestamp=self.timestamp, status=upstream))
+        self._states = states.copy()
+        self._links: dict[Shards, Link] = {}
 
-    def sync(self, *, snapshot: bool) -> bytes:
+    def link(self, shards: Shards) -> Link:
+        """The link to Redis of some shards."""
+        link = self._links.get(shards)
+        if link is None:
+            states, status = self._states, self._states.upstream(shards)
+            upstream = encode(UpstreamEvent(timestamp=self.timestamp, status=status))
+            link = self._links[shards] = Link(status, upstream, states.resume_version(shards), states.is_complete(shards))
+        return link
+
+    def sync(self, link: Link, *, snapshot: bool) -> bytes:
         """The `SYNC` of this flush. It announces a complete snapshot only when all rooms are known."""
         return encode(
-            SyncEvent(timestamp=self.timestamp, version=self.version, snapshot=snapshot and self.is_complete, time_ms=self.time_ms)
+            SyncEvent(timestamp=self.timestamp, version=link.version, snapshot=snapshot and link.is_complete, time_ms=self.time_ms)
         )
 
     def send_to(self, audience: Audience) -> Iterator[None]:
-        """Writes to each writable client of an audience what changed since its cursor, in slices."""
-        yield from _flush_in_sync(audience, self)
-        yield from _flush_catching_up(audience, self)
+        """Writes to each writable client of an audience what changed since its cursor, in slices.
+
+        The clients of an audience whose shards are awaited receive nothing yet: what this process has may be old.
+        """
+        if not self._states.is_awaited(audience.shards):
+            yield from _flush_in_sync(audience, self)
+            yield from _flush_catching_up(audience, self)
 
 
 def _flush_in_sync(audience: Audience, flush: Flush) -> Iterator[None]:
     """Writes one payload to all clients at the audience's cursor. A blocked client keeps that cursor and has to catch up."""
-    pending = _take_pending(audience, flush.head)
-    events = _pending_events(audience, pending, flush)
+    pending, link = _take_pending(audience, flush.head), flush.link(audience.shards)
+    events = _pending_events(audience, pending, flush, link)
     before, audience.cursor = audience.cursor, flush.head
-    sent_upstream, audience.upstream = audience.upstream, flush.upstream_status
+    sent_upstream, audience.upstream = audience.upstream, link.status
     payload = join(events, audience.encoding) + (PING if flush.heartbeat else b"")
     if not payload and not pending:
         return
@@ -114,33 +136,34 @@ def _take_pending(audience: Audience, head: int) -> list[Entry]:
     return pending[: len(pending) - len(audience.pending)]
 
 
-def _pending_events(audience: Audience, pending: list[Entry], flush: Flush) -> list[bytes]:
+def _pending_events(audience: Audience, pending: list[Entry], flush: Flush, link: Link) -> list[bytes]:
     """The events that the audience has not received yet."""
     if not audience.encoding.is_pulse:
         return [entry.event for entry in pending if not entry.expired]
-    events = [flush.upstream] if audience.upstream != flush.upstream_status else []
+    events = [link.upstream] if audience.upstream != link.status else []
     events += [entry.event for entry in pending]
     if flush.heartbeat:
-        events.append(flush.sync(snapshot=False))
+        events.append(flush.sync(link, snapshot=False))
     return events
 
 
 def _flush_catching_up(audience: Audience, flush: Flush) -> Iterator[None]:
     """Brings each writable client up to the head, in chunks; clients with equal cursors share them."""
     shared: dict[tuple[int, bool, str | None], tuple[bytes, int]] = {}
+    link = flush.link(audience.shards)
     for position, client in enumerate(tuple(audience.catching_up)):
         while client.audience is audience and not client.blocked and client in audience.catching_up:
             key = (client.cursor, client.snapshot, client.upstream)
             if key not in shared:
                 if len(shared) >= SHARED_CHUNKS:
                     shared.clear()
-                shared[key] = _next_chunk(audience, flush, client)
+                shared[key] = _next_chunk(audience, flush, link, client)
             payload, client.cursor = shared[key]
-            client.upstream = flush.upstream_status
+            client.upstream = link.status
             if client.cursor == flush.head:
                 audience.catching_up.pop(client, None)
                 audience.in_sync[client] = None
-                client.snapshot = client.snapshot and not flush.is_complete
+                client.snapshot = client.snapshot and not link.is_complete
             if payload:
                 client.write(payload)
             if client.audience is audience and client in audience.catching_up:
@@ -149,10 +172,10 @@ def _flush_catching_up(audience: Audience, flush: Flush) -> Iterator[None]:
             yield
 
 
-def _next_chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes, int]:
+def _next_chunk(audience: Audience, flush: Flush, link: Link, client: Client) -> tuple[bytes, int]:
     """The next chunk of what a client lacks, and the cursor after it; the last chunk ends with `SYNC`."""
     is_pulse = audience.encoding.is_pulse
-    events = [flush.upstream] if is_pulse and client.upstream != flush.upstream_status else []
+    events = [link.upstream] if is_pulse and client.upstream != link.status else []
     size = 0
     for entry in flush.log.visible(audience.scope, client.cursor):
         if entry.position > flush.head:
@@ -164,5 +187,5 @@ def _next_chunk(audience: Audience, flush: Flush, client: Client) -> tuple[bytes
         if size >= CHUNK_BYTES and entry.position < flush.head:  # only the last chunk ends with `SYNC`
             return join(events, audience.encoding), entry.position
     if is_pulse:
-        events.append(flush.sync(snapshot=client.snapshot))
+        events.append(flush.sync(link, snapshot=client.snapshot))
     return join(events, audience.encoding), flush.head

@@ -11,13 +11,13 @@ from typing import Final
 
 from broadcast_service.relay.audiences import Audience, Client, Flush
 from broadcast_service.relay.latest_values import RESUME_OVERLAP_US, Entry, LatestValues
+from broadcast_service.relay.shard_states import Shards, ShardStates
 from broadcast_service.websocket.frames import Encoding
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.contract.events import ExpiredData, ExpiredEvent
 from shared.contract.readings import StoredReading
 
-RESUME_VERSION_STEP_US: Final = 500_000
 AHEAD_SECONDS: Final = 2  # a reading stamped later than its commit may be older than one made up to so long before the commit
 
 
@@ -29,11 +29,7 @@ class Hub:
         self.clients = 0
         self.unwanted = 0  # changes that no client may see, since the start
         self._ttl_seconds = ttl_seconds
-        self._confirmed = [False] * shards
-        self._reconciled = [False] * shards
-        self._watermarks = [0] * shards
-        self._resume_versions = [0] * shards
-        self._complete_from = 0
+        self.states = ShardStates(shards)
         self._audiences: dict[tuple[Scope, Encoding], Audience] = {}
         self._exact: dict[str, dict[Audience, None]] = {}
         self._prefixes: dict[int, dict[str, dict[Audience, None]]] = {}
@@ -41,26 +37,13 @@ class Hub:
 
     @property
     def upstream(self) -> str:
-        """`ok` while the subscriptions of all shards are confirmed, else `degraded`."""
-        return "ok" if all(self._confirmed) else "degraded"
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the stored values of every shard have been read at least once; before that, some rooms may be unknown."""
-        return all(self._reconciled)
+        """`ok` while the subscriptions of all shards that are not released are confirmed, else `degraded`."""
+        return self.states.upstream(self.states.all - self.states.released)
 
     @property
     def dirty(self) -> bool:
         """Whether a flush has anything to send."""
         return bool(self._dirty)
-
-    def resume_version(self) -> int:
-        """The version up to which all commits of all shards are in the log, rounded down.
-
-        Only probes advance it. They arrive at a fixed rate, so it does not reveal to a client when rooms outside its scope have commits.
-        The overlap of a resume is twenty times as wide as the rounding.
-        """
-        return min(self._resume_versions)
 
     # --- readings ---
 
@@ -85,32 +68,52 @@ class Hub:
         held = self.log.get(room_id, platform)
         return held is None or version > held.version or (held.expired and version == held.version)
 
+    # --- shards ---
+
     def advance(self, shard: int, version: int, *, of_commit: bool = False) -> None:
         """All readings of a shard up to `version` have been applied. `of_commit`: it is the version of a reading, not of a probe."""
-        self._watermarks[shard] = max(self._watermarks[shard], version)
-        if not of_commit:
-            self._resume_versions[shard] = max(self._resume_versions[shard], version - version % RESUME_VERSION_STEP_US)
-        if not self._complete_from and all(self._confirmed) and min(self._watermarks):
-            self._complete_from = max(self._watermarks)
+        self.states.advance(shard, version, of_commit=of_commit)
 
     def mark_reconciled(self, shard: int) -> None:
-        """All stored values of a shard have been applied. After the last shard, clients without a complete snapshot receive it."""
-        before, self._reconciled[shard] = self.is_complete, True
-        if self.is_complete and not before:
+        """All stored values of a shard have been applied. Clients whose shards are all read receive the snapshot that they wait for."""
+        if self.states.set_read(shard):
             for audience in self._audiences.values():
-                audience.restart_snapshots()
-            self._dirty.update(dict.fromkeys(self._audiences.values()))
+                if shard in audience.shards:
+                    self._dirty[audience] = None
+                    if self.states.is_complete(audience.shards):
+                        audience.restart_snapshots()
 
     def set_confirmed(self, shard: int, *, confirmed: bool) -> None:
-        """A shard's subscription was confirmed or lost. Clients receive `UPSTREAM` when the status of the whole changes.
+        """A shard's subscription was confirmed or lost. Clients receive `UPSTREAM` when the status of their shards changes.
 
         During a gap this process misses expiries, so no client resumes from a version before the end of the gap.
         """
-        before, self._confirmed[shard] = self.upstream, confirmed
-        if not confirmed:
-            self._complete_from = 0
-        if self.upstream != before:
-            self._dirty.update(dict.fromkeys(self._audiences.values()))
+        if self.states.set_confirmed(shard, confirmed=confirmed):
+            self._dirty.update((a, None) for a in self._audiences.values() if self.states.decides_upstream(shard, a.shards))
+
+    def release_shard(self, shard: int) -> None:
+        """A shard that no client needs is no longer listened to. Its values stay, and are not sent before they have been read again."""
+        self.states.release(shard)
+
+    def await_shard(self, shard: int) -> None:
+        """A client needs a released shard: clients that come now wait for its values."""
+        self.states.await_(shard)
+
+    def end_wait(self, shard: int) -> None:
+        """The wait for a shard took too long: its clients receive what this process has, as degraded."""
+        if self.states.end_wait(shard):
+            self._dirty.update((a, None) for a in self._audiences.values() if shard in a.shards)
+
+    def needed_shards(self) -> Shards:
+        """The shards that the clients' rooms can be in."""
+        needed: set[int] = set()
+        for audience in self._audiences.values():
+            needed |= audience.shards
+            if len(needed) == len(self.states.all):
+                break
+        return Shards(needed)
+
+    # --- expiries ---
 
     def expire(self, now_seconds: float) -> int:
         """Turns values that outlived their TTL into expiries; returns how many."""
@@ -148,7 +151,7 @@ class Hub:
 
     def attach(self, client: Client, scope: Scope, encoding: Encoding, since: int | None = None) -> bool:
         """Adds a client, or moves it to another scope; returns whether it resumes from `since`. The next flush sends the rest."""
-        cursor = None if since is None else self._cursor_for(since)
+        cursor = None if since is None else self._cursor_for(since, self.states.of_scope(scope))
         self.detach(client)
         client.cursor, client.snapshot, client.upstream = cursor or 0, cursor is None, None
         audience = self._audience(scope, encoding)
@@ -158,10 +161,10 @@ class Hub:
         self.clients += 1
         return cursor is not None
 
-    def _cursor_for(self, since: int) -> int | None:
+    def _cursor_for(self, since: int, shards: Shards) -> int | None:
         """The cursor of a version; None for a future one, and for one before the end of the last gap, which missed expiries."""
-        newest = max(self.log.newest_version, *self._watermarks)
-        if not 0 < self._complete_from <= since - RESUME_OVERLAP_US <= newest:
+        newest = max(self.log.newest_version, self.states.newest_version())
+        if not 0 < self.states.complete_from(shards) <= since - RESUME_OVERLAP_US <= newest:
             return None
         return self.log.cursor_for(since)
 
@@ -185,7 +188,9 @@ class Hub:
     def _audience(self, scope: Scope, encoding: Encoding) -> Audience:
         audience = self._audiences.get((scope, encoding))
         if audience is None:
-            audience = self._audiences[scope, encoding] = Audience(scope, encoding, self.log.head, self.upstream)
+            shards = self.states.of_scope(scope)
+            audience = Audience(scope, shards, encoding, self.log.head, self.states.upstream(shards))
+            self._audiences[scope, encoding] = audience
             for room in scope.rooms:
                 self._exact.setdefault(room, {})[audience] = None
             for prefix in scope.prefixes:
@@ -207,14 +212,7 @@ class Hub:
     def flush(self, now_seconds: float | None = None, *, heartbeat: bool = False) -> Iterator[None]:
         """Writes to each writable client what changed since its cursor. Yields between slices, so that the caller can pause."""
         self.log.checkpoint()
-        flush = Flush(
-            self.log,
-            time.time() if now_seconds is None else now_seconds,
-            heartbeat=heartbeat,
-            upstream=self.upstream,
-            version=self.resume_version(),
-            is_complete=self.is_complete,
-        )
+        flush = Flush(self.log, time.time() if now_seconds is None else now_seconds, self.states, heartbeat=heartbeat)
         audiences = list(self._audiences.values()) if heartbeat else list(self._dirty)
         self._dirty.clear()
         for audience in audiences:

@@ -80,12 +80,12 @@ class LatestValues:
         self.newest_version = max(self.newest_version, reading.version)
         self._next_expiry = min(self._next_expiry, expires_at)
         return self._append(
-            Entry(reading.room_id, reading.platform, reading.version, expires_at, False, self.head + 1, not_before, reading)  # noqa: FBT003
+            Entry(reading.room_id, reading.platform, reading.version, expires_at, False, self.head + 1, not_before, reading)
         )
 
     def put_expiry(self, entry: Entry, event: bytes) -> Entry:
         """Appends the expiry of a feed's entry, which supersedes it."""
-        return self._append(Entry(entry.room_id, entry.platform, entry.version, entry.expires_at, True, self.head + 1, 0, event))  # noqa: FBT003
+        return self._append(Entry(entry.room_id, entry.platform, entry.version, entry.expires_at, True, self.head + 1, 0, event))
 
     def _append(self, entry: Entry) -> Entry:
         self.head = entry.position

@@ -23,6 +23,7 @@ from shared.contract.codec import UNREADABLE
 from shared.contract.feeds import parse_member
 from shared.contract.readings import StoredReading, decode_stored
 from shared.store import listener_metrics as metrics
+from shared.store.demand import Demand
 from shared.store.reading_sink import ReadingSink, Source
 from shared.store.reasons import reason_of
 from shared.store.redis import RedisError, Store
@@ -77,15 +78,31 @@ class SubscriptionDead(RedisError):
     """No probe came back in time, or another node owns the shard now."""
 
 
+class Released(Exception):
+    """The shard's readings are no longer needed."""
+
+
 class ShardListener:
     """Delivers one shard's readings to a sink; `run` is its task. `confirmed`: the subscription works and all stored values were read.
 
     `instance` names the probe channel, so every process and sink needs its own. `clock_tolerance_seconds` is the accepted difference
-    between Redis' clock and the clock of this process: values would expire too early or too late if it were larger.
+    between Redis' clock and the clock of this process: values would expire too early or too late if it were larger. The listener listens
+    while `demand` requires it, or always without one; after a release it reports its subscription as lost. `is_idle`: it does not listen,
+    or has just begun to listen again.
     """
 
-    def __init__(self, store: Store, shard: int, sink: ReadingSink, instance: str, *, clock_tolerance_seconds: float = 1800.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shard: int,
+        sink: ReadingSink,
+        instance: str,
+        *,
+        clock_tolerance_seconds: float = 1800.0,
+        demand: Demand | None = None,
+    ) -> None:
         self._store = store
+        self._demand = demand or Demand()
         self._shard = shard
         self._sink = sink
         self._events = keys.events_channel(shard).encode()
@@ -102,22 +119,42 @@ class ShardListener:
         self._failures = 0
         self._probed = asyncio.Event()
         self._probed_at = 0.0
+        self._probed_version = 0
         self._subscription: Subscription | None = None
         self.confirmed = False
+        self.is_idle = False
 
     async def run(self) -> None:
         """Listens until cancelled; a lost subscription is rebuilt after a pause with jitter."""
         while True:
             report_alive()
+            if not self._demand.is_required:
+                await self._rest()
             try:
                 await self._listen()
+            except Released:
+                self._set_confirmed(confirmed=False)
+                continue
             except (RedisError, OSError, TimeoutError) as error:
                 self._record_loss(error)
             ceiling = min(INITIAL_BACKOFF_SECONDS * 2 ** min(self._failures, 10), MAX_BACKOFF_SECONDS)
             self._failures += 1
             await sleep(random.uniform(ceiling / 2, ceiling))
 
+    async def _rest(self) -> None:
+        """Waits until the shard is needed again."""
+        self._set_confirmed(confirmed=False)
+        self.is_idle, self._failures = True, 0
+        log.info("subscription.released", shard=self._shard)
+        await self._demand.until_required()
+
+    async def _until_released(self) -> None:
+        """Raises Released when the shard is no longer needed."""
+        await self._demand.until_released()
+        raise Released
+
     def _record_loss(self, error: BaseException) -> None:
+        self.is_idle = False
         metrics.subscriptions_lost.labels(type(error).__name__).inc()
         if self.confirmed or self._failures == 0:
             log.warning("subscription.lost", shard=self._shard, error=type(error).__name__, reason=reason_of(error))
@@ -125,11 +162,14 @@ class ShardListener:
 
     async def _listen(self) -> None:
         self._probed.clear()
+        self._probed_version = 0
         self._subscription = None
         redis = self._store.health(self._index)
         async with subscription(redis, self._store.subscribe, [self._events, self._probes], self._receive) as self._subscription:
             self._probed_at = asyncio.get_running_loop().time()
-            await until_one_ends(self._subscription.lost(), self._watch(), self._probe(redis), self._reconcile(redis))
+            await until_one_ends(
+                self._subscription.lost(), self._until_released(), self._watch(), self._probe(redis), self._reconcile(redis)
+            )
 
     def _receive(self, _kind: bytes, channel: bytes, data: bytes) -> None:
         """Handles a published message: readings are delivered, a probe confirms that the subscription works."""
@@ -139,7 +179,8 @@ class ShardListener:
         elif channel == self._probes and data.isdigit() and len(data) <= len(str(MAX_VERSION)):
             self._probed_at = asyncio.get_running_loop().time()
             self._probed.set()
-            self._advance(int(data))
+            self._probed_version = int(data)
+            self._advance(self._probed_version)
 
     def _pause_reading(self) -> None:
         """Leaves messages in the socket while the sink would not use them: many read together cost a fraction of one by one."""
@@ -208,8 +249,10 @@ class ShardListener:
             self._full_reconcile_due.set()
             raise
         metrics.reconciliations.labels("full").inc()
+        self.is_idle = False
         self._set_confirmed(confirmed=True)
-        self._advance(self._reconciled_to)
+        # Readings that expired before they could be read have lower versions than the probe, and may be missing.
+        self._advance(max(self._reconciled_to, self._probed_version))
         return stored
 
     async def _reconcile_since(self, redis: Redis, since: int) -> int:
@@ -299,5 +342,6 @@ class ShardListener:
 
 
 def mostly_confirmed(listeners: Sequence[ShardListener]) -> bool:
-    """Whether more than half of the shards are confirmed, which remains true when one of several nodes fails."""
-    return 2 * sum(listener.confirmed for listener in listeners) > len(listeners)
+    """Whether more than half of the shards that are needed are confirmed, which remains true when one of several nodes fails."""
+    needed = [listener for listener in listeners if not listener.is_idle]
+    return not needed or 2 * sum(listener.confirmed for listener in needed) > len(needed)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from broadcast_service.relay.relay import Pacing, Relay
 from ingest_service.commit_script import Result
 from shared.auth.scope import Scope
+from shared.contract import keys
 from shared.contract.readings import StoredReading
 from shared.store import listener
 from shared.store.listener import ShardListener
@@ -86,6 +87,27 @@ async def test_an_archive_knows_where_readings_may_have_been_conflated(real: Red
     assert not any(archive.may_lack(version) for *_, version in live + after)
     stored = [(reading.room_id, reading.tokens_count) for reading, source in archive.received if source is Source.STORED]
     assert stored == [("blue", 3), ("red", 10), ("blue", 9), ("green", 20)]
+
+
+async def test_a_reading_that_expires_within_a_gap_lies_in_the_known_gap(real: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stored value shows that it was there, and its version is the newest one when the gap ends."""
+    monkeypatch.setattr(listener, "INITIAL_BACKOFF_SECONDS", 1.0)
+    archive = Archive()
+    async with at_work(ShardListener(OneNode(real), 0, archive, "archive")):
+        await until(lambda: archive.is_confirmed)
+        await committed(real, "blue", (1,))
+        await until(lambda: len(archive.readings) == 1)
+        await real.client_kill_filter(_type="pubsub")
+        await until(lambda: not archive.is_confirmed)
+        (brief,) = await committed(real, "brief", (2,))
+        await real.delete(keys.latest(0, "brief", brief[1]))
+        await real.zrem(keys.index(0), f"brief:{brief[1]}")
+        await until(lambda: archive.is_confirmed and archive.reconciles == 2)
+        (after,) = await committed(real, "blue", (3,))
+        await until(lambda: after in archive.readings)
+    assert brief not in archive.readings
+    assert archive.may_lack(brief[2])
+    assert not archive.may_lack(after[2])
 
 
 async def test_a_late_reading_reaches_no_sink(real: Redis) -> None:

@@ -25,11 +25,11 @@ def stored(version: int, *, age: int = 0, ahead: int = 0, room: str = "blue") ->
 class Listener:
     """A client and the events that it was sent."""
 
-    def __init__(self, hub: Hub, since: int | None = None) -> None:
+    def __init__(self, hub: Hub, since: int | None = None, scope: Scope = ALL) -> None:
         self.hub = hub
         self.events: list[dict[str, Any]] = []
         self.client = Client(lambda data: self.events.extend(json.loads(line) for text in payloads(data) for line in text.split(b"\n")))
-        self.resumed = hub.attach(self.client, ALL, Encoding.LINES, since)
+        self.resumed = hub.attach(self.client, scope, Encoding.LINES, since)
 
     def flush(self) -> list[dict[str, Any]]:
         """What the next flush sends."""
@@ -136,3 +136,99 @@ def test_no_client_resumes_across_a_gap() -> None:
     for shard in range(2):
         hub.advance(shard, later)
     assert Listener(hub, later).resumed
+
+
+BLUE = Scope.of(["blue"])  # in shard 0 of 2
+RED = Scope.of(["red"])  # in shard 1
+
+
+def release(hub: Hub, shard: int) -> None:
+    """What follows when a shard's listener no longer listens."""
+    hub.set_confirmed(shard, confirmed=False)
+    hub.release_shard(shard)
+
+
+def test_a_client_of_exact_rooms_receives_the_state_of_their_shards_alone() -> None:
+    """Another shard's outage does not make its values old, and does not withhold its snapshot."""
+    hub = Hub(2, TTL_SECONDS)
+    blue, red, everything = Listener(hub, scope=BLUE), Listener(hub, scope=RED), Listener(hub)
+    prove(hub, 0, 1_000_000_000)
+    assert [event.get("status", event.get("snapshot")) for event in blue.flush()] == ["ok", True]
+    assert [event.get("status", event.get("snapshot")) for event in red.events] == ["degraded", False]
+    assert [event.get("status", event.get("snapshot")) for event in everything.events] == ["degraded", False]
+    hub.set_confirmed(0, confirmed=False)
+    assert [event["status"] for event in blue.flush()] == ["degraded"]
+    assert hub.upstream == "degraded"
+
+
+def test_a_released_shard_is_not_missing() -> None:
+    """The link is ok for the clients that do not need it, and for the process."""
+    hub = ready_hub(2)
+    blue = Listener(hub, scope=BLUE)
+    blue.flush()
+    release(hub, 1)
+    assert blue.flush() == []
+    assert hub.upstream == "ok"
+    assert hub.needed_shards() == {0}
+    assert Listener(hub, scope=Scope.of(["bl*"])).hub.needed_shards() == {0, 1}
+
+
+def test_a_client_of_a_released_shard_receives_nothing_before_its_values_have_been_read() -> None:
+    """The process may have older values of it, which must not be shown as fresh."""
+    hub = ready_hub(2)
+    hub.apply(stored(5, room="red"), NOW)
+    release(hub, 1)
+    hub.await_shard(1)
+    red, everything, blue = Listener(hub, scope=RED), Listener(hub), Listener(hub, scope=BLUE)
+    assert red.flush() == everything.events == []
+    assert blue.events[-1]["snapshot"] is True
+    hub.apply(stored(7, room="red"), NOW)  # published before the stored values were read
+    assert red.flush() == []
+    hub.apply(stored(6, room="red"), NOW)
+    prove(hub, 1, 1_000_000_000)
+    assert [(event["event_type"], event.get("version")) for event in red.flush()][1:-1] == [("TELEMETRY_UPDATE", 7)]
+    assert red.events[0]["status"] == "ok"
+    assert red.events[-1]["snapshot"] is everything.events[-1]["snapshot"] is True
+
+
+def test_a_wait_that_takes_too_long_ends_with_what_the_process_has() -> None:
+    """It is sent as degraded and without the promise of a snapshot, which follows."""
+    hub = ready_hub(2)
+    hub.apply(stored(5, room="red"), NOW)
+    release(hub, 1)
+    hub.await_shard(1)
+    red = Listener(hub, scope=RED)
+    assert red.flush() == []
+    hub.end_wait(1)
+    assert [event["event_type"] for event in red.flush()] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
+    assert red.events[0]["status"] == "degraded"
+    assert red.events[-1]["snapshot"] is False
+    prove(hub, 1, 1_000_000_000)
+    assert [event["event_type"] for event in red.flush()] == ["UPSTREAM", "TELEMETRY_UPDATE", "SYNC"]
+    assert red.events[-1]["snapshot"] is True
+
+
+def test_no_client_resumes_across_a_release() -> None:
+    """Readings and expiries of the shard were missed meanwhile; clients of other shards resume."""
+    hub = ready_hub(2)
+    since = 1_000_000_000 + 2 * RESUME_OVERLAP_US
+    for shard in range(2):
+        hub.advance(shard, since)
+    hub.apply(stored(since - RESUME_OVERLAP_US - 1), NOW)
+    hub.log.checkpoint()
+    hub.apply(stored(since + 1, room="red"), NOW)
+    assert Listener(hub, since, RED).resumed
+    release(hub, 1)
+    assert not Listener(hub, since, RED).resumed
+    hub.await_shard(1)
+    prove(hub, 1, since + 1)
+    assert not Listener(hub, since, RED).resumed
+    assert Listener(hub, since, BLUE).resumed
+
+
+def test_a_scope_without_rooms_needs_no_shard() -> None:
+    """Its client receives a snapshot without rooms, even during an outage."""
+    hub = Hub(2, TTL_SECONDS)
+    nothing = Listener(hub, scope=Scope.of([]))
+    assert [event.get("status", event.get("snapshot")) for event in nothing.flush()] == ["ok", True]
+    assert hub.needed_shards() == frozenset()
