@@ -24,6 +24,8 @@ from shared.contract.feeds import parse_member
 from shared.contract.readings import StoredReading, decode_stored
 from shared.store import listener_metrics as metrics
 from shared.store.demand import Demand
+from shared.store.page_size import PageSize
+from shared.store.probe import MAX_VERSION_AHEAD_US, PROBE
 from shared.store.reading_sink import ReadingSink, Source
 from shared.store.reasons import reason_of
 from shared.store.redis import RedisError, Store
@@ -34,40 +36,13 @@ PROBE_INTERVAL_SECONDS: Final = 0.5
 PROBE_TIMEOUT_SECONDS: Final = 3.0
 RECONCILE_SECONDS: Final = 30.0
 RECONCILE_OVERLAP_US: Final = 60_000_000
-MAX_PAGE: Final = 500
-INITIAL_PAGE: Final = 64
-QUICK_PAGE_SECONDS: Final = 0.1  # after a page that took less, the next one is larger
-SLOW_PAGE_SECONDS: Final = 0.3
 MIN_PAUSE_SECONDS: Final = 0.002
 MAX_PAUSE_SECONDS: Final = 0.025
 INITIAL_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 2.0
 
 MAX_VERSION: Final = 2**53
-MAX_VERSION_AHEAD_US: Final = 3_600_000_000
 MIN_CLOCK_TOLERANCE_SECONDS: Final = 10.0
-
-# Takes and publishes a version that no reading has and that every later reading exceeds, even after Redis has lost its data: the newest
-# version that this process knows is a lower bound. A version that is not a number, or is more than an hour ahead of the clock, is damaged
-# and ignored. The script also runs when Redis is out of memory. It returns Redis' clock in microseconds.
-PROBE: Final = f"""#!lua flags=allow-oom
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local stored = redis.pcall('GET', KEYS[1])
-if type(stored) == 'table' then
-  if not string.find(tostring(stored.err), 'WRONGTYPE', 1, true) then return stored end
-  stored = nil
-end
-local version = now
-for _, known in ipairs({{stored or 0, ARGV[3]}}) do
-  local number = tonumber(known)
-  if number and number <= now + {MAX_VERSION_AHEAD_US} then version = math.max(version, number + 1) end
-end
-version = string.format('%.0f', version)
-redis.call('SET', KEYS[1], version)
-redis.call(ARGV[2], ARGV[1], version)
-return string.format('%.0f', now)
-"""
 
 RECEIVED: Final = {source: metrics.readings_received.labels(source.value) for source in Source}
 
@@ -114,7 +89,7 @@ class ShardListener:
         self._redis_clock: tuple[float, float] | None = None  # microseconds, and the monotonic time of reading it
         self._full_reconcile_due = asyncio.Event()
         self._newest_version = 0
-        self._page_size = INITIAL_PAGE
+        self._page_size = PageSize()
         self._reconciled_to = 0
         self._failures = 0
         self._probed = asyncio.Event()
@@ -271,29 +246,21 @@ class ShardListener:
                     values: list[bytes | None] = await redis.mget([keys.latest_prefix(self._shard) + m for m in lacking])  # type: ignore[assignment]
                     self._deliver([value for value in values if value is not None], Source.STORED)
             except (TimeoutError, RedisTimeoutError):
-                if self._page_size == 1:
+                if not self._page_size.timed_out():
                     raise
-                self._page_size = max(1, self._page_size // 4)
                 continue
             if not page:
                 break
-            self._adapt_page_size(time.monotonic() - started)
+            self._page_size.took(time.monotonic() - started)
             position = page[-1][1]
             members += len(page)
         self._reconciled_to = max(self._reconciled_to, position)
         return members
 
-    def _adapt_page_size(self, seconds: float) -> None:
-        """Sets the size of the next page from the duration of the last one."""
-        if seconds < QUICK_PAGE_SECONDS:
-            self._page_size = min(MAX_PAGE, 2 * self._page_size)
-        elif seconds > SLOW_PAGE_SECONDS:
-            self._page_size = max(1, self._page_size // 2)
-
     async def _page(self, redis: Redis, after: int) -> list[tuple[str, int]]:
         """The next members of the index after a version, each with its version."""
         page: list[tuple[bytes, float]] = await redis.zrangebyscore(  # type: ignore[assignment]
-            self._index, f"({after}", self._max_version(), start=0, num=self._page_size, withscores=True
+            self._index, f"({after}", self._max_version(), start=0, num=self._page_size.members, withscores=True
         )
         return [(member.decode(errors="replace"), int(version)) for member, version in page]
 

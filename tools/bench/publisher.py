@@ -1,4 +1,4 @@
-"""`python -m tools.bench.publisher REDIS_URL RATE SECONDS ROOMS`: commits readings at an even pace, with the product's own script.
+"""`python -m tools.bench.publisher REDIS_URL RATE SECONDS ROOMS SHARDS`: commits readings at an even pace, with the product's own script.
 
 It replaces the ingest service where only fan-out is measured. Rooms are taken in turn: as long as a room does not come up twice
 between two flushes, nothing may be conflated and every client must receive every reading.
@@ -33,13 +33,13 @@ async def _at_pace(writer: Writer, rate: float, count: int, rooms: int) -> list[
     return await asyncio.gather(*under_way)
 
 
-async def publish(url: str, rate: float, seconds: float, rooms: int) -> int:
+async def publish(url: str, rate: float, seconds: float, rooms: int, shards: int) -> int:
     """Runs for so long; returns how many readings were committed."""
     async with (
         Store(RedisUrl.parse(url)) as store,
         asyncio.TaskGroup() as group,
     ):  # should the writer die, this fails instead of waiting for ever
-        writer = Writer(store, 1, WriterOptions(3600, 60, retention_days=7, limits=Limits(1000, 1_000_000)))
+        writer = Writer(store, shards, WriterOptions(3600, 60, retention_days=7, limits=Limits(1000, 1_000_000)))
         committing = group.create_task(writer.run())
         outcomes = await _at_pace(writer, rate, int(rate * seconds), rooms)
         committing.cancel()
@@ -48,8 +48,8 @@ async def publish(url: str, rate: float, seconds: float, rooms: int) -> int:
 
 def main() -> None:
     """Prints how many readings were committed."""
-    url, rate, seconds, rooms = sys.argv[1:]
-    print(json.dumps({"published": asyncio.run(publish(url, float(rate), float(seconds), int(rooms)))}))
+    url, rate, seconds, rooms, shards = sys.argv[1:]
+    print(json.dumps({"published": asyncio.run(publish(url, float(rate), float(seconds), int(rooms), int(shards)))}))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ TARGETS: Final = (
     Target("ingest-batch", "redis_cpu_us", 25, by_pace=True),
     Target("ingest-groups", "redis_cpu_us", 35, by_pace=True),
     Target("end-to-end", "p99_ms", 4),
+    Target("listening", "received_us", 12, by_pace=True),
 )
 # What a figure is a multiple of, where that says something.
 BASELINES: Final = {

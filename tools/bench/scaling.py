@@ -5,13 +5,17 @@ All processes under test share core 0, so that the sum of their CPU time says wh
 
 import contextlib
 import time
+import urllib.request
 from typing import Final
 
+from broadcast_service.relay.relay import RELEASE_SECONDS
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import memory_kb
 from tools.processes import Service
+from tools.waiting import wait_until
 
 CLIENTS: Final = 400
+SHARDS: Final = 64
 
 
 def _relayed(lab: Lab, services: list[Service], rate: float) -> Figures:
@@ -67,7 +71,7 @@ def ingests(lab: Lab) -> Figures:
 
 
 def listening(lab: Lab) -> Figures:
-    """A process that relays 5,000 events/s of 10,000 rooms to one client of one room: the cost of receiving an event"""
+    """A process that receives 5,000 events/s of 10,000 rooms for one client of one room: the cost of receiving an event"""
     service = lab.broadcast()
     empty = memory_kb(service.pid)
     with lab.dashboards(service, 1, tokens=[lab.token("dashboard", rooms=("room-00000",))]) as fan:
@@ -78,3 +82,30 @@ def listening(lab: Lab) -> Figures:
             published = publisher.wait(lab.seconds + 20)["published"]
         used = meter.microseconds()
     return {"received_us": used / published, "kb_per_room": (memory_kb(service.pid) - empty) / min(published, 10_000)}
+
+
+def listening_sharded(lab: Lab) -> Figures:
+    """The same with 64 shards and 2,000 events/s: while it subscribes to all shards, and after it has released those without the room"""
+    service = lab.broadcast(TELEMETRY_SHARDS=str(SHARDS))
+    figures: Figures = {}
+    with lab.dashboards(service, 1, tokens=[lab.token("dashboard", rooms=("room-00000",))]) as fan:
+        fan.wait_up()
+        lab.touch_rooms(2000, shards=SHARDS)
+        for name in ("all", "needed"):
+            if name == "needed":
+                wait_until(lambda: _required(service) == 1, "the other shards are released", seconds=2 * RELEASE_SECONDS)
+            idle = Meter(service.pid)
+            time.sleep(lab.seconds)
+            figures[f"idle_percent_{name}"] = idle.load()
+            meter = Meter(service.pid)
+            with lab.publisher(2000, rooms=10_000, shards=SHARDS) as publisher:
+                published = publisher.wait(lab.seconds + 20)["published"]
+            figures[f"received_us_{name}"] = meter.microseconds() / published
+    return figures
+
+
+def _required(service: Service) -> float:
+    """The number of shards that a broadcast process subscribes to."""
+    with urllib.request.urlopen(service.metrics_url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("pulse_shards_required "))

@@ -16,7 +16,7 @@ from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.posting import ingest_batch, ingest_batch_of_one, ingest_budget, ingest_groups, ingest_single, obvious_ingest
 from tools.bench.processes import Load, memory_kb
 from tools.bench.scale import scale_connections, scale_rooms
-from tools.bench.scaling import broadcasts, ingests, listening
+from tools.bench.scaling import broadcasts, ingests, listening, listening_sharded
 from tools.bench.year import archive
 from tools.processes import Service
 
@@ -270,10 +270,11 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         broadcasts,
         ingests,
         listening,
+        listening_sharded,
         scale_connections,
         scale_rooms,
     )
 }
 SCALE: Final = ("scale-connections", "scale-rooms")  # not in the default run
-MODEL: Final = ("broadcasts", "ingests", "listening")  # what docs/scaling.md reckons with, beside the others
+MODEL: Final = ("broadcasts", "ingests", "listening", "listening-sharded")  # what docs/scaling.md reckons with, beside the others
 NOT_QUICK: Final = (*MODEL, "costs", "history", "archive")
