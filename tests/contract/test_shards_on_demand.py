@@ -243,7 +243,7 @@ async def test_connections_that_fail_while_demand_changes_are_built_again(embedd
 
 
 async def test_redis_restarts_while_demand_changes(tmp_path: pathlib.Path) -> None:
-    """A client whose shards were released meanwhile is told that the link is degraded, and receives the values when Redis is back."""
+    """A client whose shards were released receives `degraded` after a while, and the values when Redis is back."""
     server = RedisServer(tmp_path, appendonly="yes", appendfsync="always")
     server.start()
     try:

@@ -21,7 +21,7 @@ OTHER = next(name for name in ("red", "green", "a", "b") if keys.shard_of(name, 
 
 
 class Process:
-    """A relay, and listeners that do at once what they are required to do."""
+    """A relay, and listeners that follow it immediately."""
 
     def __init__(self, shards: int = SHARDS) -> None:
         self.relay = Relay(shards, 3600, Pacing(share=1, max_pause_seconds=0, heartbeat_seconds=15))
@@ -215,7 +215,7 @@ async def test_a_shard_that_is_required_before_its_listener_has_stopped_is_an_or
     ids=["no clients", "other rooms", "these rooms"],
 )
 async def test_many_readings_that_no_client_receives_are_read_together(patterns: tuple[str, ...], delay: float) -> None:
-    """Few are read at once, and so is every reading that a client receives."""
+    """Few are read immediately, and so is every reading that a client receives."""
     process = Process(1)
     if patterns:
         process.join(*patterns)
