@@ -104,8 +104,9 @@ class Process:
 
 @contextlib.asynccontextmanager
 async def process(url: str) -> AsyncIterator[Process]:
-    """The process at work, with all shards confirmed."""
+    """The process at work on an empty server, with all shards confirmed."""
     async with Store(RedisUrl.parse(url)) as store:
+        await store.owner("any").flushall()
         running = Process(store)
         jobs = [*(shard.run() for shard in running.listeners), running.writer.run()]
         tasks = [asyncio.create_task(job) for job in jobs]
