@@ -2,12 +2,14 @@
 
 Keys are made once and kept in `.local/token-keys`, readable by their owner alone. With REDIS_URL set that server is used instead of
 the embedded one, and with DATABASE_URL that database instead of `.local/archive.db`; ROOMS=0 runs without the simulated studio, which
-otherwise has a past of a day, unless the server knows one already.
+otherwise has a past of two weeks, unless the server or the archive knows one already: the archive gets all of it within seconds, and the
+last day is posted too, as late readings of an extension are.
 """
 
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -30,9 +32,9 @@ from shared.contract.readings import Reading
 from shared.store.redis import RedisError, RedisUrl, Store
 from shared.tokens.keys import ED25519, SecretKeys
 from tools.demo import DemoPage
-from tools.processes import ROOT, Service, StackError
+from tools.processes import ROOT, Process, Service, StackError
 from tools.simulator.facts import studio_file
-from tools.simulator.past import post_past, simulate_past
+from tools.simulator.past import SEED, archived_days, post_past, posted_minutes, recent_past
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
 from tools.stack import Stack
@@ -49,7 +51,6 @@ PORTS = {
     "BROADCAST_METRICS_PORT": 9102,
     "WORKER_METRICS_PORT": 9103,
 }
-PAST_READINGS = 52_000  # a day of the default studio; a larger one has a shorter past
 TOKEN_SECONDS = 30 * 86400
 DESK_TOKEN_SECONDS = 90 * 86400
 EXAMPLE_ROOM = "Sala 3"
@@ -199,12 +200,34 @@ def _has_past(stack: Stack, broadcast: Service) -> bool:
         return bool(json.load(response)["feeds"])
 
 
-def _live(count: int) -> tuple[list[Room], list[Reading]]:
-    """The simulated studio at this moment, and its past."""
-    now = int(time.time())
-    minutes = min(1440, PAST_READINGS // max(count, 1))
-    rooms = studio(count, seed=7, now_seconds=now - minutes * 60)
-    return rooms, list(simulate_past(rooms, now, minutes))
+def _live(count: int, now: int) -> tuple[list[Room], list[Reading]]:
+    """The simulated studio at this moment, and the part of its past that is posted."""
+    rooms, past = recent_past(count, now)
+    first = now - 60 * posted_minutes(count)
+    return rooms, [reading for reading in past if reading.timestamp >= first]
+
+
+class ArchivedPast(Process):
+    """The process that gives a new archive its past."""
+
+    def __init__(self, stack: Stack, rooms: int, now: int) -> None:
+        command = [sys.executable, "-m", "tools.simulator.archived_past", "--rooms", str(rooms), "--now", str(now)]
+        environment = stack.environment(DATABASE_URL=stack.database_url)
+        super().__init__(command, log=stack.directory / "archived-past.log", environment=environment)
+
+    async def ended(self) -> None:
+        """Returns once the past is archived, or cannot be."""
+        while self.poll() is None:
+            await asyncio.sleep(0.05)
+        if self.poll():
+            print(f"  The archive has no simulated past: see {self.log.relative_to(ROOT)}\n", file=sys.stderr, flush=True)
+
+
+async def _archive(stack: Stack, port: int, past: ArchivedPast | None, **settings: str) -> None:
+    """Starts the worker, once an empty archive has its past: to restore a past into an archive at work takes ten times as long."""
+    if past is not None:
+        await past.ended()
+    await asyncio.to_thread(functools.partial(stack.worker, port, **settings))
 
 
 def _studio_file(rooms: int) -> str:
@@ -213,7 +236,7 @@ def _studio_file(rooms: int) -> str:
         return given
     path = DIRECTORY / "studio.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(studio_file(studio(rooms, seed=7, now_seconds=0)))
+    path.write_text(studio_file(studio(rooms, SEED, now_seconds=0)))
     return str(path)
 
 
@@ -240,12 +263,14 @@ def main() -> int:
         ports = _ports()
         keys = os.environ.get("TOKEN_KEYS") or token_keys(DIRECTORY / "token-keys")
         redis_url = os.environ.get("REDIS_URL")
+        now = int(time.time())
         with (
             ThreadPoolExecutor() as aside,
             Stack(DIRECTORY, redis_url=redis_url, token_keys=keys, **_settings()) as stack,
             DemoPage(ports["DEMO_PORT"]) as demo,
+            contextlib.ExitStack() as ending,
         ):
-            living = aside.submit(_live, rooms)
+            living = aside.submit(_live, rooms, now)
             ingest = stack.ingest(ports["INGEST_PORT"], **_metrics(ports["INGEST_METRICS_PORT"]))
             broadcast = stack.broadcast(
                 ports["BROADCAST_PORT"],
@@ -256,10 +281,15 @@ def main() -> int:
             links = Links(stack.redis_url, broadcast.url)
             code, link = links.first()
             _greet(stack, ingest, link, demo.url, rooms)
-            stack.worker(ports["WORKER_PORT"], **_metrics(ports["WORKER_METRICS_PORT"]))
-            jobs = [_watch(stack.services), links.run(code)]
+            is_new, archived = rooms > 0 and not _has_past(stack, broadcast), None
+            if is_new and archived_days(rooms):
+                archived = ArchivedPast(stack, rooms, now)
+                ending.callback(archived.stop)
+                archived.launch()
+            worker = _archive(stack, ports["WORKER_PORT"], archived, **_metrics(ports["WORKER_METRICS_PORT"]))
+            jobs = [_watch(stack.services), links.run(code), worker]
             simulated, past = living.result()
-            if past and not _has_past(stack, broadcast):
+            if is_new:
                 jobs.append(post_past(past, url=ingest.url, token=stack.token("ingest", subject="simulator-past")))
             if rooms:
                 token = stack.token("ingest", subject="simulator", ttl_seconds=TOKEN_SECONDS)

@@ -37,7 +37,7 @@ class Refuse:
             raise ImportError(f"{name} is not installed by make run")
 sys.meta_path.insert(0, Refuse())
 import tools.local, tools.demo, tools.simulator.poster, ingest_service.__main__, broadcast_service.__main__, shared.tokens.__main__
-import worker_service.__main__
+import worker_service.__main__, tools.simulator.archived_past
 """
 NO_VENV = f"""
 import runpy, sys

@@ -2,11 +2,16 @@
 
 import asyncio
 import pathlib
+import subprocess
+import sys
 import time
+from typing import Any
 
+from shared.contract.history_record import DAY_SECONDS
 from shared.contract.readings import Reading
-from tests.support.studio import running_studio
-from tools.simulator.past import post_past, simulate_past
+from tests.support.studio import Studio, running_studio
+from tools.processes import ROOT
+from tools.simulator.past import ARCHIVED_DAYS, post_past, recent_past, simulate_past
 from tools.simulator.studio import Room, studio
 
 MINUTES = 45
@@ -45,3 +50,31 @@ def test_no_minute_of_the_past_is_lost_to_a_rate_limit(tmp_path: pathlib.Path) -
         expected = [update.tokens_count for update in past if update.room_id == room.room_id]
         assert [point["tokens"] for point in chart["points"]] == expected
         assert len(expected) > 20
+
+
+def two_weeks(studio: Studio, now: int) -> dict[str, Any]:
+    """A report by day of the two weeks before a moment, as far as minutes are complete."""
+    start = (now // DAY_SECONDS - ARCHIVED_DAYS) * DAY_SECONDS
+    status, report = studio.get(f"/api/tracking/analytics?from={start}&to={now // 60 * 60}&step={DAY_SECONDS}&by=account")
+    assert status == 200, report
+    return dict(report)
+
+
+def test_two_weeks_of_the_past_are_in_reports_as_soon_as_they_are_archived(tmp_path: pathlib.Path) -> None:
+    """No worker has to run, and neither what is posted of the past nor a second start of `make run` changes anything."""
+    now, rooms = int(time.time()), 2
+    with running_studio(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/archive.db") as studio:
+        assert two_weeks(studio, now)["accounts"] == []
+        command = [sys.executable, "-m", "tools.simulator.archived_past", "--rooms", str(rooms), "--now", str(now)]
+        said = [subprocess.check_output(command, cwd=ROOT, env=studio.stack.environment(), text=True, timeout=120) for _ in range(2)]
+        assert (said[0] != said[1], said[1]) == (True, "0 days of series\n")
+        report = two_weeks(studio, now)
+        assert len(report["measured_minutes"]) >= ARCHIVED_DAYS
+        assert min(report["measured_minutes"][:ARCHIVED_DAYS]) > 1000
+        assert min(report["earned"][:ARCHIVED_DAYS]) > 1000
+        assert {row["account"] for row in report["accounts"]} == {
+            account for room in recent_past(rooms, now)[0] for account in room.accounts
+        }
+        newest = [reading for reading in recent_past(rooms, now)[1] if reading.timestamp > now - DAY_SECONDS]
+        asyncio.run(post_past(newest, url=studio.ingest.url, token=studio.stack.token("ingest")))
+        assert two_weeks(studio, now) == report

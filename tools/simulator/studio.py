@@ -44,13 +44,21 @@ class Room:
 
     def step(self, now_seconds: float) -> Reading | None:
         """Simulates five seconds; the reading of the room's page, or None while it is off air."""
+        return self.reading(now_seconds) if self.advance(now_seconds) else None
+
+    def advance(self, now_seconds: float) -> bool:
+        """Simulates five seconds; whether the room is on air then."""
         if now_seconds >= self.until:
             self._change_air(now_seconds)
         if not self.on_air:
-            return None
+            return False
         self._change_shift(int(now_seconds // SHIFT_SECONDS) % SHIFTS)
         self._drift()
         self._tip()
+        return True
+
+    def reading(self, now_seconds: float) -> Reading:
+        """What the room's page says."""
         milliseconds = int(now_seconds * 1000)
         return Reading(
             room_id=self.room_id,
@@ -63,6 +71,11 @@ class Room:
             goal_tokens=self.goal if self.platform != "camsoda" else None,
             account=self.accounts[self.shift] if self.accounts else UNSET,
         )
+
+    def cash_out(self) -> None:
+        """Pays all balances out, so that a day does not depend on the day before."""
+        self.tokens, self.goal = self.rng.randint(0, 400), 5000
+        self.balances = [0] * len(self.balances)
 
     def _change_shift(self, shift: int) -> None:
         """Lets the account of a shift go on with its own balance."""
