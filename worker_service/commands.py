@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.settings import SettingsError, lines_of_help, load
-from worker_service.archive import backup_commands, export_commands
+from worker_service.archive import backup_commands, export_commands, schema_commands
 from worker_service.command import Command, CommandError
 from worker_service.settings import DatabaseSettings, WorkerSettings
 
-COMMANDS: Final[Sequence[Command]] = [*backup_commands.COMMANDS, *export_commands.COMMANDS]
+COMMANDS: Final[Sequence[Command]] = [*schema_commands.COMMANDS, *backup_commands.COMMANDS, *export_commands.COMMANDS]
 
 
 def run_command(arguments: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:

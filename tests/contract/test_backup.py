@@ -33,6 +33,7 @@ from worker_service.archive import backup
 from worker_service.archive.backup import back_up, restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, write
 from worker_service.archive.export import EPOCH, TABLES, write_csv, write_parquet
+from worker_service.archive.schema import migrate
 from worker_service.archive.writer import Fence
 
 pytestmark = pytest.mark.anyio
@@ -296,6 +297,19 @@ async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, n
     assert [name for name in os.listdir(tmp_path) if name.endswith(".part")] == []  # noqa: PTH208
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_command_without_an_archive_names_the_command_that_creates_it(new: New, kind: str) -> None:
+    database, export = new(kind), ("export", "--from", "2026-01-01", "--to", "2026-01-02")
+    migrate(database, "base")
+    done = command(database, *export)
+    assert (done.returncode, b"python -m worker_service migrate" in done.stderr) == (1, True)
+    for said in ("now has schema", "has schema"):
+        done = command(database, "migrate")
+        assert (done.returncode, done.stdout, said in done.stderr.decode()) == (0, b"", True)
+    assert command(database, *export).returncode == 0
+
+
 @pytest.mark.parametrize("arguments", [("restore", "/nowhere/archive.backup"), ("backup", "/nowhere/archive.backup"), ("restore", "-")])
 def test_a_command_that_fails_says_why_in_one_line(new: New, arguments: tuple[str, ...]) -> None:
     done = command(new("sqlite"), *arguments)
@@ -410,6 +424,8 @@ def test_an_archive_that_cannot_be_imported_is_named_without_a_password(new: New
         ("unreachable", ("export", "--from", "2026-01-01", "--to", "2026-01-02")),
         ("newer", ("restore", "-")),
         ("newer", ("export", "--from", "2026-01-01", "--to", "2026-01-02")),
+        ("newer", ("migrate",)),
+        ("unreachable", ("migrate",)),
         ("text", ("backup", "-")),
         ("url", ("restore", "-")),
     ],
