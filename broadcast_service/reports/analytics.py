@@ -9,14 +9,14 @@ import itertools
 import operator
 import time
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from broadcast_service.http.budget import CSV_DAY, CSV_STEP, FEED, GAIN, READING, SCANNED, SHARED_DAY, STEP
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.coverage import Coverage
-from broadcast_service.reports.days import DaySource, Fetched, SeriesDay
+from broadcast_service.reports.days import Damaged, DaySource, Fetched, SeriesDay
 from broadcast_service.reports.findings import Findings, read_steps
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.tally import Tally
@@ -90,6 +90,7 @@ class _Making:
         self.rolled: Rolled | None = None
         self.own: Collection[int] = ()  # the days that are added now
         self.fetched: Fetched = {}
+        self.damaged: Damaged = set()
         self.at_once = 1  # feeds of which rolled-up days are read together
         self.shared: dict[str, tuple[int, int]] = {}  # the days on which a room has more than one series, as bits, and the first one
         self.movers: dict[tuple[str, str], dict[str, Findings]] = {}  # what accounts that work in several rooms did in each
@@ -201,9 +202,18 @@ class Analytics:
             async with self._turn:
                 await making.pace.rest()
                 await self._add(making, feed, days)
+        own = {feed for feed, _ in feeds}
+        damaged = making.damaged | ({*self._damaged_blocks(rolled, days)} if rolled else set())
+        tally.damaged = sorted((day, series) for series, day in damaged if day in making.parts and series.feed in own)
         for _ in coverage.count():
             await pace.rest()
         return tally, coverage.minutes(steps.number, rolled.empty_minutes() if rolled else None)
+
+    def _damaged_blocks(self, rolled: "Rolled", days: range) -> Iterator[SeriesDay]:
+        """The days of series that are in damaged blocks."""
+        for series, day in rolled.damaged_days():
+            if self.source.index.rooms(series.feed, series.account).get(series.room_id, 0) >> (day - days.start) & 1:
+                yield series, day
 
     async def _fetch(self, making: _Making, feeds: Sequence[Feed], place: int, first_day: int) -> int:
         """Reads the days of the feeds from a place on together; returns the place of the first feed that is left for later."""
@@ -263,17 +273,17 @@ class Analytics:
     async def _scan_stretch(self, making: _Making, account: AccountDays, days: Sequence[int], found: dict[str, Findings]) -> None:
         """Adds what an account did on days that follow each other; the days around them decide about it, and nothing of them is added."""
         making.own = frozenset(days)
-        scan, first = AccountScan(self._step_seconds), await self.read_day(account, days[0], making.charge, making.fetched)
+        scan, first = AccountScan(self._step_seconds), await self._read_day(making, account, days[0])
         before = account.before(days[0])
         if before is not None and not is_sure_before(first, days[0], making.parts[days[0]].slots.start, self._step_seconds, making.charge):
-            self._scan_day(making, scan, before, await self.read_day(account, before, making.charge, making.fetched), {})
+            self._scan_day(making, scan, before, await self._read_day(making, account, before), {})
         for day in days:
-            held = first if day == days[0] else await self.read_day(account, day, making.charge, making.fetched)
+            held = first if day == days[0] else await self._read_day(making, account, day)
             self._scan_day(making, scan, day, held, found)
             await making.pace.rest()
         following = account.after(days[-1])
         while following is not None and not scan.is_settled:
-            self._scan_day(making, scan, following, await self.read_day(account, following, making.charge, making.fetched), found)
+            self._scan_day(making, scan, following, await self._read_day(making, account, following), found)
             following = account.after(following)
         making.take_entries(scan.finish(time.time_ns() // 1_000_000), found)
 
@@ -294,10 +304,13 @@ class Analytics:
         """The days of an account of a feed; the index was last refreshed for `days`."""
         return AccountDays(feed.platform, name, self.source.index.rooms(feed, name), days.start)
 
-    async def read_day(self, account: AccountDays, day: int, charge: Charge, fetched: Fetched) -> list[Stored]:
+    async def _read_day(self, making: _Making, account: AccountDays, day: int) -> list[Stored]:
+        return await self.read_day(account, day, making.charge, making.fetched, making.damaged)
+
+    async def read_day(self, account: AccountDays, day: int, charge: Charge, fetched: Fetched, damaged: Damaged) -> list[Stored]:
         """What a day holds of an account in each of its rooms; raises RedisError."""
         return [
             Stored(room, stored)
             for room in account.rooms_of(day)
-            if (stored := await self.source.read(Series(room, account.platform, account.name), day, charge, fetched))
+            if (stored := await self.source.read(Series(room, account.platform, account.name), day, charge, fetched, damaged))
         ]

@@ -14,12 +14,12 @@ import structlog
 from broadcast_service.http.budget import ARCHIVED_BLOCK, ARCHIVED_DAY, ARCHIVED_STEP, CSV_STEP
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import Charge
-from broadcast_service.reports.days import DayIndex, Fetched, RedisDays, SeriesDay
+from broadcast_service.reports.days import Damaged, DayIndex, Fetched, RedisDays, SeriesDay
 from broadcast_service.reports.findings import read_steps
 from broadcast_service.reports.rolled import Rolled, days_in_blocks
 from shared.archive.blocks import first_day
 from shared.archive.database import ArchiveError, Database
-from shared.archive.packed_day import UnreadableDay, merged
+from shared.archive.packed_day import merged
 from shared.archive.reader import ArchiveReader
 from shared.archive.rollup import MINUTES
 from shared.contract.feeds import Feed, Series
@@ -32,6 +32,7 @@ from shared.store.database_url import DatabaseUrl
 
 REFRESH_SECONDS: Final = 5.0  # between two looks for newly archived days
 RETRY_SECONDS: Final = 30
+MAX_KNOWN_DAMAGED: Final = 1000  # beyond it damaged days are not logged
 AT_ONCE: Final = 500  # steps of a loop before others get a turn
 MINUTE_SECONDS: Final = 60
 
@@ -56,6 +57,7 @@ class ArchivedDays:
         self._to_add: set[Series] = set()  # to the index
         self._refreshing = asyncio.Lock()
         self._is_away = False
+        self._known_damaged: Damaged = set()  # and logged
 
     @property
     def index(self) -> DayIndex:
@@ -89,7 +91,7 @@ class ArchivedDays:
             return
         try:
             found = await self._reader.changes(kept.start)
-        except (ArchiveError, UnreadableDay) as error:
+        except ArchiveError as error:
             self._report(error)
             return
         self._recent = {key: minutes for key, minutes in self._recent.items() if key[1] in kept}
@@ -126,16 +128,16 @@ class ArchivedDays:
         kept = self._redis.days(int(time.time()))
         return await self._redis.fetch([one for one in wanted if one[1] in kept])
 
-    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched) -> DayBalances | None:
-        """What a day of a series holds, None if nothing; charges what reading it costs."""
+    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched, damaged: Damaged) -> DayBalances | None:
+        """What a day of a series holds, None if nothing; charges what reading it costs. Of a damaged day, what Redis has."""
         is_archived = bool(self._held.get(series, 0) >> day & 1)
         if day not in self._redis.days(int(time.time())):
-            return self._balances(await self._archived(series, day, charge)) if is_archived else None
+            return self._balances(await self._archived(series, day, charge, damaged)) if is_archived else None
         stored = await self._redis.read_stored(series, day, charge, fetched)
         balances = self._balances(stored)
         if not is_archived or (balances is not None and not self._lacks(balances, self._recent.get((series, day), 0))):
             return balances
-        archived = await self._archived(series, day, charge)
+        archived = await self._archived(series, day, charge, damaged)
         if archived is None or stored is None:
             return self._balances(archived or stored)
         return self._balances(merged(stored, archived, self.step_seconds))
@@ -178,15 +180,24 @@ class ArchivedDays:
     def _series_of(self, feed: Feed) -> list[Series]:
         return [Series(feed.room_id, feed.platform, name) for name in self.index.accounts(feed)]
 
-    async def _archived(self, series: Series, day: int, charge: Charge) -> StoredDay | None:
-        return (await self._archived_days([(series, day)], charge)).get((series, day))
+    async def _archived(self, series: Series, day: int, charge: Charge, damaged: Damaged) -> StoredDay | None:
+        return (await self._archived_days([(series, day)], charge, damaged)).get((series, day))
 
-    async def _archived_days(self, wanted: Collection[SeriesDay], charge: Charge) -> dict[SeriesDay, StoredDay]:
+    async def _archived_days(
+        self, wanted: Collection[SeriesDay], charge: Charge, damaged: Damaged | None = None
+    ) -> dict[SeriesDay, StoredDay]:
         charge(ARCHIVED_DAY * len(wanted))
         try:
-            return await self._reader.days(wanted)
-        except (ArchiveError, UnreadableDay) as error:
+            found = await self._reader.days(wanted)
+        except ArchiveError as error:
             raise self._away(error) from None
+        if damaged is not None:
+            damaged.update(found.unreadable)
+        for one in [one for one in found.unreadable if one not in self._known_damaged]:
+            if len(self._known_damaged) < MAX_KNOWN_DAMAGED:
+                self._known_damaged.add(one)
+                log.error("archive.unreadable_day", day=one[1], feed=one[0].member(), reason=found.unreadable[one])
+        return found.days
 
     def first_readings(self) -> int:
         """The first day of which stored readings may be left; of earlier ones there is income alone, by quarters of an hour."""

@@ -27,6 +27,8 @@ AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 SeriesDay = tuple[Series, int]
 Fetched = dict[SeriesDay, Sequence[bytes | None]]
 """Days that were read ahead, as Redis has them. A day is taken out when it is used."""
+Damaged = set[SeriesDay]
+"""Days that a source has and cannot read, or of which it cannot read a part; a report names them."""
 
 
 class DayIndex(Protocol):
@@ -71,8 +73,11 @@ class DaySource(Protocol):
         """Reads some days in one round trip per shard, so that `read` need not; raises RedisError. It charges nothing, `read` does."""
         ...
 
-    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched) -> DayBalances | None:
-        """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
+    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched, damaged: Damaged) -> DayBalances | None:
+        """What a day of a series holds, None if nothing; charges what reading it costs, and adds the day to `damaged` if it is.
+
+        Raises RedisError.
+        """
         ...
 
     def first_readings(self) -> int:
@@ -143,7 +148,7 @@ class RedisDays:
             fetched |= {one: [*itertools.islice(rest, len(own))] for one, own in zip(some, names, strict=True)}
         return fetched
 
-    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched) -> DayBalances | None:
+    async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched, _damaged: Damaged) -> DayBalances | None:
         """What a day of a series holds, None if nothing; charges what reading it costs. Raises RedisError."""
         stored = await self.read_stored(series, day, charge, fetched)
         return None if stored is None else day_balances(stored, self.step_seconds)

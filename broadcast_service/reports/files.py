@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from broadcast_service.reports.findings import Odd
 from broadcast_service.reports.tally import Tally
 from shared.contract.feeds import Series
+from shared.contract.history_record import DAY_SECONDS
 
 SKIPPED_PER_PART: Final = 500
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -51,17 +52,24 @@ HEADS: Final = {
 
 
 class Line(NamedTuple):
-    """What a series did in a step of a report."""
+    """What a series did in a step of a report. What it did on a damaged day is unknown: `earned` and `on_air_seconds` are None."""
 
     step: int
-    earned: int
-    on_air_seconds: int
+    earned: int | None
+    on_air_seconds: int | None
     odd: Odd
 
     @property
     def tokens_per_hour(self) -> float | None:
         """By the time on air, without income between sessions; None where the series was not on air."""
-        return (self.earned - self.odd.between_sessions) * 3600 / self.on_air_seconds if self.on_air_seconds else None
+        if self.earned is None or not self.on_air_seconds:
+            return None
+        return (self.earned - self.odd.between_sessions) * 3600 / self.on_air_seconds
+
+    @property
+    def counts(self) -> tuple[int | None, int | None, int | None]:
+        """Tokens between sessions, unsettled tokens and numbers set aside."""
+        return (None, None, None) if self.earned is None else (self.odd.between_sessions, self.odd.unsettled, self.odd.set_aside)
 
 
 def machine_csv(tally: Tally) -> Iterator[str]:
@@ -79,10 +87,11 @@ def machine_csv(tally: Tally) -> Iterator[str]:
         """One row of the file; `start` is the step's."""
         room, platform, account = map(_no_formula, series)
         odd, rate = found.odd, found.tokens_per_hour
+        between_sessions, unsettled, set_aside = map(_known, found.counts)
         firsts = ",".join("" if ms is None else moment(ms // 1000) for ms in (odd.first_unsettled_ms, odd.first_set_aside_ms))
         return (
-            f"{start},{room},{platform},{found.earned},{account},{odd.unsettled},{odd.set_aside},"
-            f"{found.on_air_seconds},{'' if rate is None else round(rate, 1)},{odd.between_sessions},{firsts}\r\n"
+            f"{start},{room},{platform},{_known(found.earned)},{account},{unsettled},{set_aside},"
+            f"{_known(found.on_air_seconds)},{'' if rate is None else round(rate, 1)},{between_sessions},{firsts}\r\n"
         )
 
     yield from lines_of(tally, moment, line, with_idle=False)
@@ -102,10 +111,10 @@ def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
         fields = (
             start,
             *map(_as_text, series),
-            str(found.earned),
+            _known(found.earned),
             "" if rate is None else _decimal(rate, 1),
-            _decimal(found.on_air_seconds / 3600, 2),
-            *map(str, (odd.between_sessions, odd.unsettled, odd.set_aside)),
+            "" if found.on_air_seconds is None else _decimal(found.on_air_seconds / 3600, 2),
+            *map(_known, found.counts),
             *("" if ms is None else moment(ms // 1000) for ms in (odd.first_unsettled_ms, odd.first_set_aside_ms)),
         )
         return ";".join(fields) + "\r\n"
@@ -114,7 +123,10 @@ def local_csv(tally: Tally, zone: dt.tzinfo, language: str) -> Iterator[str]:
 
 
 def lines_of(tally: Tally, moment: Callable[[int], str], line: Callable[[Series, Line, str], str], *, with_idle: bool) -> Iterator[str]:
-    """One line per series and step with something to report, by income of the series; an empty string now and then for skipped ones."""
+    """One line per series and step with something to report, by income of the series; an empty string now and then for skipped ones.
+
+    The last lines are of damaged days, at their beginning.
+    """
     starts: dict[int, str] = {}
     for lines in sorted(tally.lines, key=lambda one: (-sum(one.earned), one.series)):
         for step, (earned, read) in enumerate(zip(lines.earned, lines.read, strict=True), tally.window.start):
@@ -125,6 +137,14 @@ def lines_of(tally: Tally, moment: Callable[[int], str], line: Callable[[Series,
                 yield line(lines.series, Line(step, earned, read * tally.step_seconds, odd or NOTHING_ODD), starts[step])
             elif step % SKIPPED_PER_PART == 0:
                 yield ""
+    for day, series in tally.damaged:
+        start = max(day * DAY_SECONDS, tally.steps.start)
+        yield line(series, Line(tally.steps.step_at(start), None, None, NOTHING_ODD), moment(start))
+
+
+def _known(value: int | None) -> str:
+    """A number; an unknown one is empty."""
+    return "" if value is None else str(value)
 
 
 def _as_text(name: str) -> str:

@@ -86,12 +86,22 @@ class AccountEarnings(Struct, frozen=True, omit_defaults=True):
     first_set_aside: Moment | None = None
 
 
+class DamagedDay(Struct, frozen=True):
+    """A UTC day, YYYY-MM-DD, of an account in a room that the archive has and cannot read. `account` is null for the unnamed one."""
+
+    day: str
+    room_id: str
+    platform: str
+    account: str | None
+
+
 class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """Earnings of a span: in all, per step, and by who earned them, highest first. Feeds without a reading are left out.
 
     `total` is certain income. `measured_minutes` is the number of minutes in each step in which at least one feed has a reading: where it
-    is 0, nothing is known. The last four figures are the sums of those of the accounts. `step` is in seconds, or the word of a calendar
-    step; then `starts` says when each step begins, in Unix seconds, and `timezone` in which zone.
+    is 0, nothing is known. The four figures after `accounts` are the sums of those of the accounts. `damaged`, absent for none, lists
+    archived days that cannot be read: what was earned on them is unknown, and not in the figures. `step` is in seconds, or the word of a
+    calendar step; then `starts` says when each step begins, in Unix seconds, and `timezone` in which zone.
     """
 
     start: int
@@ -108,6 +118,7 @@ class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     unsettled: int
     set_aside: int
     on_air_seconds: int
+    damaged: list[DamagedDay] | UnsetType = UNSET
     starts: list[int] | UnsetType = UNSET
     timezone: str | UnsetType = UNSET
 

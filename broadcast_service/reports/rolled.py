@@ -6,11 +6,22 @@ A day can be read from blocks where every step of the report begins on a quarter
 import operator
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from broadcast_service.reports.findings import Findings
-from shared.archive.blocks import BLOCK_DAYS, block_of, first_day, minutes_of_day, minutes_within, odd_of, on_air_between, running
+from shared.archive.blocks import (
+    BLOCK_DAYS,
+    DayParts,
+    block_of,
+    first_day,
+    is_sound,
+    minutes_of_day,
+    minutes_within,
+    odd_of,
+    on_air_between,
+    running,
+)
 from shared.archive.reader import BlockRow
 from shared.archive.rollup import MINUTES, QUARTER_SECONDS, minutes_of
 from shared.contract.feeds import Series
@@ -82,15 +93,23 @@ class Rolled:
         self._step_seconds = step_seconds
         self.with_read = with_read
         self._found: dict[Series, Findings] = {}
+        self._damaged: set[tuple[Series, int]] = set()  # blocks that cannot be read
 
     def take(self, series: Series) -> Findings | None:
         """The findings of a series; each is returned once."""
         return self._found.pop(series, None)
 
+    def damaged_days(self) -> Iterator[tuple[Series, int]]:
+        """The days of damaged blocks, whether the series has them or not."""
+        return ((series, day) for series, block in self._damaged for day in self.days if block_of(day) == block)
+
     def add(self, row: BlockRow, shared: Mapping[str, int]) -> None:
         """Adds a block. `shared` has the days, as bits since the epoch, on which a room has more than one series."""
         pieces = self.pieces.get(row.block)
         if pieces is None:
+            return
+        if not is_sound(DayParts(row.gained, row.odd, row.minutes, row.on_air)):
+            self._damaged.add((row.series, row.block))
             return
         found = self._found.setdefault(row.series, Findings(self.window))
         self._add_income(found, row, pieces)

@@ -17,6 +17,7 @@ from broadcast_service.reports.report import (
     MAX_ACCOUNT_ROOMS,
     AccountEarnings,
     AccountRoom,
+    DamagedDay,
     Detail,
     FeedEarnings,
     PlatformEarnings,
@@ -24,6 +25,8 @@ from broadcast_service.reports.report import (
 )
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed, Series
+from shared.contract.history_record import DAY_SECONDS
+from shared.contract.keys import day_of
 from shared.income.rules import Kind
 from shared.income.steps import Steps
 
@@ -52,6 +55,7 @@ class Tally:
         self.detail = detail
         self.step_seconds = step_seconds
         self.lines: list[Lines] = []
+        self.damaged: list[tuple[int, Series]] = []  # archived days, since the epoch, that cannot be read
         self._per_step = [0] * len(window)
         self._feeds: dict[Feed, Sums] = {}
         self._rooms: dict[str, Sums] = {}
@@ -121,6 +125,8 @@ class Tally:
             sum(one.set_aside for one in sums),
             sum(one.on_air_seconds for one in sums),
         )
+        if self.damaged:
+            yield b',"damaged":' + encode([_damaged_day(day, series) for day, series in self.damaged])
         if steps.starts:
             yield b',"starts":' + encode(steps.starts) + b',"timezone":' + encode(steps.zone)
         yield b"}"
@@ -184,4 +190,8 @@ class Tally:
 
     def size(self) -> int:
         """About how many bytes this holds."""
-        return self._held_bytes + 36 * len(self._per_step)
+        return self._held_bytes + 36 * len(self._per_step) + 200 * len(self.damaged)
+
+
+def _damaged_day(day: int, series: Series) -> DamagedDay:
+    return DamagedDay(day_of(day * DAY_SECONDS), series.room_id, series.platform, series.account or None)

@@ -183,8 +183,8 @@ def _income_row(series: Series, found: Line, start: str, zone: dt.tzinfo) -> str
             *(_text(name, TEXT) for name in series),
             _number(found.earned, INTEGER),
             _number(None if rate is None else round(rate, 1), ONE_PLACE),
-            _number(round(found.on_air_seconds / 3600, 2), TWO_PLACES),
-            *(_number(value, INTEGER) for value in (odd.between_sessions, odd.unsettled, odd.set_aside)),
+            _number(None if found.on_air_seconds is None else round(found.on_air_seconds / 3600, 2), TWO_PLACES),
+            *(_number(value, INTEGER) for value in found.counts),
             *(_number(first, MOMENT) for first in firsts),
         )
     )

@@ -31,12 +31,32 @@ class Block(NamedTuple):
 
 
 class DayParts(NamedTuple):
-    """What a block takes from a rolled-up day."""
+    """What a block takes from a rolled-up day, and has of all its days."""
 
     gained: bytes
     odd: bytes
     minutes: bytes
     on_air: bytes
+
+
+def is_sound_day(day: DayParts) -> bool:
+    """Whether a rolled-up day can be read: a damaged one has other lengths."""
+    return (
+        len(day.gained) in (0, 2 * QUARTERS, 4 * QUARTERS, 8 * QUARTERS)
+        and len(day.odd) % ODD.size == 0
+        and len(day.minutes) == MINUTE_BYTES
+        and len(day.on_air) in (0, 2 * QUARTERS)
+    )
+
+
+def is_sound(block: DayParts) -> bool:
+    """Whether a block can be read."""
+    return (
+        len(block.gained) in (0, 4 * BLOCK_QUARTERS, 8 * BLOCK_QUARTERS)
+        and len(block.odd) % _ODD.size == 0
+        and len(block.minutes) == BLOCK_DAYS * MINUTE_BYTES
+        and len(block.on_air) in (0, 2 * BLOCK_QUARTERS)
+    )
 
 
 def block_of(day: int) -> int:

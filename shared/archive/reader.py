@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from shared.archive.database import Database, in_thread
+from shared.archive.packed_day import UnreadableDay
 from shared.archive.rollup import MINUTES, minutes_of
 from shared.archive.store import IDS_AT_ONCE, series_ids, stored_days
 from shared.archive.tables import blocks, days, minutes, state
@@ -53,11 +54,18 @@ class BlockRow(NamedTuple):
     on_air: bytes
 
 
+class ArchivedMinutes(NamedTuple):
+    """Days with their minutes, and why each of the others cannot be read."""
+
+    days: dict[tuple[Series, int], StoredDay]
+    unreadable: dict[tuple[Series, int], str]
+
+
 _BLOCK_COLUMNS: Final = (blocks.c.series_id, blocks.c.block, blocks.c.gained, blocks.c.odd, blocks.c.minutes, blocks.c.on_air)
 
 
 class ArchiveReader:
-    """Reads the archive of one step; the methods raise ArchiveError and UnreadableDay. One `changes` runs at a time."""
+    """Reads the archive of one step; the methods raise ArchiveError. One `changes` runs at a time."""
 
     def __init__(self, database: Database, step_seconds: int) -> None:
         self._database = database
@@ -100,23 +108,27 @@ class ArchiveReader:
                 first_minutes,
             )
 
-    async def days(self, wanted: Collection[tuple[Series, int]]) -> dict[tuple[Series, int], StoredDay]:
+    async def days(self, wanted: Collection[tuple[Series, int]]) -> ArchivedMinutes:
         """The minutes of some days of some series; left out where the archive has none, or no longer has them."""
         names = {number: one for one, _ in wanted if (number := self._ids.get(one)) is not None}
+        found = ArchivedMinutes({}, {})
         if not names:
-            return {}
+            return found
         days = sorted({day for _, day in wanted})
 
-        def read() -> dict[tuple[Series, int], StoredDay]:
+        def damaged(key: tuple[int, int], error: UnreadableDay) -> None:
+            """Keeps the reason."""
+            found.unreadable[names[key[0]], key[1]] = str(error)
+
+        def read() -> ArchivedMinutes:
             """Reads them in a thread, a day at a time, so that the event loop gets the interpreter between them."""
-            found: dict[tuple[Series, int], StoredDay] = {}
             with self._database.transaction() as connection:
                 for place, day in enumerate(days):
                     if place:
                         time.sleep(YIELD_SECONDS)
                     ids = [number for number, one in names.items() if (one, day) in wanted]
-                    stored = stored_days(connection, ids, [day], self._step_seconds)
-                    found |= {(names[number], day): one for (number, _), one in stored.items()}
+                    stored = stored_days(connection, ids, [day], self._step_seconds, damaged)
+                    found.days.update({(names[number], day): one for (number, _), one in stored.items()})
             return found
 
         return await in_thread(read)

@@ -98,7 +98,7 @@ async def test_a_feed_is_charged_for_the_hours_that_are_stored(embedded_url: str
             prefix = keys.history_day_prefix(0, LAYOUT.number, series, keys.day_of(day * DAY_SECONDS), 60)
             await redis.mset({f"{prefix}{hour}": bytes(LAYOUT.chunk_bytes) for hour in range(hours)})
             spent = Spent()
-            await days.read(series, day, spent, {})
+            await days.read(series, day, spent, {}, set())
             prices.append(spent.total)
         assert prices == [pytest.approx(budget.DAY + 60 * budget.SLOT), pytest.approx(budget.DAY + 1440 * budget.SLOT)]
 

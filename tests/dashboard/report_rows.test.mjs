@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 import {
   periodsOf,
   readChoice,
@@ -12,6 +13,7 @@ import {
 import {
   changeOf,
   comparable,
+  damagedWords,
   reordered,
   rowsOf,
   secondsOnAir,
@@ -194,6 +196,20 @@ test('a period is compared only with one that was measured about as long', () =>
   }
   assert.equal(comparable(now, null), null);
   assert.equal(comparable(reportOf({ measured_minutes: [0, 0] }), reportOf({ measured_minutes: [0, 0] })), null);
+});
+
+test('damaged days of the archive are named once for each room, and a report without them is not compared', () => {
+  const damaged = ['ana', 'eva'].map((account) => ({ day: '2026-11-02', room_id: 'a', platform: 'x', account }));
+  const [name, es] = [(/** @type {string} */ room) => `Sala ${room}`, new I18n('es', ['es-CO'])];
+  assert.equal(damagedWords(reportOf(), name, es), '');
+  assert.match(damagedWords(reportOf({ damaged }), name, es), /^Sin contar, .*un día .*: Sala a 2 (de )?nov/u);
+  const many = [1, 2, 3, 4, 5].map((day) => ({ ...damaged[0], day: `2026-11-0${day}` }));
+  assert.match(
+    damagedWords(reportOf({ damaged: many }), name, new I18n('en')),
+    /5 archived days are damaged: .*Nov 4, …$/u,
+  );
+  assert.equal(comparable(reportOf(), reportOf({ damaged })), null);
+  assert.equal(comparable(reportOf({ damaged }), reportOf()), null);
 });
 
 test('a row knows the feeds in which it was earned, which explain it', () => {

@@ -135,7 +135,9 @@ class ArchiveJob:
         rolling = await in_thread(lambda: self.writer.to_roll(last_day))
         for first in range(0, len(rolling.blocks), BLOCKS_PER_TRANSACTION):
             some = rolling.blocks[first : first + BLOCKS_PER_TRANSACTION]
-            await in_thread(functools.partial(self.writer.roll, fence, some, rolling.last_day))
+            for number, day in await in_thread(functools.partial(self.writer.roll, fence, some, rolling.last_day)):
+                skipped.inc()
+                log.error("archive.unreadable_day", day=day, series=number, reason="the income of the day is damaged")
             await sleep(PAUSE_SECONDS)
         if rolling.blocks:
             await in_thread(lambda: self.writer.rolled(fence, rolling))

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.archive.blocks import BLOCK_DAYS, DayParts, build, first_day
+from shared.archive.blocks import BLOCK_DAYS, DayParts, build, first_day, is_sound_day
 from shared.archive.database import Database
 from shared.archive.packed_day import merged, pack
 from shared.archive.rollup import HistoryDay, Rollup, rollups
@@ -99,8 +99,12 @@ class ArchiveWriter:
             )
             return Rolling(changes, last_day, [tuple(row) for row in connection.execute(wanted)])
 
-    def roll(self, fence: Fence, some: Sequence[tuple[int, int, int]], last_day: int) -> None:
-        """Makes some blocks anew from their days up to a last one."""
+    def roll(self, fence: Fence, some: Sequence[tuple[int, int, int]], last_day: int) -> list[tuple[int, int]]:
+        """Makes some blocks anew from their days up to a last one.
+
+        Returns the days that are damaged, by number of the series and day; their blocks have all others.
+        """
+        damaged: list[tuple[int, int]] = []
         with self._database.transaction() as connection:
             change = fence.enter(connection)
             rows = []
@@ -111,11 +115,14 @@ class ArchiveWriter:
                     days_table.c.step_seconds == step_seconds,
                     days_table.c.day.between(first, min(first + BLOCK_DAYS - 1, last_day)),
                 )
-                built = build({day - first: DayParts(*map(bytes, parts)) for day, *parts in connection.execute(wanted)})
+                found = {day: DayParts(*map(bytes, parts)) for day, *parts in connection.execute(wanted)}
+                damaged += ((number, day) for day, parts in found.items() if not is_sound_day(parts))
+                built = build({day - first: parts for day, parts in found.items() if is_sound_day(parts)})
                 key = {"series_id": number, "block": block, "step_seconds": step_seconds}
                 rows.append({**key, **built._asdict(), "changed": change})
             _upsert(connection, blocks, rows)
             fence.check()
+        return damaged
 
     def rolled(self, fence: Fence, rolling: Rolling) -> None:
         """Records that all blocks of a `to_roll` were made."""

@@ -274,6 +274,10 @@ export default {
   account_unknown: 'Account not reported',
   pending: '{amount} pending',
   unsettled: '{amount} unsettled',
+  damaged_days: {
+    one: 'Not counted, because an archived day is damaged: {days}',
+    other: 'Not counted, because {count} archived days are damaged: {days}',
+  },
   set_aside: { one: '{count} number set aside', other: '{count} numbers set aside' },
   by_room: 'By room',
   hours_title: 'Hour by hour',

@@ -277,6 +277,10 @@ export default {
   account_unknown: 'Cuenta no informada',
   pending: '{amount} por confirmar',
   unsettled: '{amount} sin aclarar',
+  damaged_days: {
+    one: 'Sin contar, porque un día del archivo está dañado: {days}',
+    other: 'Sin contar, porque {count} días del archivo están dañados: {days}',
+  },
   set_aside: { one: '{count} número descartado', other: '{count} números descartados' },
   by_room: 'Por sala',
   hours_title: 'Hora por hora',

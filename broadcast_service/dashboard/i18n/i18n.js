@@ -98,6 +98,7 @@ export class I18n {
       timeZone,
     });
     this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
+    this.day = new Times(this.locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
     this.weekdayName = new Times(this.locale, { weekday: 'long' });
     this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric' });
     this.units = Object.fromEntries(
@@ -106,6 +107,11 @@ export class I18n {
         new Intl.NumberFormat(this.locale, { style: 'unit', unit, unitDisplay: 'short' }),
       ]),
     );
+  }
+
+  /** A date of the calendar. @param {string} day YYYY-MM-DD */
+  date(day) {
+    return this.day.format(Date.parse(`${day}T00:00Z`));
   }
 
   /** A number in few characters, to two decimals. @param {number} value */

@@ -21,7 +21,9 @@ import { discard, timeoutSignal } from './timeout.js';
  * @property {number} [unsettled] may have been earned besides; not part of the total
  * @property {number} [set_aside] how many times a number was contradicted
  * @property {number} [on_air_seconds]
+ * @property {DamagedDay[]} [damaged] archived days that cannot be read, in no figure
  */
+/** @typedef {{day: string, room_id: string, platform: string, account: string | null}} DamagedDay a UTC day, YYYY-MM-DD */
 /**
  * Figures beside income; one that is absent is 0.
  * @typedef {{on_air_seconds?: number, between_sessions?: number, unsettled?: number, set_aside?: number, steps?: number[],

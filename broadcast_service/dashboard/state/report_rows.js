@@ -30,6 +30,8 @@
 const MIN_COMPARABLE = 0.8;
 /** Of a platform's many rooms, as many are listed as the server lists of an account's. */
 const MAX_PARTS = 8;
+/** So many damaged days are named. */
+const MAX_DAMAGED = 4;
 /** Less time on air gives no hourly rate. */
 const PACE_SECONDS = 900;
 export const BY = /** @type {By[]} */ (['room', 'account', 'platform']);
@@ -50,14 +52,25 @@ function keyOf(row, by) {
 }
 
 /**
+ * The days of rooms that the report lacks because their archive is damaged, as words; empty for none.
+ * @param {Pick<Report, 'damaged'>} report @param {(room: string) => string} roomName @param {import('../i18n/i18n.js').I18n} i18n
+ */
+export function damagedWords({ damaged = [] }, roomName, i18n) {
+  const days = [...new Set(damaged.map(({ day, room_id: room }) => `${roomName(room)} ${i18n.date(day)}`))];
+  if (days.length === 0) return '';
+  const shown = days.slice(0, MAX_DAMAGED).join(', ') + (days.length > MAX_DAMAGED ? ', …' : '');
+  return i18n.t('damaged_days', { count: days.length, days: shown });
+}
+
+/**
  * The period before, or null where it was measured too little to be compared with: an income of a few recorded minutes makes any other look
- * like a multiple of it.
+ * like a multiple of it. Nor is one compared that lacks damaged days.
  * @param {Report} report @param {Report | null} before
  */
 export function comparable(report, before) {
   const measured = (/** @type {Report} */ { measured_minutes: minutes = [] }) => minutes.reduce((sum, n) => sum + n, 0);
   const enough = before !== null && measured(before) > 0 && measured(before) >= MIN_COMPARABLE * measured(report);
-  return enough ? before : null;
+  return enough && !report.damaged?.length && !before.damaged?.length ? before : null;
 }
 
 /** @param {Report} report @param {Report | null} before of the period before @param {By} by @returns {Row[]} */

@@ -7,6 +7,7 @@ import {
   BY,
   changeOf,
   comparable,
+  damagedWords,
   reordered,
   rowsOf,
   secondsOnAir,
@@ -337,7 +338,8 @@ export class AnalyticsView {
       setText(html(`#fact-${name}-sub`), sub.filter(Boolean).join(' · '));
     }
     const { span } = stepWords(report, this.#zone, i18n);
-    setText(html('#analytics-span'), span);
+    const damaged = damagedWords(report, (room) => this.facts.roomName(room), i18n);
+    setText(html('#analytics-span'), [span, damaged].filter(Boolean).join('. '));
   }
 
   /** @param {Row[]} rows @param {PeriodReport} report @param {PeriodReport | null} before @param {number} nowMs @param {Words} words */

@@ -1,6 +1,7 @@
 """The archive on SQLite and PostgreSQL: generated studios with a known truth, losses of Redis, and repeated copies."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -183,6 +184,21 @@ async def test_a_damaged_member_and_a_damaged_day_do_not_stop_the_others(redis: 
     await commit(redis, *minute_by_minute(start + 600, 1100, 1110), *minute_by_minute(start + 600, 70, 80, room="green", account="eva"))
     await archive_once(OneNode(redis), database)
     assert sorted(row["earned"] for row in rows(database).values()) == [10, 30]
+
+
+async def test_a_day_whose_income_is_damaged_does_not_stop_the_blocks_of_the_others(redis: Redis, database: Database) -> None:
+    start = (today() - 3) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start, 50, 60, room="green", account="eva"))
+    job, fence = archive_job(OneNode(redis), database), Fence(lease_of())
+    await job.prepare(fence)
+    for day in range(today() - 36, today() + 1):
+        await job.copy_day(fence, day)
+    with database.transaction() as connection:
+        connection.execute(days.update().where(days.c.series_id == 1).values(odd=b"damaged"))
+    await job.roll(fence, int(time.time()))
+    with database.transaction() as connection:
+        masks = connection.execute(select(blocks.c.days).order_by(blocks.c.series_id)).scalars().all()
+    assert [mask.bit_count() for mask in masks] == [0, 1]
 
 
 async def test_minutes_are_deleted_after_their_time_and_income_is_not(redis: Redis, database: Database) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.archived_days import ArchivedDays
@@ -248,3 +249,63 @@ async def test_recent_spans_are_answered_while_the_archive_is_away_and_others_ar
     with database.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE hidden RENAME TO archive_blocks")
     assert await made(both, old)
+
+
+def damage(database: Database, table: str, column: str, where: str) -> None:
+    """Overwrites a column of some rows with bytes that cannot be read."""
+    with database.transaction() as connection:
+        found = connection.execute(text(f"UPDATE {table} SET {column} = :bytes WHERE {where}"), {"bytes": b"\x01damaged"})
+        assert found.rowcount == 1
+
+
+async def test_a_damaged_day_is_named_and_the_report_has_all_others(redis: Redis, database: Database) -> None:
+    """It is unknown, never 0: in JSON by name, in files as a line without figures."""
+    first = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(first, 1000, 1010), *minute_by_minute(first + DAY_SECONDS, 1020, 1050))
+    await commit(redis, *minute_by_minute(first, 10, 15, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    damage(database, "archive_minutes", "packed", f"day = {today() - 6} AND series_id = 1")
+    named = f'"damaged":[{{"day":"{day_of(first)}","room_id":"blue","platform":"camsoda","account":"ana"}}]'
+    uneven = Steps(first + 60, first + 2 * DAY_SECONDS, 420)  # from minutes alone
+    assert '"total":35,' in (report := await made(with_archive(redis, database), uneven))
+    assert named in report
+    await redis.flushall()
+    both = with_archive(redis, database, RETENTION_DAYS)
+    assert '"total":35,' in (report := await made(both, Steps(first, first + 2 * DAY_SECONDS, DAY_SECONDS)))
+    assert named in report
+    lines = (await made(both, Steps(first, first + 2 * DAY_SECONDS, 3600), Detail.CSV)).splitlines()
+    assert lines[-1] == f"{day_of(first)}T00:00:00Z,blue,camsoda,,ana,,,,,,,"
+    assert "damaged" not in await made(both, Steps(first + DAY_SECONDS, first + 2 * DAY_SECONDS, DAY_SECONDS))
+    tally, _ = await Analytics(both).make(Wanted(Scope.of(["green"]), uneven, Detail.NONE), lambda _price: None)
+    assert tally.damaged == []  # other rooms are not named
+
+
+async def test_a_damaged_block_is_named_by_the_days_that_it_has(redis: Redis, database: Database) -> None:
+    first = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(first, 1000, 1010), *minute_by_minute(first, 10, 15, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    steps = Steps(first, first + 2 * DAY_SECONDS, DAY_SECONDS)
+    assert '"total":15,' in await made(with_archive(redis, database), steps)
+    for column in ("minutes", "gained"):
+        damage(database, "archive_blocks", column, "series_id = 1")
+        assert '"total":5,' in (report := await made(with_archive(redis, database), steps))
+        assert f'"damaged":[{{"day":"{day_of(first)}","room_id":"blue","platform":"camsoda","account":"ana"}}]' in report
+
+
+async def test_damaged_readings_are_not_explained_and_leave_a_gap_in_the_chart(redis: Redis, database: Database) -> None:
+    start = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start + DAY_SECONDS, 1020, 1030))
+    await archive_once(OneNode(redis), database)
+    damage(database, "archive_minutes", "packed", f"day = {today() - 6}")
+    await redis.flushall()
+    both = with_archive(redis, database)
+    explanations = Explanations(Analytics(both), 60)
+    with pytest.raises(Problem) as refused:
+        await explanations.make(Feed("blue", "camsoda"), Span(1000 * start, 1000 * (start + 3600)), lambda _price: None)
+    assert refused.value.status == 422
+    assert f"{day_of(start)}, of which the archive's readings are damaged" in str(refused.value.errors)
+    later = Span(1000 * (start + DAY_SECONDS), 1000 * (start + DAY_SECONDS + 3600))
+    assert (await explanations.make(Feed("blue", "camsoda"), later, lambda _price: None)).earned == 10
+    history = History(OneNode(redis), 1, step_seconds=60, retention_days=SHORT_DAYS, older=both)
+    points = await history.points("blue", "camsoda", ChartSpan(start, start + 2 * DAY_SECONDS, 60))
+    assert [point.t for point in points] == [start + DAY_SECONDS, start + DAY_SECONDS + 60]
