@@ -33,7 +33,8 @@ def create_app(store: Store, jobs: Sequence[Job], on_crash: Callable[[], None], 
         return reasons + running.unready() + [reason for job in jobs for reason in job.unready()]
 
     def details() -> dict[str, str]:
-        return {"lease": "held" if leader.is_leading else "standby"}
+        waiting = {job.name: f"waits: {job.trouble}" for job in jobs if job.trouble}
+        return {"lease": "held" if leader.is_leading else "standby", **waiting}
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -20,5 +20,9 @@ class Job(Protocol):
     async def run(self, lease: Lease) -> None:
         """Works until cancelled; raises LeaseLost, or FencedOff where a write was refused because of its token."""
 
+    @property
+    def trouble(self) -> str:
+        """What the job waits for at the moment and what to do, for `/readyz`; empty for nothing."""
+
     def unready(self) -> list[str]:
         """The reasons, if any, for which the service is not ready; they are of this instance, whether it holds the lease or not."""

@@ -297,17 +297,15 @@ async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, n
     assert [name for name in os.listdir(tmp_path) if name.endswith(".part")] == []  # noqa: PTH208
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_command_without_an_archive_names_the_command_that_creates_it(new: New, kind: str) -> None:
-    database, export = new(kind), ("export", "--from", "2026-01-01", "--to", "2026-01-02")
+def test_a_command_without_an_archive_names_the_command_that_creates_it(new: New) -> None:
+    database = new("sqlite")
     migrate(database, "base")
-    done = command(database, *export)
+    done = command(database, "export", "--from", "2026-01-01", "--to", "2026-01-02")
     assert (done.returncode, b"python -m worker_service migrate" in done.stderr) == (1, True)
     for said in ("now has schema", "has schema"):
         done = command(database, "migrate")
         assert (done.returncode, done.stdout, said in done.stderr.decode()) == (0, b"", True)
-    assert command(database, *export).returncode == 0
+    database.check()
 
 
 @pytest.mark.parametrize("arguments", [("restore", "/nowhere/archive.backup"), ("backup", "/nowhere/archive.backup"), ("restore", "-")])

@@ -103,7 +103,7 @@ class ArchiveJob:
                     await sleep(backoff)
                     backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
         finally:
-            self._is_running = False
+            self._is_running, self.trouble = False, ""
 
     async def prepare(self, fence: Fence) -> None:
         """Creates or upgrades the schema, and reads how far the archive is."""

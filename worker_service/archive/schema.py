@@ -5,9 +5,10 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from shared.archive.database import Database, revision_in
+from shared.archive.database import Database, WrongSchema, revision_in
 from shared.archive.tables import REVISION
 
 MIGRATIONS: Final = pathlib.Path(__file__).parent / "migrations"
@@ -24,10 +25,14 @@ def upgrade(database: Database) -> bool:
 
 
 def check_upgradable(database: Database) -> None:
-    """Raises ArchiveError for a database that cannot be used, or that a newer version has upgraded."""
+    """Raises ArchiveError for a database that cannot be used, that a newer version has upgraded, or that no version can have."""
     found = database.revision()
-    if found is not None and found > REVISION:
+    if found is None or found == REVISION:
+        return
+    if found > REVISION:
         database.check()
+    if found not in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}:
+        raise WrongSchema(f"{database.url!r} has schema {found}, which no version has: restore a backup into an empty database")
 
 
 def migrate(database: Database, revision: str) -> None:
@@ -35,9 +40,7 @@ def migrate(database: Database, revision: str) -> None:
     with database.transaction() as connection:
         if not database.url.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
+        config = _config()
         config.attributes["connection"] = connection
         current = revision_in(connection)
         if revision == current:
@@ -46,3 +49,10 @@ def migrate(database: Database, revision: str) -> None:
             command.downgrade(config, revision)
         else:
             command.upgrade(config, revision)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
