@@ -1,8 +1,6 @@
 """Two workers on one Redis: one works, and what happens to the lease when processes, Redis or clocks fail."""
 
-import asyncio
 import contextlib
-import itertools
 import pathlib
 import sqlite3
 import time
@@ -14,9 +12,7 @@ import pytest
 from shared.contract import keys
 from shared.store.connection import OPERATION_TIMEOUT_SECONDS
 from shared.store.database_url import DatabaseUrl
-from tests.contract.committing import commit, empty_store
 from tests.support import needs
-from tests.support.archiving import minute_by_minute
 from tests.support.clients import metric
 from tools.processes import Service
 from tools.redis_server import RedisServer
@@ -123,54 +119,6 @@ def test_a_frozen_holder_gives_up_as_soon_as_it_runs_again(stack: Stack) -> None
     assert lease_of(standby) == "held"
     assert archived_token(stack) == newer
     assert '"lease.lost"' in holder.log.read_text()
-
-
-def archived_rows(stack: Stack) -> list[tuple[int, int, int]]:
-    """Day, series and income of each archived day of a series."""
-    path = DatabaseUrl.parse(stack.database_url).path
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
-        try:
-            return connection.execute("SELECT day, series_id, earned FROM archive_days ORDER BY day, series_id").fetchall()
-        except sqlite3.OperationalError:
-            return []
-
-
-def minutes_archived(stack: Stack) -> int:
-    """The number of archived days of minutes, in a file that is sound."""
-    path = DatabaseUrl.parse(stack.database_url).path
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return int(connection.execute("SELECT COUNT(*) FROM archive_minutes").fetchone()[0])
-
-
-def test_a_worker_that_is_killed_in_the_middle_of_a_copy_repeats_it_and_nothing_is_there_twice(tmp_path: pathlib.Path) -> None:
-    """Each transaction is there in full or not at all, and the file is sound."""
-    feeds, yesterday = 400, int(time.time()) // 86_400 - 1
-
-    async def fill(url: str) -> None:
-        """Commits three readings of each feed."""
-        async with empty_store(url) as redis:
-            for first in range(0, feeds, 100):
-                some = [
-                    minute_by_minute(yesterday * 86_400, 100, 103, 110, account=f"a{n}", room=f"r{n}") for n in range(first, first + 100)
-                ]
-                await commit(redis, *itertools.chain.from_iterable(some))
-
-    with Stack(tmp_path) as stack:
-        asyncio.run(fill(stack.redis_url))
-        worker = stack.worker()
-        seen = wait_until(lambda: archived_rows(stack), "a first transaction", seconds=WITHIN_SECONDS)
-        worker.kill()
-        partly = archived_rows(stack)
-        assert len(seen) <= len(partly) <= feeds
-        assert minutes_archived(stack) == len(partly)  # a transaction has both
-        worker.start()
-        wait_until(lambda: len(archived_rows(stack)) == feeds, "the whole copy", seconds=WITHIN_SECONDS)
-        rows = archived_rows(stack)
-        assert {row[0] for row in rows} == {yesterday}
-        assert sum(row[2] for row in rows) == 10 * feeds
-        assert {*partly} <= {*rows}
-        assert minutes_archived(stack) == feeds
 
 
 def test_redis_is_killed_and_flushed_and_one_worker_works_afterwards(stack: Stack) -> None:

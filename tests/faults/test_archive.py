@@ -1,0 +1,247 @@
+"""The worker's archive amid failures of real processes and disks, in SQLite and PostgreSQL: nothing is lost, and nothing is there twice."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import pathlib
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+from psycopg import errors
+
+from shared.store.database_url import DatabaseUrl
+from shared.store.redis import RedisUrl, Store
+from tests.contract.committing import commit
+from tests.support.archived_rows import Archived, archived
+from tests.support.archiving import minute_by_minute
+from tests.support.clients import metric
+from tests.support.postgres import postgres
+from tests.support.small_disk import SmallDisk
+from tools.processes import Service, free_port
+from tools.stack import Stack
+from tools.waiting import wait_until
+
+pytestmark = pytest.mark.faults
+KINDS = ("sqlite", "postgresql")
+FEEDS = 400
+EARNED = 10  # by each
+WITHIN_SECONDS = 120.0  # on a busy machine
+FAILURES = 'pulse_archive_failures_total{side="database"}'
+
+
+@contextlib.contextmanager
+def stack_with(kind: str, directory: pathlib.Path) -> Iterator[Stack]:
+    """A Redis, and an empty database of a kind."""
+    with contextlib.ExitStack() as running:
+        url = f"sqlite:///{directory}/archive.db" if kind == "sqlite" else running.enter_context(postgres()).new_database()
+        yield running.enter_context(Stack(directory, DATABASE_URL=url))
+
+
+def fill(stack: Stack, feeds: range, minutes: int = 3) -> None:
+    """Commits readings of each feed, on yesterday's first minutes."""
+    start = (int(time.time()) // 86_400 - 1) * 86_400
+    tokens = [100, *itertools.repeat(103, minutes - 2), 100 + EARNED]
+
+    async def run() -> None:
+        """Commits a hundred feeds at a time."""
+        async with Store(RedisUrl.parse(stack.redis_url)) as store:
+            redis = store.owner("any")
+            for first in range(feeds.start, feeds.stop, 20):
+                some = range(first, min(first + 20, feeds.stop))
+                readings = [minute_by_minute(start, *tokens, account=f"a{one}", room=f"r{one}") for one in some]
+                await commit(redis, *itertools.chain.from_iterable(readings))
+
+    asyncio.run(run())
+
+
+def wait_for_all(url: str, feeds: int) -> Archived:
+    """The archive once it has all feeds; each has its income once."""
+
+    def complete() -> Archived | None:
+        now = archived(url)
+        return now if len(now.rows) >= feeds else None
+
+    found = wait_until(complete, "the whole copy", seconds=WITHIN_SECONDS)
+    assert len(found.rows) == found.minutes == feeds
+    assert {earned for _, _, earned in found.rows} == {EARNED}
+    assert is_sound(url)
+    return found
+
+
+def is_sound(url: str) -> bool:
+    """Whether SQLite finds no damage in the file."""
+    path = DatabaseUrl.parse(url).path
+    if path is None:
+        return True
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def ready(worker: Service) -> dict[str, str]:
+    """What `/readyz` answers; empty while it does not, or is not ready."""
+    try:
+        answer = httpx.get(f"{worker.url}/readyz", timeout=2)
+        return dict(answer.json()) if answer.status_code == 200 else {}
+    except httpx.HTTPError:
+        return {}
+
+
+def wait_for_words(worker: Service, *words: str) -> dict[str, str]:
+    """Waits until `/readyz` says what the archive waits for."""
+    found = wait_until(lambda: (now := ready(worker)) and "archive" in now and now, "a reason in /readyz", seconds=WITHIN_SECONDS)
+    assert all(word in found["archive"] for word in words), found
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_that_is_killed_in_the_middle_of_a_copy_repeats_it_and_nothing_is_there_twice(kind: str, tmp_path: pathlib.Path) -> None:
+    """Each transaction is there in full or not at all, and the file is sound."""
+    with stack_with(kind, tmp_path) as stack:
+        url = stack.database_url
+        fill(stack, range(FEEDS))
+        worker = stack.worker()
+        seen = wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
+        worker.kill()
+        partly = archived(url)
+        assert len(seen) <= len(partly.rows) <= FEEDS
+        assert partly.minutes == len(partly.rows)  # a transaction has both
+        assert is_sound(url)
+        worker.start()
+        assert {*partly.rows} <= {*wait_for_all(url, FEEDS).rows}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_holder_that_is_frozen_within_a_transaction_keeps_its_lock_and_writes_nothing_afterwards(
+    kind: str, tmp_path: pathlib.Path
+) -> None:
+    """Its successor reports the lock, and copies everything once it is free: with SQLite when the frozen process goes on, with PostgreSQL
+    when the server ends its transaction, which it does by itself after half a minute."""
+    with stack_with(kind, tmp_path) as stack:
+        url = stack.database_url
+        fill(stack, range(FEEDS))
+        frozen = stack.worker()
+        wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
+        feeds = freeze_within_a_transaction(stack, frozen)
+        partly = archived(url)
+        try:
+            successor = stack.worker()
+            words = "holds its write lock" if kind == "sqlite" else "another transaction holds a lock"
+            assert wait_for_words(successor, "waits: ", words)["lease"] == "held"
+            assert metric(successor.url, FAILURES) >= 1
+            assert '"archive.waits"' in successor.log.read_text()
+            assert archived(url) == partly
+            if kind == "postgresql":
+                end_idle_transactions(url)
+                found = wait_for_all(url, feeds)
+                assert found.token > partly.token
+        finally:
+            frozen.signal(signal.SIGCONT)
+        if kind == "sqlite":
+            while (now := archived(url)).token == partly.token:
+                assert now == partly  # the transaction was rolled back
+                assert successor.poll() is None
+        wait_until(lambda: '"lease.lost"' in frozen.log.read_text(), "the end of the lease", seconds=WITHIN_SECONDS)
+        final = wait_for_all(url, feeds)
+        assert final.token > partly.token
+        assert {*partly.rows} <= {*final.rows}
+        wait_until(lambda: ready(frozen).get("lease") == "standby", "a standby", seconds=WITHIN_SECONDS)
+        wait_until(lambda: "archive" not in ready(successor), "the end of the trouble", seconds=WITHIN_SECONDS)
+        assert archived(url) == final
+
+
+def freeze_within_a_transaction(stack: Stack, worker: Service) -> int:
+    """Stops a worker that copies; where that was between two transactions, it goes on and is stopped again. Returns the number of feeds."""
+    feeds = FEEDS
+    while True:
+        worker.signal(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(worker.pid), "the stop")
+        if is_locked(stack.database_url):
+            return feeds
+        worker.signal(signal.SIGCONT)
+        if len(archived(stack.database_url).rows) == feeds:  # the copy is over; the next one begins within a minute
+            fill(stack, range(feeds, feeds + FEEDS))
+            wait_until(lambda: len(archived(stack.database_url).rows) > feeds, "the next copy", seconds=WITHIN_SECONDS)  # noqa: B023
+            feeds += FEEDS
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def is_locked(url: str) -> bool:
+    """Whether a transaction that writes is under way."""
+    parsed = DatabaseUrl.parse(url)
+    if parsed.path is not None:
+        with contextlib.closing(sqlite3.connect(parsed.path, isolation_level=None, timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                return "locked" in str(error)
+            return False
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        try:
+            connection.execute("SELECT 1 FROM archive_state FOR UPDATE NOWAIT")
+        except errors.LockNotAvailable:
+            return True
+        return False
+
+
+def end_idle_transactions(url: str) -> None:
+    """Does what the server does by itself after `idle_in_transaction_session_timeout`."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        ended = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND pid != pg_backend_pid()"
+        ).fetchall()
+    assert ended == [(True,)]
+
+
+class WorkerOnDisk(Service):
+    """A worker whose archive is on a small disk."""
+
+    def __init__(self, stack: Stack, disk: SmallDisk) -> None:
+        port = free_port()
+        own = {"TOKEN_KEYS": "", "DATABASE_URL": f"sqlite:///{disk.directory}/archive.db", "WORKER_PORT": str(port)}
+        super().__init__("worker_service", stack.environment(**own), host="127.0.0.1", port=port, log=stack.directory / "worker.log")
+        self._disk = disk
+
+    def command(self) -> list[str]:
+        """The command line within the disk's limits."""
+        return [*self._disk.prefix(), *super().command()]
+
+    @property
+    def archive(self) -> str:
+        """The archive as a test reaches it."""
+        return f"sqlite:///{self._disk.seen_from_here(self.pid)}/archive.db"
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(tmp_path: pathlib.Path) -> None:
+    """What is committed meanwhile waits in Redis."""
+    disk = SmallDisk(tmp_path / "disk", free_bytes=300_000)
+    with Stack(tmp_path) as stack:
+        fill(stack, range(FEEDS), minutes=40)
+        worker = WorkerOnDisk(stack, disk)
+        stack.services.append(worker)
+        worker.start()
+        wait_for_words(worker, "waits: ", "the disk", "full")
+        assert metric(worker.url, FAILURES) >= 1
+        log = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+        assert "full" in next(entry["reason"] for entry in log if entry["event"] == "archive.waits")
+        partly = archived(worker.archive)
+        assert partly.minutes == len(partly.rows) < FEEDS
+        fill(stack, range(FEEDS, FEEDS + 20))
+        disk.make_room(worker.pid)
+        final = wait_for_all(worker.archive, FEEDS + 20)
+        assert {*partly.rows} <= {*final.rows}
+        wait_until(lambda: "archive" not in ready(worker), "the end of the trouble", seconds=WITHIN_SECONDS)
+        assert '"archive.recovered"' in worker.log.read_text()
+        assert worker.poll() is None
