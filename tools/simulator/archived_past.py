@@ -1,6 +1,6 @@
 """`python -m tools.simulator.archived_past --rooms 36 --now …`: gives a new archive the past of the studio of `make run`.
 
-The ingest service limits what a token may post, so two weeks would take ten minutes. A backup with them is made here, by several
+The ingest service limits what a token may post, so two weeks would take five minutes. A backup with them is made here, by several
 processes, and restored as any other backup. An archive that has some of these days is left as it is.
 """
 
