@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_copy_repeats_it_and_nothing_
 def test_a_holder_that_is_frozen_within_a_transaction_keeps_its_lock_and_writes_nothing_afterwards(
     kind: str, tmp_path: pathlib.Path
 ) -> None:
-    """Its successor reports the lock, and copies everything when the process goes on or, with PostgreSQL, the server ends the transaction."""
+    """Its successor reports the lock, and copies everything once the process goes on or PostgreSQL ends the transaction."""
     with stack_with(kind, tmp_path) as stack:
         url = stack.database_url
         fill(stack, range(FEEDS))

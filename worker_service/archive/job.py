@@ -16,6 +16,7 @@ from shared.archive.database import ArchiveError, Database, in_thread
 from shared.archive.packed_day import UnreadableDay
 from shared.contract.feeds import Series
 from shared.contract.history_record import DAY_SECONDS
+from shared.income.rules import CONFIRM_MS
 from shared.store.reasons import reason_of
 from shared.store.redis import RedisError, Store
 from shared.web.jobs import sleep
@@ -33,6 +34,7 @@ MAX_BACKOFF_SECONDS: Final = 60.0
 BLOCKS_PER_TRANSACTION: Final = 50
 DELETED_AT_ONCE: Final = 500
 LAG_LIMIT_SECONDS: Final = 900  # beyond it the service is not ready
+CONFIRMED_SECONDS: Final = CONFIRM_MS // 1000 + 60  # after which time confirms what is pending, with clocks that differ
 MARGIN_LIMIT_SECONDS: Final = 3 * DAY_SECONDS
 
 lag = Gauge("pulse_archive_lag_seconds", "How old the last full copy of today's history is; 0 without the lease")
@@ -58,6 +60,7 @@ class ArchiveJob:
         self._minutes_dropped_on = 0
         self._passes: dict[int, Pass] = {}
         self._digests: dict[tuple[int, Series], bytes] = {}
+        self._unsettled: dict[tuple[int, Series], int] = {}  # when the income of a day is calculated once more although it has not changed
         self.trouble = ""
         self._is_running = False
         self._began = seconds()
@@ -80,6 +83,7 @@ class ArchiveJob:
     async def run(self, lease: Lease) -> None:
         """Copies until cancelled; raises LeaseLost."""
         fence, backoff = Fence(lease), FIRST_BACKOFF_SECONDS
+        self._unsettled.clear()
         self._digests.clear()  # another instance may have written, or the database may be another one
         self._is_running, self._began = True, seconds()
         try:
@@ -128,6 +132,7 @@ class ArchiveJob:
             self._minutes_dropped_on = today
         kept = self._plan.kept(now)
         self._digests = {key: digest for key, digest in self._digests.items() if key[0] in kept}
+        self._unsettled = {key: due for key, due in self._unsettled.items() if key[0] in kept}
 
     async def roll(self, fence: Fence, now: int) -> None:
         """Brings the blocks up to date, from which reports of long spans are made; raises what `copy_due` does."""
@@ -147,7 +152,7 @@ class ArchiveJob:
         began = int(time.time())
         waiting: list[RedisDay] = []
         async for some in self._redis.days(day):
-            waiting += (one for one in some if self._digests.get((day, one.series)) != one.digest)
+            waiting += (one for one in some if self._is_due((day, one.series), one.digest, began))
             if len(waiting) >= DAYS_PER_TRANSACTION:
                 await self._write(fence, day, waiting)
                 waiting = []
@@ -158,10 +163,15 @@ class ArchiveJob:
         await in_thread(lambda: self.writer.finish(fence, day, last.copied_at, is_final=last.is_final))
         self._passes[day] = last
 
+    def _is_due(self, key: tuple[int, Series], digest: bytes, now: int) -> bool:
+        """Whether a day of a series has changed since it was copied, or a reading of it was pending that time has confirmed meanwhile."""
+        return self._digests.get(key) != digest or self._unsettled.get(key, now + 1) <= now
+
     async def _write(self, fence: Fence, day: int, some: list[RedisDay]) -> None:
         """Writes days of series in one transaction; where an archived one cannot be read, each in one of its own."""
+        confirmed_at = int(time.time()) + CONFIRMED_SECONDS
         try:
-            await in_thread(lambda: self.writer.write(fence, [ChangedDay(day, one.series, one.stored) for one in some]))
+            unsettled = await in_thread(lambda: self.writer.write(fence, [ChangedDay(day, one.series, one.stored) for one in some]))
         except UnreadableDay as error:
             if len(some) > 1:
                 for one in some:
@@ -169,8 +179,15 @@ class ArchiveJob:
                 return
             skipped.inc()
             log.error("archive.unreadable_day", day=day, feed=some[0].series.member(), reason=str(error))  # noqa: TRY400 - the reason says all
+            unsettled = set()
         copied.inc(len(some))
-        self._digests |= {(day, one.series): one.digest for one in some}
+        for one in some:
+            key = day, one.series
+            is_first = self._digests.get(key) != one.digest
+            self._digests[key] = one.digest
+            self._unsettled.pop(key, None)
+            if is_first and key in unsettled:
+                self._unsettled[key] = confirmed_at
         await sleep(PAUSE_SECONDS)
 
     def _failed(self, side: str, reason: str) -> None:

@@ -70,12 +70,17 @@ class ArchiveWriter:
         self._database = database
         self._step_seconds = step_seconds
 
-    def write(self, fence: Fence, changed: Sequence[ChangedDay]) -> None:
-        """Merges days with their archived records, and calculates the income that they change."""
+    def write(self, fence: Fence, changed: Sequence[ChangedDay]) -> set[tuple[int, Series]]:
+        """Merges days with their archived records, and calculates the income that they change.
+
+        Returns those of the days at whose end a reading was pending, which the passing of time may confirm.
+        """
         with self._database.transaction() as connection:
             change = fence.enter(connection)
-            _Batch(connection, self._step_seconds, change).write(changed)
+            batch = _Batch(connection, self._step_seconds, change)
+            batch.write(changed)
             fence.check()
+        return batch.unsettled & {(one.day, one.series) for one in changed}
 
     def finish(self, fence: Fence, day: int, copied_at: int, *, is_final: bool) -> None:
         """Records that everything that Redis had of a day at a moment is archived."""
@@ -157,6 +162,7 @@ class _Batch:
         self._change = change
         self._ids = series_ids(connection)
         self._stored: dict[tuple[int, int], StoredDay] = {}
+        self.unsettled: set[tuple[int, Series]] = set()
 
     def write(self, changed: Sequence[ChangedDay]) -> None:
         """Writes the minutes, then the income of every account that has some of them."""
@@ -199,6 +205,7 @@ class _Batch:
     def _income(self, rooms: Sequence[Series], changed: set[int]) -> list[dict[str, Any]]:
         """The rows of the days of an account whose income may have changed."""
         ids = {self._ids[one]: one.room_id for one in rooms}
+        names = {one.room_id: one for one in rooms}
         numbers = {room: number for number, room in ids.items()}
         known = self._days_of([*ids], changed)
         now_ms = time.time_ns() // 1_000_000
@@ -207,6 +214,8 @@ class _Batch:
             history = self._history(ids, wanted[0], [*known])
             for (day, room), rollup in rollups(history, wanted, self._step_seconds, now_ms).items():
                 found.append(self._row(numbers[room], day, rollup))
+                if not rollup.is_settled:
+                    self.unsettled.add((day, names[room]))
         return found
 
     def _days_of(self, ids: Sequence[int], changed: set[int]) -> dict[int, bool]:

@@ -2,13 +2,14 @@
 
 import random
 import time
+import types
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from shared.archive.blocks import BLOCK_DAYS, Block, DayParts, block_of, build
 from shared.archive.database import Database
@@ -17,6 +18,7 @@ from shared.archive.tables import blocks, days, minutes
 from shared.contract import keys
 from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
+from shared.contract.readings import Reading
 from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
@@ -137,6 +139,33 @@ async def test_a_reading_that_only_the_next_day_decides_is_corrected_when_that_i
     await commit(redis, *minute_by_minute(start + DAY_SECONDS + 80_000, 9000, 9010))
     await archive_once(OneNode(redis), database)
     assert [(row["earned"], row["unsettled"]) for row in rows(database).values()] == [(8000, 0), (10, 0)]
+
+
+async def test_a_reading_that_time_alone_confirms_is_corrected_although_no_reading_follows(
+    redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy within half a minute of a leap has it as unsettled; a room that is silent from then on changes nothing in Redis."""
+    passed, now = 0, int(time.time())
+    moments = [(now - 20, 1000), (now - 15, 9000), (now - 10, 9003)]
+    await commit(redis, *(Reading("blue", "camsoda", at, tokens, 1000 * at, account="ana") for at, tokens in moments))
+    clock = types.SimpleNamespace(time=lambda: time.time() + passed, time_ns=lambda: time.time_ns() + 10**9 * passed)
+    for module in ("job", "writer"):
+        monkeypatch.setattr(f"worker_service.archive.{module}.time", clock)
+    job, fence = archive_job(OneNode(redis), database), Fence(lease_of())
+    await job.prepare(fence)
+    copies = []
+    for later in (0, 60, 180, 300):
+        passed = later
+        for day in {at // DAY_SECONDS for at, _ in moments}:
+            await job.copy_day(fence, day)
+        with database.transaction() as connection:
+            found = connection.execute(select(func.sum(days.c.earned), func.sum(days.c.unsettled), func.max(days.c.changed))).one()
+        copies.append([int(value) for value in found])
+    first, second, third, fourth = copies
+    assert first == second
+    assert first[:2] == [0, 8003]
+    assert third[:2] == [8003, 0]
+    assert third == fourth  # once
 
 
 async def test_a_holder_with_a_smaller_token_or_an_ended_lease_writes_nothing(redis: Redis, database: Database) -> None:
