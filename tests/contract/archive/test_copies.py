@@ -22,7 +22,7 @@ from shared.contract.readings import Reading
 from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
-from tests.support.archiving import STEP, archive_job, archive_once, lease_of, minute_by_minute, today
+from tests.support.archiving import RETENTION_DAYS, STEP, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
 from worker_service.archive.plan import UNROLLED_DAYS
 from worker_service.archive.writer import Fence
@@ -166,6 +166,30 @@ async def test_a_reading_that_time_alone_confirms_is_corrected_although_no_readi
     assert first[:2] == [0, 8003]
     assert third[:2] == [8003, 0]
     assert third == fourth  # once
+
+
+@pytest.mark.parametrize("wrong_by", [-2 * DAY_SECONDS, 2 * DAY_SECONDS])
+async def test_a_worker_whose_clock_was_wrong_archives_everything_once_it_is_right(
+    redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch, wrong_by: int
+) -> None:
+    """Days that were copied in the future are copied again, and none is final too early."""
+    offset, start = wrong_by, (today() - 3) * DAY_SECONDS
+    clock = types.SimpleNamespace(time=lambda: time.time() + offset, time_ns=lambda: time.time_ns() + 10**9 * offset)
+    for module in ("job", "writer"):
+        monkeypatch.setattr(f"worker_service.archive.{module}.time", clock)
+    job, fence = archive_job(OneNode(redis), database), Fence(lease_of())
+    await job.prepare(fence)
+    await commit(redis, *minute_by_minute(start, 1000, 1010), *minute_by_minute(start + 2 * DAY_SECONDS, 1020, 1030))
+    await job.copy_due(fence)
+    offset = 0
+    await commit(redis, *minute_by_minute(start + 600, 1011, 1012), *minute_by_minute(start + 2 * DAY_SECONDS + 600, 1031, 1040))
+    await job.copy_due(fence)
+    with database.transaction() as connection:
+        found = connection.execute(select(days.c.day, days.c.earned).order_by(days.c.day)).all()
+    assert [(day - today(), earned) for day, earned in found] == [(-3, 12), (-1, 28)]
+    passes = job.writer.passes()
+    assert all(copied_at <= time.time() for day, (copied_at, _) in passes.items() if day <= today())
+    assert not any(is_final for day, (_, is_final) in passes.items() if day > today() - RETENTION_DAYS)
 
 
 async def test_a_holder_with_a_smaller_token_or_an_ended_lease_writes_nothing(redis: Redis, database: Database) -> None:
