@@ -203,6 +203,15 @@ def end_idle_transactions(url: str) -> None:
     assert ended == [(True,)]
 
 
+def test_a_worker_whose_server_cannot_be_reached_starts_and_says_what_it_waits_for(tmp_path: pathlib.Path) -> None:
+    with Stack(tmp_path, DATABASE_URL=f"postgresql+psycopg://pulse:canary@127.0.0.1:{free_port()}/pulse") as stack:
+        worker = stack.worker()
+        found = wait_for_words(worker, "waits: ", "nothing listens there: start the server, or correct DATABASE_URL")
+        assert found["status"] == "ready"
+        assert metric(worker.url, FAILURES) >= 1
+        assert "canary" not in found["archive"] + worker.log.read_text()
+
+
 class WorkerOnDisk(Service):
     """A worker whose archive is on a small disk."""
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import pathlib
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 import types
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +26,7 @@ from shared.store.database_url import DatabaseUrl
 from tests.contract.committing import OneNode, commit
 from tests.support.archiving import archive_job, archive_once, lease_of, minute_by_minute, new_archive, today
 from tests.support.postgres import PostgresServer
+from tools.processes import ROOT
 from worker_service.archive.job import ArchiveJob, lag
 from worker_service.archive.schema import migrate, upgrade
 from worker_service.lease import seconds
@@ -205,6 +209,16 @@ def test_a_database_that_cannot_be_used_says_why_without_a_password(server: Post
     assert "refuses user or password" in wrong
     assert "canary" not in wrong
     assert "refuses user or password" in failure(server.url(user="nobody-known"))
+
+
+def test_a_wrong_password_ends_the_start_of_a_worker_with_what_to_do(server: PostgresServer) -> None:
+    url = server.url(password="canary-of-a-password")
+    given = {"PATH": os.environ["PATH"], "REDIS_URL": "redis://127.0.0.1:1/0", "METRICS_PORT": "0", "WORKER_PORT": "0", "DATABASE_URL": url}
+    command = [sys.executable, "-m", "worker_service"]
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the server refuses user or password: correct DATABASE_URL" in done.stderr
+    assert ("canary" in done.stderr, "Traceback" in done.stderr) == (False, False)
 
 
 def test_an_unreachable_server_is_an_outage_that_names_what_to_do() -> None:

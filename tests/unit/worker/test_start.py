@@ -1,7 +1,9 @@
 """A worker that cannot start says why in one line, without a password, and does nothing else."""
 
+import contextlib
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 
@@ -44,6 +46,31 @@ def test_a_wrong_setting_ends_the_start_with_what_to_do(tmp_path: pathlib.Path, 
     assert "canary" not in done.stderr
     assert "Traceback" not in done.stderr
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("revision", "reason"), [("9999", "newer version"), ("0000", "no version has: restore a backup"), (None, "not a SQLite database")]
+)
+def test_a_database_that_this_version_cannot_use_ends_the_start_and_stays_as_it_is(
+    tmp_path: pathlib.Path, revision: str | None, reason: str
+) -> None:
+    path = tmp_path / "archive.db"
+    if revision is None:
+        path.write_text("this is no database, but a text of some length" * 20)
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE archive_version (version_num TEXT)")
+            connection.execute("INSERT INTO archive_version VALUES (?)", (revision,))
+    before = path.read_bytes()
+    done = start(tmp_path, "-m", "worker_service", DATABASE_URL=f"sqlite:///{path}")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert done.stderr.startswith("worker_service cannot start:\n  DATABASE_URL: ")
+    assert reason in done.stderr
+    if revision is None:
+        assert path.read_bytes() == before
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("archive_version",)]
 
 
 @pytest.mark.parametrize(("arguments", "status"), [([], 2), (["backup", "file"], 1), (["restore", "-"], 1)])
