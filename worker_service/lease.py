@@ -82,6 +82,11 @@ class Lease:
     def __init__(self, token: int, ends_at: float) -> None:
         self.token = token
         self._ends_at = ends_at
+        self._began = seconds()
+
+    def redis_seconds(self) -> float:
+        """The Unix time by the clock of Redis, or a later one: a token is not smaller than that clock, which then went on."""
+        return self.token / 1_000_000 + seconds() - self._began
 
     def fence(self) -> int:
         """The fencing token; raises LeaseLost when the term is over or was ended."""

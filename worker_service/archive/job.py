@@ -124,7 +124,7 @@ class ArchiveJob:
             await self.copy_day(fence, day)
         if due:
             await self.roll(fence, now)
-        today = now // DAY_SECONDS
+        today = int(fence.now()) // DAY_SECONDS
         if self._minutes_dropped_on != today:
             before = today - self._minutes_days
             while await in_thread(lambda: self.writer.drop_minutes(fence, before, DELETED_AT_ONCE)):

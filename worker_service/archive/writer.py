@@ -58,6 +58,10 @@ class Fence:
             raise FencedOff(int(connection.execute(select(state.c.token)).scalar() or 0))
         return int(connection.execute(select(state.c.changes)).scalar_one())
 
+    def now(self) -> float:
+        """The Unix time by this host's clock or by that of Redis, whichever is earlier: what is deleted does not come back."""
+        return min(time.time(), self._lease.redis_seconds())
+
     def check(self) -> None:
         """Raises LeaseLost where the lease has ended meanwhile."""
         self._lease.fence()

@@ -22,7 +22,7 @@ from shared.contract.readings import Reading
 from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
-from tests.support.archiving import RETENTION_DAYS, STEP, archive_job, archive_once, lease_of, minute_by_minute, today
+from tests.support.archiving import MINUTES_DAYS, RETENTION_DAYS, STEP, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
 from worker_service.archive.plan import UNROLLED_DAYS
 from worker_service.archive.writer import Fence
@@ -252,6 +252,23 @@ async def test_a_day_whose_income_is_damaged_does_not_stop_the_blocks_of_the_oth
     with database.transaction() as connection:
         masks = connection.execute(select(blocks.c.days).order_by(blocks.c.series_id)).scalars().all()
     assert [mask.bit_count() for mask in masks] == [0, 1]
+
+
+async def test_a_clock_that_is_far_ahead_deletes_no_minutes(redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted does not come back, so the clock of Redis has to agree."""
+    ahead, kept, old = 500 * DAY_SECONDS, today() - MINUTES_DAYS + 1, today() - MINUTES_DAYS - 1
+    clock = types.SimpleNamespace(time=lambda: time.time() + ahead, time_ns=time.time_ns)
+    for module in ("job", "writer"):
+        monkeypatch.setattr(f"worker_service.archive.{module}.time", clock)
+    await commit(redis, *minute_by_minute((today() - 1) * DAY_SECONDS, 1000, 1010))
+    await archive_once(OneNode(redis), database)
+    with database.transaction() as connection:
+        row = dict(connection.execute(select(minutes)).mappings().one())
+        connection.execute(minutes.insert(), [row | {"day": day} for day in (kept, old)])
+    job, fence = archive_job(OneNode(redis), database), Fence(lease_of(time.time_ns() // 1000))
+    await job.prepare(fence)
+    await job.copy_due(fence)
+    assert {day for _, day in balances(database)} == {kept, today() - 1}
 
 
 async def test_minutes_are_deleted_after_their_time_and_income_is_not(redis: Redis, database: Database) -> None:
