@@ -3,12 +3,13 @@
 The archive is a SQLite file with a year of blocks of 32 days, written in bulk. Each room is on air for 21 hours a day, earns in half of
 its quarters of an hour, and has one with unsettled tokens a day. Redis is empty, so each figure is of the archive alone. A stretch is the
 CPU time of one callback of the event loop: a thread that reads the database, and other processes, do not count; the garbage collector
-does, after what was imported is frozen as in a service.
+does, after what was imported is frozen as in a service. How late a timer of the loop is, by the wall clock, has all of these in it.
 """
 
 import asyncio
 import contextlib
 import gc
+import itertools
 import random
 import statistics
 import struct
@@ -41,6 +42,7 @@ FEEDS_OF_MONTHS: Final = 36
 FEEDS_OF_DAYS: Final = 1000
 ROUNDS: Final = 3
 STEP_SECONDS: Final = 60
+TICK_SECONDS: Final = 0.002
 TEMPLATES: Final = 20  # different days
 
 
@@ -48,6 +50,7 @@ class _Cost(NamedTuple):
     wall_seconds: float
     cpu_seconds: float
     stretch_ms: float
+    late_ms: list[float]  # of each tick of a timer, sorted
 
 
 def archive(lab: Lab) -> Figures:
@@ -72,6 +75,8 @@ async def _measure(lab: Lab) -> Figures:
         figures[f"{name}_wall_ms"] = 1000 * statistics.median(cost.wall_seconds for cost in costs)
         figures[f"{name}_cpu_ms"] = 1000 * statistics.median(cost.cpu_seconds for cost in costs)
         figures[f"{name}_stretch_ms"] = max(cost.stretch_ms for cost in costs)
+        late = sorted(itertools.chain.from_iterable(cost.late_ms for cost in costs))
+        figures[f"{name}_late_p99_ms"], figures[f"{name}_late_max_ms"] = late[len(late) * 99 // 100], late[-1]
     return figures
 
 
@@ -112,12 +117,26 @@ async def _report(lab: Lab, url: DatabaseUrl, today: int, step_seconds: int) -> 
     async with Store(RedisUrl.parse(lab.redis_url)) as store:
         days = open_archive(url, RedisDays(store, 1, step_seconds=STEP_SECONDS, retention_days=35))
         steps = Steps((today - YEAR_DAYS) * DAY_SECONDS, (today - 1) * DAY_SECONDS, step_seconds)
+        late: list[float] = []
+        ticking = asyncio.create_task(_tick(late))
+        await asyncio.sleep(0)
         began, cpu = time.perf_counter(), time.process_time()
         with _watched() as longest:
             tally, measured = await Analytics(days).make(Wanted(Scope.of(["*"]), steps, Detail.FEEDS), lambda _price: None)
             for _ in tally.json(measured):
                 await asyncio.sleep(0)
-        return _Cost(time.perf_counter() - began, time.process_time() - cpu, longest[0])
+        cost = _Cost(time.perf_counter() - began, time.process_time() - cpu, longest[0], late)
+        ticking.cancel()
+        await asyncio.wait([ticking])
+        return cost
+
+
+async def _tick(late: list[float]) -> None:
+    """Adds how late each tick of a timer is, in milliseconds, until cancelled."""
+    while True:
+        due = time.perf_counter() + TICK_SECONDS
+        await asyncio.sleep(TICK_SECONDS)
+        late.append(1000 * (time.perf_counter() - due))
 
 
 @contextlib.contextmanager
