@@ -89,7 +89,7 @@ class _Making:
         self.pace = Pace()
         self.rolled: Rolled | None = None
         self.own: Collection[int] = ()  # the days that are added now
-        self.fetched: Fetched = {}
+        self.fetched = Fetched()
         self.damaged: Damaged = set()
         self.at_once = 1  # feeds of which rolled-up days are read together
         self.shared: dict[str, tuple[int, int]] = {}  # the days on which a room has more than one series, as bits, and the first one

@@ -20,7 +20,7 @@ from broadcast_service.reports.rolled import Rolled, days_in_blocks
 from shared.archive.blocks import first_day
 from shared.archive.database import ArchiveError, Database
 from shared.archive.packed_day import merged
-from shared.archive.reader import ArchiveReader
+from shared.archive.reader import ArchivedMinutes, ArchiveReader
 from shared.archive.rollup import MINUTES
 from shared.contract.feeds import Feed, Series
 from shared.contract.history_day import DayBalances, StoredDay, day_balances
@@ -124,23 +124,30 @@ class ArchivedDays:
         return Problem(503, "the archive does not respond; recent spans are answered without it", retry_after_seconds=RETRY_SECONDS)
 
     async def fetch(self, wanted: Collection[SeriesDay]) -> Fetched:
-        """Reads the days that Redis may have."""
+        """Reads the days that Redis may have, and the archived ones of which it has nothing."""
         kept = self._redis.days(int(time.time()))
-        return await self._redis.fetch([one for one in wanted if one[1] in kept])
+        fetched = await self._redis.fetch([one for one in wanted if one[1] in kept])
+        if lacking := [one for one in wanted if self._is_archived(one) and not any(fetched.redis.get(one, ()))]:
+            found = await self._read_minutes(lacking)
+            fetched.archived = dict.fromkeys(found.unreadable) | found.days
+        return fetched
 
     async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched, damaged: Damaged) -> DayBalances | None:
         """What a day of a series holds, None if nothing; charges what reading it costs. Of a damaged day, what Redis has."""
-        is_archived = bool(self._held.get(series, 0) >> day & 1)
+        is_archived = self._is_archived((series, day))
         if day not in self._redis.days(int(time.time())):
-            return self._balances(await self._archived(series, day, charge, damaged)) if is_archived else None
+            return self._balances(await self._archived(series, day, charge, fetched, damaged)) if is_archived else None
         stored = await self._redis.read_stored(series, day, charge, fetched)
         balances = self._balances(stored)
         if not is_archived or (balances is not None and not self._lacks(balances, self._recent.get((series, day), 0))):
             return balances
-        archived = await self._archived(series, day, charge, damaged)
+        archived = await self._archived(series, day, charge, fetched, damaged)
         if archived is None or stored is None:
             return self._balances(archived or stored)
         return self._balances(merged(stored, archived, self.step_seconds))
+
+    def _is_archived(self, one: SeriesDay) -> bool:
+        return bool(self._held.get(one[0], 0) >> one[1] & 1)
 
     def _balances(self, stored: StoredDay | None) -> DayBalances | None:
         return None if stored is None else day_balances(stored, self.step_seconds)
@@ -180,24 +187,34 @@ class ArchivedDays:
     def _series_of(self, feed: Feed) -> list[Series]:
         return [Series(feed.room_id, feed.platform, name) for name in self.index.accounts(feed)]
 
-    async def _archived(self, series: Series, day: int, charge: Charge, damaged: Damaged) -> StoredDay | None:
-        return (await self._archived_days([(series, day)], charge, damaged)).get((series, day))
+    async def _archived(self, series: Series, day: int, charge: Charge, fetched: Fetched, damaged: Damaged) -> StoredDay | None:
+        wanted = series, day
+        charge(ARCHIVED_DAY)
+        if wanted not in fetched.archived:
+            found = await self._read_minutes([wanted])
+            fetched.archived |= dict.fromkeys(found.unreadable) | found.days
+            if wanted not in fetched.archived:
+                return None
+        stored = fetched.archived.pop(wanted)
+        if stored is None:
+            damaged.add(wanted)
+        return stored
 
-    async def _archived_days(
-        self, wanted: Collection[SeriesDay], charge: Charge, damaged: Damaged | None = None
-    ) -> dict[SeriesDay, StoredDay]:
+    async def _archived_days(self, wanted: Collection[SeriesDay], charge: Charge) -> dict[SeriesDay, StoredDay]:
         charge(ARCHIVED_DAY * len(wanted))
+        return (await self._read_minutes(wanted)).days
+
+    async def _read_minutes(self, wanted: Collection[SeriesDay]) -> ArchivedMinutes:
+        """Reads archived days; logs each damaged one once. Raises a 503 Problem."""
         try:
             found = await self._reader.days(wanted)
         except ArchiveError as error:
             raise self._away(error) from None
-        if damaged is not None:
-            damaged.update(found.unreadable)
         for one in [one for one in found.unreadable if one not in self._known_damaged]:
             if len(self._known_damaged) < MAX_KNOWN_DAMAGED:
                 self._known_damaged.add(one)
                 log.error("archive.unreadable_day", day=one[1], feed=one[0].member(), reason=found.unreadable[one])
-        return found.days
+        return found
 
     def first_readings(self) -> int:
         """The first day of which stored readings may be left; of earlier ones there is income alone, by quarters of an hour."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 AHEAD_SECONDS: Final = 600  # readings may be ahead of our clock
 
 SeriesDay = tuple[Series, int]
-Fetched = dict[SeriesDay, Sequence[bytes | None]]
-"""Days that were read ahead, as Redis has them. A day is taken out when it is used."""
 Damaged = set[SeriesDay]
 """Days that a source has and cannot read, or of which it cannot read a part; a report names them."""
 
@@ -53,6 +51,14 @@ class DayIndex(Protocol):
     def shared_days(self, room_id: str) -> int:
         """The days on which a room has more than one series."""
         ...
+
+
+class Fetched:
+    """Days that were read ahead, as Redis and the archive have them. A day is taken out when it is used."""
+
+    def __init__(self) -> None:
+        self.redis: dict[SeriesDay, Sequence[bytes | None]] = {}
+        self.archived: dict[SeriesDay, StoredDay | None] = {}  # None for a damaged one
 
 
 class DaySource(Protocol):
@@ -140,12 +146,12 @@ class RedisDays:
         by_shard: dict[int, list[SeriesDay]] = {}
         for one in wanted:
             by_shard.setdefault(keys.shard_of(one[0].room_id, self._shards), []).append(one)
-        fetched: Fetched = {}
+        fetched = Fetched()
         for shard, some in by_shard.items():
             names = [day_keys(shard, series, keys.day_of(day * DAY_SECONDS), self.step_seconds) for series, day in some]
             values: list[bytes | None] = await self._store.owner(names[0][0]).mget([*itertools.chain.from_iterable(names)])  # type: ignore[assignment]
             rest = iter(values)
-            fetched |= {one: [*itertools.islice(rest, len(own))] for one, own in zip(some, names, strict=True)}
+            fetched.redis |= {one: [*itertools.islice(rest, len(own))] for one, own in zip(some, names, strict=True)}
         return fetched
 
     async def read(self, series: Series, day: int, charge: Charge, fetched: Fetched, _damaged: Damaged) -> DayBalances | None:
@@ -156,7 +162,7 @@ class RedisDays:
     async def read_stored(self, series: Series, day: int, charge: Charge, fetched: Fetched) -> StoredDay | None:
         """The same as it is stored."""
         wanted = series, day
-        values = (fetched if wanted in fetched else await self.fetch([wanted])).pop(wanted)
+        values = (fetched if wanted in fetched.redis else await self.fetch([wanted])).redis.pop(wanted)
         charge(DAY)
         if not any(values):
             return None

@@ -10,7 +10,7 @@ from broadcast_service.http.budget import EXPLAINED, FEED
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
 from broadcast_service.reports.analytics import Analytics, Pace
-from broadcast_service.reports.days import Damaged
+from broadcast_service.reports.days import Damaged, Fetched
 from broadcast_service.reports.explanation import AccountExplanation, Explanation, Span, explanation
 from shared.contract.feeds import Feed
 from shared.contract.history_day import kept_balances
@@ -65,13 +65,13 @@ class Explanations:
                 "from", f"should not be before {first_day}: readings of earlier days are no longer kept, only income is"
             )
         damaged: Damaged = set()
-        first = await self._analytics.read_day(account, touched[0], charge, {}, damaged)
+        first = await self._analytics.read_day(account, touched[0], charge, Fetched(), damaged)
         before = account.before(touched[0])
         slot = max(0, span.start_ms // 1000 - touched[0] * DAY_SECONDS) // self.step_seconds
         if before is not None and not is_sure_before(first, touched[0], slot, self.step_seconds, charge):
-            await self._read(one, before, await self._analytics.read_day(account, before, charge, {}, set()), charge, pace)
+            await self._read(one, before, await self._analytics.read_day(account, before, charge, Fetched(), set()), charge, pace)
         for day in touched:
-            held = first if day == touched[0] else await self._analytics.read_day(account, day, charge, {}, damaged)
+            held = first if day == touched[0] else await self._analytics.read_day(account, day, charge, Fetched(), damaged)
             if damaged:
                 raise invalid_parameter(
                     "from", f"gives a span with {day_of(day * DAY_SECONDS)}, of which the archive's readings are damaged"
@@ -79,7 +79,7 @@ class Explanations:
             await self._read(one, day, held, charge, pace)
         following = account.after(touched[-1])
         while following is not None and not one.is_settled:
-            await self._read(one, following, await self._analytics.read_day(account, following, charge, {}, set()), charge, pace)
+            await self._read(one, following, await self._analytics.read_day(account, following, charge, Fetched(), set()), charge, pace)
             following = account.after(following)
         one.finish(time.time_ns() // 1_000_000)
 

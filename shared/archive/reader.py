@@ -1,6 +1,7 @@
 """What reports read from the archive. Every query runs in a thread, so that none of them stalls the event loop."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from shared.contract.feeds import Series
 from shared.contract.history_day import StoredDay
 
 ROWS_AT_ONCE: Final = 50
+DAYS_AT_ONCE: Final = 8  # of minutes
 YIELD_SECONDS: Final = 0.0002  # in which the event loop gets the interpreter, between some rows and the next
 
 
@@ -111,27 +113,23 @@ class ArchiveReader:
     async def days(self, wanted: Collection[tuple[Series, int]]) -> ArchivedMinutes:
         """The minutes of some days of some series; left out where the archive has none, or no longer has them."""
         names = {number: one for one, _ in wanted if (number := self._ids.get(one)) is not None}
-        found = ArchivedMinutes({}, {})
-        if not names:
-            return found
-        days = sorted({day for _, day in wanted})
+        parts, found = _parts([(self._ids[one], day) for one, day in wanted if one in self._ids]), ArchivedMinutes({}, {})
 
         def damaged(key: tuple[int, int], error: UnreadableDay) -> None:
             """Keeps the reason."""
             found.unreadable[names[key[0]], key[1]] = str(error)
 
         def read() -> ArchivedMinutes:
-            """Reads them in a thread, a day at a time, so that the event loop gets the interpreter between them."""
+            """Reads them in a thread, some at a time, so that the event loop gets the interpreter between them."""
             with self._database.transaction() as connection:
-                for place, day in enumerate(days):
+                for place, (ids, days) in enumerate(parts):
                     if place:
                         time.sleep(YIELD_SECONDS)
-                    ids = [number for number, one in names.items() if (one, day) in wanted]
-                    stored = stored_days(connection, ids, [day], self._step_seconds, damaged)
-                    found.days.update({(names[number], day): one for (number, _), one in stored.items()})
+                    stored = stored_days(connection, ids, days, self._step_seconds, damaged)
+                    found.days.update({(names[number], day): one for (number, day), one in stored.items()})
             return found
 
-        return await in_thread(read)
+        return await in_thread(read) if parts else found
 
     async def each_block(self, wanted: Iterable[Series], span: range, visit: Callable[[BlockRow], None]) -> None:
         """Calls `visit`, in a thread, with each block of some series within a range of blocks."""
@@ -152,6 +150,21 @@ class ArchiveReader:
 
         if ids:
             await in_thread(read)
+
+
+def _parts(wanted: Iterable[tuple[int, int]]) -> list[tuple[list[int], list[int]]]:
+    """Numbers of series and days in few parts of at most `DAYS_AT_ONCE`: a part is every day listed of every series listed."""
+    days_of, ids_of = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
+    for number, day in wanted:
+        days_of[number].append(day)
+        ids_of[day].append(number)
+    if len(days_of) < len(ids_of):
+        return [([number], [*some]) for number, days in days_of.items() for some in _slices(days)]
+    return [([*some], [day]) for day, ids in sorted(ids_of.items()) for some in _slices(ids)]
+
+
+def _slices(items: list[int]) -> Iterator[list[int]]:
+    return (items[first : first + DAYS_AT_ONCE] for first in range(0, len(items), DAYS_AT_ONCE))
 
 
 def _mirrored(minutes: bytes) -> int:

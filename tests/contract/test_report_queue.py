@@ -12,7 +12,7 @@ from broadcast_service.http import budget
 from broadcast_service.http.budget import Budget
 from broadcast_service.reports import report_queue as queue
 from broadcast_service.reports.analytics import Analytics, parts_of
-from broadcast_service.reports.days import RedisDays
+from broadcast_service.reports.days import Fetched, RedisDays
 from broadcast_service.reports.report import Detail, Report
 from broadcast_service.reports.report_queue import Kept, Made, Reports
 from broadcast_service.reports.wanted import Wanted
@@ -98,7 +98,7 @@ async def test_a_feed_is_charged_for_the_hours_that_are_stored(embedded_url: str
             prefix = keys.history_day_prefix(0, LAYOUT.number, series, keys.day_of(day * DAY_SECONDS), 60)
             await redis.mset({f"{prefix}{hour}": bytes(LAYOUT.chunk_bytes) for hour in range(hours)})
             spent = Spent()
-            await days.read(series, day, spent, {}, set())
+            await days.read(series, day, spent, Fetched(), set())
             prices.append(spent.total)
         assert prices == [pytest.approx(budget.DAY + 60 * budget.SLOT), pytest.approx(budget.DAY + 1440 * budget.SLOT)]
 
