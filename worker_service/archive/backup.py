@@ -18,6 +18,7 @@ from shared.archive.store import series_ids
 from shared.archive.tables import REVISION, days, minutes, passes, series, state
 from shared.contract.feeds import Series
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, as_mappings, in_batches, read, write
+from worker_service.archive.bulk import insert_all
 from worker_service.archive.schema import upgrade
 from worker_service.archive.writer import ArchiveWriter, ChangedDay, Fence
 
@@ -111,7 +112,7 @@ def _into_empty(database: Database, tables: Iterator[tuple[Table, list[dict[str,
             if table is series:
                 numbers |= _numbers(connection, rows)
                 continue
-            connection.execute(insert(table), [_own(row, numbers, change) for row in rows])
+            insert_all(connection, insert(table), [_own(row, numbers, change) for row in rows])
             count += len(rows) if table is minutes else 0
     return Restored(count, was_merged=False, unreadable=0)
 
@@ -141,7 +142,7 @@ def _numbers(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[int
     wanted = {row["id"]: Series(row["room_id"], row["platform"], row["account"]) for row in rows}
     known = series_ids(connection)
     if new := sorted({*wanted.values()} - known.keys()):
-        connection.execute(insert(series), [one._asdict() for one in new])
+        insert_all(connection, insert(series), [one._asdict() for one in new])
         known = series_ids(connection)
     return {number: known[one] for number, one in wanted.items()}
 
@@ -186,4 +187,4 @@ def _add_missing(connection: Connection, table: Table, rows: Sequence[dict[str, 
     found = connection.execute(select(*(table.c[key] for key in keys)).where(table.c.day.between(first, last)))
     known = {tuple(row) for row in found}
     if new := [row for row in rows if tuple(row[key] for key in keys) not in known]:
-        connection.execute(insert(table), new)
+        insert_all(connection, insert(table), new)

@@ -23,6 +23,7 @@ from shared.archive.tables import days as days_table
 from shared.contract.feeds import Series
 from shared.contract.history_day import StoredDay, day_balances
 from shared.income.account_scan import Stored
+from worker_service.archive.bulk import insert_all
 from worker_service.lease import FencedOff, Lease
 
 MAX_NEIGHBOURS: Final = 40  # days with history before and after the changed ones that their income can depend on
@@ -197,7 +198,7 @@ class _Batch:
     def _add_series(self, wanted: Iterable[Series]) -> None:
         new = sorted({*wanted} - self._ids.keys())
         if new:
-            self._connection.execute(insert(series), [one._asdict() for one in new])
+            insert_all(self._connection, insert(series), [one._asdict() for one in new])
             self._ids = series_ids(self._connection)
 
     def _load(self, ids: Sequence[int], days: Sequence[int]) -> None:
@@ -283,10 +284,8 @@ def _account(one: Series) -> tuple[str, str, str]:
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts rows, or replaces those with the same primary key."""
-    if not rows:
-        return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), list(rows))
+    insert_all(connection, statement.on_conflict_do_update(index_elements=keys, set_=others), rows)

@@ -1,5 +1,6 @@
 """The archive on SQLite and PostgreSQL: generated studios with a known truth, losses of Redis, and repeated copies."""
 
+import io
 import random
 import time
 import types
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from shared.archive.blocks import BLOCK_DAYS, Block, DayParts, block_of, build
 from shared.archive.database import Database
@@ -24,11 +25,13 @@ from tests.contract.committing import OneNode, commit
 from tests.contract.test_income import report_of
 from tests.support.archiving import MINUTES_DAYS, RETENTION_DAYS, STEP, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
+from worker_service.archive.backup import back_up, restore
 from worker_service.archive.plan import UNROLLED_DAYS
 from worker_service.archive.writer import Fence
 from worker_service.lease import FencedOff, LeaseLost
 
 pytestmark = pytest.mark.anyio
+LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
 
 
 def rows(database: Database) -> dict[tuple[int, int], Any]:
@@ -269,6 +272,35 @@ async def test_a_clock_that_is_far_ahead_deletes_no_minutes(redis: Redis, databa
     await job.prepare(fence)
     await job.copy_due(fence)
     assert {day for _, day in balances(database)} == {kept, today() - 1}
+
+
+async def test_no_transaction_of_a_suspended_worker_can_last_on_postgresql(redis: Redis, database: Database) -> None:
+    """The server ends one that waits for its client, unless the client has sent a part of a pipeline: so none is sent."""
+    pipelines: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> None:  # noqa: FBT001
+        """Keeps statements that are sent with more than one set of parameters."""
+        if executemany and isinstance(parameters, list):
+            pipelines.append(statement)
+
+    start = (today() - 3) * DAY_SECONDS
+    for room in ("blue", "green", "red"):
+        await commit(redis, *minute_by_minute(start, 1000, 1010, room=room, account=room))
+    await archive_once(OneNode(redis), database)
+    file = io.BytesIO()
+    back_up(database, file)
+    for table in (days, minutes):
+        for _ in range(2):  # into one with history, then into an empty one
+            with database.transaction() as connection:
+                connection.execute(table.delete())
+            restore(database, lambda: io.BytesIO(file.getvalue()))
+    assert len(rows(database)) == 3
+    assert bool(pipelines) is database.url.is_sqlite
+    with database.transaction() as connection:
+        if not database.url.is_sqlite:
+            limits = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in LIMITS]
+            assert limits == ["30s", "30s", "5s"]
 
 
 async def test_minutes_are_deleted_after_their_time_and_income_is_not(redis: Redis, database: Database) -> None:
