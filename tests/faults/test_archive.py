@@ -7,6 +7,7 @@ import json
 import pathlib
 import signal
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 
@@ -225,10 +226,11 @@ class WorkerOnDisk(Service):
         """The command line within the disk's limits."""
         return [*self._disk.prefix(), *super().command()]
 
-    @property
-    def archive(self) -> str:
-        """The archive as a test reaches it."""
-        return f"sqlite:///{self._disk.seen_from_here(self.pid)}/archive.db"
+    def copy_of_archive(self) -> str:
+        """The archive as it is, without the memory that its processes share; a copy taken in the middle of a write may be damaged."""
+        directory = pathlib.Path(tempfile.mkdtemp(dir=self.log.parent))
+        self._disk.copy(self.pid, ["archive.db", "archive.db-wal"], directory)
+        return f"sqlite:///{directory}/archive.db"
 
 
 @pytest.mark.timeout(300)
@@ -244,11 +246,17 @@ def test_a_worker_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(tmp_
         assert metric(worker.url, FAILURES) >= 1
         log = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
         assert "full" in next(entry["reason"] for entry in log if entry["event"] == "archive.waits")
-        partly = archived(worker.archive)
+        partly = archived(worker.copy_of_archive())
         assert partly.minutes == len(partly.rows) < FEEDS
         fill(stack, range(FEEDS, FEEDS + 20))
         disk.make_room(worker.pid)
-        final = wait_for_all(worker.archive, FEEDS + 20)
+
+        def complete() -> str | None:
+            """A copy of the archive once it has all feeds."""
+            url = worker.copy_of_archive()
+            return url if len(archived(url).rows) == FEEDS + 20 else None
+
+        final = wait_for_all(wait_until(complete, "the whole copy", seconds=WITHIN_SECONDS, poll_seconds=0.5), FEEDS + 20)
         assert {*partly.rows} <= {*final.rows}
         wait_until(lambda: "archive" not in ready(worker), "the end of the trouble", seconds=WITHIN_SECONDS)
         assert '"archive.recovered"' in worker.log.read_text()

@@ -8,6 +8,7 @@ import functools
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import tempfile
 from typing import Final
@@ -51,6 +52,12 @@ class SmallDisk:
     def seen_from_here(self, pid: int) -> pathlib.Path:
         """The directory as the tests reach it while the process runs."""
         return pathlib.Path(f"/proc/{pid}/root{self.directory}") if self.is_mounted else self.directory
+
+    def copy(self, pid: int, names: list[str], to: pathlib.Path) -> None:
+        """Copies those of some files that exist: SQLite resolves the link to the process' root by its name, and finds another directory."""
+        for path in (self.seen_from_here(pid) / name for name in names):
+            if path.exists():
+                shutil.copy(path, to / path.name)
 
     def make_room(self, pid: int) -> None:
         """Lets the process write on."""
