@@ -25,20 +25,18 @@ import { Watchdog } from './state/watchdog.js';
 import { chooseTheme, connectTheme } from './theme.js';
 import { find, html, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
-import { AnalyticsView } from './views/analytics.js';
 import { Demo } from './views/demo.js';
 import { Keyboard } from './views/keyboard.js';
+import { LazyView } from './views/lazy_view.js';
 import { connectLegend } from './views/legend.js';
 import { LinkNotice } from './views/link_notice.js';
 import { LiveView } from './views/live.js';
 import { Toast } from './views/palette.js';
 import { PollingNotice } from './views/polling_notice.js';
-import { RoomView } from './views/room.js';
 import { StudioNotice } from './views/studio_notice.js';
 import { TabBadge } from './views/tab_badge.js';
 import { UpdateOffer } from './views/update_offer.js';
 import { Wall } from './views/wall.js';
-import { WhyView } from './views/why.js';
 
 /** @typedef {import('./link/messages.js').ServerEvent} ServerEvent */
 
@@ -51,6 +49,8 @@ repeatForEachMetric(document);
 const DOUBTFUL = /** @type {import('./state/trust.js').Trouble[]} */ (['quiet', 'late', 'some', 'silence']);
 const PING_AFTER_MS = 5000;
 const RELOAD_RETRY_MS = 5000;
+/** After the page is live: rooms, history and totals are requested first. */
+const PREFETCH_AFTER_MS = 5000;
 
 const settings = storageOf(() => localStorage);
 const tab = { location, history, storage: storageOf(() => sessionStorage) };
@@ -76,7 +76,7 @@ const router = new Router(() => {
   live.setFilters(readFilters(router.query));
   show();
 });
-const demo = new Demo(timers, () => {
+const demo = new Demo(timers, partFailed, () => {
   clearRooms();
   connection.start(connection.token);
   if (wall.on) wall.set(false);
@@ -147,24 +147,20 @@ const live = new LiveView(store, readFilters(router.query), moment, {
   wallHours,
   settings,
 });
-const analytics = new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change));
+const analytics = new LazyView(async () => {
+  const { AnalyticsView } = await import('./views/analytics.js');
+  return new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change));
+}, partFailed);
 const accountName = (/** @type {string | null} */ account, platform = '') =>
   account === null ? i18n.t('account_unknown') : store.studio.accountName(platform, account) || account;
-const room = new RoomView(
-  store,
-  api,
-  moment,
-  (period, zoom) =>
-    router.updateQuery((query) => {
-      query.set('period', period);
-      for (const name of /** @type {const} */ (['from', 'to'])) {
-        if (zoom) query.set(name, String(zoom[name]));
-        else query.delete(name);
-      }
-    }),
-  accountName,
-);
-const why = new WhyView(api, moment, accountName, (name) => store.studio.roomName(name));
+const room = new LazyView(async () => {
+  const { RoomView } = await import('./views/room.js');
+  return new RoomView(store, api, moment, rememberSpan, accountName);
+}, partFailed);
+const why = new LazyView(async () => {
+  const { WhyView } = await import('./views/why.js');
+  return new WhyView(api, moment, accountName, (name) => store.studio.roomName(name));
+}, partFailed);
 const wall = new Wall({
   onChange: (on) => {
     router.updateQuery((query) => {
@@ -181,6 +177,29 @@ const wall = new Wall({
   },
   query: () => router.query,
 });
+
+/** Keeps the span of a room's page in the address. @param {import('./state/periods.js').Period} period @param {{from: number, to: number} | null} zoom */
+function rememberSpan(period, zoom) {
+  router.updateQuery((query) => {
+    query.set('period', period);
+    for (const name of /** @type {const} */ (['from', 'to'])) {
+      if (zoom) query.set(name, String(zoom[name]));
+      else query.delete(name);
+    }
+  });
+}
+
+/** A part of the page cannot be loaded: the server cannot be reached, or it has another version. A reload loads all of one version. */
+function partFailed() {
+  toast.show(i18n.t('failed'));
+  if (access.survivesReload) watchdog.recover();
+}
+
+/** Loads the views that are one click away, so that they open in an outage too, and are of the same version as the rest of the page. */
+function prefetchViews() {
+  if (!access.signedIn || wall.on || connection.link.phase !== 'live') return;
+  for (const view of [room, analytics, why]) view.prefetch();
+}
 
 /** Why a token opens no socket, if anything refuses it. @param {string} token */
 function probeToken(token) {
@@ -224,6 +243,7 @@ function handleLink({ phase, reason, via }) {
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) {
     studioPoll.start();
     baseline.start();
+    timers.set(prefetchViews, PREFETCH_AFTER_MS);
     void keepPage();
   } else if (phase !== 'live') {
     studioPoll.stop();
@@ -352,7 +372,7 @@ function drawSignedIn(current, now) {
   if (DOUBTFUL.includes(current.trouble) && silentMs > PING_AFTER_MS) connection.ping();
   const { view } = router.route;
   if (view !== 'live') live.watch(current, now);
-  if (view === 'room') room.paint(current);
+  if (view === 'room') room.view?.paint(current);
   if (view === 'live' && live.paint(current, now)) scheduleDraw();
 }
 

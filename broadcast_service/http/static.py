@@ -11,7 +11,7 @@ import pathlib
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from starlette.datastructures import Headers
@@ -60,9 +60,13 @@ WORKER: Final = "sw.js"
 NOT_KEPT: Final = (".png", ".txt", WORKER)  # by the worker: what the page shows without a server needs none of them
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
 COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
+TYPE_COMMENTS: Final = re.compile(rb"/\*\* @(?:[^*\n]|\*(?!/))*\*/ ?")
+LINE_COMMENTS: Final = re.compile(rb"(?:^|(?<=[\w;,{}()\[\]] ))[ \t]*// .*$", re.MULTILINE)
 INDENTATION: Final = re.compile(rb"^[ \t]+", re.MULTILINE)
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
+DEFERRED_IMPORT: Final = re.compile(rb"\bimport\('(\.[^']+)'\)")
+COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)  # the types of a comment are written like imports
 
 
 class Page(NamedTuple):
@@ -101,7 +105,8 @@ def read_files() -> Files:
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
-    sent = {name: condensed(content) if name.endswith((".css", ".js")) else content for name, content in contents.items()}
+    deferred_modules(contents)  # a missing file is an error now, and not at the first click
+    sent = {name: condensed(content) if name.endswith((".css", ".html", ".js")) else content for name, content in contents.items()}
     sent[WORKER] = _worker(sent, build)
     return Files(dict(_pages(sent)), build)
 
@@ -118,34 +123,51 @@ def content_tag(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def imported_modules(contents: Mapping[str, bytes], entry: str = ENTRY) -> list[str]:
-    """Names of all modules that `entry` imports, directly or not, nearest first.
+def imported_modules(contents: Mapping[str, bytes], *entries: str) -> list[str]:
+    """Names of all modules that the entries (`app.js`) import when they are loaded, directly or not, nearest first.
 
     Raises KeyError for an import of a file that does not exist.
     """
     found: dict[str, None] = {}
-    queue = deque([entry])
+    queue = deque(entries or (ENTRY,))
     while queue:
         module = queue.popleft()
-        for path in IMPORT.findall(contents[module]):
-            name = posixpath.normpath(posixpath.join(posixpath.dirname(module), path.decode()))
+        for name in _resolved(module, IMPORT.findall(contents[module])):
             if name not in found:
                 found[name] = None
                 queue.append(name)
     return list(found)
 
 
+def deferred_modules(contents: Mapping[str, bytes]) -> list[str]:
+    """Names of the modules that the page loads when a part of it is used (`import()`), and of those that only they import.
+
+    Raises KeyError for an import of a file that does not exist.
+    """
+    first = [ENTRY, *imported_modules(contents)]
+    entries = {name: None for module in first for name in _resolved(module, DEFERRED_IMPORT.findall(COMMENT.sub(b"", contents[module])))}
+    known = set(first)
+    return [name for name in dict.fromkeys([*entries, *imported_modules(contents, *entries)]) if name not in known] if entries else []
+
+
+def _resolved(module: str, paths: Iterable[bytes]) -> Iterator[str]:
+    """The names of files that a module names by paths relative to itself."""
+    for path in paths:
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(module), path.decode()))
+
+
 def preload_links(contents: Mapping[str, bytes]) -> bytes:
-    """Links that let a browser fetch all modules at the same time, instead of one level of imports after the other."""
+    """Links that let a browser fetch all modules of the first view at the same time, instead of one level of imports after the other."""
     return b"\n  ".join(f'<link rel="modulepreload" href="{name}">'.encode() for name in imported_modules(contents))
 
 
 def condensed(code: bytes) -> bytes:
-    """A script or style sheet without indentation and without the comments that have lines of their own.
+    """A file without indentation, types, and comments that go to the end of a line or have lines of their own.
 
-    Empty lines remain, so that an error names the line of the source. No text may go over several lines.
+    Empty lines remain, so that an error names the line of the source. No text may go over several lines or look like a comment.
     """
-    return INDENTATION.sub(b"", COMMENT_LINES.sub(lambda comment: b"\n" * comment[0].count(b"\n"), code))
+    alone = COMMENT_LINES.sub(lambda comment: b"\n" * comment[0].count(b"\n"), code)
+    return INDENTATION.sub(b"", LINE_COMMENTS.sub(b"", TYPE_COMMENTS.sub(b"", alone)))
 
 
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:

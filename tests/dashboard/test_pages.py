@@ -9,12 +9,14 @@ from email.message import Message
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import expect
 
-from broadcast_service.http.static import DIRECTORY
+from broadcast_service.http.static import DIRECTORY, deferred_modules
 from tests.support.browser import Opener
 from tests.support.studio import Studio
 
 FILES = sorted(str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*") if path.is_file())
+LOADED = "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -104,14 +106,22 @@ def test_the_markup_holds_nothing_inline() -> None:
     assert inline.found == []
 
 
-def test_every_module_is_fetched_at_once(studio: Studio, visit: Opener) -> None:
-    """The page names all modules that app.js needs, directly or not: a browser need not find them one level at a time."""
+def test_the_modules_of_the_first_view_are_fetched_at_once_and_others_when_they_are_used(studio: Studio, visit: Opener) -> None:
+    """The page names all modules that app.js imports, directly or not; the demo is fetched by no view, and the parts of a report by one."""
     page = visit(studio).open().live().page
-    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))")
+    loaded = page.evaluate(LOADED)
     named = page.evaluate("[...document.querySelectorAll('link[rel=modulepreload]')].map(({ href }) => href)")
     classic_and_first = page.evaluate("[...document.scripts].map(({ src }) => src)")
-    assert sorted(set(loaded)) == sorted([*named, *classic_and_first])
+    contents = {name: (DIRECTORY / name).read_bytes() for name in FILES}
+    deferred = {f"{studio.broadcast.url}/{name}" for name in deferred_modules(contents)}
+    assert sorted(set(loaded) - deferred) == sorted([*named, *classic_and_first])
     assert len(named) > 40
+    assert deferred.isdisjoint(named)
+    page.locator("#nav-analytics").click()
+    expect(page.locator("#analytics-body")).to_be_visible()
+    used = {url.rpartition("/")[2] for url in page.evaluate(LOADED)}
+    assert {"analytics.js", "stack_chart.js", "report_rows.js"} <= used
+    assert "demo_link.js" not in used
 
 
 def test_text_travels_compressed_to_whoever_takes_it(studio: Studio) -> None:

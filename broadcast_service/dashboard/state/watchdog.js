@@ -24,10 +24,11 @@ export class Watchdog {
   /** A second has passed. @param {boolean} isWatched a hidden page is not drawn, and a page in use can be reloaded by hand */
   tick(isWatched) {
     if (!isWatched) this.#missed = 0;
-    else if (++this.#missed > MISSED_TICKS) this.#recover();
+    else if (++this.#missed > MISSED_TICKS) this.recover();
   }
 
-  #recover() {
+  /** Reloads the page, at most once in ten minutes. */
+  recover() {
     const { storage, now, reload } = this.world;
     this.#missed = 0;
     const before = Number(storage.getItem(STORAGE_KEY) ?? Number.NaN);

@@ -2,11 +2,22 @@
 
 import json
 import re
+from collections.abc import Iterable
 
 import pytest
 from starlette.datastructures import Headers
 
-from broadcast_service.http.static import DIRECTORY, condensed, imported_modules, preload_links, read_files
+from broadcast_service.http.static import (
+    DIRECTORY,
+    LINE_COMMENTS,
+    TYPE_COMMENTS,
+    Page,
+    condensed,
+    deferred_modules,
+    imported_modules,
+    preload_links,
+    read_files,
+)
 from tools.subset_font import name_of
 
 SERVER_HEADERS = "HTTP/1.1 200 OK\r\ndate: Fri, 27 Nov 2026 01:00:00 GMT\r\n\r\n"  # what uvicorn adds to a response
@@ -30,11 +41,33 @@ def test_an_import_of_a_missing_file_is_an_error_at_the_start() -> None:
         imported_modules({"app.js": b"import { a } from './gone.js';\n"})
 
 
+def test_modules_that_are_loaded_when_they_are_used_are_not_named_for_preloading() -> None:
+    """Neither are those that only they import; one that the first view imports as well is."""
+    contents = {
+        "app.js": b"import { a } from './ui/a.js';\n/** @type {import('./link/types.js').A} */\nawait import('./views/b.js');\n",
+        "ui/a.js": b"export const load = () => import('../state/d.js');\n",
+        "views/b.js": b"import { a } from '../ui/a.js';\nimport { c } from '../ui/c.js';\n",
+        "ui/c.js": b"export const c = 1;\n",
+        "state/d.js": b"export const d = 1;\n",
+    }
+    assert imported_modules(contents) == ["ui/a.js"]
+    assert sorted(deferred_modules(contents)) == ["state/d.js", "ui/c.js", "views/b.js"]
+    assert b"views/b.js" not in preload_links(contents)
+
+
+def test_a_deferred_import_of_a_missing_file_is_an_error_at_the_start() -> None:
+    with pytest.raises(KeyError, match=r"gone\.js"):
+        deferred_modules({"app.js": b"button.onclick = () => import('./gone.js');\n"})
+
+
 def test_the_served_page_names_modules_of_every_folder() -> None:
+    """Those of the first view, and none of a view or of the demo that is opened by a click."""
     page = read_files().pages["index.html"].plain.decode()
     assert "<!-- modulepreload -->" not in page
-    for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/lanes.js", "views/live.js"):
+    for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/cards.js", "views/live.js"):
         assert f'<link rel="modulepreload" href="{module}">' in page
+    for module in ("views/analytics.js", "views/room.js", "views/why.js", "state/demo.js", "link/demo_link.js", "ui/lanes.js"):
+        assert f'href="{module}"' not in page
 
 
 def test_the_font_is_one_small_file_that_browsers_may_keep_for_ever() -> None:
@@ -59,24 +92,54 @@ def test_the_licence_of_the_font_is_beside_it() -> None:
 
 
 def test_comments_are_not_sent_and_lines_keep_their_numbers() -> None:
-    """A comment beside code, and what only looks like one, stay."""
+    """What only looks like a comment, an address for example, stays."""
     script = (
-        b"/** What\n * it does. */\nlet a = 1; /* beside */\n  /** @type {x} */\n  let b = '/* no */';\nlet c = /** @type {any} */ (b);\n"
+        b"/** What\n * it does. */\nlet a = 1; /* beside */\n  /** @type {x} */\n  let b = '/* no */';\n"
+        b"let c = /** @type {any} */ (b); // why\n// alone\nlet d = 'ws://e'; // f 'g'\n"
     )
-    sent = b"\n\nlet a = 1; /* beside */\n\nlet b = '/* no */';\nlet c = /** @type {any} */ (b);\n"
+    sent = b"\n\nlet a = 1; /* beside */\n\nlet b = '/* no */';\nlet c = (b); \n\nlet d = 'ws://e'; \n"
     assert condensed(script) == sent
 
 
-def test_the_first_visit_transfers_at_most_250_kb() -> None:
-    """All files that any view needs, compressed, with all headers of their responses."""
+def test_no_text_of_a_script_looks_like_a_comment() -> None:
+    """It would not be sent. The code within a template may have types."""
+    in_text = [
+        (path.name, line)
+        for path in DIRECTORY.rglob("*.js")
+        for line in path.read_text().split("\n")
+        for comments, quotes in ((LINE_COMMENTS, b"'\"`"), (TYPE_COMMENTS, b"'\""))
+        for comment in comments.finditer(line.encode())
+        for before in [TYPE_COMMENTS.sub(b"", line.encode()[: comment.start()])]
+        if any(before.replace(rb"\%c" % quote, b"").count(quote) % 2 for quote in quotes)
+    ]
+    assert in_text == []
+
+
+def transferred(pages: dict[str, Page], names: Iterable[str]) -> int:
+    """Bytes of the compressed responses with all their headers."""
+    total = 0
+    for name in names:
+        answer = pages[name].answer(Headers({"Accept-Encoding": "gzip"}))
+        total += len(SERVER_HEADERS) + sum(len(key) + len(value) + 4 for key, value in answer.raw_headers) + len(answer.body)
+    return total
+
+
+def test_the_first_view_transfers_at_most_215_kb() -> None:
+    """All files that a browser loads before the first room is shown: what the page names, and the service worker."""
+    pages = read_files().pages
+    named = re.findall(r'(?:href|src)="([a-z0-9_./-]+\.(?:css|js|svg|webmanifest|woff2))"', pages["index.html"].plain.decode())
+    first = {"index.html", "sw.js", *named}
+    assert {"app.js", "boot/first.js", "styles/theme.css", "views/live.js"} <= first
+    assert len(first) > 90
+    assert transferred(pages, first) <= 215_000
+
+
+def test_a_browser_that_keeps_the_page_transfers_at_most_250_kb() -> None:
+    """All files that any view needs: the service worker fetches the rest of them after the first view."""
     pages = read_files().pages
     needed = [name for name in pages if not name.endswith((".png", ".txt")) and "attention-" not in name]
     assert len(needed) > 100
-    total = 0
-    for name in needed:
-        answer = pages[name].answer(Headers({"Accept-Encoding": "gzip"}))
-        total += len(SERVER_HEADERS) + sum(len(key) + len(value) + 4 for key, value in answer.raw_headers) + len(answer.body)
-    assert total <= 250_000
+    assert transferred(pages, needed) <= 250_000
 
 
 def test_the_worker_names_every_file_that_the_page_needs_by_its_content() -> None:
