@@ -71,6 +71,23 @@ test('a series has a gap where nothing was read, and a zero where nothing was ea
   assert.equal(bars([null, null, 5, 0], 40, 10).match(/M/gu)?.length, 2);
 });
 
+test('small charts stay whole while the sums of another scope are being loaded, and the chart of all rooms waits', () => {
+  const store = studio({ 3: 8 }, minutesAgo(60, 0));
+  store.resetEarnings();
+  store.resetEarnings(); // renewed once more before history has answered
+  assert.deepEqual(store.recent(feedOf(store), NOW * 1000).slice(-5), [0, 8, 0, 0, 0]);
+  assert.equal(text(store), 'no earnings in 30 min');
+  assert.equal(totalsOf(store, NOW * 1000, 0).pulse.filter((amount) => amount !== null).length, 0);
+  store.settle(new Map(), [], MINUTE - 600, MINUTE - 1, MINUTE - 1, MINUTE - 60, minutesAgo(9, 0));
+  assert.deepEqual(store.recent(feedOf(store), (NOW - 240) * 1000).slice(0, 2), [null, null]);
+});
+
+test('nothing of another access is known after a sign-out', () => {
+  const store = studio({ 3: 8 }, minutesAgo(60, 0));
+  store.clear();
+  assert.equal(store.coverageOfFeeds.count(MINUTE - 60, MINUTE), 0);
+});
+
 test('rooms are called faster or slower only where the whole hour is measured', () => {
   const earned = { 40: 900, 5: 10 };
   const whole = studio(earned, minutesAgo(60, 0));

@@ -67,6 +67,9 @@ def test_a_reload_without_the_server_shows_the_page_and_the_next_version_is_take
         expect(page.locator(".card")).to_have_count(0)
         assert page.evaluate("document.fonts.check('16px Inter')")
         assert page.url == f"{fragile.broadcast.url}/?q=kept"
+        page.locator("#nav-analytics").click()  # a view whose files the first one did not need
+        expect(page.locator("#analytics-state")).to_have_text("No se pudo cargar.")
+        page.go_back()
 
         fragile.broadcast.start()
         expect(page.locator("#link")).to_have_attribute("data-phase", "live", timeout=30_000)

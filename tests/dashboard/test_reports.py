@@ -83,6 +83,23 @@ def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -
     for figure in ("#room-earned-total", "#room-rate", "#room-on-air", "#room-doubts"):
         expect(page.locator(figure)).to_have_text("—")
     expect(page.locator("#room-why")).to_be_hidden()
+    expect(page.locator("#room-lanes-empty")).to_contain_text("No readings in this period")
+    expect(page.locator("#room-lanes")).to_be_hidden()
+
+
+def test_a_report_of_a_period_without_readings_has_no_axis_and_no_zero(studio: Studio, visit: Opener) -> None:
+    """Words in place of the chart and the table, dashes in place of figures; a period with readings shows both again."""
+    page = visit(studio).open("?view=analytics&period=day&back=3", rooms=ROOMS).live().page
+    expect(page.locator("#analytics-empty")).to_contain_text("No readings in this period")
+    for part in ("#analytics-chart", "#analytics-table", "#fact-total-why"):
+        expect(page.locator(part)).to_be_hidden()
+    for figure in ("#fact-total", "#fact-rate", "#fact-air", "#fact-unsettled"):
+        expect(page.locator(figure)).to_have_text("—")
+    for _ in range(3):
+        page.locator("#analytics-later").click()
+    expect(page.locator("#fact-total")).to_have_text("700")
+    expect(page.locator("#analytics-chart svg")).to_be_visible()
+    expect(page.locator("#analytics-empty")).to_be_hidden()
 
 
 def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:

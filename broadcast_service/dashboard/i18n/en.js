@@ -261,6 +261,7 @@ export default {
   failed_scope: 'Your token does not cover this.',
   try_again: 'Try again',
   chart_empty: 'nothing recorded',
+  period_empty: 'No readings in this period: what was earned in it is not known.',
   chart_most: 'Highest: {value} at {time}.',
   earned_hour: 'Tokens earned per hour',
   earned_quarter: 'Tokens earned per 15 minutes',
@@ -388,6 +389,7 @@ export default {
   needs_none: 'Nothing needs attention',
   needs_unknown: 'No current numbers: what needs attention is not known',
   needs_more: '{count} more',
+  needs_fewer: 'Show fewer',
   need_off_air: 'off air for {age}',
   need_no_income: {
     one: '{count} viewer, 0 tokens in {span}',

@@ -264,6 +264,7 @@ export default {
   failed_scope: 'Tu acceso no incluye esto.',
   try_again: 'Intentar de nuevo',
   chart_empty: 'nada registrado',
+  period_empty: 'Sin lecturas en este período: no se sabe qué se ganó en él.',
   chart_most: 'Máximo: {value} a las {time}.',
   earned_hour: 'Tokens ganados por hora',
   earned_quarter: 'Tokens ganados cada 15 minutos',
@@ -394,6 +395,7 @@ export default {
   needs_none: 'Nada requiere atención',
   needs_unknown: 'Sin datos actuales: no se sabe qué requiere atención',
   needs_more: '+{count} más',
+  needs_fewer: 'Mostrar menos',
   need_off_air: 'fuera del aire hace {age}',
   need_no_income: {
     one: '{count} espectador, 0 tokens en {span}',

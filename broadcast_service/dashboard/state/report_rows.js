@@ -122,6 +122,12 @@ function partsOf(row, report, by) {
   return { parts: parts.slice(0, MAX_PARTS), otherParts: Math.max(0, parts.length - MAX_PARTS) };
 }
 
+/**
+ * Whether any minute of a report has a reading; without one its figures are unknown. An older server does not report the minutes.
+ * @param {Pick<Report, 'measured_minutes' | 'rooms'>} report
+ */
+export const wasMeasured = ({ measured_minutes: minutes, rooms }) => minutes?.some(Boolean) ?? rooms.length > 0;
+
 /** Tokens per hour on air. @param {number} earned @param {number} seconds */
 export function rateOf(earned, seconds) {
   return seconds >= PACE_SECONDS ? (earned * 3600) / seconds : null;

@@ -71,6 +71,8 @@ export class Store {
   ledger = new Ledger(DAY_MINUTES + 60);
   /** In which minutes anything is known. */
   coverage = new Coverage(DAY_MINUTES + 60);
+  /** @type {Coverage | null} what was known before `resetEarnings`, until history delivers again: feeds keep their own minutes meanwhile */
+  #formerCoverage = null;
   /** @type {number | null} first minute the totals know about */
   knownSinceMinute = null;
   /** First minute from which history has settled the feeds' own ledgers. */
@@ -191,11 +193,13 @@ export class Store {
     this.tokenExpiresAt = this.lastMessageAtMs = this.currentAsOfMs = this.silence = null;
     this.offAirKnownMs = Infinity;
     this.#renewed = false;
+    this.#formerCoverage = null;
   }
 
   /** Clears the earnings of all rooms together, until history delivers them again. */
   resetEarnings() {
     this.ledger = new Ledger(DAY_MINUTES + 60);
+    this.#formerCoverage ??= this.coverage;
     this.coverage = new Coverage(DAY_MINUTES + 60);
     this.past = 'pending';
     this.day = null;
@@ -215,7 +219,12 @@ export class Store {
   /** What a feed earned in each of the last minutes, null where nothing is known. @param {Feed} feed @param {number} asOfMs */
   recent(feed, asOfMs) {
     const minute = Math.floor(asOfMs / 60_000);
-    return this.coverage.known(feed.ledger.series(minute, SPARK_MINUTES), minute);
+    return this.coverageOfFeeds.known(feed.ledger.series(minute, SPARK_MINUTES), minute);
+  }
+
+  /** In which minutes it is known what feeds earned. */
+  get coverageOfFeeds() {
+    return this.#formerCoverage ?? this.coverage;
   }
 
   /** All feeds of a room. @param {string} room @returns {Iterable<Feed>} */
@@ -246,6 +255,7 @@ export class Store {
     feedsFromMinute = fromMinute,
     measured = minutesBetween(Math.max(feedsFromMinute, settledMinute - FEED_MINUTES), settledMinute),
   ) {
+    this.#formerCoverage = null;
     for (const minute of measured) this.coverage.mark(minute);
     // History says how long a feed was read, not in which minutes: where that is nearly all that was measured at all, it is in all of them.
     const ofFeeds = minutesBetween(Math.max(feedsFromMinute, settledMinute - FEED_MINUTES), settledMinute).filter(
@@ -329,6 +339,7 @@ export class Store {
     }
     if (before && before.tokens !== null && (data.tokens ?? 0) > before.tokens) this.#changes.flashed.add(key); // green means money
     this.coverage.mark(Math.floor(readAt / 60));
+    this.#formerCoverage?.mark(Math.floor(readAt / 60));
     feed.coverage.mark(Math.floor(readAt / 60));
     const interval = data.interval_seconds ?? DEFAULT_INTERVAL_SECONDS;
     feed.lag = lagOf(feed.lag, { timestamp: data.timestamp, committedAt, interval });

@@ -12,7 +12,11 @@ import { reconcile } from './reconcile.js';
 export class AttentionStrip {
   /** @type {Map<string, {item: HTMLElement, link: HTMLAnchorElement, name: HTMLElement, words: HTMLElement}>} */
   #chips = new Map();
-  #more = element('li', { class: 'need-more' });
+  #toggle = element('button', { type: 'button', class: 'text-button' });
+  #rest = element('span');
+  #more = element('li', { class: 'need-more' }, this.#rest, this.#toggle);
+  #isExpanded = false;
+  #repaint = () => {};
   #calm = element('li', { class: 'need-calm' });
 
   /** @param {HTMLElement} section @param {HTMLElement} list @param {(room: string) => string} nameOf a room */
@@ -20,10 +24,16 @@ export class AttentionStrip {
     this.nameOf = nameOf;
     this.section = section;
     this.list = list;
+    this.#toggle.addEventListener('click', () => {
+      this.#isExpanded = !this.#isExpanded;
+      this.#repaint();
+    });
   }
 
   clear() {
     this.#chips.clear();
+    this.#isExpanded = false;
+    this.#repaint = () => {};
     this.list.replaceChildren();
   }
 
@@ -31,24 +41,32 @@ export class AttentionStrip {
    * @param {Need[]} needs worst first
    * @param {I18n} i18n
    * @param {{always: boolean, calm: string, most: number}} options `always`: the strip keeps its place while nothing needs anybody, and says `calm`;
-   *   it has one line then, and names as many as fit in it
+   *   it has one line then, and names as many as fit in it. Otherwise `most` are named, and a button names the others.
    */
-  paint(needs, i18n, { always, calm, most }) {
+  paint(needs, i18n, options) {
+    const { always, calm, most } = options;
+    this.#repaint = () => this.paint(needs, i18n, options);
     this.section.hidden = needs.length === 0 && !always;
     setData(this.section, 'severe', needs.some(({ severe }) => severe) ? 'yes' : 'no');
-    const shown = needs.slice(0, most);
+    const all = this.#isExpanded && !always;
+    const shown = all ? needs : needs.slice(0, most);
+    this.#toggle.hidden = always;
+    this.#rest.hidden = !always;
+    this.#toggle.setAttribute('aria-expanded', String(all));
     for (const key of this.#chips.keys()) if (!shown.some((need) => need.key === key)) this.#chips.delete(key);
     const items = shown.map((need) => this.#chip(need, i18n));
     setText(this.#calm, calm);
-    this.#place(items, needs.length, i18n);
+    this.#place(items, needs.length, i18n, all && needs.length > most);
     if (needs.length === 0) reconcile(this.list, [this.#calm]);
     else if (always) this.#fit(items, needs.length, i18n);
   }
 
-  /** @param {HTMLElement[]} items @param {number} count of all needs @param {I18n} i18n */
-  #place(items, count, i18n) {
-    setText(this.#more, i18n.t('needs_more', { count: count - items.length }));
-    reconcile(this.list, count > items.length ? [...items, this.#more] : items);
+  /** @param {HTMLElement[]} items @param {number} count of all needs @param {I18n} i18n @param {boolean} [foldable] whether some of them can be left out again */
+  #place(items, count, i18n, foldable = false) {
+    const words = foldable ? i18n.t('needs_fewer') : i18n.t('needs_more', { count: count - items.length });
+    setText(this.#rest, words);
+    setText(this.#toggle, words);
+    reconcile(this.list, foldable || count > items.length ? [...items, this.#more] : items);
   }
 
   /** Leaves out what the line has no room for, and counts it. @param {HTMLElement[]} items @param {number} count @param {I18n} i18n */

@@ -9,7 +9,7 @@ export function recentText(amount, store, asOfMs, i18n) {
   if (amount > 0) return i18n.t('earned_recently', { amount });
   const minute = Math.floor(asOfMs / 60_000);
   const from = minute - SPARK_MINUTES + 1;
-  if (store.coverage.isWhole(from, minute)) return i18n.t('earned_none');
-  const count = store.coverage.count(from, minute);
+  if (store.coverageOfFeeds.isWhole(from, minute)) return i18n.t('earned_none');
+  const count = store.coverageOfFeeds.count(from, minute);
   return count > 0 ? i18n.t('earned_none_measured', { count }) : i18n.t('earned_unknown');
 }

@@ -14,6 +14,7 @@ import {
   stacked,
   startsOf,
   statesOf,
+  wasMeasured,
 } from '../state/report_rows.js';
 import { knownZone } from '../state/studio.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
@@ -282,6 +283,9 @@ export class AnalyticsView {
     const before = comparable(report, this.#loader.data.before);
     const rows = rowsOf(report, before, this.#by);
     const words = this.#words(report, i18n);
+    const isKnown = wasMeasured(report);
+    html('#analytics-empty').hidden = isKnown;
+    for (const id of ['#analytics-chart', '#analytics-legend', '#analytics-table-panel']) html(id).hidden = !isKnown;
     this.#renderChoices();
     this.#paintFacts(report, before, words);
     this.#paintChart(rows, report, before, nowMs, words);
@@ -309,24 +313,30 @@ export class AnalyticsView {
     const seconds = secondsOnAir(report);
     const change = changeOf(report.total, before?.total ?? null);
     const { unsettled = 0, set_aside: setAside = 0, between_sessions: between = 0 } = report;
+    const isKnown = wasMeasured(report);
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
     /** @type {Record<string, [number | null, string[]]>} */
     const figures = {
       total: [
-        report.total,
-        [
-          money(report.total),
-          change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }),
-          i18n.t('rooms_earning', { count: earning }),
-        ],
+        isKnown ? report.total : null,
+        isKnown
+          ? [
+              money(report.total),
+              change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }),
+              i18n.t('rooms_earning', { count: earning }),
+            ]
+          : [i18n.t('not_measured')],
       ],
       rate: [
         perHour === null ? null : Math.round(perHour),
         [minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured')],
       ],
-      air: [seconds ? Math.round(seconds / HOUR) : null, [i18n.t('air_sub', { count: report.rooms.length })]],
+      air: [
+        seconds ? Math.round(seconds / HOUR) : null,
+        [i18n.t(isKnown ? 'air_sub' : 'not_measured', { count: report.rooms.length })],
+      ],
       unsettled: [
-        unsettled,
+        isKnown ? unsettled : null,
         [
           setAside ? i18n.t('set_aside', { count: setAside }) : '',
           between ? i18n.t('between_sessions', { amount: between }) : '',
@@ -337,6 +347,7 @@ export class AnalyticsView {
       setFigure(html(`#fact-${name}`), value, i18n);
       setText(html(`#fact-${name}-sub`), sub.filter(Boolean).join(' · '));
     }
+    html('#fact-total-why').hidden = !isKnown;
     const { span } = stepWords(report, this.#zone, i18n);
     const damaged = damagedWords(report, (room) => this.facts.roomName(room), i18n);
     setText(html('#analytics-span'), [span, damaged].filter(Boolean).join('. '));

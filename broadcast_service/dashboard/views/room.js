@@ -4,6 +4,7 @@ import { hrefOf } from '../router.js';
 import { clockError } from '../state/lag.js';
 import { CHARTED, COUNTS } from '../state/metrics.js';
 import { PERIODS, periodNamed, spanOf } from '../state/periods.js';
+import { wasMeasured } from '../state/report_rows.js';
 import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { clockText } from '../ui/clock_text.js';
@@ -286,6 +287,11 @@ export class RoomView {
         : report.step === QUARTER
           ? i18n.t('earned_quarter')
           : i18n.t('earned_minutes', { count: report.step / 60 });
+    const isEmpty = [{ report, history }, ...(before ? [before] : [])].every(
+      (data) => !wasMeasured(data.report) && data.history.points.length === 0,
+    );
+    html('#room-lanes-empty').hidden = !isEmpty;
+    for (const id of ['#room-lanes', '#room-legend', '#room-zoom-in']) html(id).hidden = isEmpty;
     const gapMs = offAirMs(history.points, history.step);
     const shiftMs = before ? fromMs - before.report.from * 1000 : WEEK_MS;
     const later = (/** @type {{t: number, value: number}[]} */ points) =>
@@ -388,11 +394,6 @@ export class RoomView {
     const { room, platform } = this.#feed;
     return hrefOf({ view: 'why', room, platform, from, to }, location.search);
   }
-}
-
-/** Whether any minute of a report has a reading; without one its figures are unknown. @param {Report} report */
-function wasMeasured({ measured_minutes: minutes, rooms }) {
-  return minutes?.some(Boolean) ?? rooms.length > 0; // an older server does not send the minutes
 }
 
 /** @param {Node | string} head @param {(Node | string)[]} cells */
