@@ -1,6 +1,8 @@
 """A figure is shown whole or not at all: at every width, in every view, with the largest numbers and the longest names that there are."""
 
+import itertools
 import pathlib
+import re
 import time
 from collections.abc import Iterator
 
@@ -9,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
-from tools.screenshots.stage import DRAWN
+from tools.screenshots.scenes import LANGUAGES, SCHEMES, Look
+from tools.screenshots.stage import show_as
 
 WIDTHS = ((390, 844), (768, 1024), (1024, 768), (1366, 768), (1920, 1080), (2560, 1440), (3840, 2160))
 ROOMS = 36
@@ -75,29 +78,42 @@ def extremes(tmp_path: pathlib.Path) -> Iterator[Studio]:
             yield studio
 
 
-def cut(page: Page, width: int, height: int) -> list[str]:
-    """Figures that are not whole on a screen of this size."""
-    page.set_viewport_size({"width": width, "height": height})
-    page.evaluate(DRAWN)
-    return [f"{width}: {each}" for each in page.evaluate(CUT)]
+def cut(page: Page, look: Look) -> list[str]:
+    """Figures that are not whole on a screen with this look."""
+    show_as(page, look)
+    return [f"{look.width} {look.language} {look.scheme}: {each}" for each in page.evaluate(CUT)]
+
+
+def views() -> dict[str, tuple[str, str, str]]:
+    """Every view with figures: its address, a figure that shows that it has been drawn, and how rooms are shown."""
+    now = int(time.time())
+    room = f"room={LONGEST_NAME}&on=camsoda"
+    return {
+        "cards": ("", '.card[data-room="sala-01"] .tokens', "cards"),
+        "compact": ("", '.card[data-room="sala-01"] .tokens', "compact"),
+        "table": ("?group=platform", ".room-table td.cell-hour", "table"),
+        "wall": ("?wall=1", ".wall-figure", ""),
+        "hours": ("?wall=hours&each=600", ".hour-value", ""),
+        "leaders": ("?wall=leaders&each=600", "#leaders .line-value", ""),
+        "room": (f"?view=room&{room}", "#room-earned-total", ""),
+        "analytics": ("?view=analytics&period=day", "#fact-total", ""),
+        "why": (f"?view=why&{room}&from={now - 10_000}&to={now + 3600}", "#why-earned", ""),
+    }
 
 
 def test_no_figure_is_cut_at_any_width(extremes: Studio, visit: Opener) -> None:
-    """In the live view, on the wall, of a room and in a report, in the font of the page."""
+    """In every view at every width in both languages, by turns in the three themes, in the font of the page."""
     dashboard = visit(extremes, locale="es-CO", reduced_motion="reduce").open().live()
     page, found = dashboard.page, []
-    views = {
-        "": '.card[data-room="sala-01"] .tokens',
-        "?wall=1": ".wall-figure",
-        f"?view=room&room={LONGEST_NAME}&on=camsoda": "#room-earned-total",
-        "?view=analytics&period=day": "#fact-total",
-    }
-    for query, figure in views.items():
+    for name, (query, figure, density) in views().items():
         page.goto(f"{extremes.broadcast.url}/{query}")
         dashboard.live()
-        expect(page.locator(figure).first).to_contain_text(".")
+        if density:
+            page.locator("#density").select_option(density)
+        expect(page.locator(figure).first).to_contain_text(re.compile(r"[0-9][.,][0-9]"))
         page.evaluate("document.fonts.ready")
         assert page.evaluate("[...document.fonts].map(({ family, status }) => `${family} ${status}`)") == ["Inter loaded"]
-        for width, height in WIDTHS:
-            found += [f"{query or 'live'} {each}" for each in cut(page, width, height)]
+        for turn, ((width, height), language) in enumerate(itertools.product(WIDTHS, LANGUAGES)):
+            look = Look(width, SCHEMES[turn % len(SCHEMES)], language, height)
+            found += [f"{name} {each}" for each in cut(page, look)]
     assert found == []

@@ -75,7 +75,7 @@ def opened(dashboard: Dashboard, studio: Studio, view: str) -> None:
 
 @pytest.mark.parametrize("view", AXE_VIEWS)
 def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
-    """No violation of WCAG 2.2 A or AA in any view, in each theme in each language, by turns on a phone and a laptop."""
+    """No violation of WCAG 2.2 A or AA in any view, in each of the three themes in each language, by turns on a phone and a laptop."""
     dashboard = visit(studio, reduced_motion="reduce", viewport={"width": 390, "height": 844})
     opened(dashboard, studio, view)
     if view == "signin":

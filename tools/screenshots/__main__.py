@@ -1,7 +1,7 @@
 """`python -m tools.screenshots`: pictures of the page.
 
-Without options it writes the pictures of the documents to docs/images/. With `--matrix` it writes every view at every width, in both
-themes and languages, with 0 to 500 rooms and with the link lost, to a directory of its own; the other options choose a part of that.
+Without options it writes the pictures of the documents to docs/images/. With `--matrix` it writes every view at every width, in all themes
+and languages, with 0 to 500 rooms and with the link lost, to a directory of its own; the other options choose a part of that.
 """
 
 import argparse

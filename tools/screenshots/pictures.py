@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from tools.processes import ROOT
 from tools.screenshots.sample import post_past, posting, stack_with
-from tools.screenshots.scenes import SCHEMES, Look, query_of
+from tools.screenshots.scenes import Look, Scheme, query_of
 from tools.screenshots.stage import Stage
 from tools.simulator.studio import studio
 
@@ -28,6 +28,7 @@ class Picture(NamedTuple):
     name: str = ""
 
 
+SCHEMES: Final[tuple[Scheme, ...]] = ("dark", "light")
 PICTURES: Final = (
     Picture("live", 390, 844),
     Picture("live", 1280, 800),

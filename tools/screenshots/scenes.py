@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
-Scheme = Literal["dark", "light"]
+Scheme = Literal["dark", "light", "contrast"]
 
 LOST: Final = "lost"  # the state of a page whose server has gone
 SIZES: Final = {390: 844, 768: 1024, 1366: 768, 1920: 1080, 2560: 1440, 3840: 2160}
 PHONE_WIDTH: Final = 640  # up to which the page is that of a phone
-SCHEMES: Final[tuple[Scheme, ...]] = ("dark", "light")
+SCHEMES: Final[tuple[Scheme, ...]] = ("dark", "light", "contrast")
 LANGUAGES: Final = ("es", "en")
 COUNTS: Final = ("0", "1", "9", "36", "500")
 STATES: Final = (*COUNTS, LOST)

@@ -19,6 +19,10 @@ CHOOSE_LANGUAGE: Final = """(language) => {
     select.value = language;
     select.dispatchEvent(new Event('change', {bubbles: true}));
 }"""
+CHOOSE_THEME: Final = """(scheme) => {
+    if (scheme === 'contrast') document.documentElement.dataset.theme = scheme;
+    else delete document.documentElement.dataset.theme;
+}"""
 RUN_AXE: Final = """() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
     .then((result) => result.violations.map((found) => found.id + ': ' + found.nodes.map((node) => node.target).join(' | ')))"""
 READY: Final = {  # what shows that a view with rooms has been drawn
@@ -40,7 +44,8 @@ def axe_findings(page: Page) -> list[str]:
 
 def show_as(page: Page, look: Look) -> None:
     """Gives the page a language, a theme and a size, and waits until it has drawn itself."""
-    page.emulate_media(color_scheme=look.scheme)
+    page.emulate_media(color_scheme="light" if look.scheme == "light" else "dark")
+    page.evaluate(CHOOSE_THEME, look.scheme)
     page.evaluate(CHOOSE_LANGUAGE, look.language)
     page.set_viewport_size({"width": look.width, "height": look.height})
     page.evaluate(DRAWN)

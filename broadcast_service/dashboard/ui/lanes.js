@@ -16,6 +16,7 @@ import { placeLabels, timeTicks, valueTicks } from './scales.js';
  * @property {string} name
  * @property {string} unit
  * @property {number} share of the height
+ * @property {'audience'} [of] what a line shows, where it has a colour of its own
  * @property {Value[]} points in order
  * @property {Value[]} [before] of a week before, at the moments of this week
  * @property {number} [gapMs] the longest gap that a line bridges
@@ -189,7 +190,7 @@ export class Lanes {
       return [
         ...grid,
         shape('path', { class: 'chart-line lanes-before', d: this.#path(before, lane, y) }),
-        shape('path', { class: 'chart-line', d: this.#path(points, lane, y) }),
+        shape('path', { class: 'chart-line', 'data-of': lane.of ?? '', d: this.#path(points, lane, y) }),
         name,
       ];
     const slot = this.#x(picture.stepMs) - this.#x(0);

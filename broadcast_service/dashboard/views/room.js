@@ -314,6 +314,7 @@ export class RoomView {
           },
           ...CHARTED.map(({ name }) => ({
             kind: /** @type {const} */ ('line'),
+            ...(name === 'viewers' ? { of: /** @type {const} */ ('audience') } : {}),
             name: i18n.t(`kpi_${name}`),
             unit: i18n.t(name),
             share: 1,
