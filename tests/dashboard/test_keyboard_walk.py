@@ -10,6 +10,7 @@ from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
 
 MAX_STOPS = 160
+NO_ROOM_YET: Any = {"rooms": ("*",), "platforms": ("no-platform",)}
 OPERABLE = "a[href], button, input, select, textarea, summary, [tabindex]"
 
 # Gives each element that Tab should reach a number. Of a group of radio buttons it is one, and of a list with a roving tab stop too.
@@ -166,6 +167,7 @@ def walk_by_keys(dashboard: Dashboard) -> None:
     page = dashboard.page
     page.keyboard.press("w")
     expect(page.locator(".wall-room")).to_have_count(2)
+    Walk(page).check("wall")
     page.keyboard.press("Escape")
     expect(page.locator("html")).not_to_have_attribute("data-wall", "")
     page.keyboard.press("?")
@@ -189,12 +191,28 @@ def test_every_view_can_be_walked_by_keyboard(studio: Studio, visit: Opener, on_
     dashboard.page.goto(studio.broadcast.url)
     expect(dashboard.page.get_by_label("Access token")).to_be_focused()
     Walk(dashboard.page).check("signin")
+    dashboard.page.locator("#gate-pair").press("Enter")
+    expect(dashboard.page.locator("#pairing-letters")).not_to_be_empty()
+    Walk(dashboard.page).check("pairing")
     dashboard.open(rooms=("walk-*",)).live()
     expect(dashboard.page.locator(".card")).to_have_count(3)
     walk_rooms(dashboard)
     walk_one_room(dashboard)
     walk_analytics(dashboard)
     walk_by_keys(dashboard)
+
+
+def test_a_studio_without_rooms_can_be_walked_by_keyboard(studio: Studio, visit: Opener) -> None:
+    """The first run, and the demo that is begun and ended by Enter."""
+    page = visit(studio).open(**NO_ROOM_YET).live().page
+    expect(page.locator("#first-waiting")).to_be_visible()
+    Walk(page).check("first run")
+    page.locator("#demo-start").press("Enter")
+    expect(page.locator("#demo-end")).to_be_focused()
+    expect(page.locator(".card")).to_have_count(12)
+    Walk(page).check("demo")
+    page.locator("#demo-end").press("Enter")
+    expect(page.locator("#first-waiting")).to_be_visible()
 
 
 def test_the_keys_of_rooms_work_on_a_room_that_was_opened_by_its_link(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:

@@ -133,15 +133,19 @@ def test_rooms_group_by_platform(studio: Studio, visit: Opener) -> None:
 
 
 def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -> None:
-    """One tab stop, arrows from room to room, the meaning said, Enter opens the room."""
-    studio.post({"room_id": "heat-1"}, {"room_id": "heat-2", "tokens_count": 42})
+    """One tab stop, arrows from room to room, the meaning said, Enter opens the room. Below a hundred rooms the cards are the overview."""
+    studio.post(*({"room_id": f"heat-{n:03}", "tokens_count": 42} for n in range(100)))
+    few = visit(studio).open(rooms=("heat-00*",)).live().page
+    expect(few.locator(".card")).to_have_count(10)
+    expect(few.locator("#heat-section")).to_be_hidden()
+    few.close()
     page = visit(studio).open(rooms=("heat-*",)).live().page
-    page.get_by_role("button", name="heat-1").focus()
+    page.get_by_role("button", name="heat-000").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("button", name="heat-2")).to_be_focused()
+    expect(page.get_by_role("button", name="heat-001")).to_be_focused()
     expect(page.get_by_role("tooltip")).to_contain_text("42 tokens")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="heat-2")).to_be_visible()
+    expect(page.get_by_role("heading", name="heat-001")).to_be_visible()
 
 
 def test_a_total_explains_itself(studio: Studio, visit: Opener) -> None:

@@ -28,6 +28,8 @@ const REORDER_EVERY_MS = 5000;
 const RAIL_LINES = 5;
 const MAX_NEEDS = 8;
 const PHONE_NEEDS = 4;
+/** Fewer rooms have their names and numbers in view: squares without names add nothing. */
+const HEAT_ROOMS = 100;
 const DENSITY_KEY = 'studio-pulse.density';
 
 export class LiveView {
@@ -320,7 +322,8 @@ export class LiveView {
     this.#emptySteps.hidden = total > 0 || !trusted;
     setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
     setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
-    html('#heat-section').hidden = html('#rail').hidden = total === 0;
+    html('#rail').hidden = total === 0;
+    html('#heat-section').hidden = total < HEAT_ROOMS;
     const seesAll = this.store.scope?.rooms.includes('*') ?? false;
     const isFirstRun = total === 0 && all && trusted && seesAll && this.store.complete;
     setData(this.#section, 'first', isFirstRun ? 'yes' : 'no');
