@@ -148,6 +148,22 @@ def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -
     expect(page.get_by_role("heading", name="heat-001")).to_be_visible()
 
 
+def test_what_needs_attention_beyond_the_first_rooms_is_a_button_away(studio: Studio, visit: Opener) -> None:
+    """It names all of them, keeps the focus, and folds them again."""
+    ended = int(time.time()) - 420  # of rooms that end together in the last five minutes the page says that collecting has stopped
+    studio.post(*({"room_id": f"need-{n}", "timestamp": ended} for n in range(11)))
+    page = visit(studio).open(rooms=("need-*",)).live().page
+    expect(page.locator(".need")).to_have_count(8)
+    more = page.locator(".need-more button")
+    expect(more).to_have_text("3 more")
+    more.press("Enter")
+    expect(page.locator(".need")).to_have_count(11)
+    expect(more).to_have_text("Show fewer")
+    expect(more).to_be_focused()
+    more.press("Enter")
+    expect(page.locator(".need")).to_have_count(8)
+
+
 def test_a_total_explains_itself(studio: Studio, visit: Opener) -> None:
     """Pointed at or focused, in words; Escape takes the words away."""
     page = visit(studio).open().live().page
