@@ -12,7 +12,7 @@ STYLES = DIRECTORY / "styles"
 NAMES = "white|black|red|green|blue|orange|gray|grey|yellow"
 RAW = re.compile(rf"#[0-9a-f]{{3,8}}\b|\b(?:rgb|hsl|hwb|lab|lch|oklab|oklch|color)a?\(|\b(?:{NAMES})\b", re.IGNORECASE)
 # What a colour is used for: each of these is found in the selectors of its rules, and its rules have no other selectors.
-MEANINGS = {
+MEANINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "good": {
         "income": (
             r"\.flash",
