@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from broadcast_service.http.analytics import AnalyticsEndpoint
 from broadcast_service.http.answers import answer_client_gone
+from broadcast_service.http.audience import AudienceEndpoint
 from broadcast_service.http.authentication import Authenticator
 from broadcast_service.http.budget import Budget
 from broadcast_service.http.explain import ExplainEndpoint
@@ -26,6 +27,7 @@ from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
 from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.audience import Audiences
 from broadcast_service.reports.days import RedisDays
 from broadcast_service.reports.explanations import Explanations
 from broadcast_service.reports.history import History
@@ -67,7 +69,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
     authenticator = Authenticator(
         Verifier(settings.keyring, "dashboard", remembered=settings.max_connections or MAX_REMEMBERED), ended, audit
     )
-    history, reports, explanations = _reports(settings, store)
+    history, reports, explanations, audiences = _reports(settings, store)
     budget = Budget(settings.read_share)
     reads = Reads(authenticator, budget)
     terms = SessionTerms(instance, settings.heartbeat_seconds, STALE_SECONDS, settings.telemetry_ttl_seconds, files.build)
@@ -106,6 +108,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         *TelemetryEndpoints(reads, relay, store, settings.telemetry_shards, terms).routes(),
         *HistoryEndpoint(reads, history).routes(),
         *ExplainEndpoint(reads, explanations).routes(),
+        *AudienceEndpoint(reads, audiences).routes(),
         *AnalyticsEndpoint(reads, reports, settings.history_step_seconds, lambda: studio_file.studio).routes(),
         *StudioEndpoint(reads, relay, studio_file).routes(),
         *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
@@ -147,14 +150,14 @@ def _revocations(store: Store, audit: Audit, sessions: Sessions) -> tuple[Revoca
     return revocations, ended
 
 
-def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports, Explanations]:
-    """The history of single rooms, the reports over all feeds in scope, and their explanations."""
+def _reports(settings: BroadcastSettings, store: Store) -> tuple[History, Reports, Explanations, Audiences]:
+    """The history of single rooms, the reports over all feeds in scope, their explanations, and their viewers."""
     shards, step_seconds, retention_days = settings.telemetry_shards, settings.history_step_seconds, settings.history_retention_days
     days = _days(settings, RedisDays(store, shards, step_seconds=step_seconds, retention_days=retention_days))
     older = None if isinstance(days, RedisDays) else days
     history = History(store, shards, step_seconds=step_seconds, retention_days=retention_days, older=older)
     analytics = Analytics(days)
-    return history, Reports(analytics), Explanations(analytics, step_seconds)
+    return history, Reports(analytics), Explanations(analytics, step_seconds), Audiences(days, history)
 
 
 def _days(settings: BroadcastSettings, redis: RedisDays) -> "RedisDays | ArchivedDays":

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from broadcast_service.reports.audience import Audience
 from broadcast_service.reports.explanation import Explanation
 from broadcast_service.reports.files import HEADS
 from broadcast_service.reports.history import Point
@@ -36,6 +37,10 @@ SPAN = [
 ]
 EXPLAINED = [
     _parameter("query", "from", "Start, Unix seconds, at most 35 days before `to`. Default: an hour before `to`", **SECONDS),
+    _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
+]
+HOUR = [
+    _parameter("query", "from", "Start, Unix seconds, at most an hour before `to`. Default: an hour before `to`", **SECONDS),
     _parameter("query", "to", "End, Unix seconds. Default: now", **SECONDS),
 ]
 REPORT = [
@@ -125,8 +130,9 @@ def openapi() -> dict[str, Any]:
         room: _get("Get the stored reading of a feed", "getStoredReading", ROOM, ref(StoredReading), 404, 429, 500, 503),
         room + "/history": _get("Get the history of a feed", "getHistory", ROOM + SPAN, history, 422, 429, 503, text="text/csv"),
         room + "/explain": _get("Explain the income of a feed", "getExplanation", ROOM + EXPLAINED, ref(Explanation), 422, 429, 503),
+        "/api/tracking/audience": _get("Get the viewers of the rooms in scope", "getAudience", HOUR + NARROW, ref(Audience), 422, 429, 503),
         "/api/studio": _studio(),
         "/api/tracking/analytics": report,
     }
-    structs = (StoredReading, TelemetryEvent, Point, Report, Explanation, StudioView)
+    structs = (StoredReading, TelemetryEvent, Point, Report, Audience, Explanation, StudioView)
     return document("Studio Pulse broadcast", paths, components(*structs))

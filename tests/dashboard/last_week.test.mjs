@@ -71,24 +71,36 @@ test('it loads while it runs, tries again after a failure, and forgets what anot
   const clock = new Clock();
   let fails = true;
   const spans = /** @type {any[]} */ ([]);
+  let audience = /** @type {any} */ (null);
   const api = /** @type {any} */ ({
     analytics: async (/** @type {any} */ span) => {
       spans.push(span);
       if (fails) throw new Error('down');
       return span.step === 60 ? reportOf() : { on_air_seconds: 7200, measured_minutes: [60] };
     },
+    audience: async () => audience ?? Promise.reject(new Error('an older server')),
   });
   const lastWeek = new LastWeek(api, /** @type {any} */ (clock), () => AT);
   lastWeek.start();
   lastWeek.start();
   await settle();
   assert.equal(spans.length, 1);
-  assert.deepEqual(lastWeek.at(AT), { hour: null, today: null, onAir: null });
+  const nothing = { hour: null, today: null, onAir: null, viewers: null };
+  assert.deepEqual(lastWeek.at(AT), nothing);
   fails = false;
   clock.pass(60_000);
   await settle();
-  assert.deepEqual(lastWeek.at(AT), { hour: 120, today: 1742, onAir: 2 });
+  assert.deepEqual(lastWeek.at(AT), { hour: 120, today: 1742, onAir: 2, viewers: null });
   assert.deepEqual([spans[2].to - spans[2].from, spans[2].from % 600], [3600, 0]);
+  for (const [measured, viewers] of [
+    [2879, null],
+    [2880, 900],
+  ]) {
+    audience = { viewers: 900, measured_seconds: measured };
+    clock.pass(600_000);
+    await settle();
+    assert.equal(lastWeek.at(AT).viewers, viewers);
+  }
   lastWeek.clear();
-  assert.deepEqual(lastWeek.at(AT), { hour: null, today: null, onAir: null });
+  assert.deepEqual(lastWeek.at(AT), nothing);
 });

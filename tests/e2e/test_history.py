@@ -70,3 +70,27 @@ def test_income_is_explained_reading_by_reading(studio: Studio) -> None:
     _, report = studio.get(f"/api/tracking/analytics?from={start}&to={start + HOUR}&rooms={room}")
     assert found["earned"] == report["total"] == 50
     assert [one["account"] for one in found["accounts"]] == [room]
+
+
+def test_viewers_of_all_feeds_are_summed_and_averaged_over_what_is_known(studio: Studio) -> None:
+    """Two feeds at once count together, five minutes without viewers do not count, and nothing outside of the scope does."""
+    own, start = studio.for_one_test(), int(time.time()) // HOUR * HOUR - 2 * HOUR
+    rooms = [f"audience-{n}-{uuid.uuid4().hex}" for n in range(3)]
+    posted = [
+        (rooms[0], 10, 100),
+        (rooms[0], 290, 120),
+        (rooms[1], 20, 30),
+        (rooms[0], 400, 50),
+        (rooms[1], 700, None),
+        (rooms[2], 30, 999),
+    ]
+    own.post(*({"room_id": room, "timestamp": start + second, "viewers_count": viewers} for room, second, viewers in posted))
+    path = f"/api/tracking/audience?from={start}&to={start + HOUR}&rooms={rooms[0]},{rooms[1]}"
+    _, found = own.get(path)
+    assert found == {"from": start, "to": start + HOUR, "viewers": (120 + 30 + 50) // 2, "measured_seconds": 600}
+    _, nothing = own.get(f"/api/tracking/audience?from={start - HOUR}&to={start}&rooms={rooms[0]}")
+    assert (nothing["viewers"], nothing["measured_seconds"]) == (None, 0)
+    status, refused = own.get(f"/api/tracking/audience?from={start - 1}&to={start + HOUR}")
+    assert (status, refused["errors"][0]["field"]) == (422, "from")
+    status, _ = own.get(path, rooms=(rooms[1],))
+    assert status == 403

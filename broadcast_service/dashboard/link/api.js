@@ -92,6 +92,11 @@ export class Api {
     return (await this.#get('api/tracking/analytics', { ...span, ...narrow })).json();
   }
 
+  /** How many viewers the rooms in scope had in a span of at most an hour. @param {{from: number, to: number}} span @returns {Promise<{viewers: number | null, measured_seconds: number}>} */
+  async audience(span) {
+    return (await this.#get('api/tracking/audience', span)).json();
+  }
+
   /** A report of a period of the studio. @param {Record<string, string | number>} query @returns {Promise<PeriodReport>} */
   async report(query) {
     return (await this.#get('api/tracking/analytics', query)).json();

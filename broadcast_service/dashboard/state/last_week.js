@@ -4,7 +4,7 @@
  */
 
 /** @typedef {import('../link/api.js').Report} Report */
-/** @typedef {{hour: number | null, today: number | null, onAir: number | null}} Comparison null: not known */
+/** @typedef {{hour: number | null, today: number | null, onAir: number | null, viewers: number | null}} Comparison null: not known */
 /** @typedef {{fromMinute: number, hourFromMinute: number, untilMinute: number, midnightMinute: number}} Window */
 
 const HOUR_MINUTES = 60;
@@ -58,6 +58,8 @@ export class LastWeek {
   #report = null;
   /** @type {number | null} */
   #onAir = null;
+  /** @type {number | null} */
+  #viewers = null;
   #round = 0;
   #running = false;
   /** @type {any} */
@@ -86,7 +88,7 @@ export class LastWeek {
   /** Another access may see other rooms. */
   clear() {
     this.stop();
-    this.#report = this.#onAir = null;
+    this.#report = this.#onAir = this.#viewers = null;
   }
 
   /** @param {number} nowMs @returns {Comparison} */
@@ -94,6 +96,7 @@ export class LastWeek {
     return {
       ...(this.#report ? sumsOf(this.#report, nowMs, this.midnightMs(nowMs)) : { hour: null, today: null }),
       onAir: this.#onAir,
+      viewers: this.#viewers,
     };
   }
 
@@ -107,8 +110,11 @@ export class LastWeek {
       const report = await this.api.analytics({ from: fromMinute * 60, to: end * 60, step: 60 });
       const hour = { from: (until - HOUR_MINUTES) * 60, to: until * 60, step: HOUR_MINUTES * 60 };
       const { on_air_seconds: seconds, measured_minutes: measured } = await this.api.analytics(hour);
+      const audience = await this.api.audience(hour).catch(() => null); // an older server does not count viewers
       if (round !== this.#round) return;
       this.#report = report;
+      this.#viewers =
+        audience && audience.measured_seconds >= MIN_MEASURED * HOUR_MINUTES * 60 ? audience.viewers : null;
       this.#onAir =
         seconds !== undefined && (measured?.[0] ?? 0) >= MIN_MEASURED * HOUR_MINUTES ? seconds / 3600 : null;
     } catch {

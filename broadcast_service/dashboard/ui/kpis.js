@@ -97,7 +97,7 @@ function valueFor(id, totals, trusted) {
 /** @param {string} id @param {Totals} totals @param {boolean} trusted @param {Comparison} before @returns {number | null} */
 function changeFor(id, totals, trusted, before) {
   if (!trusted || (id === 'hour' && totals.measuredMinutes < 60) || (id === 'today' && !totals.wholeDay)) return null;
-  const then = id === 'hour' ? before.hour : id === 'today' ? before.today : id === 'live' ? before.onAir : null;
+  const then = { hour: before.hour, today: before.today, live: before.onAir, viewers: before.viewers }[id] ?? null;
   return changeOf(valueFor(id, totals, trusted), then);
 }
 

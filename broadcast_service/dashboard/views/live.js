@@ -30,6 +30,8 @@ const MAX_NEEDS = 8;
 const PHONE_NEEDS = 4;
 /** Fewer rooms have their names and numbers in view: squares without names add nothing. */
 const HEAT_ROOMS = 100;
+/** Nothing is compared with. @type {import('../state/last_week.js').Comparison} */
+const NOTHING_BEFORE = { hour: null, today: null, onAir: null, viewers: null };
 const DENSITY_KEY = 'studio-pulse.density';
 
 export class LiveView {
@@ -206,7 +208,7 @@ export class LiveView {
     if (localMs - this.#totalsMs < TOTALS_EVERY_MS) return;
     this.#totalsMs = localMs;
     const midnight = this.store.studio.midnightMs(moment.asOfMs);
-    const before = this.#shown === null ? this.lastWeek.at(moment.asOfMs) : { hour: null, today: null, onAir: null };
+    const before = this.#shown === null ? this.lastWeek.at(moment.asOfMs) : NOTHING_BEFORE;
     this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight, this.#shown), moment, before);
   }
 
