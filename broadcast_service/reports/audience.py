@@ -1,12 +1,12 @@
 """Counts the viewers of all feeds in scope in a span of history: what the live total is compared with.
 
 Each feed's last reading of every five minutes counts, and the sums of the five minutes are averaged. Five minutes in which no feed reported
-viewers are unknown and do not count.
+viewers are unknown and do not count. The viewers of a past hour are kept for a minute.
 """
 
 import operator
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Final
 
 from msgspec import Struct
@@ -24,6 +24,8 @@ from shared.contract.problems import Problem
 MAX_SECONDS: Final = 3600  # of a span
 STEP_SECONDS: Final = 300
 DEADLINE_SECONDS: Final = 15.0
+KEPT_SECONDS: Final = 60.0  # pages that are reloaded, and walls, ask for the same hour
+MAX_KEPT: Final = 200
 
 _viewers_of: Final = operator.attrgetter("viewers")
 
@@ -52,12 +54,23 @@ class Audiences:
     def __init__(self, source: DaySource, history: History) -> None:
         self._source = source
         self._history = history
+        self._kept: OrderedDict[tuple[Scope, int, int], tuple[Audience, float]] = OrderedDict()
 
     async def mean(self, scope: Scope, start: int, end: int, charge: Charge) -> Audience:
         """The mean of a span; raises RedisError, and a 503 Problem when reading takes too long."""
+        wanted = scope, start, end
+        found, until = self._kept.get(wanted, (None, 0.0))
+        if found and time.monotonic() < until:
+            return found
         sums = await self._sums(scope, start, end, charge)
         mean = round(sums.total() / len(sums)) if sums else None
-        return Audience(start, end, mean, min(end - start, len(sums) * STEP_SECONDS))
+        found = Audience(start, end, mean, min(end - start, len(sums) * STEP_SECONDS))
+        if end <= time.time():
+            self._kept[wanted] = found, time.monotonic() + KEPT_SECONDS
+            self._kept.move_to_end(wanted)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return found
 
     async def _sums(self, scope: Scope, start: int, end: int, charge: Charge) -> Counter[int]:
         """The viewers of all feeds in each five minutes."""

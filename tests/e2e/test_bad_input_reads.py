@@ -82,7 +82,7 @@ def test_a_control_character_in_a_path_is_400(broadcast: Service, good: Headers,
 
 
 @pytest.mark.parametrize(("query", "status"), [("to=" + "9" * 5000, 414), ("&".join(["a=1"] * 17), 400), ("a&" * 7000, 414)])
-@pytest.mark.parametrize("path", [ALL, "/api/tracking/analytics", "/ws/dashboard", "/", "/livez", "/nowhere"])
+@pytest.mark.parametrize("path", [ALL, "/api/tracking/analytics", "/api/tracking/audience", "/ws/dashboard", "/", "/livez", "/nowhere"])
 def test_a_long_query_is_refused_before_any_token_is_looked_at(broadcast: Service, path: str, query: str, status: int) -> None:
     """Everywhere, so that it costs nothing to parse."""
     assert refused(get(broadcast, f"{path}?{query}", ()), status)

@@ -147,6 +147,8 @@ def test_broadcast_answers_as_described(ingest: Service, broadcast: Service, sta
         ONE + "/unseen/camsoda/explain": room + "/explain",
         ONE + "/other/camsoda/explain": room + "/explain",
         ONE + "/seen/camsoda/explain?from=9&to=8": room + "/explain",
+        "/api/tracking/audience": "/api/tracking/audience",
+        "/api/tracking/audience?from=9&to=8": "/api/tracking/audience",
     }
     for path, template in paths.items():
         fits(described, template, "get", exchange(broadcast.port, request("GET", path, headers)))

@@ -83,7 +83,7 @@ def test_a_subject_that_reads_too_much_is_429_with_the_time_to_wait(stack: Stack
     """Every kind of read counts, refused ones too, and other subjects go on."""
     broadcast = stack.broadcast(READ_SHARE="0.0004")
     room = "/api/tracking/telemetry/absent/camsoda"
-    paths = [room, room + "/history", room + "/explain", "/api/tracking/telemetry", ANALYTICS]
+    paths = [room, room + "/history", room + "/explain", "/api/tracking/telemetry", "/api/tracking/audience", ANALYTICS]
     answers = [get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths * 25]
     assert {answer.status for answer in answers[:40]} == {200, 404}
     for answer in (get(broadcast, stack, path, subject="greedy", rooms=("absent",)) for path in paths):
@@ -102,6 +102,7 @@ def test_a_page_that_is_reloaded_again_and_again_is_answered(filled: tuple[Stack
             asking(**{"from": now // 60 * 60 - 3600, "to": now // 60 * 60, "step": 60, "by": "feed"}),
             asking(**{"from": now - DAY, "to": now, "step": 3600}),
             asking(**{"from": now - 7 * DAY, "to": now, "step": 3600}),
+            f"/api/tracking/audience?from={now - 7 * DAY - 3600}&to={now - 7 * DAY}",
         ):
             assert get(broadcast, stack, path, subject="wall").status == 200
 
