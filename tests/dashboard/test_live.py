@@ -150,8 +150,8 @@ def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -
 
 def test_what_needs_attention_beyond_the_first_rooms_is_a_button_away(studio: Studio, visit: Opener) -> None:
     """It names all of them, keeps the focus, and folds them again."""
-    ended = int(time.time()) - 420  # of rooms that end together in the last five minutes the page says that collecting has stopped
-    studio.post(*({"room_id": f"need-{n}", "timestamp": ended} for n in range(11)))
+    ended = int(time.time()) - 300  # one after another: of rooms that fall silent together the page says that collecting has stopped
+    studio.post(*({"room_id": f"need-{n}", "timestamp": ended - 15 * n} for n in range(11)))
     page = visit(studio).open(rooms=("need-*",)).live().page
     expect(page.locator(".need")).to_have_count(8)
     more = page.locator(".need-more button")
