@@ -122,4 +122,5 @@ def test_no_figure_is_cut_at_any_width(extremes: Studio, visit: Opener, name: st
     assert page.evaluate("[...document.fonts].map(({ family, status }) => `${family} ${status}`)") == ["Inter loaded"]
     seen = [*(("es", size) for size in WIDTHS), *(("en", size) for size in WIDTHS if size[0] in OTHER_LANGUAGE_AT)]
     looks = [Look(width, SCHEMES[turn % len(SCHEMES)], language, height) for turn, (language, (width, height)) in enumerate(seen)]
-    assert [each for look in looks for each in cut(page, look)] == []
+    found = [each for look in looks for each in cut(page, look)]
+    assert not found, "\n".join(found)

@@ -1,6 +1,6 @@
 /** Hours as columns for a wall: what each earned, in figures that can be read from afar. */
 
-import { setData, setText } from './dom.js';
+import { setData, setFigure, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 
@@ -41,7 +41,7 @@ export class HourBars {
   #column({ fromMs, tokens, isNow, isBest }, most, i18n) {
     const column = this.#columns.get(fromMs) ?? create();
     this.#columns.set(fromMs, column);
-    setText(column.value, tokens === null ? '—' : i18n.number(tokens));
+    setFigure(column.value, tokens, i18n);
     setText(column.label, isNow ? i18n.t('so_far') : i18n.hour.format(fromMs));
     setData(column.item, 'state', tokens === null ? 'unknown' : isNow ? 'now' : isBest ? 'best' : 'over');
     const height = `${Math.round(((tokens ?? 0) / most) * 1000) / 10}%`;
