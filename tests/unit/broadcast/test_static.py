@@ -102,7 +102,7 @@ def test_comments_are_not_sent_and_lines_keep_their_numbers() -> None:
 
 
 def test_no_text_of_a_script_looks_like_a_comment() -> None:
-    """It would not be sent. The code within a template may have types."""
+    """It would not be sent; the code within a template may have types."""
     in_text = [
         (path.name, line)
         for path in DIRECTORY.rglob("*.js")
