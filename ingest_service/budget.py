@@ -36,7 +36,8 @@ class TokenBudget:
         """Charges a token for the items of a request, accepted or not."""
         if not self._interval:
             return
-        ready_at = max(self._ready_at.pop(token_id, now), now) + items * self._interval
+        ready_at = max(self._ready_at.get(token_id, now), now) + items * self._interval
         self._ready_at[token_id] = min(ready_at, now + self._tolerance + MAX_DEBT_SECONDS)
+        self._ready_at.move_to_end(token_id)
         if len(self._ready_at) > MAX_TOKENS:
             self._ready_at.popitem(last=False)

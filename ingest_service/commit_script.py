@@ -7,13 +7,14 @@ declared once.
 import enum
 import hashlib
 import importlib.resources
+import struct
 from typing import Any, Final, NamedTuple
 
 from ingest_service.limits import Limits
 from ingest_service.validation import MAX_AHEAD_SECONDS
 from shared.contract import history_record, keys
 from shared.contract.codec import encode
-from shared.contract.history_record import DAY_SECONDS, GRACE_SECONDS, LAYOUT, account_of, slot_of
+from shared.contract.history_record import DAY_SECONDS, GRACE_SECONDS, LAYOUT, account_of, slot_values
 from shared.contract.readings import Reading
 
 
@@ -53,20 +54,19 @@ class FixedArguments(NamedTuple):
     max_day_feeds: int
 
 
+NUMBERS: Final = struct.Struct(">QQHH")  # timestamp, sequence, offset of the record, moment
+_pack: Final = NUMBERS.pack
+
+
 class ReadingArguments(NamedTuple):
-    """What the script is given of each reading; from `key_end` on it is the `Slot` of the history record."""
+    """What the script is given of each reading. Redis takes 0.2 µs for each argument, so the numbers are in one."""
 
     room: str
     platform: str
     account: str
     body: bytes  # JSON without its opening brace: version and time of commit are put in front
-    timestamp: int
-    sequence: int
     key_end: str
-    offset: int
-    record: bytes
-    moment: int
-    balance: int | str
+    packed: bytes  # the `NUMBERS`, and the history record
 
 
 def fixed_arguments(
@@ -90,14 +90,14 @@ def fixed_arguments(
 
 def reading_arguments(reading: Reading, step_seconds: int) -> tuple[Any, ...]:
     """The arguments of one reading, in the order of `ReadingArguments`."""
+    key_end, offset, moment, record = slot_values(reading, step_seconds)
     return (
         reading.room_id,
         reading.platform,
         account_of(reading),
         encode(reading)[1:],
-        reading.timestamp,
-        reading.sequence,
-        *slot_of(reading, step_seconds),
+        key_end,
+        _pack(reading.timestamp, reading.sequence, offset, moment) + record,
     )
 
 
@@ -117,6 +117,7 @@ CONSTANTS: Final[dict[str, int | str]] = {
     "FIRST": len(FixedArguments._fields) + 2,  # after the fixed arguments and the last version that was answered
     "STRIDE": len(ReadingArguments._fields),
     "STORED": _stored_pattern(),
+    "NUMBERS_BYTES": NUMBERS.size,
     "CHUNK_SLOTS": history_record.CHUNK_SLOTS,
     "CHUNK_BYTES": LAYOUT.chunk_bytes,
     "RECORD_BYTES": LAYOUT.record_bytes,

@@ -20,8 +20,9 @@ from ingest_service import metrics
 from ingest_service.answers import answer_of_batch, answer_of_one, problem_of
 from ingest_service.budget import BYTES_PER_ITEM, TokenBudget
 from ingest_service.commit_script import Result
+from ingest_service.outcomes import Overloaded, StoreUnavailable
 from ingest_service.validation import check, clock_offset_ms, judge, parse_batch, parse_reading, shift_seconds, shifted
-from ingest_service.writer import Overloaded, StoreUnavailable, Writer
+from ingest_service.writer import Writer
 from shared.auth.audit import CLAIMS
 from shared.auth.revocations import Revocations
 from shared.contract.problems import API_HEADERS, Problem, internal_error, unauthorized
@@ -39,7 +40,7 @@ ANSWERED: Final = metrics.responses.labels("200")  # bound to its label once: lo
 JSON_TYPES: Final = (b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"')
 
 Refused = Callable[[Scope, Problem], Awaitable[None]]
-Verify = Callable[[str, float], Claims]  # of a token, at a Unix second
+Verify = Callable[[bytes, float], Claims]  # of an `Authorization` field, at a Unix second; raises TokenError
 
 log = structlog.get_logger()
 
@@ -108,7 +109,7 @@ class Telemetry:
 
     def checked(self, reading: Reading, claims: Claims, offset_ms: int | None, now_seconds: float) -> Reading:
         """A reading by the server's clock; raises a Problem where the token may not write it."""
-        if seconds := shift_seconds(offset_ms):
+        if offset_ms is not None and (seconds := shift_seconds(offset_ms)):
             reading = shifted(reading, seconds)
         check(reading, claims.scope, now_seconds=now_seconds, retention_seconds=self._retention_seconds)
         return reading
@@ -118,9 +119,9 @@ class Telemetry:
         if scope["method"] != "POST":
             raise Problem(405, "only POST is allowed on this path", headers={"Allow": "POST"})
 
-        def verify(token: str, now_seconds: float) -> Claims:
+        def verify(credential: bytes, now_seconds: float) -> Claims:
             """The claims of a token, also for the audit log; raises TokenError."""
-            scope[CLAIMS] = claims = self._verifier.verify(token, now_seconds)
+            scope[CLAIMS] = claims = self._verifier.verify(bearer(credential.decode("latin-1")), now_seconds)
             return claims
 
         return self.admit(read_fields(scope["headers"]), verify, now_seconds)
@@ -128,14 +129,14 @@ class Telemetry:
     def admit(self, fields: "RequestFields", verify: Verify, now_seconds: float) -> tuple[Claims, int | None]:
         """The claims of a request with these fields, and the offset of its clock; raises a Problem. `verify` raises TokenError."""
         try:
-            claims = verify(bearer(fields.credential), now_seconds)
+            claims = verify(fields.credential, now_seconds)
         except TokenError:
             raise unauthorized() from None
         self._check(claims)
         self._budget.check(claims.token_id, time.monotonic())
         if not fields.is_json:
             raise Problem(415, "the body must be application/json in UTF-8, without Content-Encoding")
-        return claims, clock_offset_ms(fields.sent_at, int(now_seconds * 1000))
+        return claims, clock_offset_ms(fields.sent_at, int(now_seconds * 1000)) if fields.sent_at else None
 
     @contextlib.contextmanager
     def _charging(self, claims: Claims, items: int) -> Iterator[None]:
@@ -167,31 +168,30 @@ class Telemetry:
 class RequestFields(NamedTuple):
     """What the header of a request says."""
 
-    credential: str
+    credential: bytes
     is_json: bool  # the media type is JSON in UTF-8, and the body is not encoded
-    sent_at: list[bytes]
+    sent_at: Sequence[bytes]
     has_origin: bool
 
 
-def read_fields(headers: Iterable[tuple[bytes, bytes]]) -> RequestFields:
+def read_fields(headers: Sequence[tuple[bytes, bytes]]) -> RequestFields:
     """Reads the header; raises a Problem for two credentials."""
-    credentials, media_type, is_plain, sent_at, has_origin = [], b"", True, [], False
-    for name, value in headers:
-        if name == b"authorization":
-            credentials.append(value)
-        elif name == b"content-type":
-            media_type = value
-        elif name == b"content-encoding" and value.lower() != b"identity":
-            is_plain = False
-        elif name == b"pulse-sent-at":
-            sent_at.append(value)
-        elif name == b"origin":
-            has_origin = True
-    if len(credentials) > 1:
-        raise Problem(400, "more than one credential")
-    credential = credentials[0].decode("latin-1") if credentials else ""
+    fields = dict(headers)
+    media_type, encoding = fields.get(b"content-type", b""), fields.get(b"content-encoding", b"identity")
+    credential, sent_at = fields.get(b"authorization", b""), fields.get(b"pulse-sent-at")
+    moments: Sequence[bytes] = () if sent_at is None else (sent_at,)
+    is_plain = encoding.lower() == b"identity"
+    if len(fields) < len(headers):  # a field came twice
+        if len(_values(headers, b"authorization")) > 1:
+            raise Problem(400, "more than one credential")
+        moments = _values(headers, b"pulse-sent-at")
+        is_plain = all(value.lower() == b"identity" for value in _values(headers, b"content-encoding"))
     is_json = is_plain and (media_type in JSON_TYPES or media_type.lower().replace(b" ", b"") in JSON_TYPES)
-    return RequestFields(credential, is_json, sent_at, has_origin)
+    return RequestFields(credential, is_json, moments, b"origin" in fields)
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    return [value for key, value in headers if key == name]
 
 
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes]]]

@@ -140,7 +140,7 @@ def shifted(reading: Reading, seconds: int) -> Reading:
 
 def check(reading: Reading, scope: Scope, *, now_seconds: float, retention_seconds: int) -> None:
     """Raises a Problem unless a number is known, the token covers the room and the observation is of a believable time."""
-    if values_of(reading) == ALL_UNKNOWN:
+    if reading.tokens_count is None and values_of(reading) == ALL_UNKNOWN:
         raise _unprocessable("tokens_count", "is unknown, and so is every other number")
     if not scope.allows(reading.room_id, reading.platform):
         raise Problem(403, "the token does not cover this room on this platform")

@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError
 from ingest_service import metrics
 from ingest_service.commit_script import DIGEST, SCRIPT, Result, fixed_arguments, reading_arguments
 from ingest_service.limits import Limits
+from ingest_service.outcomes import Outcome, Overloaded, StoreUnavailable, Waiter, outcomes_of
 from shared.contract import keys
 from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from shared.store.redis import RedisError, Store
@@ -31,14 +32,6 @@ MIN_TIME_SECONDS: Final = 0.02  # with less than this left a round trip is not w
 MAX_WAITING: Final = 20_000  # readings per shard
 
 log = structlog.get_logger()
-
-
-class StoreUnavailable(Exception):
-    """Redis did not confirm in time, or refused; what became of the readings is unknown and retrying is safe."""
-
-
-class Overloaded(Exception):
-    """More readings are waiting than a second's work; nothing was taken."""
 
 
 class WriterOptions(NamedTuple):
@@ -55,18 +48,11 @@ RESULTS: Final = {result.value: result for result in Result}  # a lookup costs a
 READINGS: Final = {result.value: metrics.readings.labels(result.name.lower()) for result in Result}
 
 
-class Outcome(NamedTuple):
-    """`value` is a version or, for the limited ones, the microseconds to wait."""
-
-    result: Result
-    value: int
-
-
 class _Submission(NamedTuple):
     readings: Sequence[Reading]
     token_id: str
     deadline: float
-    done: asyncio.Future[list[Outcome]]
+    done: Waiter
     origin: Any = None  # the request's span, where there are spans
 
 
@@ -94,21 +80,29 @@ class ShardWriter:
         self._overdue_timer: asyncio.TimerHandle | None = None
         self._arrived = asyncio.Event()
         self._away = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, readings: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]]:
         """Queues readings of this shard; the future has an outcome for each, or StoreUnavailable, in bounded time. Raises Overloaded."""
+        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self.submit_for(done, readings, token_id)
+        return done
+
+    def submit_for(self, waiter: Waiter, readings: Sequence[Reading], token_id: str) -> None:
+        """The same for a waiter of the caller's own."""
         if self._waiting_readings + len(readings) > MAX_WAITING:
             raise Overloaded
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:  # it is asked for once: Python 3.11 makes a system call for each time
+            loop = self._loop = asyncio.get_running_loop()
         origin = None if self._spans is None else self._spans.current()
-        submission = _Submission(readings, token_id, loop.time() + DEADLINE_SECONDS, loop.create_future(), origin)
+        submission = _Submission(readings, token_id, loop.time() + DEADLINE_SECONDS, waiter, origin)
         self._waiting.append(submission)
         self._waiting_readings += len(readings)
         self._arrived.set()
         self._unanswered.append(submission)
         if self._overdue_timer is None:
             self._overdue_timer = loop.call_at(submission.deadline + GRACE_SECONDS, self._fail_overdue)
-        return submission.done
 
     def _fail_overdue(self) -> None:
         """Answers what `run` has left without an answer beyond the deadline. One timer for all costs less than one for each."""
@@ -230,20 +224,13 @@ def _versions(reply: list[int]) -> Iterator[int]:
 def _deliver(batch: list[_Submission], reply: list[int]) -> None:
     codes = reply[::2]
     _count(batch, codes)
-    outcomes = [Outcome(RESULTS[code], value) for code, value in zip(codes, reply[1::2], strict=True)]
+    outcomes = list(map(Outcome, map(RESULTS.__getitem__, codes), reply[1::2]))
     start = 0
     for submission in batch:
         end = start + len(submission.readings)
         if not submission.done.done():
             submission.done.set_result(outcomes[start:end])
         start = end
-
-
-def outcomes_of(done: asyncio.Future[list[Outcome]], count: int) -> Sequence[Outcome | StoreUnavailable]:
-    """The outcomes of a submission of so many readings that has ended."""
-    if done.cancelled() or done.exception() is not None:
-        return [StoreUnavailable()] * count
-    return [StoreUnavailable() if outcome.result is Result.UNAVAILABLE else outcome for outcome in done.result()]
 
 
 class Writer:
@@ -269,12 +256,13 @@ class Writer:
             raise outcome
         return outcome
 
-    def submit(self, readings: Sequence[Reading], token_id: str) -> asyncio.Future[list[Outcome]] | None:
-        """Queues readings of one shard; None where they are of several. Raises Overloaded."""
+    def submit_for(self, waiter: Waiter, readings: Sequence[Reading], token_id: str) -> bool:
+        """Queues readings of one shard for a waiter; False where they are of several. Raises Overloaded."""
         shard = self._shard_of(readings[0])
-        if len(self._shards) > 1 and any(self._shard_of(reading) is not shard for reading in readings):
-            return None
-        return shard.submit(readings, token_id)
+        if len(readings) > 1 and len(self._shards) > 1 and any(self._shard_of(reading) is not shard for reading in readings):
+            return False
+        shard.submit_for(waiter, readings, token_id)
+        return True
 
     def _shard_of(self, reading: Reading) -> ShardWriter:
         return self._shards[keys.shard_of(reading.room_id, len(self._shards))]

@@ -86,7 +86,10 @@ NEVER_WAIT = [
     "shared/studio/parse.py",
     "shared/studio/shifts.py",
     "shared/studio/spelling.py",
+    "ingest_service/answers.py",
+    "ingest_service/known_names.py",
     "shared/tokens/__init__.py",
+    "shared/tokens/keys.py",
     "shared/web/address_budget.py",
     "worker_service/archive/plan.py",
 ]

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Container
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
+from starlette.types import Scope
 
 from broadcast_service.http.access import authenticate
 from broadcast_service.signin.access import SCREEN
@@ -21,16 +22,16 @@ class Authenticator:
 
     def claims_of(self, request: Request) -> Claims:
         """The claims of a request's token, or of its signed-in screen; raises a 400, 401 or 503 Problem."""
-        claims = authenticate(request.headers, request.query_params, (), self.verify_for(request), request.scope.get(SCREEN))
+        claims = authenticate(request.headers, request.query_params, (), self.verify_for(request.scope), request.scope.get(SCREEN))
         request.scope[CLAIMS] = claims
         return claims
 
-    def verify_for(self, connection: HTTPConnection) -> Callable[[str], Claims]:
-        """A verifier that also records the claims in the connection's scope, for the audit log; it raises TokenError."""
+    def verify_for(self, scope: Scope) -> Callable[[str], Claims]:
+        """A verifier that also records the claims in the scope of a request, for the audit log; it raises TokenError."""
 
         def verify(token: str) -> Claims:
             """The claims of a token; raises TokenError."""
-            connection.scope[CLAIMS] = claims = self._verifier.verify(token, time.time())
+            scope[CLAIMS] = claims = self._verifier.verify(token, time.time())
             return self._checked(claims)
 
         return verify

@@ -4,6 +4,7 @@ import functools
 import time
 from typing import Final
 
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -24,6 +25,8 @@ from shared.auth.audit import Audit
 from shared.contract.problems import Problem
 
 PATH: Final = "/ws/dashboard"
+NO_QUERY: Final = QueryParams()
+ACCEPTED: Final = metrics.handshakes.labels("101")  # bound to its label once: looking it up costs more than counting
 
 
 class SocketEndpoint:
@@ -54,36 +57,33 @@ class SocketEndpoint:
         return [Route(PATH, self.upgrade_required)]
 
     async def handshake(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application of handshakes."""
-        await self.open(WebSocket(scope, receive, send))
-
-    async def open(self, websocket: WebSocket) -> None:
-        """Accepts a handshake and starts its session, or refuses it with an HTTP status."""
+        """The ASGI application of handshakes: accepts one and starts its session, or refuses it with an HTTP status."""
         slot: Slot | None = None
         try:
             agreement = agree(
-                websocket.headers,
-                websocket.query_params,
-                websocket.scope["subprotocols"],
+                Headers(scope=scope),
+                QueryParams(scope["query_string"]) if scope["query_string"] else NO_QUERY,
+                scope["subprotocols"],
                 origins=self._origins,
-                verify=self._authenticator.verify_for(websocket),
-                screen=websocket.scope.get(SCREEN),
+                verify=self._authenticator.verify_for(scope),
+                screen=scope.get(SCREEN),
             )
             self._budget.admit(agreement.claims.subject, time.monotonic())
-            address = websocket.client.host if websocket.client else ""
-            slot = self._sessions.admit(agreement.claims.subject, address)
-            await websocket.accept(agreement.subprotocol)
-            self._start(websocket, agreement, slot)
-            slot = None
+            slot = self._sessions.admit(agreement.claims.subject, scope["client"][0] if scope["client"] else "")
+            if (await receive())["type"] == "websocket.connect":  # else the client left while its cookie was looked up
+                await send({"type": "websocket.accept", "subprotocol": agreement.subprotocol})
+                self._start(scope, agreement, slot)
+                slot = None
         except Problem as problem:
             metrics.handshakes.labels(str(problem.status)).inc()
+            websocket = WebSocket(scope, receive, send)
             self._audit.record_refusal(websocket, problem)
             await websocket.send_denial_response(problem.response())
         finally:
             if slot is not None:
                 slot.release()
 
-    def _start(self, websocket: WebSocket, agreement: Agreement, slot: Slot) -> None:
+    def _start(self, scope: Scope, agreement: Agreement, slot: Slot) -> None:
         session = Session(
             self._relay,
             agreement.claims,
@@ -93,10 +93,10 @@ class SocketEndpoint:
             on_end=self._sessions.remove,
             report=self._report,
         )
-        connection = websocket.scope["extensions"][EXTENSION](session)
+        connection = scope["extensions"][EXTENSION](session)
         self._sessions.add(session, slot)
         session.start(connection, agreement.scope, agreement.filter, agreement.since, self._terms)
-        metrics.handshakes.labels("101").inc()
+        ACCEPTED.inc()
         self._audit.record_session("session.started", subject=agreement.claims.subject, encoding=agreement.encoding.value)
 
     async def upgrade_required(self, request: Request) -> Response:

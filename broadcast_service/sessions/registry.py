@@ -1,6 +1,7 @@
 """All sessions of this process: the limits on their number, stalled clients, revoked tokens, and draining."""
 
 import asyncio
+import functools
 import ipaddress
 import random
 import time
@@ -13,6 +14,7 @@ import structlog
 from broadcast_service import metrics
 from broadcast_service.sessions.session import Session
 from shared.contract.problems import CloseCode, Problem
+from shared.web.address_budget import MAX_ADDRESS_LENGTH, MAX_REMEMBERED
 from shared.web.jobs import sleep
 
 STALL_SECONDS: Final = 10.0
@@ -54,6 +56,11 @@ class Slot:
 
 def counted_as(address: str) -> str:
     """The key that an address counts under: the /64 of an IPv6 address, since a client has all of it, and a normalized IPv4 address."""
+    return _counted_as(address) if len(address) <= MAX_ADDRESS_LENGTH else address
+
+
+@functools.lru_cache(maxsize=MAX_REMEMBERED)
+def _counted_as(address: str) -> str:
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -70,7 +70,7 @@ class CookieAccess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        if scope["type"] in ("http", "websocket") and any(name == b"cookie" for name, _ in scope["headers"]):
+        if scope["type"] in ("http", "websocket") and b"cookie" in dict(scope["headers"]):
             headers = Headers(scope=scope)
             secret = cookie_secret(headers) if "authorization" not in headers else None
             reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")

@@ -69,6 +69,8 @@ class Scope(Struct, frozen=True):
 
     def narrow(self, rooms: Sequence[str] | None, platforms: Sequence[str] | None) -> "Scope":
         """The part that was asked for (None: all of it); raises ScopeError if it is not wholly inside."""
+        if rooms is None and platforms is None:
+            return self
         asked = Scope.of(self.patterns() if rooms is None else rooms, self.platforms if platforms is None else platforms)
         covered = all(_covers(self.prefixes, p) for p in asked.prefixes) and all(
             r in self.rooms or _covers(self.prefixes, r) for r in asked.rooms

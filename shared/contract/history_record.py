@@ -94,13 +94,12 @@ _RECORD_BYTES: Final = LAYOUT.record_bytes
 
 
 class Slot(NamedTuple):
-    """Where and what to write, in the script's order: day, step and chunk as its key ends; byte offset; record; moment; balance."""
+    """Where and what to write: day, step and chunk as the key ends; byte offset; moment; record."""
 
     key_end: str
     offset: int
-    record: bytes
     moment: int
-    balance: int | str  # empty: unknown
+    record: bytes
 
 
 def chunks_of_day(step_seconds: int) -> int:
@@ -113,24 +112,30 @@ def unit_ms(step_seconds: int) -> int:
     return -(-step_seconds * 1000 // MAX_MOMENT)
 
 
-@functools.lru_cache(maxsize=64)
-def _key_end(day_start: int, step_seconds: int, chunk: int) -> str:
-    return f"{keys.day_of(day_start)}:{step_seconds}:{chunk}"
+@functools.lru_cache(maxsize=512)  # the readings of a batch are of the same seconds, or nearly
+def _place(second: int, step_seconds: int) -> tuple[str, int, int, int]:
+    """Where the step of a Unix second is: end of the key and offset; the second's milliseconds within the step; the unit of moments."""
+    second_of_day = second % DAY_SECONDS
+    index, second_of_step = divmod(second_of_day, step_seconds)
+    chunk, slot = divmod(index, CHUNK_SLOTS)
+    key_end = f"{keys.day_of(second - second_of_day)}:{step_seconds}:{chunk}"
+    return key_end, slot * _RECORD_BYTES, second_of_step * 1000, unit_ms(step_seconds)
 
 
 def slot_of(reading: Reading, step_seconds: int) -> Slot:
     """The slot of a reading by its timestamp."""
-    second, millisecond = reading.timestamp, _millisecond(reading)
-    second_of_day = second % DAY_SECONDS
-    index, second_of_step = divmod(second_of_day, step_seconds)
-    chunk, slot = divmod(index, CHUNK_SLOTS)
-    moment = (second_of_step * 1000 + millisecond) // unit_ms(step_seconds)
-    stored = [0 if value is None else value + 1 for value in values_of(reading)]
-    balance = stored.pop(0)
+    return Slot(*slot_values(reading, step_seconds))
+
+
+def slot_values(reading: Reading, step_seconds: int) -> tuple[str, int, int, bytes]:
+    """The same as a plain tuple, which takes a fifth less time to make."""
+    key_end, offset, begin_ms, unit = _place(reading.timestamp, step_seconds)
+    # The moment within its second is exact where `sequence` is Unix milliseconds, else the last digits of a counter, its order.
+    moment = (begin_ms + reading.sequence % 1000) // unit
+    balance, *others = [0 if value is None else value + 1 for value in values_of(reading)]
     at = moment if balance else 0
-    record = _pack(balance, at, 0, balance, at, moment + 1, *stored)
-    key_end = _key_end(second - second_of_day, step_seconds, chunk)
-    return Slot(key_end, slot * _RECORD_BYTES, record, moment, balance - 1 if balance else "")
+    record = _pack(balance, at, 0, balance, at, moment + 1, *others)
+    return key_end, offset, moment, record
 
 
 def series_of(reading: Reading) -> Series:
@@ -141,11 +146,6 @@ def series_of(reading: Reading) -> Series:
 def account_of(reading: Reading) -> str:
     """The account as keys spell it: empty for the unnamed one."""
     return "" if reading.account is UNSET else str(reading.account)
-
-
-def _millisecond(reading: Reading) -> int:
-    """The moment within its second: exact where `sequence` is Unix milliseconds, else the last digits of a counter, its order."""
-    return reading.sequence % 1000
 
 
 class Record(NamedTuple):

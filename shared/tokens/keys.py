@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import HMACAlgorithm
 from msgspec import Struct
 
 MIN_SECRET_BYTES: Final = 32
@@ -94,7 +96,11 @@ def _secret_key(text: str) -> Key:
         return Key("EdDSA", private.public_key(), private)
     if len(text.encode()) < MIN_SECRET_BYTES:
         raise KeyringError(f"a secret is shorter than {MIN_SECRET_BYTES} bytes")
-    return Key("HS256", text.encode(), text.encode())
+    try:
+        secret = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(text)
+    except jwt.InvalidKeyError:
+        raise KeyringError("a secret is a public key, a certificate or a JWK, which others may know") from None
+    return Key("HS256", secret, secret)
 
 
 def _raw(text: str) -> bytes:
@@ -127,3 +133,22 @@ def _public_key(text: str) -> Key:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return Key("EdDSA", key)
     raise KeyringError("a public key is neither RSA of 2048 bits or more, nor P-256, nor Ed25519")
+
+
+class _PreparedSecrets(HMACAlgorithm):
+    """HS256 with secrets that `SecretKeys` has prepared. The library prepares a secret again for each token, which takes 25 µs."""
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """The secret as it is."""
+        assert isinstance(key, bytes)
+        return key
+
+
+def _signatures() -> jwt.PyJWS:
+    found = jwt.PyJWS(options={"enforce_minimum_key_length": True})
+    found.unregister_algorithm("HS256")
+    found.register_algorithm("HS256", _PreparedSecrets(HMACAlgorithm.SHA256))
+    return found
+
+
+SIGNATURES: Final = _signatures()

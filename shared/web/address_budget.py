@@ -5,6 +5,7 @@ request is refunded if a token is charged for it instead (an accepted reading, a
 of the service. An IPv6 network (/64) counts as one address, since one customer has all of it.
 """
 
+import functools
 import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ MAX_HELD_PER_ADDRESS: Final = 16
 HOLD_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 1.0  # for which a socket is not read while its address or its subject is over its budget
 RETRY_AFTER_SECONDS: Final = 5
+MAX_ADDRESS_LENGTH: Final = 64  # an IPv6 address with a zone has 39 characters, a `%` and a name of an interface
+MAX_REMEMBERED: Final = 4096  # addresses as text: to parse one takes longer than all charges of a request
 
 CONNECTION: Final = 0.15
 REQUEST: Final = 0.3  # the most expensive of the small ones, a refused credential, takes 0.25
@@ -69,7 +72,9 @@ class AddressBudget:
     def __init__(self, share: float, trusted: Iterable[str] = ()) -> None:
         self._refill_per_second = share * 1000
         self._burst = self._refill_per_second * BURST_SECONDS
-        self._trusted = [ipaddress.ip_network(one) for one in trusted]
+        networks = [ipaddress.ip_network(one) for one in trusted]
+        self._has_proxies = bool(networks)
+        self._is_proxy = functools.lru_cache(maxsize=MAX_REMEMBERED)(functools.partial(_is_in, networks=networks))
         self._accounts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # the rest, and at which second of the clock
         self._held = Counter[str]()
         self.held = 0
@@ -79,25 +84,40 @@ class AddressBudget:
 
     def trusts(self, address: str) -> bool:
         """Whether an address is a proxy's."""
-        return bool(self._trusted) and _is_in(address, self._trusted)
+        return self._has_proxies and len(address) <= MAX_ADDRESS_LENGTH and self._is_proxy(address)
 
     def reported(self, headers: Iterable[tuple[bytes, bytes]], peer: str) -> str:
         """The client of a trusted proxy: the last address of X-Forwarded-For that is no proxy itself, else the proxy's own."""
         values = [value for name, value in headers if name == b"x-forwarded-for"]
         for part in reversed(b",".join(values).decode("latin-1").split(",")):
             address = _without_port(part.strip())
-            if address and not _is_in(address, self._trusted):
+            if address and not self.trusts(address):
                 return account_of(address) or account_of(peer)
         return account_of(peer)
 
     def left(self, account: str, now: float) -> float:
         """The milliseconds that an address may spend."""
-        left, at = self._accounts.get(account, (self._burst, now))
-        return min(self._burst, left + max(0.0, now - at) * self._refill_per_second)
+        found = self._accounts.get(account)
+        if found is None:
+            return self._burst
+        left, at = found
+        if now > at:
+            left += (now - at) * self._refill_per_second
+        return min(self._burst, left)
 
     def is_over(self, account: str, now: float) -> bool:
         """Whether an address has to wait."""
         return self._burst > 0 and account in self._accounts and self.left(account, now) <= 0
+
+    def spend(self, account: str, price: float, now: float) -> bool:
+        """Takes a price, unless the address has to wait: then it takes nothing and returns False."""
+        if self._burst <= 0:
+            return True
+        left = self.left(account, now)
+        if left <= 0:
+            return False
+        self._set(account, left - price, now)
+        return True
 
     def is_deep_in_debt(self, account: str, now: float) -> bool:
         """Whether an address owes more than its whole burst, so that its new connections are aborted without a 429."""
@@ -124,9 +144,11 @@ class AddressBudget:
 
     def charge(self, account: str, price: float, now: float) -> None:
         """Takes a price, or refunds it where it is below zero. The least recent address is forgotten first."""
-        if self._burst <= 0:
-            return
-        self._accounts[account] = min(self._burst, self.left(account, now) - price), now
+        if self._burst > 0:
+            self._set(account, self.left(account, now) - price, now)
+
+    def _set(self, account: str, left: float, now: float) -> None:
+        self._accounts[account] = min(self._burst, left), now
         self._accounts.move_to_end(account)
         if len(self._accounts) > MAX_ADDRESSES:
             self._accounts.popitem(last=False)
@@ -134,6 +156,11 @@ class AddressBudget:
 
 def account_of(address: str) -> str:
     """Under which name an address is charged; empty for text that is no address."""
+    return _account_of(address) if len(address) <= MAX_ADDRESS_LENGTH else ""
+
+
+@functools.lru_cache(maxsize=MAX_REMEMBERED)
+def _account_of(address: str) -> str:
     if ":" not in address and "%" not in address:
         return address if _parsed(address) else ""
     parsed = _parsed(address.partition("%")[0])

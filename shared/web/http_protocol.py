@@ -84,10 +84,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._account is not None:
             now = self.loop.time()
-            if not self._in_body and self._is_free() and self._budget.is_over(self._account, now):
+            if self._in_body or not self._is_free():
+                self._budget.charge(self._account, CHUNK, now)
+            elif not self._budget.spend(self._account, CHUNK, now):
                 self._hold()
                 return
-            self._budget.charge(self._account, CHUNK, now)
         self._feed(data)
 
     def _feed(self, data: bytes) -> None:
@@ -116,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Charges for the request, and decides about an upgrade before anything is done with it."""
-        self._charge_request()
+        self.scope[ACCOUNT] = self._charge_request()  # type: ignore[typeddict-unknown-key]
         self._in_body = True
         self._asks_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._asks_upgrade:
@@ -126,15 +127,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             self.cycle.on_response = functools.partial(self.on_answered, self.cycle.scope)
 
-    def _charge_request(self) -> None:
-        """Charges the request's address and names it in the scope; raises OverBudgetError."""
-        account, now = self._account, self.loop.time()
+    def _charge_request(self) -> str:
+        """Charges the request's address, and returns it; raises OverBudgetError."""
+        account = self._account
         if account is None:
             account = self._budget.reported(self.headers, self._peer)
-        if self._budget.is_over(account, now):
+        if not self._budget.spend(account, REQUEST, self.loop.time()):
             raise OverBudgetError
-        self._budget.charge(account, REQUEST, now)
-        self.scope[ACCOUNT] = account  # type: ignore[typeddict-unknown-key]
+        return account
 
     def on_message_complete(self) -> None:
         """What comes next is another request."""

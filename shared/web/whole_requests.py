@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from shared.web.address_budget import CHARGED
@@ -28,14 +29,25 @@ class Fields:
         """`last` are the fields after `Content-Length`."""
         self._listed, self._last = _listed(fields), _listed(last or {})
         self._lines, self._last_lines = _lines(self._listed), _lines(self._last)
+        self._default: list[tuple[bytes, bytes]] = []
+        self._heads: dict[int, bytes] = {}
 
     def listed(self, length: int) -> list[tuple[bytes, bytes]]:
         """The fields of a body of so many bytes."""
         return [*self._listed, (b"content-length", b"%d" % length), *self._last]
 
-    def lines(self, length: int) -> bytes:
-        """The same as lines."""
-        return b"%bcontent-length: %d\r\n%b" % (self._lines, length, self._last_lines)
+    def head(self, default: list[tuple[bytes, bytes]], length: int) -> bytes:
+        """The head of a 200 response without the empty line at its end. `default` are the fields that uvicorn puts first.
+
+        It is made once for each length while `default` is the same list, which uvicorn replaces once a second.
+        """
+        if default is not self._default:
+            self._default, self._heads = default, {}
+        head = self._heads.get(length)
+        if head is None:
+            parts = (STATUS_LINE[200], _lines(default), self._lines, b"content-length: %d\r\n" % length, self._last_lines)
+            head = self._heads[length] = b"".join(parts)
+        return head
 
 
 def _listed(fields: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -49,27 +61,32 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 class WholeRequest:
     """A request of a shortcut's path. It has the attributes that uvicorn's protocol expects of a cycle."""
 
-    __slots__ = ("_protocol", "_shortcut", "body", "disconnected", "keep_alive", "response_complete", "scope", "target")
+    __slots__ = (
+        "_protocol",
+        "_shortcut",
+        "account",
+        "body",
+        "disconnected",
+        "headers",
+        "keep_alive",
+        "response_complete",
+        "target",
+    )
 
-    message_event: Final = (
-        asyncio.Event()
-    )  # uvicorn sets it when a part of the body arrives or the connection is lost; nothing waits for it
+    message_event: Final = asyncio.Event()  # uvicorn sets it when the connection is lost; nothing waits for it
 
-    def __init__(self, protocol: "WholeRequestProtocol", shortcut: "Shortcut", target: bytes, scope: dict[str, Any]) -> None:
+    def __init__(
+        self, protocol: "WholeRequestProtocol", shortcut: "Shortcut", target: bytes, headers: list[tuple[bytes, bytes]], account: str
+    ) -> None:
         self._protocol = protocol
         self._shortcut = shortcut
         self.target = target
-        self.scope = scope  # without its method and path, which only an ASGI application wants
+        self.headers = headers  # names in lower case, and values
+        self.account = account  # the address that was charged for it
         self.body = bytearray()
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Names in lower case, and values."""
-        headers: list[tuple[bytes, bytes]] = self.scope["headers"]
-        return headers
 
     def offer(self) -> bool:
         """Offers the request to its shortcut; False if it is declined."""
@@ -100,6 +117,7 @@ class WholeRequestProtocol(HttpProtocol):
         self._arriving: WholeRequest | None = None
         self._idle_since: float | None = None  # None while a request arrives or is being answered
         self.cycle: Any  # also a `WholeRequest`
+        self.scope: Any  # None until a request needs one
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser. A body that has not arrived completely is awaited, and bounded, in the ordinary way."""
@@ -108,15 +126,32 @@ class WholeRequestProtocol(HttpProtocol):
             request, self._arriving = self._arriving, None
             self.hand_over(request, self.app, more_body=True)
 
+    def on_message_begin(self) -> None:
+        """Prepares for a request. Only an ASGI application needs a scope, which takes 1 µs to make."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self.scope = None
+
     def on_headers_complete(self) -> None:
         """Starts a request."""
         shortcut = self._shortcuts.get(self.url)
         if shortcut is None or not self._may_be_short():
+            self.scope = self._scope_of(self.headers)
             super().on_headers_complete()
             return
-        self._charge_request()
+        account = self._charge_request()
         self._in_body, self._asks_upgrade = True, False
-        self.cycle = self._arriving = WholeRequest(self, shortcut, self.url, self.scope)  # type: ignore[arg-type]
+        self.cycle = self._arriving = WholeRequest(self, shortcut, self.url, self.headers, account)
+
+    def _scope_of(self, headers: list[tuple[bytes, bytes]]) -> Any:
+        """A scope as uvicorn makes it, before it has method and path. Another request may be arriving meanwhile."""
+        arriving = self.url, self.expect_100_continue, self.headers, self.scope
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope["headers"] = headers
+        self.url, self.expect_100_continue, self.headers, self.scope = arriving
+        return scope
 
     def _may_be_short(self) -> bool:
         return (
@@ -127,6 +162,16 @@ class WholeRequestProtocol(HttpProtocol):
             and not self.expect_100_continue
             and self._is_free()
         )
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body. No application waits for that of a request that may be whole."""
+        request = self._arriving
+        if request is None:
+            super().on_body(body)
+            return
+        request.body += body
+        if len(request.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """Offers a request that is whole."""
@@ -177,25 +222,25 @@ class WholeRequestProtocol(HttpProtocol):
             self.hand_over(request, functools.partial(_answer, fields, body))
             return
         request.response_complete = True
-        lines = [STATUS_LINE[200], _lines(self.server_state.default_headers), fields.lines(len(body))]
-        lines += (b"\r\n" if request.keep_alive else b"connection: close\r\n\r\n", body)
-        self.transport.write(b"".join(lines))
+        end = b"\r\n" if request.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(fields.head(self.server_state.default_headers, len(body)) + end + body)
         if not request.keep_alive:
             self.transport.close()
-        self._refund(request.scope[ACCOUNT])
+        self._refund(request.account)
         self.on_response_complete()
 
     def hand_over(self, request: WholeRequest, app: ASGIApp, *, more_body: bool = False) -> None:
         """Continues with an ASGI application, as uvicorn does from the start."""
         path = request.target.decode("ascii")
-        request.scope |= {
+        scope = self._scope_of(request.headers) | {
+            ACCOUNT: request.account,
             "method": "POST",
             "path": self.root_path + path,
             "raw_path": (self.root_path + path).encode(),
             "query_string": b"",
         }
         cycle = RequestResponseCycle(
-            scope=request.scope,  # type: ignore[arg-type]
+            scope=scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -205,7 +250,7 @@ class WholeRequestProtocol(HttpProtocol):
             message_event=asyncio.Event(),
             expect_100_continue=False,
             keep_alive=request.keep_alive,
-            on_response=functools.partial(self.on_answered, request.scope),
+            on_response=functools.partial(self.on_answered, scope),
         )
         cycle.body, cycle.more_body, cycle.disconnected = request.body, more_body, request.disconnected
         if cycle.body or not more_body or cycle.disconnected:

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, ShardWriter, Writer, WriterOptions
+from ingest_service.outcomes import Outcome
+from ingest_service.writer import ShardWriter, Writer, WriterOptions
 from shared.contract import keys
 from shared.contract.history_day import Kept, StoredDay, day_balances, day_keys, kept_balances, stored_day
 from shared.contract.history_record import DAY_SECONDS, LAYOUT, Record, series_of, slot_of

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import StoreUnavailable, Writer, WriterOptions
+from ingest_service.outcomes import StoreUnavailable
+from ingest_service.writer import Writer, WriterOptions
 from shared.contract import keys
 from tests.contract.committing import (
     NO_LIMITS,

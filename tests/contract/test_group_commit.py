@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from ingest_service import writer as module
 from ingest_service.commit_script import Result
-from ingest_service.writer import MAX_WAITING, Overloaded, ShardWriter, StoreUnavailable
+from ingest_service.outcomes import Overloaded, StoreUnavailable
+from ingest_service.writer import MAX_WAITING, ShardWriter
 from shared.contract.readings import MAX_BATCH_ITEMS, Reading
 from tests.contract.committing import at_work, latest, listening, results, shard_writer
 from tests.contract.servers import Server

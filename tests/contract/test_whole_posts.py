@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.server import ServerState
 
+from ingest_service import whole_posts
 from ingest_service.app import create_service
 from ingest_service.budget import TokenBudget
 from ingest_service.settings import IngestSettings
@@ -98,6 +99,20 @@ SHORT: Final[dict[str, bytes]] = {  # what the shortcuts answer
     "a trailer": post(chunked(reading(), end=b"0\r\nX-Trailer: 1\r\n\r\n"), CHUNKED, length=False),
     "sent earlier by its clock": post(reading(timestamp=NOW - 60, sequence=0), b"Pulse-Sent-At: %d" % ((NOW - 60) * 1000)),
     "content encoding identity": post(reading(), b"Content-Encoding: identity"),
+    "content encoding identity twice": post(reading(), b"Content-Encoding: identity", b"Content-Encoding: IDENTITY"),
+    "two other fields of one name": post(reading(), b"X-Forwarded-For: 192.0.2.7", b"X-Forwarded-For: 192.0.2.8"),
+    "a clock, and two other fields of one name": post(reading(), b"Pulse-Sent-At: %d" % (NOW * 1000), b"X-Odd: 1", b"X-Odd: 2"),
+    "the last of two media types": post(reading(), b"Content-Type: text/plain", TYPE),
+    "scheme in capitals": post(reading(), b"Authorization: BEARER " + GOOD),
+    "a tab behind the scheme's space": post(reading(), b"Authorization: Bearer \t" + GOOD),
+    "as many as a shortcut takes": post(b"[" + b",".join(reading() for _ in range(100)) + b"]", start=BATCH),
+    "a batch with its clock": post(
+        b"[" + reading(timestamp=NOW - 60, sequence=0) + b"]", b"Pulse-Sent-At: %d" % ((NOW - 60) * 1000), start=BATCH
+    ),
+    "a batch that came before": post(one := b"[" + reading() + b"," + reading() + b"]", start=BATCH) + post(one, start=BATCH),
+    "one that is older than the stored one": post(reading(room_id="late")) + post(reading(room_id="late", timestamp=NOW - 100, sequence=1)),
+    "a batch with one that is older": post(b"[" + reading(room_id="late-too") + b"]", start=BATCH)
+    + post(b"[" + reading() + b"," + reading(room_id="late-too", timestamp=NOW - 100, sequence=1) + b"]", start=BATCH),
     "two spaces": post(reading(), start=ONE.replace(b" /", b"  /")),
     "an upgrade": post(reading(), b"Connection: Upgrade", b"Upgrade: h2c"),
     "an upgrade without Connection": post(reading(), b"Upgrade: h2c"),
@@ -126,6 +141,15 @@ ORDINARY: Final[dict[str, bytes]] = {
     "no media type": post(reading(), b"Content-Type:"),
     "two media types": post(reading(), TYPE, b"Content-Type: text/plain"),
     "gzip": post(reading(), b"Content-Encoding: gzip"),
+    "gzip, then identity": post(reading(), b"Content-Encoding: gzip", b"Content-Encoding: identity"),
+    "identity, then gzip": post(reading(), b"Content-Encoding: identity", b"Content-Encoding: gzip"),
+    "an empty content encoding": post(reading(), b"Content-Encoding:"),
+    "two credentials, of which one is empty": post(reading(), BEARER, b"Authorization:"),
+    "a scheme without a space": post(reading(), b"Authorization: Bearer" + GOOD),
+    "a token and more": post(reading(), BEARER + b" more"),
+    "a long credential": post(reading(), BEARER + b"x" * 5000),
+    "more than a shortcut takes": post(b"[" + b",".join(reading() for _ in range(101)) + b"]", start=BATCH),
+    "few, but long": post(b"[" + reading() + b" " * 30_000 + b"]", start=BATCH),
     "a bad clock": post(reading(), b"Pulse-Sent-At: yesterday"),
     "two clocks": post(reading(), b"Pulse-Sent-At: 1", b"Pulse-Sent-At: 2"),
     "no JSON": post(b"{"),
@@ -268,12 +292,17 @@ def segments(raw: bytes) -> dict[str, list[bytes]]:
 def effects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The charges of addresses, without the price of segments, and of tokens, and the entries of the audit log."""
     found: list[Any] = []
-    address, of_token = AddressBudget.charge, TokenBudget.charge
+    address, spent, of_token = AddressBudget.charge, AddressBudget.spend, TokenBudget.charge
 
     def charge_address(budget: AddressBudget, account: str, price: float, now: float) -> None:
         if price != CHUNK:
             found.append(("address", account, round(price / REQUEST)))
         address(budget, account, price, now)
+
+    def spend(budget: AddressBudget, account: str, price: float, now: float) -> bool:
+        if price != CHUNK:
+            found.append(("address", account, round(price / REQUEST)))
+        return spent(budget, account, price, now)
 
     def charge_token(budget: TokenBudget, token_id: str, items: int, now: float) -> None:
         found.append(("token", token_id, items))
@@ -283,6 +312,7 @@ def effects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append((event, str(fields)))
 
     monkeypatch.setattr(AddressBudget, "charge", charge_address)
+    monkeypatch.setattr(AddressBudget, "spend", spend)
     monkeypatch.setattr(TokenBudget, "charge", charge_token)
     monkeypatch.setattr(Audit, "record", record)
     return found
@@ -366,3 +396,20 @@ async def test_origins_are_ignored_where_none_is_listed(embedded_url: str, effec
             assert quick.short[0]
 
     await both(embedded_url, story, origins="")
+
+
+async def test_an_answer_that_cannot_be_made_is_an_internal_error(embedded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is answered, and so are the others of the same commit."""
+
+    def crash(*_: Any) -> bytes:
+        raise ZeroDivisionError
+
+    async def story(quick: Running, _plain: Running) -> None:
+        with monkeypatch.context() as context:
+            context.setattr(whole_posts, "answer_of_one", crash)
+            raw = [post(reading()), post(b"[" + reading() + b"]", start=BATCH), post(reading())]
+            found = await asyncio.gather(*(answers(quick.port, [one + LAST]) for one in raw))
+        assert [one.split(b" ", 2)[1] for one in found] == [b"500", b"200", b"500"]
+        assert (await answers(quick.port, [post(reading()) + LAST])).startswith(b"HTTP/1.1 200 ")
+
+    await both(embedded_url, story)

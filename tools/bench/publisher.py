@@ -11,7 +11,8 @@ import time
 
 from ingest_service.commit_script import Result
 from ingest_service.limits import Limits
-from ingest_service.writer import Outcome, Writer, WriterOptions
+from ingest_service.outcomes import Outcome
+from ingest_service.writer import Writer, WriterOptions
 from shared.contract.readings import Reading
 from shared.store.redis import RedisUrl, Store
 

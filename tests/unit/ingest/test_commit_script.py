@@ -5,7 +5,7 @@ import re
 
 from ingest_service.commit_script import CONSTANTS, SCRIPT, FixedArguments, ReadingArguments, Result, fixed_arguments, reading_arguments
 from ingest_service.limits import Limits
-from shared.contract.history_record import LAYOUT, Slot
+from shared.contract.history_record import LAYOUT
 from shared.contract.readings import Reading
 
 SOURCE = (pathlib.Path(__file__).parents[3] / "ingest_service" / "telemetry.lua").read_text()
@@ -23,7 +23,6 @@ def test_the_script_names_its_arguments_as_python_does() -> None:
     """In the same order, so that no argument is taken for another."""
     assert unpacked("FIRST - 2") == list(FixedArguments._fields)
     assert unpacked("i + STRIDE - 1") == list(ReadingArguments._fields)
-    assert ReadingArguments._fields[-len(Slot._fields) :] == Slot._fields
     fixed = fixed_arguments(0, "PUBLISH", Limits(1, 1), ttl_seconds=1, retention_days=1, step_seconds=60)
     assert (len(fixed), len(reading_arguments(READING, 60))) == (int(CONSTANTS["FIRST"]) - 2, CONSTANTS["STRIDE"])
 

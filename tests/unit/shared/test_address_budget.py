@@ -27,6 +27,7 @@ from shared.web.address_budget import (
     REFUSED_READ,
     REQUEST,
     AddressBudget,
+    _account_of,
     account_of,
 )
 from shared.web.http_protocol import HttpProtocol
@@ -71,6 +72,32 @@ def test_an_address_gets_its_share_and_no_more() -> None:
             budget.charge(PEER, REQUEST, tick / 100)
             spent += REQUEST
     assert spent == pytest.approx(SHARE * 1000 * (BURST_SECONDS + 60), rel=0.01)
+
+
+def test_an_address_spends_while_it_has_some_left_and_owes_the_rest() -> None:
+    """What it may not spend is not taken either."""
+    budget = AddressBudget(SHARE)
+    burst = budget.left(PEER, 0)
+    assert budget.spend(PEER, burst - 1, 0)
+    assert budget.spend(PEER, 5, 0)
+    assert budget.left(PEER, 0) == pytest.approx(-4)
+    assert not budget.spend(PEER, 5, 0)
+    assert budget.left(PEER, 0) == pytest.approx(-4)
+    assert budget.spend(PEER, burst, 1)
+    assert not budget.spend(PEER, 1, 0.5)  # by a clock that goes backwards
+    assert AddressBudget(0).spend(PEER, 1e9, 0)
+
+
+def test_text_that_is_too_long_for_an_address_is_not_remembered() -> None:
+    """A client of a proxy can write long lines into `X-Forwarded-For`, also such as look like addresses."""
+    budget = AddressBudget(SHARE, ["10.0.0.0/8"])
+    long = "fe80::1%" + "x" * 100_000
+    before = _account_of.cache_info().currsize
+    assert account_of(long) == ""
+    assert not budget.trusts(long)
+    assert budget.reported([(b"x-forwarded-for", long.encode())], "10.0.0.1") == "10.0.0.1"
+    assert _account_of.cache_info().currsize <= before + 1  # that of the proxy
+    assert account_of("fe80::1%" + "x" * 15) == "fe80::/64"
 
 
 def test_a_share_of_zero_stores_nothing() -> None:

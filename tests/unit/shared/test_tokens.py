@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tokens import TokenError, Verifier, bearer, issue, verify
+from shared.tokens import ISSUER, TokenError, Verifier, bearer, issue, verify
 from shared.tokens.keys import Keyring, KeyringError, PublicKeys, SecretKeys
 from tests.support.forgery import claims, corpus, genuine, sign
 
@@ -100,6 +101,46 @@ def test_a_beginning_that_is_no_number_opens_nothing(begins: object) -> None:
     assert not opens(RING, sign({"alg": "HS256", "kid": "first"}, claims("dashboard") | {"nbf": begins}, b"a" * 32))
 
 
+VALUES: list[object] = ["studio-pulse", "dashboard", "x", "", None, 0, 1, 1.5, True, [], {}, ["dashboard"], ["x", "dashboard"]]
+VALUES += [["dashboard", 1], [["dashboard"]]]
+CHANGES = [{name: value} for name in ("iss", "aud", "sub", "jti", "exp", "iat", "rooms") for value in VALUES]
+
+
+@pytest.mark.parametrize("changed", CHANGES, ids=str)
+def test_what_opens_is_valid_by_the_library_as_well(changed: dict[str, object]) -> None:
+    """Issuer and audience are judged here; the library, which judges them in many more programs, accepts the same."""
+    payload = claims("dashboard") | changed
+    token = sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32)
+    options: Any = {"require": ["exp", "iat", "iss", "aud", "sub", "jti"], "verify_iat": False, "verify_nbf": False}
+    try:
+        jwt.decode(token, b"a" * 32, algorithms=["HS256"], audience="dashboard", issuer=ISSUER, options=options)
+        is_valid = True
+    except jwt.PyJWTError:
+        is_valid = False
+    assert is_valid or not opens(RING, token)
+    if set(changed) <= {"iss", "aud"}:
+        assert opens(RING, token) is is_valid
+
+
+@pytest.mark.parametrize("missing", ["iss", "aud", "sub", "jti", "exp", "iat", "rooms"])
+def test_a_token_without_a_claim_opens_nothing(missing: str) -> None:
+    payload = {name: value for name, value in claims("dashboard").items() if name != missing}
+    assert not opens(RING, sign({"alg": "HS256", "kid": "first"}, payload, b"a" * 32))
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b'"x"', b"null", b"5", b"{", b"\xff", b"[" * 100_000, b'{"iss":"studio-pulse"}{'])
+def test_a_signed_text_that_is_no_object_opens_nothing(payload: bytes) -> None:
+    token = jwt.PyJWS().encode(payload, b"a" * 32, "HS256", {"kid": "first"})
+    assert not opens(RING, token)
+
+
+def test_a_secret_that_is_a_public_key_is_refused_at_the_start() -> None:
+    """Others know its bytes, and the library would refuse each token that they signed."""
+    key = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    with pytest.raises(KeyringError, match="public key"):
+        SecretKeys.parse(f"first:{key}")
+
+
 def test_no_forgery_opens(ring: Keyring) -> None:
     """The corpus includes the bytes of every public key as a shared secret."""
     forged = corpus(KEYS, "dashboard", {name: pem(key) for name, key in OUTSIDE.items()})
@@ -123,6 +164,31 @@ def test_a_remembered_token_expires_on_time() -> None:
     assert verifier.verify(token, now).subject == "ada"
     with pytest.raises(TokenError):
         verifier.verify(token, now + 61)
+
+
+@pytest.mark.parametrize("spelled", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}  ", "Bearer \t{}"])
+def test_a_token_that_was_verified_is_remembered_however_its_field_is_spelled(spelled: str) -> None:
+    verifier, token, now = Verifier(RING, "dashboard"), new(), time.time()
+    credential = spelled.format(token).encode()
+    with pytest.raises(TokenError):
+        verifier.remembered(credential, now)
+    claims = verifier.verify(token, now)
+    assert verifier.remembered(credential, now) is claims
+    with pytest.raises(TokenError):
+        verifier.remembered(credential, claims.expires_at)
+    with pytest.raises(TokenError):  # it was forgotten
+        verifier.remembered(credential, now)
+
+
+@pytest.mark.parametrize(
+    "credential", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer{}", "Bearer {} x", "Bearer {}x", "Bearer x{}", "Bearer {}é"]
+)
+def test_no_other_field_is_taken_for_that_of_a_token_that_was_verified(credential: str) -> None:
+    verifier, token = Verifier(RING, "dashboard"), new()
+    verifier.verify(token, time.time())
+    for long in ("", "x" * 5000):
+        with pytest.raises(TokenError):
+            verifier.remembered((credential.format(token) + long).encode("latin-1") if long or credential else b"", time.time())
 
 
 def test_the_memory_is_bounded() -> None:

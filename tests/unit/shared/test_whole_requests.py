@@ -166,3 +166,42 @@ def test_the_price_of_an_answered_request_is_refunded(bench: Bench) -> None:
         bench.receive(POST)
         bench.requests[-1].answer(FIELDS, b"x")
     assert bench.budget.left(PEER, 0) == pytest.approx(before)
+
+
+def test_the_head_of_an_answer_has_the_date_of_its_second_and_the_length_of_its_body(bench: Bench) -> None:
+    """Heads are made once for each length and second."""
+    for date in (b"first", b"second"):
+        bench.protocol.server_state.default_headers = [(b"date", date)]
+        for body in (b"", b"x", b"xx", b"x"):
+            bench.receive(POST)
+            bench.requests[-1].answer(FIELDS, body)
+            assert bench.transport.written[-1] == (
+                b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nvary: Origin\r\n\r\n%b"
+                % (date, len(body), body)
+            )
+
+
+def test_a_large_body_stops_reading_until_it_is_answered(bench: Bench) -> None:
+    """As in the ordinary way."""
+    body = b"x" * 70_000
+    bench.receive(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    assert (bytes(bench.requests[0].body), bench.transport.reads) == (body, False)
+    bench.requests[0].answer(FIELDS, b"")
+    assert bench.transport.reads
+
+
+def test_a_request_that_is_handed_over_keeps_its_own_fields_beside_one_that_arrives_meanwhile(bench: Bench) -> None:
+    """The one behind it has had its header read, and waits for the rest of its body."""
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    behind = b"POST /other?q HTTP/1.1\r\nHost: other\r\nX-Own: 2\r\nContent-Length: 2\r\n\r\n{"
+    bench.receive(POST.replace(b"Host: x", b"Host: x\r\nX-Own: 1") + behind)
+    bench.requests[0].hand_over(app)
+    bench.run()
+    assert [(scope["path"], scope["query_string"], (b"x-own", b"1") in scope["headers"]) for scope in scopes] == [("/short", b"", True)]
+    assert bench.ordinary == [b"/other{"]  # in its turn, with as much of its body as has arrived
