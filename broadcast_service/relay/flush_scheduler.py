@@ -1,10 +1,11 @@
 """When the hub flushes: immediately after an idle period, then paced by what a flush costs.
 
 After an idle period a change is sent in the same iteration of the loop. The next flush then starts no earlier than a multiple of the last
-flush's duration, within a bound: with one client that is no pause, with thousands it combines events, so fan-out uses a chosen share of
-the loop's time. When many values change at once the pause is longer, up to the bound: larger writes cost less per event, and a dashboard
-on which dozens of numbers change at a time looks no different. A long flush returns to the loop between slices. The scheduler is the only
-owner of flushes and of their timers.
+flush's duration, within a bound: with one client that is no pause, with thousands it combines events, so fan-out uses a chosen share of the
+loop's time. When many values change at once the pause is longer, up to the bound: larger writes cost less per event, and a dashboard on
+which dozens of numbers change at a time looks no different. When few change it is shorter, because to join two or three events saves less
+than their delay costs, unless clients join, whose handshakes need the time. A long flush returns to the loop between slices. The scheduler
+is the only owner of flushes and of their timers.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from broadcast_service.relay.hub import Hub
 from shared.web.tracing import Spans
 
 SLICE_SECONDS: Final = 0.005
-FEW_CHANGES: Final = 4  # a flush of at most so many changes does not lengthen the pause after it
+FEW_CHANGES: Final = 4  # a flush of more changes lengthens the pause after it, and one of fewer shortens it
+FEW_CHANGES_SHARE: Final = 1.5  # times the share that flushes of single changes may take
 JOIN_SPACING_SECONDS: Final = 0.005  # clients that join within this time receive their snapshot in one flush
 
 
@@ -29,6 +31,7 @@ class FlushScheduler:
         self._hub = hub
         self._spans = spans
         self._pause_factor = 1 / share - 1
+        self._least_pause_factor = max(0.0, 1 / (share * FEW_CHANGES_SHARE) - 1)
         self._max_pause_seconds = max_pause_seconds
         self._heartbeat_due = False
         self._not_before = 0.0
@@ -37,6 +40,7 @@ class FlushScheduler:
         self._last_join = 0.0
         self._spent = 0.0
         self._flushed_to = self._changes = 0
+        self._joined = False  # whether clients have joined since the last flush
         self._steps: Iterator[None] = iter(())
         self._failure: Exception | None = None
 
@@ -55,6 +59,7 @@ class FlushScheduler:
 
     def client_joined(self) -> None:
         """Flushes soon for a new client; clients that join in quick succession share one flush and its snapshot."""
+        self._joined = True
         self._schedule(max(self._not_before, self._last_join + JOIN_SPACING_SECONDS))
         self._last_join = asyncio.get_running_loop().time()
 
@@ -106,7 +111,10 @@ class FlushScheduler:
         metrics.relay_to_socket_seconds.observe(now - self._pending_since)
         if self._spans is not None:
             self._spans.flushed(now - self._pending_since, self._spent)
-        pause = self._spent * self._pause_factor * max(1.0, self._changes / FEW_CHANGES)
+        factor = self._pause_factor * self._changes / FEW_CHANGES
+        factor = max(factor, self._least_pause_factor if self._changes and not self._joined else self._pause_factor)
+        self._joined = False
+        pause = self._spent * factor
         self._not_before = now + min(pause, self._max_pause_seconds)
         self._scheduled = False
         self.request_flush()
