@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,12 @@
 #define ANSWER_BYTES (1 << 18)
 #define MAX_LATENCIES 4000000
 
-typedef struct { int fd; char *answer; size_t size; uint64_t due; } Connection;
+typedef struct { int fd, busy; char *answer; size_t size; uint64_t due; } Connection;
 static uint64_t answers, accepted, turn, known, interval_from, *latencies, latest_late;
 static const char *path_template, *body_template, *good;
 static char headers[8192], *request, *body;
-static int rooms = 1, batch;
+static int rooms = 1, batch, epoll;
+static struct sockaddr_in to = {.sin_family = AF_INET};
 
 static uint64_t now_ns(clockid_t clock) {
   struct timespec t;
@@ -50,6 +52,14 @@ static char *fill(char *out, const char *template, uint64_t due_us) {
   return out;
 }
 
+static void open_connection(Connection *connection) {
+  int one = 1;
+  connection->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(connection->fd, (void *)&to, sizeof to)) perror("paced: no connection"), exit(1);
+  setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = connection});
+}
+
 // Sends one post that was due at a time of the monotonic clock.
 static void post(Connection *connection, uint64_t due) {
   uint64_t now = now_ns(CLOCK_MONOTONIC), due_us = (now_ns(CLOCK_REALTIME) - (now > due ? now - due : 0)) / 1000;
@@ -70,9 +80,10 @@ static void post(Connection *connection, uint64_t due) {
   if (now > due && now - due > latest_late) latest_late = now - due;
   while (done < size) {
     ssize_t wrote = write(connection->fd, request + done, size - done);
-    if (wrote <= 0) exit(1);
+    if (wrote <= 0) perror("paced: a post could not be sent"), exit(1);
     done += wrote;
   }
+  connection->busy = 1;
 }
 
 // Whether the whole answer is there; counts it if so.
@@ -98,7 +109,9 @@ static double percentile(uint64_t from, double part) {
 
 int main(int argc, char **argv) {
   if (argc < 8) return fprintf(stderr, "usage: paced PORT PATH CONNECTIONS SECONDS RATE BODY GOOD [options]\n"), 2;
-  int count = atoi(argv[3]), epoll = epoll_create1(0), one = 1;
+  int count = atoi(argv[3]);
+  epoll = epoll_create1(0);
+  signal(SIGPIPE, SIG_IGN);
   double rate = atof(argv[5]), interval = 0;
   path_template = argv[2], body_template = argv[6], good = argv[7];
   for (int i = 8; i + 1 < argc; i += 2) {
@@ -120,14 +133,12 @@ int main(int argc, char **argv) {
   size_t space = (strlen(body_template) * 4 + 64) * (batch ? batch : 1) + 2;
   body = malloc(space), request = malloc(space + sizeof headers + strlen(path_template) * 4 + 512);
   latencies = malloc(MAX_LATENCIES * sizeof *latencies);
-  Connection *connections = calloc(count, sizeof *connections), **idle = calloc(count, sizeof *idle);
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int idle_count = 0;
+  Connection *connections = calloc(count, sizeof *connections), **idle = calloc(count, sizeof *idle);  // a ring: all are used in turn
+  to.sin_port = htons(atoi(argv[1])), to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int idle_from = 0, idle_count = 0;
   for (int i = 0; i < count; i++) {
-    connections[i] = (Connection){.fd = socket(AF_INET, SOCK_STREAM, 0), .answer = malloc(ANSWER_BYTES + 1)};
-    if (connect(connections[i].fd, (void *)&to, sizeof to)) return perror("paced"), 1;
-    setsockopt(connections[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    epoll_ctl(epoll, EPOLL_CTL_ADD, connections[i].fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = connections + i});
+    connections[i].answer = malloc(ANSWER_BYTES + 1);
+    open_connection(connections + i);
     idle[idle_count++] = connections + i;
   }
   uint64_t begun = now_ns(CLOCK_MONOTONIC), end = begun + (uint64_t)(atof(argv[4]) * 1e9), now = begun, sent = 0, due = begun;
@@ -135,7 +146,9 @@ int main(int argc, char **argv) {
   struct epoll_event found[256];
   while (now < end || idle_count < count) {
     for (; now < end && idle_count && due <= now; sent++) {
-      post(idle[--idle_count], rate ? due : now);
+      Connection *next = idle[idle_from];
+      idle_from = (idle_from + 1) % count, idle_count--;
+      post(next, rate ? due : now);
       due = rate ? begun + (uint64_t)((sent + 1) / rate * 1e9) : now;
     }
     uint64_t wake = now < end ? end : now + 5000000000ull;
@@ -147,9 +160,16 @@ int main(int argc, char **argv) {
     for (int i = 0; i < ready; i++) {
       Connection *connection = found[i].data.ptr;
       ssize_t size = read(connection->fd, connection->answer + connection->size, ANSWER_BYTES - connection->size);
-      if (size <= 0) return fprintf(stderr, "paced: the server closed a connection\n"), 1;
+      if (size <= 0) {
+        if (connection->busy) return fprintf(stderr, "paced: the server closed a connection instead of answering\n"), 1;
+        close(connection->fd);
+        open_connection(connection);  // it was idle for longer than the server waits
+        continue;
+      }
       connection->size += size;
-      if (answered(connection)) idle[idle_count++] = connection, last_answer = now;
+      if (!answered(connection)) continue;
+      connection->busy = 0;
+      idle[(idle_from + idle_count++) % count] = connection, last_answer = now;
     }
     if (interval && now - shown >= interval * 1e9) {
       qsort(latencies + interval_from, known - interval_from, sizeof *latencies, compare);
