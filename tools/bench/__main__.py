@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 
-from tools.bench import deployment, peers
+from tools.bench import deployment, documents, peers, scale
 from tools.bench.chart import draw
 from tools.bench.entrants import entrants
 from tools.bench.lab import Figures, Lab
@@ -45,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--row", action="append", choices=peers.ROWS, metavar="ROW", help="with --peers: this comparison alone; may be repeated"
     )
+    parser.add_argument("--write", action="store_true", help="with --peers or --scale: write the tables into docs/ as well")
     parser.add_argument("--scale", action="store_true", help="50,000 connections, then 100,000 rooms for ten minutes; once")
     yours = parser.add_argument_group("a deployment of yours", "Tokens: BENCH_DASHBOARD_TOKEN and BENCH_INGEST_TOKEN, or files in …_FILE.")
     yours.add_argument("--url", help="load this deployment instead, such as https://wall.example.com")
@@ -100,7 +101,10 @@ def _compare(arguments: argparse.Namespace) -> None:
     )
     peers.save(PEER_RESULTS, described, measured)
     print("\n".join([f"{name}: {version}" for name, version in peers.versions(found).items()] + missing))
-    print(f"\n{peers.markdown(peers.medians(measured))}")
+    tables = peers.markdown(peers.medians(measured))
+    print(f"\n{tables}")
+    if arguments.write:
+        documents.write(ROOT / "docs" / "benchmarks.md", "figures", f"{peers.rig(described)}\n\n{tables}")
 
 
 def _load_deployment(arguments: argparse.Namespace) -> None:
@@ -129,6 +133,9 @@ def _run_scenarios(arguments: argparse.Namespace) -> None:
     )
     _save(measured, RESULTS)
     print(table(medians(measured)))
+    if arguments.write:
+        for name in set(SCALE) & set(measured):
+            documents.write(ROOT / "docs" / "scaling.md", name, scale.markdown(medians(measured)[name]))
     if arguments.chart:
         draw(medians(measured), CHART)
 

@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tools.bench.entrants import Entrant, Side
 from tools.bench.lab import Figures, Lab, Meter
@@ -244,6 +244,15 @@ def about(entrants: Sequence[Entrant]) -> dict[str, object]:
         "python": platform.python_version(),
         "load": list(os.getloadavg()),
     }
+
+
+def rig(described: Mapping[str, Any]) -> str:
+    """What was measured and on what, as a paragraph for the tables."""
+    servers = "; ".join(f"{name}: {version}" for name, version in described["servers"].items())
+    load = described["load"][0]
+    return (
+        f"Linux {described['kernel']}, {described['cores']} cores, Python {described['python']}, load average {load:.1f} before. {servers}."
+    )
 
 
 def save(path: pathlib.Path, described: Mapping[str, object], measured: Measured) -> None:

@@ -28,6 +28,38 @@ WATCHED_ROOMS: Final = 10
 SPARE_DESCRIPTORS: Final = 500
 MAX_BACK_SECONDS: Final = 300
 REPORT_SECONDS: Final = 30
+NAMES: Final = {
+    "processes": "broadcast processes, all on one core",
+    "connected": "connected clients",
+    "connected_seconds": "seconds until all had their snapshot",
+    "cpu_us": "CPU per handshake or reading, µs",
+    "process_kb": "memory of the processes per connection, kB",
+    "kernel_slab_kb": "kernel objects per connection, both ends, kB",
+    "kernel_buffers_kb": "kernel buffers per connection, both ends, kB",
+    "idle_core_percent": "core used while all are idle, %",
+    "stop_seconds": "seconds until the last process had ended",
+    "all_live_seconds": "seconds from the first lost connection until all had their snapshot again",
+    "live_again": "clients that came back",
+    "again_cpu_us": "CPU per handshake after the restart, µs",
+    "missed_of_5": "events missed, of five to every client",
+    "to_all_p99_ms": "p99 from commit to client, all clients, ms",
+    "per_second": "accepted readings per second",
+    "not_posted": "readings due but not posted in time",
+    "refused": "readings refused",
+    "redis_cpu_us": "CPU of Redis per reading, µs",
+    "received_us": "CPU of broadcast per reading, µs",
+    "p50_ms": "POST of 500 readings, p50, ms",
+    "p99_ms": "POST of 500 readings, p99, ms",
+    "late_ms": "latest POST, ms behind its time",
+    "lag_p50_ms": "from due to dashboard, p50, ms",
+    "lag_p99_ms": "from due to dashboard, p99, ms",
+    "lag_max_ms": "from due to dashboard, longest, ms",
+    "redis_mb": "memory of Redis, MB",
+    "redis_kb_per_room": "memory of Redis per room, kB",
+    "append_only_file_mb": "append-only file, MB",
+    "broadcast_mb": "memory of broadcast, MB",
+    "ingest_mb": "memory of ingest, MB",
+}
 PROGRESS: Final = re.compile(
     r"at (?P<at>\S+) accepted (?P<accepted>\d+) p50_ms (?P<p50_ms>\S+) p99_ms (?P<p99_ms>\S+) late_ms (?P<late_ms>\S+)"
 )
@@ -171,6 +203,16 @@ def scale_rooms(lab: Lab) -> Figures:
         "broadcast_mb": memory_kb(broadcast.pid) / 1024,
         "ingest_mb": memory_kb(ingest.pid) / 1024,
     }
+
+
+def markdown(figures: Figures) -> str:
+    """A table of one scenario."""
+    lines = [f"| {NAMES.get(name, name.replace('_', ' '))} | {_number(value)} |" for name, value in figures.items()]
+    return "\n".join(["| figure | value |", "|---|---|", *lines])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _store_size(store: "redis.Redis") -> tuple[int, int]:

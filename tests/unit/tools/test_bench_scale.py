@@ -2,9 +2,11 @@
 
 import pytest
 
+from tools.bench.documents import MarkerError, replaced
 from tools.bench.processes import BenchError
-from tools.bench.scale import PROGRESS, shares
+from tools.bench.scale import PROGRESS, markdown, shares
 from tools.bench.scenarios import NOT_QUICK, SCALE, SCENARIOS
+from tools.processes import ROOT
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,29 @@ def test_the_lines_of_a_running_load_are_recognised() -> None:
     """And the end of the load is not one."""
     assert PROGRESS.match("at 30.0 accepted 600000 p50_ms 4.120 p99_ms 19.300 late_ms 7.000")
     assert not PROGRESS.match("")
+
+
+def test_a_table_in_a_document_is_replaced_whole() -> None:
+    """A second run leaves nothing of the first."""
+    document = "Before.\n\n<!-- scale-rooms -->\n\n| old |\n\n<!-- end of scale-rooms -->\n\nAfter.\n"
+    once = replaced(document, "scale-rooms", markdown({"per_second": 19_990.4, "redis_mb": 7.25}))
+    assert "| accepted readings per second | 19,990 |" in once
+    assert "| memory of Redis, MB | 7.25 |" in once
+    assert "old" not in once
+    assert once.startswith("Before.")
+    assert once.endswith("After.\n")
+    assert replaced(once, "scale-rooms", markdown({"per_second": 19_990.4, "redis_mb": 7.25})) == once
+
+
+@pytest.mark.parametrize("text", ["", "<!-- a -->", "<!-- end of a --><!-- a -->", "<!-- a --><!-- a --><!-- end of a -->"])
+def test_a_document_without_a_place_for_the_table_is_not_written(text: str) -> None:
+    """Instead of a table at its end."""
+    with pytest.raises(MarkerError):
+        replaced(text, "a", "| new |")
+
+
+@pytest.mark.parametrize(("document", "name"), [("benchmarks", "figures"), ("scaling", "scale-connections"), ("scaling", "scale-rooms")])
+def test_the_documents_have_a_place_for_each_table(document: str, name: str) -> None:
+    """A run of a quarter of an hour must not end with an error."""
+    text = (ROOT / "docs" / f"{document}.md").read_text("utf-8")
+    assert "| new |" in replaced(text, name, "| new |")
