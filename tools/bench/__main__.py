@@ -98,8 +98,8 @@ def _compare(arguments: argparse.Namespace) -> None:
         rounds=1 if arguments.quick else arguments.rounds,
         seconds=1 if arguments.quick else arguments.seconds,
         scale=0.25 if arguments.quick else 1,
+        keep=lambda known: peers.save(PEER_RESULTS, described, known),  # a run that fails late has not measured in vain
     )
-    peers.save(PEER_RESULTS, described, measured)
     print("\n".join([f"{name}: {version}" for name, version in peers.versions(found).items()] + missing))
     tables = peers.markdown(peers.medians(measured))
     print(f"\n{tables}")

@@ -87,7 +87,7 @@ def _ours_relaying(lab: Lab, _rate: float) -> Iterator[Side]:
 @contextlib.contextmanager
 def _ours_accepting(lab: Lab) -> Iterator[Side]:
     ingest = lab.ingest()
-    lab.touch_rooms()
+    lab.touch_rooms(per_second=1500)
     yield Side((ingest.pid,), None, _posts_of_ours(lab, ingest.port))
 
 

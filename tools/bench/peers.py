@@ -184,9 +184,16 @@ Measured = dict[str, dict[str, list[Figures]]]
 
 
 def measure(
-    directory: pathlib.Path, entrants: Sequence[Entrant], rows: Sequence[str], *, rounds: int, seconds: float, scale: float
+    directory: pathlib.Path,
+    entrants: Sequence[Entrant],
+    rows: Sequence[str],
+    *,
+    rounds: int,
+    seconds: float,
+    scale: float,
+    keep: Callable[[Measured], None],
 ) -> Measured:
-    """Every row with every server in each round, one server after the other."""
+    """Every row with every server in each round, one server after the other. `keep` gets what is known after each of them."""
     measured: Measured = {row: {} for row in rows}
     for number in range(rounds):
         for row in rows:
@@ -196,6 +203,7 @@ def measure(
                 if figures is None:
                     continue
                 measured[row].setdefault(entrant.name, []).append(figures)
+                keep(measured)
                 shown = "  ".join(f"{figure} {value:,.2f}" for figure, value in figures.items())
                 print(f"[{number + 1}/{rounds}] {row:13} {entrant.name:20} {shown}", file=sys.stderr, flush=True)
     return measured

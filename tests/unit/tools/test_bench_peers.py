@@ -59,7 +59,10 @@ def test_the_command_says_which_peers_are_missing_and_goes_on(monkeypatch: pytes
     monkeypatch.setattr(bench, "entrants", lambda: entrants.entrants(lambda: None, lambda: CENTRIFUGO))
     asked: dict[str, Any] = {}
 
-    def measure(_directory: pathlib.Path, found: list[entrants.Entrant], rows: list[str], **options: float) -> peers.Measured:
+    def measure(
+        _directory: pathlib.Path, found: list[entrants.Entrant], rows: list[str], *, keep: object, **options: float
+    ) -> peers.Measured:
+        assert callable(keep)
         asked.update(rows=rows, names=[one.name for one in found], **options)
         return {"posts": {"ours": [{"per_second": 12_345.6}]}}
 
@@ -155,8 +158,12 @@ def test_a_server_that_does_not_take_part_in_a_row_is_left_out(monkeypatch: pyte
 
     monkeypatch.setattr(peers, "Lab", NoLab)
     monkeypatch.setitem(peers.ROWS, "posts", peers.Row("Posts", figures))
+    kept: list[int] = []
     servers = [entrants.Entrant("ours", ""), entrants.Entrant("floor", "")]
-    measured = peers.measure(tmp_path, servers, ["posts"], rounds=3, seconds=1, scale=1)
+    measured = peers.measure(
+        tmp_path, servers, ["posts"], rounds=3, seconds=1, scale=1, keep=lambda known: kept.append(len(known["posts"]["ours"]))
+    )
+    assert kept == [1, 2, 3]
     assert peers.medians(measured) == {"posts": {"ours": {"cpu_us": 2.0}}}
     assert peers.markdown(peers.medians(measured)) == "**Posts**\n\n| server | CPU, µs |\n|---|---|\n| ours | 2 |"
 
