@@ -27,7 +27,7 @@ from shared.contract.history_record import DAY_SECONDS, LAYOUT, chunks_of_day, s
 from shared.contract.readings import Reading
 from shared.income.account_scan import Stored
 from shared.store.database_url import DatabaseUrl
-from tools.simulator.past import SEED, archived_days, recent_past, recent_start, simulate_past
+from tools.simulator.past import SEED, archived_days, recent_past, recent_start, simulate_days, simulate_past
 from tools.simulator.studio import studio
 from worker_service.archive.backup import restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, in_batches, write
@@ -51,11 +51,10 @@ ArchivedSeries = tuple[Series, list[ArchivedDay]]
 def readings_of(rooms: int, some: slice, now_seconds: int) -> Iterator[Reading]:
     """The past of some of the studio's rooms, up to now; what of it is posted too is the same."""
     start = recent_start(rooms, now_seconds)
-    earlier = archived_days(rooms) * DAY_SECONDS - (now_seconds // DAY_SECONDS * DAY_SECONDS - start)
-    old = studio(rooms, SEED, start - earlier)[some]
-    for room in old:
+    earlier = range(now_seconds // DAY_SECONDS - archived_days(rooms), start // DAY_SECONDS)
+    for room in studio(rooms, SEED, earlier.start * DAY_SECONDS)[some]:
         room.rng.seed(f"{room.room_id} {start}")  # else the first day would be equal to yesterday
-    yield from simulate_past(old, start, earlier // 60, late_seconds=0)
+        yield from simulate_days(room, earlier)
     made, _ = recent_past(rooms, now_seconds)
     yield from simulate_past(made[some], now_seconds, (now_seconds - start) // 60)
 

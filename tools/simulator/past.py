@@ -26,10 +26,10 @@ MAX_ROOM_DAYS: Final = 36 * ARCHIVED_DAYS  # of a larger studio fewer days are a
 LATE_SECONDS: Final = 3600  # the end of the past, in which every step is simulated
 
 
-def simulate_past(rooms: list[Room], now_seconds: int, minutes: int, *, late_seconds: int = LATE_SECONDS) -> Iterator[Reading]:
+def simulate_past(rooms: list[Room], now_seconds: int, minutes: int) -> Iterator[Reading]:
     """Simulates so many minutes up to now; the last reading of each minute, earliest first. A room does not depend on the others."""
     for start in range((now_seconds // 60 - minutes) * 60, now_seconds, 60):
-        number = 12 if now_seconds - start < late_seconds else _steps(start)
+        number = 12 if now_seconds - start < LATE_SECONDS else _steps(start)
         moments = range(start, min(start + 60, now_seconds), STEP_SECONDS)[-number:]
         for room in rooms:
             if start % DAY_SECONDS == 0:
@@ -39,6 +39,15 @@ def simulate_past(rooms: list[Room], now_seconds: int, minutes: int, *, late_sec
                 is_on_air = room.advance(moment)
             if is_on_air:
                 yield room.reading(moments[-1])
+
+
+def simulate_days(room: Room, days: range) -> Iterator[Reading]:
+    """Simulates whole days of a room, numbered since the epoch, in half the time: its audience changes once a minute."""
+    for start in range(days.start * DAY_SECONDS, days.stop * DAY_SECONDS, 60):
+        if start % DAY_SECONDS == 0:
+            room.cash_out()
+        if room.advance(start + 55, _steps(start)):
+            yield room.reading(start + 55)
 
 
 def _steps(start: int) -> int:

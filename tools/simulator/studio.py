@@ -46,15 +46,16 @@ class Room:
         """Simulates five seconds; the reading of the room's page, or None while it is off air."""
         return self.reading(now_seconds) if self.advance(now_seconds) else None
 
-    def advance(self, now_seconds: float) -> bool:
-        """Simulates five seconds; whether the room is on air then."""
+    def advance(self, now_seconds: float, times: int = 1) -> bool:
+        """Simulates five seconds, or the tips of so many times five; whether the room is on air then."""
         if now_seconds >= self.until:
             self._change_air(now_seconds)
         if not self.on_air:
             return False
         self._change_shift(int(now_seconds // SHIFT_SECONDS) % SHIFTS)
         self._drift()
-        self._tip()
+        for _ in range(times):
+            self._tip()
         return True
 
     def reading(self, now_seconds: float) -> Reading:
