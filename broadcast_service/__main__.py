@@ -15,7 +15,7 @@ from broadcast_service.websocket.http_upgrade import PulseHttpProtocol
 from broadcast_service.websocket.protocol import PulseProtocol
 from shared.settings import SettingsError
 from shared.store.redis import Store
-from shared.studio.parse import StudioError
+from shared.studio.faults import StudioError
 from shared.web.address_budget import AddressBudget
 from shared.web.server import Server, config, run
 from shared.web.startup import prepare, refuse

@@ -16,7 +16,6 @@ import { LastWeek } from './state/last_week.js';
 import { ownerOf, saveRecent, takeRecent } from './state/recent_earnings.js';
 import { storageOf } from './state/storage.js';
 import { Store } from './state/store.js';
-import { knownZone } from './state/studio.js';
 import { StudioPoll } from './state/studio_poll.js';
 import { TrustMonitor } from './state/trust.js';
 import { Update } from './state/update.js';
@@ -103,7 +102,7 @@ const lastWeek = new LastWeek(
   api,
   timers,
   () => store.clock.now(Date.now()),
-  (nowMs) => (store.studio.timeZone === undefined ? null : store.studio.midnightMs(nowMs)),
+  (nowMs) => store.studio.weekBefore(nowMs),
 );
 const tabBadge = new TabBadge(settings);
 let pageTitle = 'Studio Pulse';
@@ -161,6 +160,10 @@ const why = new LazyView(async () => {
   const { WhyView } = await import('./views/why.js');
   return new WhyView(api, moment, accountName, (name) => store.studio.roomName(name));
 }, partFailed);
+const sum = new LazyView(async () => {
+  const { SumView } = await import('./views/sum.js');
+  return new SumView(api, moment, store.studio, accountName);
+}, partFailed);
 const wall = new Wall({
   onChange: (on) => {
     router.updateQuery((query) => {
@@ -198,7 +201,7 @@ function partFailed() {
 /** Loads the views that are one click away, so that they open in an outage too, and are of the same version as the rest of the page. */
 function prefetchViews() {
   if (!access.signedIn || wall.on || connection.link.phase !== 'live') return;
-  for (const view of [room, analytics, why]) view.prefetch();
+  for (const view of [room, analytics, why, sum]) view.prefetch();
 }
 
 /** Why a token opens no socket, if anything refuses it. @param {string} token */
@@ -262,14 +265,14 @@ function studioChanged(view) {
   store.studio.set(view);
   setLanguage(i18n.language);
   live.renamed();
-  for (const each of [analytics, room, why]) each.reset();
+  for (const each of [analytics, room, why, sum]) each.reset();
   if (connection.link.phase === 'live') baseline.start();
   show();
 }
 
 /** @param {import('./i18n/i18n.js').Language} language */
 function setLanguage(language) {
-  i18n = new I18n(language, [store.studio.locale, ...languages], knownZone(store.studio.timeZone));
+  i18n = new I18n(language, [store.studio.locale, ...languages], store.studio.zone);
 }
 
 function currentMinute() {
@@ -282,7 +285,7 @@ function resetReports() {
   store.resetEarnings();
   studioPoll.start();
   baseline.start();
-  for (const view of [analytics, room, why]) view.clear();
+  for (const view of [analytics, room, why, sum]) view.clear();
   show();
 }
 
@@ -292,7 +295,7 @@ function clearRooms() {
   lastWeek.clear();
   tabBadge.clear();
   studioPoll.clear();
-  for (const view of [live, analytics, room, why]) view.clear();
+  for (const view of [live, analytics, room, why, sum]) view.clear();
 }
 
 /** Shows the view of the current route, or none before the page is signed in. */
@@ -304,6 +307,7 @@ function show() {
   analytics.show(signedIn && route.view === 'analytics', query);
   room.show(signedIn && route.view === 'room' ? route : null, query);
   why.show(signedIn && route.view === 'why' ? route : null);
+  sum.show(signedIn && route.view === 'sum' ? route : null);
   for (const id of ['#link', '#sign-out', '#nav']) html(id).hidden = !signedIn;
   for (const view of /** @type {const} */ (['live', 'analytics'])) {
     const anchor = find(document, `#nav-${view}`, HTMLAnchorElement);
@@ -311,8 +315,8 @@ function show() {
     if (route.view === view) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
-  const name =
-    'room' in route ? store.studio.roomName(route.room) : route.view === 'analytics' ? i18n.t('nav_analytics') : '';
+  const names = { live: '', analytics: i18n.t('nav_analytics'), sum: i18n.t('why') };
+  const name = 'room' in route ? store.studio.roomName(route.room) : names[route.view];
   pageTitle = [demo.on ? i18n.t('demo') : '', name, 'Studio Pulse'].filter(Boolean).join(' · ');
   compareWithLastWeek();
   scheduleDraw();
@@ -365,7 +369,7 @@ function drawSignedIn(current, now) {
   demo.paint(i18n);
   linkNotice.paint(health, current, i18n, now);
   pollingNotice.paint(connection.link, i18n);
-  studioNotice.paint(store.studio.problems, i18n);
+  studioNotice.paint(store.studio.problem, i18n);
   wall.hold(linkNotice.visible);
   wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);
@@ -404,7 +408,7 @@ function applyLanguage() {
   languageSelect.value = i18n.language;
   translate(document, i18n);
   labelWallButton();
-  for (const view of [live, analytics, room, why]) view.reset();
+  for (const view of [live, analytics, room, why, sum]) view.reset();
   show();
 }
 

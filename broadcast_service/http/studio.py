@@ -48,7 +48,7 @@ class StudioEndpoint:
                 scope,
                 now_seconds=int(time.time()),
                 accounts=accounts,
-                problems=file.problems,
+                faults=file.faults,
                 configured=file.is_configured,
             )
         )

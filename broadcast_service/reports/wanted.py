@@ -58,7 +58,7 @@ class _Calendar:
 
     def __init__(self, query: QueryParams, scope: Scope, studio: Studio, now_seconds: int, charge: Charge) -> None:
         self._query = query
-        self._scope = scope
+        self.scope = scope  # of a shift, the rooms that work it
         self._studio = studio
         self._now = now_seconds
         self.name = query.get("tz", studio.timezone)
@@ -138,8 +138,11 @@ class _Calendar:
         return found
 
     def _shift(self, back: int) -> Span:
-        """The shift that began last, or the same one so many times before."""
-        shifts = tuple(shift for shift in self._studio.shifts if common_rooms(shift.rooms, self._scope))  # a name may name rooms
+        """The shift that began last, or the same one so many times before; the report is of the rooms that work it.
+
+        Several shifts of different rooms at the same time count as one, unless one is named.
+        """
+        shifts = tuple(shift for shift in self._studio.shifts if common_rooms(shift.rooms, self.scope))  # a name may name rooms
         if wanted := self._query.get("shift"):
             shifts = tuple(shift for shift in shifts if shift.name == wanted)
         if wanted and not shifts:
@@ -147,7 +150,10 @@ class _Calendar:
         found = [(begun[-1], shift) for shift in shifts if (begun := self._begun(shift, 1))]
         if not found:
             raise invalid_parameter("period", "should not be shift: the studio has none yet")
-        _, shift = max(found, key=lambda one: one[0])
+        last = max(found, key=lambda one: one[0])[0]
+        at_once = [shift for span, shift in found if span == last]
+        self.scope = Scope.of([room for shift in at_once for room in common_rooms(shift.rooms, self.scope)], self.scope.platforms)
+        shift = at_once[0]
         begun = self._begun(shift, back + 1)
         if len(begun) <= back:
             raise invalid_parameter("back", "reaches beyond the shifts of the studio")
@@ -184,7 +190,7 @@ def parse_wanted(query: QueryParams, scope: Scope, studio: Studio, charge: Charg
     steps = _steps(query, calendar, start - start % step_seconds, end + -end % step_seconds, step_seconds)
     if steps.number > MAX_POINTS:
         raise invalid_parameter("step", f"gives more than {MAX_POINTS} steps")
-    return Asked(Wanted(scope, steps, FORMATS[form] or DETAILS[query.get("by", "")]), calendar.zone, language)
+    return Asked(Wanted(calendar.scope, steps, FORMATS[form] or DETAILS[query.get("by", "")]), calendar.zone, language)
 
 
 def _span(query: QueryParams, calendar: _Calendar, now_seconds: int) -> tuple[int, int]:

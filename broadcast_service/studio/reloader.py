@@ -9,8 +9,9 @@ import structlog
 
 from broadcast_service import metrics
 from shared.studio.config import Studio
+from shared.studio.faults import Fault, StudioError
 from shared.studio.file import read_file
-from shared.studio.parse import StudioError, parse_studio
+from shared.studio.parse import parse_studio
 from shared.web.jobs import report_alive, sleep
 
 CHECK_SECONDS: Final = 1.0
@@ -34,7 +35,7 @@ class StudioFile:
         self._name = pathlib.Path(path).name
         self._used = self._seen = self._judged = read_file(path) if path else b""
         self.studio = parse_studio(self._used, self._name) if path else Studio()
-        self.problems: list[str] = []
+        self.faults: list[Fault] = []
         metrics.studio_file_ok.set(1)
 
     @property
@@ -51,15 +52,15 @@ class StudioFile:
 
     async def check(self) -> None:
         """Reads the file once, and accepts content that it has read twice in a row."""
-        seen, problems = await _in_thread(self._read)
+        seen, faults = await _in_thread(self._read)
         settled, self._seen = seen == self._seen, seen
         if not settled or seen == self._judged:
             return
         self._judged = seen
         if seen == self._used:
             self._accept(self.studio, seen)
-        elif problems:
-            self._refuse(problems)
+        elif faults:
+            self._refuse(faults)
         else:
             await self._parse(seen)
 
@@ -67,24 +68,25 @@ class StudioFile:
         try:
             studio = await _in_thread(lambda: parse_studio(content, self._name))
         except StudioError as error:
-            self._refuse(error.problems)
+            self._refuse(error.faults)
         else:
             self._accept(studio, content)
 
-    def _read(self) -> tuple[bytes, list[str]]:
-        """The content, or a substitute where the file cannot be read, with the problems."""
+    def _read(self) -> tuple[bytes, list[Fault]]:
+        """The content, or a substitute where the file cannot be read, with the faults."""
         try:
             return read_file(self._path), []
         except StudioError as error:
-            return f"\0{error}".encode(), error.problems  # no studio file begins with a zero byte
+            return f"\0{error}".encode(), error.faults  # no studio file begins with a zero byte
 
     def _accept(self, studio: Studio, content: bytes) -> None:
-        self.studio, self._used, self.problems = studio, content, []
+        self.studio, self._used, self.faults = studio, content, []
         metrics.studio_file_ok.set(1)
         log.info("studio.loaded", file=self._name, shifts=len(studio.shifts), rooms=len(studio.rooms), accounts=len(studio.accounts))
 
-    def _refuse(self, problems: list[str]) -> None:
-        self.problems = problems
+    def _refuse(self, faults: list[Fault]) -> None:
+        self.faults = faults
+        problems = [fault.text() for fault in faults]
         metrics.studio_file_ok.set(0)
         log.error("studio.refused", file=self._name, problems=problems[:MAX_LOGGED], more=max(0, len(problems) - MAX_LOGGED))
 

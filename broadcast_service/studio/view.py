@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 from shared.auth.scope import Scope
 from shared.studio.calendar import Span, span_at
 from shared.studio.config import AccountId, Studio
+from shared.studio.faults import Fault
 from shared.studio.shifts import Occurrence, occurrences
 
 _DAY: Final = 86400
@@ -71,11 +72,22 @@ class CurrencyView(Struct, frozen=True):
     per_token: float
 
 
+class FaultView(Struct, frozen=True):
+    """A fault of the studio file: where it is, its code, and the values that words about it need."""
+
+    file: str
+    line: int | None
+    key: str | None
+    code: str
+    values: dict[str, str]
+
+
 class StudioView(Struct, frozen=True):
     """The studio. Without a studio file `configured` is false and only the periods, in UTC, say something.
 
     `shifts` are those of yesterday, today and tomorrow, in order. The most specific target applies: account, room, shift. `problems` are
-    those of a changed file that is not used, reported to callers that see all rooms.
+    those of a changed file that is not used, in English, and `faults` the same for words in other languages; both are reported to callers
+    that see all rooms.
     """
 
     configured: bool
@@ -87,16 +99,18 @@ class StudioView(Struct, frozen=True):
     rooms: list[RoomView]
     accounts: list[AccountView]
     problems: list[str]
+    faults: list[FaultView]
 
 
 def view_of(
-    studio: Studio, scope: Scope, *, now_seconds: int, accounts: Collection[AccountId], problems: list[str], configured: bool
+    studio: Studio, scope: Scope, *, now_seconds: int, accounts: Collection[AccountId], faults: list[Fault], configured: bool
 ) -> StudioView:
     """The part of the studio inside a scope. `accounts` are those that were read in its rooms; a scope of everything sees all."""
     zone = studio.zone
     today = span_at("day", zone, now_seconds)
     yesterday = span_at("day", zone, today.start - 1)
     found = occurrences(studio, yesterday.start, span_at("day", zone, today.end).end)
+    reported = faults if scope.is_everything else []
     shifts = [view for each in found if (view := _shift(studio, each, scope)) is not None]
     return StudioView(
         configured=configured,
@@ -113,7 +127,8 @@ def view_of(
         shifts=shifts,
         rooms=_rooms(studio, scope),
         accounts=_accounts(studio, scope, accounts),
-        problems=problems if scope.is_everything else [],
+        problems=[fault.text() for fault in reported],
+        faults=[FaultView(fault.file, fault.line, fault.key, fault.code, fault.values) for fault in reported],
     )
 
 

@@ -4,7 +4,8 @@ import os
 import pathlib
 import stat
 
-from shared.studio.parse import MAX_BYTES, StudioError
+from shared.studio.faults import Fault, StudioError
+from shared.studio.parse import MAX_BYTES
 
 
 def read_file(path: str) -> bytes:
@@ -14,15 +15,15 @@ def read_file(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would wait
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "the path is not one"
-        raise StudioError([f"{name}: cannot be read ({reason.lower()}); STUDIO_FILE should be the path of a studio.toml"]) from None
+        raise StudioError([Fault(name, "no_path", {"reason": reason.lower()})]) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise StudioError([f"{name}: is not a file; STUDIO_FILE should be the path of a studio.toml"])
+        raise StudioError([Fault(name, "no_file")])
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         content = b""
         try:
             while len(content) <= MAX_BYTES and (part := file.read(MAX_BYTES + 1 - len(content))):
                 content += part
         except OSError as error:
-            raise StudioError([f"{name}: cannot be read ({(error.strerror or 'an error').lower()})"]) from None
+            raise StudioError([Fault(name, "unreadable", {"reason": (error.strerror or "an error").lower()})]) from None
         return content

@@ -17,9 +17,9 @@ def spelled(path: Path) -> str:
     return ".".join(name if _BARE.match(name) else shortened(json.dumps(name, ensure_ascii=False)) for name in names)
 
 
-def it_is(value: object) -> str:
-    """The end of a problem: the value, or that there is none."""
-    return "it is missing" if value is None else f"it is {shown(value)}"
+def given(value: object) -> str:
+    """A value as it is shown, empty where there is none."""
+    return "" if value is None else shown(value)
 
 
 def shown(value: object) -> str:

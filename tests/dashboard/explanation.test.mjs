@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
-import { areTwoDesks, csvOf, isOdd, rowsOf, sentencesOf } from '../../broadcast_service/dashboard/state/explanation.js';
+import {
+  areTwoDesks,
+  csvOf,
+  isOdd,
+  ofAccount,
+  rowsOf,
+  sentencesOf,
+  widerThan,
+} from '../../broadcast_service/dashboard/state/explanation.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/link/api.js').Line} Line */
 
@@ -160,4 +168,28 @@ test('a file of the lines has a column for each fact, and no name that is a form
     "1970-01-01T00:16:40.000Z,1970-01-01T00:16:40.000Z,'-x,1000,1040,income,,40,7,1",
     '',
   ]);
+});
+
+test('the explanation of an account has its readings and its sums alone, also of readings without an account', () => {
+  const lines = [lineOf({ account: 'ana' }), lineOf({ account: null, earned: 7 }), lineOf({ account: 'eva' })];
+  const all = explanationOf(lines);
+  const sums = all.accounts.map((one, i) => ({ ...one, earned: 10 * (i + 1), unsettled: i }));
+  for (const [i, name] of ['ana', '', 'eva'].entries()) {
+    const one = ofAccount({ ...all, accounts: sums, earned: 60 }, name);
+    assert.deepEqual([one.earned, one.unsettled, one.lines], [10 * (i + 1), i, [lines[i]]]);
+  }
+  const absent = ofAccount({ ...all, accounts: sums, earned: 60 }, 'absent');
+  assert.deepEqual([absent.earned, absent.lines], [0, []]);
+});
+
+test("more time is an hour, then the studio's day, however long it is, then seven days", () => {
+  const hour = 3600;
+  const at = Date.UTC(2026, 10, 1, 20) / 1000; // a day of 25 hours in New York
+  assert.deepEqual(widerThan(at, at + 60, 'America/New_York'), { from: at - hour / 2, to: at + 60 + hour / 2 });
+  const day = { from: Date.UTC(2026, 10, 1, 4) / 1000, to: Date.UTC(2026, 10, 2, 5) / 1000 };
+  assert.deepEqual(widerThan(at, at + hour, 'America/New_York'), day);
+  assert.deepEqual(widerThan(day.from, day.to, 'America/New_York'), {
+    from: day.to - (7 * 24 + 1) * hour,
+    to: day.to,
+  });
 });

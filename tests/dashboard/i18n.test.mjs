@@ -88,7 +88,7 @@ test('languages that are no list of texts mean English', () => {
 
 test('a time that no clock can show is a dash and not an exception', () => {
   const i18n = new I18n('en');
-  for (const { format } of [i18n.clock, i18n.hour, i18n.moment, i18n.weekday, i18n.hourOfWeek].map((times) => ({
+  for (const { format } of [i18n.clock, i18n.hour, i18n.moment, i18n.weekday, i18n.weekdayName].map((times) => ({
     format: (/** @type {number} */ ms) => times.format(ms),
   }))) {
     for (const ms of [NaN, Infinity, 1e18, -1e18]) assert.equal(format(ms), '—');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { changeOf, LastWeek, sumsOf, weekBefore } from '../../broadcast_service/dashboard/state/last_week.js';
+import { changeOf, LastWeek, sumsOf, windowOf } from '../../broadcast_service/dashboard/state/last_week.js';
+import { StudioFacts } from '../../broadcast_service/dashboard/state/studio.js';
 import { Clock, settle } from './scripted.mjs';
 
 const AT = new Date(2026, 10, 26, 14, 30, 20).getTime();
@@ -18,48 +19,71 @@ function reportOf(measured = () => 1) {
   });
 }
 
+const studio = new StudioFacts();
+const THEN = studio.weekBefore(AT);
+/** A studio with a time zone, which is not the reader's. @param {string} timezone */
+function studioIn(timezone) {
+  const facts = new StudioFacts();
+  const today = { from: 0, to: 86_400 };
+  const periods = { yesterday: today, today, week: today, half_month: today, month: today };
+  facts.set({
+    ...{ configured: true, timezone, currency: null, periods, shifts: [], rooms: [], accounts: [], problems: [] },
+  });
+  return facts;
+}
+
 test('a week before is the same time of day, and its day begins at midnight', () => {
-  const { untilMinute, midnightMinute, hourFromMinute } = weekBefore(AT);
+  const { untilMinute, midnightMinute, hourFromMinute } = windowOf(THEN);
   assert.deepEqual(new Date(untilMinute * MINUTE), new Date(2026, 10, 19, 14, 30));
   assert.deepEqual(new Date(midnightMinute * MINUTE), new Date(2026, 10, 19));
   assert.equal(untilMinute - hourFromMinute, 59);
 });
 
-test('with the studio’s midnight a week before is seven days, wherever the reader is', () => {
-  const midnight = AT - 3 * 3_600_000;
-  const { untilMinute, midnightMinute } = weekBefore(AT, midnight);
-  assert.deepEqual(
-    [untilMinute, midnightMinute],
-    [AT, midnight].map((ms) => Math.floor(ms / MINUTE) - 7 * 1440),
-  );
+test('with a time zone of the studio a week before is its time of day, wherever the reader is', () => {
+  const at = Date.UTC(2026, 10, 26, 3, 30); // the evening before in Bogota
+  const then = studioIn('America/Bogota').weekBefore(at);
+  assert.deepEqual([then.untilMs, then.midnightMs], [Date.UTC(2026, 10, 19, 3, 30), Date.UTC(2026, 10, 18, 5)]);
+});
+
+test('in a week with a clock change the same time of day is compared with, and the day begins at its own midnight', () => {
+  const facts = studioIn('America/New_York');
+  const at = Date.UTC(2026, 10, 4, 19, 30); // half past two in winter time, which began on 1 November
+  assert.deepEqual(facts.weekBefore(at), {
+    untilMs: Date.UTC(2026, 9, 28, 18, 30),
+    midnightMs: Date.UTC(2026, 9, 28, 4),
+  });
+  const changed = Date.UTC(2026, 10, 1, 20); // the day of 25 hours itself
+  assert.equal(facts.midnightMs(changed), Date.UTC(2026, 10, 1, 4));
+  assert.equal(facts.weekBefore(changed).untilMs, Date.UTC(2026, 9, 25, 19));
 });
 
 test('just after midnight the hour begins the evening before', () => {
-  const { fromMinute, hourFromMinute, midnightMinute } = weekBefore(new Date(2026, 10, 26, 0, 10).getTime());
+  const then = studio.weekBefore(new Date(2026, 10, 26, 0, 10).getTime());
+  const { fromMinute, hourFromMinute, midnightMinute } = windowOf(then);
   assert.equal(fromMinute, hourFromMinute);
   assert.ok(hourFromMinute < midnightMinute);
 });
 
 test('both sums end at the minute that corresponds to now', () =>
-  assert.deepEqual(sumsOf(reportOf(), AT), { hour: 120, today: 2 * (14 * 60 + 31) }));
+  assert.deepEqual(sumsOf(reportOf(), THEN), { hour: 120, today: 2 * (14 * 60 + 31) }));
 
 test('an hour that history hardly knows is not compared with, and nor is its day', () => {
   assert.deepEqual(
     sumsOf(
       reportOf(() => 0),
-      AT,
+      THEN,
     ),
     { hour: null, today: null },
   );
   assert.deepEqual(
     sumsOf(
       reportOf((minute) => (minute > 13 * 60 ? 1 : 0)),
-      AT,
+      THEN,
     ),
     { hour: 120, today: null },
   );
-  assert.deepEqual(sumsOf({ ...reportOf(), measured_minutes: undefined }, AT), { hour: null, today: null });
-  assert.deepEqual(sumsOf({ ...reportOf(), earned: [] }, AT), { hour: null, today: null });
+  assert.deepEqual(sumsOf({ ...reportOf(), measured_minutes: undefined }, THEN), { hour: null, today: null });
+  assert.deepEqual(sumsOf({ ...reportOf(), earned: [] }, THEN), { hour: null, today: null });
 });
 
 test('a change is a share, and of nothing there is none', () => {
@@ -80,7 +104,12 @@ test('it loads while it runs, tries again after a failure, and forgets what anot
     },
     audience: async () => audience ?? Promise.reject(new Error('an older server')),
   });
-  const lastWeek = new LastWeek(api, /** @type {any} */ (clock), () => AT);
+  const lastWeek = new LastWeek(
+    api,
+    /** @type {any} */ (clock),
+    () => AT,
+    (nowMs) => studio.weekBefore(nowMs),
+  );
   lastWeek.start();
   lastWeek.start();
   await settle();

@@ -54,7 +54,12 @@ const reportOf = (changes = {}) => ({
 const idOf = (/** @type {{id: string}} */ { id }) => id;
 
 test('the address keeps a choice, and one that it cannot hold becomes the last 24 hours', () => {
-  for (const text of ['period=month', 'period=shift&back=3', 'period=range&from=2026-11-01&to=2026-11-15']) {
+  for (const text of [
+    'period=month',
+    'period=shift&back=3',
+    'period=shift&shift=Night&back=1',
+    'period=range&from=2026-11-01&to=2026-11-15',
+  ]) {
     const query = new URLSearchParams('q=vip');
     writeChoice(readChoice(new URLSearchParams(text)), query);
     assert.deepEqual(readChoice(query), readChoice(new URLSearchParams(text)));

@@ -7,6 +7,7 @@ import {
   showsOf,
   stepsOf,
   weekBefore,
+  weekLater,
   zoomedTo,
 } from '../../broadcast_service/dashboard/state/room_story.js';
 
@@ -117,10 +118,24 @@ test('shows are stretches of one account without a long pause, and add up to the
 
 test('the week before has the same weekday and length', () => {
   const from = Date.parse('2026-03-10T05:00:00') / 1000;
-  const before = weekBefore({ from, to: from + 7200 });
+  const before = weekBefore({ from, to: from + 7200 }, '');
   assert.equal(new Date(before.from * 1000).getDay(), new Date(from * 1000).getDay());
   assert.equal(new Date(before.from * 1000).getHours(), 5);
   assert.equal(before.to - before.from, 7200);
+});
+
+test('over a clock change the week before is drawn at the same times of day', () => {
+  const [zone, hour] = ['America/New_York', 3600];
+  const from = Date.UTC(2026, 10, 2, 5) / 1000; // a day in winter time, the one after the change
+  const before = weekBefore({ from, to: from + 24 * hour }, zone);
+  assert.deepEqual(before, { from: Date.UTC(2026, 9, 26, 4) / 1000, to: Date.UTC(2026, 9, 27, 4) / 1000 });
+  const change = weekBefore({ from: from - 25 * hour, to: from }, zone); // the day of 25 hours itself
+  assert.equal(change.to - change.from, 24 * hour);
+  const points = [0, 12, 23].map((hours) => ({ t: (before.from + hours * hour) * 1000, value: hours }));
+  assert.deepEqual(
+    weekLater(points, zone).map(({ t }) => t / 1000 - from),
+    [0, 12, 23].map((hours) => hours * hour),
+  );
 });
 
 test('a part that is marked in either direction is zoomed to in whole steps within the span', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openFrom, spanOf } from '../../broadcast_service/dashboard/state/periods.js';
+import { spanOf } from '../../broadcast_service/dashboard/state/periods.js';
 import {
   hoursOfWeek,
   meanPerHour,
@@ -26,12 +26,16 @@ test('an empty chart still has an axis', () => {
 });
 
 test('a day is labelled at whole hours of the reader, a week at midnights', () => {
-  const hours = timeTicks(MONDAY * 1000, (MONDAY + 86_400) * 1000, 6).map((ms) => new Date(ms).getHours());
+  const hours = timeTicks(MONDAY * 1000, (MONDAY + 86_400) * 1000, 6, '').map((ms) => new Date(ms).getHours());
   assert.deepEqual(hours, [0, 4, 8, 12, 16, 20, 0]);
-  const days = timeTicks((MONDAY + 3600) * 1000, (MONDAY + 7 * 86_400) * 1000, 8).map((ms) => new Date(ms).getDate());
+  const days = timeTicks((MONDAY + 3600) * 1000, (MONDAY + 7 * 86_400) * 1000, 8, '').map((ms) =>
+    new Date(ms).getDate(),
+  );
   assert.deepEqual(days, [6, 7, 8, 9, 10, 11, 12]);
 });
 
+/** @param {import('../../broadcast_service/dashboard/ui/scales.js').Steps} report @param {string} [zone] */
+const meansOf = (report, zone = '') => hoursOfWeek(report, zone).map((day) => day.map(({ value }) => value));
 /** @param {number[]} earned per hour @param {number[]} [minutes] */
 const hourly = (earned, minutes = earned.map(() => 60)) => ({
   from: MONDAY,
@@ -41,26 +45,24 @@ const hourly = (earned, minutes = earned.map(() => 60)) => ({
 });
 
 test("hours of the week are means on the reader's own clock, Monday first", () => {
-  const hours = hoursOfWeek(
-    hourly(Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0))),
-  );
+  const hours = meansOf(hourly(Array.from({ length: 169 }, (_, hour) => (hour === 0 ? 10 : hour === 168 ? 30 : 0))));
   assert.equal(hours[0]?.[0], 20);
   assert.equal(hours[6]?.[23], 0);
 });
 
 test('an hour without a measurement is unknown, not zero', () => {
-  const hours = hoursOfWeek(hourly([5, 0, 0], [60, 60, 0]));
+  const hours = meansOf(hourly([5, 0, 0], [60, 60, 0]));
   assert.deepEqual(hours[0]?.slice(0, 4), [5, 0, null, null]);
 });
 
 test('a part of an hour counts by its measured minutes', () => {
-  assert.equal(hoursOfWeek(hourly([10], [20]))[0]?.[0], 30);
+  assert.equal(meansOf(hourly([10], [20]))[0]?.[0], 30);
   assert.deepEqual(meanPerHour(hourly([100, 0, 0, 50], [60, 0, 0, 30])), { perHour: 100, minutes: 90 });
   assert.deepEqual(meanPerHour(hourly([0, 0], [0, 0])), { perHour: null, minutes: 0 });
 });
 
 test('a gain in a single measured minute of an hour is no pace of sixty times as much', () => {
-  assert.equal(hoursOfWeek(hourly([400], [1]))[0]?.[0], 400);
+  assert.equal(meansOf(hourly([400], [1]))[0]?.[0], 400);
 });
 
 test('a week with a day of data has the same mean as the day', () => {
@@ -94,17 +96,37 @@ test('colours go by rank: one outlier does not flatten the others, and nothing e
   assert.equal(quantileLevels([5])(5), 4);
 });
 
-test("the step that is not over begins at a whole one of the reader's day", () => {
-  const now = (MONDAY + 10 * 3600 + 61) * 1000;
-  assert.equal(openFrom(3600, now), (MONDAY + 10 * 3600) * 1000);
-  assert.equal(openFrom(900, now + 900_000), (MONDAY + 10 * 3600 + 900) * 1000);
-});
-
 test("periods are whole hours, and today begins at the reader's midnight", () => {
   const now = (MONDAY + 10 * 3600 + 61) * 1000;
-  assert.deepEqual(spanOf('today', now, 3600), { from: MONDAY, to: MONDAY + 11 * 3600, step: 3600 });
-  assert.deepEqual(spanOf('day', now, 3600), { from: MONDAY - 13 * 3600, to: MONDAY + 11 * 3600, step: 3600 });
-  assert.equal(spanOf('week', now, 3600).to - spanOf('week', now, 3600).from, 7 * 86_400);
+  assert.deepEqual(spanOf('today', now, 3600, ''), { from: MONDAY, to: MONDAY + 11 * 3600, step: 3600 });
+  assert.deepEqual(spanOf('day', now, 3600, ''), { from: MONDAY - 13 * 3600, to: MONDAY + 11 * 3600, step: 3600 });
+  assert.equal(spanOf('week', now, 3600, '').to - spanOf('week', now, 3600, '').from, 7 * 86_400);
+});
+
+test('with a time zone of the studio, hours, days and labels are its own, wherever the reader is', () => {
+  const madrid = Date.UTC(2026, 0, 4, 23) / 1000; // midnight of the same Monday there
+  const report = { ...hourly([10]), from: madrid };
+  assert.equal(meansOf(report, 'Europe/Madrid')[0]?.[0], 10);
+  assert.equal(meansOf(report)[6]?.[18], 10); // the evening before in Bogota
+  assert.deepEqual(hoursOfWeek(report, 'Europe/Madrid')[0]?.[0], { value: 10, from: madrid, to: madrid + 3600 });
+  assert.equal(spanOf('today', (madrid + 61) * 1000, 3600, 'Europe/Madrid').from, madrid);
+  assert.deepEqual(timeTicks(madrid * 1000, (madrid + 86_400) * 1000, 2, 'Europe/Madrid'), [
+    madrid * 1000,
+    (madrid + 43_200) * 1000,
+    (madrid + 86_400) * 1000,
+  ]);
+});
+
+test('a week with a clock change begins at the same time of day as it ends, so each hour of the week is one', () => {
+  const now = Date.UTC(2026, 10, 4, 19, 30);
+  const { from, to } = spanOf('week', now, 3600, 'America/New_York');
+  assert.equal(to - from, (7 * 24 + 1) * 3600);
+  const hours = hoursOfWeek({ ...hourly(Array.from({ length: 169 }, () => 60)), from }, 'America/New_York').flat();
+  assert.ok(hours.every(({ value }) => value === 60));
+  assert.deepEqual(
+    hours.filter((hour) => hour.to - hour.from !== 3600).map((hour) => hour.to - hour.from),
+    [7200], // one o'clock comes twice on the day of the change
+  );
 });
 
 test('labels never touch each other nor leave the line, and the first and last stay where there is room', () => {

@@ -19,6 +19,7 @@ VIEWS = {
     "room": "?view=room&room=look-1&on=camsoda",
     "wall": "?wall=1",
     "why": f"?view=why&room=look-1&on=camsoda&from={int(time.time()) - 10_000}&to={int(time.time()) + 3600}",
+    "sum": f"?view=sum&from={int(time.time()) - 10_000}&to={int(time.time()) + 3600}",
     "unbroken": f"?view=room&room={'W' * 64}&on=camsoda",
 }
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "television": (1920, 1080), "wall": (2560, 1440)}
@@ -96,7 +97,7 @@ SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button
     const name = element.id || element.name || element.className || element.textContent.trim().slice(0, 20);
     const field = element.matches('input:not([type=checkbox], [type=radio]), select');
     if (field && parseFloat(getComputedStyle(element).fontSize) < 16) return [`${name}: letters of ${getComputedStyle(element).fontSize}`];
-    if (element.matches('.skip, p a, dd a, li a, td a, th a, .legend a')) return [];
+    if (element.matches('.skip, p a')) return [];
     const boxes = [element, element.closest('label')].filter(Boolean).map((one) => one.getBoundingClientRect());
     const after = getComputedStyle(element, '::after');
     const covers = after.content !== 'none' && after.position === 'absolute' ? parseFloat(after.height) : 0;

@@ -80,7 +80,9 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
             wait_until(lambda: has_problems(studio), "the wrong file is refused", seconds=30)
             dashboard.page.goto(studio.broadcast.url)
             notice = dashboard.page.locator("#studio-problem-words")
-            expect(notice).to_contain_text("sigue en uso la versión anterior. studio.toml:11: room.blue.name")
+            expect(notice).to_contain_text(
+                "sigue en uso la versión anterior. studio.toml:11: room.blue.name debe tener de 1 a 64 caracteres"
+            )
             expect(card.locator(".room")).to_have_text("Sala azul")
             assert dashboard.violations() == []
 

@@ -98,7 +98,7 @@ def test_every_figure_of_income_leads_to_its_readings(studio: Studio, visit: Ope
     dashboard = visit(studio).open(rooms=(room,)).live()
     page, counted = dashboard.page, dashboard.page.locator("#why-earned")
     expect(dashboard.card(room).locator(".recent")).to_have_text("+100 in 30 min")
-    page.get_by_role("link", name=f"Why? {room}").focus()
+    page.get_by_role("link", name=f"Why? {room} 1,100", exact=True).focus()
     page.keyboard.press("Enter")
     expect(counted).to_have_text("100")
     page.go_back()
@@ -117,7 +117,7 @@ def test_every_figure_of_income_leads_to_its_readings(studio: Studio, visit: Ope
 
 
 def test_an_account_and_a_total_lead_to_the_rooms_and_their_readings(studio: Studio, visit: Opener) -> None:
-    """What an account earned in each room adds up to its row, and each part opens the readings; the total opens its rooms."""
+    """What an account earned in each room adds up to its row, and each part opens its readings there; the total opens all rooms."""
     start = int(time.time()) // 3600 * 3600 - 2 * 3600
     story = [("moves-a", 0, 100), ("moves-a", 60, 140), ("moves-b", 600, 140), ("moves-b", 660, 165)]
     studio.post(
@@ -133,6 +133,13 @@ def test_an_account_and_a_total_lead_to_the_rooms_and_their_readings(studio: Stu
     row.get_by_role("link", name="moves-b 25").click()
     expect(page.locator("#why-earned")).to_have_text("25")
     page.go_back()
-    page.get_by_role("button", name="Why?").click()
-    expect(page.locator("#analytics-by input:checked")).to_have_value("room")
-    expect(page.locator("#analytics-rows .col-earned a")).to_have_text(["40", "25"])
+    row.locator(".col-earned a").click()
+    expect(page.locator("#sum-earned")).to_have_text("65")
+    expect(page.locator("#sum-rows td:nth-child(3) a")).to_have_text(["40", "25"])
+    page.get_by_role("link", name="Why? moves-b 25").click()
+    expect(page.locator("#why-platform")).to_have_text("camsoda · moves-between")
+    expect(page.locator("#why-earned")).to_have_text("25")
+    page.go_back()
+    page.go_back()
+    page.get_by_role("link", name="Why?", exact=True).click()
+    expect(page.locator("#sum-rows td:nth-child(3) a")).to_have_text(["40", "25"])

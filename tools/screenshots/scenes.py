@@ -14,7 +14,7 @@ COUNTS: Final = ("0", "1", "9", "36", "500")
 STATES: Final = (*COUNTS, LOST)
 LOST_ROOMS: Final = 36
 
-FEED_VIEWS: Final = ("live", "table", "wall", "tv", "room", "analytics", "why")
+FEED_VIEWS: Final = ("live", "table", "wall", "tv", "room", "analytics", "why", "sum")
 OTHER_VIEWS: Final = ("signin", "pairing", "first", "screens", "legend", "palette")
 VIEWS: Final = (*FEED_VIEWS, *OTHER_VIEWS)
 EMPTY_VIEWS: Final = ("first",)  # of a studio without any room
@@ -71,5 +71,6 @@ def query_of(view: str, room: tuple[str, str], now_seconds: int) -> str:
         "room": lambda: f"?view=room&{of_room}",
         "analytics": lambda: "?view=analytics&period=week",
         "why": lambda: f"?view=why&{of_room}&from={now_seconds - 1800}&to={now_seconds}",
+        "sum": lambda: f"?view=sum&from={now_seconds - 86_400}&to={now_seconds}",
     }
     return queries[view]() if view in queries else ""

@@ -32,6 +32,7 @@ READY: Final = {  # what shows that a view with rooms has been drawn
     "room": "#room-charts:not([hidden])",
     "analytics": "#analytics-body:not([hidden])",
     "why": "#why-body:not([hidden])",
+    "sum": "#sum-body:not([hidden])",
 }
 
 

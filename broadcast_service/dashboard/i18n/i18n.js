@@ -78,10 +78,11 @@ export class I18n {
   /**
    * @param {Language} language
    * @param {readonly string[]} wanted the browser's languages: a regional variant of the chosen one decides how numbers look
-   * @param {string} [zone] the studio's time zone, for times of day; without one they are those of the browser
+   * @param {string} [zone] the studio's time zone, for times of day and days; without one they are those of the browser
    */
   constructor(language, wanted = [], zone = '') {
     const timeZone = zone || undefined;
+    this.zone = zone;
     this.language = language;
     this.locale = chooseLocale(language, wanted);
     this.integer = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 0 });
@@ -97,10 +98,9 @@ export class I18n {
       minute: '2-digit',
       timeZone,
     });
-    this.hourOfWeek = new Times(this.locale, { weekday: 'short', day: 'numeric', hour: 'numeric' });
     this.day = new Times(this.locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
-    this.weekdayName = new Times(this.locale, { weekday: 'long' });
-    this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric' });
+    this.weekdayName = new Times(this.locale, { weekday: 'long', timeZone });
+    this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric', timeZone });
     this.units = Object.fromEntries(
       ['second', 'minute', 'hour', 'day'].map((unit) => [
         unit,

@@ -1,5 +1,7 @@
 /** What the page shows of an explanation of income: rows in order of time, and the sentences of each. Pure. */
 
+import { daysBefore, midnightOf, nextMidnightOf } from './zone.js';
+
 /** @typedef {import('../link/api.js').Line} Line */
 /** @typedef {import('../link/api.js').Explanation} Explanation */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
@@ -117,6 +119,30 @@ function addLine(rows, line) {
 export const isOdd = ({ verdict, reason = '', unsettled = [] }) =>
   !['income', 'unchanged'].includes(verdict) || reason !== '' || unsettled.length > 0;
 
+/**
+ * An explanation of one account's income alone. @param {Explanation} explanation @param {string} account empty: what producers sent without one
+ * @returns {Explanation}
+ */
+export function ofAccount(explanation, account) {
+  const isIts = (/** @type {{account: string | null}} */ { account: name }) => (name ?? '') === account;
+  const none = { earned: 0, between_sessions: 0, unsettled: 0, set_aside: 0, falls: 0 };
+  const { account: _, ...sums } = explanation.accounts.find(isIts) ?? { account: null, ...none };
+  return {
+    ...explanation,
+    ...sums,
+    accounts: explanation.accounts.filter(isIts),
+    lines: explanation.lines.filter(isIts),
+  };
+}
+
+/** A span of at least an hour, then a day, then a week, around a smaller one. @param {number} from @param {number} to Unix seconds @param {string} zone empty: the reader's */
+export function widerThan(from, to, zone) {
+  if (to - from < 3600) return { from: from - 1800, to: to + 1800 };
+  const day = { from: midnightOf(from * 1000, zone) / 1000, to: nextMidnightOf(from * 1000, zone) / 1000 };
+  if (to <= day.to && to - from < day.to - day.from) return day;
+  return { from: Math.max(0, daysBefore(to * 1000, 7, zone) / 1000), to };
+}
+
 /** Whether two accounts report from the room at the same time, which is two computers. @param {Explanation} explanation */
 export function areTwoDesks({ lines }) {
   let changes = 0;
@@ -149,4 +175,4 @@ export function csvOf({ lines }) {
 }
 
 /** A name that starts as a formula does gets an apostrophe. @param {string} name */
-const safe = (name) => (/^[=+\-@]/u.test(name) ? `'${name}` : name);
+export const safe = (name) => (/^[=+\-@]/u.test(name) ? `'${name}` : name);

@@ -1,5 +1,5 @@
 /**
- * The same hour and day a week ago, from history: what the totals compare with. By the reader's own clock, so that a day of the change of summer time
+ * The same hour and day a week ago, from history: what the totals compare with. By the clock of the studio, so that a week with a clock change
  * compares with the same time of day. Nothing is compared with an hour of which history knows too little.
  */
 
@@ -8,7 +8,6 @@
 /** @typedef {{fromMinute: number, hourFromMinute: number, untilMinute: number, midnightMinute: number}} Window */
 
 const HOUR_MINUTES = 60;
-const WEEK_MS = 7 * 86_400_000;
 /** Of the minutes compared with, at least this share has to be measured. */
 const MIN_MEASURED = 0.8;
 /** On air in the mean of an hour: this many whole ten minutes share a report. */
@@ -16,28 +15,16 @@ const SHARED_MINUTES = 10;
 const AGAIN_MS = 600_000;
 const AGAIN_AFTER_FAILURE_MS = 60_000;
 
-/**
- * A moment's place a week before, on the reader's clock. With the studio's midnight it is seven days of 24 hours before, which differs by an hour in
- * the week of a clock change.
- * @param {number} nowMs @param {number | null} [studioMidnightMs] of the day of the moment @returns {Window}
- */
-export function weekBefore(nowMs, studioMidnightMs = null) {
-  if (studioMidnightMs !== null) return windowOf(nowMs - WEEK_MS, studioMidnightMs - WEEK_MS);
-  const then = new Date(nowMs);
-  then.setDate(then.getDate() - 7);
-  return windowOf(then.getTime(), then.setHours(0, 0, 0, 0));
-}
-
-/** @param {number} untilMs @param {number} midnightMs @returns {Window} */
-function windowOf(untilMs, midnightMs) {
+/** The minutes that are compared with. @param {import('./studio.js').Then} then a week before @returns {Window} */
+export function windowOf({ untilMs, midnightMs }) {
   const [untilMinute, midnightMinute] = [Math.floor(untilMs / 60_000), Math.floor(midnightMs / 60_000)];
   const hourFromMinute = untilMinute - HOUR_MINUTES + 1;
   return { fromMinute: Math.min(midnightMinute, hourFromMinute), hourFromMinute, untilMinute, midnightMinute };
 }
 
-/** Both sums up to the minute that corresponds to now. @param {Report} report in minutes @param {number} nowMs @param {number | null} [studioMidnightMs] */
-export function sumsOf(report, nowMs, studioMidnightMs = null) {
-  const { hourFromMinute, untilMinute, midnightMinute } = weekBefore(nowMs, studioMidnightMs);
+/** Both sums up to the minute that corresponds to now. @param {Report} report in minutes @param {import('./studio.js').Then} then a week before */
+export function sumsOf(report, then) {
+  const { hourFromMinute, untilMinute, midnightMinute } = windowOf(then);
   const sum = (/** @type {number} */ from) => {
     const [first, last] = [from - report.from / 60, untilMinute - report.from / 60];
     if (first < 0 || last >= report.earned.length) return null;
@@ -65,9 +52,9 @@ export class LastWeek {
   /** @type {any} */
   #timer = null;
 
-  /** @param {import('../link/api.js').Api} api @param {import('../link/types.js').Timers} timers @param {() => number} nowMs the server's clock @param {(nowMs: number) => number | null} [midnightMs] of the studio */
-  constructor(api, timers, nowMs, midnightMs = () => null) {
-    this.midnightMs = midnightMs;
+  /** @param {import('../link/api.js').Api} api @param {import('../link/types.js').Timers} timers @param {() => number} nowMs the server's clock @param {(nowMs: number) => import('./studio.js').Then} weekBefore a moment */
+  constructor(api, timers, nowMs, weekBefore) {
+    this.weekBefore = weekBefore;
     this.api = api;
     this.timers = timers;
     this.nowMs = nowMs;
@@ -94,7 +81,7 @@ export class LastWeek {
   /** @param {number} nowMs @returns {Comparison} */
   at(nowMs) {
     return {
-      ...(this.#report ? sumsOf(this.#report, nowMs, this.midnightMs(nowMs)) : { hour: null, today: null }),
+      ...(this.#report ? sumsOf(this.#report, this.weekBefore(nowMs)) : { hour: null, today: null }),
       onAir: this.#onAir,
       viewers: this.#viewers,
     };
@@ -102,7 +89,7 @@ export class LastWeek {
 
   /** @param {number} round */
   async #load(round) {
-    const { fromMinute, untilMinute } = weekBefore(this.nowMs(), this.midnightMs(this.nowMs()));
+    const { fromMinute, untilMinute } = windowOf(this.weekBefore(this.nowMs()));
     const end = (Math.floor(untilMinute / HOUR_MINUTES) + 2) * HOUR_MINUTES; // to the end of the next hour, so that many pages share one report
     const until = Math.floor(untilMinute / SHARED_MINUTES) * SHARED_MINUTES;
     let again = AGAIN_MS;

@@ -7,8 +7,9 @@ import { statusOf } from './store.js';
 /** @typedef {{feed: Feed, earned: number}} Leader tokens of the last hour */
 /** @typedef {{feed: Feed, change: number, perHour: number}} Slow `change`: −0.6 is 60 % less than in the rest of the hour */
 
-const HOUR = 60;
-const RECENT = 30;
+/** Minutes that leaders are compared in, and the last of them, in which a room may have become slow. */
+export const HOUR = 60;
+export const RECENT = 30;
 /** A difference that chance makes is not named. */
 const MIN_CHANGE = -0.5;
 /** Of a room that hardly earned before, nothing can be said. */

@@ -1,4 +1,6 @@
-/** The spans that pages offer, on the reader's own clock: a day begins at the reader's midnight. */
+/** The spans that pages offer, on the studio's clock: a day begins at its midnight. Without a studio file the clock is the reader's. */
+
+import { daysBefore, midnightOf } from './zone.js';
 
 /** @typedef {import('../link/api.js').Span} Span */
 /** @typedef {'today' | 'day' | 'week'} Period */
@@ -10,20 +12,14 @@ const HOUR = 3600;
 export const periodNamed = (name, fallback) => PERIODS.find((period) => period === name) ?? fallback;
 
 /**
- * Whole hours, so that every bar is one, up to the end of the current hour.
- * @param {Period} period @param {number} nowMs @param {number} step seconds
+ * Whole hours, so that every bar is one, up to the end of the current hour. A week begins at the same time of day as it ends.
+ * @param {Period} period @param {number} nowMs @param {number} step seconds @param {string} zone empty: the reader's
  * @returns {Span}
  */
-export function spanOf(period, nowMs, step) {
-  const midnight = new Date(nowMs).setHours(0, 0, 0, 0) / 1000;
+export function spanOf(period, nowMs, step, zone) {
+  const midnight = midnightOf(nowMs, zone) / 1000;
   const hours = Math.floor((nowMs / 1000 - midnight) / HOUR) + 1;
   const to = midnight + hours * HOUR;
   if (period === 'today') return { from: midnight, to, step };
-  return { from: to - (period === 'day' ? 24 : 7 * 24) * HOUR, to, step };
-}
-
-/** The beginning of the step that is not over: steps lie on whole hours of the reader, as spans begin there. @param {number} stepSeconds @param {number} nowMs */
-export function openFrom(stepSeconds, nowMs) {
-  const midnight = new Date(nowMs).setHours(0, 0, 0, 0);
-  return midnight + Math.floor((nowMs - midnight) / (stepSeconds * 1000)) * stepSeconds * 1000;
+  return { from: period === 'day' ? to - 24 * HOUR : daysBefore(to * 1000, 7, zone) / 1000, to, step };
 }

@@ -4,7 +4,10 @@
  */
 
 /** @typedef {'shift' | 'today' | 'yesterday' | 'day' | 'week' | 'half_month' | 'month' | 'range'} ReportPeriod */
-/** @typedef {{period: ReportPeriod, from: string, to: string, back: number}} Choice dates only with `range`; `back` counts periods before the current one */
+/**
+ * Dates only with `range`; `back` counts periods before the current one; `shift` is a name, only with `shift`: absent, it is the one that began last.
+ * @typedef {{period: ReportPeriod, from: string, to: string, back: number, shift?: string}} Choice
+ */
 
 const ALL = /** @type {ReportPeriod[]} */ ([
   'shift',
@@ -31,16 +34,19 @@ export function readChoice(query) {
   const [from, to] = [query.get('from') ?? '', query.get('to') ?? ''];
   const period = ALL.find((known) => known === name) ?? DEFAULT;
   const back = /^\d{1,2}$/u.test(query.get('back') ?? '') ? Math.min(MAX_BACK, Number(query.get('back'))) : 0;
-  if (period !== 'range') return { period, from: '', to: '', back };
+  const shift = query.get('shift') ?? '';
+  const named = period === 'shift' && shift ? { shift } : {};
+  if (period !== 'range') return { period, from: '', to: '', back, ...named };
   return DATE.test(from) && DATE.test(to) && from <= to
     ? { period, from, to, back: 0 }
     : { period: DEFAULT, from: '', to: '', back: 0 };
 }
 
 /** @param {Choice} choice @param {URLSearchParams} query */
-export function writeChoice({ period, from, to, back }, query) {
-  for (const name of ['from', 'to', 'back']) query.delete(name);
+export function writeChoice({ period, from, to, back, shift }, query) {
+  for (const name of ['from', 'to', 'back', 'shift']) query.delete(name);
   query.set('period', period);
+  if (shift) query.set('shift', shift);
   if (period === 'range') {
     query.set('from', from);
     query.set('to', to);
@@ -53,7 +59,7 @@ export function writeChoice({ period, from, to, back }, query) {
  * @param {Choice} choice @param {string} zone an IANA name, or empty for the studio's @param {number} nowMs @param {{before?: boolean}} [options]
  * @returns {Record<string, string | number>}
  */
-export function requestOf({ period, from, to, back }, zone, nowMs, { before = false } = {}) {
+export function requestOf({ period, from, to, back, shift }, zone, nowMs, { before = false } = {}) {
   const times = back + (before ? 1 : 0);
   const named = zone ? { tz: zone } : {};
   const isCut = before && back === 0;
@@ -63,7 +69,7 @@ export function requestOf({ period, from, to, back }, zone, nowMs, { before = fa
     return { from: end - DAY, to: isCut ? Math.max(end - DAY + 60, Math.floor(nowMs / 1000) - DAY) : end, ...named };
   }
   return {
-    ...(period === 'range' ? { from, to } : { period }),
+    ...(period === 'range' ? { from, to } : { period, ...(shift ? { shift } : {}) }),
     ...(times ? { back: times } : {}),
     ...(isCut ? { elapsed: 1 } : {}),
     ...named,

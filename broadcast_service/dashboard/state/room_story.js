@@ -1,5 +1,7 @@
 /** What a room's page draws of a span besides the numbers: time off air, marks, and shows. Pure; moments are Unix milliseconds. */
 
+import { daysBefore } from './zone.js';
+
 /** @typedef {import('../link/api.js').Line} Line */
 /** @typedef {import('../link/api.js').Point} Point */
 /** @typedef {{fromMs: number, toMs: number}} Stretch */
@@ -91,17 +93,26 @@ function peakOf(points, { fromMs, toMs }) {
   return known.length > 0 ? Math.max(...known) : null;
 }
 
+const WEEK_DAYS = 7;
+
 /**
- * The same span a week before, by the reader's calendar: the same weekdays and hours, also where the clocks were changed in between.
- * @param {{from: number, to: number}} span Unix seconds
+ * The same span a week before: the same weekdays and hours, also where the clocks were changed in between.
+ * @param {{from: number, to: number}} span Unix seconds @param {string} zone empty: the reader's
  */
-export function weekBefore({ from, to }) {
-  const earlier = (/** @type {number} */ seconds) => {
-    const at = new Date(seconds * 1000);
-    return Math.round(at.setDate(at.getDate() - 7) / 1000);
-  };
-  const start = earlier(from);
-  return { from: start, to: start + (to - from) };
+export function weekBefore({ from, to }, zone) {
+  const earlier = (/** @type {number} */ seconds) => Math.round(daysBefore(seconds * 1000, WEEK_DAYS, zone) / 1000);
+  const [start, end] = [earlier(from), earlier(to)];
+  return { from: start, to: end > start ? end : start + (to - from) };
+}
+
+/**
+ * Points of the week before at the same time of day a week later.
+ * @template {{t: number}} T
+ * @param {T[]} points in order @param {string} zone
+ * @returns {T[]}
+ */
+export function weekLater(points, zone) {
+  return points.map((point) => ({ ...point, t: daysBefore(point.t, -WEEK_DAYS, zone) }));
 }
 
 /**

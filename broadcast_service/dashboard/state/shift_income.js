@@ -15,6 +15,15 @@
  * @property {number | null} share of the target, by what counts for it
  * @property {number} leftSeconds
  */
+/**
+ * @typedef {object} ShiftTotal shifts that began at the same time
+ * @property {string[]} names
+ * @property {number} from when they began, in Unix seconds
+ * @property {number} earned tokens
+ * @property {number | null} target tokens; null where none is set
+ * @property {number} leftSeconds of the one that ends first
+ * @property {Feed[]} feeds that work them
+ */
 
 export class ShiftIncome {
   /** @type {Bases} */
@@ -74,23 +83,41 @@ export class ShiftIncome {
     };
   }
 
-  /** The current shifts of all feeds shown together; null where none of them works one. @param {number} asOfMs @param {Set<string> | null} [shown] null: all */
+  /**
+   * The current shifts of the feeds shown: together, and by their beginnings; null where none of them works one.
+   * @param {number} asOfMs @param {Set<string> | null} [shown] null: all
+   */
   total(asOfMs, shown = null) {
-    const [names, rooms] = [new Set(), new Set()];
-    let [earned, target, leftSeconds] = [0, 0, Infinity];
+    /** @type {Map<number, ShiftTotal & {counted: Set<string>}>} */
+    const groups = new Map();
     for (const feed of this.store.feeds.values()) {
       if (shown && !shown.has(feed.key)) continue;
       const progress = this.of(feed, asOfMs);
       if (!progress) continue;
       if (progress.earned === null) return null;
-      earned += progress.earned;
-      leftSeconds = Math.min(leftSeconds, progress.leftSeconds);
-      names.add(progress.shift.name);
+      const { name, from } = progress.shift;
+      const group = groups.get(from) ?? {
+        ...{ names: [], from, earned: 0, target: null, leftSeconds: Infinity, feeds: [], counted: new Set() },
+      };
+      groups.set(from, group);
+      group.earned += progress.earned;
+      group.leftSeconds = Math.min(group.leftSeconds, progress.leftSeconds);
+      group.feeds.push(feed);
+      if (!group.names.includes(name)) group.names.push(name);
       const counted = this.store.studio.targetOf(progress.shift, feed)?.isAccount ? feed.key : feed.room;
-      if (!rooms.has(counted)) target += progress.target ?? 0;
-      rooms.add(counted);
+      if (!group.counted.has(counted) && progress.target) group.target = (group.target ?? 0) + progress.target;
+      group.counted.add(counted);
     }
-    return names.size === 0 ? null : { names: [...names], earned, target: target || null, leftSeconds };
+    const parts = [...groups.values()].sort((one, other) => one.from - other.from);
+    if (parts.length === 0) return null;
+    const target = parts.reduce((sum, part) => sum + (part.target ?? 0), 0);
+    return {
+      names: [...new Set(parts.flatMap(({ names }) => names))],
+      earned: parts.reduce((sum, { earned }) => sum + earned, 0),
+      target: target || null,
+      leftSeconds: Math.min(...parts.map(({ leftSeconds }) => leftSeconds)),
+      parts,
+    };
   }
 
   /** @param {string} room @param {Shift} shift @param {number} asOfMs */

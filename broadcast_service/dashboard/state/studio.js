@@ -6,6 +6,7 @@
 
 /** @typedef {{from: number, to: number}} Span Unix seconds; `to` is the first second after it */
 /** @typedef {{name: string, from: number, to: number, rooms: string[], target: number | null}} Shift */
+/** @typedef {{file: string, line: number | null, key: string | null, code: string, values: Record<string, string>}} Fault */
 /**
  * The answer of `GET api/studio`.
  * @typedef {object} StudioView
@@ -17,15 +18,23 @@
  * @property {Shift[]} shifts of yesterday, today and tomorrow, in order
  * @property {{room_id: string, name: string | null, target: number | null}[]} rooms
  * @property {{platform: string, account: string, name: string | null, target: number | null}[]} accounts
- * @property {string[]} problems of a changed file that is not in use
+ * @property {string[]} problems of a changed file that is not in use, in English
+ * @property {Fault[]} [faults] the same for words in other languages; absent from servers of before
  */
+/** @typedef {{untilMs: number, midnightMs: number}} Then a moment, and the beginning of its day */
 /** @typedef {{tokens: number, isAccount: boolean}} Target `isAccount`: of the account, and not of the room on all its platforms */
 
+import { daysBefore, midnightOf, nextMidnightOf } from './zone.js';
+
 const DAY_MS = 86_400_000;
+const WEEK_DAYS = 7;
 
 export class StudioFacts {
   /** @type {StudioView | null} null before the server has answered */
   view = null;
+  /** The studio's time zone for calculations; empty for the reader's own, also where the browser does not know the studio's. */
+  zone = '';
+  #day = { fromMs: 0, toMs: 0 };
   /** @type {Map<string, string>} */
   #rooms = new Map();
   /** @type {Map<string, string>} */
@@ -38,6 +47,8 @@ export class StudioFacts {
   /** @param {StudioView | null} view */
   set(view) {
     this.view = view;
+    this.zone = knownZone(this.timeZone) ?? '';
+    this.#day = { fromMs: 0, toMs: 0 };
     const [rooms, accounts] = [view?.rooms ?? [], view?.accounts ?? []];
     this.#rooms = new Map(rooms.flatMap(({ room_id: id, name }) => (name === null ? [] : [[id, name]])));
     this.#accounts = new Map(accounts.flatMap((each) => (each.name === null ? [] : [[idOf(each), each.name]])));
@@ -51,8 +62,15 @@ export class StudioFacts {
     return (this.view?.shifts.length ?? 0) > 0;
   }
 
-  get problems() {
-    return this.view?.problems ?? [];
+  /** The names of the shifts, in order of the day. */
+  get shiftNames() {
+    return [...new Set((this.view?.shifts ?? []).map(({ name }) => name))];
+  }
+
+  /** The first thing that is wrong with a changed file: in English, and for words in other languages. @returns {{problem: string, fault: Fault | null} | null} */
+  get problem() {
+    const [problem] = this.view?.problems ?? [];
+    return problem === undefined ? null : { problem, fault: this.view?.faults?.[0] ?? null };
   }
 
   /** The time zone for clocks and dates; undefined for the browser's own. */
@@ -77,11 +95,28 @@ export class StudioFacts {
 
   /** When the day of a moment began. @param {number} nowMs */
   midnightMs(nowMs) {
-    const today = this.view?.configured ? this.view.periods.today : null;
-    if (!today) return new Date(nowMs).setHours(0, 0, 0, 0);
+    const today = this.view?.configured && !this.zone ? this.view.periods.today : null;
+    if (!today) return this.#midnightMs(nowMs);
     if (nowMs < today.from * 1000) return (this.view?.periods.yesterday ?? today).from * 1000;
     const days = Math.max(0, Math.floor((nowMs - today.to * 1000) / DAY_MS)); // the server has not sent the new day yet
     return nowMs < today.to * 1000 ? today.from * 1000 : today.to * 1000 + days * DAY_MS;
+  }
+
+  /** @param {number} nowMs */
+  #midnightMs(nowMs) {
+    if (nowMs < this.#day.fromMs || nowMs >= this.#day.toMs)
+      this.#day = { fromMs: midnightOf(nowMs, this.zone), toMs: nextMidnightOf(nowMs, this.zone) };
+    return this.#day.fromMs;
+  }
+
+  /** The same time of day a week before, and when that day began. @param {number} nowMs @returns {Then} */
+  weekBefore(nowMs) {
+    if (this.view?.configured && !this.zone) {
+      const weekMs = WEEK_DAYS * DAY_MS; // without the rules of the zone, an hour off in the week of a clock change
+      return { untilMs: nowMs - weekMs, midnightMs: this.midnightMs(nowMs) - weekMs };
+    }
+    const untilMs = daysBefore(nowMs, WEEK_DAYS, this.zone);
+    return { untilMs, midnightMs: midnightOf(untilMs, this.zone) };
   }
 
   /** The shift that a room works at a moment. @param {string} room @param {number} nowMs @returns {Shift | null} */

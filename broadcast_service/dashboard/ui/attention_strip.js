@@ -1,10 +1,10 @@
 /** The rooms that need attention, as a row of links: red first. */
 
-import { hrefOf } from '../router.js';
 import { clockText } from './clock_text.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
+import { lastMinutes, pointAt, pointAtPage } from './why_link.js';
 
 /** @typedef {import('../state/attention.js').Need} Need */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -39,13 +39,14 @@ export class AttentionStrip {
 
   /**
    * @param {Need[]} needs worst first
+   * @param {number} asOfMs the moment that they were found at
    * @param {I18n} i18n
    * @param {{always: boolean, calm: string, most: number}} options `always`: the strip keeps its place while nothing needs anybody, and says `calm`;
    *   it has one line then, and names as many as fit in it. Otherwise `most` are named, and a button names the others.
    */
-  paint(needs, i18n, options) {
+  paint(needs, asOfMs, i18n, options) {
     const { always, calm, most } = options;
-    this.#repaint = () => this.paint(needs, i18n, options);
+    this.#repaint = () => this.paint(needs, asOfMs, i18n, options);
     this.section.hidden = needs.length === 0 && !always;
     setData(this.section, 'severe', needs.some(({ severe }) => severe) ? 'yes' : 'no');
     const all = this.#isExpanded && !always;
@@ -54,7 +55,7 @@ export class AttentionStrip {
     this.#rest.hidden = !always;
     this.#toggle.setAttribute('aria-expanded', String(all));
     for (const key of this.#chips.keys()) if (!shown.some((need) => need.key === key)) this.#chips.delete(key);
-    const items = shown.map((need) => this.#chip(need, i18n));
+    const items = shown.map((need) => this.#chip(need, asOfMs, i18n));
     setText(this.#calm, calm);
     this.#place(items, needs.length, i18n, all && needs.length > most);
     if (needs.length === 0) reconcile(this.list, [this.#calm]);
@@ -75,19 +76,22 @@ export class AttentionStrip {
       this.#place(items.slice(0, fitting - 1), count, i18n);
   }
 
-  /** @param {Need} need @param {I18n} i18n */
-  #chip(need, i18n) {
+  /** A need that names income leads to the readings behind it, any other to the room. @param {Need} need @param {number} asOfMs @param {I18n} i18n */
+  #chip(need, asOfMs, i18n) {
     const chip = this.#chips.get(need.key) ?? this.#create(need);
     setData(chip.link, 'severe', need.severe ? 'yes' : 'no');
     setText(chip.name, this.nameOf(need.room));
     setText(chip.words, needText(need, i18n));
+    if (need.cause === 'no_income') pointAt(chip.link, { ...lastMinutes(asOfMs, need.seconds / 60), feeds: [need] });
+    else pointAtPage(chip.link, { view: 'room', room: need.room, platform: need.platform });
+    chip.link.toggleAttribute('data-income', need.cause === 'no_income');
     return chip.item;
   }
 
   /** @param {Need} need */
-  #create({ key, room, platform }) {
+  #create({ key }) {
     const [name, words] = [element('b', { translate: 'no' }), element('span')];
-    const link = element('a', { class: 'need', href: hrefOf({ view: 'room', room, platform }, '') }, name, words);
+    const link = element('a', { class: 'need' }, name, words);
     const chip = { item: element('li', {}, link), link, name, words };
     this.#chips.set(key, chip);
     return chip;

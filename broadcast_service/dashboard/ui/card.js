@@ -7,7 +7,7 @@ import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { recentText } from './recent_text.js';
 import { bars } from './sparkline.js';
-import { pointAtReadings } from './why_link.js';
+import { lastMinutes, minutesSince, pointAt, showIncome } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
@@ -19,8 +19,9 @@ export class Card {
   /** Whether it is near the screen; elsewhere drawing can wait. */
   near = false;
 
-  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */
-  constructor(feed, i18n) {
+  /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n @param {boolean} [isRow] of two lines, in which a finger has room for one figure alone */
+  constructor(feed, i18n, isRow = false) {
+    this.isRow = isRow;
     this.element = cloneTemplate('card-template');
     this.element.dataset.room = feed.room;
     this.element.dataset.platform = feed.platform;
@@ -61,10 +62,12 @@ export class Card {
     setData(this.element, 'shows', progress ? 'shift' : 'balance');
     setFigure(this.parts.tokens, progress ? progress.earned : feed.tokens, i18n);
     setText(this.parts.unit, progress ? i18n.t('tokens_of_shift', { shift: progress.shift.name }) : i18n.t('tokens'));
-    setText(this.parts.money, moneyText(progress?.earned ?? null, store, i18n));
+    const ofShift = progress ? { ...minutesSince(progress.shift.from, moment.asOfMs), feeds: [feed] } : null;
+    showIncome(this.parts.money, moneyText(progress?.earned ?? null, store, i18n), ofShift, i18n);
     for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
     this.#paintEarned(feed, store, moment);
-    this.#paintWhy(feed, moment, progress?.shift.from ?? null, store.studio.roomName(feed.room));
+    const figure = i18n.number(progress ? progress.earned : feed.tokens);
+    this.#paintWhy(feed, moment, ofShift, `${store.studio.roomName(feed.room)} ${figure}`);
     if (progress) this.#paintTarget(progress, i18n);
     else this.#paintGoal(feed, i18n);
   }
@@ -94,14 +97,16 @@ export class Card {
     const path = bars(series, 90, 30);
     if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
     const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
-    setText(this.parts.recent, recentText(amount, store, asOfMs, i18n) + pending);
+    const isCovered = this.isRow && matchMedia('(max-width: 640px)').matches; // by the link of the figure above
+    const reasons = isCovered ? null : { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: [feed] };
+    showIncome(this.parts.recent, recentText(amount, store, asOfMs, i18n) + pending, reasons, i18n);
     setData(this.parts.recent, 'earned', amount ? 'yes' : 'no');
   }
 
-  /** The figure leads to the readings behind it, of the shift or of the minutes drawn beside it. @param {Feed} feed @param {Moment} moment @param {number | null} shiftFrom @param {string} name */
-  #paintWhy(feed, { asOfMs, i18n }, shiftFrom, name) {
-    const now = asOfMs / 1000;
-    pointAtReadings(this.parts.why, feed, shiftFrom ?? now - SPARK_MINUTES * 60, now);
+  /** The figure leads to the readings behind it, of the shift or of the minutes drawn beside it. @param {Feed} feed @param {Moment} moment @param {import('./why_link.js').Reasons | null} ofShift @param {string} name */
+  #paintWhy(feed, { asOfMs, i18n }, ofShift, name) {
+    pointAt(this.parts.why, ofShift ?? { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: [feed] });
+    this.parts.why.toggleAttribute('data-income', ofShift !== null);
     const label = `${i18n.t('why')} ${name}`;
     if (this.parts.why.getAttribute('aria-label') !== label) this.parts.why.setAttribute('aria-label', label);
   }

@@ -6,10 +6,12 @@
 import { Card } from './card.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
+import { measuredWords } from './measured_words.js';
 import { reconcile } from './reconcile.js';
 import { COLUMNS, RoomRow } from './room_row.js';
 import { Slices } from './slices.js';
-import { earnedInHour } from './wall_room.js';
+import { earnedInHour, HOUR_MINUTES } from './wall_room.js';
+import { lastMinutes, showIncome } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
@@ -151,7 +153,8 @@ export class Cards {
   #create(key, moment) {
     const feed = this.store.feeds.get(key);
     if (!feed) return;
-    const card = this.#density === 'table' ? new RoomRow(feed) : new Card(feed, moment.i18n);
+    const card =
+      this.#density === 'table' ? new RoomRow(feed) : new Card(feed, moment.i18n, this.#density === 'compact');
     card.paint(feed, moment, this.store);
     this.#cards.set(key, card);
     this.#ofElement.set(card.element, card);
@@ -201,13 +204,15 @@ export class Cards {
   #paintSums({ asOfMs, i18n }) {
     if (this.#sections.size === 0 || (this.#groups.length === 1 && this.#groups[0]?.id === '')) return;
     for (const { id, keys } of this.#groups) {
-      const sums = keys
-        .map((key) => this.store.feeds.get(key))
-        .map((feed) => feed && earnedInHour(feed, this.store, asOfMs));
-      const known = sums.every((sum) => typeof sum === 'number');
-      const total = sums.reduce((/** @type {number} */ all, sum) => all + (sum ?? 0), 0);
+      const feeds = keys.flatMap((key) => this.store.feeds.get(key) ?? []);
+      const sums = feeds.map((feed) => earnedInHour(feed, this.store, asOfMs));
+      const known = feeds.length > 0 && sums.every((sum) => sum !== null);
+      const amount = sums.reduce((/** @type {number} */ all, sum) => all + (sum ?? 0), 0);
       const parts = this.#sections.get(id);
-      if (parts) setText(parts.sum, known ? i18n.t('group_sum', { amount: total }) : '');
+      if (!parts) continue;
+      const words = known ? measuredWords('group_sum', HOUR_MINUTES, this.store, asOfMs, i18n, { amount }) : '';
+      const reasons = known ? { ...lastMinutes(asOfMs, HOUR_MINUTES), feeds } : null;
+      showIncome(parts.sum, words, reasons, i18n, { name: this.nameGroup(id) });
     }
   }
 }

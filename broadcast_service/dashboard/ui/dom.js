@@ -32,13 +32,14 @@ export function setText(element, text) {
  * Sets a number so that it is never cut off: the style sheet reduces its type with its length. A number that is still too long is shortened,
  * and its title has all digits.
  * @param {HTMLElement} element @param {number | null} value @param {import('../i18n/i18n.js').I18n} i18n
+ * @param {HTMLElement} [words] what the number is written into, within the element
  */
-export function setFigure(element, value, i18n) {
+export function setFigure(element, value, i18n, words = element) {
   const whole = i18n.number(value);
   const isShortened = value !== null && whole.length > MAX_FIGURE_LENGTH;
   const text = isShortened ? i18n.short(value) : whole;
-  if (written.get(element) === text) return;
-  setText(element, text);
+  if (written.get(words) === text) return;
+  setText(words, text);
   element.style.setProperty('--chars', String(Math.max(6, text.length)));
   element.title = isShortened ? whole : '';
 }

@@ -9,6 +9,7 @@ import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
 import { element } from './element.js';
+import { measuredOf } from './measured_words.js';
 import { recentText } from './recent_text.js';
 import { reconcile } from './reconcile.js';
 import { Slices } from './slices.js';
@@ -30,6 +31,8 @@ export class HeatMap {
   #round = new Slices(CELLS_PER_FRAME);
   /** The best room, which the colours are relative to. */
   #most = 1;
+  /** Whether any of the minutes was measured: else no income is unknown income. */
+  #isMeasured = true;
 
   /**
    * @param {HTMLElement} root @param {Store} store
@@ -64,6 +67,7 @@ export class HeatMap {
     if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('button')?.setAttribute('tabindex', '0');
     this.update(this.#cells.keys(), moment);
     this.#most = this.#best();
+    this.#isMeasured = measuredOf(this.store, moment.asOfMs, SPARK_MINUTES) > 0;
     for (const cell of this.#cells.values()) this.#paintLevel(cell);
   }
 
@@ -93,6 +97,7 @@ export class HeatMap {
   /** A second has passed: all are drawn over the next frames, as levels are relative to the best room. */
   tick() {
     this.#most = this.#best();
+    this.#isMeasured = measuredOf(this.store, this.moment().asOfMs, SPARK_MINUTES) > 0;
     this.#round.begin(this.#cells.keys());
   }
 
@@ -116,7 +121,11 @@ export class HeatMap {
     setData(
       button,
       'level',
-      String(earned > 0 ? Math.min(LEVELS, Math.ceil(Math.sqrt(earned / this.#most) * LEVELS)) : 0),
+      earned > 0
+        ? String(Math.min(LEVELS, Math.ceil(Math.sqrt(earned / this.#most) * LEVELS)))
+        : this.#isMeasured
+          ? '0'
+          : 'unknown',
     );
   }
 

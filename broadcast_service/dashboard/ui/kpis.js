@@ -4,6 +4,7 @@ import { changeOf } from '../state/last_week.js';
 import { COUNTS } from '../state/metrics.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
+import { isWall, lastMinutes, minutesSince, showIncomeFigure, showParts } from './why_link.js';
 
 /** @typedef {import('../state/metrics.js').Count['name']} CountName */
 /** @typedef {import('../state/totals.js').Totals} Totals */
@@ -11,6 +12,9 @@ import { bars } from './sparkline.js';
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
 
+/** @typedef {import('./why_link.js').Reasons} Reasons */
+/** @typedef {{text: string, reasons?: Reasons | null}} Words */
+/** @typedef {{room: string, platform: string}[] | null} Feeds that the totals are of; null: all */
 /** @typedef {{id: string, title: MessageKey, explain: MessageKey}} Tile */
 
 /** @type {Tile[]} */
@@ -48,15 +52,19 @@ export class Kpis {
     }
   }
 
-  /** @param {Totals} totals @param {import('./moment.js').Moment} moment @param {Comparison} before the same moment of the week before */
-  paint(totals, { i18n, trusted, asOfMs }, before) {
+  /** @param {Totals} totals @param {import('./moment.js').Moment} moment @param {Comparison} before the same moment of the week before @param {Feeds} feeds */
+  paint(totals, { i18n, trusted, asOfMs }, before, feeds) {
     const old = !trusted && totals.known;
     for (const { id, title } of TILES) {
       const tile = this.#tiles.get(id);
       if (!tile) continue;
-      setText(tile.title, old ? `${i18n.t(title)} · ${i18n.t('last_known')}` : i18n.t(title));
-      setFigure(tile.value, valueFor(id, totals, trusted), i18n);
-      setText(tile.sub, captionOf(id, totals, trusted, i18n));
+      const name = old ? `${i18n.t(title)} · ${i18n.t('last_known')}` : i18n.t(title);
+      setText(tile.title, name);
+      const value = valueFor(id, totals, trusted);
+      if (id === 'hour' || id === 'today')
+        showIncomeFigure(tile.value, value, reasonsFor(id, totals, asOfMs, feeds), i18n, { name });
+      else setFigure(tile.value, value, i18n);
+      showParts(tile.sub, captionOf(id, totals, trusted, asOfMs, feeds, i18n), i18n);
       const change = changeFor(id, totals, trusted, before);
       setText(tile.versus, change === null ? '' : versusText(change, asOfMs, i18n));
       setData(tile.tile, 'versus', change === null ? 'none' : change < 0 ? 'less' : 'more');
@@ -110,14 +118,21 @@ function versusText(change, nowMs, i18n) {
   return i18n.t(change < 0 ? 'versus_less' : 'versus_more', { percent, day });
 }
 
-/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {I18n} i18n */
-function captionOf(id, totals, trusted, i18n) {
+/** The minutes and the feeds that a total is of. @param {'hour' | 'today'} id @param {Totals} totals @param {number} asOfMs @param {Feeds} of @returns {Reasons | null} */
+function reasonsFor(id, { hourMinutes, todaySinceMinute }, asOfMs, of) {
+  if (of?.length === 0) return null;
+  const span = id === 'hour' ? lastMinutes(asOfMs, hourMinutes) : minutesSince(todaySinceMinute * 60, asOfMs);
+  return { ...span, feeds: of };
+}
+
+/** @param {string} id @param {Totals} totals @param {boolean} trusted @param {number} asOfMs @param {Feeds} of @param {I18n} i18n @returns {Words[]} */
+function captionOf(id, totals, trusted, asOfMs, of, i18n) {
   const { feeds } = totals;
-  if (!totals.known) return i18n.t('kpi_nothing_known');
+  if (!totals.known) return [{ text: i18n.t('kpi_nothing_known') }];
   if ((id === 'hour' || id === 'today') && (totals.past === 'pending' || (totals.past === 'failed' && !trusted))) {
-    return i18n.t(totals.past === 'pending' ? 'loading' : 'kpi_past_unknown');
+    return [{ text: i18n.t(totals.past === 'pending' ? 'loading' : 'kpi_past_unknown') }];
   }
-  const unread = totals.unread ? ` · ${i18n.t('kpi_unread', { count: totals.unread })}` : '';
+  const unread = { text: totals.unread ? i18n.t('kpi_unread', { count: totals.unread }) : '' };
   const all = Object.values(feeds).reduce((sum, count) => sum + count, 0);
   const off = feeds.off_air + feeds.expired;
   const troubles = [
@@ -127,15 +142,17 @@ function captionOf(id, totals, trusted, i18n) {
   ];
   switch (id) {
     case 'live':
-      return [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ');
+      return [{ text: [i18n.t('kpi_live_of', { count: all }), ...troubles.filter(Boolean)].join(' · ') }];
     case 'hour':
-      return hourCaption(totals, i18n) + unread;
+      return [{ text: hourCaption(totals, i18n) }, unread];
     case 'today':
-      return todayCaption(totals, i18n, unread);
+      return [...todayCaption(totals, asOfMs, of, i18n), unread];
     default: {
       const name = /** @type {CountName} */ (id);
       const { sum, known } = totals.counts[name];
-      return known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown');
+      return [
+        { text: known ? i18n.t(`kpi_${name}_sub`, { average: Math.round(sum / known) }) : i18n.t('kpi_unknown') },
+      ];
     }
   }
 }
@@ -146,19 +163,29 @@ function hourCaption({ hourMinutes, measuredMinutes }, i18n) {
   return measuredMinutes < 60 ? i18n.t('kpi_hour_measured', { count: measuredMinutes }) : i18n.t('kpi_hour_full');
 }
 
-/** The title says that it is of today, so a whole day is only named where nothing else is. @param {Totals} totals @param {I18n} i18n @param {string} unread */
-function todayCaption(totals, i18n, unread) {
+/** The title says that it is of today, so a whole day is only named where nothing else is. @param {Totals} totals @param {number} asOfMs @param {Feeds} of @param {I18n} i18n @returns {Words[]} */
+function todayCaption(totals, asOfMs, of, i18n) {
   const since = i18n.hour.format(totals.todaySinceMinute * 60_000);
   const parts = [
-    totals.wholeDay ? '' : i18n.t('kpi_today_part', { time: since }),
-    totals.worth && i18n.money(totals.worth),
-    totals.shift && shiftText(totals.shift, i18n),
-    totals.pending && i18n.t('pending', { amount: totals.pending }),
-  ].filter(Boolean);
-  return (parts.join(' · ') || i18n.t('kpi_today_full')) + unread;
+    { text: totals.wholeDay ? '' : i18n.t('kpi_today_part', { time: since }) },
+    { text: totals.worth ? i18n.money(totals.worth) : '', reasons: reasonsFor('today', totals, asOfMs, of) },
+    ...shiftWords(totals.shift, asOfMs, i18n),
+    { text: totals.pending ? i18n.t('pending', { amount: totals.pending }) : '' },
+  ].filter(({ text }) => text !== '');
+  return parts.length > 0 ? parts : [{ text: i18n.t('kpi_today_full') }];
 }
 
-/** @param {NonNullable<Totals['shift']>} shift @param {I18n} i18n */
+/** Shifts that began at different times have their own figures; a wall, which has one line, has their sum. @param {Totals['shift']} shift @param {number} asOfMs @param {I18n} i18n @returns {Words[]} */
+function shiftWords(shift, asOfMs, i18n) {
+  if (!shift) return [];
+  if (shift.parts.length > 1 && isWall()) return [{ text: shiftText(shift, i18n) }];
+  return shift.parts.map((part) => ({
+    text: shiftText(part, i18n),
+    reasons: { ...minutesSince(part.from, asOfMs), feeds: part.feeds },
+  }));
+}
+
+/** @param {Pick<import('../state/shift_income.js').ShiftTotal, 'names' | 'earned' | 'target' | 'leftSeconds'>} shift @param {I18n} i18n */
 function shiftText({ names, earned, target, leftSeconds }, i18n) {
   const values = { shift: names.join(', '), amount: earned, target: target ?? 0 };
   const words = i18n.t(target === null ? 'shift_of_studio' : 'shift_of_target', values);

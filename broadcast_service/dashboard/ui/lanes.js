@@ -139,7 +139,8 @@ export class Lanes {
     });
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#svg.setAttribute('aria-label', summaryOf(lanes[0], i18n));
-    const times = timeTicks(fromMs, toMs, Math.max(2, width / (type * (isLong(picture) ? 5.5 : 8.5)))).map((tick) => ({
+    const most = Math.max(2, width / (type * (isLong(picture) ? 5.5 : 8.5)));
+    const times = timeTicks(fromMs, toMs, most, i18n.zone).map((tick) => ({
       x: this.#x(tick),
       text: label(
         (isLong(picture) ? i18n.weekday : i18n.hour).format(tick),

@@ -1,13 +1,13 @@
 /** Short lists of rooms: who earns most, who has become slow, and what happened. */
 
-import { hrefOf } from '../router.js';
+import { HOUR, RECENT } from '../state/leaders.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
-import { pointAtReadings } from './why_link.js';
+import { lastMinutes, pointAtPage, showIncome } from './why_link.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
-/** @typedef {{id: string, room: string, platform: string, value: string, share?: number, kind?: string, words?: string, why?: {from: number, to: number}}} Line */
+/** @typedef {{id: string, room: string, platform: string, value: string, share?: number, kind?: string, words?: string, why?: {from: number, to: number}}} Line `why`: the value is income of this span */
 
 /** A list whose lines keep their elements, and so the focus, from one drawing to the next. */
 export class RoomList {
@@ -26,25 +26,27 @@ export class RoomList {
     this.root.replaceChildren();
   }
 
-  /** @param {Line[]} lines */
-  paint(lines) {
+  /** @param {Line[]} lines @param {I18n} i18n */
+  paint(lines, i18n) {
     this.empty.hidden = lines.length > 0;
     this.root.hidden = lines.length === 0;
     const ids = new Set(lines.map(({ id }) => id));
     for (const id of this.#lines.keys()) if (!ids.has(id)) this.#lines.delete(id);
     reconcile(
       this.root,
-      lines.map((line) => this.#line(line)),
+      lines.map((line) => this.#line(line, i18n)),
     );
   }
 
-  /** @param {Line} line */
-  #line(line) {
+  /** @param {Line} line @param {I18n} i18n */
+  #line(line, i18n) {
     const parts = this.#lines.get(line.id) ?? this.#create(line);
     setText(parts.link, this.nameOf(line.room));
     setText(parts.words, line.words ?? '');
-    setText(parts.value, line.value);
-    if (line.why) pointAtReadings(parts.value, line, line.why.from, line.why.to);
+    if (line.why)
+      showIncome(parts.value, line.value, { ...line.why, feeds: [line] }, i18n, { name: this.nameOf(line.room) });
+    else setText(parts.value, line.value);
+    pointAtPage(parts.link, { view: 'room', room: line.room, platform: line.platform });
     if (line.kind) setData(parts.item, 'kind', line.kind);
     const share = String(Math.round((line.share ?? 0) * 100));
     if (parts.item.style.getPropertyValue('--share') !== share) parts.item.style.setProperty('--share', share);
@@ -52,11 +54,10 @@ export class RoomList {
   }
 
   /** @param {Line} line */
-  #create({ id, room, platform, why }) {
+  #create({ id, room, platform }) {
     const words = element('span', { class: 'line-words' });
-    const value = element(why ? 'a' : 'span', { class: why ? 'line-value why-figure' : 'line-value' });
+    const value = element('span', { class: 'line-value' });
     const link = element('a', {
-      href: hrefOf({ view: 'room', room, platform }, ''),
       translate: 'no',
       title: `${room} · ${platform}`,
     });
@@ -74,17 +75,18 @@ export const leaderLines = (leaders, asOfMs, i18n) =>
     platform: feed.platform,
     value: i18n.number(earned),
     share: earned / (leaders[0]?.earned ?? 1),
-    why: { from: asOfMs / 1000 - 3600, to: asOfMs / 1000 },
+    why: lastMinutes(asOfMs, HOUR),
   }));
 
-/** @param {import('../state/leaders.js').Slow[]} slow @param {I18n} i18n @returns {Line[]} */
-export const slowLines = (slow, i18n) =>
+/** @param {import('../state/leaders.js').Slow[]} slow @param {number} asOfMs @param {I18n} i18n @returns {Line[]} */
+export const slowLines = (slow, asOfMs, i18n) =>
   slow.map(({ feed, change, perHour }) => ({
     id: feed.key,
     room: feed.room,
     platform: feed.platform,
     words: `▼ ${i18n.percentage.format(-change)}`,
     value: i18n.t('per_hour_short', { amount: Math.round(perHour) }),
+    why: lastMinutes(asOfMs, RECENT),
     kind: 'slow',
   }));
 

@@ -8,7 +8,7 @@ import { changeOf, rateOf, sorted } from '../state/report_rows.js';
 import { html, setData, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
-import { MAX_WHY_SECONDS, pointAtReadings } from './why_link.js';
+import { pointAt, showIncome, showParts } from './why_link.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
@@ -20,7 +20,7 @@ import { MAX_WHY_SECONDS, pointAtReadings } from './why_link.js';
  * @property {(row: Row) => {name: string, sub: string, isName: boolean, href: string}} nameOf
  * @property {(tokens: number) => string} money empty where no currency is known
  * @property {boolean} hasMoney
- * @property {{from: number, to: number}} span of the report, in seconds
+ * @property {import('./why_link.js').Reasons} reasons of the report's total
  * @property {(part: import('../state/report_rows.js').Part, row: Row) => string} partName of a feed in which a row was earned
  * @property {I18n} i18n
  */
@@ -80,24 +80,26 @@ export class ReportTable {
   }
 
   /** @param {{earned: number, before: number | null, onAirSeconds: number, paced: number, unsettled: number, setAside: number}} sum @param {Words} words */
-  paintSum({ earned, before, onAirSeconds, paced, unsettled, setAside }, { i18n, money }) {
+  paintSum({ earned, before, onAirSeconds, paced, unsettled, setAside }, { i18n, money, reasons }) {
+    const rate = rateOf(paced, onAirSeconds);
+    /** @type {{text: string, reasons?: import('./why_link.js').Reasons | null}[]} */
     const texts = [
-      i18n.number(earned),
-      money(earned),
-      i18n.change(changeOf(earned, before)),
-      i18n.hours(onAirSeconds / 3600),
-      rateText(rateOf(paced, onAirSeconds), i18n),
-      doubtText(unsettled, setAside, i18n),
+      { text: i18n.number(earned), reasons },
+      { text: money(earned), reasons },
+      { text: i18n.change(changeOf(earned, before)) },
+      { text: i18n.hours(onAirSeconds / 3600) },
+      { text: rateText(rate, i18n), reasons: rate === null ? null : reasons },
+      { text: doubtText(unsettled, setAside, i18n), reasons },
     ];
     if (!this.#foot.firstElementChild) {
-      const cells = texts.map((_, i) => element('td', { class: `col-${CELLS[i]}` }));
+      const cells = CELLS.map((name) => element('td', { class: `col-${name}` }));
       this.#foot.append(
         element('tr', {}, element('th', { scope: 'row' }), element('td', { class: 'col-trend' }), ...cells),
       );
     }
     const [head, , ...cells] = /** @type {HTMLElement[]} */ ([...(this.#foot.firstElementChild?.children ?? [])]);
     if (head) setText(head, i18n.t('table_sum'));
-    for (const [i, cell] of cells.entries()) setText(cell, texts[i] ?? '');
+    for (const [i, cell] of cells.entries()) showParts(cell, [texts[i] ?? { text: '' }], i18n, location.search);
   }
 }
 
@@ -127,7 +129,8 @@ function create() {
 
 /** @param {Parts} parts @param {Row} row @param {number} most of all rows in a step @param {Words} words */
 function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
-  const { nameOf, money, span, i18n } = words;
+  const { nameOf, money, i18n } = words;
+  const reasons = reasonsOf(row, words.reasons);
   const { name: text, sub: beside, isName, href } = nameOf(row);
   setText(name, text);
   name.setAttribute('translate', isName ? 'no' : 'yes');
@@ -137,14 +140,13 @@ function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
   paintParts(parts, row, words);
   trend.firstElementChild?.setAttribute('d', trendPath(row.steps, most));
   const change = changeOf(row.earned, row.before);
-  const texts = {
-    money: money(row.earned),
-    change: i18n.change(change),
-    hours: row.onAirSeconds ? i18n.hours(row.onAirSeconds / 3600) : '—',
-    rate: rateText(row.rate, i18n),
-  };
-  for (const [cell, value] of Object.entries(texts)) setText(/** @type {HTMLElement} */ (cells[cell]), value);
-  paintEarned(/** @type {HTMLElement} */ (cells.earned), row, span, i18n);
+  const cell = (/** @type {string} */ of) => /** @type {HTMLElement} */ (cells[of]);
+  setText(cell('change'), i18n.change(change));
+  setText(cell('hours'), row.onAirSeconds ? i18n.hours(row.onAirSeconds / 3600) : '—');
+  const options = { name: text, search: location.search };
+  showIncome(cell('earned'), i18n.number(row.earned), reasons, i18n, options);
+  showIncome(cell('money'), money(row.earned), reasons, i18n, options);
+  showIncome(cell('rate'), rateText(row.rate, i18n), row.rate === null ? null : reasons, i18n, options);
   setData(
     /** @type {HTMLElement} */ (cells.change),
     'way',
@@ -153,40 +155,34 @@ function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
   paintDoubt(/** @type {HTMLElement} */ (cells.doubt), row, i18n);
 }
 
-/**
- * The income, as a link to its readings where all of them are of one feed; the feeds of others stand beside the name.
- * @param {HTMLElement} cell @param {Row} row @param {{from: number, to: number}} span @param {I18n} i18n
- */
-function paintEarned(cell, row, { from, to }, i18n) {
-  const words = i18n.number(row.earned);
-  const present = cell.firstElementChild;
-  const [part] = row.parts;
-  if (!part || !isOneFeed(row) || to - from > MAX_WHY_SECONDS) {
-    if (present || cell.textContent !== words) cell.replaceChildren(words);
-    return;
-  }
-  const link = present instanceof HTMLAnchorElement ? present : element('a', { class: 'why-figure' });
-  pointAtReadings(link, part, from, to, location.search);
-  setText(link, words);
-  if (link !== present) cell.replaceChildren(link);
+/** What explains the income of a row: the readings of its feed, or the feeds of which it is the sum. @param {Row} row @param {import('./why_link.js').Reasons} of the report */
+function reasonsOf(row, { from, to, feeds: all = null }) {
+  const account = row.by === 'account' ? { account: row.id, platform: row.platform } : {};
+  const isNamed = isOneFeed(row) || row.by === 'room';
+  const ofPlatform = row.by === 'platform' && all ? all.filter(({ platform }) => platform === row.id) : null;
+  const feeds = isNamed ? row.parts : ofPlatform;
+  return { from, to, feeds, ...(row.by === 'platform' ? { platform: row.id } : {}), ...account };
 }
 
 /** @param {Row} row */
 const isOneFeed = ({ parts, otherParts }) => parts.length === 1 && otherParts === 0;
 
 /** What was earned in each of several feeds, as links to the readings. @param {Parts['parts']} parts @param {Row} row @param {Words} words */
-function paintParts({ list, rest }, row, { span: { from, to }, partName, i18n }) {
-  const shown = isOneFeed(row) || to - from > MAX_WHY_SECONDS ? [] : row.parts.filter(({ earned }) => earned > 0);
+function paintParts({ list, rest }, row, { reasons, partName, i18n }) {
+  const shown = isOneFeed(row) ? [] : row.parts.filter(({ earned }) => earned > 0);
+  const { from, to, account } = reasonsOf(row, reasons);
+  const ofAccount = account === undefined ? {} : { account };
   while (list.children.length > shown.length) list.lastElementChild?.remove();
   for (const [i, part] of shown.entries()) {
-    const link = list.children[i] ?? element('a');
-    if (!link.isConnected && link.parentElement !== list) list.append(link);
-    pointAtReadings(/** @type {HTMLElement} */ (link), part, from, to, location.search);
-    setText(/** @type {HTMLElement} */ (link), `${partName(part, row)} ${i18n.number(part.earned)}`);
+    const link = /** @type {HTMLElement} */ (list.children[i] ?? element('a', { 'data-income': '' }));
+    if (link.parentElement !== list) list.append(link);
+    pointAt(link, { from, to, feeds: [part], ...ofAccount }, location.search);
+    setText(link, `${partName(part, row)} ${i18n.number(part.earned)}`);
   }
   const others = row.earned - row.parts.reduce((sum, { earned }) => sum + earned, 0);
   const hasRest = shown.length > 0 && row.otherParts > 0;
-  setText(rest, hasRest ? `${i18n.t('needs_more', { count: row.otherParts })} ${i18n.number(others)}` : '');
+  const words = hasRest ? `${i18n.t('needs_more', { count: row.otherParts })} ${i18n.number(others)}` : '';
+  showParts(rest, [{ text: words, reasons: hasRest ? reasonsOf(row, reasons) : null }], i18n, location.search);
 }
 
 /** The unsettled tokens and the numbers set aside, as a link to the explanation of its first moment. @param {HTMLElement} cell @param {Row} row @param {I18n} i18n */

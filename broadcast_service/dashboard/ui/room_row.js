@@ -7,8 +7,8 @@ import { statusOf } from '../state/store.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
-import { earnedInHour } from './wall_room.js';
-import { pointAtReadings } from './why_link.js';
+import { earnedInHour, HOUR_MINUTES } from './wall_room.js';
+import { lastMinutes, minutesSince, showIncome } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('../state/store.js').Store} Store */
@@ -29,8 +29,6 @@ export const COLUMNS = [
 ];
 const SVG = 'http://www.w3.org/2000/svg';
 
-const WHY_CELLS = /** @type {const} */ (['today', 'hour']);
-
 export class RoomRow {
   /** Whether it is near the screen; elsewhere drawing can wait. */
   near = false;
@@ -38,8 +36,6 @@ export class RoomRow {
   #cells = {};
   #path = document.createElementNS(SVG, 'path');
   #badge = element('span', { class: 'badge-word' });
-  /** Figures that lead to the readings behind them. */
-  #why = { today: element('a', { class: 'why-figure' }), hour: element('a', { class: 'why-figure' }) };
   /** @type {HTMLElement} */
   #link;
 
@@ -57,7 +53,6 @@ export class RoomRow {
     const link = element('a', { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: room });
     this.#link = link;
     this.#cells.room?.append(link, element('span', { class: 'row-platform', translate: 'no' }, platform));
-    for (const id of WHY_CELLS) this.#cells[id]?.append(this.#why[id]);
     this.#cells.badge?.append(
       element('span', { class: 'badge' }, element('span', { class: 'dot', 'aria-hidden': 'true' }), this.#badge),
     );
@@ -77,11 +72,14 @@ export class RoomRow {
   paint(feed, moment, store) {
     const { asOfMs, i18n } = moment;
     this.paintAge(feed, moment, store);
-    const now = asOfMs / 1000;
-    setText(this.#why.today, i18n.number(earnedToday(feed, store, asOfMs)));
-    pointAtReadings(this.#why.today, feed, store.studio.midnightMs(asOfMs) / 1000, now);
-    setText(this.#why.hour, i18n.number(earnedInHour(feed, store, asOfMs)));
-    pointAtReadings(this.#why.hour, feed, now - 3600, now);
+    const today = minutesSince(store.studio.midnightMs(asOfMs) / 1000, asOfMs);
+    this.#income('today', earnedToday(feed, store, asOfMs), { ...today, feeds: [feed] }, i18n);
+    this.#income(
+      'hour',
+      earnedInHour(feed, store, asOfMs),
+      { ...lastMinutes(asOfMs, HOUR_MINUTES), feeds: [feed] },
+      i18n,
+    );
     for (const { name } of COUNTS) this.#write(name, i18n.number(feed[name]));
     this.#write('tokens', i18n.number(feed.tokens));
     const progress = store.shifts.of(feed, asOfMs);
@@ -109,6 +107,12 @@ export class RoomRow {
         { color: ['var(--good)', 'inherit'] },
         { id: 'flash', duration: 600, easing: 'ease-out' },
       );
+  }
+
+  /** @param {string} id @param {number | null} amount @param {import('./why_link.js').Reasons} reasons @param {import('../i18n/i18n.js').I18n} i18n */
+  #income(id, amount, reasons, i18n) {
+    const cell = this.#cells[id];
+    if (cell) showIncome(cell, i18n.number(amount), amount === null ? null : reasons, i18n);
   }
 
   /** @param {string} id @param {string} text */

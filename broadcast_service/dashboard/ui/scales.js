@@ -1,5 +1,7 @@
 /** The arithmetic of charts, pure: round axis ticks, and hours of the week. */
 
+import { hourOfWeek, localOf, midnightOf, momentOf } from '../state/zone.js';
+
 /** Round whole numbers from at most `least` to at least `most`. @param {number} least @param {number} most @param {number} wanted about how many steps */
 export function valueTicks(least, most, wanted = 4) {
   const rough = Math.max(most - least, 1) / wanted;
@@ -14,19 +16,18 @@ export function valueTicks(least, most, wanted = 4) {
 const HOUR_MS = 3_600_000;
 
 /**
- * Moments worth a label: midnights of a week, or every few hours of a day, where the reader is.
- * @param {number} fromMs @param {number} toMs @param {number} wanted at most about this many
+ * Moments worth a label: midnights of a week, or every few hours of a day.
+ * @param {number} fromMs @param {number} toMs @param {number} wanted at most about this many @param {string} zone empty: the reader's
  */
-export function timeTicks(fromMs, toMs, wanted) {
+export function timeTicks(fromMs, toMs, wanted, zone) {
   const sizes = toMs - fromMs > 48 * HOUR_MS ? [24, 48] : [1, 2, 3, 4, 6, 12];
   const hours = sizes.find((size) => (toMs - fromMs) / (size * HOUR_MS) <= wanted) ?? 168;
+  /** @type {number[]} */
   const ticks = [];
-  const at = new Date(fromMs);
-  at.setHours(0, 0, 0, 0);
-  while (at.getTime() <= toMs) {
-    if (at.getTime() >= fromMs) ticks.push(at.getTime());
-    if (hours >= 24) at.setDate(at.getDate() + hours / 24);
-    else at.setHours(at.getHours() + hours);
+  const midnight = localOf(midnightOf(fromMs, zone), zone);
+  for (let local = midnight, at = fromMs; at <= toMs; local += hours * HOUR_MS) {
+    at = momentOf(local, zone);
+    if (at >= fromMs && at <= toMs && at > (ticks.at(-1) ?? -Infinity)) ticks.push(at);
   }
   return ticks;
 }
@@ -59,30 +60,35 @@ export function meanPerHour(report) {
   return { perHour: minutes ? (total * 60) / minutes : null, minutes };
 }
 
+/** @typedef {{value: number | null, from: number, to: number}} HourOfWeek from and to in Unix seconds: its first and last hour in the report */
+
 /**
- * Mean tokens earned per hour of the week where the reader is: seven days (0 is Monday) of 24 hours; null where nothing was measured. A part of
- * an hour, as the current one, counts by its measured minutes; too few of them give no rate, and the cell holds the sum.
- * @param {Steps} report in steps of an hour
- * @returns {(number | null)[][]}
+ * Mean tokens earned per hour of the week: seven days (0 is Monday) of 24 hours; null where nothing was measured. A part of an hour, as the
+ * current one, counts by its measured minutes; too few of them give no rate, and the value is the sum.
+ * @param {Steps} report in steps of an hour @param {string} zone empty: the reader's
+ * @returns {HourOfWeek[][]}
  */
-export function hoursOfWeek(report) {
-  const sums = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => ({ total: 0, minutes: 0 })));
+export function hoursOfWeek(report, zone) {
+  const sums = Array.from({ length: 7 }, () =>
+    Array.from({ length: 24 }, () => ({ total: 0, minutes: 0, from: Infinity, to: 0 })),
+  );
   for (const [i, amount] of report.earned.entries()) {
-    const { day, hour } = hourOfWeek((report.from + i * report.step) * 1000);
+    const from = report.from + i * report.step;
+    const { day, hour } = hourOfWeek(from * 1000, zone);
     const cell = sums[day]?.[hour];
     if (!cell) continue;
     cell.total += amount;
     cell.minutes += measuredMinutes(report, i);
+    cell.from = Math.min(cell.from, from);
+    cell.to = from + report.step;
   }
   return sums.map((day) =>
-    day.map(({ total, minutes }) => (minutes ? (total * 60) / (minutes < PACE_MINUTES ? 60 : minutes) : null)),
+    day.map(({ total, minutes, from, to }) => ({
+      value: minutes ? (total * 60) / (minutes < PACE_MINUTES ? 60 : minutes) : null,
+      from,
+      to,
+    })),
   );
-}
-
-/** Where a moment lies in the reader's week; 0 is Monday. @param {number} ms */
-export function hourOfWeek(ms) {
-  const at = new Date(ms);
-  return { day: (at.getDay() + 6) % 7, hour: at.getHours() };
 }
 
 /**

@@ -20,6 +20,8 @@ import { valueTicks } from './scales.js';
  * @property {string} beforeName
  * @property {string[]} labels of the steps, below the axis
  * @property {string[]} moments of the steps, in words
+ * @property {(step: number) => string} hrefOf what explains a step
+ * @property {(step: number) => string} beforeHrefOf the same of the period before
  */
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -30,7 +32,10 @@ export const COLOURS = 6;
 
 export class StackChart {
   #svg = document.createElementNS(SVG, 'svg');
-  #readout = element('p', { class: 'chart-readout', 'aria-live': 'polite' });
+  #words = element('span', { 'aria-live': 'polite' });
+  #before = element('a', { class: 'lanes-why', 'data-income': '' });
+  #why = element('a', { class: 'lanes-why' });
+  #readout = element('p', { class: 'chart-readout' }, this.#words, ' ', this.#before, ' ', this.#why);
   #legend;
   /** @type {{stack: Stack, i18n: I18n} | null} */
   #shown = null;
@@ -55,7 +60,12 @@ export class StackChart {
     this.#svg.addEventListener('pointerleave', (event) => {
       if (event.pointerType === 'mouse') this.#point(null);
     }); // a finger leaves with every tap
-    this.#svg.addEventListener('blur', () => this.#point(null));
+    root.addEventListener('focusout', (event) => {
+      if (!(event.relatedTarget instanceof Node && root.contains(event.relatedTarget))) this.#point(null);
+    });
+    this.#svg.addEventListener('click', (event) => {
+      if (!matchMedia('(pointer: coarse)').matches) this.#open(this.#stepAt(event.offsetX)); // a finger points first
+    });
     this.#svg.addEventListener('keydown', (event) => this.#moveByKey(event));
   }
 
@@ -73,7 +83,14 @@ export class StackChart {
     this.#svg.replaceChildren();
     this.#svg.removeAttribute('aria-label');
     this.#legend.replaceChildren();
-    setText(this.#readout, '');
+    for (const part of [this.#words, this.#before, this.#why]) setText(part, '');
+    this.#before.hidden = this.#why.hidden = true;
+  }
+
+  /** Opens what explains a step that has begun. @param {number | null} step */
+  #open(step) {
+    this.#point(step);
+    if (!this.#why.hidden) this.#why.click();
   }
 
   /** @param {Stack} stack */
@@ -223,6 +240,7 @@ export class StackChart {
 
   /** @param {KeyboardEvent} event */
   #moveByKey(event) {
+    if (event.key === 'Enter') return this.#open(this.#at);
     const stack = this.#shown?.stack;
     const last = (stack?.totals.length ?? 0) - 1;
     const known = stack?.states.findLastIndex?.((state) => state === 'open' || state === 'over') ?? last;
@@ -236,11 +254,19 @@ export class StackChart {
   #updateReadout() {
     if (!this.#shown) return;
     const { stack, i18n } = this.#shown;
-    setText(this.#readout, this.#at === null ? '\u00a0' : this.#words(stack, this.#at, i18n));
+    const at = this.#at;
+    setText(this.#words, at === null ? '\u00a0' : this.#wordsOf(stack, at, i18n));
+    this.#why.hidden = at === null || !['open', 'over'].includes(stack.states[at] ?? '');
+    this.#before.hidden = at === null || stack.before?.[at] === undefined || stack.states[at] === 'future';
+    if (at === null) return;
+    setText(this.#why, i18n.t('why'));
+    this.#why.setAttribute('href', stack.hrefOf(at));
+    setText(this.#before, `${stack.beforeName} ${i18n.number(stack.before?.[at] ?? 0)}`);
+    this.#before.setAttribute('href', stack.beforeHrefOf(at));
   }
 
   /** @param {Stack} stack @param {number} at @param {I18n} i18n */
-  #words({ parts, totals, states, moments, before, beforeName }, at, i18n) {
+  #wordsOf({ parts, totals, states, moments }, at, i18n) {
     const moment = moments[at] ?? '';
     if (states[at] === 'future') return moment;
     if (states[at] === 'unknown') return `${moment} · ${i18n.t('not_measured')}`;
@@ -253,7 +279,6 @@ export class StackChart {
       `${i18n.number(totals[at] ?? 0)} ${i18n.t('tokens')}`,
       ...(states[at] === 'open' ? [i18n.t('so_far')] : []),
       ...shares,
-      ...(before && before[at] !== undefined ? [`${beforeName} ${i18n.number(before[at] ?? 0)}`] : []),
     ].join(' · ');
   }
 

@@ -11,7 +11,7 @@ import { bars } from './sparkline.js';
 /** @typedef {import('./moment.js').Moment} Moment */
 
 const SVG = 'http://www.w3.org/2000/svg';
-const HOUR_MINUTES = 60;
+export const HOUR_MINUTES = 60;
 const EYE = 'M1 8c3-5 11-5 14 0-3 5-11 5-14 0zM8 10.2a2.2 2.2 0 1 0 0-4.4 2.2 2.2 0 0 0 0 4.4z';
 
 export class WallRoom {

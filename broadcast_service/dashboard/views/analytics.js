@@ -16,7 +16,6 @@ import {
   statesOf,
   wasMeasured,
 } from '../state/report_rows.js';
-import { knownZone } from '../state/studio.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { Hours } from '../ui/hours.js';
 import { ReportLoader } from '../ui/report_loader.js';
@@ -25,6 +24,7 @@ import { meanPerHour } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
 import { COLOURS, StackChart } from '../ui/stack_chart.js';
 import { stepWords } from '../ui/step_words.js';
+import { pointAt, showIncomeFigure, showParts, whyRoute } from '../ui/why_link.js';
 
 /** @typedef {import('../link/api.js').PeriodReport} PeriodReport */
 /** @typedef {import('../link/api.js').Report} Report */
@@ -39,6 +39,8 @@ const HOUR = 3600;
 /** A report takes much longer to make than the live view's numbers, and changes less. */
 const REFRESH_MS = 120_000;
 const ROOMS_AT_FIRST = 50;
+/** What the figures of income above the chart are called. @type {Record<string, import('../i18n/i18n.js').MessageKey>} */
+const FACT_NAMES = { total: 'total_earned', rate: 'per_hour', unsettled: 'unsettled_title' };
 
 export class AnalyticsView {
   #section = html('#analytics');
@@ -94,7 +96,6 @@ export class AnalyticsView {
       this.#by = BY.find((by) => by === /** @type {HTMLInputElement} */ (event.target).value) ?? 'room';
       this.#changed();
     });
-    html('#fact-total-why').addEventListener('click', () => this.#showRooms());
     for (const [id, by] of /** @type {const} */ ([
       ['#analytics-earlier', 1],
       ['#analytics-later', -1],
@@ -145,6 +146,8 @@ export class AnalyticsView {
   /** @param {HTMLInputElement} input */
   #choose(input) {
     if (input.name === 'of') this.#platform = input.value;
+    else if (input.name === 'shift')
+      this.#choice = { period: 'shift', from: '', to: '', back: 0, ...(input.value ? { shift: input.value } : {}) };
     else if (input.name === 'period') {
       const period = periodsOf(true).find((known) => known === input.value) ?? 'day';
       const [from, to] = [this.#from.value, this.#to.value];
@@ -195,7 +198,7 @@ export class AnalyticsView {
 
   get #zone() {
     const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-    return knownZone(this.facts.timeZone) || (own && own !== 'Etc/Unknown' ? own : '');
+    return this.facts.zone || (own && own !== 'Etc/Unknown' ? own : '');
   }
 
   get #filter() {
@@ -213,7 +216,7 @@ export class AnalyticsView {
     const [report, before, week] = await Promise.all([
       this.api.report({ ...this.#request(), by: this.#by }),
       this.api.report({ ...this.#request({ before: true }), by: this.#by }).catch(() => null),
-      this.api.analytics(spanOf('week', nowMs, HOUR), this.#filter),
+      this.api.analytics(spanOf('week', nowMs, HOUR, this.moment().i18n.zone), this.#filter),
     ]);
     return { report, before, week };
   }
@@ -256,6 +259,7 @@ export class AnalyticsView {
       this.#platform,
     );
     html('#analytics-platform').hidden = platforms.length < 2;
+    this.#renderShifts(i18n);
     html('#analytics-range').hidden = this.#choice.period !== 'range';
     if (this.#choice.period === 'range') [this.#from.value, this.#to.value] = [this.#choice.from, this.#choice.to];
     for (const [id, by] of /** @type {const} */ ([
@@ -268,12 +272,21 @@ export class AnalyticsView {
     }
   }
 
-  /** The total is the sum of its rooms, each of which leads to its readings. */
-  #showRooms() {
-    const rooms = find(document, '#analytics-by input[value="room"]', HTMLInputElement);
-    if (!rooms.checked) rooms.click();
-    rooms.focus();
-    rooms.scrollIntoView({ block: 'start' });
+  /** Shifts of which one is chosen, where there are several: rooms may work different ones. @param {I18n} i18n */
+  #renderShifts(i18n) {
+    const { period, shift = '' } = this.#choice;
+    const names = [...new Set([...this.facts.shiftNames, ...(shift ? [shift] : [])])];
+    const root = html('#analytics-shift');
+    root.hidden = period !== 'shift' || names.length < 2;
+    if (root.hidden) return;
+    const choices = [{ value: '', words: i18n.t('shift_latest') }, ...names.map((value) => ({ value, words: value }))];
+    renderChoices(root, 'shift', choices, shift);
+  }
+
+  /** What the total of a report is of: with a shift, the feeds of the rooms that work it. @param {PeriodReport} report @returns {import('../ui/why_link.js').Reasons} */
+  #reasons({ from, to, feeds }) {
+    if (this.#choice.period !== 'shift') return { from, to, platform: this.#platform };
+    return { from, to, feeds: feeds.map(({ room_id: room, platform }) => ({ room, platform })) };
   }
 
   #paint() {
@@ -290,64 +303,68 @@ export class AnalyticsView {
     this.#paintFacts(report, before, words);
     this.#paintChart(rows, report, before, nowMs, words);
     this.#paintTable(rows, report, before, words);
-    this.#hours.paint(week, nowMs, i18n);
+    this.#hours.paint(week, nowMs, this.#platform, i18n);
   }
 
   /** @param {PeriodReport} report @param {I18n} i18n @returns {Words} */
-  #words({ from, to }, i18n) {
+  #words(report, i18n) {
     const facts = this.facts;
     const currency = facts.view?.currency ?? null;
     return {
       i18n,
       hasMoney: currency !== null,
       money: (tokens) => (currency ? i18n.money({ code: currency.code, amount: tokens * currency.per_token }) : ''),
-      span: { from, to },
+      reasons: this.#reasons(report),
       nameOf: (row) => nameOf(row, facts, i18n),
       partName: ({ room, platform }, { by }) => (by === 'room' ? platform : facts.roomName(room)),
     };
   }
 
   /** @param {PeriodReport} report @param {PeriodReport | null} before @param {Words} words */
-  #paintFacts(report, before, { i18n, money }) {
+  #paintFacts(report, before, { i18n, money, reasons }) {
     const { perHour, minutes } = meanPerHour({ ...report, step: HOUR });
     const seconds = secondsOnAir(report);
     const change = changeOf(report.total, before?.total ?? null);
     const { unsettled = 0, set_aside: setAside = 0, between_sessions: between = 0 } = report;
     const isKnown = wasMeasured(report);
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
-    /** @type {Record<string, [number | null, string[]]>} */
+    /** @type {Record<string, [number | null, {text: string, reasons?: import('../ui/why_link.js').Reasons | null}[]]>} */
     const figures = {
       total: [
         isKnown ? report.total : null,
         isKnown
           ? [
-              money(report.total),
-              change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }),
-              i18n.t('rooms_earning', { count: earning }),
+              { text: money(report.total), reasons },
+              { text: change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }) },
+              { text: i18n.t('rooms_earning', { count: earning }) },
             ]
-          : [i18n.t('not_measured')],
+          : [{ text: i18n.t('not_measured') }],
       ],
       rate: [
         perHour === null ? null : Math.round(perHour),
-        [minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured')],
+        [{ text: minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured') }],
       ],
       air: [
         seconds ? Math.round(seconds / HOUR) : null,
-        [i18n.t(isKnown ? 'air_sub' : 'not_measured', { count: report.rooms.length })],
+        [{ text: i18n.t(isKnown ? 'air_sub' : 'not_measured', { count: report.rooms.length }) }],
       ],
       unsettled: [
         isKnown ? unsettled : null,
         [
-          setAside ? i18n.t('set_aside', { count: setAside }) : '',
-          between ? i18n.t('between_sessions', { amount: between }) : '',
+          { text: setAside ? i18n.t('set_aside', { count: setAside }) : '', reasons },
+          { text: between ? i18n.t('between_sessions', { amount: between }) : '', reasons },
         ],
       ],
     };
+    const search = location.search;
     for (const [name, [value, sub]] of Object.entries(figures)) {
-      setFigure(html(`#fact-${name}`), value, i18n);
-      setText(html(`#fact-${name}-sub`), sub.filter(Boolean).join(' · '));
+      const figure = html(`#fact-${name}`);
+      if (name === 'air') setFigure(figure, value, i18n);
+      else showIncomeFigure(figure, value, reasons, i18n, { name: i18n.t(FACT_NAMES[name] ?? 'total_earned'), search });
+      showParts(html(`#fact-${name}-sub`), sub, i18n, search);
     }
     html('#fact-total-why').hidden = !isKnown;
+    pointAt(html('#fact-total-why'), reasons, search);
     const { span } = stepWords(report, this.#zone, i18n);
     const damaged = damagedWords(report, (room) => this.facts.roomName(room), i18n);
     setText(html('#analytics-span'), [span, damaged].filter(Boolean).join('. '));
@@ -376,9 +393,18 @@ export class AnalyticsView {
         beforeName: i18n.t('before'),
         labels,
         moments,
+        hrefOf: (step) => this.#stepHref(report, step),
+        beforeHrefOf: (step) => (before ? this.#stepHref(before, step) : ''),
       },
       i18n,
     );
+  }
+
+  /** What explains a step of a report. @param {PeriodReport} report @param {number} step */
+  #stepHref(report, step) {
+    const starts = startsOf(report);
+    const [from = 0, to = 0] = [starts[step], starts[step + 1]].map((ms = 0) => ms / 1000);
+    return hrefOf(whyRoute({ ...this.#reasons(report), from, to }), location.search);
   }
 
   /** @param {Row[]} rows @param {PeriodReport} report @param {PeriodReport | null} before @param {Words} words */

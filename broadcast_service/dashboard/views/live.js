@@ -3,8 +3,8 @@
 import { needsAttention } from '../state/attention.js';
 import { EventLog } from '../state/event_log.js';
 import { areDefault, arrange, parseSort, REVERSED, shareOfGoal } from '../state/filters.js';
-import { ranked } from '../state/leaders.js';
-import { statusOf } from '../state/store.js';
+import { HOUR, ranked } from '../state/leaders.js';
+import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
 import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards, DENSITIES } from '../ui/cards.js';
@@ -13,6 +13,7 @@ import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { HourBars } from '../ui/hour_bars.js';
 import { Kpis } from '../ui/kpis.js';
 import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
+import { measuredWords } from '../ui/measured_words.js';
 import { Toolbar } from '../ui/toolbar.js';
 import { Tooltip } from '../ui/tooltip.js';
 import { earnedInHour } from '../ui/wall_room.js';
@@ -48,6 +49,8 @@ export class LiveView {
   #nameOf = (room) => this.store.studio.roomName(room);
   #attention = new AttentionStrip(html('#attention'), html('#needs'), this.#nameOf);
   #leaders = new RoomList(html('#leaders'), html('#leaders-empty'), this.#nameOf);
+  #leadersHint = html('#leaders-hint');
+  #heatHint = html('#heat-hint-words');
   #slow = new RoomList(html('#slow'), html('#slow-empty'), this.#nameOf);
   #events = new RoomList(html('#events'), html('#events-empty'), this.#nameOf);
   #hours = new HourBars(html('#wall-hours'), html('#wall-hours-empty'));
@@ -56,6 +59,8 @@ export class LiveView {
   #density = find(document, '#density', HTMLSelectElement);
   /** @type {Set<string> | null} the feeds that filters let through; null: all */
   #shown = null;
+  /** @type {import('../state/store.js').Feed[] | null} the same feeds, for links to the reasons of their totals */
+  #shownFeeds = null;
   #arrangeDue = true;
   /** @type {string} the scope state of the last arrangement */
   #arrangedFor = '';
@@ -209,7 +214,7 @@ export class LiveView {
     this.#totalsMs = localMs;
     const midnight = this.store.studio.midnightMs(moment.asOfMs);
     const before = this.#shown === null ? this.lastWeek.at(moment.asOfMs) : NOTHING_BEFORE;
-    this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight, this.#shown), moment, before);
+    this.#kpis.paint(totalsOf(this.store, moment.asOfMs, midnight, this.#shown), moment, before, this.#shownFeeds);
   }
 
   /** @param {Moment} moment @param {number} localMs */
@@ -220,6 +225,7 @@ export class LiveView {
     if (wall.on) return this.screen.paint(moment, wall);
     this.cards.tick(moment);
     this.heat.tick();
+    setText(this.#heatHint, measuredWords('heat_hint', SPARK_MINUTES, this.store, moment.asOfMs, moment.i18n));
   }
 
   /** Attention and lists, in another frame than the cards. @param {Moment} moment @param {number} localMs @param {import('../ui/wall_screen.js').WallState} wall @returns {boolean} whether they wait for the next one */
@@ -234,9 +240,13 @@ export class LiveView {
   }
 
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
-  #paintAttention({ i18n, trusted }, wall) {
+  #paintAttention({ i18n, asOfMs, trusted }, wall) {
     const calm = !trusted || !this.store.complete ? i18n.t('needs_unknown') : i18n.t('needs_none');
-    this.#attention.paint(this.needs, i18n, { always: wall.on, calm, most: this.#onPhone() ? PHONE_NEEDS : MAX_NEEDS });
+    this.#attention.paint(this.needs, asOfMs, i18n, {
+      always: wall.on,
+      calm,
+      most: this.#onPhone() ? PHONE_NEEDS : MAX_NEEDS,
+    });
   }
 
   /** @param {Moment} moment @param {import('../ui/wall_screen.js').WallState} wall */
@@ -247,9 +257,10 @@ export class LiveView {
     const shown = this.#shown;
     const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
-    this.#leaders.paint(leaderLines(leaders.slice(0, lines), asOfMs, i18n));
-    this.#slow.paint(slowLines(slow.slice(0, lines), i18n));
-    this.#events.paint(eventLines(this.#log.events.slice(0, wall.on ? lines : 2 * RAIL_LINES), i18n));
+    setText(this.#leadersHint, measuredWords('leaders_hint', HOUR, this.store, asOfMs, i18n));
+    this.#leaders.paint(leaderLines(leaders.slice(0, lines), asOfMs, i18n), i18n);
+    this.#slow.paint(slowLines(slow.slice(0, lines), asOfMs, i18n), i18n);
+    this.#events.paint(eventLines(this.#log.events.slice(0, wall.on ? lines : 2 * RAIL_LINES), i18n), i18n);
   }
 
   /** @param {number} asOfMs @returns {import('../state/filters.js').Facts} */
@@ -291,6 +302,7 @@ export class LiveView {
     const shown = new Set(groups.flatMap(({ keys }) => keys));
     this.order = [...shown];
     this.#shown = areDefault(filters) ? null : shown;
+    this.#shownFeeds = this.#shown && [...shown].flatMap((key) => feeds.get(key) ?? []);
     this.#totalsMs = 0;
     this.#paintCount(shown.size, moment);
     this.#arrangedFor = this.#scopeState(moment);

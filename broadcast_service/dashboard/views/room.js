@@ -5,7 +5,7 @@ import { clockError } from '../state/lag.js';
 import { CHARTED, COUNTS } from '../state/metrics.js';
 import { PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { wasMeasured } from '../state/report_rows.js';
-import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, zoomedTo } from '../state/room_story.js';
+import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, weekLater, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { clockText } from '../ui/clock_text.js';
 import { find, html, setData, setFigure, setText } from '../ui/dom.js';
@@ -14,6 +14,7 @@ import { Lanes } from '../ui/lanes.js';
 import { ReportLoader } from '../ui/report_loader.js';
 import { meanPerHour, measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
+import { showIncome, showIncomeFigure, showParts, whyRoute } from '../ui/why_link.js';
 
 /** @typedef {import('../state/periods.js').Period} Period */
 /** @typedef {import('../ui/moment.js').Moment} Moment */
@@ -31,7 +32,6 @@ import { renderChoices } from '../ui/segmented.js';
 
 const QUARTER = 900;
 const HOUR = 3600;
-const WEEK_MS = 7 * 86_400_000;
 /** Less time on air gives no hourly rate. */
 const PACE_SECONDS = 900;
 
@@ -113,7 +113,10 @@ export class RoomView {
     this.#lanes.clear();
     this.#before = null;
     this.#neighbours = '';
-    for (const id of ['earned-total', 'rate', 'on-air', 'doubts']) setText(html(`#room-${id}`), '—');
+    const { i18n } = this.moment();
+    for (const id of ['earned-total', 'rate', 'doubts']) showIncomeFigure(html(`#room-${id}`), null, null, i18n);
+    setText(html('#room-on-air'), '—');
+    showParts(html('#room-earned-before'), [], i18n);
     for (const id of ['#room-accounts', '#room-shows']) html(id).replaceChildren();
   }
 
@@ -169,7 +172,7 @@ export class RoomView {
   /** The span on screen: the zoomed part, or the whole period. */
   #spans() {
     const { nowMs } = this.moment();
-    const whole = spanOf(this.#period, nowMs, HOUR);
+    const whole = spanOf(this.#period, nowMs, HOUR, this.store.studio.zone);
     const { from, to } = this.#zoom ?? whole;
     const { bar, point } = stepsOf(to - from);
     return { bars: { from, to, step: bar }, points: { from, to, step: point } };
@@ -194,7 +197,7 @@ export class RoomView {
   async #loadBefore(bar, point) {
     if (!this.#feed) return null;
     const { room, platform } = this.#feed;
-    const span = weekBefore(this.#spans().bars);
+    const span = weekBefore(this.#spans().bars, this.store.studio.zone);
     const key = JSON.stringify([room, platform, span, bar, point]);
     if (this.#before?.key === key) return this.#before.data;
     const data = await Promise.all([
@@ -262,18 +265,29 @@ export class RoomView {
     const { perHour } = meanPerHour(report);
     const { on_air_seconds: onAir = 0, unsettled = 0, set_aside: setAside = 0 } = report;
     const isKnown = wasMeasured(report);
-    setFigure(html('#room-earned-total'), isKnown ? report.total : null, i18n);
+    const search = location.search;
+    const reasons = isKnown ? this.#reasons(report) : null;
+    const income = (
+      /** @type {string} */ id,
+      /** @type {number | null} */ value,
+      /** @type {import('../i18n/i18n.js').MessageKey} */ name,
+    ) => showIncomeFigure(html(`#room-${id}`), value, reasons, i18n, { name: i18n.t(name), search });
+    income('earned-total', isKnown ? report.total : null, 'total_earned');
     const money = isKnown ? this.store.studio.worth(report.total) : null;
+    const earlier = before && wasMeasured(before.report) ? before.report : null;
     const beside = [
-      ...(isKnown ? [] : [i18n.t('not_measured')]),
-      ...(money ? [i18n.money(money)] : []),
-      ...(before && wasMeasured(before.report) ? [i18n.t('lanes_before', { amount: before.report.total })] : []),
+      { text: isKnown ? '' : i18n.t('not_measured') },
+      { text: money ? i18n.money(money) : '', reasons },
+      {
+        text: earlier ? i18n.t('lanes_before', { amount: earlier.total }) : '',
+        reasons: earlier && this.#reasons(earlier),
+      },
     ];
-    setText(html('#room-earned-before'), beside.join(' · '));
+    showParts(html('#room-earned-before'), beside, i18n, search);
     find(document, '#room-why', HTMLAnchorElement).href = this.#why(report.from, report.to);
-    setFigure(html('#room-rate'), perHour === null ? null : Math.round(perHour), i18n);
+    income('rate', perHour === null ? null : Math.round(perHour), 'per_hour');
     setText(html('#room-on-air'), isKnown ? i18n.hours(onAir / HOUR) : '—');
-    setFigure(html('#room-doubts'), isKnown ? unsettled : null, i18n);
+    income('doubts', isKnown ? unsettled : null, 'why_unsettled');
     setText(html('#room-set-aside'), isKnown ? i18n.t('set_aside', { count: setAside }) : '');
     find(document, '#room-why', HTMLAnchorElement).hidden = !isKnown;
   }
@@ -293,9 +307,7 @@ export class RoomView {
     html('#room-lanes-empty').hidden = !isEmpty;
     for (const id of ['#room-lanes', '#room-legend', '#room-zoom-in']) html(id).hidden = isEmpty;
     const gapMs = offAirMs(history.points, history.step);
-    const shiftMs = before ? fromMs - before.report.from * 1000 : WEEK_MS;
-    const later = (/** @type {{t: number, value: number}[]} */ points) =>
-      points.map(({ t, value }) => ({ t: t + shiftMs, value }));
+    const later = (/** @type {{t: number, value: number}[]} */ points) => weekLater(points, this.store.studio.zone);
     setText(html('#room-earned-title'), i18n.t('lanes_title'));
     this.#lanes.show(
       {
@@ -343,20 +355,21 @@ export class RoomView {
 
   /** @param {Data} data @param {I18n} i18n */
   #drawAccounts({ report }, i18n) {
-    const why = (/** @type {string} */ words) => element('a', { href: this.#why(report.from, report.to) }, words);
     const rows = (report.accounts ?? []).filter(({ account, earned }) => account !== null || earned > 0);
     html('#room-accounts-panel').hidden = rows.length === 0;
     html('#room-accounts').replaceChildren(
       ...rows.map((row) => {
         const { on_air_seconds: seconds } = row;
         const pace = row.earned - row.between_sessions;
+        const why = (/** @type {number} */ amount) =>
+          this.#income(i18n.number(amount), { ...this.#reasons(report), account: row.account ?? '' }, i18n);
         return tableRow(
           element('span', { translate: row.account === null ? 'yes' : 'no' }, this.nameOf(row.account, row.platform)),
-          why(i18n.number(row.earned)),
+          why(row.earned),
           i18n.hours(seconds / HOUR),
-          seconds < PACE_SECONDS ? '—' : i18n.number(Math.round((pace * HOUR) / seconds)),
-          row.unsettled ? why(i18n.number(row.unsettled)) : '—',
-          row.set_aside ? why(i18n.number(row.set_aside)) : '—',
+          seconds < PACE_SECONDS ? '—' : why(Math.round((pace * HOUR) / seconds)),
+          row.unsettled ? why(row.unsettled) : '—',
+          row.set_aside ? why(row.set_aside) : '—',
         );
       }),
     );
@@ -372,28 +385,41 @@ export class RoomView {
         const seconds = (toMs - fromMs) / 1000;
         const start = isLong ? `${i18n.weekday.format(fromMs)}, ${i18n.hour.format(fromMs)}` : i18n.hour.format(fromMs);
         const end = isOpen ? i18n.t('show_open') : i18n.hour.format(toMs);
-        const href = this.#why(Math.floor(fromMs / 60_000) * 60, Math.floor(toMs / 60_000) * 60 + 60);
+        const span = { from: Math.floor(fromMs / 60_000) * 60, to: Math.floor(toMs / 60_000) * 60 + 60 };
+        const reasons = { ...this.#reasons(span), account: account ?? '' };
+        const why = (/** @type {number} */ amount) => this.#income(i18n.number(amount), reasons, i18n);
         return tableRow(
-          element('a', { href }, `${start} – ${end}`),
+          this.#income(`${start} – ${end}`, reasons, i18n),
           element(
             'span',
             { translate: account === null ? 'yes' : 'no' },
             this.nameOf(account, this.#feed?.platform ?? ''),
           ),
           i18n.hours(seconds / HOUR),
-          i18n.number(earned),
-          seconds < PACE_SECONDS ? '—' : i18n.number(Math.round((earned * HOUR) / seconds)),
+          why(earned),
+          seconds < PACE_SECONDS ? '—' : why(Math.round((earned * HOUR) / seconds)),
           i18n.number(peak),
         );
       }),
     );
   }
 
+  /** A span of this room. @param {{from: number, to: number}} span @returns {import('../ui/why_link.js').Reasons} */
+  #reasons({ from, to }) {
+    return { from, to, feeds: this.#feed && [this.#feed] };
+  }
+
+  /** @param {string} text @param {import('../ui/why_link.js').Reasons} reasons @param {I18n} i18n */
+  #income(text, reasons, i18n) {
+    const holder = element('span');
+    showIncome(holder, text, reasons, i18n, { search: location.search });
+    return holder;
+  }
+
   /** What explains a span of this room. @param {number} from @param {number} to Unix seconds */
   #why(from, to) {
     if (!this.#feed) return '';
-    const { room, platform } = this.#feed;
-    return hrefOf({ view: 'why', room, platform, from, to }, location.search);
+    return hrefOf(whyRoute(this.#reasons({ from, to })), location.search);
   }
 }
 

@@ -1,16 +1,19 @@
 /** How the income of a room in a span was calculated: the readings, counted or set aside, each with its rule in words. */
 
 import { hrefOf } from '../router.js';
-import { areTwoDesks, csvOf, isOdd, rowsOf, sentencesOf } from '../state/explanation.js';
+import { areTwoDesks, csvOf, isOdd, ofAccount, rowsOf, sentencesOf, widerThan } from '../state/explanation.js';
+import { rateOf } from '../state/report_rows.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { ReportLoader } from '../ui/report_loader.js';
+import { spanWords } from '../ui/span_words.js';
 
 /** @typedef {import('../router.js').WhyRoute} WhyRoute */
 /** @typedef {import('../link/api.js').Explanation} Explanation */
 /** @typedef {import('../link/api.js').Line} Line */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 
+const HOUR = 3600;
 /** Figures of the page and of an explanation. */
 const FIGURES = /** @type {const} */ (['earned', 'between_sessions', 'unsettled', 'set_aside', 'falls']);
 
@@ -20,7 +23,7 @@ export class WhyView {
   #oddOnly = find(document, '#why-odd', HTMLInputElement);
   /** @type {WhyRoute | null} */
   #route = null;
-  /** @type {ReportLoader<Explanation>} */
+  /** @type {ReportLoader<{explanation: Explanation, seconds: number}>} `seconds` on air; 0 where they are not known */
   #loader;
 
   /**
@@ -70,15 +73,24 @@ export class WhyView {
     this.#body.replaceChildren();
   }
 
-  #load() {
+  async #load() {
     if (!this.#route) throw new Error('no span is shown');
-    return this.api.explain(this.#route.room, this.#route.platform, this.#route);
+    const { room, platform, from, to, account } = this.#route;
+    const [start, end] = [Math.floor(from / 60) * 60, Math.ceil(to / 60) * 60];
+    const narrow = { rooms: room, platforms: platform };
+    const [found, report] = await Promise.all([
+      this.api.explain(room, platform, this.#route),
+      this.api.analytics({ from: start, to: end, step: end - start }, narrow).catch(() => null),
+    ]);
+    const row = account === undefined ? report : report?.accounts?.find((one) => (one.account ?? '') === account);
+    const explanation = account === undefined ? found : ofAccount(found, account);
+    return { explanation, seconds: row?.on_air_seconds ?? 0 };
   }
 
   #loadFile() {
     const { data } = this.#loader;
     return data
-      ? Promise.resolve(new Blob([csvOf(data)], { type: 'text/csv' }))
+      ? Promise.resolve(new Blob([csvOf(data.explanation)], { type: 'text/csv' }))
       : Promise.reject(new Error('nothing is loaded'));
   }
 
@@ -90,19 +102,23 @@ export class WhyView {
       back: { view: 'room', room, platform },
       earlier: { ...route, from: Math.max(0, from - (to - from)), to: from },
       later: { ...route, from: to, to: to + (to - from) },
-      wider: { ...route, ...widerThan(from, to) },
+      wider: { ...route, ...widerThan(from, to, i18n.zone) },
     });
     for (const [name, target] of Object.entries(links))
       find(document, `#why-${name}`, HTMLAnchorElement).href = hrefOf(target, location.search);
     setText(html('#why-room'), this.roomName(room));
-    setText(html('#why-platform'), platform);
+    const account = route.account === undefined ? '' : this.nameOf(route.account || null, platform);
+    setText(html('#why-platform'), [platform, account].filter(Boolean).join(' · '));
     setText(html('#why-span'), i18n.t('why_span', spanWords(from * 1000, to * 1000, i18n)));
   }
 
   #paint() {
-    const explanation = this.#loader.data;
-    if (!explanation) return;
+    if (!this.#loader.data) return;
+    const { explanation, seconds } = this.#loader.data;
     const { i18n } = this.moment();
+    const rate = rateOf(explanation.earned - explanation.between_sessions, seconds);
+    const pace = { amount: Math.round(rate ?? 0), span: i18n.hours(seconds / HOUR) };
+    setText(html('#why-pace'), rate === null ? '' : i18n.t('why_pace', pace));
     for (const name of FIGURES) setFigure(html(`#why-${name}`), explanation[name], i18n);
     html('#why-desks').hidden = !areTwoDesks(explanation);
     const odd = explanation.lines.filter(isOdd).length;
@@ -126,11 +142,13 @@ export class WhyView {
 
   /** @param {Line} line @param {Explanation} explanation @param {I18n} i18n */
   #lineOf(line, { room_id: room, platform, merged_seconds: merged }, i18n) {
+    const account = this.#route?.account;
     const many = (line.readings ?? 1) > 1;
     const clock = merged && many ? i18n.hour : i18n.clock;
     const time = many ? `${clock.format(line.from_ms)} – ${clock.format(line.at_ms)}` : clock.format(line.at_ms);
     const [from, to] = [Math.floor(line.from_ms / 60_000) * 60, Math.floor(line.at_ms / 60_000) * 60 + 60];
-    const href = hrefOf({ view: 'why', room, platform, from, to }, location.search);
+    const narrowed = account === undefined ? {} : { account };
+    const href = hrefOf({ view: 'why', room, platform, from, to, ...narrowed }, location.search);
     const words = merged ? element('a', { href }, time) : time;
     const sentences = sentencesOf(line).map(({ key, values, spanMs = 0 }, i) =>
       element('p', i > 0 ? { class: 'why-doubt' } : {}, i18n.t(key, { ...values, span: i18n.span(spanMs / 1000) })),
@@ -149,18 +167,4 @@ export class WhyView {
 /** @param {'day' | 'pause' | 'account'} kind @param {string} words */
 function divider(kind, words) {
   return element('tr', { 'data-row': kind }, element('td', { colspan: '4' }, words));
-}
-
-/** A span of at least an hour, then a day, around a smaller one. @param {number} from @param {number} to Unix seconds */
-function widerThan(from, to) {
-  if (to - from < 3600) return { from: from - 1800, to: to + 1800 };
-  const midnight = new Date(from * 1000).setHours(0, 0, 0, 0) / 1000;
-  if (to <= midnight + 86_400 && to - from < 86_400) return { from: midnight, to: midnight + 86_400 };
-  return { from: Math.max(0, to - 7 * 86_400), to };
-}
-
-/** @param {number} fromMs @param {number} toMs @param {I18n} i18n */
-function spanWords(fromMs, toMs, i18n) {
-  const sameDay = i18n.weekday.format(fromMs) === i18n.weekday.format(toMs - 1) && toMs - fromMs <= 90_000_000;
-  return { from: i18n.moment.format(fromMs), to: (sameDay ? i18n.hour : i18n.moment).format(toMs) };
 }

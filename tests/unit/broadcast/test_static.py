@@ -66,7 +66,15 @@ def test_the_served_page_names_modules_of_every_folder() -> None:
     assert "<!-- modulepreload -->" not in page
     for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/cards.js", "views/live.js"):
         assert f'<link rel="modulepreload" href="{module}">' in page
-    for module in ("views/analytics.js", "views/room.js", "views/why.js", "state/demo.js", "link/demo_link.js", "ui/lanes.js"):
+    for module in (
+        "views/analytics.js",
+        "views/room.js",
+        "views/why.js",
+        "views/sum.js",
+        "state/demo.js",
+        "link/demo_link.js",
+        "ui/lanes.js",
+    ):
         assert f'href="{module}"' not in page
 
 

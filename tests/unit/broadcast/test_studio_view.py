@@ -5,11 +5,12 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.studio.view import StudioView, view_of
+from broadcast_service.studio.view import FaultView, StudioView, view_of
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.studio.calendar import instant
 from shared.studio.config import AccountId, Shift, Studio, Targets
+from shared.studio.faults import Fault
 
 ANA, EVA = AccountId("chaturbate", "ana-1"), AccountId("camsoda", "eva-1")
 STUDIO = Studio(
@@ -28,8 +29,8 @@ NOON = instant(STUDIO.zone, dt.date(2026, 11, 26), 12 * 60)
 
 def seen_by(*rooms: str, accounts: set[AccountId] | None = None) -> StudioView:
     """The view of a token for some rooms, at noon."""
-    problems = ["studio.toml:3: room.red.name is wrong"]
-    return view_of(STUDIO, Scope.of(rooms), now_seconds=NOON, accounts=accounts or set(), problems=problems, configured=True)
+    faults = [Fault("studio.toml", "name", {"most": "64", "value": ""}, 3, "room.red.name")]
+    return view_of(STUDIO, Scope.of(rooms), now_seconds=NOON, accounts=accounts or set(), faults=faults, configured=True)
 
 
 def test_a_token_for_all_rooms_sees_everything() -> None:
@@ -48,7 +49,10 @@ def test_a_token_for_all_rooms_sees_everything() -> None:
         "Night of floor 2": (["floor-2-*"], 1500),
         "Night of blue": (["blue", "red"], 900),
     }
-    assert view.problems
+    assert view.problems == [
+        "studio.toml:3: room.red.name should be 1-64 characters in quotes, with no space at either end and no line break; it is missing"
+    ]
+    assert view.faults == [FaultView("studio.toml", 3, "room.red.name", "name", {"most": "64", "value": ""})]
 
 
 def test_a_token_of_one_room_learns_nothing_of_another() -> None:
@@ -83,5 +87,5 @@ def test_periods_and_shifts_are_those_of_the_studios_zone() -> None:
 
 
 def test_without_a_file_only_the_periods_say_something() -> None:
-    view = view_of(Studio(), Scope.of(["*"]), now_seconds=NOON, accounts=set(), problems=[], configured=False)
+    view = view_of(Studio(), Scope.of(["*"]), now_seconds=NOON, accounts=set(), faults=[], configured=False)
     assert (view.configured, view.timezone, view.shifts, view.rooms, view.accounts, view.currency) == (False, "UTC", [], [], [], None)

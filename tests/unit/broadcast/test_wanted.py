@@ -206,6 +206,33 @@ def test_an_unknown_zone_is_refused_and_named(zone: str) -> None:
     assert refused.value.detail == 'tz is not a time zone; a right one looks like "America/Bogota"'
 
 
+def test_the_report_of_a_shift_is_of_the_rooms_that_work_it_and_other_rooms_have_their_own() -> None:
+    """Shifts at the same time are one report, unless one is named; no report reaches beyond the caller's rooms."""
+    studio = Studio(
+        timezone="America/Bogota",
+        shifts=(
+            Shift(name="Late", start=480, end=960, rooms=Scope.of(["floor-2-*"])),
+            Shift(name="One", start=360, end=840, rooms=Scope.of(["floor-1-*"])),
+            Shift(name="Bar", start=360, end=840, rooms=Scope.of(["bar"])),
+        ),
+    )
+
+    def of(now: int = NOW, **query: object) -> tuple[list[str], int]:
+        wanted = asked(now, studio=studio, period="shift", **query).wanted  # type: ignore[arg-type]
+        return wanted.scope.patterns(), wanted.steps.start
+
+    assert of() == (["floor-2-*"], at("2026-11-26T08:00:00"))
+    assert of(shift="One") == (["floor-1-*"], at("2026-11-26T06:00:00"))
+    assert of(shift="One", back=1) == (["floor-1-*"], at("2026-11-25T06:00:00"))
+    assert of(at("2026-11-26T07:00:00")) == (["bar", "floor-1-*"], at("2026-11-26T06:00:00"))
+    assert of(at("2026-11-26T07:00:00"), back=1, elapsed=1) == (["bar", "floor-1-*"], at("2026-11-25T06:00:00"))
+    narrow = Scope.of(["bar", "floor-2-7"], ["camsoda"])
+    query = QueryParams({"period": "shift", "shift": "Bar"})
+    wanted = parse_wanted(query, narrow, studio, Spent(), step_seconds=60, now_seconds=NOW).wanted
+    assert wanted.scope == Scope.of(["bar"], ["camsoda"])
+    assert asked(period="today", studio=studio).wanted.scope.is_everything
+
+
 def test_a_studio_without_shifts_has_no_period_of_one() -> None:
     with pytest.raises(Problem) as refused:
         asked(studio=Studio(), period="shift")

@@ -4,7 +4,8 @@ import pytest
 
 from shared.auth.scope import Scope
 from shared.studio.config import AccountId, Currency, Shift, Studio, Targets
-from shared.studio.parse import MAX_BYTES, MAX_PROBLEMS, StudioError, parse_studio
+from shared.studio.faults import StudioError
+from shared.studio.parse import MAX_BYTES, MAX_PROBLEMS, parse_studio
 
 ZONE = 'timezone = "America/Bogota"\n'
 MORNING = '[[shift]]\nname = "Morning"\nstart = "06:00"\nend = "14:00"\n'

@@ -5,8 +5,9 @@ import pathlib
 
 import pytest
 
+from shared.studio.faults import StudioError
 from shared.studio.file import read_file
-from shared.studio.parse import MAX_BYTES, StudioError
+from shared.studio.parse import MAX_BYTES
 
 
 def problem(path: pathlib.Path | str) -> str:
