@@ -369,7 +369,7 @@ function drawSignedIn(current, now) {
   demo.paint(i18n);
   linkNotice.paint(health, current, i18n, now);
   pollingNotice.paint(connection.link, i18n);
-  studioNotice.paint(store.studio.problem, i18n);
+  studioNotice.paint(store.studio.problemIn(i18n.language), i18n);
   wall.hold(linkNotice.visible);
   wall.shift(now);
   const silentMs = current.nowMs - (store.lastMessageAtMs ?? 0);

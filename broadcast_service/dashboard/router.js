@@ -92,6 +92,33 @@ export function hrefOf(route, search) {
   return text ? `?${text}${hashOf(route)}` : './';
 }
 
+/** @typedef {{room: string, platform: string}} FeedName */
+
+/** The server explains no longer span at once. */
+export const MAX_WHY_SECONDS = 35 * 86_400;
+/** It is in no name of a room or platform, and no address spells it in another way. */
+const STAR = '*';
+
+/** @param {FeedName[]} feeds @returns {string} `platform*room*room**platform*room` */
+export function writeFeeds(feeds) {
+  /** @type {Map<string, string[]>} */
+  const rooms = new Map();
+  for (const { room, platform } of feeds) {
+    const known = rooms.get(platform);
+    if (known) known.push(room);
+    else rooms.set(platform, [room]);
+  }
+  return [...rooms].map(([platform, names]) => [platform, ...names.sort()].join(STAR)).join(STAR + STAR);
+}
+
+/** @param {string} text @returns {FeedName[]} */
+export function readFeeds(text) {
+  return text.split(STAR + STAR).flatMap((group) => {
+    const [platform = '', ...rooms] = group.split(STAR).filter(Boolean);
+    return rooms.map((room) => ({ room, platform }));
+  });
+}
+
 /** The address bar: the current route, and the query beside it. */
 export class Router {
   /** @type {Route} */

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 from shared.auth.scope import Scope
 from shared.studio.calendar import Span, span_at
 from shared.studio.config import AccountId, Studio
-from shared.studio.faults import Fault
+from shared.studio.faults import WORDS, Fault
 from shared.studio.shifts import Occurrence, occurrences
 
 _DAY: Final = 86400
@@ -73,13 +73,13 @@ class CurrencyView(Struct, frozen=True):
 
 
 class FaultView(Struct, frozen=True):
-    """A fault of the studio file: where it is, its code, and the values that words about it need."""
+    """A fault of the studio file: where it is, its code, and a line of text in each language of the page."""
 
     file: str
     line: int | None
     key: str | None
     code: str
-    values: dict[str, str]
+    text: dict[str, str]
 
 
 class StudioView(Struct, frozen=True):
@@ -128,7 +128,10 @@ def view_of(
         rooms=_rooms(studio, scope),
         accounts=_accounts(studio, scope, accounts),
         problems=[fault.text() for fault in reported],
-        faults=[FaultView(fault.file, fault.line, fault.key, fault.code, fault.values) for fault in reported],
+        faults=[
+            FaultView(fault.file, fault.line, fault.key, fault.code, {language: fault.text(language) for language in WORDS})
+            for fault in reported
+        ],
     )
 
 

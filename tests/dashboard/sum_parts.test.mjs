@@ -2,14 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hrefOf, readRoute } from '../../broadcast_service/dashboard/router.js';
-import {
-  MAX_WHY_SECONDS,
-  readFeeds,
-  requestOf,
-  sumOf,
-  writeFeeds,
-} from '../../broadcast_service/dashboard/state/sum_parts.js';
+import { hrefOf, MAX_WHY_SECONDS, readFeeds, readRoute, writeFeeds } from '../../broadcast_service/dashboard/router.js';
+import { requestOf, sumOf } from '../../broadcast_service/dashboard/state/sum_parts.js';
 import { lastMinutes, minutesSince, whyRoute } from '../../broadcast_service/dashboard/ui/why_link.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/router.js').SumRoute} SumRoute */

@@ -6,7 +6,7 @@
 
 /** @typedef {{from: number, to: number}} Span Unix seconds; `to` is the first second after it */
 /** @typedef {{name: string, from: number, to: number, rooms: string[], target: number | null}} Shift */
-/** @typedef {{file: string, line: number | null, key: string | null, code: string, values: Record<string, string>}} Fault */
+/** @typedef {{file: string, line: number | null, key: string | null, code: string, text: Record<string, string>}} Fault `text` by language */
 /**
  * The answer of `GET api/studio`.
  * @typedef {object} StudioView
@@ -19,7 +19,7 @@
  * @property {{room_id: string, name: string | null, target: number | null}[]} rooms
  * @property {{platform: string, account: string, name: string | null, target: number | null}[]} accounts
  * @property {string[]} problems of a changed file that is not in use, in English
- * @property {Fault[]} [faults] the same for words in other languages; absent from servers of before
+ * @property {Fault[]} [faults] the same in each language of the page; absent from servers of before
  */
 /** @typedef {{untilMs: number, midnightMs: number}} Then a moment, and the beginning of its day */
 /** @typedef {{tokens: number, isAccount: boolean}} Target `isAccount`: of the account, and not of the room on all its platforms */
@@ -67,10 +67,9 @@ export class StudioFacts {
     return [...new Set((this.view?.shifts ?? []).map(({ name }) => name))];
   }
 
-  /** The first thing that is wrong with a changed file: in English, and for words in other languages. @returns {{problem: string, fault: Fault | null} | null} */
-  get problem() {
-    const [problem] = this.view?.problems ?? [];
-    return problem === undefined ? null : { problem, fault: this.view?.faults?.[0] ?? null };
+  /** The first mistake of a changed file, in a language if the server has it in that one. @param {string} language */
+  problemIn(language) {
+    return this.view?.faults?.[0]?.text[language] ?? this.view?.problems[0] ?? null;
   }
 
   /** The time zone for clocks and dates; undefined for the browser's own. */

@@ -1,6 +1,7 @@
 /** Which feeds a figure of several consists of, as an address spells them, and what each earned. Pure. */
 
-/** @typedef {{room: string, platform: string}} FeedName */
+import { MAX_WHY_SECONDS, readFeeds } from '../router.js';
+
 /** @typedef {import('../link/api.js').PeriodReport} Report */
 /** @typedef {import('../router.js').SumRoute} SumRoute */
 /**
@@ -23,33 +24,8 @@
  * @typedef {{parts: Part[], others: {count: number, earned: number}, idle: number, isByTime: boolean, total: Total}} Sum
  */
 
-/** The server explains no longer span at once. */
-export const MAX_WHY_SECONDS = 35 * 86_400;
 /** Of more rooms the whole report is asked for. */
 const MAX_NARROWED = 20;
-/** It is in no name of a room or platform, and no address spells it in another way. */
-const STAR = '*';
-
-/** @param {FeedName[]} feeds @returns {string} `platform*room*room**platform*room` */
-export function writeFeeds(feeds) {
-  /** @type {Map<string, string[]>} */
-  const rooms = new Map();
-  for (const { room, platform } of feeds) {
-    const known = rooms.get(platform);
-    if (known) known.push(room);
-    else rooms.set(platform, [room]);
-  }
-  return [...rooms].map(([platform, names]) => [platform, ...names.sort()].join(STAR)).join(STAR + STAR);
-}
-
-/** @param {string} text @returns {FeedName[]} */
-export function readFeeds(text) {
-  return text.split(STAR + STAR).flatMap((group) => {
-    const [platform = '', ...rooms] = group.split(STAR).filter(Boolean);
-    return rooms.map((room) => ({ room, platform }));
-  });
-}
-
 /** Whether the parts of the only feed of a figure are calendar months: its span is too long to be explained at once. @param {SumRoute} route */
 const isByTime = ({ from, to, feeds = '' }) => to - from > MAX_WHY_SECONDS && readFeeds(feeds).length === 1;
 
@@ -81,7 +57,7 @@ export function sumOf(report, route) {
 
 const NO_OTHERS = { count: 0, earned: 0 };
 
-/** @param {FeedName} feed */
+/** @param {import('../router.js').FeedName} feed */
 const keyOf = ({ room, platform }) => `${room}\n${platform}`;
 
 /** @param {Report} report @param {SumRoute} route @returns {Sum} */

@@ -6,7 +6,7 @@
 import { Card } from './card.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
-import { measuredWords } from './measured_words.js';
+import { measuredWords } from './recent_text.js';
 import { reconcile } from './reconcile.js';
 import { COLUMNS, RoomRow } from './room_row.js';
 import { Slices } from './slices.js';

@@ -9,8 +9,7 @@ import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { clockText } from './clock_text.js';
 import { setData } from './dom.js';
 import { element } from './element.js';
-import { measuredOf } from './measured_words.js';
-import { recentText } from './recent_text.js';
+import { measuredOf, recentText } from './recent_text.js';
 import { reconcile } from './reconcile.js';
 import { Slices } from './slices.js';
 

@@ -5,8 +5,7 @@
  * without a link fails it. On a wall, where nothing is clicked, the same elements are plain text.
  */
 
-import { hrefOf } from '../router.js';
-import { MAX_WHY_SECONDS, writeFeeds } from '../state/sum_parts.js';
+import { hrefOf, MAX_WHY_SECONDS, writeFeeds } from '../router.js';
 import { setFigure, setText } from './dom.js';
 import { element } from './element.js';
 

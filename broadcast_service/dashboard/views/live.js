@@ -13,7 +13,7 @@ import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { HourBars } from '../ui/hour_bars.js';
 import { Kpis } from '../ui/kpis.js';
 import { eventLines, leaderLines, RoomList, slowLines } from '../ui/lists.js';
-import { measuredWords } from '../ui/measured_words.js';
+import { measuredWords } from '../ui/recent_text.js';
 import { Toolbar } from '../ui/toolbar.js';
 import { Tooltip } from '../ui/tooltip.js';
 import { earnedInHour } from '../ui/wall_room.js';

@@ -1,8 +1,9 @@
 /** What a figure of several rooms consists of: each room with its income, which add up to the figure, and a link to the readings of each. */
 
+import { readFeeds } from '../router.js';
 import { safe } from '../state/explanation.js';
 import { rateOf } from '../state/report_rows.js';
-import { readFeeds, requestOf, sumOf } from '../state/sum_parts.js';
+import { requestOf, sumOf } from '../state/sum_parts.js';
 import { html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { ReportLoader } from '../ui/report_loader.js';

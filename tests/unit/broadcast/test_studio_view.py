@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast_service.studio.view import FaultView, StudioView, view_of
+from broadcast_service.studio.view import StudioView, view_of
 from shared.auth.scope import Scope
 from shared.contract.codec import encode
 from shared.studio.calendar import instant
@@ -52,7 +52,10 @@ def test_a_token_for_all_rooms_sees_everything() -> None:
     assert view.problems == [
         "studio.toml:3: room.red.name should be 1-64 characters in quotes, with no space at either end and no line break; it is missing"
     ]
-    assert view.faults == [FaultView("studio.toml", 3, "room.red.name", "name", {"most": "64", "value": ""})]
+    [fault] = view.faults
+    assert (fault.file, fault.line, fault.key, fault.code) == ("studio.toml", 3, "room.red.name", "name")
+    assert fault.text["en"] == view.problems[0]
+    assert fault.text["es"].startswith("studio.toml:3: room.red.name debe tener de 1 a 64 caracteres")
 
 
 def test_a_token_of_one_room_learns_nothing_of_another() -> None:

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 import { Coverage } from '../../broadcast_service/dashboard/state/coverage.js';
-import { measuredOf, measuredWords } from '../../broadcast_service/dashboard/ui/measured_words.js';
+import { measuredOf, measuredWords } from '../../broadcast_service/dashboard/ui/recent_text.js';
 
 const MINUTE = 30_000_000;
 const AT = MINUTE * 60_000 + 20_000;
@@ -13,7 +13,7 @@ const [EN, ES] = [new I18n('en'), new I18n('es', ['es-CO'])];
 function storeWith(ago) {
   const coverage = new Coverage(200);
   for (const minutes of ago) coverage.mark(MINUTE - minutes);
-  return { coverage };
+  return { coverageOfFeeds: coverage };
 }
 const whole = Array.from({ length: 60 }, (_, i) => i);
 
