@@ -23,7 +23,7 @@ ENV INGEST_HOST=0.0.0.0 INGEST_PORT=8001
 COPY ingest_service ingest_service
 EXPOSE 8001
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8001/readyz', timeout=2)"]
+    CMD ["python", "-I", "-S", "shared/web/ready.py", "8001"]
 CMD ["python", "-m", "ingest_service"]
 
 # What reads and writes the archive has more packages.
@@ -41,7 +41,7 @@ COPY --from=worker-packages /opt/venv /opt/venv
 COPY broadcast_service broadcast_service
 EXPOSE 8002
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8002/readyz', timeout=2)"]
+    CMD ["python", "-I", "-S", "shared/web/ready.py", "8002"]
 CMD ["python", "-m", "broadcast_service"]
 
 FROM common AS worker
@@ -50,7 +50,7 @@ COPY --from=worker-packages /opt/venv /opt/venv
 COPY worker_service worker_service
 EXPOSE 8004
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8004/readyz', timeout=2)"]
+    CMD ["python", "-I", "-S", "shared/web/ready.py", "8004"]
 CMD ["python", "-m", "worker_service"]
 
 FROM caddy:2.11.2-alpine AS front

@@ -63,7 +63,7 @@ class Contained(Service):
     def health(self) -> list[str]:
         """The image's health check, on the port of this test."""
         port = dockerfile.environment(self.kind)[f"{self.kind.upper()}_PORT"]
-        return [word.replace(f":{port}/", f":{self.port}/") for word in dockerfile.command(self.kind, "HEALTHCHECK")]
+        return [str(self.port) if word == port else word for word in dockerfile.command(self.kind, "HEALTHCHECK")]
 
     def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         """Runs another command beside it."""
@@ -139,6 +139,7 @@ def test_an_image_holds_all_it_needs(tmp_path: pathlib.Path, venvs: dict[str, pa
         assert stack.redis is not None
         stack.redis.kill()
         wait_until(lambda: service.run(health).returncode, "the health check's refusal")
+        assert "Redis does not respond" in service.run(health).stderr
         service.signal(signal.SIGTERM)
         assert service.wait(10) in (0, -signal.SIGTERM)
 

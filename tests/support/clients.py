@@ -20,10 +20,10 @@ AS_BROWSERS: Final = (ClientPerMessageDeflateFactory(client_max_window_bits=True
 
 
 class Producer:
-    """Posts readings with one token."""
+    """Posts readings with one token; an answer may take so many seconds."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=5)
+    def __init__(self, url: str, token: str, *, seconds: float = 5) -> None:
+        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=seconds)
 
     def __enter__(self) -> Self:
         return self

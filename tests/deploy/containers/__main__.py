@@ -1,7 +1,10 @@
-"""`python -m tests.deploy.containers [PYTEST…]`: runs the tests of this folder on the engine that can be reached, else on Debian's.
+"""`python -m tests.deploy.containers [--prepare] [--where-possible] [PYTEST…]`: tests the stack of compose.yaml on a real engine.
 
-Exits with 1 where there is neither: the tests are not skipped. Like those of `tools/run_tests.py`, tests that fail run once more, in a new
-stack, and the ones that pass then are printed.
+The engine is the one that can be reached, else Debian's. Without either the exit code is 1 and nothing is skipped; with `--where-possible`
+it is 0 after a line that says NOT RUN, for continuous integration on any machine. `--prepare` builds what the cache lacks and runs nothing.
+
+Files run side by side, each worker with a stack of its own. Like those of `tools/run_tests.py`, tests that fail run once more, alone and in
+a new stack, and the ones that pass then are printed.
 """
 
 import os
@@ -16,14 +19,16 @@ from tools.run_tests import failed, judge, reason_not_to_retry, run_pytest
 INSIDE: Final = "STUDIO_PULSE_INSIDE_NAMESPACES"
 MODULE: Final = "tests.deploy.containers"
 FOLDER: Final = "tests/deploy/containers"
+WORKERS: Final = os.environ.get("CONTAINERS_WORKERS") or "3"
+NO_ENGINE: Final = 75  # an exit code that pytest does not have
 
 
 def run(arguments: list[str], whose: str) -> int:
-    """Runs the tests one after the other, then once more those that failed; returns 0 if each passed once."""
+    """Runs the tests side by side, then alone those that failed; returns 0 if each passed once."""
     os.environ["CONTAINERS"] = whose
     options = ["-m", "containers", "-p", "no:cacheprovider", "--durations=10"]
     folder = [] if any(argument.startswith("tests/") for argument in arguments) else [FOLDER]
-    exit_code, outcomes = run_pytest([*options, *folder, *arguments], alone=True)
+    exit_code, outcomes = run_pytest([*options, "-n", WORKERS, "--dist", "loadfile", *folder, *arguments], alone=False)
     again = exit_code != 0 and not reason_not_to_retry(exit_code, outcomes)
     result = judge(exit_code, outcomes, *(run_pytest([*options, *failed(outcomes)], alone=True) if again else (0, [])))
     for test in result.passed_alone:
@@ -35,21 +40,44 @@ def run(arguments: list[str], whose: str) -> int:
     return 0 if result.ok else 1
 
 
-def main(arguments: list[str]) -> int:
-    """Finds or starts the engine, and runs the tests."""
+def run_somewhere(arguments: list[str], *, only_prepare: bool) -> int:
+    """Finds or starts the engine, and runs the tests; raises NoEngine. In the namespaces NO_ENGINE is the exit code of that."""
+    if engine.reachable():
+        return 0 if only_prepare else run(arguments, "found")
+    engine.check()
+    engine.prepare()
+    if only_prepare:
+        return 0
+    return subprocess.run([*engine.inside_namespaces(MODULE), *arguments], env={**os.environ, INSIDE: "1"}, check=False).returncode
+
+
+def run_inside(arguments: list[str]) -> int:
+    """Starts the engine in the namespaces of this process, and runs the tests."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a namespace ignores it otherwise
     try:
-        if os.environ.pop(INSIDE, ""):
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a namespace ignores it otherwise
-            with engine.running():
-                return run(arguments, "own")
-        if engine.reachable():
-            return run(arguments, "found")
-        engine.check()
-        engine.prepare()
+        with engine.running():
+            return run(arguments, "own")
     except engine.NoEngine as problem:
         print(f"make test-containers: {problem}", file=sys.stderr)
+        return NO_ENGINE
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the tests as the arguments ask for; returns the exit code."""
+    if os.environ.pop(INSIDE, ""):
+        return run_inside(arguments)
+    rest = [argument for argument in arguments if argument not in ("--prepare", "--where-possible")]
+    try:
+        code = run_somewhere(rest, only_prepare="--prepare" in arguments)
+    except engine.NoEngine as problem:
+        print(f"make test-containers: {problem}", file=sys.stderr)
+        code = NO_ENGINE
+    if code != NO_ENGINE:
+        return code
+    if "--where-possible" not in arguments:
         return 1
-    return subprocess.run([*engine.inside_namespaces(MODULE), *arguments], env={**os.environ, INSIDE: "1"}, check=False).returncode
+    print("make test-containers: NOT RUN, because no container engine can be started here. The stack of compose.yaml is not tested.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""The stack that most tests share, and the marker that keeps them apart from tests that need no engine."""
+"""The stack that most tests of a worker share, and the marker that keeps them apart from tests that need no engine."""
 
+import fcntl
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.deploy.containers.stack import Stack
+from tests.deploy.test_memory import cap
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,12 +24,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack of a new clone, started once from nothing. Each test leaves every container healthy."""
+    """The stack of a new clone, started once from nothing. Each test leaves every container healthy.
+
+    Every worker has one, with names, ports and networks of its own; one address may have all sockets, so that they can be measured.
+    """
     directory = tmp_path_factory.mktemp("clone")
-    stack = Stack(directory, COMPOSE_PROJECT_NAME="pulse-test", PORT="13000").clone()
+    number = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    sockets = str(cap("MAX_CONNECTIONS"))
+    stack = Stack(
+        directory,
+        COMPOSE_PROJECT_NAME=f"pulse-test-{number}",
+        PORT=str(13000 + number),
+        FRONT_NETWORK=f"10.213.{100 + number}",
+        MONITORING_NETWORK=f"10.213.{120 + number}",
+        MAX_CONNECTIONS_PER_ADDRESS=sockets,
+        MAX_CONNECTIONS_PER_SUBJECT=sockets,
+    ).clone()
     stack.down(volumes=True)
     try:
-        stack.compose("build", "--quiet", "worker")  # has the layers of the others, which would be built side by side
+        # One worker builds, and the others find its layers; the image of the worker service has those of the other images.
+        with pathlib.Path(tmp_path_factory.getbasetemp().parent, "build.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stack.compose("build", "--quiet", "worker")
+            stack.compose("build", "--quiet")
         (directory / "printed").write_text(stack.make("up").stdout)
         yield stack
     finally:

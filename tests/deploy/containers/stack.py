@@ -24,6 +24,10 @@ from tools.waiting import wait_until
 SERVICES: Final = ("redis", "ingest", "broadcast", "worker", "caddy")
 HEALTHY_SECONDS: Final = 90.0
 COMMAND_SECONDS: Final = 400.0
+ANSWER_SECONDS: Final = 30.0  # for a client: the containers of all stacks share the CPU with what else runs on the machine
+# The health checks are those of the images and of compose.yaml, more often: every start waits for one. `tests/deploy/test_compose.py` and
+# `tests/deploy/test_image.py` check the intervals of production.
+HEALTH_SECONDS: Final = 2
 
 
 def run(*command: str, cwd: pathlib.Path = ROOT, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +64,8 @@ class Stack:
         run("python3", "deploy/make_env.py", cwd=self.directory)
         with (self.directory / ".env").open("a") as file:
             file.write((self.directory / ".env.more").read_text())
+        checks = "".join(f"  {name}: {{healthcheck: {{interval: {HEALTH_SECONDS}s}}}}\n" for name in SERVICES)
+        (self.directory / "compose.override.yaml").write_text(f"services:\n{checks}")
         return self
 
     @property
@@ -86,9 +92,10 @@ class Stack:
         return run("docker", "compose", *arguments, cwd=self.directory, check=check).stdout
 
     def containers(self, service: str = "", *, running: bool = True) -> list[str]:
-        """The identities of the containers of a service, or of all services."""
-        flags = [] if running else ["--all"]
-        return self.compose("ps", "--quiet", *flags, *([service] if service else [])).split()
+        """The identities of the containers of a service, or of all services. The engine answers sooner than Compose."""
+        filters = [f"project={self.project}", "oneoff=False", *([f"service={service}"] if service else [])]
+        wanted = [word for name in filters for word in ("--filter", f"label=com.docker.compose.{name}")]
+        return docker("ps", "--quiet", "--no-trunc", *([] if running else ["--all"]), *wanted).split()
 
     def inspect(self, service: str) -> dict[str, Any]:
         """The only container of a service, running or not."""
@@ -111,6 +118,34 @@ class Stack:
         who = ["--user", user] if user else []
         return run("docker", "exec", *who, self.containers(service)[0], *command, check=check)
 
+    def fill(self, service: str, directory: str) -> None:
+        """Writes to a volume until it is full, as the container's own user."""
+        assert "No space left" in self.inside(service, "sh", "-c", f"cat /dev/zero >{directory}/filler", check=False).stderr
+
+    def fill_volume(self, volume: str, directory: str) -> None:
+        """The same where no container that uses the volume is to do it; the volume belongs to the images' user."""
+        script = f"! cat /dev/zero >{directory}/filler"
+        docker("run", "--rm", f"--volume={self.project}_{volume}:{directory}", "--entrypoint=sh", self.tools, "-c", script)
+
+    def empty(self, service: str, directory: str) -> None:
+        """Removes what `fill` wrote."""
+        self.inside(service, "rm", "-f", f"{directory}/filler")
+
+    def used(self, service: str) -> int:
+        """What a container holds in memory, without files that the kernel can drop at any time."""
+        script = (
+            "cat /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null;"
+            "echo current $(cat /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null)"
+        )
+        read: dict[str, str] = dict(re.findall(r"(?m)^(\w+) (\d+)$", self.inside(service, "sh", "-c", script, check=False).stdout))
+        dropped = read["total_inactive_file"] if "total_inactive_file" in read else read["inactive_file"]
+        return int(read["current"]) - int(dropped)
+
+    @property
+    def tools(self) -> str:
+        """An image with a shell and Python."""
+        return f"{self.project}-ingest"
+
     def token(self, audience: str, subject: str = "tester") -> str:
         """A token for all rooms, signed with the key of `.env`."""
         keyring = load(TokenSettings, {"TOKEN_KEYS": self.secrets[f"{audience.upper()}_TOKEN_KEYS"]}).keyring
@@ -120,23 +155,27 @@ class Stack:
     @contextlib.contextmanager
     def producer(self) -> Iterator[Producer]:
         """A producer that posts through the front."""
-        with Producer(self.url, self.token("ingest")) as producer:
+        with Producer(self.url, self.token("ingest"), seconds=ANSWER_SECONDS) as producer:
             yield producer
+
+    def dashboard(self, subject: str = "tester") -> Dashboard:
+        """A dashboard behind the front."""
+        return Dashboard(self.url, self.token("dashboard", subject), open_timeout=ANSWER_SECONDS)
 
     def value(self, room: str) -> int:
         """A room's balance as a new dashboard sees it; -1 if it sees none."""
-        with Dashboard(self.url, self.token("dashboard")) as dashboard:
+        with self.dashboard() as dashboard:
             dashboard.snapshot()
             return next((tokens for (name, _), (_, tokens) in dashboard.values.items() if name == room), -1)
 
-    def logs(self) -> str:
-        """What all containers have logged."""
-        return self.compose("logs", "--no-color")
+    def logs(self, *names: str) -> str:
+        """What the containers of some services, or all containers, have logged."""
+        return self.compose("logs", "--no-color", *names)
 
     def down(self, *, volumes: bool = False) -> None:
         """Stops everything; with volumes removes the stored data too."""
         if volumes:
-            self.compose("--profile", "*", "down", "--volumes", "--timeout", "15")
+            self.compose("--profile", "*", "down", "--volumes", "--timeout", "0")
         else:
             self.make("down")
 
@@ -196,9 +235,8 @@ class Load:
         self._ends.wait(0.05)  # fewer than the five readings of a room in a second that are allowed
 
     def _watch(self, number: int) -> None:
-        token = self._stack.token("dashboard", f"viewer-{number}")
         while not self._ends.is_set():
-            with contextlib.suppress(ConnectionClosed, InvalidStatus, OSError), Dashboard(self._stack.url, token) as dashboard:
+            with contextlib.suppress(ConnectionClosed, InvalidStatus, OSError), self._stack.dashboard(f"viewer-{number}") as dashboard:
                 self.connections[number] += 1
                 self.values[number] = dashboard.values
                 while not self._ends.is_set():

@@ -1,5 +1,5 @@
-# Stand-ins for the images that compose.yaml and the Dockerfile name, where no registry can be reached: Debian's Python, Redis and tools, and
-# Caddy of the pinned version. engine.py builds them. Packages of Python are in /wheels, because the builder has no network either.
+# Stand-ins for the images that compose.yaml and the Dockerfile name, where no registry can be reached: Debian's Python, Redis, Prometheus and
+# tools, and Caddy of the pinned version. engine.py builds them. Packages of Python are in /wheels, because the builder has no network either.
 FROM studio-pulse-test-root AS root
 
 FROM root AS python
@@ -15,3 +15,10 @@ FROM root AS caddy
 COPY bin/caddy /usr/bin/caddy
 RUN mkdir /data && setcap cap_net_bind_service=+ep /usr/bin/caddy
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
+
+FROM root AS prometheus
+RUN mkdir /prometheus && chown 65534:65534 /prometheus
+ENTRYPOINT ["prometheus"]
+
+FROM root AS redis_exporter
+ENTRYPOINT ["prometheus-redis-exporter"]

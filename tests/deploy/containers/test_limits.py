@@ -3,12 +3,8 @@
 import concurrent.futures
 import contextlib
 import os
-import re
 import socket
-from collections.abc import Iterator
 from typing import Final
-
-import pytest
 
 from tests.deploy.compose import services
 from tests.deploy.containers.stack import SERVICES, Stack
@@ -24,34 +20,9 @@ FILL: Final = 'n=0; while [ $n -lt 100 ]; do sh /etc/pulse/cli.sh EVAL "$0" 0 $n
 CAP: Final = cap("MAX_CONNECTIONS")
 
 
-def used(stack: Stack, service: str) -> int:
-    """What a container holds in memory, without files that the kernel can drop at any time."""
-    script = (
-        "cat /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null;"
-        "echo current $(cat /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null)"
-    )
-    read: dict[str, str] = dict(re.findall(r"(?m)^(\w+) (\d+)$", stack.inside(service, "sh", "-c", script, check=False).stdout))
-    dropped = read["total_inactive_file"] if "total_inactive_file" in read else read["inactive_file"]
-    return int(read["current"]) - int(dropped)
-
-
-@pytest.fixture(scope="module")
-def open_stack(stack: Stack) -> Iterator[Stack]:
-    """The stack, in which one address may have all sockets."""
-    environment = stack.directory / ".env"
-    whole = environment.read_text()
-    environment.write_text(f"{whole}MAX_CONNECTIONS_PER_ADDRESS={CAP}\nMAX_CONNECTIONS_PER_SUBJECT={CAP}\n")
-    try:
-        stack.make("up")
-        yield stack
-    finally:
-        environment.write_text(whole)
-        stack.make("up")
-
-
-def test_all_sockets_that_are_allowed_fit_the_front_and_broadcast(open_stack: Stack) -> None:
+def test_all_sockets_that_are_allowed_fit_the_front_and_broadcast(stack: Stack) -> None:
     """The memory of a socket in each, multiplied by the cap."""
-    stack, port = open_stack, int(open_stack.settings["PORT"])
+    port = int(stack.settings["PORT"])
     token = stack.token("dashboard")
     asked = head("GET", "/ws/dashboard", (*UPGRADE, carried("pulse.v1", f"bearer.{token}")))
 
@@ -64,10 +35,10 @@ def test_all_sockets_that_are_allowed_fit_the_front_and_broadcast(open_stack: St
     with contextlib.ExitStack() as open_now, concurrent.futures.ThreadPoolExecutor(16) as pool:
         for connection in pool.map(connect, range(50)):
             open_now.enter_context(connection)
-        before = {name: used(stack, name) for name in ("caddy", "broadcast")}
+        before = {name: stack.used(name) for name in ("caddy", "broadcast")}
         for connection in pool.map(connect, range(SOCKETS)):
             open_now.enter_context(connection)
-        after = {name: used(stack, name) for name in before}
+        after = {name: stack.used(name) for name in before}
     for name, base in before.items():
         each = (after[name] - base) / SOCKETS
         print(f"{name}: {base / 1e6:.0f} MB, and {each / 1e3:.0f} kB for each of {SOCKETS} sockets")
@@ -87,7 +58,7 @@ def test_a_full_redis_rewrites_its_file_within_its_limit(stack: Stack) -> None:
 
         def rewritten() -> bool:
             nonlocal highest
-            highest = max(highest, used(stack, "redis"))
+            highest = max(highest, stack.used("redis"))
             information = stack.inside("redis", "sh", "/etc/pulse/cli.sh", "INFO", "persistence").stdout
             return "aof_rewrite_in_progress:0" in information and "aof_rewrite_scheduled:0" in information
 
@@ -105,7 +76,7 @@ def test_a_full_redis_rewrites_its_file_within_its_limit(stack: Stack) -> None:
 def test_every_container_holds_a_part_of_its_limits_at_rest(stack: Stack) -> None:
     """Of memory and of processes."""
     for name in SERVICES:
-        held = used(stack, name)
+        held = stack.used(name)
         tasks = len([entry for entry in stack.inside(name, "sh", "-c", "echo /proc/1/task/*").stdout.split() if entry])
         print(f"{name}: {held / 1e6:.0f} of {limit(name) / 1e6:.0f} MB, {tasks} tasks")
         assert held < 0.5 * limit(name)

@@ -8,8 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.deploy.containers.stack import Stack, docker, run
-from tests.support.clients import Dashboard
+from tests.deploy.containers.stack import ANSWER_SECONDS, Stack, docker, run
 from tools.waiting import wait_until
 
 HTTPS_PORT: Final = 14443
@@ -71,13 +70,16 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
     """It says whose it is, and which settings a second one needs."""
     refused = second.make("up", check=False, COMPOSE_PROJECT_NAME=stack.project)
     assert refused.returncode != 0
-    assert f"the stack 'pulse-test' on this host belongs to {stack.directory}. For a second one set COMPOSE_PROJECT_NAME" in refused.stderr
+    assert (
+        f"the stack '{stack.project}' on this host belongs to {stack.directory}. For a second one set COMPOSE_PROJECT_NAME"
+        in refused.stderr
+    )
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_setting(stack: Stack, tmp_path: pathlib.Path) -> None:
     """It is not waited for."""
     third = Stack(
-        tmp_path, COMPOSE_PROJECT_NAME="pulse-third", PORT="13000", FRONT_NETWORK="10.213.77", MONITORING_NETWORK="10.213.78"
+        tmp_path, COMPOSE_PROJECT_NAME="pulse-third", PORT=stack.settings["PORT"], FRONT_NETWORK="10.213.77", MONITORING_NETWORK="10.213.78"
     ).clone()
     try:
         refused = third.make("up", check=False)
@@ -97,46 +99,44 @@ def test_a_domain_is_served_over_https_with_a_certificate_of_the_internal_author
         httpx.get(URL, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
-def fill(second: Second, service: str, directory: str) -> None:
-    """Writes to a volume until it is full, as the container's own user."""
-    assert "No space left" in second.inside(service, "sh", "-c", f"cat /dev/zero >{directory}/filler", check=False).stderr
-
-
-def empty(second: Second, service: str, directory: str) -> None:
-    """Removes what `fill` wrote."""
-    second.inside(service, "rm", "-f", f"{directory}/filler")
-
-
 def test_a_full_volume_of_redis_refuses_readings_and_heals(second: Second) -> None:
     """Ingest answers 503 rather than accept a reading that is not stored, values stay readable, and room on the volume is enough."""
     with second.producer() as producer:
         producer.deliver("full", 1)
         started = second.inspect("redis")["State"]["StartedAt"]
-        fill(second, "redis", "/data")
+        second.fill("redis", "/data")
         wait_until(lambda: producer.post("full", 2).status_code == 503, "a refusal", seconds=30, poll_seconds=0.3)
         wait_until(lambda: second.value("full") >= 1, "the value", ignoring=(Exception,))
-        empty(second, "redis", "/data")
+        second.empty("redis", "/data")
         wait_until(lambda: producer.post("full", 3).status_code == 200, "an accepted reading", seconds=30, poll_seconds=0.3)
     wait_until(lambda: second.value("full") == 3, "the value", ignoring=(Exception,))
     assert second.inspect("redis")["State"]["StartedAt"] == started
 
 
 def test_a_full_volume_of_the_archive_stops_no_service(second: Second) -> None:
-    """The worker waits and reports it, dashboards go on, and the copy succeeds when there is room."""
-    fill(second, "worker", "/archive")
+    """The worker starts all the same, waits and reports it; dashboards and reports go on, and the copy succeeds when there is room."""
+    (worker,) = second.containers("worker")
+    docker("stop", worker)  # it leaves no file behind that still has room
+    second.fill_volume("archive", "/archive")
     with second.producer() as producer:
         producer.deliver("archived", 5)
-    wait_until(lambda: '"archive.waits"' in second.compose("logs", "worker"), "a report", seconds=120, poll_seconds=1)
-    with Dashboard(URL, second.token("dashboard")) as dashboard:
+    docker("start", worker)
+    wait_until(lambda: '"archive.waits"' in second.logs("worker"), "a report", seconds=60, poll_seconds=0.5)
+    with second.dashboard() as dashboard:
         dashboard.wait_for_tokens("archived", 5)
-    empty(second, "worker", "/archive")
-    wait_until(lambda: '"archive.recovered"' in second.compose("logs", "worker"), "a recovery", seconds=120, poll_seconds=1)
+    token = second.token("dashboard")
+    report = httpx.get(f"{URL}/api/tracking/analytics", headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS)
+    assert report.status_code == 200
+    second.wait_until_healthy("worker")
+    assert {name: second.inspect(name)["RestartCount"] for name in ("worker", "broadcast")} == {"worker": 0, "broadcast": 0}
+    second.empty("worker", "/archive")
+    wait_until(lambda: '"archive.recovered"' in second.logs("worker"), "a recovery", seconds=90, poll_seconds=0.5)
     second.wait_until_healthy("worker", "broadcast")
 
 
 def test_a_full_volume_of_the_front_does_not_stop_it(second: Second) -> None:
     """It serves with the certificates that it has."""
-    fill(second, "caddy", "/data")
+    second.fill("caddy", "/data")
     assert httpx.get(URL).status_code == 200
     run("docker", "restart", "--time", "5", second.containers("caddy")[0])
     wait_until(lambda: second.healthy("caddy"), "a healthy front", seconds=60)
