@@ -29,11 +29,15 @@ from shared.contract.problems import API_HEADERS, Problem, internal_error, unaut
 from shared.contract.readings import Reading
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
+from shared.web.held_bodies import HeldBodies
 from shared.web.server import ClientGone, read_body
 from shared.web.whole_requests import Fields
 
 ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it
+# What bodies hold while they arrive: a quarter of the container's memory, of which one token has a quarter.
+HELD_BYTES: Final = 64 * 1024 * 1024
+HELD_BYTES_OF_TOKEN: Final = 16 * 1024 * 1024
 
 ANSWERED: Final = metrics.responses.labels("200")  # bound to its label once: looking it up costs more than counting
 
@@ -66,13 +70,14 @@ class Telemetry:
         self._refused = refused
         self._retention_seconds = retention_seconds
         self._body_timeout_seconds = body_timeout_seconds
+        self._held = HeldBodies(total_bytes=HELD_BYTES, sender_bytes=HELD_BYTES_OF_TOKEN)
 
     async def post_one(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """One reading."""
         now = time.time()
         claims, offset_ms = self._authenticated(scope, now)
         self._budget.charge(claims.token_id, 1, time.monotonic())
-        body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        body = await self._body(receive, claims)
         self._check(claims)  # again: a body may take long to arrive
         with self._charging(claims, len(body) // BYTES_PER_ITEM):
             reading = parse_reading(body)
@@ -89,7 +94,7 @@ class Telemetry:
         """Up to 1,000 readings, each with its own outcome."""
         now = time.time()
         claims, offset_ms = self._authenticated(scope, now)
-        body = await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds)
+        body = await self._body(receive, claims)
         self._check(claims)  # again: a body may take long to arrive
         self._budget.check(claims.token_id, time.monotonic())  # again: many bodies may have been on their way at the same time
         with self._charging(claims, 1 + len(body) // BYTES_PER_ITEM):
@@ -101,6 +106,10 @@ class Telemetry:
         status, body, refusals = answer_of_batch([item if isinstance(item, Problem) else next(written) for item in items], offset_ms)
         await self.report(scope, refusals)
         return status, body
+
+    async def _body(self, receive: Receive, claims: Claims) -> bytes:
+        with self._held.of(claims.token_id) as count:
+            return await read_body(receive, limit_bytes=MAX_BODY_BYTES, timeout_seconds=self._body_timeout_seconds, count=count)
 
     async def report(self, scope: Scope, refusals: Iterable[Problem]) -> None:
         """Reports what a batch was refused for."""

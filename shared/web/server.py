@@ -120,8 +120,10 @@ def config(app: Any, *, host: str, port: int, http: Any = HttpProtocol, **option
 Receive = Callable[[], Awaitable[Any]]
 
 
-async def read_body(receive: Receive, *, limit_bytes: int, timeout_seconds: float) -> bytes:
-    """A request's whole body; raises a 413 or 408 Problem, or ClientGone.
+async def read_body(
+    receive: Receive, *, limit_bytes: int, timeout_seconds: float, count: Callable[[int], object] = lambda _size: None
+) -> bytes:
+    """A request's whole body; raises a 413 or 408 Problem, or ClientGone, and what `count` raises, which is called with each held size.
 
     The rest of a body that is too large is read and dropped, up to DROPPED times the limit, before it is refused: a connection that is
     closed while bytes arrive is reset, and the client might see the reset instead of the 413 (RFC 9112 section 9.6).
@@ -133,8 +135,11 @@ async def read_body(receive: Receive, *, limit_bytes: int, timeout_seconds: floa
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
-                received += len(message.get("body", b""))
-                body = body + message.get("body", b"") if received <= limit_bytes else b""
+                piece = message.get("body", b"")
+                received += len(piece)
+                if received <= limit_bytes:
+                    count(len(piece))
+                body = body + piece if received <= limit_bytes else b""
                 more = message.get("more_body", False)
     except TimeoutError:
         if received <= limit_bytes:

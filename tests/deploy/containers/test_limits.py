@@ -17,6 +17,8 @@ from tools.waiting import wait_until
 SOCKETS: Final = int(os.environ.get("CONTAINERS_SOCKETS") or 400)
 # Stores chunks, one script each, because Redis checks its memory when a script begins.
 FILL: Final = 'n=0; while [ $n -lt 100 ]; do sh /etc/pulse/cli.sh EVAL "$0" 0 $n || exit 0; n=$((n + 1)); done 2>&1'
+UPLOADS: Final = 800  # of nearly a megabyte each
+UPLOAD_TOKENS: Final = 100
 CAP: Final = cap("MAX_CONNECTIONS")
 
 
@@ -43,6 +45,33 @@ def test_all_sockets_that_are_allowed_fit_the_front_and_broadcast(stack: Stack) 
         each = (after[name] - base) / SOCKETS
         print(f"{name}: {base / 1e6:.0f} MB, and {each / 1e3:.0f} kB for each of {SOCKETS} sockets")
         assert base + each * CAP < ALLOWED * limit(name), name
+
+
+def test_bodies_that_never_end_fit_ingest(stack: Stack) -> None:
+    """Three times what its memory holds is on its way, from many tokens; it holds a bounded part, and takes readings meanwhile."""
+    port, started = int(stack.settings["PORT"]), stack.inspect("ingest")["State"]["StartedAt"]
+    piece = b"[" + b" " * 900_000
+
+    def upload(number: int) -> socket.socket:
+        token = stack.token("ingest", f"sender-{number % UPLOAD_TOKENS}")
+        fields = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"), ("Content-Length", str(len(piece) + 1)))
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+        with contextlib.suppress(OSError):  # it may be refused before it has sent all
+            connection.sendall(head("POST", "/api/tracking/telemetry/batch", fields) + piece)
+        return connection
+
+    before, highest = stack.used("ingest"), 0
+    with contextlib.ExitStack() as open_now, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for number, connection in enumerate(pool.map(upload, range(UPLOADS))):
+            open_now.enter_context(connection)
+            if number % 50 == 49:
+                highest = max(highest, stack.used("ingest"))
+        highest = max(highest, stack.used("ingest"))
+        with stack.producer() as producer:
+            producer.deliver("amid-uploads", 1)
+    print(f"ingest: {before / 1e6:.0f} MB, and at most {highest / 1e6:.0f} MB with {UPLOADS * len(piece) / 1e6:.0f} MB on their way")
+    assert highest < ALLOWED * limit("ingest")
+    assert stack.inspect("ingest")["State"]["StartedAt"] == started
 
 
 def test_a_full_redis_rewrites_its_file_within_its_limit(stack: Stack) -> None:

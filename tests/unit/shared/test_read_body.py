@@ -71,3 +71,23 @@ async def test_a_client_that_leaves_gets_no_answer(pieces: list[bytes]) -> None:
     arriving.left.append({"type": "http.disconnect"})
     with pytest.raises(ClientGone):
         await read(arriving)
+
+
+async def test_what_is_held_of_a_body_is_counted_and_what_is_dropped_is_not() -> None:
+    """Each piece before the limit, in the order in which they arrive."""
+    counted: list[int] = []
+    with pytest.raises(Problem):
+        await read_body(Arriving([b"x" * 60, b"x" * 40, b"x" * 60]), limit_bytes=LIMIT, timeout_seconds=0.05, count=counted.append)
+    assert counted == [60, 40]
+
+
+async def test_a_body_that_may_not_be_held_is_read_no_further() -> None:
+    """The refusal is the one of the bound."""
+
+    def refuse(_size: int) -> None:
+        raise Problem(503, "too many bodies arrive at the same time")
+
+    arriving = Arriving([b"x", b"x"])
+    with pytest.raises(Problem) as refused:
+        await read_body(arriving, limit_bytes=LIMIT, timeout_seconds=0.05, count=refuse)
+    assert (refused.value.status, len(arriving.left)) == (503, 1)
