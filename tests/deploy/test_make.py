@@ -34,9 +34,12 @@ from tools.waiting import wait_until
 from worker_service.settings import WorkerSettings
 
 DOCKER = f"""#!/bin/sh
-echo "$*" >>docker.log
+printf '%s\\n' "$*" | head -n 1 >>docker.log
 case "$*" in
-*" tokens issue "*) shift 6; export $(grep -E '^(INGEST_|DASHBOARD_)?TOKEN_KEYS=' .env); exec {sys.executable} -m shared.tokens "$@" ;;
+*" --entrypoint sh tokens "*)
+    shift 8
+    export $(grep -E '^(INGEST_|DASHBOARD_)?TOKEN_KEYS=' .env) PATH="{pathlib.Path(sys.executable).parent}:$PATH"
+    exec sh "$@" ;;
 *" tokens link "*) shift 6; exec {sys.executable} -m shared.tokens "$@" ;;
 *" worker_service "*)
     address=$(echo "${{DATABASE_URL:-sqlite:///volume.db}}" | sed "s#@postgres/#@127.0.0.1:$POSTGRES_PORT/#")

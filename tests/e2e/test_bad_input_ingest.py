@@ -1,6 +1,8 @@
 """Bad input to the ingest service, row by row: a clear answer, nothing stored, nothing in the log but what happened."""
 
+import contextlib
 import json
+import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -230,6 +232,24 @@ def test_a_trickling_body_is_408(ingest: Service, bearer: tuple[str, str], path:
             except TimeoutError:
                 continue
         assert read_answer(connection).status == 408
+
+
+def test_bodies_that_never_end_hold_a_bounded_part_of_the_memory(stack: Stack, bearer: tuple[str, str]) -> None:
+    """One token gets 429 for what it sends beyond 16 MB at a time, and other tokens are served meanwhile."""
+    ingest = stack.ingest(BODY_TIMEOUT_SECONDS="60")
+    started = head("POST", BATCH, (*JSON, bearer, ("Content-Length", "1000001"))) + b" " * 1_000_000
+    try:
+        with contextlib.ExitStack() as arriving:
+            connections = [arriving.enter_context(connect(ingest.port)) for _ in range(18)]
+            for connection in connections:
+                with contextlib.suppress(OSError):  # it may be refused before it has sent all
+                    connection.sendall(started)
+            answered, _, _ = select.select(connections, [], [], 30)
+            assert read_answer(answered[0]).status == 429
+            other = authorization(stack.token("ingest", subject="other", rooms=("input*",)))
+            assert post(ingest, ONE, (*JSON, other), json.dumps(make_body(room_id="input-amid-uploads")).encode()).status == 200
+    finally:
+        ingest.stop()
 
 
 @PATHS
