@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -29,20 +30,11 @@ PROGRAMS: Final = ("dockerd", "docker", "ip", "unshare", "mmdebstrap", "go", "ma
 COMPOSE: Final = "github.com/docker/compose/v2/cmd@v2.40.3"
 CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.2"
 SUITE: Final = "bookworm"
-PACKAGES: Final = (
-    "ca-certificates",
-    "libcap2-bin",
-    "prometheus",
-    "prometheus-redis-exporter",
-    "python3",
-    "python3-pip",
-    "redis-server",
-    "wget",
-)
-LEFT_OUT: Final = (
-    *(f"/usr/share/{name}/*" for name in ("doc", "fonts", "info", "javascript", "locale", "man", "nodejs")),
-    "/usr/bin/promtool",
-)
+# `usr-is-merged` replaces a package that needs all of Perl.
+PACKAGES: Final = ("ca-certificates", "libcap2-bin", "python3", "python3-pip", "redis-server", "usr-is-merged", "wget")
+MERGED: Final = "/usr/share/mmdebstrap/hooks/merged-usr"
+LEFT_OUT: Final = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+PROGRAMS_OF_PACKAGES: Final = ("prometheus", "prometheus-redis-exporter")  # each alone, without the libraries of its pages
 STANDINS: Final = ("redis", "prometheus", "redis-exporter")  # services whose image is not built here and has a stand-in
 ROOT_IMAGE: Final = "studio-pulse-test-root"
 MAX_IMAGE_BYTES: Final = 300 * 1000 * 1000
@@ -118,13 +110,22 @@ def _build(target: pathlib.Path, module: str) -> None:
 
 
 def _debian_root() -> None:
-    """A tar file with the packages of all stand-ins."""
+    """A tar file with the packages of all stand-ins, and beside it the programs of packages that are not installed."""
     target = CACHE / "root.tar"
-    if not _once(target, SUITE, *PACKAGES, *LEFT_OUT):
+    sources = (SUITE, *PACKAGES, *LEFT_OUT, *PROGRAMS_OF_PACKAGES)
+    if not _once(target, *sources):
         return
     left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-    _run(["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}", *left_out, SUITE, str(target)])
-    _done(target, SUITE, *PACKAGES, *LEFT_OUT)
+    with tempfile.TemporaryDirectory() as directory:
+        download = f"cd {directory} && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq download {' '.join(PROGRAMS_OF_PACKAGES)}"
+        options = ["--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}", *left_out]
+        options += ["--dpkgopt=force-unsafe-io", f"--hook-dir={MERGED}", f"--customize-hook={download}"]
+        _run(["mmdebstrap", *options, SUITE, str(target)])
+        for package in pathlib.Path(directory).glob("*.deb"):
+            _run(["dpkg-deb", "--extract", str(package), directory])
+        for name in PROGRAMS_OF_PACKAGES:
+            shutil.copy(pathlib.Path(directory, "usr", "bin", name), CACHE / "bin" / name)
+    _done(target, *sources)
 
 
 def _wheels() -> None:
@@ -249,7 +250,8 @@ def _load_images() -> None:
     context = CACHE / "context"
     shutil.rmtree(context, ignore_errors=True)
     (context / "bin").mkdir(parents=True)
-    os.link(CACHE / "bin" / "caddy", context / "bin" / "caddy")
+    for name in ("caddy", *PROGRAMS_OF_PACKAGES):
+        os.link(CACHE / "bin" / name, context / "bin" / name)
     shutil.copytree(CACHE / "wheels", context / "wheels", copy_function=os.link)
     _run(["docker", "import", str(CACHE / "root.tar"), ROOT_IMAGE])
     for name in sorted(images()):

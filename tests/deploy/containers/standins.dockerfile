@@ -17,8 +17,10 @@ RUN mkdir /data && setcap cap_net_bind_service=+ep /usr/bin/caddy
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
 
 FROM root AS prometheus
+COPY bin/prometheus /usr/bin/prometheus
 RUN mkdir /prometheus && chown 65534:65534 /prometheus
 ENTRYPOINT ["prometheus"]
 
 FROM root AS redis_exporter
+COPY bin/prometheus-redis-exporter /usr/bin/prometheus-redis-exporter
 ENTRYPOINT ["prometheus-redis-exporter"]

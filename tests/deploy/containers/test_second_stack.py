@@ -76,15 +76,17 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
     )
 
 
-def test_a_port_that_is_taken_is_an_error_that_names_the_setting(stack: Stack, tmp_path: pathlib.Path) -> None:
-    """It is not waited for."""
-    third = Stack(
-        tmp_path, COMPOSE_PROJECT_NAME="pulse-third", PORT=stack.settings["PORT"], FRONT_NETWORK="10.213.77", MONITORING_NETWORK="10.213.78"
-    ).clone()
+@pytest.mark.parametrize(("taken", "named"), [("PORT", "set PORT in .env to another one"), ("FRONT_NETWORK", "set FRONT_NETWORK")])
+def test_what_is_taken_on_this_host_is_an_error_that_names_the_setting(
+    stack: Stack, tmp_path: pathlib.Path, taken: str, named: str
+) -> None:
+    """A port or a network of another stack; it is not waited for."""
+    own = {"COMPOSE_PROJECT_NAME": "pulse-third", "PORT": "13900", "FRONT_NETWORK": "10.213.77", "MONITORING_NETWORK": "10.213.78"}
+    third = Stack(tmp_path, **{**own, taken: stack.settings[taken]}).clone()
     try:
         refused = third.make("up", check=False)
         assert refused.returncode != 0
-        assert "set PORT in .env to another one" in refused.stderr
+        assert named in " ".join(refused.stderr.split())
     finally:
         third.down(volumes=True)
 
