@@ -77,7 +77,7 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
 
 
 @pytest.mark.parametrize(("taken", "named"), [("PORT", "set PORT in .env to another one"), ("FRONT_NETWORK", "set FRONT_NETWORK")])
-def test_what_is_taken_on_this_host_is_an_error_that_names_the_setting(
+def test_what_is_taken_on_this_host_is_named_with_its_setting(
     stack: Stack, tmp_path: pathlib.Path, taken: str, named: str
 ) -> None:
     """A port or a network of another stack; it is not waited for."""
