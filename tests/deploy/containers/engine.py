@@ -26,6 +26,7 @@ from tools.processes import ROOT
 from tools.waiting import wait_until
 
 CACHE: Final = pathlib.Path(os.environ.get("CONTAINERS_CACHE") or pathlib.Path.home() / ".cache" / "studio-pulse-containers")
+GO: Final = CACHE / "go"  # sources and objects, some gigabytes while programs are built
 PROGRAMS: Final = ("dockerd", "docker", "ip", "unshare", "mmdebstrap", "go", "make", "git")
 COMPOSE: Final = "github.com/docker/compose/v2/cmd@v2.40.3"
 CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.2"
@@ -76,6 +77,7 @@ def prepare() -> None:
         ]
         for part in parts:
             part.result()
+        shutil.rmtree(GO, ignore_errors=True)
 
 
 def _once(target: pathlib.Path, *sources: str) -> bool:
@@ -99,7 +101,8 @@ def _build(target: pathlib.Path, module: str) -> None:
     directory.mkdir()
     (directory / "go.mod").write_text("module standin\n")
     (directory / "main.go").write_text(f'//go:build never\n\npackage standin\n\nimport _ "{package}"\n')
-    environment = {**os.environ, "CGO_ENABLED": "0"}
+    flags = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOPATH": str(GO), "GOCACHE": str(GO / "build"), "GOFLAGS": flags}
     for command in (
         ["go", "get", f"{package}@{version}"],
         ["go", "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", str(target), package],
