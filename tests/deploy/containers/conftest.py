@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.containers.stack import Stack
+from tests.deploy.containers.stack import Stack, run
 from tests.deploy.test_memory import cap
 
 
@@ -20,6 +20,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
             if not os.environ.get("CONTAINERS"):
                 item.add_marker(pytest.mark.skip(reason="make test-containers runs it"))
+
+
+def build_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One worker builds the images, so that the stacks of all find every layer. The clone is another one: theirs stay as they were made."""
+    with pathlib.Path(tmp_path_factory.getbasetemp().parent, "build.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if lock.read():
+            return
+        builder = Stack(tmp_path_factory.mktemp("builder"), COMPOSE_PROJECT_NAME="pulse-test-0").clone()
+        run("sh", "deploy/modes.sh", cwd=builder.directory)
+        builder.compose("build", "--quiet", "worker")  # it has the layers of the others, which Compose would build side by side
+        lock.write("built")
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +55,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ).clone()
     stack.down(volumes=True)
     try:
-        # One worker builds, and the others find its layers; the image of the worker service has those of the other images.
-        with pathlib.Path(tmp_path_factory.getbasetemp().parent, "build.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            stack.compose("build", "--quiet", "worker")
-            stack.compose("build", "--quiet")
+        build_once(tmp_path_factory)
         (directory / "printed").write_text(stack.make("up").stdout)
         yield stack
     finally:

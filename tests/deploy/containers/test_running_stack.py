@@ -85,8 +85,9 @@ def reached(stack: Stack, name: str, *targets: Target) -> set[Target]:
     """Those of some addresses, or names, and ports that accept a connection from the network of a service's container."""
     (identity,) = stack.containers(name)
     words = [f"{address} {port}" for address, port in targets]
-    printed = docker("run", "--rm", f"--network=container:{identity}", "--entrypoint=python", stack.tools, "-c", CONNECT, *words)
-    return {(address, int(port)) for address, port in (line.split() for line in printed.splitlines())}
+    inside = [f"--network=container:{identity}", "--entrypoint=python", "--env=RES_OPTIONS=timeout:1 attempts:1"]  # for names that are none
+    printed = docker("run", "--rm", *inside, stack.tools, "-c", CONNECT, *words)
+    return {(address, int(port)) for address, port in (line.split() for line in printed.splitlines() if line)}
 
 
 def addresses(stack: Stack, name: str) -> dict[str, str]:

@@ -77,9 +77,7 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
 
 
 @pytest.mark.parametrize(("taken", "named"), [("PORT", "set PORT in .env to another one"), ("FRONT_NETWORK", "set FRONT_NETWORK")])
-def test_what_is_taken_on_this_host_is_named_with_its_setting(
-    stack: Stack, tmp_path: pathlib.Path, taken: str, named: str
-) -> None:
+def test_what_is_taken_on_this_host_is_named_with_its_setting(stack: Stack, tmp_path: pathlib.Path, taken: str, named: str) -> None:
     """A port or a network of another stack; it is not waited for."""
     own = {"COMPOSE_PROJECT_NAME": "pulse-third", "PORT": "13900", "FRONT_NETWORK": "10.213.77", "MONITORING_NETWORK": "10.213.78"}
     third = Stack(tmp_path, **{**own, taken: stack.settings[taken]}).clone()
