@@ -32,7 +32,7 @@ COMPOSE: Final = "github.com/docker/compose/v2/cmd@v2.40.3"
 CADDY: Final = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.2"
 SUITE: Final = "bookworm"
 # `usr-is-merged` replaces a package that needs all of Perl.
-PACKAGES: Final = ("ca-certificates", "libcap2-bin", "python3", "python3-pip", "redis-server", "usr-is-merged", "wget")
+PACKAGES: Final = ("ca-certificates", "libcap2-bin", "python3", "python3-pip", "redis-server", "tzdata", "usr-is-merged", "wget")
 MERGED: Final = "/usr/share/mmdebstrap/hooks/merged-usr"
 LEFT_OUT: Final = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 PROGRAMS_OF_PACKAGES: Final = ("prometheus", "prometheus-redis-exporter")  # each alone, without the libraries of its pages

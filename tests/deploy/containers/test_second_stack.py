@@ -126,7 +126,7 @@ def test_a_full_volume_of_the_archive_stops_no_service(second: Second) -> None:
         dashboard.wait_for_tokens("archived", 5)
     token = second.token("dashboard")
     report = httpx.get(f"{URL}/api/tracking/analytics", headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS)
-    assert report.status_code == 200
+    assert report.status_code == 200, report.text
     second.wait_until_healthy("worker")
     assert {name: second.inspect(name)["RestartCount"] for name in ("worker", "broadcast")} == {"worker": 0, "broadcast": 0}
     second.empty("worker", "/archive")
