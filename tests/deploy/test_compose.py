@@ -91,14 +91,11 @@ def test_a_domain_is_all_it_takes_for_https() -> None:
 
 @each_service
 def test_health_is_checked(name: str) -> None:
-    """By compose.yaml or by the image; none depends on a service without a check.
-
-    A check is disabled only where nothing is started to stay: `docker compose up --wait` fails for a container whose check is.
-    """
+    """By compose.yaml or by the image; none depends on a service without a check."""
     service = SERVICES[name]
     own = service.get("healthcheck", {})
     image = "build" in service and "HEALTHCHECK" in dict(dockerfile.target(service["build"]["target"]))
-    assert bool(own.get("disable")) == (name == "tokens")
+    assert bool(own.get("disable")) == (name == "tokens")  # `docker compose up --wait` fails for a container whose check is disabled
     if name in ("tokens", "redis-exporter"):
         assert not any(name in other.get("depends_on", {}) for other in SERVICES.values())
     else:
