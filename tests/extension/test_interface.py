@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, Literal
 
 import pytest
 from playwright.sync_api import Page, Playwright, expect
@@ -10,6 +10,8 @@ from playwright.sync_api import Page, Playwright, expect
 from tests.extension.browser import Browser, by_hand, picture, studio_code, token, violations, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
 from tests.extension.sites import OWN, Sites
+
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 
 @pytest.fixture
@@ -251,16 +253,16 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", PAINTED)
-def test_every_state_is_legible(chromium: Browser, popup: Page, state: str, scheme: Any) -> None:
+def test_every_state_is_legible(chromium: Browser, popup: Page, state: str) -> None:
     """Said plainly and in both themes, for axe and for the eye (the pictures are in docs/images)."""
-    popup.emulate_media(color_scheme=scheme)
     paint(chromium, popup, **PAINTED[state])
-    assert violations(popup) == []
-    assert popup.locator(".state, .notes").all_inner_texts() == SAID[state]
-    if state in ("connected", "buffering", "broken", "refused"):
-        picture(popup, f"{state}-{scheme}")
+    for scheme in SCHEMES:
+        popup.emulate_media(color_scheme=scheme)
+        assert violations(popup) == [], scheme
+        assert popup.locator(".state, .notes").all_inner_texts() == SAID[state]
+        if state in ("connected", "buffering", "broken", "refused"):
+            picture(popup, f"{state}-{scheme}")
 
 
 def test_setup_looks_as_in_the_docs(popup: Page) -> None:
@@ -304,8 +306,7 @@ def test_with_letters_twice_as_large_nothing_is_cut_off(chromium: Browser, popup
     picture(popup, "zoomed")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, scheme: Any) -> None:
+def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest) -> None:
     """It lists the read elements and the refused readings, with a way to try again; axe finds nothing."""
     chromium.configure(ingest.url, room="Room 12")
     now_ms = popup.evaluate("() => Date.now()")
@@ -314,11 +315,12 @@ def test_options_page(chromium: Browser, popup: Page, ingest: ScriptedIngest, sc
     chromium.poke()
     chromium.open(OWN["chaturbate"])
     options = chromium.open_ui("options", 900, 1000)
-    options.emulate_media(color_scheme=scheme)
     options.get_by_role("row", name="Chaturbate: Viewers 552 users-tab").wait_for()
     expect(options.locator(".state strong")).to_have_text("Connected")
-    assert violations(options) == []
-    picture(options, f"options-{scheme}")
+    for scheme in SCHEMES:
+        options.emulate_media(color_scheme=scheme)
+        assert violations(options) == [], scheme
+        picture(options, f"options-{scheme}")
     options.get_by_role("button", name="Try again").click()
     options.get_by_text("None. Every reading was accepted.").wait_for()
     assert chromium.outbox()["dead"] == 0
