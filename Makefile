@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/installed-run
 STAMP := $(VENV)/installed
-# Tests wait for half of their time, so there are more processes than the two cores of CI. Each has a stack and browsers of its own.
-WORKERS ?= 4
+# Tests wait for a part of their time, so there are more processes than the two cores of CI (WORKERS=5, or 4 for the faults). Each has a
+# stack and browsers of its own.
 # Parts of a target that run at the same time print their output one after the other, where this make can.
 PARTS = @$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-TESTS = $(BIN)/python -m tools.run_tests --workers $(WORKERS)
+TESTS = $(BIN)/python -m tools.run_tests --workers
 # Images set it to stay small. Here it would make every process of the tests compile all that it imports, again and again.
 unexport PYTHONDONTWRITEBYTECODE
 NODE := node_modules/.bin
@@ -47,11 +47,11 @@ run: $(RUN_STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
-	$(TESTS) main browser
+	$(TESTS) $(or $(WORKERS),5) main browser
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*
-	$(TESTS) faults $(if $(NEMESIS),-- tests/faults/test_nemesis.py -k random_faults_break)
+	$(TESTS) $(or $(WORKERS),4) faults $(if $(NEMESIS),-- tests/faults/test_nemesis.py -k random_faults_break)
 	@echo "What was seen stands in test-results/faults.md"
 
 test-containers: $(STAMP) ## Run the stack of compose.yaml on a real engine: yours, else Debian's in namespaces of its own (CONTAINERS='-k secret')

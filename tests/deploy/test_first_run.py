@@ -113,6 +113,12 @@ def test_a_failed_download_is_named_and_the_next_run_tries_again(clone: pathlib.
         assert not (clone / ".venv" / "installed-run").exists()
 
 
+def test_an_environment_without_bytecode_does_not_slow_every_process_down() -> None:
+    """Container images forbid Python to write it; each process of the tests would then compile everything that it imports."""
+    done = run("make", "--eval=shown: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "shown", settings={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.stdout == "[]\n"
+
+
 def local(**settings: str) -> subprocess.CompletedProcess[str]:
     """Starts what `make run` starts, on free ports where none is given; it is expected to end by itself."""
     free = {name: str(free_port()) for name in PORTS}

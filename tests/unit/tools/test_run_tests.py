@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.checker import BrokenPromise
 from tools.processes import ROOT
-from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, judge, misplaced, reason_not_to_retry
+from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, divided, judge, misplaced, reason_not_to_retry
 
 TESTS = """
 import os
@@ -70,11 +70,18 @@ def test_what_fails_only_beside_neighbours_is_named_and_forgiven(tmp_path: pathl
 
 @pytest.mark.parametrize("kind", FAILING)
 def test_what_fails_for_any_other_reason_ends_with_an_error(tmp_path: pathlib.Path, kind: str) -> None:
-    """The phase after it runs and reports all the same."""
+    """The phase beside it runs and reports all the same."""
     code, printed = run(tmp_path, TESTS + "\n\n" + FAILING[kind])
     assert code == 1, printed
     assert "test_some.py::test_it" in re.findall(r"^FAILED: (.*)$", printed, re.MULTILINE)
     assert re.search(r"= 1 passed", printed)
+
+
+@pytest.mark.parametrize(
+    ("workers", "minutes", "each"), [(4, [1], [4]), (5, [8, 9], [2, 3]), (6, [8, 9], [3, 3]), (4, [1, 5], [1, 3]), (1, [8, 9], [1, 1])]
+)
+def test_phases_that_run_together_divide_the_workers_by_what_they_take(workers: int, minutes: list[float], each: list[int]) -> None:
+    assert divided(workers, minutes) == each
 
 
 def failure(test: str, when: str = "call", *, final: bool = False) -> Outcome:
