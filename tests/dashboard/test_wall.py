@@ -42,6 +42,7 @@ SEEN = """([selector]) => {
   const box = document.querySelector(selector).getBoundingClientRect();
   return box.top >= 0 && box.bottom <= innerHeight && box.height > 0;
 }"""
+TYPE_SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
 COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTemplateColumns.split(' ').length"
 
@@ -130,6 +131,10 @@ def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: C
             expect(page.locator(".hour-bars [data-state=unknown] .hour-value").first).to_have_text("—")
             expect(page.locator(".hour-bars [data-state=best] .hour-value")).to_have_text("60")
             expect(page.locator(".hour-bars li").last).to_have_attribute("data-state", "now")
+            type_size = page.evaluate(TYPE_SIZE)
+            page.set_viewport_size({"width": 3840, "height": 2160})  # as full screen does: what is in the place of the rooms grows with it
+            dashboard.wait(f"(size) => {TYPE_SIZE} > 1.9 * size", type_size)
+            page.set_viewport_size({"width": 1920, "height": 1080})
     page.keyboard.press("ArrowRight")
     expect(page.locator(".wall-room").first).to_be_visible()
     assert "wall=rooms,leaders,hours,log&each=20" in urllib.parse.unquote(page.url)

@@ -23,12 +23,14 @@ export class WallScreen {
   constructor(store, onResize) {
     this.store = store;
     this.#board = new Board(this.#root, store);
-    new ResizeObserver(() => {
-      const size = `${this.#root.clientWidth} ${this.#root.clientHeight}`;
+    const observer = new ResizeObserver(() => {
+      const size = `${this.#root.clientWidth} ${this.#root.clientHeight} ${innerWidth} ${innerHeight}`;
       if (size === this.#size) return;
       this.#size = size;
       onResize();
-    }).observe(this.#root);
+    });
+    observer.observe(this.#root);
+    observer.observe(document.body); // the board has no size while a list of the playlist is in its place
   }
 
   /** Nothing of any room stays on the page. */
