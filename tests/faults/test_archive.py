@@ -22,26 +22,32 @@ from tests.contract.committing import commit
 from tests.support.archived_rows import Archived, archived
 from tests.support.archiving import minute_by_minute
 from tests.support.clients import metric
-from tests.support.postgres import postgres
+from tests.support.postgres import PostgresServer, postgres
 from tests.support.small_disk import SmallDisk
 from tools.processes import Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
 
 pytestmark = pytest.mark.faults
-KINDS = ("sqlite", "postgresql")
-FEEDS = 400
+FEEDS = 250
 EARNED = 10  # by each
 WITHIN_SECONDS = 120.0  # on a busy machine
 FAILURES = 'pulse_archive_failures_total{side="database"}'
 
 
-@contextlib.contextmanager
-def stack_with(kind: str, directory: pathlib.Path) -> Iterator[Stack]:
-    """A Redis, and an empty database of a kind."""
-    with contextlib.ExitStack() as running:
-        url = f"sqlite:///{directory}/archive.db" if kind == "sqlite" else running.enter_context(postgres()).new_database()
-        yield running.enter_context(Stack(directory, DATABASE_URL=url))
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stack(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Stack]:
+    """A Redis, and an empty database of each kind."""
+    url = f"sqlite:///{tmp_path}/archive.db" if request.param == "sqlite" else request.getfixturevalue("server").new_database()
+    with Stack(tmp_path, DATABASE_URL=url) as stack:
+        yield stack
 
 
 def fill(stack: Stack, feeds: range, minutes: int = 3) -> None:
@@ -101,60 +107,52 @@ def wait_for_words(worker: Service, *words: str) -> dict[str, str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_that_is_killed_in_the_middle_of_a_copy_repeats_it_and_nothing_is_there_twice(kind: str, tmp_path: pathlib.Path) -> None:
+def test_a_worker_that_is_killed_in_the_middle_of_a_copy_repeats_it_and_nothing_is_there_twice(stack: Stack) -> None:
     """Each transaction is there in full or not at all, and the file is sound."""
-    with stack_with(kind, tmp_path) as stack:
-        url = stack.database_url
-        fill(stack, range(FEEDS))
-        worker = stack.worker()
-        seen = wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
-        worker.kill()
-        partly = archived(url)
-        assert len(seen) <= len(partly.rows) <= FEEDS
-        assert partly.minutes == len(partly.rows)  # a transaction has both
-        assert is_sound(url)
-        worker.start()
-        assert {*partly.rows} <= {*wait_for_all(url, FEEDS).rows}
+    url = stack.database_url
+    fill(stack, range(FEEDS))
+    worker = stack.worker()
+    seen = wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
+    worker.kill()
+    partly = archived(url)
+    assert len(seen) <= len(partly.rows) <= FEEDS
+    assert partly.minutes == len(partly.rows)  # a transaction has both
+    assert is_sound(url)
+    worker.start()
+    assert {*partly.rows} <= {*wait_for_all(url, FEEDS).rows}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_holder_that_is_frozen_within_a_transaction_keeps_its_lock_and_writes_nothing_afterwards(
-    kind: str, tmp_path: pathlib.Path
-) -> None:
+def test_a_holder_that_is_frozen_within_a_transaction_keeps_its_lock_and_writes_nothing_afterwards(stack: Stack) -> None:
     """Its successor reports the lock, and copies everything once the process goes on or PostgreSQL ends the transaction."""
-    with stack_with(kind, tmp_path) as stack:
-        url = stack.database_url
-        fill(stack, range(FEEDS))
-        frozen = stack.worker()
-        wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
-        feeds = freeze_within_a_transaction(stack, frozen)
-        partly = archived(url)
-        try:
-            successor = stack.worker()
-            words = "holds its write lock" if kind == "sqlite" else "another transaction holds a lock"
-            assert wait_for_words(successor, "waits: ", words)["lease"] == "held"
-            assert metric(successor.url, FAILURES) >= 1
-            assert '"archive.waits"' in successor.log.read_text()
-            assert archived(url) == partly
-            if kind == "postgresql":
-                end_idle_transactions(url)
-                found = wait_for_all(url, feeds)
-                assert found.token > partly.token
-        finally:
-            frozen.signal(signal.SIGCONT)
-        if kind == "sqlite":
-            while (now := archived(url)).token == partly.token:
-                assert now == partly  # the transaction was rolled back
-                assert successor.poll() is None
-        wait_until(lambda: '"lease.lost"' in frozen.log.read_text(), "the end of the lease", seconds=WITHIN_SECONDS)
-        final = wait_for_all(url, feeds)
-        assert final.token > partly.token
-        assert {*partly.rows} <= {*final.rows}
-        wait_until(lambda: ready(frozen).get("lease") == "standby", "a standby", seconds=WITHIN_SECONDS)
-        wait_until(lambda: "archive" not in ready(successor), "the end of the trouble", seconds=WITHIN_SECONDS)
-        assert archived(url) == final
+    url, is_sqlite = stack.database_url, stack.database_url.startswith("sqlite")
+    fill(stack, range(FEEDS))
+    frozen = stack.worker()
+    wait_until(lambda: archived(url).rows, "a first transaction", seconds=WITHIN_SECONDS)
+    feeds = freeze_within_a_transaction(stack, frozen)
+    partly = archived(url)
+    try:
+        successor = stack.worker()
+        words = "holds its write lock" if is_sqlite else "another transaction holds a lock"
+        assert wait_for_words(successor, "waits: ", words)["lease"] == "held"
+        assert metric(successor.url, FAILURES) >= 1
+        assert '"archive.waits"' in successor.log.read_text()
+        assert archived(url) == partly
+        if not is_sqlite:
+            end_idle_transactions(url)
+            assert wait_for_all(url, feeds).token > partly.token
+    finally:
+        frozen.signal(signal.SIGCONT)
+    while is_sqlite and (now := archived(url)).token == partly.token:
+        assert now == partly  # the transaction was rolled back
+        assert successor.poll() is None
+    wait_until(lambda: '"lease.lost"' in frozen.log.read_text(), "the end of the lease", seconds=WITHIN_SECONDS)
+    final = wait_for_all(url, feeds)
+    assert final.token > partly.token
+    assert {*partly.rows} <= {*final.rows}
+    wait_until(lambda: ready(frozen).get("lease") == "standby", "a standby", seconds=WITHIN_SECONDS)
+    wait_until(lambda: "archive" not in ready(successor), "the end of the trouble", seconds=WITHIN_SECONDS)
+    assert archived(url) == final
 
 
 def freeze_within_a_transaction(stack: Stack, worker: Service) -> int:

@@ -15,7 +15,7 @@ from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
 from tests.contract.committing import OneNode, commit
 from tests.support.archiving import STEP, archive_once, today
-from tools.simulator.archived_past import archived, frames
+from tools.simulator.archived_past import archived, fill, frames
 from tools.simulator.past import archived_days, posted_minutes, recent_past
 from worker_service.archive.backup import restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, write
@@ -41,7 +41,7 @@ def rows(database: Database) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 
 async def test_the_restored_past_is_what_the_worker_archives_of_the_posted_one(redis: Redis, database: Database) -> None:
-    """So the worker changes nothing when it copies the days that were posted too."""
+    """So the worker changes nothing when it copies the days that were posted too, and a second start of `make run` restores nothing."""
     now = int(time.time())
     _, past = recent_past(ROOMS, now)
     readings = [*past]
@@ -49,6 +49,7 @@ async def test_the_restored_past_is_what_the_worker_archives_of_the_posted_one(r
     write(file, Head(KIND, FORMAT, REVISION, now), frames(archived(iter(readings), now)))
     restore(database, lambda: io.BytesIO(file.getvalue()))
     restored = rows(database)
+    assert fill(database.url, ROOMS, now) == 0
     assert {day for _, _, day in restored} == {today() - 1, today()}
     for first in range(0, len(readings), 1000):
         await commit(redis, *readings[first : first + 1000])
