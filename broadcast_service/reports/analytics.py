@@ -35,7 +35,7 @@ MAX_FEEDS_AT_ONCE: Final = 200  # of which rolled-up days are read together
 MAX_CELLS_AT_ONCE: Final = 100_000  # feeds times steps
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
 FETCHED_SLOTS: Final = 32 * 1440  # stored records that are read together: 1.3 MB if all are full
-STRETCH_SECONDS: Final = 0.003  # of work before others get a turn
+STRETCH_SECONDS: Final = 0.002  # of work before others get a turn
 
 
 class Pace:
@@ -187,9 +187,12 @@ class Analytics:
         parts, grid = parts_of(steps, days, self._step_seconds), steps.grid(self._step_seconds)
         window = range(grid.step_at(parts[0].first), grid.step_at(parts[-1].span.stop - 1) + 1) if parts else range(0)
         tally = Tally(steps, window, wanted.detail, step_seconds=self._step_seconds)
+        await pace.rest()
         rolled = self.source.rolled(steps, window, with_read=wanted.detail.is_file)
+        await pace.rest()
         known = [part.first for part in parts if rolled and part.day in rolled.days]
         coverage = Coverage([part.span for part in parts], grid, 60 // self._step_seconds, known)
+        await pace.rest()
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
         making.read_rolled(rolled)
         asked = sum(1 << (day - days.start) for day in making.parts)

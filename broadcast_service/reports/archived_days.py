@@ -33,7 +33,7 @@ from shared.store.database_url import DatabaseUrl
 REFRESH_SECONDS: Final = 5.0  # between two looks for newly archived days
 RETRY_SECONDS: Final = 30
 MAX_KNOWN_DAMAGED: Final = 1000  # beyond it damaged days are not logged
-AT_ONCE: Final = 500  # steps of a loop before others get a turn
+AT_ONCE: Final = 150  # steps of a loop before others get a turn
 MINUTE_SECONDS: Final = 60
 
 log = structlog.get_logger()
