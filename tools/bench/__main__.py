@@ -75,7 +75,8 @@ def _measure(names: list[str], *, rounds: int, seconds: float, scale: float) -> 
 
 
 def _forget_stacks() -> None:
-    for stack in DIRECTORY.glob("stack-*"):
+    """Removes the directories of this run; another run of the same checkout keeps its own."""
+    for stack in DIRECTORY.glob(f"stack-{os.getpid()}-*"):
         shutil.rmtree(stack, ignore_errors=True)
 
 
@@ -91,12 +92,13 @@ def _compare(arguments: argparse.Namespace) -> None:
     described = peers.about(found)
     for sentence in missing:
         print(sentence, file=sys.stderr, flush=True)
+    rounds, seconds = (1, 1) if arguments.quick else (arguments.rounds, arguments.seconds)
     measured = peers.measure(
         DIRECTORY,
         found,
         arguments.row or list(peers.ROWS),
-        rounds=1 if arguments.quick else arguments.rounds,
-        seconds=1 if arguments.quick else arguments.seconds,
+        rounds=rounds,
+        seconds=seconds,
         scale=0.25 if arguments.quick else 1,
         keep=lambda known: peers.save(PEER_RESULTS, described, known),  # a run that fails late has not measured in vain
     )
@@ -104,7 +106,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     tables = peers.markdown(peers.medians(measured))
     print(f"\n{tables}")
     if arguments.write:
-        documents.write(ROOT / "docs" / "benchmarks.md", "figures", f"{peers.rig(described)}\n\n{tables}")
+        documents.write(ROOT / "docs" / "benchmarks.md", "figures", f"{peers.rig(described, rounds=rounds, seconds=seconds)}\n\n{tables}")
 
 
 def _load_deployment(arguments: argparse.Namespace) -> None:

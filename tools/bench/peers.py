@@ -9,6 +9,7 @@ import pathlib
 import platform
 import statistics
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from tools.bench.entrants import Entrant, Side
 from tools.bench.lab import Figures, Lab, Meter
 from tools.bench.processes import KernelMemory, memory_kb
 
+LINE_WIDTH: Final = 118
 CLIENTS: Final = 500
 CROWD: Final = 5000
 FAN_ROOMS: Final = 1000
@@ -254,13 +256,12 @@ def about(entrants: Sequence[Entrant]) -> dict[str, object]:
     }
 
 
-def rig(described: Mapping[str, Any]) -> str:
-    """What was measured and on what, as a paragraph for the tables."""
+def rig(described: Mapping[str, Any], *, rounds: int, seconds: float) -> str:
+    """What was measured and on what: a paragraph for a document, in lines that are not too long for it."""
     servers = "; ".join(f"{name}: {version}" for name, version in described["servers"].items())
-    load = described["load"][0]
-    return (
-        f"Linux {described['kernel']}, {described['cores']} cores, Python {described['python']}, load average {load:.1f} before. {servers}."
-    )
+    machine = f"Linux {described['kernel']}, {described['cores']} cores, Python {described['python']}"
+    measured = f"Medians of {rounds} rounds of {seconds:g} s. {machine}, load average {described['load'][0]:.1f} before the run."
+    return textwrap.fill(f"{measured} {servers}.", LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def save(path: pathlib.Path, described: Mapping[str, object], measured: Measured) -> None:

@@ -26,7 +26,7 @@ BATCH: Final = 500
 MINUTES: Final = 10
 WATCHED_ROOMS: Final = 10
 SPARE_DESCRIPTORS: Final = 500
-MAX_BACK_SECONDS: Final = 300
+MAX_BACK_SECONDS: Final = 600
 REPORT_SECONDS: Final = 30
 NAMES: Final = {
     "processes": "broadcast processes, all on one core",

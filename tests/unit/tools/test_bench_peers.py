@@ -175,3 +175,14 @@ def test_buffers_of_sockets_and_objects_of_the_kernel_are_read_apart() -> None:
     assert found.slab == 200_000 * 1024
     assert found.tcp_buffers % 12 == 0
     assert found.tcp_buffers >= 12 * 4096
+
+
+def test_the_rig_is_described_in_lines_that_fit_a_document() -> None:
+    """With every server's version, the machine's load and how long was measured."""
+    found, _ = entrants.entrants(lambda: NCHAN, lambda: CENTRIFUGO)
+    text = peers.rig(peers.about(found), rounds=3, seconds=6.0)
+    assert max(map(len, text.splitlines())) <= 120
+    flat = " ".join(text.split())
+    assert flat.startswith("Medians of 3 rounds of 6 s. Linux ")
+    for version in ("nchan 1.3.6 in nginx 1.22.1", "Centrifugo 6.9.1 with Redis", "load average "):
+        assert version in flat
