@@ -140,7 +140,7 @@ def test_a_collector_that_is_away_holds_up_nothing(stack: Stack) -> None:
     assert time.monotonic() - started < 8
 
 
-WITHOUT = "import runpy, sys; sys.modules['opentelemetry'] = None; runpy.run_module(sys.argv[1], run_name='__main__')"
+WITHOUT = "import runpy, sys; sys.modules['opentelemetry'] = None; runpy.run_module(sys.argv.pop(), run_name='__main__')"
 
 
 @pytest.mark.parametrize("module", ["ingest_service", "broadcast_service"])
