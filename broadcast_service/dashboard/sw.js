@@ -60,9 +60,12 @@ async function keep(url, hash) {
   const cache = await caches.open(CACHE);
   const former = await caches.match(url, { ignoreVary: true });
   if (former && (await hashOf(former.clone())) === hash) return cache.put(url, former);
-  const answer = await fetch(url, { cache: 'no-cache', credentials: 'same-origin', redirect: 'error' });
-  if (!answer.ok || (await hashOf(answer.clone())) !== hash) throw new Error(`${url} is not of this version`);
-  return cache.put(url, answer);
+  // What the page has just loaded is not asked for again; its hash says whether it is of this version.
+  for (const mode of /** @type {RequestCache[]} */ (['force-cache', 'no-cache'])) {
+    const answer = await fetch(url, { cache: mode, credentials: 'same-origin', redirect: 'error' });
+    if (answer.ok && (await hashOf(answer.clone())) === hash) return cache.put(url, answer);
+  }
+  throw new Error(`${url} is not of this version`);
 }
 
 /** @param {Response} answer */

@@ -299,7 +299,7 @@ export default {
   best_hours_unknown: '{day} {hour}: not recorded',
   so_far: 'so far',
   not_measured: 'not recorded',
-  room_gone: 'This room has no current value. Its history is below.',
+  room_gone: 'This room has no current value. What is recorded of it is below.',
   clock_ahead: 'The clock of this room’s computer is {span} ahead.',
   clock_behind: 'Readings arrive {span} late: the clock of this room’s computer is behind, or its connection is slow.',
   age_label: 'last reading',

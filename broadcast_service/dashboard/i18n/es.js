@@ -302,7 +302,7 @@ export default {
   best_hours_unknown: '{day} {hour}: sin registro',
   so_far: 'hasta ahora',
   not_measured: 'sin registro',
-  room_gone: 'Esta sala no tiene un dato actual. Abajo está su historial.',
+  room_gone: 'Esta sala no tiene un dato actual. Abajo está lo que hay registrado de ella.',
   clock_ahead: 'El reloj del computador de esta sala está {span} adelantado.',
   clock_behind:
     'Las lecturas llegan {span} tarde: el reloj del computador de esta sala está atrasado o su conexión es lenta.',
