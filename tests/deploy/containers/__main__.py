@@ -1,7 +1,8 @@
-"""`python -m tests.deploy.containers [--prepare] [--where-possible] [PYTEST…]`: tests the stack of compose.yaml on a real engine.
+"""`python -m tests.deploy.containers [--prepare] [--where-possible] [--core] [PYTEST…]`: tests the stack of compose.yaml on a real engine.
 
 The engine is the one that can be reached, else Debian's. Without either the exit code is 1 and nothing is skipped; with `--where-possible`
 it is 0 after a line that says NOT RUN, for continuous integration on any machine. `--prepare` builds what the cache lacks and runs nothing.
+`--core` runs the part for which there is time in continuous integration.
 
 Files run side by side, each worker with a stack of its own. Like those of `tools/run_tests.py`, tests that fail run once more, alone and in
 a new stack, and the ones that pass then are printed.
@@ -20,6 +21,13 @@ INSIDE: Final = "STUDIO_PULSE_INSIDE_NAMESPACES"
 MODULE: Final = "tests.deploy.containers"
 FOLDER: Final = "tests/deploy/containers"
 WORKERS: Final = os.environ.get("CONTAINERS_WORKERS") or "3"
+CORE: Final = (
+    f"{FOLDER}/test_running_stack.py",
+    f"{FOLDER}/test_deaths.py::test_a_process_that_dies_is_restarted_by_the_engine",
+    f"{FOLDER}/test_deaths.py::test_full_temporary_directories_stop_no_service",
+    f"{FOLDER}/test_changes.py::test_down_keeps_what_is_stored_and_up_finds_it",
+)
+CORE_WORKERS: Final = "2"
 NO_ENGINE: Final = 75  # an exit code that pytest does not have
 
 
@@ -27,8 +35,11 @@ def run(arguments: list[str], whose: str) -> int:
     """Runs the tests side by side, then alone those that failed; returns 0 if each passed once."""
     os.environ["CONTAINERS"] = whose
     options = ["-m", "containers", "-p", "no:cacheprovider", "--durations=10"]
+    workers = WORKERS
+    if "--core" in arguments:
+        workers, arguments = CORE_WORKERS, [*CORE, *(argument for argument in arguments if argument != "--core")]
     folder = [] if any(argument.startswith("tests/") for argument in arguments) else [FOLDER]
-    exit_code, outcomes = run_pytest([*options, "-n", WORKERS, "--dist", "loadfile", *folder, *arguments], alone=False)
+    exit_code, outcomes = run_pytest([*options, "-n", workers, "--dist", "loadfile", *folder, *arguments], alone=False)
     again = exit_code != 0 and not reason_not_to_retry(exit_code, outcomes)
     result = judge(exit_code, outcomes, *(run_pytest([*options, *failed(outcomes)], alone=True) if again else (0, [])))
     for test in result.passed_alone:
