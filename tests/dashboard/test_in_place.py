@@ -181,7 +181,8 @@ CONTRAST = """(selectors) => {
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit: Opener, scheme: str) -> None:
     """WCAG 1.4.11: 3:1 against the surroundings, for fields, choices, buttons and hollow squares."""
-    studio.post(*({"room_id": f"place-off-{n}", "timestamp": int(time.time()) - 600} for n in range(100)))  # as many as have squares
+    ended = int(time.time()) - 600  # as many rooms as have squares, and one after another
+    studio.post(*({"room_id": f"place-off-{n}", "timestamp": ended - 20 * n} for n in range(100)))
     dashboard = visit(studio, color_scheme=scheme).open("", ttl_seconds=200).live()
     expect(dashboard.page.locator('.cell[data-status="off_air"][data-key]').first).to_be_visible()
     selectors = ["#search", ".field select", ".chips", '.cell[data-status="off_air"]', "#renew-token", ".notice button"]
