@@ -12,7 +12,7 @@ import { lastMinutes, pointAt, pointAtPage } from './why_link.js';
 export class AttentionStrip {
   /** @type {Map<string, {item: HTMLElement, link: HTMLAnchorElement, name: HTMLElement, words: HTMLElement}>} */
   #chips = new Map();
-  #toggle = element('button', { type: 'button', class: 'text-button' });
+  #toggle = element('button', { type: 'button', class: 'button' });
   #rest = element('span');
   #more = element('li', { class: 'need-more' }, this.#rest, this.#toggle);
   #isExpanded = false;

@@ -58,7 +58,7 @@ MEANINGS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "accent": {
         "what has the focus": (r":focus-visible|:focus$",),
-        "what can be operated": (r"\ba\b|\.back|\.skip|\.text-button|button|input|\.lanes-why|\.why-link|\.primary", r"\.cell:"),
+        "what can be operated": (r"\ba\b|\.back|\.skip|button|input|\.lanes-why|\.why-link|\.primary", r"\.cell:"),
         "where the reader points": (r"\.lanes-brush",),
     },
     "heat": {"how much was earned": (r"\.cell", r"\.hours td", r"\.hour-bar")},
