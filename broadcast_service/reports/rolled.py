@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from broadcast_service.reports.findings import Findings
 from shared.archive.blocks import (
     BLOCK_DAYS,
+    BLOCK_QUARTERS,
     DayParts,
     block_of,
     first_day,
@@ -19,6 +20,7 @@ from shared.archive.blocks import (
     minutes_of_day,
     minutes_within,
     odd_of,
+    odd_sums,
     on_air_between,
     running,
 )
@@ -34,12 +36,16 @@ _DAY_BITS: Final = (1 << MINUTES) - 1
 
 
 class Pieces(NamedTuple):
-    """The stretches of quarters of a block that belong to one step of the report each, and the minutes of all of them as bits."""
+    """The stretches of quarters of a block that belong to one step of the report each.
+
+    `minutes` has the minutes of all of them as bits, and `covered` a byte for each quarter of the block, 1 for one of theirs.
+    """
 
     starts: Sequence[int]
     stops: Sequence[int]
     steps: Sequence[int]
     minutes: int
+    covered: bytes
 
     def step_at(self, quarter: int) -> int | None:
         """The step of a quarter, None where the quarter is in no piece."""
@@ -73,11 +79,12 @@ def pieces_of(steps: Steps, days: Sequence[int]) -> dict[int, Pieces]:
 
 
 def _pieces(pieces: Sequence[Sequence[int]]) -> Pieces:
-    minutes = 0
+    minutes, covered = 0, bytearray(BLOCK_QUARTERS)
     for start, stop, _ in pieces:
+        covered[start:stop] = b"\1" * (stop - start)
         minutes |= ((1 << (stop - start) * MINUTES_PER_QUARTER) - 1) << start * MINUTES_PER_QUARTER
     starts, stops, steps = zip(*pieces, strict=True)
-    return Pieces(starts, stops, steps, minutes)
+    return Pieces(starts, stops, steps, minutes, bytes(covered))
 
 
 class Rolled:
@@ -132,12 +139,15 @@ class Rolled:
             earned[step - first] += tokens
 
     def _add_odd(self, found: Findings, row: BlockRow, pieces: Pieces) -> None:
+        """Adds the findings other than income: by step for a file, else all to the first step, since only their sums are reported."""
+        if not row.odd:
+            return
         start_ms = first_day(row.block) * DAY_SECONDS * 1000
-        for odd in odd_of(row.odd) if row.odd else ():
-            step = pieces.step_at(odd.quarter)
-            if step is None:
-                continue
-            _, between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms = odd
+        if self.with_read:
+            by_step = ((step, odd[1:]) for odd in odd_of(row.odd) if (step := pieces.step_at(odd.quarter)) is not None)
+        else:
+            by_step = ((step, sums) for step, sums in [(pieces.steps[0], odd_sums(row.odd, pieces.covered))])
+        for step, (between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms) in by_step:
             if between_sessions:
                 found.between_sessions[step] += between_sessions
             if unsettled:

@@ -39,6 +39,16 @@ class DayParts(NamedTuple):
     on_air: bytes
 
 
+class OddSums(NamedTuple):
+    """The findings of a block other than income, together; the moments are milliseconds since the block's first midnight."""
+
+    between_sessions: int
+    unsettled: int
+    set_aside: int
+    first_unsettled_ms: int | None
+    first_set_aside_ms: int | None
+
+
 def is_sound_day(day: DayParts) -> bool:
     """Whether a rolled-up day can be read: a damaged one has other lengths."""
     return (
@@ -108,10 +118,32 @@ def running(gained: bytes) -> Sequence[int]:
 def odd_of(odd: bytes) -> Iterator[OddQuarter]:
     """The findings other than income, by quarter of the block; the moments are milliseconds since the block's first midnight."""
     for quarter, between_sessions, unsettled, set_aside, first_unsettled, first_set_aside in _ODD.iter_unpack(odd):
-        start = quarter // QUARTERS * DAY_SECONDS * 1000 - 1
+        start = _midnight_ms(quarter)
         first_unsettled_ms = start + first_unsettled if first_unsettled else None
         first_set_aside_ms = start + first_set_aside if first_set_aside else None
         yield OddQuarter(quarter, between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms)
+
+
+def odd_sums(odd: bytes, covered: bytes) -> OddSums:
+    """The sums of the findings other than income, and the first moments, of the quarters whose byte is set. They are in order."""
+    between_sessions = unsettled = set_aside = 0
+    first_unsettled_ms = first_set_aside_ms = None
+    for quarter, between, tokens, times, first_unsettled, first_set_aside in _ODD.iter_unpack(odd):
+        if not covered[quarter]:
+            continue
+        between_sessions += between
+        unsettled += tokens
+        set_aside += times
+        if first_unsettled and first_unsettled_ms is None:
+            first_unsettled_ms = _midnight_ms(quarter) + first_unsettled
+        if first_set_aside and first_set_aside_ms is None:
+            first_set_aside_ms = _midnight_ms(quarter) + first_set_aside
+    return OddSums(between_sessions, unsettled, set_aside, first_unsettled_ms, first_set_aside_ms)
+
+
+def _midnight_ms(quarter: int) -> int:
+    """When the day of a quarter begins, less the 1 that stored moments have more, from the block's first midnight on."""
+    return quarter // QUARTERS * DAY_SECONDS * 1000 - 1
 
 
 def minutes_within(minutes: int, first: int, stop: int) -> int:
