@@ -196,6 +196,7 @@ class Analytics:
         making = _Making(tally, coverage, parts, self._step_seconds, charge)
         making.read_rolled(rolled)
         asked = sum(1 << (day - days.start) for day in making.parts)
+        await pace.rest()
         touched, next_fetch = [feed for feed, mask in feeds if mask & asked], 0
         for place, feed in enumerate(touched):
             if place == next_fetch:
@@ -223,6 +224,7 @@ class Analytics:
         index, wanted = self.source.index, dict[SeriesDay, None]()
         most = max(1, FETCHED_SLOTS * self._step_seconds // DAY_SECONDS)
         for next_place in range(place, len(feeds)):
+            await making.pace.rest()
             feed, own = feeds[next_place], dict[SeriesDay, None]()
             for name in index.accounts(feed):
                 if (feed.platform, name) not in making.movers:

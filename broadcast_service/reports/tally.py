@@ -31,7 +31,7 @@ from shared.income.rules import Kind
 from shared.income.steps import Steps
 
 ITEMS_PER_PART: Final = 500
-STEPS_PER_PART: Final = 50_000  # numbers in a part
+STEPS_PER_PART: Final = 20_000  # numbers in a part
 
 
 class Lines(NamedTuple):
