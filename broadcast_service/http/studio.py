@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from broadcast_service.http.budget import EVENT, SCANNED
 from broadcast_service.http.reads import Read, Reads
 from broadcast_service.relay.relay import Relay
-from broadcast_service.reports.analytics import Pace
+from broadcast_service.reports.pace import Pace
 from broadcast_service.studio.reloader import StudioFile
 from broadcast_service.studio.view import view_of
 from shared.auth.scope import Scope

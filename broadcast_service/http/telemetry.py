@@ -10,7 +10,7 @@ from broadcast_service.http.answers import store_answers
 from broadcast_service.http.budget import EVENT, SCANNED
 from broadcast_service.http.reads import ROOM_PATH, Reads
 from broadcast_service.relay.relay import Relay
-from broadcast_service.reports.analytics import Pace
+from broadcast_service.reports.pace import Pace
 from broadcast_service.sessions.session import SessionTerms
 from shared.contract import keys
 from shared.contract.codec import UNREADABLE, encode

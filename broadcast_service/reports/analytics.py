@@ -18,6 +18,7 @@ from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_
 from broadcast_service.reports.coverage import Coverage
 from broadcast_service.reports.days import Damaged, DaySource, Fetched, SeriesDay
 from broadcast_service.reports.findings import Findings, read_steps
+from broadcast_service.reports.pace import Pace
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.tally import Tally
 from broadcast_service.reports.wanted import Wanted
@@ -35,20 +36,6 @@ MAX_FEEDS_AT_ONCE: Final = 200  # of which rolled-up days are read together
 MAX_CELLS_AT_ONCE: Final = 100_000  # feeds times steps
 MAX_CELLS: Final = 500_000  # feeds times steps: what one answer may hold
 FETCHED_SLOTS: Final = 32 * 1440  # stored records that are read together: 1.3 MB if all are full
-STRETCH_SECONDS: Final = 0.002  # of work before others get a turn
-
-
-class Pace:
-    """Gives the loop back after every few milliseconds of work."""
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-
-    async def rest(self) -> None:
-        """To be awaited between small pieces of work."""
-        if time.perf_counter() - self._since > STRETCH_SECONDS:
-            await asyncio.sleep(0)
-            self._since = time.perf_counter()
 
 
 class Part(NamedTuple):

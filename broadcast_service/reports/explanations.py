@@ -9,9 +9,10 @@ from starlette.datastructures import QueryParams
 from broadcast_service.http.budget import EXPLAINED, FEED
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.account_days import AccountDays, Charge, is_sure_before
-from broadcast_service.reports.analytics import Analytics, Pace
+from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.days import Damaged, Fetched
 from broadcast_service.reports.explanation import AccountExplanation, Explanation, Span, explanation
+from broadcast_service.reports.pace import Pace
 from shared.contract.feeds import Feed
 from shared.contract.history_day import kept_balances
 from shared.contract.history_record import CHUNK_SLOTS, DAY_SECONDS

@@ -12,7 +12,8 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Final
 
-from broadcast_service.reports.analytics import Analytics, Pace
+from broadcast_service.reports.analytics import Analytics
+from broadcast_service.reports.pace import Pace
 from broadcast_service.reports.tally import Tally
 from broadcast_service.reports.wanted import Wanted
 from shared.contract.problems import Problem
