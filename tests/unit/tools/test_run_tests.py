@@ -78,7 +78,7 @@ def test_what_fails_for_any_other_reason_ends_with_an_error(tmp_path: pathlib.Pa
 
 
 @pytest.mark.parametrize(
-    ("workers", "minutes", "each"), [(4, [1], [4]), (5, [8, 9], [2, 3]), (6, [8, 9], [3, 3]), (4, [1, 5], [1, 3]), (1, [8, 9], [1, 1])]
+    ("workers", "minutes", "each"), [(4, [1], [4]), (5, [8, 11], [2, 3]), (6, [8, 9], [3, 3]), (4, [1, 5], [1, 3]), (1, [8, 9], [1, 1])]
 )
 def test_phases_that_run_together_divide_the_workers_by_what_they_take(workers: int, minutes: list[float], each: list[int]) -> None:
     assert divided(workers, minutes) == each
