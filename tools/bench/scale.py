@@ -213,7 +213,7 @@ def _first_readings(lab: Lab, posts: Posts, *, rate: float, rooms: int) -> float
     meter = Meter(lab.redis_pid)
     with lab.paced(posts, rate=rate / BATCH, seconds=rooms / rate, connections=4, rooms=rooms, batch=BATCH) as poster:
         posted = poster.wait(60 + rooms / rate)
-    return meter.microseconds() / max(posted["accepted"], 1)
+    return meter.microseconds() / max(int(posted["accepted"]), 1)
 
 
 def markdown(figures: Figures) -> str:
