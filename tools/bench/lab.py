@@ -144,9 +144,9 @@ class Lab:
         """Commits readings at an even pace."""
         return Load([sys.executable, "-m", "tools.bench.publisher", self._stack.redis_url, rate, seconds or self.seconds, rooms, shards])
 
-    def touch_rooms(self, per_second: float = 5000, *, shards: int = 1) -> None:
+    def touch_rooms(self, per_second: float = 5000) -> None:
         """Lets each of the 10,000 rooms (fewer for a quick look) post once: to make their arrays is the work of a day's first reading."""
-        with self.publisher(per_second, seconds=self.rooms / per_second, rooms=self.rooms, shards=shards) as publisher:
+        with self.publisher(per_second, seconds=self.rooms / per_second, rooms=self.rooms) as publisher:
             publisher.wait(60)
 
     @property
