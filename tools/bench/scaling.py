@@ -85,7 +85,7 @@ def listening(lab: Lab) -> Figures:
 
 
 def listening_sharded(lab: Lab) -> Figures:
-    """The same with 64 shards, 500 events/s of 2,000 rooms: while it subscribes to all shards, and after it has released those without the room"""
+    """The same with 64 shards and 500 events/s: subscribed to all shards, and after it has released those without the room"""
     service = lab.broadcast(TELEMETRY_SHARDS=str(SHARDS))
     figures: Figures = {}
     with lab.dashboards(service, 1, tokens=[lab.token("dashboard", rooms=("room-00000",))]) as fan:
