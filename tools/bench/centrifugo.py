@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def configuration(*, port: int, redis_url: str, api_key: str, token_secret: str) -> dict[str, Any]:
-    """What is not a default: Redis, tokens, an API key, the transport, and the options that make it faster or quieter."""
+    """The options that are no defaults: Redis, tokens, an API key, the transport, and the options that make it faster or quieter."""
     return {
         "http_server": {"address": "127.0.0.1", "port": port},
         "log": {"level": "error"},

@@ -111,7 +111,7 @@ class _Connect(connect):
 
 
 class _Load:
-    """What was seen so far."""
+    """The counts and times so far."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

@@ -1,6 +1,6 @@
 """The servers that `make bench BENCH=--peers` compares, each started in the same way and loaded by the same programs.
 
-A server that relays has core 0 to itself. What it needs besides (Redis, the process that takes its posts where that is another one) shares
+A server that relays has core 0 to itself. Its other processes (Redis, the process that takes its posts where that is another one) share
 core 1 with the load, as for the services of this project.
 """
 

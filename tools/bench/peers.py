@@ -1,6 +1,6 @@
 """`make bench BENCH=--peers`: this project beside servers that others publish, with the same clients, posts and payload in the same run.
 
-docs/benchmarks.md says what each server does for its figure, and what it does not do.
+docs/benchmarks.md lists the work that each server does for its figure, and the work that it leaves out.
 """
 
 import json
@@ -22,7 +22,7 @@ LINE_WIDTH: Final = 118
 CLIENTS: Final = 500
 CROWD: Final = 5000
 FAN_ROOMS: Final = 1000
-SETTLE_SECONDS: Final = 0.7  # what is delivered later than this after the last post counts as not delivered
+SETTLE_SECONDS: Final = 0.7  # an event later than this after the last post counts as not delivered
 POSTING_SLACK_SECONDS: Final = 30
 
 
@@ -195,7 +195,7 @@ def measure(
     scale: float,
     keep: Callable[[Measured], None],
 ) -> Measured:
-    """Every row with every server in each round, one server after the other. `keep` gets what is known after each of them."""
+    """Every row with every server in each round, one server after the other. `keep` receives all figures so far after each of them."""
     measured: Measured = {row: {} for row in rows}
     for number in range(rounds):
         for row in rows:
@@ -246,7 +246,7 @@ def versions(entrants: Sequence[Entrant]) -> dict[str, str]:
 
 
 def about(entrants: Sequence[Entrant]) -> dict[str, object]:
-    """What was measured, and on what."""
+    """The servers and the machine."""
     return {
         "servers": versions(entrants),
         "kernel": platform.release(),
@@ -257,7 +257,7 @@ def about(entrants: Sequence[Entrant]) -> dict[str, object]:
 
 
 def rig(described: Mapping[str, Any], *, rounds: int, seconds: float) -> str:
-    """What was measured and on what: a paragraph for a document, in lines that are not too long for it."""
+    """The servers and the machine: a paragraph for a document, in lines that are not too long for it."""
     servers = "; ".join(f"{name}: {version}" for name, version in described["servers"].items())
     machine = f"Linux {described['kernel']}, {described['cores']} cores, Python {described['python']}"
     measured = f"Medians of {rounds} rounds of {seconds:g} s. {machine}, load average {described['load'][0]:.1f} before the run."

@@ -1,4 +1,4 @@
-"""The comparison with other servers: their configurations and versions, and what is said of one that is not installed."""
+"""The comparison with other servers: their configurations and versions, and the sentence about one that is not installed."""
 
 import json
 import pathlib
