@@ -229,7 +229,9 @@ async def load(plan: Plan) -> dict[str, Any]:
         if seen.failed_in_a_row >= FAILURES_TO_STOP:
             for client in clients:
                 client.cancel()
-        elif plan.ingest_token and plan.posts_per_second and seen.snapshot_ms:
+        elif plan.ingest_token and plan.posts_per_second:
+            while not seen.snapshot_ms and loop.time() < until:
+                await asyncio.sleep(0.05)  # a delay is measured from the first live client on
             await seen.post_until(until)
     return {
         "clients": len(clients),
