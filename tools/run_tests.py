@@ -27,7 +27,7 @@ SOME_FAILED: Final = 1  # pytest's exit code
 class Phase(NamedTuple):
     """Tests that run in the same processes: their marker expression, and the folders that hold all of them, to collect no others.
 
-    `minutes` of a processor are what they take, roughly: phases that run at the same time divide the workers by them.
+    `minutes` of a processor is roughly their cost: phases that run at the same time divide the workers by them.
     """
 
     marks: str
@@ -167,7 +167,7 @@ class Run:
     """One pytest, from its start."""
 
     def __init__(self, arguments: Sequence[str], output: IO[bytes] | None = None) -> None:
-        """`output` takes what it prints, instead of this process's own output."""
+        """`output` takes all that it prints, instead of this process's own output."""
         self._directory = tempfile.TemporaryDirectory()
         self._outcomes = pathlib.Path(self._directory.name) / "outcomes"
         self._outcomes.touch()

@@ -52,7 +52,7 @@ HEADS: Final = {
 
 
 class Line(NamedTuple):
-    """What a series did in a step of a report. What it did on a damaged day is unknown: `earned` and `on_air_seconds` are None."""
+    """What a series did in a step of a report. A damaged day is unknown: `earned` and `on_air_seconds` are None."""
 
     step: int
     earned: int | None

@@ -100,7 +100,7 @@ class Report(Struct, frozen=True, rename={"start": "from", "end": "to"}):
 
     `total` is certain income. `measured_minutes` is the number of minutes in each step in which at least one feed has a reading: where it
     is 0, nothing is known. The four figures after `accounts` are the sums of those of the accounts. `damaged`, absent for none, lists
-    archived days that cannot be read: what was earned on them is unknown, and not in the figures. `step` is in seconds, or the word of a
+    archived days that cannot be read: their income is unknown, and not in the figures. `step` is in seconds, or the word of a
     calendar step; then `starts` says when each step begins, in Unix seconds, and `timezone` in which zone.
     """
 

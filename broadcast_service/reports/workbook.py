@@ -33,7 +33,7 @@ XML: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
-# `quotePrefix` keeps a text that begins with "=" a text when somebody edits the cell.
+# `quotePrefix` keeps a text that begins with "=" a text when a person edits the cell.
 STYLES: Final = (
     f'{XML}<styleSheet xmlns="{MAIN}">'
     '<numFmts count="2"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm"/><numFmt numFmtId="165" formatCode="#,##0.0"/></numFmts>'
@@ -64,7 +64,7 @@ FIRST: Final = {  # a document without a type of its own is a sheet, so the type
 
 
 class _Stream(io.RawIOBase):
-    """Collects what is written to it, until it is taken; it cannot seek, so the archive writes its sizes behind the data."""
+    """Collects the bytes that are written to it, until they are taken; it cannot seek, so the archive writes its sizes behind the data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class _Stream(io.RawIOBase):
         return view.nbytes
 
     def take(self) -> bytes:
-        """What was written since the last call."""
+        """The bytes written since the last call."""
         taken = bytes(self._held)
         self._held.clear()
         return taken
@@ -132,7 +132,7 @@ class _Book:
 def workbook(tally: Tally, zone: dt.tzinfo, language: str, *, max_rows: int = MAX_ROWS) -> Iterator[bytes]:
     """The lines of a report that `local_csv` has, as typed cells in the zone's time, and a sheet that says what the report is about.
 
-    More rows than a sheet may have continue on another one. An empty part stands for lines that were skipped.
+    More rows than a sheet may have continue on another one. An empty part means lines that were skipped.
     """
 
     def moment(seconds: int) -> str:

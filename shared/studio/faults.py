@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-# Codes and what they say. The words of a fault with a `value` end with it: the value in the file, empty where it has none.
+# Codes and their words. The words of a fault with a `value` end with it: the value in the file, empty where it has none.
 TEXTS: Final = {
     "unknown_key": "is not a key of {of}; its keys are {known}",
     "unknown_key_near": "is not a key of {of} (did you mean {near}?); its keys are {known}",

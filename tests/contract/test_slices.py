@@ -46,7 +46,7 @@ class Stretches:
     """How long the loop ran without a turn for other tasks, in CPU time of this thread, so that other processes do not count."""
 
     def __init__(self) -> None:
-        self.longest_ms = 0.0
+        self.max_ms = 0.0
         self.turns = 0
         self._since = time.thread_time()
         self._watching = True
@@ -54,7 +54,7 @@ class Stretches:
     def turn(self) -> None:
         """A turn of another task."""
         now = time.thread_time()
-        self.longest_ms = max(self.longest_ms, (now - self._since) * 1000)
+        self.max_ms = max(self.max_ms, (now - self._since) * 1000)
         self._since = now
         self.turns += 1
         if self._watching:
@@ -76,7 +76,7 @@ class Stretches:
 def record(name: str, seen: Stretches) -> None:
     """Others had their turns in between, as long as it took; how long they waited is kept."""
     assert seen.turns > MIN_TURNS
-    speed.record(f"slices-{name}", {"longest_ms": round(seen.longest_ms, 1), "turns": seen.turns}, is_good=seen.longest_ms < MAX_MS)
+    speed.record(f"slices-{name}", {"max_ms": round(seen.max_ms, 1), "turns": seen.turns}, is_good=seen.max_ms < MAX_MS)
 
 
 async def report(store: Store, step: int, detail: Detail) -> Made:

@@ -16,8 +16,8 @@ from tools.screenshots.stage import show_as
 WIDTHS = ((390, 844), (768, 1024), (1024, 768), (1366, 768), (1920, 1080), (2560, 1440), (3840, 2160))
 ROOMS = 36
 OTHER_LANGUAGE_AT = (390, 1366)
-LONGEST_NAME = "W" * 64
-SOME = (LONGEST_NAME, "sala-0*")
+LONG_NAME = "W" * 64
+SOME = (LONG_NAME, "sala-0*")
 AHEAD = 12 - time.gmtime().tm_hour  # it is about noon in the studio, so that no test crosses a midnight
 FILE = f"""timezone = "Etc/GMT{-AHEAD:+}"
 [currency]
@@ -63,7 +63,7 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     directory = tmp_path_factory.mktemp("extremes")
     file, now = directory / "studio.toml", int(time.time())
     file.write_text(FILE)
-    accounts = {name: f"{name[-2:]:a<40}" for name in (LONGEST_NAME, *(f"sala-{n:02}" for n in range(1, ROOMS)))}
+    accounts = {name: f"{name[-2:]:a<40}" for name in (LONG_NAME, *(f"sala-{n:02}" for n in range(1, ROOMS)))}
     reading = {"viewers_count": 654_321, "tips_count": 987_654, "goal_tokens": 999_999_999}
     balances = ((7200, 400_000_000), (7195, 600_000_000), (7190, 800_000_000), (30, 800_000_000), (25, 987_654_321))
     with running_studio(directory / "stack", STUDIO_FILE=str(file)) as studio:
@@ -96,7 +96,7 @@ class View(NamedTuple):
 
 
 NOW = int(time.time())
-OF_ROOM = f"room={LONGEST_NAME}&on=camsoda"
+OF_ROOM = f"room={LONG_NAME}&on=camsoda"
 VIEWS = {
     "cards": View("", ".card .tokens", density="cards"),
     "compact": View("", ".card .tokens", density="compact"),

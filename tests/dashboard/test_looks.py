@@ -90,7 +90,7 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
     assert {look: findings for look, findings in found.items() if findings} == {}
 
 
-# What a finger has to hit, and what it hits: the label of a control is part of it. Links within a sentence are exempt, as in WCAG 2.5.8.
+# What a finger has to hit, and what lies there: the label of a control is part of it. Links within a sentence are exempt, as in WCAG 2.5.8.
 SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
     const scope = document.querySelector('dialog[open]');
     if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true}) || element.tabIndex < 0) return [];

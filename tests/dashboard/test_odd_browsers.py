@@ -187,7 +187,7 @@ def test_a_translator_is_not_fought_with(studio: Studio, visit: Opener) -> None:
     dashboard = visit(studio).open("?q=odd-rosa").live()
     page = dashboard.page
     expect(page.locator(".card .age")).to_contain_text("30 min ago")
-    expect(page.locator("#leaders-hint")).to_contain_text("recorded")  # history has answered: what it changes is written anew
+    expect(page.locator("#leaders-hint")).to_contain_text("recorded")  # history has answered: the texts it changes are written anew
     page.evaluate(TRANSLATOR)
     expect(page.locator(".card .badge-word")).to_contain_text("«")
     page.wait_for_timeout(5000)  # five of the page's seconds

@@ -132,7 +132,7 @@ def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: C
             expect(page.locator(".hour-bars [data-state=best] .hour-value")).to_have_text("60")
             expect(page.locator(".hour-bars li").last).to_have_attribute("data-state", "now")
             type_size = page.evaluate(TYPE_SIZE)
-            page.set_viewport_size({"width": 3840, "height": 2160})  # as full screen does: what is in the place of the rooms grows with it
+            page.set_viewport_size({"width": 3840, "height": 2160})  # as full screen does: the view in the place of the rooms grows with it
             dashboard.wait(f"(size) => {TYPE_SIZE} > 1.9 * size", type_size)
             page.set_viewport_size({"width": 1920, "height": 1080})
     page.keyboard.press("ArrowRight")

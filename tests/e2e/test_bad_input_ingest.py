@@ -235,7 +235,7 @@ def test_a_trickling_body_is_408(ingest: Service, bearer: tuple[str, str], path:
 
 
 def test_bodies_that_never_end_hold_a_bounded_part_of_the_memory(stack: Stack, bearer: tuple[str, str]) -> None:
-    """One token gets 429 for what it sends beyond 16 MB at a time, and other tokens are served meanwhile."""
+    """One token gets 429 for bodies beyond 16 MB at a time, and other tokens are served meanwhile."""
     ingest = stack.ingest(BODY_TIMEOUT_SECONDS="60")
     started = head("POST", BATCH, (*JSON, bearer, ("Content-Length", "1000001"))) + b" " * 1_000_000
     try:

@@ -62,7 +62,7 @@ def two_weeks(studio: Studio, now: int, by: str) -> dict[str, Any]:
 
 
 def test_two_weeks_of_the_past_are_in_reports_as_soon_as_they_are_archived(tmp_path: pathlib.Path) -> None:
-    """No worker has to run, and what is posted of the past too changes nothing."""
+    """No worker has to run, and posting a part of the past again changes nothing."""
     now, rooms = int(time.time()), 2
     with running_studio(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/archive.db") as studio:
         assert two_weeks(studio, now, "room")["accounts"] == []

@@ -233,7 +233,7 @@ class WorkerOnDisk(Service):
 
 @pytest.mark.timeout(300)
 def test_a_worker_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(tmp_path: pathlib.Path) -> None:
-    """What is committed meanwhile waits in Redis."""
+    """Readings committed meanwhile wait in Redis."""
     disk = SmallDisk(tmp_path / "disk", free_bytes=300_000)
     with Stack(tmp_path) as stack:
         fill(stack, range(FEEDS), minutes=40)

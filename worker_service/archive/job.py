@@ -34,7 +34,7 @@ MAX_BACKOFF_SECONDS: Final = 60.0
 BLOCKS_PER_TRANSACTION: Final = 50
 DELETED_AT_ONCE: Final = 500
 LAG_LIMIT_SECONDS: Final = 900  # beyond it the service is not ready
-CONFIRMED_SECONDS: Final = CONFIRM_MS // 1000 + 60  # after which time confirms what is pending, with clocks that differ
+CONFIRMED_SECONDS: Final = CONFIRM_MS // 1000 + 60  # after which time confirms pending readings, with clocks that differ
 MARGIN_LIMIT_SECONDS: Final = 3 * DAY_SECONDS
 
 lag = Gauge("pulse_archive_lag_seconds", "How old the last full copy of today's history is; 0 without the lease")

@@ -60,7 +60,7 @@ class Fence:
         return int(connection.execute(select(state.c.changes)).scalar_one())
 
     def now(self) -> float:
-        """The Unix time by this host's clock or by that of Redis, whichever is earlier: what is deleted does not come back."""
+        """The Unix time by this host's clock or by that of Redis, whichever is earlier: deleted minutes do not come back."""
         return min(time.time(), self._lease.redis_seconds())
 
     def check(self) -> None:

@@ -1,5 +1,5 @@
 /**
- * The minutes in which any room was read, pure. What was earned in the others is not known: it is neither zero nor a sign that a room earns nothing.
+ * The minutes in which any room was read, pure. The income of the others is not known: it is neither zero nor a sign that a room earns nothing.
  *
  * The server's history names the measured minutes of the past, and readings that arrive mark their own.
  */

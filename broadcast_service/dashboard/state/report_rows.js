@@ -5,7 +5,7 @@
 /** @typedef {'room' | 'account' | 'platform'} By */
 /** @typedef {'name' | 'earned' | 'change' | 'hours' | 'rate' | 'unsettled'} Column */
 /** @typedef {{column: Column, descending: boolean}} Order */
-/** @typedef {{room: string, platform: string, earned: number}} Part what was earned in one feed */
+/** @typedef {{room: string, platform: string, earned: number}} Part the income of one feed */
 /**
  * @typedef {object} Row
  * @property {string} key

@@ -71,7 +71,7 @@ export class Store {
   ledger = new Ledger(DAY_MINUTES + 60);
   /** In which minutes anything is known. */
   coverage = new Coverage(DAY_MINUTES + 60);
-  /** @type {Coverage | null} what was known before `resetEarnings`, until history delivers again: feeds keep their own minutes meanwhile */
+  /** @type {Coverage | null} the minutes known before `resetEarnings`, until history delivers again: feeds keep their own minutes meanwhile */
   #formerCoverage = null;
   /** @type {number | null} first minute the totals know about */
   knownSinceMinute = null;

@@ -46,7 +46,7 @@ export function totalsOf(store, asOfMs, midnightMs, shown = null) {
         today: store.ledger.sum(todaySinceMinute, minute),
         pulse: store.ledger.series(minute, 60),
       };
-  // What has just begun or is on its way is no gap.
+  // A minute that has just begun or is on its way is no gap.
   const measuredMinutes = store.coverage.isWhole(minute - hourMinutes + 1, minute)
     ? hourMinutes
     : store.coverage.count(minute - hourMinutes + 1, minute);

@@ -46,7 +46,7 @@ export class WallHours {
     void this.#load(nowMs, this.#round);
   }
 
-  /** What is known; null before the first answer. @param {number} nowMs @returns {Hour[] | null} */
+  /** The known hours; null before the first answer. @param {number} nowMs @returns {Hour[] | null} */
   at(nowMs) {
     return this.#report && hoursOf(this.#report, nowMs);
   }

@@ -94,7 +94,7 @@ export class Lanes {
   /** @param {Picture} picture @param {I18n} i18n */
   show(picture, i18n) {
     this.#shown = { picture, i18n };
-    // A picture of another span has other bars: the crosshair stands at the beginning of one.
+    // A picture of another span has other bars: the crosshair is at the beginning of one.
     if (this.#at !== null)
       this.#at = this.#at < picture.fromMs || this.#at >= picture.toMs ? null : this.#barOf(this.#at);
     this.#draw();

@@ -167,7 +167,7 @@ function reasonsOf(row, { from, to, feeds: all = null }) {
 /** @param {Row} row */
 const isOneFeed = ({ parts, otherParts }) => parts.length === 1 && otherParts === 0;
 
-/** What was earned in each of several feeds, as links to the readings. @param {Parts['parts']} parts @param {Row} row @param {Words} words */
+/** The income of each of several feeds, as links to the readings. @param {Parts['parts']} parts @param {Row} row @param {Words} words */
 function paintParts({ list, rest }, row, { reasons, partName, i18n }) {
   const shown = isOneFeed(row) ? [] : row.parts.filter(({ earned }) => earned > 0);
   const { from, to, account } = reasonsOf(row, reasons);

@@ -258,7 +258,7 @@ async def test_a_day_whose_income_is_damaged_does_not_stop_the_blocks_of_the_oth
 
 
 async def test_a_clock_that_is_far_ahead_deletes_no_minutes(redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is deleted does not come back, so the clock of Redis has to agree."""
+    """Deleted minutes do not come back, so the clock of Redis has to agree."""
     ahead, kept, old = 500 * DAY_SECONDS, today() - MINUTES_DAYS + 1, today() - MINUTES_DAYS - 1
     clock = types.SimpleNamespace(time=lambda: time.time() + ahead, time_ns=time.time_ns)
     for module in ("job", "writer"):

@@ -130,7 +130,7 @@ async def test_a_full_disk_leaves_no_half_copy_and_the_copy_goes_on_when_there_i
 async def test_a_write_lock_of_a_suspended_worker_is_named_and_the_copy_goes_on_when_it_is_free(
     tmp_path: pathlib.Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that is stopped within a transaction keeps SQLite's lock, whatever became of its lease."""
+    """A worker that is stopped within a transaction keeps SQLite's lock, also without its lease."""
     monkeypatch.setattr("shared.archive.database.BUSY_SECONDS", 0.1)
     opened = new_archive(f"sqlite:///{tmp_path}/archive.db")
     await commit(redis, *minute_by_minute((today() - 1) * DAY_SECONDS, 1000, 1010))
@@ -208,7 +208,7 @@ def test_a_database_that_cannot_be_used_says_why_without_a_password(server: Post
     wrong = failure(server.url(password="canary-of-a-password"))
     assert "refuses user or password" in wrong
     assert "canary" not in wrong
-    assert "refuses user or password" in failure(server.url(user="nobody-known"))
+    assert "refuses user or password" in failure(server.url(user="unknown-user"))
 
 
 def test_a_wrong_password_ends_the_start_of_a_worker_with_what_to_do(server: PostgresServer) -> None:

@@ -57,7 +57,7 @@ MEANINGS: dict[str, dict[str, tuple[str, ...]]] = {
         "refused": (r"\.gate-error|\.pairing-error",),
     },
     "accent": {
-        "what has the focus": (r":focus-visible|:focus$",),
+        "the focused element": (r":focus-visible|:focus$",),
         "what can be operated": (r"\ba\b|\.back|\.skip|button|input|\.lanes-why|\.why-link|\.primary", r"\.cell:"),
         "where the reader points": (r"\.lanes-brush",),
     },

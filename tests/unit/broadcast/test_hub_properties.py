@@ -224,7 +224,7 @@ class Relay(RuleBasedStateMachine):
 
     @rule()
     def subscribe(self) -> None:
-        """The listeners of required shards receive what is committed from now on."""
+        """The listeners of required shards receive all that is committed from now on."""
         self.subscribed |= self.required
 
     @rule()

@@ -50,7 +50,7 @@ class Process:
         return self.listening
 
     def join(self, *patterns: str) -> tuple[Client, list[bytes]]:
-        """A client, and what it is sent."""
+        """A client, and the frames sent to it."""
         received: list[bytes] = []
         client = Client(received.append)
         self.relay.attach(client, Scope.of(patterns), Encoding.LINES)

@@ -1,4 +1,4 @@
-"""What is read of the header of a POST, whether or not other fields come twice."""
+"""The fields that are read of a POST's header, whether or not other fields come twice."""
 
 import pytest
 

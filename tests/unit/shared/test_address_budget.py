@@ -75,7 +75,7 @@ def test_an_address_gets_its_share_and_no_more() -> None:
 
 
 def test_an_address_spends_while_it_has_some_left_and_owes_the_rest() -> None:
-    """What it may not spend is not taken either."""
+    """A refused amount is not taken either."""
     budget = AddressBudget(SHARE)
     burst = budget.left(PEER, 0)
     assert budget.spend(PEER, burst - 1, 0)

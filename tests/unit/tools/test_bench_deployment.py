@@ -72,7 +72,7 @@ def test_readings_are_posted_to_no_host_that_was_not_confirmed() -> None:
     [("clients", 2001), ("clients", 0), ("seconds", 301), ("seconds", 0.5), ("posts", 21), ("posts", -1), ("posts", math.nan)],
 )
 def test_a_load_beyond_the_bounds_is_refused(name: str, value: float) -> None:
-    """Connections, time and posts are bounded whatever the arguments are."""
+    """Connections, time and posts are bounded for any arguments."""
     with pytest.raises(BenchError, match="is from"):
         plan(bounds={name: value})
 

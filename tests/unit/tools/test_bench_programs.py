@@ -1,4 +1,4 @@
-"""The load generators written in C: what they send, what they count, and that they connect again."""
+"""The load generators written in C: the requests they send, their counts, and that they connect again."""
 
 import asyncio
 import json
