@@ -115,7 +115,13 @@ def test_a_failed_download_is_named_and_the_next_run_tries_again(clone: pathlib.
 
 def test_an_environment_without_bytecode_does_not_slow_every_process_down() -> None:
     """Container images forbid Python to write it; each process of the tests would then compile everything that it imports."""
-    done = run("make", "--eval=shown: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "shown", settings={"PYTHONDONTWRITEBYTECODE": "1"})
+    done = run(
+        "make",
+        "--no-print-directory",
+        "--eval=shown: ; @echo [$$PYTHONDONTWRITEBYTECODE]",
+        "shown",
+        settings={"PYTHONDONTWRITEBYTECODE": "1"},
+    )
     assert done.stdout == "[]\n"
 
 

@@ -120,6 +120,9 @@ def _reads(lab: Lab) -> Iterator[Attack]:
     yield Attack("history_of_a_week", "broadcast", [request(history, _token(lab, "dashboard"))])
     explained = f"{ONE}/room-00001/chaturbate/explain?from={now - 7 * DAY}&to={now}"
     yield Attack("explain_a_week", "broadcast", [request(explained, _token(lab, "dashboard"))])
+    hours = [f"{ONE.rpartition('/')[0]}/audience?from={now - 3600 - n}&to={now - n}" for n in range(SPANS)]
+    reader = _token(lab, "dashboard")
+    yield Attack("audience", "broadcast", [request(hour, reader) for hour in hours])
     yield Attack("studio", "broadcast", [request("/api/studio", _token(lab, "dashboard"))])
     yield Attack("studio_of_some_rooms", "broadcast", [request("/api/studio", _token(lab, "dashboard", rooms=("room-*",)))])
     yield Attack("upgrade_required", "broadcast", [request("/ws/dashboard", _token(lab, "dashboard"))])
@@ -342,6 +345,7 @@ READS: Final = {
     "room",
     "history_of_a_week",
     "explain_a_week",
+    "audience",
     "studio",
     "studio_of_some_rooms",
     "report_of_a_year",
