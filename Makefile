@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/installed-run
 STAMP := $(VENV)/installed
-# Tests wait for a part of their time, so there are more processes than the two cores of CI (WORKERS=5, or 4 for the faults). Each has a
+# Tests wait for half of their time, so there are more processes than the two cores of CI (WORKERS=8, or 4 for the faults). Each has a
 # stack and browsers of its own.
 # Parts of a target that run at the same time print their output one after the other, where this make can.
 PARTS = @$(MAKE) --no-print-directory --keep-going --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
@@ -47,7 +47,7 @@ run: $(RUN_STAMP) ## Run everything locally, with a simulated studio (ROOMS=36)
 	@$(BIN)/python -m tools.local
 
 test: $(STAMP) $(NODE_STAMP) ## Run all tests but the faults
-	$(TESTS) $(or $(WORKERS),5) main browser
+	$(TESTS) $(or $(WORKERS),8) main browser
 
 faults: $(STAMP) ## Break real processes and hold the promise against what clients saw (random faults alone: NEMESIS=30 [SEED=…] [TOPOLOGY=cluster])
 	@rm -f test-results/faults.*

@@ -37,7 +37,7 @@ class Phase(NamedTuple):
 
 PHASES: Final = {
     "main": Phase("not faults and not browser and not containers", minutes=8),
-    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension"), minutes=11),
+    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension"), minutes=9),
     "faults": Phase("faults", ("tests/e2e", "tests/faults")),
     "containers": Phase("containers", ("tests/deploy/containers",)),
 }
