@@ -24,4 +24,4 @@ class BroadcastSettings(ServiceSettings, frozen=True, kw_only=True):
     max_connections_per_address: Cap = 10_000
     studio_file: Annotated[str, Meta(description="the path of a studio.toml")] = ""
     database_url: OptionalDatabase = None
-    read_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.07
+    read_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.075

@@ -141,7 +141,7 @@ class CommonSettings(ProcessSettings, frozen=True, kw_only=True):
         Origins(frozenset())
     )
     forwarded_allow_ips: Annotated[Proxies, Meta(description="addresses or networks, comma separated")] = Proxies([])
-    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.03
+    address_share: Annotated[float, Meta(ge=0, le=1, description="a part of a core from 0 to 1, 0 for no limit")] = 0.025
 
     @property
     def keyring(self) -> Keyring:

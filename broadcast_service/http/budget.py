@@ -20,14 +20,15 @@ REQUEST: Final = 1.0  # any read; the most expensive small one, of a room's stor
 SCANNED: Final = 0.001  # a latest value that is compared with a scope
 EVENT: Final = 0.002  # a latest value in an answer
 PART: Final = 0.3  # a day, or a part of it, that is read for a chart
+COUNTED: Final = 0.18  # a feed whose viewers are counted, beside its part of a chart
 POINT: Final = 0.003  # a stored record that is unpacked for a chart
 FEED: Final = 0.06  # a feed in a report
 DAY: Final = 0.22  # a day of a feed that is read for it
 STEP: Final = 0.0002  # a step of a feed in a report
 GAIN: Final = 0.0005  # a step of a feed in which something was earned
 ARCHIVED_DAY: Final = 1.0  # a day of a feed that is read from the archive
-ARCHIVED_BLOCK: Final = 0.045  # 32 days of a feed that are read rolled up
-ARCHIVED_STEP: Final = 0.0004  # a step of a feed in them
+ARCHIVED_BLOCK: Final = 0.05  # 32 days of a feed that are read rolled up
+ARCHIVED_STEP: Final = 0.00045  # a step of a feed in them
 EARLIER: Final = 0.2  # a day of a feed that is looked at before a span that begins within it
 READING: Final = 0.0105  # a reading that is judged by itself for a report, as those around a fall are
 SHARED_DAY: Final = 0.03  # a day of a series in a room that has others on that day
@@ -39,9 +40,9 @@ LINES_PRICE: Final = 3.2  # a slice of lines of a CSV file
 ROWS_PRICE: Final = 3.0  # a part of the rows of an XLSX file
 SLOT: Final = 6e-05  # a stored record that is summed up
 EXPLAINED: Final = 0.018  # a stored balance that is explained
-SOCKET: Final = 0.5  # a socket that opens
+SOCKET: Final = 0.8  # a socket that opens
 MESSAGE: Final = 0.1  # a message on an open socket
-SNAPSHOT_EVENT: Final = 0.002  # a latest value that is looked at for a snapshot
+SNAPSHOT_EVENT: Final = 0.0024  # a latest value that is looked at for a snapshot
 
 
 class Budget:

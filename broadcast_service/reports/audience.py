@@ -1,7 +1,8 @@
 """Counts the viewers of all feeds in scope in a span of history: what the live total is compared with.
 
 Each feed's last reading of every five minutes counts, and the sums of the five minutes are averaged. Five minutes in which no feed reported
-viewers are unknown and do not count. The viewers of a past hour are kept for a minute.
+viewers are unknown and do not count. The viewers of a past hour are kept for a minute, those of
+an earlier day for twenty.
 """
 
 import operator
@@ -12,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 from starlette.datastructures import QueryParams
 
-from broadcast_service.http.budget import SCANNED
+from broadcast_service.http.budget import COUNTED, SCANNED
 from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.account_days import Charge
 from broadcast_service.reports.days import DaySource
@@ -25,6 +26,7 @@ MAX_SECONDS: Final = 3600  # of a span
 STEP_SECONDS: Final = 300
 DEADLINE_SECONDS: Final = 15.0
 KEPT_SECONDS: Final = 60.0  # pages that are reloaded, and walls, ask for the same hour
+KEPT_PAST_SECONDS: Final = 1200.0  # the same for an hour that ended a day ago: what is still delivered for it is rare
 MAX_KEPT: Final = 200
 
 _viewers_of: Final = operator.attrgetter("viewers")
@@ -65,8 +67,8 @@ class Audiences:
         sums = await self._sums(scope, start, end, charge)
         mean = round(sums.total() / len(sums)) if sums else None
         found = Audience(start, end, mean, min(end - start, len(sums) * STEP_SECONDS))
-        if end <= time.time():
-            self._kept[wanted] = found, time.monotonic() + KEPT_SECONDS
+        if (ended_seconds := time.time() - end) >= 0:
+            self._kept[wanted] = found, time.monotonic() + (KEPT_PAST_SECONDS if ended_seconds > DAY_SECONDS else KEPT_SECONDS)
             self._kept.move_to_end(wanted)
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
@@ -83,6 +85,7 @@ class Audiences:
         for feed in [feed for feed, mask in index.of(scope) if mask & asked]:
             if time.monotonic() > deadline:
                 raise Problem(503, "counting takes too long; request fewer rooms", retry_after_seconds=5)
+            charge(COUNTED)
             for point in await self._history.points(feed.room_id, feed.platform, span, charge):
                 if (viewers := _viewers_of(point)) is not None:
                     sums[point.t // span.step] += viewers

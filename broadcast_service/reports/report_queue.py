@@ -27,6 +27,7 @@ KEPT_OPEN_SECONDS: Final = 2.0  # one that reaches into the present
 KEPT_TIMES: Final = 120  # as long as it took to make: so equal reports take at most a 120th of the process
 MAX_KEPT_SECONDS: Final = 60.0
 LONG_SECONDS: Final = 2 * 86_400  # a report of a longer span may be older: the last minutes are a small part of it
+PAST_SECONDS: Final = 86_400.0  # one that ended so long ago is as old as the longest may be, since little is delivered for it
 MAX_KEPT_LONG_SECONDS: Final = 600.0
 SWEEP_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 1.0
@@ -73,10 +74,12 @@ class Kept:
         self.held_bytes -= len(body)
 
 
-def kept_seconds(steps: Steps, took_seconds: float, *, is_over: bool) -> float:
-    """How long a report is kept that took so long to make."""
+def kept_seconds(steps: Steps, took_seconds: float, *, ended_seconds: float) -> float:
+    """How long a report is kept that took so long to make and whose span ended so many seconds ago, or will end."""
     longest = MAX_KEPT_LONG_SECONDS if steps.end - steps.start > LONG_SECONDS else MAX_KEPT_SECONDS
-    return min(longest, max(KEPT_SECONDS if is_over else KEPT_OPEN_SECONDS, KEPT_TIMES * took_seconds))
+    if ended_seconds > PAST_SECONDS:
+        return MAX_KEPT_LONG_SECONDS
+    return min(longest, max(KEPT_SECONDS if ended_seconds >= 0 else KEPT_OPEN_SECONDS, KEPT_TIMES * took_seconds))
 
 
 class Queues:
@@ -195,5 +198,5 @@ class Reports:
                 body += part
                 await pace.rest()
             made, now = bytes(body), time.monotonic()
-            self.kept.put(wanted, made, now + kept_seconds(wanted.steps, now - began, is_over=wanted.steps.end <= time.time()))
+            self.kept.put(wanted, made, now + kept_seconds(wanted.steps, now - began, ended_seconds=time.time() - wanted.steps.end))
             return made

@@ -13,7 +13,7 @@ from typing import Final
 
 import prometheus_client
 
-BURST_SECONDS: Final = 80  # of the refill: at 0.03 of a core fifty browsers that load every file of the page at once
+BURST_SECONDS: Final = 96  # of the refill: at 0.025 of a core fifty browsers that load every file of the page at once
 MAX_ADDRESSES: Final = 20_000
 MAX_HELD: Final = 1000  # connections that wait for their 429; beyond that they are aborted
 MAX_HELD_PER_ADDRESS: Final = 16

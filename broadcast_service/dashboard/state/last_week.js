@@ -11,7 +11,7 @@ const HOUR_MINUTES = 60;
 /** Of the minutes compared with, at least this share has to be measured. */
 const MIN_MEASURED = 0.8;
 /** On air in the mean of an hour: this many whole ten minutes share a report. */
-const SHARED_MINUTES = 10;
+const SHARED_MINUTES = 20;
 const AGAIN_MS = 600_000;
 const AGAIN_AFTER_FAILURE_MS = 60_000;
 
