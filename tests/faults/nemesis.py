@@ -372,6 +372,14 @@ JOBS: Final = {
 }
 
 
+def _is_ready(service: Service) -> bool:
+    """Whether a process is there and ready."""
+    try:
+        return service._answers("/readyz")
+    except OSError:  # it has ended, which is what it should do
+        return False
+
+
 async def _job_ends(world: World, service: Service, dice: Dice) -> AsyncIterator[None]:
     """A job is cancelled or raises: the process is not ready, or gone, within five seconds."""
     kind, order = service.module.split("_")[0], world.orders[service.port]
@@ -379,7 +387,7 @@ async def _job_ends(world: World, service: Service, dice: Dice) -> AsyncIterator
     draft.write_text(f"{dice.choice(('cancel', 'raise'))} {dice.choice(JOBS[kind])}")
     draft.rename(order)
     ended_at = time.monotonic()
-    while await asyncio.to_thread(service._answers, "/readyz"):
+    while await asyncio.to_thread(_is_ready, service):
         assert time.monotonic() - ended_at < 5, f"{service.module} says ready without one of its jobs"
         await asyncio.sleep(0.05)
     yield
