@@ -1,8 +1,8 @@
 """Counts the viewers of all feeds in scope in a span of history: what the live total is compared with.
 
 Each feed's last reading of every five minutes counts, and the sums of the five minutes are averaged. Five minutes in which no feed reported
-viewers are unknown and do not count. The viewers of a past hour are kept for a minute, those of
-an earlier day for twenty.
+viewers are unknown and do not count. The viewers of a past hour are kept for a minute, those of an earlier day for
+twenty, and equal ones that are asked for at the same time are counted once.
 """
 
 import operator
@@ -18,6 +18,7 @@ from broadcast_service.http.parameters import int_parameter, invalid_parameter
 from broadcast_service.reports.account_days import Charge
 from broadcast_service.reports.days import DaySource
 from broadcast_service.reports.history import History, Span
+from broadcast_service.reports.report_queue import Queues
 from shared.auth.scope import Scope
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.problems import Problem
@@ -57,9 +58,14 @@ class Audiences:
         self._source = source
         self._history = history
         self._kept: OrderedDict[tuple[Scope, int, int], tuple[Audience, float]] = OrderedDict()
+        self._counting = Queues()
 
     async def mean(self, scope: Scope, start: int, end: int, charge: Charge) -> Audience:
         """The mean of a span; raises RedisError, and a 503 Problem when reading takes too long."""
+        async with self._counting.turn((scope, start, end)):
+            return await self._mean(scope, start, end, charge)
+
+    async def _mean(self, scope: Scope, start: int, end: int, charge: Charge) -> Audience:
         wanted = scope, start, end
         found, until = self._kept.get(wanted, (None, 0.0))
         if found and time.monotonic() < until:

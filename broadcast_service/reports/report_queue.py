@@ -76,9 +76,9 @@ class Kept:
 
 def kept_seconds(steps: Steps, took_seconds: float, *, ended_seconds: float) -> float:
     """How long a report is kept that took so long to make and whose span ended so many seconds ago, or will end."""
-    longest = MAX_KEPT_LONG_SECONDS if steps.end - steps.start > LONG_SECONDS else MAX_KEPT_SECONDS
     if ended_seconds > PAST_SECONDS:
         return MAX_KEPT_LONG_SECONDS
+    longest = MAX_KEPT_LONG_SECONDS if steps.end - steps.start > LONG_SECONDS else MAX_KEPT_SECONDS
     return min(longest, max(KEPT_SECONDS if ended_seconds >= 0 else KEPT_OPEN_SECONDS, KEPT_TIMES * took_seconds))
 
 
