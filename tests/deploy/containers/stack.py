@@ -185,6 +185,7 @@ class Load:
 
     def __init__(self, stack: Stack, *, rooms: int = 6, dashboards: int = 8) -> None:
         self.statuses: list[int | str] = []
+        self.refusals: list[str] = []
         self.connections = [0] * dashboards
         self.values: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in range(dashboards)]
         self.posted: dict[str, int] = {}
@@ -232,6 +233,8 @@ class Load:
             self.statuses.append(answer.status_code)
             if answer.status_code == 200:
                 self.posted[room] = number
+            else:
+                self.refusals.append(f"{answer.status_code} after {answer.elapsed.total_seconds():.2f} s: {answer.text}")
         self._ends.wait(0.05)  # fewer than the five readings of a room in a second that are allowed
 
     def _watch(self, number: int) -> None:

@@ -22,7 +22,7 @@ def test_more_containers_and_a_new_version_under_load_lose_no_post(stack: Stack)
         load.stop_posting()
         wait_until(load.converged, "the last values on all dashboards", seconds=30)
         assert max(load.connections) <= 2
-    assert {status for status in load.statuses if status != 200} == set(), len(load.statuses)
+    assert {status for status in load.statuses if status != 200} == set(), (len(load.statuses), load.refusals)
     stack.make("scale")
     assert len(stack.containers()) == len(SERVICES)
     stack.wait_until_healthy()
