@@ -1,8 +1,9 @@
 """`python -m tools.subset_font InterVariable.woff2`: makes the dashboard's font from the variable Inter of its authors.
 
 It needs the commands `fonttools` and `pyftsubset` (the packages fonttools and brotli), which nothing else here needs. The subset keeps
-Latin with all accents, currency signs, the arrows and marks that the page writes, and weights from 400 to 700. The name of the file has
-the hash of its content, so browsers may keep it for ever.
+Latin with all accents, currency signs, the arrows and marks that the page writes, and weights from 400 to 700. Accents that are written
+apart from their letter are not in it: a browser joins them where a letter with the accent exists, and takes another font elsewhere. The
+name of the file has the hash of its content, so browsers may keep it for ever.
 """
 
 import argparse
@@ -19,10 +20,9 @@ FONTS: Final = ROOT / "broadcast_service/dashboard/fonts"
 STYLE: Final = ROOT / "broadcast_service/dashboard/styles/theme.css"
 PAGE: Final = ROOT / "broadcast_service/dashboard/index.html"
 AXES: Final = ("opsz=14", "wght=400:700")
-FEATURES: Final = "kern,tnum,calt,ccmp,locl,mark,mkmk,cv11,ss03"
+FEATURES: Final = "kern,tnum,calt,locl,cv11,ss03"
 CHARACTERS: Final = (
     "U+0020-007E,U+00A0-017F,U+0218-021B,"  # Latin
-    "U+02C6,U+02DC,U+0300-0304,U+0306-0308,U+030A-030C,U+0327,U+0328,"  # accents that are written apart
     "U+2009,U+202F,U+2010-2015,U+2018-201E,U+2020-2022,U+2026,U+2030,U+2032,U+2033,U+2039,U+203A,U+2044,"  # punctuation
     "U+20A0-20C0,U+2122,U+2212,U+2248,U+2260,U+2264,U+2265,"  # currencies, and signs of numbers
     "U+2190-2193,U+25B2,U+25BC,U+25C6,U+2318"  # arrows, marks and a key

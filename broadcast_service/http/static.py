@@ -1,7 +1,7 @@
 """Serves the dashboard's files with a content security policy that allows only the page's own code.
 
 They are read and compressed once, at start-up: the page has some hundred small files, and a browser requests them all together. Comments
-of scripts are not sent; they are a third of the compressed page.
+of scripts are not sent; they are a third of the compressed page. The style sheets are sent as one.
 """
 
 import gzip
@@ -57,13 +57,17 @@ TYPES: Final = {
 ENTRY: Final = "app.js"
 PRELOADS: Final = b"<!-- modulepreload -->"
 WORKER: Final = "sw.js"
-NOT_KEPT: Final = (".png", ".txt", WORKER)  # by the worker: what the page shows without a server needs none of them
+STYLES: Final = "styles/page.css"  # all style sheets of the page
+# By the worker: what the page shows without a server needs none of them. Nothing needs attention that is not known.
+NOT_KEPT: Final = re.compile(rf".+\.(?:png|txt)|icons/attention-\d+\.svg|{WORKER}")
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
 COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
 TYPE_COMMENTS: Final = re.compile(rb"/\*\* @(?:[^*\n]|\*(?!/))*\*/ ?")
 LINE_COMMENTS: Final = re.compile(rb"(?:^|(?<=[\w;,{}()\[\]] ))[ \t]*// .*$", re.MULTILINE)
 INDENTATION: Final = re.compile(rb"^[ \t]+", re.MULTILINE)
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
+STYLE_LINKS: Final = re.compile(rb'(?:[ \t]*<link rel="stylesheet" href="[^"]+">\n)+')
+STYLE_LINK: Final = re.compile(rb'<link rel="stylesheet" href="([^"]+)">')
 IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
 DEFERRED_IMPORT: Final = re.compile(rb"\bimport\('(\.[^']+)'\)")
 COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)  # the types of a comment are written like imports
@@ -105,6 +109,7 @@ def read_files() -> Files:
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
+    join_styles(contents)
     deferred_modules(contents)  # a missing file is an error now, and not at the first click
     sent = {name: condensed(content) if name.endswith((".css", ".html", ".js")) else content for name, content in contents.items()}
     sent[WORKER] = _worker(sent, build)
@@ -113,9 +118,19 @@ def read_files() -> Files:
 
 def _worker(sent: Mapping[str, bytes], build: str) -> bytes:
     """The service worker of this build, which names the files that it keeps and their content."""
-    kept = {name: content_tag(content) for name, content in sent.items() if not name.endswith(NOT_KEPT)}
+    kept = {name: content_tag(content) for name, content in sent.items() if not NOT_KEPT.fullmatch(name)}
     named = sent[WORKER].replace(b"const BUILD = '';", f"const BUILD = '{build}';".encode())
     return named.replace(b"const FILES = {};", f"const FILES = {json.dumps(kept, separators=(',', ':'))};".encode())
+
+
+def join_styles(contents: dict[str, bytes]) -> None:
+    """Puts one style sheet in place of those that the page names, in their order: one request, and one text to compress.
+
+    They are named one below the other. Raises KeyError for a style sheet that does not exist.
+    """
+    page = contents["index.html"]
+    contents[STYLES] = b"".join(contents.pop(name.decode()) for name in STYLE_LINK.findall(page))
+    contents["index.html"] = STYLE_LINKS.sub(f'  <link rel="stylesheet" href="{STYLES}">\n'.encode(), page, count=1)
 
 
 def content_tag(content: bytes) -> str:

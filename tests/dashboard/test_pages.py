@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from broadcast_service.http.static import DIRECTORY, deferred_modules
+from broadcast_service.http.static import DIRECTORY, deferred_modules, read_files
 from tests.support.browser import Opener
 from tests.support.studio import Studio
 
@@ -63,7 +63,7 @@ class Inline(html.parser.HTMLParser):
 
 def test_every_file_has_its_type_and_the_policy(studio: Studio) -> None:
     """A wrong type would not run under nosniff, and a part of the page that is opened by itself may do nothing."""
-    for name in FILES:
+    for name in read_files().pages:
         answer = fetch(studio, f"/{name}")
         assert (answer.status, answer.headers["Content-Type"]) == (200, TYPES["." + name.rpartition(".")[2]]), name
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
