@@ -128,7 +128,7 @@ def walk_one_room(dashboard: Dashboard) -> None:
     page.keyboard.press("j")
     expect(page.locator('.card[data-room="walk-ana"] .room a')).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#room-charts")).to_be_visible()
+    expect(page.locator("#room-body")).to_be_visible()
     walk.check("room")
     page.locator("#main").focus()
     page.keyboard.press("k")

@@ -29,7 +29,7 @@ READY: Final = {  # what shows that a view with rooms has been drawn
     "live": ".card",
     "table": ".room-table tbody tr, .card",
     "wall": ".wall-room",
-    "room": "#room-charts:not([hidden])",
+    "room": "#room-body:not([hidden])",
     "analytics": "#analytics-body:not([hidden])",
     "why": "#why-body:not([hidden])",
     "sum": "#sum-body:not([hidden])",

@@ -11,7 +11,7 @@ import { clockText } from '../ui/clock_text.js';
 import { find, html, setData, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { Lanes } from '../ui/lanes.js';
-import { ReportLoader } from '../ui/report_loader.js';
+import { ReportPage } from '../ui/report_page.js';
 import { meanPerHour, measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
 import { showIncome, showIncomeFigure, showParts, whyRoute } from '../ui/why_link.js';
@@ -35,7 +35,8 @@ const HOUR = 3600;
 /** Less time on air gives no hourly rate. */
 const PACE_SECONDS = 900;
 
-export class RoomView {
+/** @extends {ReportPage<FeedName, Data>} */
+export class RoomView extends ReportPage {
   #section = html('#room');
   #periods = html('#room-period');
   #lanes = new Lanes(html('#room-lanes'), {
@@ -46,13 +47,9 @@ export class RoomView {
   #period = 'day';
   /** @type {Zoom | null} */
   #zoom = null;
-  /** @type {FeedName | null} */
-  #feed = null;
   /** The week before, which does not change: cached by its request. @type {{key: string, data: Data['before']} | null} */
   #before = null;
   #neighbours = '';
-  /** @type {ReportLoader<Data>} */
-  #loader;
 
   /**
    * @param {import('../state/store.js').Store} store @param {import('../link/api.js').Api} api @param {() => Moment} moment
@@ -60,22 +57,11 @@ export class RoomView {
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account
    */
   constructor(store, api, moment, onChoice, nameOf) {
+    super('room', moment);
     this.store = store;
     this.api = api;
-    this.moment = moment;
     this.onChoice = onChoice;
     this.nameOf = nameOf;
-    this.#loader = new ReportLoader({
-      name: 'room',
-      body: html('#room-charts'),
-      i18n: () => moment().i18n,
-      key: () => JSON.stringify([this.#period, this.#zoom]),
-      load: () => this.#load(),
-      loadFile: () => this.#loadFile(),
-      fileName: () => `${this.#feed?.room}-${this.#feed?.platform}.csv`,
-      onStart: () => this.#renderChoices(),
-      onLoaded: () => this.#draw(),
-    });
     this.#periods.addEventListener('input', (event) => {
       this.#period = periodNamed(/** @type {HTMLInputElement} */ (event.target).value, this.#period);
       this.#setZoom(null);
@@ -87,29 +73,27 @@ export class RoomView {
     });
   }
 
-  /** @param {FeedName | null} feed @param {URLSearchParams} query */
-  show(feed, query) {
-    this.#section.hidden = feed === null;
-    this.#loader.stop();
-    if (feed?.room !== this.#feed?.room || feed?.platform !== this.#feed?.platform) this.clear();
-    this.#feed = feed;
-    if (!feed) return;
-    this.#period = periodNamed(query.get('period'), 'day');
-    this.#zoom = zoomOf(query);
+  /** @override @param {FeedName} feed */
+  subjectOf({ room, platform }) {
+    return feedKey(room, platform);
+  }
+
+  /** @override */
+  keyOf() {
+    return JSON.stringify([this.#period, this.#zoom]);
+  }
+
+  /** @override @param {FeedName} feed @param {URLSearchParams} [query] */
+  drawHead(feed, query) {
+    if (query) [this.#period, this.#zoom] = [periodNamed(query.get('period'), 'day'), zoomOf(query)];
     setText(html('#room-name'), this.store.studio.roomName(feed.room));
     setText(html('#room-platform'), feed.platform);
-    this.#loader.start();
-  }
-
-  /** The language, or the names of rooms, changed. */
-  reset() {
     this.#neighbours = '';
-    this.#draw();
   }
 
-  /** Removes everything of the room: another access may not see it. */
+  /** @override */
   clear() {
-    this.#loader.clear();
+    super.clear();
     this.#lanes.clear();
     this.#before = null;
     this.#neighbours = '';
@@ -122,9 +106,9 @@ export class RoomView {
 
   /** The numbers of now; called every frame while the page is shown. @param {Moment} moment */
   paint(moment) {
-    if (!this.#feed) return;
+    if (!this.route) return;
     const { i18n, nowMs, asOfMs, trusted } = moment;
-    const feed = this.store.feeds.get(feedKey(this.#feed.room, this.#feed.platform));
+    const feed = this.store.feeds.get(feedKey(this.route.room, this.route.platform));
     const status = feed ? statusOf(feed, asOfMs, this.store, trusted) : 'expired';
     setData(this.#section, 'status', status);
     setText(html('#room-badge'), i18n.t(`status_${status}`));
@@ -145,7 +129,7 @@ export class RoomView {
         : i18n.t('no_goal'),
     );
     setText(html('#room-age'), feed ? i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
-    this.#paintNeighbours(this.#feed);
+    this.#paintNeighbours(this.route);
   }
 
   /** The rooms before and after this one by name. @param {FeedName} shown */
@@ -178,10 +162,8 @@ export class RoomView {
     return { bars: { from, to, step: bar }, points: { from, to, step: point } };
   }
 
-  /** @returns {Promise<Data>} */
-  async #load() {
-    if (!this.#feed) throw new Error('no room is shown');
-    const { room, platform } = this.#feed;
+  /** @override @param {FeedName} feed @returns {Promise<Data>} */
+  async load({ room, platform }) {
     const { bars, points } = this.#spans();
     const narrow = { rooms: room, platforms: platform };
     const [history, report, explanation, before] = await Promise.all([
@@ -195,8 +177,8 @@ export class RoomView {
 
   /** The week before: the chart is drawn without it where it fails. @param {number} bar @param {number} point */
   async #loadBefore(bar, point) {
-    if (!this.#feed) return null;
-    const { room, platform } = this.#feed;
+    if (!this.route) return null;
+    const { room, platform } = this.route;
     const span = weekBefore(this.#spans().bars, this.store.studio.zone);
     const key = JSON.stringify([room, platform, span, bar, point]);
     if (this.#before?.key === key) return this.#before.data;
@@ -211,23 +193,28 @@ export class RoomView {
     return data;
   }
 
-  #loadFile() {
-    if (!this.#feed) throw new Error('no room is shown');
-    return this.api.historyCsv(this.#feed.room, this.#feed.platform, { ...this.#spans().points, step: 60 });
+  /** @override @param {FeedName} feed */
+  fileOf({ room, platform }) {
+    return this.api.historyCsv(room, platform, { ...this.#spans().points, step: 60 });
+  }
+
+  /** @override @param {FeedName} feed */
+  fileName({ room, platform }) {
+    return `${room}-${platform}.csv`;
   }
 
   /** @param {number} fromMs @param {number} toMs */
   #zoomInto(fromMs, toMs) {
-    if (!this.#loader.data) return;
-    const { report } = this.#loader.data;
+    if (!this.loader.data) return;
+    const { report } = this.loader.data;
     const span = { fromMs: report.from * 1000, toMs: report.to * 1000 };
     this.#setZoom(zoomedTo(fromMs, toMs, span, report.step * 1000));
   }
 
   /** Into a quarter of the span on screen, around the crosshair or at the end. */
   #zoomIn() {
-    if (!this.#loader.data) return;
-    const { from, to } = this.#loader.data.report;
+    if (!this.loader.data) return;
+    const { from, to } = this.loader.data.report;
     const at = this.#lanes.at ?? Math.min(this.moment().nowMs, to * 1000) - (to - from) * 125;
     this.#zoomInto(at - (to - from) * 125, at + (to - from) * 125);
   }
@@ -236,10 +223,11 @@ export class RoomView {
   #setZoom(zoom) {
     this.#zoom = zoom;
     this.onChoice(this.#period, zoom);
-    void this.#loader.load();
+    void this.loader.load();
   }
 
-  #renderChoices() {
+  /** @override */
+  onStart() {
     const { i18n } = this.moment();
     renderChoices(
       this.#periods,
@@ -250,14 +238,14 @@ export class RoomView {
     html('#room-zoom-out').hidden = this.#zoom === null;
   }
 
-  #draw() {
-    if (!this.#loader.data || !this.#feed) return;
+  /** @override @param {Data} data */
+  draw(data) {
     const { i18n, nowMs } = this.moment();
-    this.#renderChoices();
-    this.#drawFigures(this.#loader.data, i18n);
-    this.#drawLanes(this.#loader.data, i18n, nowMs);
-    this.#drawAccounts(this.#loader.data, i18n);
-    this.#drawShows(this.#loader.data, i18n, nowMs);
+    this.onStart(); // the choices have words
+    this.#drawFigures(data, i18n);
+    this.#drawLanes(data, i18n, nowMs);
+    this.#drawAccounts(data, i18n);
+    this.#drawShows(data, i18n, nowMs);
   }
 
   /** @param {Data} data @param {I18n} i18n */
@@ -393,7 +381,7 @@ export class RoomView {
           element(
             'span',
             { translate: account === null ? 'yes' : 'no' },
-            this.nameOf(account, this.#feed?.platform ?? ''),
+            this.nameOf(account, this.route?.platform ?? ''),
           ),
           i18n.hours(seconds / HOUR),
           why(earned),
@@ -406,7 +394,7 @@ export class RoomView {
 
   /** A span of this room. @param {{from: number, to: number}} span @returns {import('../ui/why_link.js').Reasons} */
   #reasons({ from, to }) {
-    return { from, to, feeds: this.#feed && [this.#feed] };
+    return { from, to, feeds: this.route && [this.route] };
   }
 
   /** @param {string} text @param {import('../ui/why_link.js').Reasons} reasons @param {I18n} i18n */
@@ -418,7 +406,7 @@ export class RoomView {
 
   /** What explains a span of this room. @param {number} from @param {number} to Unix seconds */
   #why(from, to) {
-    if (!this.#feed) return '';
+    if (!this.route) return '';
     return hrefOf(whyRoute(this.#reasons({ from, to })), location.search);
   }
 }

@@ -6,7 +6,7 @@ import { rateOf } from '../state/report_rows.js';
 import { requestOf, sumOf } from '../state/sum_parts.js';
 import { html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
-import { ReportLoader } from '../ui/report_loader.js';
+import { ReportPage } from '../ui/report_page.js';
 import { meanPerHour } from '../ui/scales.js';
 import { spanWords } from '../ui/span_words.js';
 import { pointAt, showIncome } from '../ui/why_link.js';
@@ -19,79 +19,49 @@ import { pointAt, showIncome } from '../ui/why_link.js';
 
 const HOUR = 3600;
 
-export class SumView {
-  #section = html('#sum');
+/** @extends {ReportPage<SumRoute, PeriodReport>} */
+export class SumView extends ReportPage {
   #body = html('#sum-rows');
   #foot = html('#sum-total');
-  /** @type {SumRoute | null} */
-  #route = null;
-  /** @type {ReportLoader<PeriodReport>} */
-  #loader;
 
   /**
    * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment @param {import('../state/studio.js').StudioFacts} facts
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account
    */
   constructor(api, moment, facts, nameOf) {
+    super('sum', moment);
     this.api = api;
-    this.moment = moment;
     this.facts = facts;
     this.nameOf = nameOf;
-    this.#loader = new ReportLoader({
-      name: 'sum',
-      body: html('#sum-body'),
-      i18n: () => moment().i18n,
-      key: () => JSON.stringify(this.#route),
-      load: () => this.#load(),
-      loadFile: () => this.#loadFile(),
-      fileName: () => `sum-${this.#route?.from}.csv`,
-      onStart: () => {},
-      onLoaded: () => this.#paint(),
-    });
   }
 
-  /** @param {SumRoute | null} route */
-  show(route) {
-    this.#section.hidden = route === null;
-    this.#loader.stop();
-    if (JSON.stringify(route) !== JSON.stringify(this.#route)) this.clear();
-    this.#route = route;
-    if (!route) return;
-    this.#paintHead(route);
-    this.#loader.start();
-  }
-
-  /** The language, or the names of rooms, changed. */
-  reset() {
-    if (!this.#route) return;
-    this.#paintHead(this.#route);
-    this.#paint();
-  }
-
-  /** Removes everything of the rooms: another access may not see them. */
+  /** @override */
   clear() {
-    this.#loader.clear();
+    super.clear();
     this.#body.replaceChildren();
     this.#foot.replaceChildren();
   }
 
-  #load() {
-    if (!this.#route) throw new Error('no sum is shown');
-    return this.api.report(requestOf(this.#route, this.facts.zone));
+  /** @override @param {SumRoute} route */
+  load(route) {
+    return this.api.report(requestOf(route, this.facts.zone));
   }
 
-  #loadFile() {
-    const { data } = this.#loader;
-    if (!data || !this.#route) return Promise.reject(new Error('nothing is loaded'));
-    const lines = sumOf(data, this.#route).parts.map(({ room, platform, from, to, earned, unsettled, setAside }) =>
+  /** @override @param {SumRoute} route @param {PeriodReport} data */
+  textOf(route, data) {
+    const lines = sumOf(data, route).parts.map(({ room, platform, from, to, earned, unsettled, setAside }) =>
       [safe(room), platform, isoOf(from), isoOf(to), earned, unsettled, setAside].join(','),
     );
-    const text = ['room,platform,from,to,earned,unsettled,set_aside', ...lines, ''].join('\r\n');
-    return Promise.resolve(new Blob([text], { type: 'text/csv' }));
+    return ['room,platform,from,to,earned,unsettled,set_aside', ...lines, ''].join('\r\n');
   }
 
-  /** @param {SumRoute} route */
-  #paintHead(route) {
+  /** @override @param {SumRoute} route */
+  fileName({ from }) {
+    return `sum-${from}.csv`;
+  }
+
+  /** @override @param {SumRoute} route */
+  drawHead(route) {
     const { i18n } = this.moment();
     setText(html('#sum-name'), this.#nameOf(route, i18n));
     setText(html('#sum-span'), i18n.t('why_span', spanWords(route.from * 1000, route.to * 1000, i18n)));
@@ -107,11 +77,10 @@ export class SumView {
     return platform || i18n.t('back');
   }
 
-  #paint() {
-    const { data } = this.#loader;
-    if (!data || !this.#route) return;
+  /** @override @param {PeriodReport} data @param {SumRoute} route */
+  draw(data, route) {
     const { i18n } = this.moment();
-    const sum = sumOf(data, this.#route);
+    const sum = sumOf(data, route);
     const { total } = sum;
     const minutes = (data.measured_minutes ?? []).reduce((all, count) => all + count, 0);
     const isKnown = minutes > 0 || total.earned > 0;
@@ -132,7 +101,7 @@ export class SumView {
     setText(html('#sum-measured'), minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : '');
     setText(html('#sum-lead'), i18n.t(sum.isByTime ? 'sum_lead_months' : 'sum_lead'));
     setText(html('#sum-of'), i18n.t(sum.isByTime ? 'period_month' : 'column_room'));
-    this.#paintRows(sum, i18n);
+    this.#drawRows(sum, i18n);
     html('#sum-empty').hidden = sum.parts.length > 0;
     setText(html('#sum-empty'), i18n.t(isKnown ? 'sum_nothing' : 'sum_unknown'));
     const rest = html('#sum-rest');
@@ -142,7 +111,7 @@ export class SumView {
   }
 
   /** @param {Sum} sum @param {I18n} i18n */
-  #paintRows({ parts, total }, i18n) {
+  #drawRows({ parts, total }, i18n) {
     this.#body.replaceChildren(...parts.map((part) => this.#row(part, i18n)));
     this.#foot.replaceChildren(
       element(
@@ -163,9 +132,9 @@ export class SumView {
   /** @param {Part} part @param {I18n} i18n */
   #row(part, i18n) {
     const { room, platform, from, to, earned, isKnown, betweenSessions, onAirSeconds, unsettled, setAside } = part;
-    const account = this.#route?.account;
+    const account = this.route?.account;
     const reasons = { from, to, feeds: [{ room, platform }], ...(account === undefined ? {} : { account }) };
-    const isMonth = to - from < (this.#route?.to ?? 0) - (this.#route?.from ?? 0) - 60;
+    const isMonth = to - from < (this.route?.to ?? 0) - (this.route?.from ?? 0) - 60;
     const words = isMonth ? this.#monthOf(from, i18n) : this.facts.roomName(room);
     const name = element('a', { translate: isMonth ? 'yes' : 'no' }, words);
     pointAt(name, isKnown ? reasons : null, location.search);
@@ -190,7 +159,7 @@ export class SumView {
 
   /** @param {number} from @param {I18n} i18n */
   #monthOf(from, i18n) {
-    const zone = this.#loader.data?.timezone || i18n.zone || undefined;
+    const zone = this.loader.data?.timezone || i18n.zone || undefined;
     return new Intl.DateTimeFormat(i18n.locale, { month: 'long', year: 'numeric', timeZone: zone }).format(from * 1000);
   }
 }

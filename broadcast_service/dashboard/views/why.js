@@ -5,7 +5,7 @@ import { areTwoDesks, csvOf, isOdd, ofAccount, rowsOf, sentencesOf, widerThan } 
 import { rateOf } from '../state/report_rows.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
-import { ReportLoader } from '../ui/report_loader.js';
+import { ReportPage } from '../ui/report_page.js';
 import { spanWords } from '../ui/span_words.js';
 
 /** @typedef {import('../router.js').WhyRoute} WhyRoute */
@@ -17,69 +17,38 @@ const HOUR = 3600;
 /** Figures of the page and of an explanation. */
 const FIGURES = /** @type {const} */ (['earned', 'between_sessions', 'unsettled', 'set_aside', 'falls']);
 
-export class WhyView {
-  #section = html('#why');
+/** @typedef {{explanation: Explanation, seconds: number}} Data `seconds` on air; 0 where they are not known */
+
+/** @extends {ReportPage<WhyRoute, Data>} */
+export class WhyView extends ReportPage {
   #body = html('#why-rows');
   #oddOnly = find(document, '#why-odd', HTMLInputElement);
-  /** @type {WhyRoute | null} */
-  #route = null;
-  /** @type {ReportLoader<{explanation: Explanation, seconds: number}>} `seconds` on air; 0 where they are not known */
-  #loader;
 
   /**
    * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account @param {(room: string) => string} roomName
    */
   constructor(api, moment, nameOf, roomName) {
+    super('why', moment);
     this.api = api;
-    this.moment = moment;
     this.nameOf = nameOf;
     this.roomName = roomName;
-    this.#loader = new ReportLoader({
-      name: 'why',
-      body: html('#why-body'),
-      i18n: () => moment().i18n,
-      key: () => JSON.stringify(this.#route),
-      load: () => this.#load(),
-      loadFile: () => this.#loadFile(),
-      fileName: () => `why-${this.#route?.room}-${this.#route?.platform}-${this.#route?.from}.csv`,
-      onStart: () => {},
-      onLoaded: () => this.#paint(),
-    });
-    this.#oddOnly.addEventListener('change', () => this.#paint());
+    this.#oddOnly.addEventListener('change', () => this.reset());
   }
 
-  /** @param {WhyRoute | null} route */
-  show(route) {
-    this.#section.hidden = route === null;
-    this.#loader.stop();
-    if (JSON.stringify(route) !== JSON.stringify(this.#route)) this.clear();
-    this.#route = route;
-    if (!route) return;
-    this.#paintHead(route);
-    this.#loader.start();
-  }
-
-  /** The language changed. */
-  reset() {
-    if (!this.#route) return;
-    this.#paintHead(this.#route);
-    this.#paint();
-  }
-
-  /** Removes everything of the room: another access may not see it. */
+  /** @override */
   clear() {
-    this.#loader.clear();
+    super.clear();
     this.#body.replaceChildren();
   }
 
-  async #load() {
-    if (!this.#route) throw new Error('no span is shown');
-    const { room, platform, from, to, account } = this.#route;
+  /** @override @param {WhyRoute} route @returns {Promise<Data>} */
+  async load(route) {
+    const { room, platform, from, to, account } = route;
     const [start, end] = [Math.floor(from / 60) * 60, Math.ceil(to / 60) * 60];
     const narrow = { rooms: room, platforms: platform };
     const [found, report] = await Promise.all([
-      this.api.explain(room, platform, this.#route),
+      this.api.explain(room, platform, route),
       this.api.analytics({ from: start, to: end, step: end - start }, narrow).catch(() => null),
     ]);
     const row = account === undefined ? report : report?.accounts?.find((one) => (one.account ?? '') === account);
@@ -87,15 +56,18 @@ export class WhyView {
     return { explanation, seconds: row?.on_air_seconds ?? 0 };
   }
 
-  #loadFile() {
-    const { data } = this.#loader;
-    return data
-      ? Promise.resolve(new Blob([csvOf(data.explanation)], { type: 'text/csv' }))
-      : Promise.reject(new Error('nothing is loaded'));
+  /** @override @param {WhyRoute} _route @param {Data} data */
+  textOf(_route, { explanation }) {
+    return csvOf(explanation);
   }
 
-  /** @param {WhyRoute} route */
-  #paintHead(route) {
+  /** @override @param {WhyRoute} route */
+  fileName({ room, platform, from }) {
+    return `why-${room}-${platform}-${from}.csv`;
+  }
+
+  /** @override @param {WhyRoute} route */
+  drawHead(route) {
     const { i18n } = this.moment();
     const { room, platform, from, to } = route;
     const links = /** @type {const} */ ({
@@ -112,9 +84,8 @@ export class WhyView {
     setText(html('#why-span'), i18n.t('why_span', spanWords(from * 1000, to * 1000, i18n)));
   }
 
-  #paint() {
-    if (!this.#loader.data) return;
-    const { explanation, seconds } = this.#loader.data;
+  /** @override @param {Data} data */
+  draw({ explanation, seconds }) {
     const { i18n } = this.moment();
     const rate = rateOf(explanation.earned - explanation.between_sessions, seconds);
     const pace = { amount: Math.round(rate ?? 0), span: i18n.hours(seconds / HOUR) };
@@ -142,7 +113,7 @@ export class WhyView {
 
   /** @param {Line} line @param {Explanation} explanation @param {I18n} i18n */
   #lineOf(line, { room_id: room, platform, merged_seconds: merged }, i18n) {
-    const account = this.#route?.account;
+    const account = this.route?.account;
     const many = (line.readings ?? 1) > 1;
     const clock = merged && many ? i18n.hour : i18n.clock;
     const time = many ? `${clock.format(line.from_ms)} – ${clock.format(line.at_ms)}` : clock.format(line.at_ms);

@@ -1,0 +1,104 @@
+/**
+ * A page with the report of one thing, such as a room or a span: shown, loaded again every minute, drawn again in another language, and emptied.
+ * A view extends it with what it loads and how it draws that. Its elements are `#name` and, within it, `#name-body` and those of `ReportLoader`.
+ */
+
+import { html } from './dom.js';
+import { ReportLoader } from './report_loader.js';
+
+/** @template Route, Data */
+export class ReportPage {
+  /** What the page is about; null while it is hidden. @type {Route | null} */
+  route = null;
+  #section;
+
+  /** @param {string} name @param {() => import('./moment.js').Moment} moment */
+  constructor(name, moment) {
+    this.moment = moment;
+    this.#section = html(`#${name}`);
+    /** @type {ReportLoader<Data>} */
+    this.loader = new ReportLoader({
+      name,
+      body: html(`#${name}-body`),
+      i18n: () => moment().i18n,
+      key: () => (this.route === null ? '' : this.keyOf(this.route)),
+      load: () => this.load(this.#shown),
+      loadFile: () => this.fileOf(this.#shown),
+      fileName: () => this.fileName(this.#shown),
+      onStart: () => this.onStart(),
+      onLoaded: (data) => this.draw(data, this.#shown),
+    });
+  }
+
+  /** @returns {Route} */
+  get #shown() {
+    if (this.route === null) throw new Error('the page is hidden');
+    return this.route;
+  }
+
+  /** @param {Route | null} route @param {URLSearchParams} [query] */
+  show(route, query) {
+    this.#section.hidden = route === null;
+    this.loader.stop();
+    const isOther = !route || !this.route || this.subjectOf(route) !== this.subjectOf(this.route);
+    if (isOther) this.clear();
+    this.route = route;
+    if (!route) return;
+    this.drawHead(route, query);
+    this.loader.start();
+  }
+
+  /** The language, or what the studio's file says, changed. */
+  reset() {
+    if (!this.route) return;
+    this.drawHead(this.route);
+    if (this.loader.data) this.draw(this.loader.data, this.route);
+  }
+
+  /** Removes everything of the rooms: another access may not see them. */
+  clear() {
+    this.loader.clear();
+  }
+
+  /** A route with another subject is about something else, and nothing of the report before stays. @param {Route} route */
+  subjectOf(route) {
+    return JSON.stringify(route);
+  }
+
+  /** What is requested: an answer to an earlier request is ignored. @param {Route} route */
+  keyOf(route) {
+    return JSON.stringify(route);
+  }
+
+  /** @param {Route} _route @returns {Promise<Data>} */
+  load(_route) {
+    throw new Error('a view says what it loads');
+  }
+
+  /** By default the text of the report that is shown. @param {Route} route @returns {Promise<Blob>} */
+  fileOf(route) {
+    const { data } = this.loader;
+    return data
+      ? Promise.resolve(new Blob([this.textOf(route, data)], { type: 'text/csv' }))
+      : Promise.reject(new Error('nothing is loaded'));
+  }
+
+  /** As comma-separated values. @param {Route} _route @param {Data} _data @returns {string} */
+  textOf(_route, _data) {
+    throw new Error('a view has a text or a file');
+  }
+
+  /** @param {Route} _route @returns {string} */
+  fileName(_route) {
+    throw new Error('a view names its file');
+  }
+
+  /** A request begins. */
+  onStart() {}
+
+  /** What is known before the report is. @param {Route} _route @param {URLSearchParams} [_query] of the address, where it is new */
+  drawHead(_route, _query) {}
+
+  /** @param {Data} _data @param {Route} _route */
+  draw(_data, _route) {}
+}
