@@ -139,7 +139,6 @@ const live = new LiveView(store, readFilters(router.query), moment, {
     router.updateQuery((query) => writeFilters(filters, query));
     scheduleDraw();
   },
-  onRoom: (feed) => navigate({ view: 'room', room: feed.room, platform: feed.platform }),
   onResize: scheduleDraw,
   wall: () => wall,
   lastWeek,

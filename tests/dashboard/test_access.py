@@ -160,7 +160,7 @@ def test_a_token_for_two_rooms_sees_two_rooms_everywhere(studio: Studio, visit: 
     studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 300 - ago} for room in rooms for ago in (200, 80, 5)))
     page = visit(studio).open(rooms=own).live().page
     expect(page.locator(".card .room")).to_have_text(list(own))
-    expect(page.locator("#heat button")).to_have_count(2)
+    expect(page.locator("#heat .cell")).to_have_count(2)
     expect(page.locator('[data-kpi="live"] .kpi-sub')).to_have_text("of 2 rooms")
     expect(page.locator('[data-kpi="hour"] .kpi-value')).to_have_text("390")
     page.get_by_role("link", name="Analytics").click()
@@ -194,7 +194,7 @@ def test_a_revoked_token_hides_the_rooms_within_seconds(studio: Studio, visit: O
     command = [sys.executable, "-m", "shared.tokens", "revoke", token]
     subprocess.run(command, cwd=ROOT, env=studio.stack.environment(), check=True, capture_output=True, timeout=30)
     expect(dashboard.page.get_by_role("alert")).to_contain_text("expired or was revoked")
-    expect(dashboard.page.locator(".card, #heat button")).to_have_count(0)
+    expect(dashboard.page.locator(".card, #heat .cell")).to_have_count(0)
 
 
 def test_a_room_outside_the_scope_says_so(studio: Studio, visit: Opener) -> None:

@@ -133,19 +133,21 @@ def test_rooms_group_by_platform(studio: Studio, visit: Opener) -> None:
 
 
 def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -> None:
-    """One tab stop, arrows from room to room, the meaning said, Enter opens the room; below a hundred rooms the cards are the overview."""
+    """One tab stop, arrows from room to room, the meaning said, Enter opens the readings; below a hundred rooms the cards are the overview."""
     studio.post(*({"room_id": f"heat-{n:03}", "tokens_count": 42} for n in range(100)))
     few = visit(studio).open(rooms=("heat-00*",)).live().page
     expect(few.locator(".card")).to_have_count(10)
     expect(few.locator("#heat-section")).to_be_hidden()
     few.close()
     page = visit(studio).open(rooms=("heat-*",)).live().page
-    page.get_by_role("button", name="heat-000").focus()
+    page.get_by_role("link", name="Why? heat-000, camsoda").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("button", name="heat-001")).to_be_focused()
+    expect(page.get_by_role("link", name="Why? heat-001, camsoda")).to_be_focused()
     expect(page.get_by_role("tooltip")).to_contain_text("42 tokens")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="heat-001")).to_be_visible()
+    expect(page.get_by_role("heading", name="Why? heat-001")).to_be_visible()
+    expect(page.locator("#why-earned")).to_have_text("0")
+    assert "view=why" in page.url
 
 
 def test_what_needs_attention_beyond_the_first_rooms_is_a_button_away(studio: Studio, visit: Opener) -> None:

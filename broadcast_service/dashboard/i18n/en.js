@@ -334,7 +334,7 @@ export default {
     'Tokens earned in the last 60 minutes by all rooms. Only rises of a balance count; a cash-out subtracts nothing.',
   explain_today: 'Tokens earned by all rooms since midnight, the studio’s time.',
   explain_heat:
-    'One square a room. The greener, the more it earned in the last 30 minutes; a hollow one has no current value.',
+    'One square a room. The greener, the more it earned in the last 30 minutes; a hollow one has no current value. A square opens its readings.',
   why: 'Why?',
   why_lead: 'Every stored reading of this time, whether it was counted, and why.',
   why_span: '{from} to {to}',

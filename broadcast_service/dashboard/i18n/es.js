@@ -339,7 +339,7 @@ export default {
     'Tokens ganados en los últimos 60 minutos por todas las salas. Solo cuentan las subidas del saldo; un cobro no resta.',
   explain_today: 'Tokens ganados por todas las salas desde medianoche, en la hora del estudio.',
   explain_heat:
-    'Un cuadro por sala. Cuanto más verde, más ganó en los últimos 30 minutos; uno hueco no tiene un dato actual.',
+    'Un cuadro por sala. Cuanto más verde, más ganó en los últimos 30 minutos; uno hueco no tiene un dato actual. Un cuadro abre sus lecturas.',
   why: '¿Por qué?',
   why_lead: 'Cada lectura guardada de este tiempo: qué se contó, qué no y por qué.',
   why_span: '{from} a {to}',

@@ -1,5 +1,6 @@
 /**
- * Every room as one small square: its colour shows the tokens earned recently, a hollow square has no current value.
+ * Every room as one small square: its colour shows the tokens earned recently, a hollow square has no current value. It is a link to the readings
+ * behind its colour, or to the room where these minutes were not measured.
  * Arrow keys walk the squares (one tab stop for all of them); a tooltip explains the square under the pointer or with the focus.
  */
 
@@ -12,11 +13,12 @@ import { element } from './element.js';
 import { measuredOf, recentText } from './recent_text.js';
 import { reconcile } from './reconcile.js';
 import { Slices } from './slices.js';
+import { isWall, lastMinutes, pointAt, pointAtPage } from './why_link.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/store.js').Feed} Feed */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {{item: HTMLElement, button: HTMLButtonElement, earned: number}} Cell */
+/** @typedef {{item: HTMLElement, link: HTMLAnchorElement, earned: number, target: string}} Cell `target`: what its link was made for */
 
 const LEVELS = 4;
 const CELLS_PER_FRAME = 100;
@@ -37,17 +39,12 @@ export class HeatMap {
    * @param {HTMLElement} root @param {Store} store
    * @param {import('./tooltip.js').Tooltip} tooltip
    * @param {() => Moment} moment
-   * @param {(feed: Feed) => void} onChoose
    */
-  constructor(root, store, tooltip, moment, onChoose) {
+  constructor(root, store, tooltip, moment) {
     this.root = root;
     this.store = store;
     this.moment = moment;
     this.tooltip = tooltip;
-    root.addEventListener('click', (event) => {
-      const feed = this.store.feeds.get(keyAt(event.target) ?? '');
-      if (feed) onChoose(feed);
-    });
     root.addEventListener('keydown', (event) => this.#moveByKey(event));
     for (const type of ['pointerover', 'focusin'])
       root.addEventListener(type, (event) => this.#point(keyAt(event.target)));
@@ -63,10 +60,10 @@ export class HeatMap {
     const items = feeds.map((feed) => (this.#cells.get(feed.key) ?? this.#create(feed)).item);
     reconcile(this.root, items);
     setData(this.root, 'size', feeds.length > 300 ? 'most' : feeds.length > 90 ? 'many' : 'few');
-    if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('button')?.setAttribute('tabindex', '0');
+    if (!this.root.querySelector('[tabindex="0"]')) this.root.querySelector('.cell')?.setAttribute('tabindex', '0');
+    this.#isMeasured = measuredOf(this.store, moment.asOfMs, SPARK_MINUTES) > 0;
     this.update(this.#cells.keys(), moment);
     this.#most = this.#best();
-    this.#isMeasured = measuredOf(this.store, moment.asOfMs, SPARK_MINUTES) > 0;
     for (const cell of this.#cells.values()) this.#paintLevel(cell);
   }
 
@@ -85,12 +82,14 @@ export class HeatMap {
   update(keys, moment) {
     for (const key of keys) this.#paint(key, moment);
     for (const key of this.#round.next()) {
-      const cell = this.#paint(key, moment);
-      if (cell) this.#paintLevel(cell);
+      const [cell, feed] = [this.#paint(key, moment), this.store.feeds.get(key)];
+      if (!cell || !feed) continue;
+      this.#paintLevel(cell);
+      this.#aim(cell, feed, moment);
     }
     const pointed = this.#pointedAt === null ? undefined : this.store.feeds.get(this.#pointedAt);
     const cell = this.#cells.get(this.#pointedAt ?? '');
-    if (pointed && cell) this.tooltip.show(cell.button, meaningOf(pointed, this.store, moment));
+    if (pointed && cell) this.tooltip.show(cell.link, meaningOf(pointed, this.store, moment));
   }
 
   /** A second has passed: all are drawn over the next frames, as levels are relative to the best room. */
@@ -111,14 +110,26 @@ export class HeatMap {
     const [cell, feed] = [this.#cells.get(key), this.store.feeds.get(key)];
     if (!cell || !feed) return;
     cell.earned = earnedRecently(feed, moment.asOfMs);
-    setData(cell.button, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
+    setData(cell.link, 'status', statusOf(feed, moment.asOfMs, this.store, moment.trusted));
     return cell;
   }
 
+  /** The minutes that a square is of change once a minute, and so its link. @param {Cell} cell @param {Feed} feed @param {Moment} moment */
+  #aim(cell, feed, { asOfMs, i18n }) {
+    const isFigure = this.#isMeasured && !isWall();
+    const target = `${i18n.language} ${isFigure ? Math.floor(asOfMs / 60_000) : isWall()}`;
+    if (cell.target === target) return;
+    cell.target = target;
+    if (isFigure) pointAt(cell.link, { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: [feed] });
+    else pointAtPage(cell.link, { view: 'room', room: feed.room, platform: feed.platform });
+    const label = `${this.store.studio.roomName(feed.room)}, ${feed.platform}`;
+    cell.link.setAttribute('aria-label', isFigure ? `${i18n.t('why')} ${label}` : label);
+  }
+
   /** @param {Cell} cell */
-  #paintLevel({ button, earned }) {
+  #paintLevel({ link, earned }) {
     setData(
-      button,
+      link,
       'level',
       earned > 0
         ? String(Math.min(LEVELS, Math.ceil(Math.sqrt(earned / this.#most) * LEVELS)))
@@ -130,15 +141,13 @@ export class HeatMap {
 
   /** @param {Set<string>} keys that the filters let through */
   match(keys) {
-    for (const [key, { button }] of this.#cells) setData(button, 'match', keys.has(key) ? 'yes' : 'no');
+    for (const [key, { link }] of this.#cells) setData(link, 'match', keys.has(key) ? 'yes' : 'no');
   }
 
   /** @param {Feed} feed @returns {Cell} */
   #create(feed) {
-    const label = `${this.store.studio.roomName(feed.room)}, ${feed.platform}`;
-    const button = element('button', { type: 'button', class: 'cell', tabindex: '-1', 'aria-label': label });
-    button.dataset.key = feed.key;
-    const cell = { item: element('li', {}, button), button, earned: 0 };
+    const link = element('a', { class: 'cell', tabindex: '-1', 'data-key': feed.key });
+    const cell = { item: element('li', {}, link), link, earned: 0, target: '' };
     this.#cells.set(feed.key, cell);
     return cell;
   }
@@ -147,29 +156,30 @@ export class HeatMap {
   #point(key) {
     this.#pointedAt = key;
     const [cell, feed] = [this.#cells.get(key ?? ''), this.store.feeds.get(key ?? '')];
-    if (cell && feed) this.tooltip.show(cell.button, meaningOf(feed, this.store, this.moment()));
-    else this.tooltip.hide();
+    if (!cell || !feed) return this.tooltip.hide();
+    this.#aim(cell, feed, this.moment());
+    this.tooltip.show(cell.link, meaningOf(feed, this.store, this.moment()));
   }
 
   /** @param {KeyboardEvent} event */
   #moveByKey(event) {
-    const buttons = [...this.root.querySelectorAll('button')];
-    const from = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
-    const top = buttons[0]?.offsetTop;
-    const columns = buttons.findIndex((button) => button.offsetTop !== top);
+    const links = /** @type {HTMLElement[]} */ ([...this.root.querySelectorAll('.cell')]);
+    const from = links.indexOf(/** @type {HTMLElement} */ (event.target));
+    const top = links[0]?.offsetTop;
+    const columns = links.findIndex((link) => link.offsetTop !== top);
     const steps = {
       ArrowRight: 1,
       ArrowLeft: -1,
       ArrowDown: columns,
       ArrowUp: -columns,
       Home: -from,
-      End: buttons.length - 1 - from,
+      End: links.length - 1 - from,
     };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-    const to = step === undefined ? undefined : buttons[from + step];
+    const to = step === undefined ? undefined : links[from + step];
     if (!to) return;
     event.preventDefault();
-    buttons[from]?.setAttribute('tabindex', '-1');
+    links[from]?.setAttribute('tabindex', '-1');
     to.setAttribute('tabindex', '0');
     to.focus();
   }

@@ -78,10 +78,10 @@ export class LiveView {
   /**
    * @param {Store} store @param {Filters} filters
    * @param {() => Moment} moment
-   * @param {{onFilters: (filters: Filters) => void, onRoom: (feed: import('../state/store.js').Feed) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState,
+   * @param {{onFilters: (filters: Filters) => void, onResize: () => void, wall: () => import('../ui/wall_screen.js').WallState,
    *   lastWeek: import('../state/last_week.js').LastWeek, wallHours: import('../state/wall_hours.js').WallHours, settings: import('../state/storage.js').SafeStorage}} choices
    */
-  constructor(store, filters, moment, { onFilters, onRoom, onResize, wall, lastWeek, wallHours, settings }) {
+  constructor(store, filters, moment, { onFilters, onResize, wall, lastWeek, wallHours, settings }) {
     this.lastWeek = lastWeek;
     this.wallHours = wallHours;
     this.store = store;
@@ -102,7 +102,7 @@ export class LiveView {
       (id) => this.#nameGroup(id),
       () => moment().i18n,
     );
-    this.heat = new HeatMap(html('#heat'), store, new Tooltip(html('#tip'), () => moment().i18n), moment, onRoom);
+    this.heat = new HeatMap(html('#heat'), store, new Tooltip(html('#tip'), () => moment().i18n), moment);
     for (const button of [this.#clear, html('#kpi-scope-clear')])
       button.addEventListener('click', () => this.setAndShow({ search: '', platform: '', status: '' }));
     this.setAndShow = (change) => {
