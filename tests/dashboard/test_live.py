@@ -133,7 +133,7 @@ def test_rooms_group_by_platform(studio: Studio, visit: Opener) -> None:
 
 
 def test_the_heat_map_is_walked_with_arrow_keys(studio: Studio, visit: Opener) -> None:
-    """One tab stop, arrows from room to room, the meaning said, Enter opens the readings; below a hundred rooms the cards are the overview."""
+    """One tab stop, arrows from room to room, the meaning said, Enter opens the readings; below 100 rooms the cards are the overview."""
     studio.post(*({"room_id": f"heat-{n:03}", "tokens_count": 42} for n in range(100)))
     few = visit(studio).open(rooms=("heat-00*",)).live().page
     expect(few.locator(".card")).to_have_count(10)
