@@ -1,4 +1,4 @@
-"""Fixtures: the fixture pages once, Chromium and a scripted ingest service per module or per test."""
+"""Fixtures: the fixture pages and one Chromium for all tests, which starts anew for each module; a scripted ingest service per test."""
 
 import pathlib
 from collections.abc import Iterator
@@ -25,11 +25,19 @@ def ingest() -> Iterator[ScriptedIngest]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def one_chromium(playwright: Playwright, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A start takes seconds of CPU, and the extension can be emptied instead."""
     running = Browser(playwright, tmp_path_factory.mktemp("chromium"), sites.resolver_rules)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(one_chromium: Browser) -> Browser:
+    """The module's browser, in which the extension has just been installed."""
+    one_chromium.start_anew()
+    return one_chromium
 
 
 @pytest.fixture

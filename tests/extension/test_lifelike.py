@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Playwright
+from playwright.sync_api import Page
 
 from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
-from tests.extension.sites import OWN, Sites
+from tests.extension.sites import OWN
 
 COUNT_UP = """() => {
     const shown = document.querySelector('.tokencount');
@@ -31,11 +31,10 @@ def server() -> Iterator[ScriptedIngest]:
 
 
 @pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, server: ScriptedIngest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path_factory.mktemp("lifelike"), sites.resolver_rules)
-    running.configure(server.url, camsoda=False, accountKey="studio secret")
-    yield running
-    running.close()
+def chromium(one_chromium: Browser, server: ScriptedIngest) -> Browser:
+    one_chromium.start_anew()
+    one_chromium.configure(server.url, camsoda=False, accountKey="studio secret")
+    return one_chromium
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Playwright
 
 from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
-from tests.extension.sites import OWN, VIEWED, Sites
+from tests.extension.sites import OWN, VIEWED
 
 EXPECTED = {
     "chaturbate": {"tokens_count": 1234, "viewers_count": 552},
@@ -27,11 +26,10 @@ def server() -> Iterator[ScriptedIngest]:
 
 
 @pytest.fixture(scope="module")
-def chromium(playwright: Playwright, sites: Sites, server: ScriptedIngest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path_factory.mktemp("pages"), sites.resolver_rules)
-    running.configure(server.url)
-    yield running
-    running.close()
+def chromium(one_chromium: Browser, server: ScriptedIngest) -> Browser:
+    one_chromium.start_anew()
+    one_chromium.configure(server.url)
+    return one_chromium
 
 
 @pytest.fixture(autouse=True)
