@@ -22,7 +22,7 @@ import { Update } from './state/update.js';
 import { WallHours } from './state/wall_hours.js';
 import { Watchdog } from './state/watchdog.js';
 import { chooseTheme, connectTheme } from './theme.js';
-import { find, html, setText } from './ui/dom.js';
+import { find, html, setData, setText } from './ui/dom.js';
 import { repeatForEachMetric } from './ui/each_metric.js';
 import { Demo } from './views/demo.js';
 import { Keyboard } from './views/keyboard.js';
@@ -347,7 +347,7 @@ function draw() {
   drawScheduled = false;
   const now = Date.now();
   const current = moment();
-  document.documentElement.dataset.trust = current.trusted ? 'yes' : 'no';
+  setData(document.documentElement, 'trust', current.trusted ? 'yes' : 'no');
   updateOffer.paint(update.isDue);
   access.paint(i18n, store.tokenExpiresAt, current.nowMs, now);
   setText(html('#clock'), i18n.clock.format(current.nowMs));

@@ -1,7 +1,7 @@
 /** The rooms that need attention, as a row of links: red first. */
 
 import { clockText } from './clock_text.js';
-import { setData, setText } from './dom.js';
+import { setData, setHidden, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { lastMinutes, pointAt, pointAtPage } from './why_link.js';
@@ -47,12 +47,12 @@ export class AttentionStrip {
   paint(needs, asOfMs, i18n, options) {
     const { always, calm, most } = options;
     this.#repaint = () => this.paint(needs, asOfMs, i18n, options);
-    this.section.hidden = needs.length === 0 && !always;
+    setHidden(this.section, needs.length === 0 && !always);
     setData(this.section, 'severe', needs.some(({ severe }) => severe) ? 'yes' : 'no');
     const all = this.#isExpanded && !always;
     const shown = all ? needs : needs.slice(0, most);
-    this.#toggle.hidden = always;
-    this.#rest.hidden = !always;
+    setHidden(this.#toggle, always);
+    setHidden(this.#rest, !always);
     this.#toggle.setAttribute('aria-expanded', String(all));
     for (const key of this.#chips.keys()) if (!shown.some((need) => need.key === key)) this.#chips.delete(key);
     const items = shown.map((need) => this.#chip(need, asOfMs, i18n));

@@ -4,7 +4,7 @@ import { translate } from '../i18n/i18n.js';
 import { hrefOf } from '../router.js';
 import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
-import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
+import { cloneTemplate, find, setAttribute, setData, setFigure, setText } from './dom.js';
 import { recentText } from './recent_text.js';
 import { bars } from './sparkline.js';
 import { lastMinutes, minutesSince, pointAt, showIncome } from './why_link.js';
@@ -95,7 +95,7 @@ export class Card {
     const series = store.recent(feed, asOfMs);
     const amount = series.reduce((/** @type {number} */ sum, value) => sum + (value ?? 0), 0);
     const path = bars(series, 90, 30);
-    if (this.parts.spark.getAttribute('d') !== path) this.parts.spark.setAttribute('d', path);
+    setAttribute(this.parts.spark, 'd', path);
     const pending = feed.pending ? ` · ${i18n.t('pending', { amount: feed.pending })}` : '';
     const isCovered = this.isRow && matchMedia('(max-width: 640px)').matches; // by the link of the figure above
     const reasons = isCovered ? null : { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: [feed] };
@@ -108,7 +108,7 @@ export class Card {
     pointAt(this.parts.why, ofShift ?? { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: [feed] });
     this.parts.why.toggleAttribute('data-income', ofShift !== null);
     const label = `${i18n.t('why')} ${name}`;
-    if (this.parts.why.getAttribute('aria-label') !== label) this.parts.why.setAttribute('aria-label', label);
+    setAttribute(this.parts.why, 'aria-label', label);
   }
 
   /** @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */
@@ -127,8 +127,8 @@ export class Card {
     const percent = String(Math.floor(Math.min(1, share) * 100));
     fill.style.setProperty('--share', percent);
     setData(this.parts.goal, 'reached', share >= 1 ? 'yes' : 'no');
-    track.setAttribute('aria-valuenow', percent);
-    track.setAttribute('aria-label', label);
+    setAttribute(track, 'aria-valuenow', percent);
+    setAttribute(track, 'aria-label', label);
   }
 
   /** @param {Feed} feed @param {import('../i18n/i18n.js').I18n} i18n */

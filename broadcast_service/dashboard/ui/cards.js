@@ -68,6 +68,8 @@ export class Cards {
     if (density !== this.#density) this.reset();
     this.#density = density;
     setData(this.root, 'density', density);
+    const columns = this.root.closest('.live-columns');
+    if (columns instanceof HTMLElement) setData(columns, 'holds', density === 'table' ? 'table' : 'cards');
   }
 
   /** Starts afresh, as after a change of language. */

@@ -41,7 +41,7 @@ export function setFigure(element, value, i18n, words = element) {
   if (written.get(words) === text) return;
   setText(words, text);
   element.style.setProperty('--chars', String(Math.max(6, text.length)));
-  element.title = isShortened ? whole : '';
+  setAttribute(element, 'title', isShortened ? whole : '');
 }
 
 /** 999.999.999.999 still fits the narrowest tile in type that can be read. */
@@ -50,6 +50,16 @@ const MAX_FIGURE_LENGTH = 15;
 /** @param {HTMLElement} element @param {string} name @param {string} value */
 export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+/** Sets an attribute if that changes it: setting what it is still costs a calculation of styles. @param {Element} element @param {string} name @param {string} value */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/** Shows or hides an element if that changes anything. @param {HTMLElement} element @param {boolean} isHidden */
+export function setHidden(element, isHidden) {
+  if (element.hidden !== isHidden) element.hidden = isHidden;
 }
 
 /** A fresh copy of a template's one element. @param {string} id */

@@ -1,7 +1,7 @@
 /** Short lists of rooms: who earns most, who has become slow, and what happened. */
 
 import { HOUR, RECENT } from '../state/leaders.js';
-import { setData, setText } from './dom.js';
+import { setData, setHidden, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { lastMinutes, pointAtPage, showIncome } from './why_link.js';
@@ -28,8 +28,8 @@ export class RoomList {
 
   /** @param {Line[]} lines @param {I18n} i18n */
   paint(lines, i18n) {
-    this.empty.hidden = lines.length > 0;
-    this.root.hidden = lines.length === 0;
+    setHidden(this.empty, lines.length > 0);
+    setHidden(this.root, lines.length === 0);
     const ids = new Set(lines.map(({ id }) => id));
     for (const id of this.#lines.keys()) if (!ids.has(id)) this.#lines.delete(id);
     reconcile(

@@ -2,7 +2,7 @@
 
 import { paceOf } from '../state/leaders.js';
 import { statusOf } from '../state/store.js';
-import { setData, setFigure, setText } from './dom.js';
+import { setData, setFigure, setHidden, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
 
@@ -66,7 +66,7 @@ export class WallRoom {
       progress?.target && progress.share !== null
         ? i18n.t('share_of_target', { share: i18n.percentage.format(progress.share), target: progress.target })
         : feed.platform;
-    this.#audience.hidden = state !== '' || feed.viewers === null;
+    setHidden(this.#audience, state !== '' || feed.viewers === null);
     setText(this.#viewers, i18n.number(feed.viewers));
     setText(/** @type {HTMLElement} */ (this.#audience.lastElementChild), ` ${i18n.t('viewers_short')}`);
     setText(this.#state, state);

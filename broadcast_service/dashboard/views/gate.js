@@ -1,7 +1,7 @@
 /** The sign-in form: where a token is pasted before anything is shown. */
 
 import { normalizeToken } from '../link/token.js';
-import { find, html, setText } from '../ui/dom.js';
+import { find, html, setAttribute, setText } from '../ui/dom.js';
 import { onPaste } from '../ui/paste.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -53,6 +53,6 @@ export class Gate {
   /** @param {I18n} i18n */
   paint(i18n) {
     setText(this.#error, this.#problem ? i18n.t(this.#problem) : '');
-    this.#input.setAttribute('aria-invalid', String(this.#problem !== null));
+    setAttribute(this.#input, 'aria-invalid', String(this.#problem !== null));
   }
 }

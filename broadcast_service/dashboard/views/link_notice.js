@@ -1,6 +1,6 @@
 /** The state of the connection, in words: a pill in the bar and a line under it. Text changes once per state, so that a screen reader is not flooded. */
 
-import { find, html, setData, setText } from '../ui/dom.js';
+import { find, html, setData, setHidden, setText } from '../ui/dom.js';
 import { obstacleText } from './polling_notice.js';
 
 /** @typedef {import('../link/types.js').Link} Link */
@@ -55,14 +55,14 @@ export class LinkNotice {
       setData(this.#notice, 'tone', 'good');
       setText(this.#words, i18n.t('notice_recovered'));
       setText(this.#detail, '');
-      this.#retry.hidden = true;
+      setHidden(this.#retry, true);
     }
-    if (localMs >= this.#hideAtMs) this.#notice.hidden = true;
+    if (localMs >= this.#hideAtMs) setHidden(this.#notice, true);
   }
 
   /** @param {Health} health @param {string} words @param {Assessment} assessment @param {I18n} i18n @param {number} localMs */
   #warn({ link }, words, { nowMs, sinceMs }, i18n, localMs) {
-    this.#notice.hidden = false;
+    setHidden(this.#notice, false);
     const lastedMs = sinceMs === null ? 0 : nowMs - sinceMs;
     setData(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > SEVERE_AFTER_MS ? 'bad' : 'warn');
     setText(this.#words, words);
@@ -72,7 +72,7 @@ export class LinkNotice {
         ? ''
         : i18n.t('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
     setText(this.#detail, `${lasted} ${next}`.trim());
-    this.#retry.hidden = link.phase !== 'waiting';
+    setHidden(this.#retry, link.phase !== 'waiting');
   }
 }
 

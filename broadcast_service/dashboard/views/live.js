@@ -8,7 +8,7 @@ import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { totalsOf } from '../state/totals.js';
 import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards, DENSITIES } from '../ui/cards.js';
-import { find, html, setData, setText } from '../ui/dom.js';
+import { find, html, setData, setHidden, setText } from '../ui/dom.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { HourBars } from '../ui/hour_bars.js';
 import { Kpis } from '../ui/kpis.js';
@@ -126,7 +126,7 @@ export class LiveView {
 
   /** @param {boolean} shown */
   show(shown) {
-    this.#section.hidden = !shown;
+    setHidden(this.#section, !shown);
   }
 
   /** @param {Filters} filters */
@@ -328,20 +328,20 @@ export class LiveView {
   #paintCount(shown, { i18n, trusted }) {
     const total = this.store.feeds.size;
     const all = areDefault(this.toolbar.filters);
-    this.#scope.hidden = all || shown === 0;
+    setHidden(this.#scope, all || shown === 0);
     setText(this.#scopeWords, i18n.t('totals_of', { count: shown, total }));
     setText(this.#count, all ? i18n.t('shown', { count: shown }) : i18n.t('shown_of', { count: shown, total }));
-    this.#empty.hidden = shown > 0 || !this.store.complete;
-    this.#clear.hidden = all || total === 0;
-    this.#emptySteps.hidden = total > 0 || !trusted;
+    setHidden(this.#empty, shown > 0 || !this.store.complete);
+    setHidden(this.#clear, all || total === 0);
+    setHidden(this.#emptySteps, total > 0 || !trusted);
     setText(this.#emptyTitle, i18n.t(total > 0 ? 'nothing_found' : trusted ? 'nothing_yet' : 'nothing_known'));
     setText(this.#emptyWords, total === 0 && trusted ? this.#scopeText(i18n) : '');
-    html('#rail').hidden = total === 0;
-    html('#heat-section').hidden = total < HEAT_ROOMS;
+    setHidden(html('#rail'), total === 0);
+    setHidden(html('#heat-section'), total < HEAT_ROOMS);
     const seesAll = this.store.scope?.rooms.includes('*') ?? false;
     const isFirstRun = total === 0 && all && trusted && seesAll && this.store.complete;
     setData(this.#section, 'first', isFirstRun ? 'yes' : 'no');
-    html('#first-waiting').hidden = html('#first-demo').hidden = !isFirstRun;
+    for (const id of ['#first-waiting', '#first-demo']) setHidden(html(id), !isFirstRun);
   }
 
   /** @param {import('../i18n/i18n.js').I18n} i18n */

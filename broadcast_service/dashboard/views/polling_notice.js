@@ -1,6 +1,6 @@
 /** The line that names what refuses the socket while the numbers come by polling. */
 
-import { html, setText } from '../ui/dom.js';
+import { html, setHidden, setText } from '../ui/dom.js';
 
 /** @typedef {import('../link/types.js').Link} Link */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -36,7 +36,7 @@ export class PollingNotice {
 
   /** @param {Link} link @param {I18n} i18n */
   paint(link, i18n) {
-    this.#line.hidden = link.via !== 'polling';
+    setHidden(this.#line, link.via !== 'polling');
     if (this.#line.hidden) return;
     setText(this.#words, `${obstacleText(link, i18n) ?? i18n.t('notice_blocked')} ${i18n.t('by_polling')}`);
   }

@@ -1,7 +1,7 @@
 /** The line that warns before access ends, and renews it while everything stays on the screen. */
 
 import { normalizeToken } from '../link/token.js';
-import { find, html, setText } from '../ui/dom.js';
+import { find, html, setHidden, setText } from '../ui/dom.js';
 import { onPaste } from '../ui/paste.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -41,7 +41,7 @@ export class Renewal {
     onPaste(this.#input, submit);
     this.#later.addEventListener('click', () => {
       this.#snoozed = true;
-      this.#form.hidden = true;
+      setHidden(this.#form, true);
     });
   }
 
@@ -77,10 +77,10 @@ export class Renewal {
     const done = this.#doneUntilMs !== null && localMs < this.#doneUntilMs;
     const leftMs = expiresAt === null ? Infinity : expiresAt * 1000 - nowMs;
     const due = leftMs < (this.#snoozed ? URGENT_MS : NOTICE_MS) || this.#answer !== null;
-    this.#form.hidden = !(done || due);
+    setHidden(this.#form, !(done || due));
     if (expiresAt === null || this.#form.hidden) return;
-    this.#controls.hidden = done;
-    this.#later.hidden = leftMs < URGENT_MS;
+    setHidden(this.#controls, done);
+    setHidden(this.#later, leftMs < URGENT_MS);
     this.#form.dataset.tone = done ? 'good' : leftMs < URGENT_MS ? 'warn' : 'calm';
     const time = i18n.hour.format(expiresAt * 1000);
     setText(

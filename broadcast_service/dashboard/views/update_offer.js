@@ -1,6 +1,6 @@
 /** The line that offers to reload a page that is older than its server. */
 
-import { find, html } from '../ui/dom.js';
+import { find, html, setHidden } from '../ui/dom.js';
 
 export class UpdateOffer {
   #line = html('#update');
@@ -12,6 +12,6 @@ export class UpdateOffer {
 
   /** @param {boolean} isOffered */
   paint(isOffered) {
-    this.#line.hidden = !isOffered;
+    setHidden(this.#line, !isOffered);
   }
 }
