@@ -198,7 +198,9 @@ class Analytics:
         tally.damaged = sorted((day, series) for series, day in damaged if day in making.parts and series.feed in own)
         for _ in coverage.count():
             await pace.rest()
-        return tally, coverage.minutes(steps.number, rolled.empty_minutes() if rolled else None)
+        empty = rolled.empty_minutes() if rolled else None
+        await pace.rest()
+        return tally, coverage.minutes(steps.number, empty)
 
     def _damaged_blocks(self, rolled: "Rolled", days: range) -> Iterator[SeriesDay]:
         """The days of series that are in damaged blocks."""
@@ -230,9 +232,11 @@ class Analytics:
         """Reads the rolled-up days of some feeds, and of the other rooms of their accounts."""
         index, wanted = self.source.index, set[Series]()
         for feed in feeds:
+            await making.pace.rest()
             for name in index.accounts(feed):
                 if (feed.platform, name) not in making.movers:
                     wanted |= {Series(room, feed.platform, name) for room in index.rooms(feed, name)}
+        await making.pace.rest()
         await self.source.load(rolled, wanted, making.charge)
 
     async def _add(self, making: _Making, feed: Feed, days: range) -> None:

@@ -33,7 +33,7 @@ from shared.store.database_url import DatabaseUrl
 REFRESH_SECONDS: Final = 5.0  # between two looks for newly archived days
 RETRY_SECONDS: Final = 30
 MAX_KNOWN_DAMAGED: Final = 1000  # beyond it damaged days are not logged
-AT_ONCE: Final = 150  # steps of a loop before others get a turn
+AT_ONCE: Final = 50  # steps of a loop before others get a turn
 MINUTE_SECONDS: Final = 60
 
 log = structlog.get_logger()
@@ -245,8 +245,10 @@ class ArchivedDays:
 
     async def load(self, rolled: Rolled, wanted: Iterable[Series], charge: Charge) -> None:
         """Adds the blocks of some series."""
-        wanted = {*wanted}
-        bits = {one.room_id: self.index.shared_days(one.room_id) << self._days.start for one in wanted}
+        wanted, bits = {*wanted}, dict[str, int]()
+        for place, room_id in enumerate({one.room_id for one in wanted}):
+            bits[room_id] = self.index.shared_days(room_id) << self._days.start
+            await _rest(place)
         of_step = ARCHIVED_STEP + CSV_STEP * rolled.with_read
         charge(len(wanted) * (ARCHIVED_BLOCK * len(rolled.blocks) + of_step * len(rolled.window)))
         try:

@@ -20,7 +20,7 @@ class Findings:
 
     def __init__(self, window: range) -> None:
         self._first = window.start
-        self.earned = [0] * len(window)
+        self.earned = array("Q", bytes(8 * len(window)))  # no list: the garbage collector would look at every number of it
         self.unsettled = Counter[int]()
         self.set_aside = Counter[int]()
         self.between_sessions = Counter[int]()

@@ -4,11 +4,11 @@ import asyncio
 import time
 from typing import Final
 
-STRETCH_SECONDS: Final = 0.002  # of work before others get a turn
+STRETCH_SECONDS: Final = 0.001  # of work before others get a turn
 
 
 class Pace:
-    """Gives the loop back after every few milliseconds of work."""
+    """Gives the loop back after every millisecond of work."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()

@@ -193,10 +193,11 @@ class Reports:
             tally, measured = await self._analytics.make(wanted, job.charge)
             if wanted.detail.is_file:
                 return tally
-            pace, body = Pace(), bytearray()
+            pace, parts = Pace(), list[bytes]()
             for part in tally.json(measured):
-                body += part
+                parts.append(part)
                 await pace.rest()
-            made, now = bytes(body), time.monotonic()
+            made, now = b"".join(parts), time.monotonic()
+            await pace.rest()
             self.kept.put(wanted, made, now + kept_seconds(wanted.steps, now - began, ended_seconds=time.time() - wanted.steps.end))
             return made

@@ -30,8 +30,8 @@ from shared.contract.keys import day_of
 from shared.income.rules import Kind
 from shared.income.steps import Steps
 
-ITEMS_PER_PART: Final = 500
-STEPS_PER_PART: Final = 20_000  # numbers in a part
+ITEMS_PER_PART: Final = 100  # rows that are encoded in one stretch: about a millisecond
+STEPS_PER_PART: Final = 6000  # numbers in a part
 
 
 class Lines(NamedTuple):
@@ -99,7 +99,7 @@ class Tally:
         return slots_on_air(found) * self.step_seconds
 
     def _add_lines(self, series: Series, found: Findings) -> None:
-        lines = Lines(series, array("Q", found.earned), found.read or array("I", bytes(4 * len(found.earned))), found.odd())
+        lines = Lines(series, found.earned[:], found.read or array("I", bytes(4 * len(found.earned))), found.odd())
         self.lines.append(lines)
         self._held_bytes += 200 + 12 * len(found.earned) + 200 * len(lines.odd)
 

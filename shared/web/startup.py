@@ -13,8 +13,10 @@ from shared.web.logging import configure
 from shared.web.metrics_listener import metrics_config
 from shared.web.tracing import Spans, open_spans
 
-# Container objects between two collections. With Python's 700 a storm of handshakes causes one every few handshakes.
-GC_THRESHOLD: Final = 10_000
+# Container objects between two collections; every fifth one looks at those of the others too, so a collection of less than everything
+# takes a few milliseconds at most. With Python's 700 a storm of handshakes causes one every few handshakes.
+GC_THRESHOLDS: Final = 5000, 5, 20
+SWITCH_SECONDS: Final = 0.0005  # that the event loop waits for the interpreter while a thread computes; Python's own is 5 ms
 
 Settings = TypeVar("Settings", bound=ServiceSettings | BackgroundSettings)
 
@@ -36,6 +38,13 @@ def read_arguments(service: str, kind: type[Settings], arguments: Sequence[str])
     ).parse_args(arguments)
 
 
+def set_up_interpreter() -> None:
+    """Keeps pauses of the event loop short: those of the garbage collector, and those in which a thread has the interpreter."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Config, Spans | None]:
     """Reads the arguments and settings of a service, opens its traces, configures its logs. `service` is its short name, such as `ingest`.
 
@@ -50,6 +59,5 @@ def prepare(service: str, kind: type[Settings]) -> tuple[Settings, uvicorn.Confi
     except SettingsError as error:
         refuse(service, error.problems)
     configure(service, level=settings.log_level, log_format=settings.log_format)
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+    set_up_interpreter()
     return settings, metrics, spans

@@ -3,7 +3,7 @@
 The archive is a SQLite file with a year of blocks of 32 days, written in bulk. Each room is on air for 21 hours a day, earns in half of
 its quarters of an hour, and has one with unsettled tokens a day. Redis is empty, so each figure is of the archive alone. A stretch is the
 CPU time of one callback of the event loop: a thread that reads the database, and other processes, do not count; the garbage collector
-does, after what was imported is frozen as in a service. How late a timer of the loop is, by the wall clock, has all of these in it.
+does, as in a service (`set_up_interpreter`). How late a timer of the loop is, by the wall clock, has all of these in it.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import itertools
 import random
 import statistics
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -23,6 +24,7 @@ from broadcast_service.reports.analytics import Analytics
 from broadcast_service.reports.archived_days import open_archive
 from broadcast_service.reports.days import RedisDays
 from broadcast_service.reports.report import Detail
+from broadcast_service.reports.report_queue import Reports
 from broadcast_service.reports.wanted import Wanted
 from shared.archive.blocks import BLOCK_DAYS, DayParts, block_of, build, first_day
 from shared.archive.database import Database
@@ -33,6 +35,7 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.income.steps import Steps
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl, Store
+from shared.web.startup import set_up_interpreter
 from tools.bench.lab import Figures, Lab
 from worker_service.archive.schema import upgrade
 
@@ -56,8 +59,13 @@ class _Cost(NamedTuple):
 def archive(lab: Lab) -> Figures:
     """Reports of a year from the archive: 36 feeds by month, 1,000 feeds by day"""
     gc.collect()
-    gc.freeze()
-    return asyncio.run(_measure(lab))
+    thresholds, switch_seconds = gc.get_threshold(), sys.getswitchinterval()
+    set_up_interpreter()
+    try:
+        return asyncio.run(_measure(lab))
+    finally:
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(switch_seconds)
 
 
 async def _measure(lab: Lab) -> Figures:
@@ -122,9 +130,7 @@ async def _report(lab: Lab, url: DatabaseUrl, today: int, step_seconds: int) -> 
         await asyncio.sleep(0)
         began, cpu = time.perf_counter(), time.process_time()
         with _watched() as longest:
-            tally, measured = await Analytics(days).make(Wanted(Scope.of(["*"]), steps, Detail.FEEDS), lambda _price: None)
-            for _ in tally.json(measured):
-                await asyncio.sleep(0)
+            await Reports(Analytics(days)).get(Wanted(Scope.of(["*"]), steps, Detail.FEEDS), "bench", lambda _price: None)
         cost = _Cost(time.perf_counter() - began, time.process_time() - cpu, longest[0], late)
         ticking.cancel()
         await asyncio.wait([ticking])

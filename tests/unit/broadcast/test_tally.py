@@ -14,7 +14,7 @@ from broadcast_service.reports.coverage import Coverage
 from broadcast_service.reports.files import local_csv, machine_csv
 from broadcast_service.reports.findings import Findings, read_steps
 from broadcast_service.reports.report import Detail, Moment, Report
-from broadcast_service.reports.tally import Tally
+from broadcast_service.reports.tally import ITEMS_PER_PART, STEPS_PER_PART, Tally
 from shared.contract.codec import encode
 from shared.contract.feeds import Feed
 from shared.contract.readings import ROOM_PATTERN
@@ -27,7 +27,7 @@ def tally_of(by_feed: dict[Feed, list[int]], steps: Steps, detail: Detail, windo
     tally = Tally(steps, range(steps.number) if window is None else window, detail)
     for feed, totals in by_feed.items():
         findings = Findings(tally.window)
-        findings.earned = totals
+        findings.earned = array("Q", totals)
         tally.add(feed, {"": findings})
     return tally
 
@@ -277,3 +277,13 @@ def test_the_parts_of_a_report_are_the_report(by_feed: dict[Feed, list[int]]) ->
     for detail in (Detail.NONE, Detail.FEEDS, Detail.ROOMS, Detail.PLATFORMS, Detail.ACCOUNTS):
         body = b"".join(tally_of(by_feed, Steps(0, 30, 10), detail).json([1, 1, 1]))
         assert encode(msgspec.json.decode(body, type=Report)) == body
+
+
+def test_no_part_of_a_report_has_more_rows_or_numbers_than_are_encoded_in_one_stretch() -> None:
+    """A year of 300 feeds by day: the event loop is given back between any two parts."""
+    days = 365
+    tally = tally_of({Feed(f"room-{one}", "x"): [1] * days for one in range(300)}, Steps(0, days * 86_400, 86_400), Detail.FEEDS)
+    parts = [msgspec.json.decode(b"[" + part[1:] + b"]") for part in tally.json([1] * days) if part[1:2] == b"{"]
+    assert sum(map(len, parts)) == 300 + 300 + 1 + 1  # rooms, feeds, one platform, one account
+    assert max(map(len, parts)) <= ITEMS_PER_PART <= 100
+    assert max(sum(len(row.get("steps") or ()) for row in part) for part in parts) <= STEPS_PER_PART <= 6000

@@ -25,7 +25,7 @@ def tally_of(rooms: dict[str, list[int]], account: str = "12e4") -> Tally:
     tally = Tally(Steps(START, START + 3600 * hours, 3600), range(hours), Detail.XLSX)
     for room, earned in rooms.items():
         findings = Findings(range(hours))
-        findings.earned = [*earned, *[0] * (hours - len(earned))]
+        findings.earned = array("Q", [*earned, *[0] * (hours - len(earned))])
         findings.read = array("I", [30] * hours)
         findings.add(0, Entry(Kind.UNSETTLED, 1000 * (START + 90), 75, room, 0))
         tally.add(Feed(room, "camsoda"), {account: findings})

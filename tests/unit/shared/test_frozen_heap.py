@@ -1,11 +1,13 @@
 """The garbage collector leaves alone what a service has imported and created before it serves."""
 
 import gc
+import sys
 from typing import cast
 
 import pytest
 
 from shared.web.server import Server, run
+from shared.web.startup import set_up_interpreter
 
 
 class _Server:
@@ -25,3 +27,16 @@ def test_a_service_serves_with_its_start_frozen(monkeypatch: pytest.MonkeyPatch)
     gc.unfreeze()  # what tests/conftest.py has frozen; `run` freezes it again
     assert run(cast("Server", server)) == 0
     assert server.frozen > 10_000
+
+
+def test_a_service_waits_for_neither_a_thread_nor_a_large_collection() -> None:
+    """A thread that reads the archive leaves the interpreter within half a millisecond, and a partial collection looks at few objects."""
+    thresholds, switch_seconds = gc.get_threshold(), sys.getswitchinterval()
+    try:
+        set_up_interpreter()
+        young, old, _ = gc.get_threshold()
+        assert young * old <= 25_000
+        assert sys.getswitchinterval() <= 0.0005
+    finally:
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(switch_seconds)
