@@ -143,3 +143,35 @@ def test_an_account_and_a_total_lead_to_the_rooms_and_their_readings(studio: Stu
     page.go_back()
     page.get_by_role("link", name="Why?", exact=True).click()
     expect(page.locator("#sum-rows td:nth-child(3) a")).to_have_text(["40", "25"])
+
+
+def test_the_other_rooms_of_an_account_are_a_link_to_its_sum(studio: Studio, visit: Opener) -> None:
+    """A row names eight rooms; what it counts beyond them leads to the page of the account, which counts them as well."""
+    start = int(time.time()) // 3600 * 3600 - 2 * 3600
+    story = [(f"many-{n}", 120 * n + 60 * step, 100 + 10 * n + 10 * step) for n in range(10) for step in range(2)]
+    studio.post(
+        *(
+            {"room_id": room, "timestamp": start + second, "tokens_count": tokens, "account": "of-many-rooms"}
+            for room, second, tokens in story
+        )
+    )
+    page = visit(studio).open("?view=analytics&by=account").live().page
+    row = page.locator("#analytics-rows tr").filter(has_text="of-many-rooms")
+    expect(row.locator(".row-parts a")).to_have_count(8)
+    row.get_by_role("link", name="Why? 2 more 20").click()
+    expect(page.locator("#sum-earned")).to_have_text("100")
+    expect(page.locator("#sum-rest")).to_contain_text("2 more rooms: 20 tokens")
+
+
+def test_tokens_that_wait_for_a_confirmation_are_a_link_to_their_readings(studio: Studio, visit: Opener) -> None:
+    """Below the total of today; a room's page counts the numbers set aside as a link as well."""
+    now, room = int(time.time()), "why-pending"
+    studio.post(*({"room_id": room, "timestamp": now - ago, "tokens_count": 1000} for ago in (130, 110, 90)))
+    page = visit(studio).open(rooms=(room,)).live().page
+    studio.post({"room_id": room, "tokens_count": 400})  # a fall after a pause, in which up to 400 may have been earned
+    page.locator("[data-kpi=today] .kpi-sub").get_by_role("link", name="Why? 400 pending").click()
+    expect(page.get_by_role("heading", name=f"Why? {room}")).to_be_visible()
+    expect(page.locator("#why-unsettled")).to_have_text("400")
+    expect(page.locator("#why-rows .why-words").filter(has_text="It does not count yet")).to_have_count(1)
+    page.locator("#why-back").click()
+    expect(page.locator("#room-set-aside").get_by_role("link", name="Why? 0 numbers set aside")).to_be_visible()

@@ -21,6 +21,7 @@ import { statusOf } from './store.js';
  * @property {{code: string, amount: number} | null} worth what today is worth to the studio
  * @property {ReturnType<import('./shift_income.js').ShiftIncome['total']>} shift the current shifts; null where there are none, or nothing is known
  * @property {number} pending tokens that wait for a confirmation and are in no sum
+ * @property {import('./store.js').Feed[]} pendingFeeds whose tokens these are
  * @property {number} todaySinceMinute first minute counted
  * @property {boolean} wholeDay whether that is local midnight
  * @property {(number | null)[]} pulse tokens earned per minute in the last hour, oldest first; null where nothing is known
@@ -86,7 +87,13 @@ function earnedByShown(store, asOfMs, shown) {
 function count(store, asOfMs, shown) {
   const feeds = { live: 0, unconfirmed: 0, stale: 0, off_air: 0, expired: 0 };
   const rooms = new Set();
-  const sums = { onAir: 0, unread: 0, pending: 0, counts: noCounts() };
+  const sums = {
+    onAir: 0,
+    unread: 0,
+    pending: 0,
+    pendingFeeds: /** @type {Totals['pendingFeeds']} */ ([]),
+    counts: noCounts(),
+  };
   for (const feed of store.feeds.values()) {
     if (shown && !shown.has(feed.key)) continue;
     const status = statusOf(feed, asOfMs, store, true);
@@ -95,6 +102,7 @@ function count(store, asOfMs, shown) {
     if (status !== 'live' && status !== 'stale') continue;
     sums.onAir++;
     sums.pending += feed.pending;
+    if (feed.pending) sums.pendingFeeds.push(feed);
     if (feed.tokens === null) sums.unread++;
     for (const { name } of COUNTS) {
       const value = feed[name];

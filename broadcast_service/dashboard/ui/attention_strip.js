@@ -1,7 +1,7 @@
 /** The rooms that need attention, as a row of links: red first. */
 
 import { clockText } from './clock_text.js';
-import { setData, setHidden, setText } from './dom.js';
+import { setData, setHidden, setName, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { lastMinutes, pointAt, pointAtPage } from './why_link.js';
@@ -80,7 +80,7 @@ export class AttentionStrip {
   #chip(need, asOfMs, i18n) {
     const chip = this.#chips.get(need.key) ?? this.#create(need);
     setData(chip.link, 'severe', need.severe ? 'yes' : 'no');
-    setText(chip.name, this.nameOf(need.room));
+    setName(chip.name, this.nameOf(need.room));
     setText(chip.words, needText(need, i18n));
     if (need.cause === 'no_income') pointAt(chip.link, { ...lastMinutes(asOfMs, need.seconds / 60), feeds: [need] });
     else pointAtPage(chip.link, { view: 'room', room: need.room, platform: need.platform });

@@ -4,7 +4,7 @@ import { translate } from '../i18n/i18n.js';
 import { hrefOf } from '../router.js';
 import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
-import { cloneTemplate, find, setAttribute, setData, setFigure, setText } from './dom.js';
+import { cloneTemplate, find, setAttribute, setData, setFigure, setName, setText } from './dom.js';
 import { recentText } from './recent_text.js';
 import { bars } from './sparkline.js';
 import { lastMinutes, minutesSince, pointAt, showIncome } from './why_link.js';
@@ -47,7 +47,6 @@ export class Card {
     };
     const link = find(this.element, '.room a', HTMLAnchorElement);
     this.link = link;
-    link.title = feed.room;
     link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, '');
     setText(part('platform'), feed.platform);
   }
@@ -57,7 +56,7 @@ export class Card {
     const { i18n } = moment;
     const progress = store.shifts.of(feed, moment.asOfMs);
     this.paintAge(feed, moment, store);
-    setText(this.link, store.studio.roomName(feed.room));
+    setName(this.link, store.studio.roomName(feed.room), feed.room);
     setText(this.parts.account, store.studio.accountName(feed.platform, feed.account));
     setData(this.element, 'shows', progress ? 'shift' : 'balance');
     setFigure(this.parts.tokens, progress ? progress.earned : feed.tokens, i18n);

@@ -1,5 +1,7 @@
 /** Typed look-ups: a missing element is a fault of this page, found at once. */
 
+import { element as create } from './element.js';
+
 /**
  * @template {Element} T
  * @param {ParentNode} root @param {string} selector @param {new () => T} kind
@@ -46,6 +48,40 @@ export function setFigure(element, value, i18n, words = element) {
 
 /** 999.999.999.999 still fits the narrowest tile in type that can be read. */
 const MAX_FIGURE_LENGTH = 15;
+
+/** A name of more letters has two parts. */
+const WHOLE_NAME = 6;
+/** The most letters of the last word, with what is before it, that stay in view; of a longer word the last `TAIL` stay. */
+const LAST_WORD = 7;
+const TAIL = 4;
+
+/**
+ * The parts of a name that is cut in its middle where it has no room. Names of rooms often differ in their last word, which stays in view.
+ * @param {string} name @returns {[head: string, tail: string]} the tail is empty where the name is short
+ */
+export function partsOfName(name) {
+  const letters = [...name];
+  if (letters.length <= WHOLE_NAME) return [name, ''];
+  const [word = ''] = /[\s_.-]+[^\s_.-]+$/u.exec(name) ?? [];
+  const size = [...word].length;
+  const cut = letters.length - (size > 0 && size <= LAST_WORD && size < letters.length ? size : TAIL);
+  return [letters.slice(0, cut).join(''), letters.slice(cut).join('')];
+}
+
+/**
+ * Sets a name so that it is cut in its middle where it has no room. The text of the element is the whole name, for screen readers and for copies;
+ * what is seen is drawn by the style sheet (`.cut-name`).
+ * @param {HTMLElement} element @param {string} name @param {string} [beside] what its title has too
+ */
+export function setName(element, name, beside = '') {
+  if (written.get(element) === name) return;
+  const [head, tail] = partsOfName(name);
+  setText(element, name);
+  element.title = beside && beside !== name ? `${name} · ${beside}` : name;
+  if (!tail) return;
+  const seen = create('span', { class: 'cut-name', 'aria-hidden': 'true', 'data-head': head, 'data-tail': tail });
+  element.replaceChildren(create('span', { class: 'unseen' }, name), seen);
+}
 
 /** @param {HTMLElement} element @param {string} name @param {string} value */
 export function setData(element, name, value) {

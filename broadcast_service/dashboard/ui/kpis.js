@@ -2,6 +2,7 @@
 
 import { changeOf } from '../state/last_week.js';
 import { COUNTS } from '../state/metrics.js';
+import { SPARK_MINUTES } from '../state/store.js';
 import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 import { isWall, lastMinutes, minutesSince, showIncomeFigure, showParts } from './why_link.js';
@@ -170,7 +171,10 @@ function todayCaption(totals, asOfMs, of, i18n) {
     { text: totals.wholeDay ? '' : i18n.t('kpi_today_part', { time: since }) },
     { text: totals.worth ? i18n.money(totals.worth) : '', reasons: reasonsFor('today', totals, asOfMs, of) },
     ...shiftWords(totals.shift, asOfMs, i18n),
-    { text: totals.pending ? i18n.t('pending', { amount: totals.pending }) : '' },
+    {
+      text: totals.pending ? i18n.t('pending', { amount: totals.pending }) : '',
+      reasons: { ...lastMinutes(asOfMs, SPARK_MINUTES), feeds: totals.pendingFeeds },
+    },
   ].filter(({ text }) => text !== '');
   return parts.length > 0 ? parts : [{ text: i18n.t('kpi_today_full') }];
 }

@@ -1,7 +1,7 @@
 /** Short lists of rooms: who earns most, who has become slow, and what happened. */
 
 import { HOUR, RECENT } from '../state/leaders.js';
-import { setData, setHidden, setText } from './dom.js';
+import { setData, setHidden, setName, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { lastMinutes, pointAtPage, showIncome } from './why_link.js';
@@ -41,7 +41,7 @@ export class RoomList {
   /** @param {Line} line @param {I18n} i18n */
   #line(line, i18n) {
     const parts = this.#lines.get(line.id) ?? this.#create(line);
-    setText(parts.link, this.nameOf(line.room));
+    setName(parts.link, this.nameOf(line.room), line.platform);
     setText(parts.words, line.words ?? '');
     if (line.why)
       showIncome(parts.value, line.value, { ...line.why, feeds: [line] }, i18n, { name: this.nameOf(line.room) });
@@ -54,13 +54,10 @@ export class RoomList {
   }
 
   /** @param {Line} line */
-  #create({ id, room, platform }) {
+  #create({ id }) {
     const words = element('span', { class: 'line-words' });
     const value = element('span', { class: 'line-value' });
-    const link = element('a', {
-      translate: 'no',
-      title: `${room} · ${platform}`,
-    });
+    const link = element('a', { translate: 'no' });
     const parts = { item: element('li', {}, link, words, value), link, words, value };
     this.#lines.set(id, parts);
     return parts;

@@ -5,7 +5,7 @@
 
 import { hrefOf } from '../router.js';
 import { changeOf, rateOf, sorted } from '../state/report_rows.js';
-import { html, setData, setText } from './dom.js';
+import { html, setData, setName, setText } from './dom.js';
 import { element } from './element.js';
 import { reconcile } from './reconcile.js';
 import { pointAt, showIncome, showParts } from './why_link.js';
@@ -132,7 +132,7 @@ function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
   const { nameOf, money, i18n } = words;
   const reasons = reasonsOf(row, words.reasons);
   const { name: text, sub: beside, isName, href } = nameOf(row);
-  setText(name, text);
+  setName(name, text);
   name.setAttribute('translate', isName ? 'no' : 'yes');
   if (href && name.getAttribute('href') !== href) name.setAttribute('href', href);
   if (!href) name.removeAttribute('href');

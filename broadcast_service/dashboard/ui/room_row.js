@@ -4,7 +4,7 @@ import { hrefOf } from '../router.js';
 import { earnedToday } from '../state/earned_today.js';
 import { COUNTS } from '../state/metrics.js';
 import { statusOf } from '../state/store.js';
-import { setData, setText } from './dom.js';
+import { setData, setName, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
 import { earnedInHour, HOUR_MINUTES } from './wall_room.js';
@@ -50,7 +50,7 @@ export class RoomRow {
       this.#cells[id] = cell;
       this.element.append(cell);
     }
-    const link = element('a', { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no', title: room });
+    const link = element('a', { href: hrefOf({ view: 'room', room, platform }, ''), translate: 'no' });
     this.#link = link;
     this.#cells.room?.append(link, element('span', { class: 'row-platform', translate: 'no' }, platform));
     this.#cells.badge?.append(
@@ -85,7 +85,7 @@ export class RoomRow {
     const progress = store.shifts.of(feed, asOfMs);
     const ofGoal = feed.goal && feed.tokens !== null ? Math.min(1, feed.tokens / feed.goal) : null;
     const share = progress ? progress.share : ofGoal;
-    setText(this.#link, store.studio.roomName(feed.room));
+    setName(this.#link, store.studio.roomName(feed.room), feed.room);
     this.#write('goal', share === null ? '—' : i18n.percentage.format(Math.floor(share * 100) / 100));
     const path = bars(store.recent(feed, asOfMs), 90, 30);
     if (this.#path.getAttribute('d') !== path) this.#path.setAttribute('d', path);

@@ -2,7 +2,7 @@
 
 import { paceOf } from '../state/leaders.js';
 import { statusOf } from '../state/store.js';
-import { setData, setFigure, setHidden, setText } from './dom.js';
+import { setData, setFigure, setHidden, setName, setText } from './dom.js';
 import { element } from './element.js';
 import { bars } from './sparkline.js';
 
@@ -51,7 +51,7 @@ export class WallRoom {
     const earned = figureOf(feed, store, asOfMs);
     const name = store.studio.roomName(feed.room).slice(skipped);
     setData(this.element, 'status', status);
-    setText(this.#name, isTwin ? `${name} · ${feed.platform.slice(0, 2)}` : name);
+    setName(this.#name, isTwin ? `${name} · ${feed.platform.slice(0, 2)}` : name);
     setFigure(this.#figure, earned, i18n);
     const share = String(Math.round(Math.min(1, progress?.share ?? (earned ?? 0) / Math.max(1, best)) * 100));
     if (this.element.style.getPropertyValue('--share') !== share) this.element.style.setProperty('--share', share);

@@ -8,7 +8,7 @@ import { wasMeasured } from '../state/report_rows.js';
 import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, weekLater, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { clockText } from '../ui/clock_text.js';
-import { find, html, setData, setFigure, setText } from '../ui/dom.js';
+import { find, html, setData, setFigure, setName, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { Lanes } from '../ui/lanes.js';
 import { ReportPage } from '../ui/report_page.js';
@@ -148,7 +148,7 @@ export class RoomView extends ReportPage {
     ])) {
       const link = find(document, id, HTMLAnchorElement);
       link.hidden = feed === undefined;
-      setText(find(link, '.room-neighbour', HTMLElement), this.store.studio.roomName(feed?.room ?? ''));
+      setName(find(link, '.room-neighbour', HTMLElement), this.store.studio.roomName(feed?.room ?? ''));
       if (feed) link.href = hrefOf({ view: 'room', room: feed.room, platform: feed.platform }, location.search);
     }
   }
@@ -276,7 +276,12 @@ export class RoomView extends ReportPage {
     income('rate', perHour === null ? null : Math.round(perHour), 'per_hour');
     setText(html('#room-on-air'), isKnown ? i18n.hours(onAir / HOUR) : '—');
     income('doubts', isKnown ? unsettled : null, 'why_unsettled');
-    setText(html('#room-set-aside'), isKnown ? i18n.t('set_aside', { count: setAside }) : '');
+    showParts(
+      html('#room-set-aside'),
+      [{ text: isKnown ? i18n.t('set_aside', { count: setAside }) : '', reasons }],
+      i18n,
+      search,
+    );
     find(document, '#room-why', HTMLAnchorElement).hidden = !isKnown;
   }
 
