@@ -224,3 +224,40 @@ def test_a_printed_page_is_a_light_sheet_without_anything_to_operate(studio: Stu
         assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
         assert page.pdf(format="A4").count(b"/Type /Page\n") == 1
         page.emulate_media(media="screen")
+
+
+# Each page with a report: its address, a figure of it, and the parts with figures of the report.
+SPAN = f"from={int(time.time()) - 6 * HOUR}&to={int(time.time())}"
+PAGES = {
+    "analytics": ("?view=analytics", "#fact-total", ["#analytics-body"]),
+    "room": ("?view=room&room=report-a&on=camsoda", "#room-earned-total", ["#room-body", "#room-figures"]),
+    "sum": (f"?view=sum&{SPAN}", "#sum-earned", ["#sum-body"]),
+    "why": (f"?view=why&room=report-a&on=camsoda&{SPAN}", "#why-earned", ["#why-body"]),
+}
+OPEN = "(query) => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }"
+COLOURS = "(selectors) => selectors.map((selector) => getComputedStyle(document.querySelector(selector)).filter)"
+
+
+def test_a_report_that_cannot_be_renewed_is_without_colour_and_says_of_when_it_is(studio: Studio, visit: Opener) -> None:
+    """In every page with a report and in both languages: old figures stay and are not shown as those of now, until a newer report comes."""
+    dashboard = visit(studio)
+    page = dashboard.page
+    page.clock.install()
+    dashboard.open(rooms=ROOMS).live()
+    language = page.locator("#language")
+    for view, (query, figure, parts) in PAGES.items():
+        language.select_option("en")
+        page.evaluate(OPEN, query)
+        expect(page.locator(figure)).to_have_text(re.compile("^(?:700|650)$"))
+        earned, state = page.locator(figure).inner_text(), page.locator(f"#{view}-state")
+        dashboard.context.route("**/api/tracking/**", lambda route: route.abort())
+        page.clock.fast_forward(125_000)
+        expect(state).to_have_text(re.compile(r"^This could not be loaded\. The numbers are from \d+:\d\d\s[AP]M\.$"))
+        assert page.evaluate(COLOURS, parts) == ["grayscale(1)"] * len(parts), view
+        assert page.locator(figure).inner_text() == earned
+        language.select_option("es")
+        expect(state).to_have_text(re.compile(r"^No se pudo cargar. Las cifras son de las \d+:\d\d"))
+        dashboard.context.unroute_all()
+        page.locator(f"#{view}-retry").click()
+        expect(state).to_have_text("")
+        assert page.evaluate(COLOURS, parts) == ["none"] * len(parts), view

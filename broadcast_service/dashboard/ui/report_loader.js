@@ -1,6 +1,6 @@
 /**
- * Loads a report now and every minute, and shows its state: a line above it, a button that retries, and the last report dimmed while a newer
- * one could not be loaded.
+ * Loads a report now and every minute, and shows its state: a line above it and a button that retries. While a newer one could not be loaded, the
+ * last report is dimmed, and the line says of when it is.
  */
 
 import { RequestFailed } from '../link/api.js';
@@ -11,9 +11,9 @@ import { download } from './download.js';
 /**
  * @template T
  * @typedef {object} Source
- * @property {string} name of the page: its elements are `#name-state`, `#name-retry` and `#name-csv`
+ * @property {string} name of the page: its elements are `#name-state`, `#name-retry` and `#name-csv`, and `#name-figures` where it has figures outside `body`
  * @property {HTMLElement} body hidden before the first report, dimmed when a later one fails
- * @property {() => import('../i18n/i18n.js').I18n} i18n
+ * @property {() => import('./moment.js').Moment} moment
  * @property {() => string} key of the request: an answer to an earlier key is ignored
  * @property {() => Promise<T>} load
  * @property {() => Promise<Blob>} loadFile
@@ -42,6 +42,10 @@ export class ReportLoader {
   #round = 0;
   /** @type {any} */
   #timer = null;
+  /** When it was loaded. */
+  #loadedMs = 0;
+  /** @type {MessageKey | null} */
+  #message = null;
   #state;
   #retry;
   #source;
@@ -51,7 +55,10 @@ export class ReportLoader {
     this.#source = source;
     this.#state = html(`#${source.name}-state`);
     this.#retry = find(document, `#${source.name}-retry`, HTMLButtonElement);
-    this.#retry.addEventListener('click', () => void this.load());
+    this.#retry.addEventListener('click', () => {
+      setText(this.#state, source.moment().i18n.t('loading'));
+      void this.load();
+    });
     html(`#${source.name}-csv`).addEventListener('click', () => void this.#export());
   }
 
@@ -69,18 +76,24 @@ export class ReportLoader {
   clear() {
     this.#round++;
     this.data = null;
-    this.#source.body.hidden = true;
+    this.#show(null);
+  }
+
+  /** The language changed. */
+  reset() {
+    this.#show(this.#message);
   }
 
   async load() {
     const { key, load, onStart, onLoaded } = this.#source;
     const requested = this.#requestKey(key());
     onStart();
-    this.#show('loading');
+    if (!this.data) this.#show('loading'); // else what is said of the last report holds until there is an answer
     try {
       const data = await load();
       if (requested !== this.#requestKey(key())) return;
       this.data = data;
+      this.#loadedMs = this.#source.moment().nowMs;
       this.#show(null);
       onLoaded(data);
     } catch (error) {
@@ -108,12 +121,16 @@ export class ReportLoader {
 
   /** @param {MessageKey | null} message */
   #show(message) {
+    this.#message = message;
     const failed = message !== null && message !== 'loading';
-    const isQuiet = message === null || (message === 'loading' && this.data);
-    const { body, i18n } = this.#source;
+    const { name, body, moment } = this.#source;
+    const { i18n } = moment();
     this.#retry.hidden = !failed || message === 'failed_span'; // the same request fails again
-    setText(this.#state, isQuiet ? '' : i18n().t(message));
+    const time = failed && this.data ? i18n.hour.format(this.#loadedMs) : '';
+    const words = [message === null ? '' : i18n.t(message), time && i18n.t('numbers_from', { time })];
+    setText(this.#state, words.filter(Boolean).join(' '));
     body.hidden = !this.data;
-    body.classList.toggle('dimmed', failed);
+    for (const part of [body, document.querySelector(`#${name}-figures`)])
+      part?.classList.toggle('dimmed', failed && this.data !== null);
   }
 }

@@ -20,7 +20,7 @@ export class ReportPage {
     this.loader = new ReportLoader({
       name,
       body: html(`#${name}-body`),
-      i18n: () => moment().i18n,
+      moment,
       key: () => (this.route === null ? '' : this.keyOf(this.route)),
       load: () => this.load(this.#shown),
       loadFile: () => this.fileOf(this.#shown),
@@ -51,6 +51,7 @@ export class ReportPage {
   /** The language, or what the studio's file says, changed. */
   reset() {
     if (!this.route) return;
+    this.loader.reset();
     this.drawHead(this.route);
     if (this.loader.data) this.draw(this.loader.data, this.route);
   }

@@ -78,7 +78,7 @@ export class AnalyticsView {
     this.#loader = new ReportLoader({
       name: 'analytics',
       body: html('#analytics-body'),
-      i18n: () => moment().i18n,
+      moment,
       refreshMs: REFRESH_MS,
       key: () => JSON.stringify([this.#choice, this.#platform, this.#by, this.#zone]),
       load: () => this.#load(),
@@ -131,7 +131,9 @@ export class AnalyticsView {
 
   /** The language, or what the studio's file says, changed. */
   reset() {
-    if (!this.#section.hidden) this.#paint();
+    if (this.#section.hidden) return;
+    this.#loader.reset();
+    this.#paint();
   }
 
   /** Removes everything of the rooms: another access may not see them. */
