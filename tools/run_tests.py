@@ -22,6 +22,7 @@ from typing import IO, Final, NamedTuple, Protocol
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later
 SOME_FAILED: Final = 1  # pytest's exit code
+RECORDER: Final = "outcomes"
 
 
 class Phase(NamedTuple):
@@ -89,7 +90,7 @@ class Options(Protocol):
 class Plugins(Protocol):
     """The part of pytest's plugin manager that is used."""
 
-    def register(self, plugin: object) -> object: ...
+    def register(self, plugin: object, name: str) -> object: ...
 
 
 class Config(Protocol):
@@ -106,10 +107,10 @@ def pytest_addoption(parser: Options) -> None:
 
 
 def pytest_configure(config: Config) -> None:
-    """Records in the main process only: workers send it their reports."""
+    """Records in the process that collected: those that run the tests send it their reports."""
     path = config.getoption("--outcomes")
     if path is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recorder(path))
+        config.pluginmanager.register(Recorder(path), RECORDER)
 
 
 def failed(outcomes: Iterable[Outcome]) -> list[str]:
@@ -183,7 +184,7 @@ class Run:
 
 def run_pytest(arguments: Sequence[str], *, alone: bool) -> tuple[int, list[Outcome]]:
     """Runs pytest; returns its exit code and every outcome."""
-    return Run([*(["-n", "0"] if alone else []), *arguments]).end()
+    return Run([*(["-p", "no:xdist"] if alone else []), *arguments]).end()
 
 
 def divided(workers: int, minutes: Sequence[float]) -> list[int]:
@@ -201,7 +202,7 @@ def run_side_by_side(workers: int, phases: Sequence[Phase], arguments: Sequence[
         outputs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in phases[1:])]
         runs = []
         for phase, count, output in zip(phases, divided(workers, [phase.minutes for phase in phases]), outputs, strict=True):
-            options = ["-n", str(count), "--dist", "worksteal", "--durations=10", "-m", phase.marks]
+            options = ["-p", "tools.side_by_side", "--processes", str(count), "--durations=10", "-m", phase.marks]
             runs.append(Run([*options, *(arguments or phase.folders)], output))
         results = []
         for run, output in zip(runs, outputs, strict=True):

@@ -95,9 +95,15 @@ class Forked:
         return self._exit_status
 
 
+def share() -> None:
+    """Starts the servers now, so that processes that this one forks use the same ones."""
+    for module in MODULES:
+        _server(module)
+
+
 @functools.cache
 def _server(module: str) -> socket.socket:
-    """The connection to the server for one of the services, which ends when this process does.
+    """The connection to the server for one of the services, which ends when this process does and those that it forked.
 
     Each has its own, since what one service imports another must not have, its metrics for example.
     """

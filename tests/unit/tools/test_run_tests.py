@@ -11,13 +11,16 @@ import pytest
 from tests.faults.checker import BrokenPromise
 from tools.processes import ROOT
 from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, divided, judge, misplaced, reason_not_to_retry
+from tools.side_by_side import PROCESS
 
 TESTS = """
 import os
 
 import pytest
 
-SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
+
+def side_by_side():
+    return "PYTEST_PROCESS" in os.environ
 
 
 def test_good():
@@ -26,7 +29,7 @@ def test_good():
 
 @pytest.mark.parametrize("name", ["a b::c", "ñ[1]/\\x00"])
 def test_loaded(name):
-    assert not SIDE_BY_SIDE
+    assert not side_by_side()
 """
 LATE = """
 import pytest
@@ -37,12 +40,14 @@ def test_late():
     pass
 """
 FAILING = {
-    "fails": "def test_it():\n    assert False\n",
-    "skips": "def test_it():\n    assert not SIDE_BY_SIDE\n    pytest.skip()\n",
-    "crashes": "def test_it():\n    os._exit(0)\n",
-    "setup": "@pytest.fixture\ndef broken():\n    raise RuntimeError\n\n\ndef test_it(broken):\n    pass\n",
-    "teardown": "@pytest.fixture\ndef broken():\n    yield\n    assert not SIDE_BY_SIDE\n\n\ndef test_it(broken):\n    pass\n",
-    "promise": "class BrokenPromise(AssertionError):\n    pass\n\n\ndef test_it():\n    if SIDE_BY_SIDE:\n        raise BrokenPromise\n",
+    "fails": "def test_fails():\n    assert False\n",
+    "skips": "def test_skips():\n    assert not side_by_side()\n    pytest.skip()\n",
+    "crashes": "def test_crashes():\n    os._exit(0)\n",
+    "setup": "@pytest.fixture\ndef broken():\n    raise RuntimeError\n\n\ndef test_setup(broken):\n    pass\n",
+    "teardown": "@pytest.fixture\ndef broken():\n    yield\n    assert not side_by_side()\n\n\ndef test_teardown(broken):\n    pass\n",
+    "promise": (
+        "class BrokenPromise(AssertionError):\n    pass\n\n\ndef test_promise():\n    if side_by_side():\n        raise BrokenPromise\n"
+    ),
 }
 
 
@@ -53,10 +58,10 @@ def run(directory: pathlib.Path, tests: str) -> tuple[int, str]:
         (directory / folder).mkdir(parents=True)
     (directory / PHASES["browser"].folders[0] / "test_late.py").write_text(LATE)
     (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n    faults\n")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
-    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop(PROCESS, None)
     command = [sys.executable, "-m", "tools.run_tests", "--workers", "2", "main", "browser"]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, done.stdout
 
 
@@ -68,12 +73,12 @@ def test_what_fails_only_beside_neighbours_is_named_and_forgiven(tmp_path: pathl
     assert "\nFAILED: " not in printed
 
 
-@pytest.mark.parametrize("kind", FAILING)
-def test_what_fails_for_any_other_reason_ends_with_an_error(tmp_path: pathlib.Path, kind: str) -> None:
+@pytest.mark.parametrize("kinds", [("fails", "skips", "setup"), ("crashes",), ("teardown",), ("promise",)])
+def test_what_fails_for_any_other_reason_ends_with_an_error(tmp_path: pathlib.Path, kinds: tuple[str, ...]) -> None:
     """The phase beside it runs and reports all the same."""
-    code, printed = run(tmp_path, TESTS + "\n\n" + FAILING[kind])
+    code, printed = run(tmp_path, "\n\n".join([TESTS, *(FAILING[kind] for kind in kinds)]))
     assert code == 1, printed
-    assert "test_some.py::test_it" in re.findall(r"^FAILED: (.*)$", printed, re.MULTILINE)
+    assert {f"test_some.py::test_{kind}" for kind in kinds} <= set(re.findall(r"^FAILED: (.*)$", printed, re.MULTILINE))
     assert re.search(r"= 1 passed", printed)
 
 

@@ -1,0 +1,118 @@
+"""Tests in forked processes: each runs once, in the order of its file, and what a process did or printed is reported as by one process."""
+
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+from hypothesis import given, strategies
+
+from tools.processes import ROOT
+from tools.side_by_side import PROCESS, Schedule
+
+
+@given(strategies.lists(strategies.sampled_from("abc"), max_size=40), strategies.integers(1, 5), strategies.data())
+def test_each_test_is_run_once_whichever_process_asks_next(files: list[str], processes: int, data: strategies.DataObject) -> None:
+    schedule = Schedule(files, processes)
+    asking = set(range(processes))
+    ran: dict[int, list[int]] = collections.defaultdict(list)
+    while asking:
+        process = data.draw(strategies.sampled_from(sorted(asking)))
+        test = schedule.next_for(process)
+        if test is None:
+            asking.discard(process)
+        else:
+            ran[process].append(test)
+    assert sorted(test for tests in ran.values() for test in tests) == list(range(len(files)))
+
+
+def test_a_file_is_run_by_one_process_until_no_other_is_left() -> None:
+    schedule = Schedule("aaabbbbbb", 2)
+    assert [schedule.next_for(process) for process in (0, 1, 0, 1)] == [0, 3, 1, 4]
+    assert [schedule.next_for(0) for _ in range(3)] == [2, 7, 8]  # half of the four tests that the other has yet to run
+    assert [schedule.next_for(1) for _ in range(2)] == [5, 6]
+    assert [schedule.next_for(process) for process in (0, 1)] == [None, None]
+
+
+def test_tests_that_a_process_had_no_time_for_are_its_next_ones() -> None:
+    schedule = Schedule("aaaa", 1)
+    given = [schedule.next_for(0) for _ in range(2)]
+    schedule.put_back(0, [test for test in given if test is not None])
+    assert [schedule.next_for(0) for _ in range(5)] == [0, 1, 2, 3, None]
+
+
+TESTS = """
+import atexit, os, pathlib, time, warnings
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+COLLECTED_BY = os.getpid()
+
+
+def note(text):
+    with (HERE / "notes").open("a") as file:
+        file.write(text + "\\n")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    made = tmp_path_factory.mktemp("made")
+    atexit.register(lambda: note("exit"))
+    yield made
+    note(f"torn down {made.is_dir()}")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_prints(shared, number, capfd):
+    assert os.getpid() != COLLECTED_BY
+    print("taken")
+    os.system("echo taken by a child")
+    assert capfd.readouterr().out.split() == ["taken", "taken", "by", "a", "child"]
+    print(f"printed {number}")
+    warnings.warn(f"warned {number}")
+    pytest.skip("because") if number == 0 else None
+    assert number != 1
+
+
+def test_crashes():
+    os._exit(3)
+
+
+def test_after_the_crash(tmp_path):
+    assert [*tmp_path.iterdir()] == []
+"""
+
+
+def test_the_report_is_that_of_one_process(tmp_path: pathlib.Path) -> None:
+    """Output, warnings, reasons and the fixtures' ends; a crash fails its test alone."""
+    (tmp_path / "test_some.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop(PROCESS, None)
+    command = [sys.executable, "-m", "pytest", "-p", "tools.side_by_side", "--processes", "2", "-ra"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    said = done.stdout
+    assert (done.returncode, done.stderr) == (1, "")
+    assert re.search(r"^=+ 2 failed, 3 passed, 1 skipped, 4 warnings in ", said, re.MULTILINE), said
+    assert set(re.findall(r"^FAILED (\S+)", said, re.MULTILINE)) == {"test_some.py::test_prints[1]", "test_some.py::test_crashes"}
+    assert re.findall(r"^printed \d", said, re.MULTILINE) == ["printed 1"]
+    assert set(re.findall(r"UserWarning: UserWarning: (warned \d)$", said, re.MULTILINE)) == {f"warned {number}" for number in range(4)}
+    assert re.search(r"^SKIPPED \[1\] .*: because$", said, re.MULTILINE), said
+    assert "The process ended with status 3 while it ran test_some.py::test_crashes" in said
+    notes = (tmp_path / "notes").read_text().split("\n")[:-1]
+    assert set(notes) == {"torn down True", "exit"}
+    assert notes.count("exit") == notes.count("torn down True") >= 1
+
+
+def test_the_first_failure_ends_the_run_where_it_should(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "test_some.py").write_text("import pytest\n@pytest.mark.parametrize('n', range(50))\ndef test_it(n): assert n\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "tools.side_by_side", "--processes", "1", "-x"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert "stopping after 1 failures" in done.stdout
+    assert re.search(r"^=+ 1 failed", done.stdout, re.MULTILINE), done.stdout

@@ -1,0 +1,260 @@
+"""The pytest plugin behind `--processes 4`: runs the tests in processes that are forked from the one that has collected them.
+
+Collecting takes seconds of CPU, for all imports and thousands of tests, and here it is done once. The processes are given the tests of one
+file after the other, so that a file's fixtures are made once; when no file is left, one that has nothing to do takes half of the tests that
+another has yet to begin. All reports are made by the process that collected. A process that ends before its tests do is replaced, and the
+test that it ran has failed.
+"""
+
+import atexit
+import collections
+import itertools
+import multiprocessing.connection
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NoReturn
+
+import pytest
+
+PROCESS: Final = "PYTEST_PROCESS"  # an environment variable with the number of the process, set in each of them alone
+END_SECONDS: Final = 30.0
+QUIET: Final = ("terminalreporter", "terminalprogress", "outcomes")  # what the collecting process does with each report
+
+
+class Schedule:
+    """Which process runs which test next; a process always knows one more than the one that it runs, so as to keep its fixtures."""
+
+    def __init__(self, files: Sequence[str], processes: int) -> None:
+        """`files` has the file of each test, in the order of collection; tests in a row are in one."""
+        tests = enumerate(files)
+        self._waiting = collections.deque(collections.deque(n for n, _ in group) for _, group in itertools.groupby(tests, lambda t: t[1]))
+        self._given: list[collections.deque[int]] = [collections.deque() for _ in range(processes)]
+
+    def next_for(self, process: int) -> int | None:
+        """The test after the one that the process was given last; None where nothing is left for it."""
+        own = self._given[process]
+        if not own:
+            if self._waiting:
+                self._given[process] = own = self._waiting.popleft()
+            else:
+                fullest = max(self._given, key=len)
+                own.extendleft(fullest.pop() for _ in range((len(fullest) + 1) // 2))
+        return own.popleft() if own else None
+
+    def put_back(self, process: int, tests: Iterable[int]) -> None:
+        """Tests that a process was given and has not run are its next ones again."""
+        self._given[process].extendleft(reversed(list(tests)))
+
+
+class Reports:
+    """The plugin of a forked process, which sends what the one that collected must report."""
+
+    def __init__(self, config: pytest.Config, connection: "multiprocessing.connection.Connection[Any, Any]") -> None:
+        self._config = config
+        self._connection = connection
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Sends the report of a phase of a test."""
+        self._connection.send(("report", self._config.hook.pytest_report_to_serializable(config=self._config, report=report)))
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
+        """Sends a warning as text."""
+        text = f"{warning_message.category.__name__}: {warning_message.message}"
+        self._connection.send(("warning", (text, warning_message.filename, warning_message.lineno, when, nodeid)))
+
+
+class Forked:
+    """A process that runs tests, as the one that collected sees it."""
+
+    def __init__(self, session: pytest.Session, number: int, directory: pathlib.Path, others: Iterable["Forked"]) -> None:
+        """Forks."""
+        self.number = number
+        self.given: collections.deque[int] = collections.deque()  # not run to the end
+        self.is_last_given = False
+        self.connection, theirs = multiprocessing.Pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for other in [*others, self]:
+                other.connection.close()  # so that each sees the end of this program, however it ends
+            _run(session, number, directory / f"p{number}", theirs)
+        theirs.close()
+
+    def give(self, test: int | None) -> None:
+        """Hands over the test after those that it was given."""
+        if test is None:
+            self.is_last_given = True
+        else:
+            self.given.append(test)
+        self.connection.send(test)
+
+    def end(self, seconds: float) -> int:
+        """Waits for the end of the process, and kills it if that takes longer; returns its exit status, negative for a signal."""
+        self.connection.close()
+        deadline = time.monotonic() + seconds
+        while (done := os.waitpid(self.pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                done = os.waitpid(self.pid, 0)
+                break
+            time.sleep(0.01)
+        return os.waitstatus_to_exitcode(done[1])
+
+
+def _run(
+    session: pytest.Session, number: int, directory: pathlib.Path, connection: "multiprocessing.connection.Connection[Any, Any]"
+) -> NoReturn:
+    """What a forked process does: the tests that it receives, each with the one after it, until it receives None."""
+    status = 1
+    try:
+        atexit._clear()
+        os.environ[PROCESS] = str(number)
+        config = session.config
+        for plugin in filter(config.pluginmanager.has_plugin, QUIET):
+            config.pluginmanager.unregister(name=plugin)
+        capture = config.pluginmanager.getplugin("capturemanager")
+        capture._global_capturing = None
+        capture.start_global_capturing()
+        capture.suspend_global_capture()
+        directory.mkdir(exist_ok=True)
+        config._tmp_path_factory._basetemp = directory  # type: ignore[attr-defined]
+        config.pluginmanager.register(Reports(config, connection))
+        test = connection.recv()
+        while test is not None:
+            following = connection.recv()
+            item = session.items[test]
+            config.hook.pytest_runtest_protocol(item=item, nextitem=None if following is None else session.items[following])
+            connection.send(("done", test))
+            test = following
+        atexit._run_exitfuncs()
+        connection.send(("end", None))
+        status = 0
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+        session._setupstate.teardown_exact(None)
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001 - as an interpreter ends
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+class SideBySide:
+    """The plugin of the process that collected: hands out the tests and reports."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Runs the tests, if there is something to run."""
+        if session.testsfailed or session.config.option.collectonly or not session.items:
+            return None
+        Loop(session, min(self._processes, len(session.items))).run()
+        return True
+
+
+class Loop:
+    """One run of the tests."""
+
+    def __init__(self, session: pytest.Session, processes: int) -> None:
+        self._session = session
+        self._hook = session.config.hook
+        self._schedule = Schedule([item.location[0] for item in session.items], processes)
+        self._directory: pathlib.Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        self._running: dict[object, Forked] = {}
+        for number in range(processes):
+            self._fork(number)
+
+    def run(self) -> None:
+        """Until all processes have ended; raises what a run in one process raises."""
+        try:
+            while self._running:
+                for connection in multiprocessing.connection.wait([forked.connection for forked in self._running.values()]):
+                    self._receive(self._running[connection])
+        finally:
+            for forked in self._running.values():
+                forked.connection.close()
+            for forked in self._running.values():
+                forked.end(END_SECONDS)
+        if self._session.shouldfail:
+            raise self._session.Failed(self._session.shouldfail)
+        if self._session.shouldstop:
+            raise self._session.Interrupted(self._session.shouldstop)
+
+    def _fork(self, number: int) -> None:
+        assert threading.active_count() == 1, "a thread that holds a lock would hold it for ever in a forked process"
+        forked = Forked(self._session, number, self._directory, self._running.values())
+        self._running[forked.connection] = forked
+        for _ in range(2):
+            self._give(forked)
+
+    def _give(self, forked: Forked) -> None:
+        if not forked.is_last_given:
+            stops = self._session.shouldfail or self._session.shouldstop
+            forked.give(None if stops else self._schedule.next_for(forked.number))
+
+    def _receive(self, forked: Forked) -> None:
+        try:
+            kind, value = forked.connection.recv()
+            if kind == "done":
+                forked.given.remove(value)
+                item = self._session.items[value]
+                self._hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+                self._give(forked)
+            elif kind == "report":
+                self._hook.pytest_runtest_logreport(
+                    report=self._hook.pytest_report_from_serializable(config=self._session.config, data=value)
+                )
+            elif kind == "warning":
+                self._warn(*value)
+            else:
+                self._end(forked)
+        except (EOFError, ConnectionError):
+            self._end_early(forked)
+
+    def _warn(self, text: str, file: str, line: int, when: Any, nodeid: str) -> None:
+        message = warnings.WarningMessage(UserWarning(text), UserWarning, file, line)
+        self._hook.pytest_warning_recorded.call_historic(
+            kwargs={"warning_message": message, "when": when, "nodeid": nodeid, "location": None}
+        )
+
+    def _end(self, forked: Forked) -> int:
+        del self._running[forked.connection]
+        return forked.end(END_SECONDS)
+
+    def _end_early(self, forked: Forked) -> None:
+        """Reports the test that the process ran as failed, and runs those after it in a new process."""
+        status = self._end(forked)
+        ran = self._session.items[forked.given.popleft()] if forked.given else self._session.items[-1]
+        text = f"The process ended with status {status} while it ran {ran.nodeid}"
+        self._hook.pytest_runtest_logreport(
+            report=pytest.TestReport(ran.nodeid, ran.location, {}, "failed", text, "call", sections=[], duration=0)
+        )
+        self._schedule.put_back(forked.number, forked.given)
+        self._fork(forked.number)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option."""
+    parser.addoption("--processes", type=int, default=0, metavar="N", help="run the tests in N processes, forked after collection")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes over the loop where processes are asked for."""
+    processes = config.getoption("--processes")
+    if processes:
+        config.pluginmanager.register(SideBySide(processes))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Says how many there are."""
+    processes = config.getoption("--processes")
+    return [f"processes: {processes}, forked after collection"] if processes else []
