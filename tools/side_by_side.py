@@ -119,7 +119,7 @@ def _run(
         for plugin in filter(config.pluginmanager.has_plugin, QUIET):
             config.pluginmanager.unregister(name=plugin)
         capture = config.pluginmanager.getplugin("capturemanager")
-        capture._global_capturing = None
+        _kept, capture._global_capturing = capture._global_capturing, None  # its files are those of all processes
         capture.start_global_capturing()
         capture.suspend_global_capture()
         directory.mkdir(exist_ok=True)

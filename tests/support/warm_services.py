@@ -32,6 +32,7 @@ SERVER: Final = ("uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl"
 LATE_IMPORTS: Final = dict.fromkeys(MODULES, SERVER) | {"worker_service": (*SERVER, "alembic.command")}  # those while a service starts
 MESSAGE_BYTES: Final = 65_536
 PR_SET_PDEATHSIG: Final = 1
+_SERVERS: Final[list["subprocess.Popen[bytes]"]] = []  # also those of the process that forked this one, which waits for their end
 
 
 def needs_interpreter(command: Sequence[str], environment: Mapping[str, str]) -> bool:
@@ -114,6 +115,7 @@ def _server(module: str) -> socket.socket:
         server = subprocess.Popen(
             command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )
+    _SERVERS.append(server)
     atexit.register(_end, ours, server)
     return ours
 
