@@ -25,6 +25,7 @@ from shared.contract.history_record import DAY_SECONDS
 from shared.store.database_url import DatabaseUrl
 from tests.contract import servers
 from tests.contract.committing import OneNode, commit, empty_store
+from tests.support import warm_services
 from tests.support.archiving import STEP, archive_job, archive_once, lease_of, new_archive, today
 from tests.support.generated import generate
 from tests.support.postgres import PostgresServer, postgres
@@ -271,6 +272,12 @@ def test_there_is_nothing_to_back_up_without_an_archive(tmp_path: pathlib.Path) 
 def command(database: Database, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Runs a command line as an operator does."""
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database.url.text}
+    return warm_services.run([sys.executable, "-m", "worker_service", *arguments], environment, given=given, timeout=240)
+
+
+def started(database: Database, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """The same in an interpreter of its own."""
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": database.url.text}
     words = [sys.executable, "-m", "worker_service", *arguments]
     return subprocess.run(words, cwd=ROOT, env=environment, input=given, capture_output=True, check=False, timeout=240)
 
@@ -281,12 +288,12 @@ async def test_the_command_lines_move_an_archive_to_postgresql(redis_url: str, n
     original, first, second = new("sqlite"), new("postgresql"), new("postgresql")
     await fill(redis_url, original)
     path = tmp_path / "archive.backup"
-    done = command(original, "backup", str(path))
+    done = started(original, "backup", str(path))
     assert (done.returncode, done.stdout, path.stat().st_mode & 0o777) == (0, b"", 0o600)
     done = command(first, "restore", str(path))
     assert (done.returncode, b"into an empty archive" in done.stderr) == (0, True)
     piped = command(original, "backup", "-").stdout
-    done = command(second, "restore", "-", given=piped)
+    done = started(second, "restore", "-", given=piped)
     assert (done.returncode, done.stdout) == (0, b"")
     assert all_of(first) == all_of(second) == all_of(original)
     kept = path.read_bytes()
@@ -446,7 +453,7 @@ def test_every_command_says_in_one_line_why_its_database_cannot_be_used(
     }[problem]
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
     words = [sys.executable, "-m", "worker_service", *arguments]
-    done = subprocess.run(words, cwd=ROOT, env=environment, input=file.getvalue(), capture_output=True, check=False, timeout=240)
+    done = warm_services.run(words, environment, given=file.getvalue(), timeout=240)
     said = done.stderr.decode()
     assert (done.returncode, reason in said, "canary" in said, "Traceback" in said) == (status, True, False, False), said
     assert done.stdout == b""

@@ -1,8 +1,8 @@
-"""Services without the time that their imports take: a process that has imported them forks for each start.
+"""Services and commands without the time that their imports take: a process that has imported them forks for each start.
 
-The imports take half a second of CPU, and the tests start hundreds of services. A forked service is a process like any other: it has its
-own id, session, environment, directory and log, runs `python -m` from there, and ends by the same signals and with the same exit status.
-It ends with the test run, however that ends. A start is a real one where the interpreter itself would read the environment
+The imports take half a second of CPU, and the tests start hundreds. A forked process is one like any other: it has its own id, session,
+environment, directory, input and output, runs `python -m` from there, and ends by the same signals and with the same exit status. It ends
+with the test run, however that ends. A start is a real one where the interpreter itself would read the environment
 (`needs_interpreter`); `tests/unit/support/test_warm_services.py` compares both kinds.
 """
 
@@ -20,40 +20,72 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from tools.processes import ROOT, Running, start_process
 
-MODULES: Final = ("ingest_service", "broadcast_service", "worker_service")
+MODULES: Final = ("ingest_service", "broadcast_service", "worker_service", "shared.tokens")
 READ_BY_INTERPRETER: Final = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "OPENSSL_")
 SERVER: Final = ("uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")
-LATE_IMPORTS: Final = dict.fromkeys(MODULES, SERVER) | {"worker_service": (*SERVER, "alembic.command")}  # those while a service starts
+DIALECTS: Final = ("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite")
+LATE_IMPORTS: Final = {  # those while a service starts
+    "ingest_service": SERVER,
+    "broadcast_service": SERVER,
+    "worker_service": (*SERVER, "alembic.command", *DIALECTS),
+    "shared.tokens": (),
+}
 MESSAGE_BYTES: Final = 65_536
 PR_SET_PDEATHSIG: Final = 1
 _SERVERS: Final[list["subprocess.Popen[bytes]"]] = []  # also those of the process that forked this one, which waits for their end
 
 
 def needs_interpreter(command: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether a command must have an interpreter of its own: it is none of the services, or variables count before the first import."""
-    is_service = len(command) == 3 and command[0] == sys.executable and command[1] == "-m" and command[2] in MODULES
-    return not is_service or any(name.startswith(READ_BY_INTERPRETER) for name in environment)
+    """Whether a command must have an interpreter of its own: it is none of MODULES, or variables count before the first import."""
+    is_known = len(command) >= 3 and command[0] == sys.executable and command[1] == "-m" and command[2] in MODULES
+    return not is_known or any(name.startswith(READ_BY_INTERPRETER) for name in environment)
 
 
 def start(command: Sequence[str], cwd: pathlib.Path, environment: Mapping[str, str], output: IO[bytes]) -> Running:
     """Starts a service as `tools.processes.start_process` does, without its imports where possible."""
     if needs_interpreter(command, environment):
         return start_process(command, cwd, environment, output)
-    request = {"cwd": str(cwd), "environment": dict(environment)}
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - no path
+        return _fork(command, cwd, environment, nothing, output, output)
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], *, given: bytes = b"", cwd: pathlib.Path = ROOT, timeout: float = 100
+) -> "subprocess.CompletedProcess[bytes]":
+    """Runs a command as `subprocess.run` does, without its imports; `given` is its input. Raises subprocess.TimeoutExpired."""
+    assert not needs_interpreter(command, environment)
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        stdin.write(given)
+        stdin.seek(0)
+        forked = _fork(command, cwd, environment, stdin, output, errors)
+        try:
+            status = forked.wait(timeout)
+        except subprocess.TimeoutExpired:
+            forked.kill()
+            raise
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(list(command), status, output.read(), errors.read())
+
+
+def _fork(command: Sequence[str], cwd: pathlib.Path, environment: Mapping[str, str], *streams: IO[bytes]) -> "Forked":
+    request = {"cwd": str(cwd), "environment": dict(environment), "arguments": list(command[3:])}
     status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        socket.send_fds(_server(command[2]), [json.dumps(request).encode()], [output.fileno(), theirs.fileno()])
+        descriptors = [*(stream.fileno() for stream in streams), theirs.fileno()]
+        socket.send_fds(_server(command[2]), [json.dumps(request).encode()], descriptors)
     return Forked(status)
 
 
 class Forked:
-    """A forked service, with the methods of `subprocess.Popen` that are used."""
+    """A forked process, with the methods of `subprocess.Popen` that are used."""
 
     def __init__(self, status: socket.socket) -> None:
         self._status = status
@@ -104,7 +136,7 @@ def share() -> None:
 
 @functools.cache
 def _server(module: str) -> socket.socket:
-    """The connection to the server for one of the services, which ends when this process does and those that it forked.
+    """The connection to the server for one of the modules, which ends when this process does and those that it forked.
 
     Each has its own, since what one service imports another must not have, its metrics for example.
     """
@@ -134,15 +166,17 @@ def _serve(module: str, requests: socket.socket) -> None:
         while True:
             for key, _ in selector.select():
                 if key.fileobj is requests:
-                    message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, 2)
+                    message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, 4)
                     if not message:
                         return
-                    output, status = descriptors[0], socket.socket(fileno=descriptors[1])
+                    *streams, last = descriptors
+                    status = socket.socket(fileno=last)
                     pid = os.fork()
                     if pid == 0:
                         selector.close()
-                        _run(module, json.loads(message), output)
-                    os.close(output)
+                        _run(module, json.loads(message), streams)
+                    for stream in streams:
+                        os.close(stream)
                     status.send(str(pid).encode())
                     ended = os.pidfd_open(pid)
                     running[ended] = pid, status
@@ -155,30 +189,28 @@ def _serve(module: str, requests: socket.socket) -> None:
                         status.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
 
 
-def _run(module: str, request: dict[str, str | dict[str, str]], output: int) -> NoReturn:
-    """Runs the service in this process, a child of the server, and ends it."""
+def _run(module: str, request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
+    """Runs the module in this process, a child of the server, and ends it."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     os.setsid()
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    environment = request["environment"]
-    assert isinstance(environment, dict)
-    os.chdir(str(request["cwd"]))
+    os.chdir(request["cwd"])
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(request["environment"])
     time.tzset()
-    sys.argv[:] = [module]
+    sys.argv[:] = [module, *request["arguments"]]
     del sys.modules[f"{module}.__main__"]  # only its imports are warm
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 
 
 def main(module: str, descriptor: str) -> None:
-    """Imports what a service imports, then serves."""
+    """Imports what a module imports, then serves."""
     for name in (f"{module}.__main__", *LATE_IMPORTS[module]):
         importlib.import_module(name)
     _serve(module, socket.socket(fileno=int(descriptor)))
