@@ -77,19 +77,21 @@ def venvs() -> Iterator[dict[str, pathlib.Path]]:
     with tempfile.TemporaryDirectory(prefix="pulse-image-") as name:
         root = pathlib.Path(name)
         root.chmod(0o755)
-        services, with_archive = (made(root / stage, stage) for stage in ("packages", "worker-packages"))
+        services = made(root / "packages", dockerfile.stages()["packages"][1])
+        shutil.copytree(root / "packages", root / "worker-packages", symlinks=True)
+        with_archive = made(root / "worker-packages", dockerfile.stages()["worker-packages"][1])
         yield {"ingest": services, "broadcast": with_archive, "worker": with_archive}
 
 
-def made(root: pathlib.Path, stage: str) -> pathlib.Path:
-    """The virtual environment of a stage, whose RUN instructions are carried out in order."""
-    (root / "opt").mkdir(parents=True)
-    for source, _ in dockerfile.copied(stage):
-        shutil.copy(ROOT / source, root)
+def made(root: pathlib.Path, stage: list[dockerfile.Instruction]) -> pathlib.Path:
+    """The virtual environment of a stage, whose RUN instructions are carried out in order on what the stage below it has made."""
+    (root / "opt").mkdir(parents=True, exist_ok=True)
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-    given = dict(instruction.rest.split("=") for instruction in dockerfile.target(stage) if instruction.keyword == "ARG")
-    for instruction in dockerfile.target(stage):
-        if instruction.keyword == "RUN":
+    given = dict(instruction.rest.split("=") for instruction in stage if instruction.keyword == "ARG")
+    for instruction in stage:
+        if instruction.keyword == "COPY":
+            shutil.copy(ROOT / instruction.rest.split()[0], root)
+        elif instruction.keyword == "RUN":
             steps, environment = instruction.rest.replace("/opt/", f"{root}/opt/"), {**os.environ, **given, "PATH": path}
             done = subprocess.run(steps, shell=True, cwd=root, env=environment, capture_output=True, text=True, check=False)
             if done.returncode and "connection" in done.stderr.lower():
