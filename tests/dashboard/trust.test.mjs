@@ -82,13 +82,17 @@ class Scene {
       this.now++;
       if (this.connected && this.reporting && this.now % 5 === 0) this.report();
       if (this.connected && this.now % 10 === 0) this.sync();
-      this.see();
+      this.assess();
     }
     return this.see();
   }
 
+  assess() {
+    return this.watch.assess(this.link, this.now * 1000);
+  }
+
   see() {
-    const assess = this.watch.assess(this.link, this.now * 1000);
+    const assess = this.assess();
     const totals = totalsOf(this.store, assess.asOfMs, START * 1000 - 3_600_000);
     const statuses = [...this.store.feeds.values()].map((feed) =>
       statusOf(feed, assess.asOfMs, this.store, assess.trusted),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IDBFactory } from 'fake-indexeddb';
+import './indexed_db.js';
 import { Outbox } from '../../extension/worker/outbox.js';
 import { bodyAt, START, Studio } from './studio.js';
 

@@ -1,5 +1,6 @@
 /** A sender with everything around it scripted: clock, chance, network and memory; only the outbox is the real one. */
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import './indexed_db.js';
 import { Outbox } from '../../extension/worker/outbox.js';
 import { Sender } from '../../extension/worker/sender.js';
 
