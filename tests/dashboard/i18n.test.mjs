@@ -132,3 +132,28 @@ test('the locale of the studio comes before those of the browser, in its own lan
   assert.equal(new I18n('es', ['es-CO', 'es-419']).number(537_027), '537.027');
   assert.equal(new I18n('en', ['es-CO', 'en-US']).number(537_027), '537,027');
 });
+
+test('a time on air is in hours and minutes, and from 100 hours on in hours', () => {
+  const [es, en] = [new I18n('es', ['es-CO']), new I18n('en', ['en-US'])];
+  assert.deepEqual(
+    [0, 0.7, 1, 4.2, 83.6, 99.999, 3016.9].map((hours) => es.hours(hours)),
+    ['0 min', '42 min', '1 h', '4 h 12 min', '83 h 36 min', '100 h', '3.017 h'],
+  );
+  assert.equal(en.hours(1.5), '1 hr 30 min');
+});
+
+test('no line ends within a time of day, and a weekday comes before its date', () => {
+  const at = Date.UTC(2026, 10, 27, 6, 29);
+  const es = new I18n('es', ['es-CO'], 'America/Bogota');
+  assert.match(es.moment.format(at), /1:29\u00a0a\.\u00a0m\.$/u);
+  assert.equal(es.weekday.format(at), 'vie 27');
+  assert.equal(new I18n('en', ['en-US'], 'America/Bogota').weekday.format(at), 'Fri 27');
+  assert.equal(es.weekday.format(Number.NaN), '—');
+});
+
+test('a time zone has a name in words, and keeps its identifier where it has none', () => {
+  const [es, en] = [new I18n('es', ['es-CO']), new I18n('en', ['en-US'])];
+  assert.match(es.zoneName('America/Bogota'), /^hora .*Colombia$/u);
+  assert.match(en.zoneName('America/New_York'), /Eastern/u);
+  assert.equal(en.zoneName('Etc/GMT+5'), 'Etc/GMT+5');
+});

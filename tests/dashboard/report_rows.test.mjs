@@ -17,6 +17,7 @@ import {
   reordered,
   rowsOf,
   secondsOnAir,
+  seriesBy,
   sorted,
   stacked,
   startsOf,
@@ -251,4 +252,26 @@ test('a row knows the feeds in which it was earned, which explain it', () => {
   ]);
   const [platform] = parts('platform');
   assert.deepEqual([String(platform?.[0]).split(',').length, platform?.[1]], [8, 1]);
+});
+
+test('bars are of platforms where most of each would be of all other rooms, and of the rows otherwise', () => {
+  const roomsOf = (/** @type {number[]} */ amounts) =>
+    amounts.map((earned, i) => ({ room_id: `room-${i}`, earned, steps: [earned] }));
+  const two = [
+    { platform: 'x', earned: 60 },
+    { platform: 'y', earned: 40 },
+  ];
+  const even = reportOf({ total: 100, rooms: roomsOf(Array(20).fill(5)), platforms: two });
+  assert.equal(seriesBy(even, 'room', 6), 'platform');
+  assert.equal(seriesBy(even, 'platform', 6), 'platform');
+  const few = reportOf({ total: 100, rooms: roomsOf([40, 30, 20, 10]), platforms: two });
+  assert.equal(seriesBy(few, 'room', 6), 'room');
+  const leaders = reportOf({ total: 100, rooms: roomsOf([40, 20, ...Array(8).fill(5)]), platforms: two });
+  assert.equal(seriesBy(leaders, 'room', 6), 'room', 'five rooms earned most of it');
+  const alone = reportOf({
+    total: 100,
+    rooms: roomsOf(Array(20).fill(5)),
+    platforms: [two[0], { platform: 'y', earned: 0 }],
+  });
+  assert.equal(seriesBy(alone, 'room', 6), 'room', 'one platform says less than five rooms');
 });

@@ -143,7 +143,7 @@ def test_an_hour_without_readings_is_unknown_and_a_mean_divides_by_what_was_meas
     page = visit(studio, timezone_id="UTC").open("?view=analytics", rooms=("measured",)).live().page
     expect(page.locator("#fact-total")).to_have_text("600")
     expect(page.locator("#fact-rate")).to_have_text("400")
-    expect(page.locator("#fact-rate-sub")).to_have_text("mean over 1.5 hr measured")
+    expect(page.locator("#fact-rate-sub")).to_have_text("mean over 1 hr 30 min measured")
     cells = page.locator(".hours td[data-level]")
     expect(cells).to_have_count(7 * 24)
     assert cells.evaluate_all("(all) => all.filter((cell) => cell.dataset.level === 'none').length") == 7 * 24 - 2
@@ -169,7 +169,7 @@ def test_the_table_of_a_period_is_ordered_by_keyboard_and_says_why(studio: Studi
     expect(page.locator("#analytics-table th[aria-sort=descending]")).to_have_text("Sala")
     expect(by_name).to_be_focused()
     why = page.locator("#analytics-rows .col-doubt a")
-    expect(why).to_have_text("100 sin aclarar, 1 número descartado")
+    expect(why).to_have_text("100 · 1 descartado")
     page.get_by_role("radio", name="Por cuenta").check()
     expect(page.locator("#analytics-rows th")).to_have_text(["Cuenta no informada camsoda", "ana camsoda"])
     page.wait_for_url("**&by=account")

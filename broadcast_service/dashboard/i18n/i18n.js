@@ -60,9 +60,25 @@ class Times {
     this.formatter = new Intl.DateTimeFormat(locale, options);
   }
 
+  /** A line never ends within a time of day. @param {number} ms */
+  format(ms) {
+    if (Number.isNaN(new Date(ms).getTime())) return '—';
+    return this.formatter.format(ms).replace(/ ([ap])\. (m\.)/gu, '\u00a0$1.\u00a0$2');
+  }
+}
+
+/** A weekday and its date, the weekday first: CLDR's English has `27 Fri`. */
+export class Weekdays {
+  /** @param {string} locale @param {string | undefined} timeZone */
+  constructor(locale, timeZone) {
+    this.weekday = new Times(locale, { weekday: 'short', timeZone });
+    this.day = new Times(locale, { day: 'numeric', timeZone });
+  }
+
   /** @param {number} ms */
   format(ms) {
-    return Number.isNaN(new Date(ms).getTime()) ? '—' : this.formatter.format(ms);
+    const [weekday, day] = [this.weekday.format(ms), this.day.format(ms)];
+    return weekday === day ? day : `${weekday} ${day}`; // both are a dash
   }
 }
 
@@ -100,7 +116,7 @@ export class I18n {
     });
     this.day = new Times(this.locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
     this.weekdayName = new Times(this.locale, { weekday: 'long', timeZone });
-    this.weekday = new Times(this.locale, { weekday: 'short', day: 'numeric', timeZone });
+    this.weekday = new Weekdays(this.locale, timeZone);
     this.units = Object.fromEntries(
       ['second', 'minute', 'hour', 'day'].map((unit) => [
         unit,
@@ -158,7 +174,11 @@ export class I18n {
 
   /** The remaining time of a shift in hours and minutes. @param {number} seconds */
   left(seconds) {
-    const minutes = Math.ceil(seconds / 60);
+    return this.#hoursAndMinutes(Math.ceil(seconds / 60));
+  }
+
+  /** @param {number} minutes */
+  #hoursAndMinutes(minutes) {
     const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
     const { hour, minute } = /** @type {Record<string, Intl.NumberFormat>} */ (this.units);
     return [hours > 0 && hour?.format(hours), (rest > 0 || hours === 0) && minute?.format(rest)]
@@ -184,14 +204,22 @@ export class I18n {
     return /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
   }
 
-  /** A number of hours with one decimal. @param {number} hours */
+  /** A time on air in hours and minutes, as people say it; from 100 hours on without the minutes. @param {number} hours */
   hours(hours) {
-    return new Intl.NumberFormat(this.locale, {
-      style: 'unit',
-      unit: 'hour',
-      unitDisplay: 'short',
-      maximumFractionDigits: 1,
-    }).format(hours);
+    const minutes = Math.round(hours * 60);
+    return this.#hoursAndMinutes(minutes < 6000 ? minutes : Math.round(hours) * 60);
+  }
+
+  /** The name of a time zone in words; its identifier where there is none. @param {string} timeZone */
+  zoneName(timeZone) {
+    const identifier = timeZone.replaceAll('_', ' ');
+    try {
+      const named = new Intl.DateTimeFormat(this.locale, { timeZone, timeZoneName: 'longGeneric' });
+      const words = named.formatToParts(0).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+      return !words || words.startsWith('GMT') ? identifier : words;
+    } catch {
+      return identifier; // browsers of 2021 do not know `longGeneric`
+    }
   }
 
   /** A change by a part, with an arrow; a dash where it is unknown. @param {number | null} part */

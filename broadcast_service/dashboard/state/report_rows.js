@@ -195,6 +195,18 @@ export function stacked(rows, totals, most) {
   return { rows: shown, values, rest: rest.some((amount) => amount > 0) ? rest : null };
 }
 
+/**
+ * What the bars of a chart consist of: the rows of the table, or the platforms where so many rows earned that most of each bar would be of all
+ * others.
+ * @param {Report} report @param {By} by of the table @param {number} most series of a chart @returns {By}
+ */
+export function seriesBy(report, by, most) {
+  const earning = listOf(report, by).filter(({ earned }) => earned > 0);
+  if (earning.length <= most || report.platforms.filter(({ earned }) => earned > 0).length < 2) return by;
+  const named = earning.slice(0, most - 1).reduce((sum, { earned }) => sum + earned, 0);
+  return named * 2 < report.total ? 'platform' : by;
+}
+
 /** When the steps of a report begin, and when the last one ends, in milliseconds. @param {Report} report */
 export function startsOf({ from, to, step, earned, starts }) {
   const begins = starts ?? earned.map((_, i) => from + i * Number(step));

@@ -31,6 +31,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 const [TREND_WIDTH, TREND_HEIGHT] = [96, 22];
 /** How long before and after a doubtful reading the explanation of it looks. */
 const WHY_SECONDS = 300;
+/** Of what a row earned: more than this share unsettled is worth a look. */
+const MUCH_DOUBT = 0.05;
 
 export class ReportTable {
   /** @type {Map<string, Parts>} */
@@ -152,7 +154,8 @@ function paintRow({ name, sub, parts, trend, cells }, row, most, words) {
     'way',
     change === null || Math.abs(change) < 0.005 ? '' : change > 0 ? 'up' : 'down',
   );
-  paintDoubt(/** @type {HTMLElement} */ (cells.doubt), row, i18n);
+  paintDoubt(cell('doubt'), row, i18n);
+  setData(cell('doubt'), 'much', row.unsettled > MUCH_DOUBT * row.earned ? 'yes' : '');
 }
 
 /** What explains the income of a row: the readings of its feed, or the feeds of which it is the sum. @param {Row} row @param {import('./why_link.js').Reasons} of the report */
@@ -203,9 +206,9 @@ function paintDoubt(cell, row, i18n) {
 /** @param {number} unsettled @param {number} setAside @param {I18n} i18n */
 function doubtText(unsettled, setAside, i18n) {
   return [
-    ...(unsettled ? [i18n.t('unsettled', { amount: unsettled })] : []),
-    ...(setAside ? [i18n.t('set_aside', { count: setAside })] : []),
-  ].join(', ');
+    ...(unsettled ? [i18n.number(unsettled)] : []),
+    ...(setAside ? [i18n.t('set_aside_short', { count: setAside })] : []),
+  ].join(' · ');
 }
 
 /** @param {number | null} rate @param {I18n} i18n */

@@ -10,6 +10,7 @@ import { reconcile } from './reconcile.js';
  * @param {{value: string, words: string}[]} choices @param {string} chosen
  */
 export function renderChoices(root, name, choices, chosen) {
+  const before = root.querySelector('input:checked');
   const known = new Map([...root.children].map((label) => [find(label, 'input', HTMLInputElement).value, label]));
   reconcile(
     root,
@@ -21,6 +22,15 @@ export function renderChoices(root, name, choices, chosen) {
       return label;
     }),
   );
+  const checked = root.querySelector('input:checked');
+  if (checked && checked !== before) reveal(root, checked);
+}
+
+/** Pushes a row that is wider than its place so far that a choice is in view. @param {Element} root @param {Element} choice */
+function reveal(root, choice) {
+  const [place, box] = [root.getBoundingClientRect(), choice.getBoundingClientRect()];
+  if (box.left >= place.left && box.right <= place.right) return;
+  root.scrollLeft += box.left + box.width / 2 - place.left - place.width / 2;
 }
 
 /** @param {string} name @param {string} value */

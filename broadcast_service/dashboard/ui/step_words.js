@@ -1,5 +1,6 @@
 /** What a report's span and steps are called, in the zone of the report. */
 
+import { Weekdays } from '../i18n/i18n.js';
 import { startsOf } from '../state/report_rows.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -8,7 +9,6 @@ import { startsOf } from '../state/report_rows.js';
 /** @type {Record<string, Intl.DateTimeFormatOptions>} */
 const LABELS = {
   hour: { hour: 'numeric' },
-  day: { weekday: 'short', day: 'numeric' },
   date: { day: 'numeric' },
   month: { month: 'short' },
 };
@@ -33,7 +33,10 @@ export function stepWords(report, zone, i18n) {
         : starts.length > WEEK_OF_DAYS
           ? 'date'
           : 'day';
-  const label = new Intl.DateTimeFormat(i18n.locale, { ...LABELS[kind], timeZone });
+  const label =
+    kind === 'day'
+      ? new Weekdays(i18n.locale, timeZone)
+      : new Intl.DateTimeFormat(i18n.locale, { ...LABELS[kind], timeZone });
   const moment = new Intl.DateTimeFormat(i18n.locale, { ...MOMENTS[kind], timeZone });
   const end = new Intl.DateTimeFormat(i18n.locale, {
     ...MOMENTS[report.to - report.from < 86_400 ? 'hour' : 'day'],
@@ -43,6 +46,6 @@ export function stepWords(report, zone, i18n) {
   return {
     labels: starts.map((at) => label.format(at)),
     moments: starts.map((at) => moment.format(at)),
-    span: `${end.formatRange(report.from * 1000, last * 1000)}${timeZone ? ` · ${timeZone.replaceAll('_', ' ')}` : ''}`,
+    span: `${end.formatRange(report.from * 1000, last * 1000)}${timeZone ? ` · ${i18n.zoneName(timeZone)}` : ''}`,
   };
 }

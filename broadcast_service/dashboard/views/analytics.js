@@ -11,6 +11,7 @@ import {
   reordered,
   rowsOf,
   secondsOnAir,
+  seriesBy,
   stacked,
   startsOf,
   statesOf,
@@ -32,7 +33,7 @@ import { pointAt, showIncomeFigure, showParts, whyRoute } from '../ui/why_link.j
 /** @typedef {import('../state/report_rows.js').By} By */
 /** @typedef {import('../state/report_rows.js').Row} Row */
 /** @typedef {import('../ui/report_table.js').Words} Words */
-/** @typedef {{report: PeriodReport, before: PeriodReport | null, week: Report}} Loaded */
+/** @typedef {{report: PeriodReport, before: PeriodReport | null, week: Report, series: PeriodReport}} Loaded `series` has the steps of what the bars consist of */
 /** @typedef {import('../state/studio.js').StudioFacts} Facts */
 
 const HOUR = 3600;
@@ -220,7 +221,15 @@ export class AnalyticsView {
       this.api.report({ ...this.#request({ before: true }), by: this.#by }).catch(() => null),
       this.api.analytics(spanOf('week', nowMs, HOUR, this.moment().i18n.zone), this.#filter),
     ]);
-    return { report, before, week };
+    return { report, before, week, series: await this.#loadSeries(report) };
+  }
+
+  /** The same report with the steps of what the bars consist of. @param {PeriodReport} report */
+  async #loadSeries(report) {
+    const by = seriesBy(report, this.#by, COLOURS);
+    if (by === this.#by) return report;
+    const found = await this.api.report({ ...this.#request(), by }).catch(() => null);
+    return found?.from === report.from && found.to === report.to ? found : report;
   }
 
   /** @param {'csv' | 'csv-local' | 'xlsx'} format */
@@ -294,7 +303,7 @@ export class AnalyticsView {
   #paint() {
     if (!this.#loader.data) return;
     const { i18n, nowMs } = this.moment();
-    const { report, week } = this.#loader.data;
+    const { report, week, series } = this.#loader.data;
     const before = comparable(report, this.#loader.data.before);
     const rows = rowsOf(report, before, this.#by);
     const words = this.#words(report, i18n);
@@ -303,7 +312,8 @@ export class AnalyticsView {
     for (const id of ['#analytics-chart', '#analytics-legend', '#analytics-table-panel']) html(id).hidden = !isKnown;
     this.#renderChoices();
     this.#paintFacts(report, before, words);
-    this.#paintChart(rows, report, before, nowMs, words);
+    const bars = series === report ? rows : rowsOf(series, null, 'platform');
+    this.#paintChart(bars, series, before, nowMs, words);
     this.#paintTable(rows, report, before, words);
     this.#hours.paint(week, nowMs, this.#platform, i18n);
   }
