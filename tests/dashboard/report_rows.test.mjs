@@ -261,16 +261,16 @@ test('bars are of platforms where most of each would be of all other rooms, and 
     { platform: 'x', earned: 60 },
     { platform: 'y', earned: 40 },
   ];
-  const even = reportOf({ total: 100, rooms: roomsOf(Array(20).fill(5)), platforms: two });
+  const even = reportOf({ total: 100, rooms: roomsOf(new Array(20).fill(5)), platforms: two });
   assert.equal(seriesBy(even, 'room', 6), 'platform');
   assert.equal(seriesBy(even, 'platform', 6), 'platform');
   const few = reportOf({ total: 100, rooms: roomsOf([40, 30, 20, 10]), platforms: two });
   assert.equal(seriesBy(few, 'room', 6), 'room');
-  const leaders = reportOf({ total: 100, rooms: roomsOf([40, 20, ...Array(8).fill(5)]), platforms: two });
+  const leaders = reportOf({ total: 100, rooms: roomsOf([40, 20, ...new Array(8).fill(5)]), platforms: two });
   assert.equal(seriesBy(leaders, 'room', 6), 'room', 'five rooms earned most of it');
   const alone = reportOf({
     total: 100,
-    rooms: roomsOf(Array(20).fill(5)),
+    rooms: roomsOf(new Array(20).fill(5)),
     platforms: [two[0], { platform: 'y', earned: 0 }],
   });
   assert.equal(seriesBy(alone, 'room', 6), 'room', 'one platform says less than five rooms');
