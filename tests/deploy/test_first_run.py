@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from tests.support import warm_services
 from tools.install import CannotInstall, check_python
 from tools.processes import ROOT, free_port
 
@@ -128,7 +129,9 @@ def test_an_environment_without_bytecode_does_not_slow_every_process_down() -> N
 def local(**settings: str) -> subprocess.CompletedProcess[str]:
     """Starts what `make run` starts, on free ports where none is given; it is expected to end by itself."""
     free = {name: str(free_port()) for name in PORTS}
-    return run(sys.executable, "-m", "tools.local", settings={**free, "ROOMS": "0", **settings})
+    given = {name: value for name, value in os.environ.items() if not name.startswith(warm_services.READ_BY_INTERPRETER)}
+    done = warm_services.run([sys.executable, "-m", "tools.local"], {**given, **free, "ROOMS": "0", **settings})
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize("name", PORTS)

@@ -3,15 +3,15 @@
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
+from tests.support import warm_services
 from tests.support.studio import Studio, running_studio
-from tools.processes import ROOT, Service
+from tools.processes import Service
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -115,12 +115,12 @@ def test_a_wrong_file_refuses_the_start(stack: Stack, tmp_path: pathlib.Path, co
     if content is not None:
         file.write_bytes(content)
     environment = stack.environment(BROADCAST_PORT="0", METRICS_PORT="0", STUDIO_FILE=str(file))
-    command = [sys.executable, "-m", "broadcast_service"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = warm_services.run([sys.executable, "-m", "broadcast_service"], environment)
+    said = done.stderr.decode()
     assert done.returncode == 2
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 2
+    assert expected in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 2
 
 
 def test_without_a_file_nothing_is_known_but_the_periods(studio: Studio) -> None:

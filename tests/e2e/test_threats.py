@@ -5,20 +5,20 @@ import http.client
 import json
 import pathlib
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support import warm_services
 from tests.support.clients import PATH, Dashboard
 from tests.support.forgery import genuine
 from tests.support.posting import BATCH, JSON, ONE, authorization, body_of, post
 from tests.support.raw_http import Answer, Headers, connect, exchange, head, read_answer, request
 from tests.support.raw_websocket import UPGRADE, carried, upgrade
 from tests.support.token_commands import run_tokens
-from tools.processes import ROOT, Service
+from tools.processes import Service
 from tools.stack import Stack
 
 CANARY = "canary-7c1f0e9b"
@@ -102,17 +102,10 @@ def test_a_name_that_could_write_into_a_log_opens_nothing(ingest: Service, broad
 @pytest.mark.parametrize("keys", ["k:canary", "k:" + "canary" * 5, "k:", "canary", f"k:{'k' * 32},l:canary"])
 def test_a_weak_key_stops_the_start(stack: Stack, module: str, keys: str) -> None:
     """With a message that says what a key should be and holds nothing of it."""
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        cwd=ROOT,
-        env=stack.environment(TOKEN_KEYS=keys),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (done.returncode, "TOKEN_KEYS should be" in done.stderr, "32 bytes" in done.stderr) == (2, True, True)
-    assert not any(word in done.stdout + done.stderr for word in ("canary", "Traceback"))
+    done = warm_services.run([sys.executable, "-m", module], stack.environment(TOKEN_KEYS=keys))
+    said = done.stderr.decode()
+    assert (done.returncode, "TOKEN_KEYS should be" in said, "32 bytes" in said) == (2, True, True)
+    assert not any(word in done.stdout.decode() + said for word in ("canary", "Traceback"))
 
 
 # --- tokens ---

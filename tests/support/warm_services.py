@@ -27,7 +27,8 @@ from typing import IO, Any, Final, NoReturn
 
 from tools.processes import ROOT, Running, start_process
 
-MODULES: Final = ("ingest_service", "broadcast_service", "worker_service", "shared.tokens")
+SHARED: Final = ("ingest_service", "broadcast_service", "worker_service", "shared.tokens")  # what every process of a run needs
+MODULES: Final = (*SHARED, "tools.local")
 READ_BY_INTERPRETER: Final = ("LC_", "LD_", "PYTHON", "MALLOC_", "GLIBC_", "OPENSSL_")
 SERVER: Final = ("uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")
 DIALECTS: Final = ("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite")
@@ -36,6 +37,7 @@ LATE_IMPORTS: Final = {  # those while a service starts
     "broadcast_service": SERVER,
     "worker_service": (*SERVER, "alembic.command", *DIALECTS),
     "shared.tokens": (),
+    "tools.local": (),
 }
 MESSAGE_BYTES: Final = 65_536
 PR_SET_PDEATHSIG: Final = 1
@@ -130,7 +132,7 @@ class Forked:
 
 def share() -> None:
     """Starts the servers now, so that processes that this one forks use the same ones."""
-    for module in MODULES:
+    for module in SHARED:
         _server(module)
 
 
@@ -204,14 +206,19 @@ def _run(module: str, request: dict[str, Any], streams: Sequence[int]) -> NoRetu
     os.environ.update(request["environment"])
     time.tzset()
     sys.argv[:] = [module, *request["arguments"]]
-    del sys.modules[f"{module}.__main__"]  # only its imports are warm
+    del sys.modules[_program(module)]  # only its imports are warm
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 
 
+def _program(module: str) -> str:
+    """What `python -m` runs."""
+    return module if module == "tools.local" else f"{module}.__main__"
+
+
 def main(module: str, descriptor: str) -> None:
     """Imports what a module imports, then serves."""
-    for name in (f"{module}.__main__", *LATE_IMPORTS[module]):
+    for name in (_program(module), *LATE_IMPORTS[module]):
         importlib.import_module(name)
     _serve(module, socket.socket(fileno=int(descriptor)))
 

@@ -77,7 +77,7 @@ def test_a_service_has_nothing_of_the_environment_of_an_earlier_one(service: Ser
         (SERVICE, {"PYTHONHASHSEED": "0"}),
         (SERVICE, {"LC_ALL": "C"}),
         (["taskset", "-c", "0", *SERVICE], {}),
-        ([sys.executable, "-m", "tools.local"], {}),
+        ([sys.executable, "-m", "tools.smoke"], {}),
         ([sys.executable, "-X", "dev", "-m", "ingest_service"], {}),
     ],
 )
