@@ -67,12 +67,16 @@ export class LinkNotice {
     setData(this.#notice, 'tone', link.phase === 'stopped' || lastedMs > SEVERE_AFTER_MS ? 'bad' : 'warn');
     setText(this.#words, words);
     const lasted = sinceMs === null ? '' : `(${i18n.age(Math.max(0, lastedMs / 1000))})`;
+    // An outage is a wait and a try by turns: the line and the button stay during both, else the page below would jump at each.
+    const tries = link.phase === 'connecting' && link.reason !== 'start';
     const next =
       link.retryAtMs === null
-        ? ''
+        ? tries
+          ? i18n.t('notice_connecting')
+          : ''
         : i18n.t('retry_in', { seconds: Math.max(0, Math.ceil((link.retryAtMs - localMs) / 1000)) });
     setText(this.#detail, `${lasted} ${next}`.trim());
-    setHidden(this.#retry, link.phase !== 'waiting');
+    setHidden(this.#retry, link.phase !== 'waiting' && !tries);
   }
 }
 
