@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import pathlib
 import signal
 import sqlite3
@@ -20,10 +21,10 @@ from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl, Store
 from tests.contract.committing import commit
 from tests.support.archived_rows import Archived, archived
-from tests.support.archiving import minute_by_minute
+from tests.support.archiving import minute_by_minute, new_archive
 from tests.support.clients import metric
 from tests.support.postgres import PostgresServer, postgres
-from tests.support.small_disk import SmallDisk
+from tests.support.small_disk import SIZE, SmallDisk
 from tools.processes import Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
@@ -259,3 +260,31 @@ def test_a_worker_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(tmp_
         wait_until(lambda: "archive" not in ready(worker), "the end of the trouble", seconds=WITHIN_SECONDS)
         assert '"archive.recovered"' in worker.log.read_text()
         assert worker.poll() is None
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_whose_servers_disk_is_full_says_so_and_goes_on_when_there_is_room(tmp_path: pathlib.Path) -> None:
+    """The data of PostgreSQL are on a disk of their own, as in production; readings committed meanwhile wait in Redis."""
+    with tempfile.TemporaryDirectory(prefix="pulse-disk-") as name:
+        pathlib.Path(name).chmod(0o755)  # for the server's user
+        disk = SmallDisk(pathlib.Path(name) / "disk", free_bytes=SIZE)
+        if not disk.is_mounted or os.geteuid() != 0:
+            pytest.skip("only root may give a server that is not root a disk of its own")
+        with postgres(disk.prefix()) as server:
+            server.add_tablespace("small", disk.directory / "data", disk.seen_from_here(server.pid) / "data")
+            url = server.new_database("small")
+            new_archive(url).close()
+            disk.fill(server.pid, free_bytes=120_000)
+            with Stack(tmp_path, DATABASE_URL=url) as stack:
+                fill(stack, range(FEEDS), minutes=40)
+                worker = stack.worker()
+                wait_for_words(worker, "waits: ", "the server's disk is full: make space")
+                assert metric(worker.url, FAILURES) >= 1
+                partly = archived(url)
+                assert partly.minutes == len(partly.rows) < FEEDS
+                fill(stack, range(FEEDS, FEEDS + 20))
+                disk.make_room(server.pid)
+                assert {*partly.rows} <= {*wait_for_all(url, FEEDS + 20).rows}
+                wait_until(lambda: "archive" not in ready(worker), "the end of the trouble", seconds=WITHIN_SECONDS)
+                assert '"archive.recovered"' in worker.log.read_text()
+                assert worker.poll() is None

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import psycopg
@@ -34,8 +34,8 @@ SETTINGS: Final = {
 class PostgresServer(Process):
     """One server in a directory of its own, with one superuser and a password. It can be stopped, frozen and started again."""
 
-    def __init__(self, directory: pathlib.Path, **settings: str) -> None:
-        """`directory` is created by `create`; `settings` are lines of the configuration."""
+    def __init__(self, directory: pathlib.Path, prefix: Sequence[str] = (), **settings: str) -> None:
+        """`directory` is created by `create`; `settings` are lines of the configuration, and `prefix` begins the server's command line."""
         self.directory = directory
         self.data = directory / "data"
         self.port = free_port()
@@ -43,7 +43,7 @@ class PostgresServer(Process):
         self._programs = needs.postgresql()
         options = [f"-c{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
         super().__init__(
-            [*_unprivileged(), str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+            [*prefix, *_unprivileged(), str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
             log=directory / "server.log",
             cwd=directory,
         )
@@ -52,6 +52,14 @@ class PostgresServer(Process):
     def name(self) -> str:
         """What an error calls it."""
         return "PostgreSQL"
+
+    def add_tablespace(self, name: str, directory: pathlib.Path, seen_from_here: pathlib.Path) -> None:
+        """Adds a place for databases: a new directory, as the server and as the caller sees it."""
+        seen_from_here.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(seen_from_here, SYSTEM_USER)
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(sql.Identifier(name), sql.Literal(str(directory))))
 
     def create(self) -> None:
         """Makes an empty cluster."""
@@ -85,11 +93,12 @@ class PostgresServer(Process):
         """A DATABASE_URL."""
         return f"postgresql+psycopg://{user}:{password or self.password}@{HOST}:{self.port}/{database}"
 
-    def new_database(self) -> str:
+    def new_database(self, tablespace: str = "pg_default") -> str:
         """The DATABASE_URL of a new empty database."""
         name = f"test_{secrets.token_hex(6)}"
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 TABLESPACE {}")
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(tablespace)))
         return self.url(name)
 
     def kill(self) -> None:
@@ -100,11 +109,11 @@ class PostgresServer(Process):
 
 
 @contextlib.contextmanager
-def postgres(**settings: str) -> Iterator[PostgresServer]:
+def postgres(prefix: Sequence[str] = (), **settings: str) -> Iterator[PostgresServer]:
     """A running server. Its data lie outside pytest's directory, which only the user of the tests may enter."""
     needs.postgresql()
     with tempfile.TemporaryDirectory(prefix="pulse-postgres-") as name:
-        server = PostgresServer(pathlib.Path(name), **settings)
+        server = PostgresServer(pathlib.Path(name), prefix, **settings)
         server.create()
         try:
             server.start()
