@@ -16,4 +16,5 @@ relay_to_socket_seconds = Histogram(
     "pulse_relay_to_socket_seconds", "Time from the first pending change to the end of the flush that sent it", buckets=SECONDS
 )
 flush_duration_seconds = Histogram("pulse_flush_duration_seconds", "Duration of one flush", buckets=SECONDS)
+damaged_days = Gauge("pulse_archive_damaged_days", "Archived days of accounts that reports could not read since the start")
 studio_file_ok = Gauge("pulse_studio_file_ok", "1 while the studio file is in use as it is, 0 while a changed one is refused")

@@ -6,11 +6,12 @@ its time is over, the archive's are used. Reports that begin before Redis' time 
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import structlog
 
+from broadcast_service import metrics
 from broadcast_service.http.budget import ARCHIVED_BLOCK, ARCHIVED_DAY, ARCHIVED_STEP, CSV_STEP
 from broadcast_service.http.parameters import invalid_parameter
 from broadcast_service.reports.account_days import Charge
@@ -32,7 +33,7 @@ from shared.store.database_url import DatabaseUrl
 
 REFRESH_SECONDS: Final = 5.0  # between two looks for newly archived days
 RETRY_SECONDS: Final = 30
-MAX_KNOWN_DAMAGED: Final = 1000  # beyond it damaged days are not logged
+MAX_KNOWN_DAMAGED: Final = 1000  # beyond it damaged days are neither logged nor counted
 AT_ONCE: Final = 50  # steps of a loop before others get a turn
 MINUTE_SECONDS: Final = 60
 
@@ -210,11 +211,16 @@ class ArchivedDays:
             found = await self._reader.days(wanted)
         except ArchiveError as error:
             raise self._away(error) from None
-        for one in [one for one in found.unreadable if one not in self._known_damaged]:
+        self._report_damaged(found.unreadable)
+        return found
+
+    def _report_damaged(self, reasons: Mapping[SeriesDay, str]) -> None:
+        """Counts and logs each damaged day once."""
+        for one in [one for one in reasons if one not in self._known_damaged]:
             if len(self._known_damaged) < MAX_KNOWN_DAMAGED:
                 self._known_damaged.add(one)
-                log.error("archive.unreadable_day", day=one[1], feed=one[0].member(), reason=found.unreadable[one])
-        return found
+                log.error("archive.unreadable_day", day=one[1], feed=one[0].member(), reason=reasons[one])
+        metrics.damaged_days.set(len(self._known_damaged))
 
     def first_readings(self) -> int:
         """The first day of which stored readings may be left; of earlier ones there is income alone, by quarters of an hour."""
@@ -255,6 +261,7 @@ class ArchivedDays:
             await self._reader.each_block(wanted, rolled.blocks, lambda row: rolled.add(row, bits))
         except ArchiveError as error:
             raise self._away(error) from None
+        self._report_damaged({one: "the income of the day is damaged" for one in rolled.damaged_days() if self._is_archived(one)})
 
 
 def open_archive(url: DatabaseUrl, redis: RedisDays) -> ArchivedDays:

@@ -32,6 +32,8 @@ from shared.income.rules import Kind
 from shared.income.steps import Steps
 
 MINUTES_PER_QUARTER: Final = QUARTER_SECONDS // 60
+MAX_TOKENS: Final = 1 << 53  # more than any account earns within a block
+_ALL_DAYS: Final = (1 << BLOCK_DAYS) - 1
 _DAY_BITS: Final = (1 << MINUTES) - 1
 
 
@@ -100,26 +102,32 @@ class Rolled:
         self._step_seconds = step_seconds
         self.with_read = with_read
         self._found: dict[Series, Findings] = {}
-        self._damaged: set[tuple[Series, int]] = set()  # blocks that cannot be read
+        self._damaged: dict[tuple[Series, int], int] = {}  # by block, the days that cannot be read, as bits
 
     def take(self, series: Series) -> Findings | None:
         """The findings of a series; each is returned once."""
         return self._found.pop(series, None)
 
     def damaged_days(self) -> Iterator[tuple[Series, int]]:
-        """The days of damaged blocks, whether the series has them or not."""
-        return ((series, day) for series, block in self._damaged for day in self.days if block_of(day) == block)
+        """The days that cannot be read; all days of a damaged block, whether the series has them or not."""
+        for (series, block), days in self._damaged.items():
+            first = first_day(block)
+            yield from ((series, day) for day in self.days if block_of(day) == block and days >> day - first & 1)
 
     def add(self, row: BlockRow, shared: Mapping[str, int]) -> None:
         """Adds a block. `shared` has the days, as bits since the epoch, on which a room has more than one series."""
         pieces = self.pieces.get(row.block)
         if pieces is None:
             return
-        if not is_sound(DayParts(row.gained, row.odd, row.minutes, row.on_air)):
-            self._damaged.add((row.series, row.block))
+        gains = self._gains(row, pieces) if is_sound(DayParts(row.gained, row.odd, row.minutes, row.on_air)) else None
+        if gains is None:
+            self._damaged[row.series, row.block] = _ALL_DAYS
             return
+        if row.damaged:
+            self._damaged[row.series, row.block] = row.damaged
         found = self._found.setdefault(row.series, Findings(self.window))
-        self._add_income(found, row, pieces)
+        for step, tokens in zip(pieces.steps, gains, strict=False):
+            found.earned[step - self.window.start] += tokens
         self._add_odd(found, row, pieces)
         bits = minutes_of(row.minutes) & pieces.minutes
         if not bits:
@@ -130,13 +138,13 @@ class Rolled:
         if self.with_read:
             self._add_read(found, row, pieces, bits)
 
-    def _add_income(self, found: Findings, row: BlockRow, pieces: Pieces) -> None:
+    def _gains(self, row: BlockRow, pieces: Pieces) -> list[int] | None:
+        """The income of each piece, nothing for a block without income, None for one that is damaged: its running sums fall."""
         if not row.gained:
-            return
-        sums, first, earned = running(row.gained), self.window.start, found.earned
-        before, after = map(sums.__getitem__, pieces.starts), map(sums.__getitem__, pieces.stops)
-        for step, tokens in zip(pieces.steps, map(operator.sub, after, before), strict=True):
-            earned[step - first] += tokens
+            return []
+        sums = running(row.gained)
+        gains = list(map(operator.sub, map(sums.__getitem__, pieces.stops), map(sums.__getitem__, pieces.starts)))
+        return gains if 0 <= min(gains) <= max(gains) < MAX_TOKENS else None
 
     def _add_odd(self, found: Findings, row: BlockRow, pieces: Pieces) -> None:
         """Adds the findings other than income: by step for a file, else all to the first step, since only their sums are reported."""

@@ -7,7 +7,7 @@ so the income of a step of a report, however long, is the difference of two numb
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from shared.archive.rollup import MINUTE_BYTES, MINUTES, ODD, QUARTER_SECONDS, QUARTERS, OddQuarter, Rollup, earned_before, odd_quarters
@@ -21,9 +21,13 @@ _DAY_MINUTES: Final = (1 << MINUTES) - 1
 
 
 class Block(NamedTuple):
-    """The days of a block, `days`, as bits; the rest as the database stores it: see `rollup.Rollup`, with all days in one."""
+    """The days of a block, `days`, and those whose income is damaged, as bits; the rest as the database stores it.
+
+    See `rollup.Rollup`; all days are in one.
+    """
 
     days: int
+    damaged: int
     gained: bytes
     odd: bytes
     minutes: bytes
@@ -79,8 +83,8 @@ def first_day(block: int) -> int:
     return block * BLOCK_DAYS
 
 
-def build(days: Mapping[int, DayParts | Rollup]) -> Block:
-    """The block of some rolled-up days, by their place in the block."""
+def build(days: Mapping[int, DayParts | Rollup], damaged: Iterable[int] = ()) -> Block:
+    """The block of some rolled-up days, by their place in the block; the income of the `damaged` places is unknown."""
     mask, total, sums, odd = 0, 0, array("Q"), bytearray()
     minutes, on_air = bytearray(BLOCK_DAYS * MINUTE_BYTES), bytearray()
     for place in range(BLOCK_DAYS):
@@ -101,7 +105,7 @@ def build(days: Mapping[int, DayParts | Rollup]) -> Block:
             on_air = on_air or bytearray(2 * BLOCK_QUARTERS)
             on_air[2 * place * QUARTERS : 2 * (place + 1) * QUARTERS] = day.on_air
     gained = _big_endian(sums if total >> 32 else array("I", sums)) if total else b""
-    return Block(mask, gained, bytes(odd), bytes(minutes), bytes(on_air))
+    return Block(mask, sum(1 << place for place in damaged), gained, bytes(odd), bytes(minutes), bytes(on_air))
 
 
 def running(gained: bytes) -> Sequence[int]:

@@ -29,7 +29,7 @@ class RecentDay(NamedTuple):
 
 
 class BlockDays(NamedTuple):
-    """Which days, as bits, a block of a series has."""
+    """Which days, as bits, a block of a series has, the damaged ones among them."""
 
     series: Series
     block: int
@@ -50,6 +50,7 @@ class BlockRow(NamedTuple):
 
     series: Series
     block: int
+    damaged: int
     gained: bytes
     odd: bytes
     minutes: bytes
@@ -63,7 +64,7 @@ class ArchivedMinutes(NamedTuple):
     unreadable: dict[tuple[Series, int], str]
 
 
-_BLOCK_COLUMNS: Final = (blocks.c.series_id, blocks.c.block, blocks.c.gained, blocks.c.odd, blocks.c.minutes, blocks.c.on_air)
+_BLOCK_COLUMNS: Final = tuple(blocks.c[name] for name in ("series_id", "block", "damaged", "gained", "odd", "minutes", "on_air"))
 
 
 class ArchiveReader:
@@ -100,12 +101,12 @@ class ArchiveReader:
             names = {number: one for one, number in self._ids.items()}
             own = days.c.changed > since, days.c.day >= first_recent, days.c.step_seconds == self._step_seconds
             recent = select(days.c.series_id, days.c.day, days.c.minutes).where(*own)
-            rolled = select(blocks.c.series_id, blocks.c.block, blocks.c.days).where(
+            rolled = select(blocks.c.series_id, blocks.c.block, blocks.c.days, blocks.c.damaged).where(
                 blocks.c.changed > since, blocks.c.step_seconds == self._step_seconds
             )
             return seen, Changes(
                 [RecentDay(names[number], day, _mirrored(bits)) for number, day, bits in _rows(connection, recent)],
-                [BlockDays(names[number], *others) for number, *others in _rows(connection, rolled)],
+                [BlockDays(names[number], block, held | damaged) for number, block, held, damaged in _rows(connection, rolled)],
                 rolled_day,
                 first_minutes,
             )

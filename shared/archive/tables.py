@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0001"  # of the schema that this version of the software reads and writes
+REVISION: Final = "0002"  # of the schema that this version of the software reads and writes
 
 metadata: Final = MetaData()
 
@@ -86,6 +86,7 @@ blocks: Final = Table(
     Column("block", Integer, primary_key=True, autoincrement=False),  # 32 days each, since 1970-01-01
     Column("step_seconds", SmallInteger, primary_key=True, autoincrement=False),
     Column("days", BigInteger, nullable=False),
+    Column("damaged", BigInteger, nullable=False, server_default="0"),
     Column("gained", LargeBinary, nullable=False),
     Column("odd", LargeBinary, nullable=False),
     Column("minutes", LargeBinary, nullable=False),

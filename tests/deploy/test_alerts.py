@@ -71,6 +71,7 @@ FAULTS: Final = {
     "ArchiveBehind": {'pulse_archive_lag_seconds{instance="w"}': "600+10x180"},
     "ArchiveMarginLow": {'pulse_archive_margin_seconds{instance="w"}': "500000x180"},
     "ArchiveDatabaseFailing": {'pulse_archive_failures_total{instance="w",side="database"}': "3+0.17x180"},
+    "ArchiveDayDamaged": {'pulse_archive_damaged_days{instance="b"}': "0x20 1x180"},
     "CommitsFailing": {'pulse_commit_failures_total{error="TimeoutError"}': "0+5x180"},
     "CommitsSlow": {'pulse_commit_duration_seconds_bucket{le="0.005"}': "0+40x180"},
     "ReadingsRefused": {'pulse_ingest_responses_total{status="503"}': "0+10x180"},

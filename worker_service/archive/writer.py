@@ -112,7 +112,7 @@ class ArchiveWriter:
     def roll(self, fence: Fence, some: Sequence[tuple[int, int, int]], last_day: int) -> list[tuple[int, int]]:
         """Makes some blocks anew from their days up to a last one.
 
-        Returns the days that are damaged, by number of the series and day; their blocks have all others.
+        Returns the days that are damaged, by number of the series and day; their blocks name them, and have all others.
         """
         damaged: list[tuple[int, int]] = []
         with self._database.transaction() as connection:
@@ -126,8 +126,10 @@ class ArchiveWriter:
                     days_table.c.day.between(first, min(first + BLOCK_DAYS - 1, last_day)),
                 )
                 found = {day: DayParts(*map(bytes, parts)) for day, *parts in connection.execute(wanted)}
-                damaged += ((number, day) for day, parts in found.items() if not is_sound_day(parts))
-                built = build({day - first: parts for day, parts in found.items() if is_sound_day(parts)})
+                unsound = [day for day, parts in found.items() if not is_sound_day(parts)]
+                damaged += ((number, day) for day in unsound)
+                sound = {day - first: parts for day, parts in found.items() if day not in unsound}
+                built = build(sound, [day - first for day in unsound])
                 key = {"series_id": number, "block": block, "step_seconds": step_seconds}
                 rows.append({**key, **built._asdict(), "changed": change})
             _upsert(connection, blocks, rows)

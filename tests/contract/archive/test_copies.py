@@ -253,8 +253,8 @@ async def test_a_day_whose_income_is_damaged_does_not_stop_the_blocks_of_the_oth
         connection.execute(days.update().where(days.c.series_id == 1).values(odd=b"damaged"))
     await job.roll(fence, int(time.time()))
     with database.transaction() as connection:
-        masks = connection.execute(select(blocks.c.days).order_by(blocks.c.series_id)).scalars().all()
-    assert [mask.bit_count() for mask in masks] == [0, 1]
+        masks = connection.execute(select(blocks.c.days, blocks.c.damaged).order_by(blocks.c.series_id)).all()
+    assert [(sound.bit_count(), damaged.bit_count()) for sound, damaged in masks] == [(0, 1), (1, 0)]
 
 
 async def test_a_clock_that_is_far_ahead_deletes_no_minutes(redis: Redis, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

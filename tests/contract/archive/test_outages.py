@@ -12,6 +12,7 @@ import sys
 import time
 import types
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -158,6 +159,33 @@ async def test_migrations_go_up_and_down_with_data(database: Database, redis: Re
     database.check()
     await archive_once(OneNode(redis), database)
     assert counts(database) == (1, 1)
+
+
+async def test_a_step_down_and_up_again_keeps_every_row_and_makes_the_blocks_anew(database: Database, redis: Redis) -> None:
+    """An older version refuses neither its own schema nor the rows; a newer one finds them as they were."""
+    await commit(redis, *minute_by_minute((today() - 3) * DAY_SECONDS, 1000, 1010))
+    await archive_once(OneNode(redis), database)
+    before = rows_of(database)
+    migrate(database, "0001")
+    assert database.revision() == "0001"
+    assert [{**row, "damaged": 0} for row in rows_of(database)["archive_blocks"]] == before["archive_blocks"]
+    with pytest.raises(WrongSchema, match="schema 0001 of an older version"):
+        database.check()
+    assert upgrade(database)
+    assert rows_of(database) == before
+    await archive_once(OneNode(redis), database)
+    after = rows_of(database)
+    assert after["archive_blocks"][0]["changed"] > before["archive_blocks"][0]["changed"]
+    for row in (row for found in (before, after) for rows in found.values() for row in rows):
+        row.pop("changed", None)
+    assert after == before
+
+
+def rows_of(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Every row of history, whatever columns it has."""
+    names = ("archive_minutes", "archive_days", "archive_blocks")
+    with database.transaction() as connection:
+        return {name: [dict(row) for row in connection.execute(text(f"SELECT * FROM {name}")).mappings()] for name in names}
 
 
 def test_the_migrations_create_what_the_queries_expect(database: Database) -> None:

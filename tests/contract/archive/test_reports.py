@@ -2,10 +2,12 @@
 
 import random
 import time
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from sqlalchemy import text
 
@@ -19,8 +21,10 @@ from broadcast_service.reports.history import History
 from broadcast_service.reports.history import Span as ChartSpan
 from broadcast_service.reports.report import Detail
 from broadcast_service.reports.wanted import Wanted
+from shared.archive.blocks import BLOCK_QUARTERS
 from shared.archive.database import Database
 from shared.archive.reader import ArchiveReader
+from shared.archive.tables import blocks
 from shared.auth.scope import Scope
 from shared.contract.feeds import Feed
 from shared.contract.history_record import DAY_SECONDS
@@ -29,8 +33,9 @@ from shared.contract.problems import Problem
 from shared.contract.readings import Reading
 from shared.income.steps import Steps
 from tests.contract.committing import OneNode, commit
-from tests.support.archiving import RETENTION_DAYS, archive_once, minute_by_minute, today
+from tests.support.archiving import RETENTION_DAYS, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
+from worker_service.archive.writer import Fence
 
 pytestmark = pytest.mark.anyio
 SHORT_DAYS = 2  # that Redis keeps for those who ask the archive
@@ -290,6 +295,47 @@ async def test_a_damaged_block_is_named_by_the_days_that_it_has(redis: Redis, da
         damage(database, "archive_blocks", column, "series_id = 1")
         assert '"total":5,' in (report := await made(with_archive(redis, database), steps))
         assert f'"damaged":[{{"day":"{day_of(first)}","room_id":"blue","platform":"camsoda","account":"ana"}}]' in report
+
+
+async def test_a_day_whose_income_is_damaged_is_named_also_where_its_minutes_are_no_longer_kept(redis: Redis, database: Database) -> None:
+    """Blocks are made of the days that can be read; reports name the others, and count them once."""
+    first = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(first, 1000, 1010), *minute_by_minute(first + DAY_SECONDS, 1020, 1050))
+    await commit(redis, *minute_by_minute(first, 10, 15, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    damage(database, "archive_days", "gained", f"day = {today() - 6} AND series_id = 1")
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM archive_minutes"))
+        connection.execute(text("UPDATE archive_state SET rolled_changes = 0"))
+    await redis.flushall()
+    job, fence = archive_job(OneNode(redis), database), Fence(lease_of())
+    await job.prepare(fence)
+    await job.roll(fence, int(time.time()))
+    both = with_archive(redis, database)
+    named = f'"damaged":[{{"day":"{day_of(first)}","room_id":"blue","platform":"camsoda","account":"ana"}}]'
+    for _ in range(2):
+        assert '"total":45,' in (report := await made(both, Steps(first, first + 2 * DAY_SECONDS, DAY_SECONDS)))
+        assert named in report
+        assert REGISTRY.get_sample_value("pulse_archive_damaged_days") == 1
+    assert "damaged" not in await made(both, Steps(first + DAY_SECONDS, first + 2 * DAY_SECONDS, DAY_SECONDS))
+    lines = (await made(both, Steps(first, first + 2 * DAY_SECONDS, DAY_SECONDS), Detail.CSV)).splitlines()
+    assert lines[-1] == f"{day_of(first)}T00:00:00Z,blue,camsoda,,ana,,,,,,,"
+
+
+async def test_a_block_whose_sums_fall_is_damaged(redis: Redis, database: Database) -> None:
+    """Its length is right and its numbers are not: it is named, and the report has all others."""
+    first = (today() - 6) * DAY_SECONDS
+    await commit(redis, *minute_by_minute(first, 1000, 1010), *minute_by_minute(first, 10, 15, room="green", account="eva"))
+    await archive_once(OneNode(redis), database)
+    steps = Steps(first, first + 2 * DAY_SECONDS, DAY_SECONDS)
+    falling = array("I", range(BLOCK_QUARTERS, 0, -1))
+    huge = array("Q", (quarter << 50 for quarter in range(BLOCK_QUARTERS)))
+    for sums in (falling, huge):
+        sums.byteswap()  # as stored, on the machines that run tests
+        with database.transaction() as connection:
+            connection.execute(blocks.update().where(blocks.c.series_id == 1).values(gained=sums.tobytes()))
+        assert '"total":5,' in (report := await made(with_archive(redis, database), steps))
+        assert f'"damaged":[{{"day":"{day_of(first)}","room_id":"blue"' in report
 
 
 async def test_damaged_readings_are_not_explained_and_leave_a_gap_in_the_chart(redis: Redis, database: Database) -> None:

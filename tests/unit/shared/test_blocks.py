@@ -64,7 +64,7 @@ def test_days_minutes_and_odd_quarters_are_those_of_the_days(seed: int) -> None:
 
 
 def test_a_block_without_income_takes_no_space_for_it() -> None:
-    assert build({}) == (0, b"", b"", bytes(BLOCK_DAYS * 180), b"")
+    assert build({}) == (0, 0, b"", b"", bytes(BLOCK_DAYS * 180), b"")
     assert set(running(build({}).gained)) == {0}
 
 
