@@ -42,10 +42,10 @@ PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'"}
 WORKER_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"}
 PARTS: Final = (".css", ".js", ".png", ".webmanifest", ".woff2")
 
-TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
+TYPES: Final = {  # a script or style sheet of a page is read in the encoding of the page
+    ".css": "text/css",
     ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".js": "text/javascript",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",

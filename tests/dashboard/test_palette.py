@@ -8,7 +8,8 @@ from tests.support.browser import Opener
 from tests.support.studio import Studio
 
 GROUND = {"dark": "rgb(12, 14, 18)", "light": "rgb(245, 246, 248)", "contrast": "rgb(0, 0, 0)"}
-TEXT = ("--text", "--muted", "--accent", "--good", "--warn", "--bad")
+TEXT = ("--text", "--muted", "--accent", "--audience", "--good", "--warn", "--bad")
+GROUNDS = ("--ground", "--surface", "--raised")
 COLOURS = """() => {
   const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule.selectorText === ':root');
   const names = rules.flatMap((rule) => [...rule.style]).filter((name) => name.startsWith('--') && !/^--(if-|shadow)/.test(name));
@@ -48,6 +49,7 @@ def test_every_colour_has_a_value_in_the_theme_that_holds(studio: Studio, visit:
     assert [name for name, value in colours.items() if value == "rgba(0, 0, 0, 0)"] == []
     assert colours["--ground"] == GROUND[theme]
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == {"contrast": "dark"}.get(theme, theme)
-    ratios = {name: contrast(colours[name], colours["--surface"]) for name in TEXT}
+    ratios = {(name, ground): contrast(colours[name], colours[ground]) for name in TEXT for ground in GROUNDS}
     least = 7 if theme == "contrast" else 4.5
-    assert {name: round(ratio, 1) for name, ratio in ratios.items() if ratio < least} == {}
+    assert {pair: round(ratio, 1) for pair, ratio in ratios.items() if ratio < least} == {}
+    assert min(contrast(colours["--edge"], colours[ground]) for ground in GROUNDS) >= 3
