@@ -64,12 +64,18 @@ class Relay:
 
     # --- for the listeners (ReadingSink) ---
 
-    def receive(self, readings: Sequence[StoredReading], source: Source, now_seconds: float) -> int:  # noqa: ARG002 - as every sink
-        """Takes committed readings, live or stored alike; returns how many replaced what the hub had."""
+    def receive(self, readings: Sequence[StoredReading], source: Source, now_seconds: float) -> int:
+        """Takes committed readings, live or stored alike; returns how many replaced what the hub had.
+
+        A live one that comes after an idle period has been written to the clients when this returns, or a part of many clients.
+        """
         taken = 0
         for reading in readings:
             taken += self._hub.apply(reading, now_seconds)
-        self._scheduler.request_flush()
+        if source is Source.LIVE:
+            self._scheduler.flush_reading()
+        else:
+            self._scheduler.request_flush()
         return taken
 
     def lacks(self, room_id: str, platform: str, version: int) -> bool:

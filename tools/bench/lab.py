@@ -115,6 +115,19 @@ class Lab:
         finally:
             process.kill()
 
+    @contextlib.contextmanager
+    def bare_relay(self) -> Iterator[int]:
+        """The bare relay in C, which sends what Redis publishes to one client; gives its port."""
+        port, url = free_port(), urllib.parse.urlsplit(self._stack.redis_url)
+        command = [str(compiled("wsrelay", self._bin)), str(port), str(url.hostname), str(url.port), keys.events_channel(0)]
+        process = Process(command, log=self._stack.directory / "bare-relay.log")
+        try:
+            with pinned(SERVER_CORE):
+                process.launch_until(lambda: port in listening_ports(), seconds=5)
+            yield port
+        finally:
+            process.kill()
+
     def fan(self, port: int, clients: int, *options: object, tokens: Sequence[str] | None = None, path: str = PATH) -> Load:
         """So many dashboards with these tokens in turn: one for all if none are given, and no token at all for an empty list."""
         file = self.file(f"tokens-{time.monotonic_ns()}")

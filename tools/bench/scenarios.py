@@ -22,6 +22,7 @@ from tools.processes import Service
 
 CLIENTS: Final = 500
 UNPACED: Final = {"FLUSH_MAX_PAUSE_MS": "0"}
+STORED: Final = '{"version":'  # what each reading in a published message starts with
 SETTLE_SECONDS: Final = 0.7  # for the last commits to arrive
 
 
@@ -134,6 +135,17 @@ def floor_idle(lab: Lab) -> Figures:
             published = publisher.wait(lab.seconds + 20)["published"]
         time.sleep(SETTLE_SECONDS)
         seen = subscriber.finish()
+    return {"p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"], "missed": published - seen["events"]}
+
+
+def floor_relay_idle(lab: Lab) -> Figures:
+    """Floor: a bare relay in C sends a commit to 1 client with one send(), 1 event/s"""
+    with lab.bare_relay() as port, lab.fan(port, 1, "-e", STORED) as fan:
+        fan.wait_up()
+        with lab.publisher(1) as publisher:
+            published = publisher.wait(lab.seconds + 20)["published"]
+        time.sleep(SETTLE_SECONDS)
+        seen = fan.finish()
     return {"p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"], "missed": published - seen["events"]}
 
 
@@ -250,6 +262,7 @@ SCENARIOS: Final[dict[str, Callable[[Lab], Figures]]] = {
         fanout_deflated,
         obvious_fanout,
         floor_idle,
+        floor_relay_idle,
         idle,
         never_reading,
         connections,

@@ -62,6 +62,70 @@ async def test_the_first_change_after_an_idle_period_is_sent_immediately() -> No
     assert b"TELEMETRY_UPDATE" in received[0]
 
 
+async def test_a_reading_after_a_rest_is_written_before_it_is_counted() -> None:
+    """No callback of the loop is between its arrival and the write; those that follow closely are left to the loop and share a write."""
+    crowd = Crowd()
+    received = crowd.join()
+    await turns()
+    received.clear()
+    crowd.scheduler._not_before = asyncio.get_running_loop().time() - 2 * flush_scheduler.REST_SECONDS
+    crowd.change(1)
+    assert received[0].count(b"TELEMETRY_UPDATE") == 1
+    for version in (2, 3):
+        crowd.relay.receive([make_stored_reading(version, room_id=f"room-{version}", tokens_count=version)], Source.LIVE, 1000)
+    assert len(received) == 1
+    async with asyncio.timeout(5):
+        while len(received) < 2:
+            await asyncio.sleep(0.005)
+    assert received[1].count(b"TELEMETRY_UPDATE") == 2
+
+
+async def test_after_a_rest_many_clients_are_written_to_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arrival of a reading does not hold the loop for longer than a slice."""
+    monkeypatch.setattr(flush_scheduler, "SLICE_SECONDS", -1.0)
+    crowd = Crowd()
+    received = [crowd.join() for _ in range(200)]
+    async with asyncio.timeout(5):
+        while not all(received):
+            await asyncio.sleep(0.005)
+    await turns(300)
+    for written in received:
+        written.clear()
+    crowd.scheduler._not_before = 0.0
+    crowd.change(1)
+    assert 0 < sum(map(bool, received)) < 200
+    async with asyncio.timeout(5):
+        while not all(received):
+            await asyncio.sleep(0)
+    assert sum(map(len, received)) == 200
+
+
+async def test_a_stored_reading_after_a_rest_is_left_to_the_loop() -> None:
+    """A reconcile delivers many, page by page."""
+    crowd = Crowd()
+    received = crowd.join()
+    await turns()
+    received.clear()
+    crowd.scheduler._not_before = 0.0
+    crowd.relay.receive([reading(1)], Source.STORED, 1000)
+    assert not received
+    await turns()
+    assert received
+
+
+async def test_a_crash_of_a_write_after_a_rest_is_raised_by_the_job_and_not_by_the_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listener would take it for a lost subscription."""
+    monkeypatch.setattr(relay, "TICK_SECONDS", 0.01)
+    crowd = Crowd()
+    crowd.join()
+    await turns()
+    next(iter(next(iter(crowd.relay._hub._audiences.values())).in_sync)).write = lambda _: 1 // 0  # type: ignore[assignment,return-value]
+    crowd.scheduler._not_before = 0.0
+    crowd.change(1)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(crowd.relay.run(), 5)
+
+
 async def test_a_client_that_joins_alone_receives_its_snapshot_immediately() -> None:
     """A person who opens the page does not wait for other clients."""
     received = Crowd().join()
