@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.needs import lacking
 from tools.bench.processes import compiled
+from tools.processes import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -133,3 +134,46 @@ async def test_clients_send_their_token_first_and_connect_again_when_a_server_en
     figures = json.loads(output)
     assert figures["open"] == figures["events"] == 2
     assert figures["p50_ms"] >= age_us / 1000
+
+
+async def test_the_bare_relay_sends_each_published_message_as_one_frame(programs: pathlib.Path) -> None:
+    """Messages may arrive together or in pieces, and the last client to connect receives them."""
+    channel, texts = b"telemetry:{0}:events", [b'{"version":%d,"x":"%b"}' % (number, b"y" * (130 + number)) for number in range(5)]
+    messages = b"".join(b"*3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(channel), channel, len(t), t) for t in texts)
+    may_publish = asyncio.Event()
+
+    async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readline() == b"SUBSCRIBE %b\r\n" % channel
+        writer.write(b"*3\r\n$9\r\nsubscribe\r\n$%d\r\n%b\r\n:1\r\n" % (len(channel), channel))
+        await may_publish.wait()
+        for piece in (messages[:7], messages[7:300], messages[300:]):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    port = free_port()
+    async with asyncio.timeout(DEADLINE_SECONDS), await asyncio.start_server(_until_closed(publish), "127.0.0.1") as redis:
+        redis_port = redis.sockets[0].getsockname()[1]
+        relay = await started(compiled("wsrelay", programs), port, "127.0.0.1", redis_port, channel.decode())
+        try:
+            reader, writer = await _connected(port)
+            writer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"101 Switching Protocols" in await reader.readuntil(b"\r\n\r\n")
+            may_publish.set()
+            for text in texts:
+                assert await reader.readexactly(4) == b"\x81\x7e" + len(text).to_bytes(2, "big")
+                assert await reader.readexactly(len(text)) == text
+            writer.close()
+        finally:
+            relay.kill()
+            await relay.communicate()
+
+
+async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, as soon as the port is listened on."""
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.01)
