@@ -6,16 +6,17 @@ caller one error with one text. Verification is pure; revocation is `shared.auth
 
 import functools
 import hashlib
-import json
 import secrets
 import time
 from collections.abc import Container
 from typing import Any, Final
 
 import jwt
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from shared.auth.scope import Scope, ScopeError
+from shared.contract.codec import UNREADABLE
 from shared.tokens.keys import SIGNATURES, Keyring, KeyringError
 
 ISSUER: Final = "studio-pulse"
@@ -80,11 +81,10 @@ def verify(keyring: Keyring, token: str, *, audience: str, now_seconds: float | 
         key = keyring.keys[header["kid"]]
         if header.get("alg") != key.algorithm or header.get("typ", "JWT") != "JWT" or "crit" in header:
             raise TokenError
-        payload = json.loads(SIGNATURES.decode_complete(token, key.material, algorithms=[key.algorithm])["payload"])
-        if not isinstance(payload, dict) or payload["iss"] != ISSUER or audience not in _audiences(payload["aud"]):
-            raise TokenError
-        return _claims(payload, audience, now)
-    except (jwt.PyJWTError, ScopeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        payload = SIGNATURES.decode_complete(token, key.material, algorithms=[key.algorithm])["payload"]
+        text = payload.decode()  # also what the decoder skips has to be UTF-8
+        return _claims(_decode_payload(text), audience, now)
+    except (jwt.PyJWTError, ScopeError, *UNREADABLE, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise TokenError from None
 
 
@@ -94,46 +94,38 @@ def _header(segment: str) -> dict[str, Any]:
     return jwt.get_unverified_header(f"{segment}.e30.")
 
 
-def _claims(payload: dict[str, Any], audience: str, now_seconds: float) -> Claims:
-    issued_at, expires_at = payload["iat"], payload["exp"]
-    if type(issued_at) is not int or type(expires_at) is not int:
+class _Payload(Struct, gc=False):
+    """The claims of a token whose signature is right; each has its type. Other claims are ignored (RFC 7519 section 4)."""
+
+    iss: str
+    aud: str | list[str]  # a token may name one audience or several (RFC 7519 section 4.1.3)
+    sub: str
+    iat: int
+    exp: int
+    jti: str
+    rooms: list[str]
+    platforms: list[str] | None = None
+    nbf: int | float | UnsetType = UNSET  # a number where there is one (RFC 7519 section 4.1.5)
+
+
+_decode_payload: Final = msgspec.json.Decoder(_Payload).decode
+
+
+def _claims(payload: _Payload, audience: str, now_seconds: float) -> Claims:
+    if payload.iss != ISSUER or audience not in ((payload.aud,) if isinstance(payload.aud, str) else payload.aud):
         raise TokenError
-    if issued_at > now_seconds + CLOCK_SKEW_SECONDS or not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
+    begins_at, latest = payload.nbf, now_seconds + CLOCK_SKEW_SECONDS  # as an issuer's clock may see it
+    if payload.iat > latest or not 0 < payload.exp - payload.iat <= MAX_LIFETIME_SECONDS:
         raise TokenError
-    if expires_at <= now_seconds or not _has_begun(payload, now_seconds):
+    if payload.exp <= now_seconds or (begins_at is not UNSET and begins_at > latest):
         raise TokenError
-    rooms, platforms = _strings(payload["rooms"]), payload.get("platforms")
-    return Claims(
-        _name(payload["sub"]),
-        audience,
-        _name(payload["jti"]),
-        expires_at,
-        Scope.of(rooms, None if platforms is None else _strings(platforms)),
-    )
+    scope = Scope.of(payload.rooms, payload.platforms)
+    return Claims(_name(payload.sub), audience, _name(payload.jti), payload.exp, scope)
 
 
-def _audiences(value: Any) -> list[str]:
-    """The audiences, of which a token may name one or several (RFC 7519 section 4.1.3)."""
-    return [value] if isinstance(value, str) else _strings(value)
-
-
-def _has_begun(payload: dict[str, Any], now_seconds: float) -> bool:
-    """Whether `nbf`, a number where there is one (RFC 7519 section 4.1.5), has come, as an issuer's clock may see it."""
-    if "nbf" not in payload:
-        return True
-    not_before = payload["nbf"]
-    return type(not_before) in (int, float) and not_before <= now_seconds + CLOCK_SKEW_SECONDS
-
-
-def _name(value: Any) -> str:
+def _name(value: str) -> str:
     """Text that logs and Redis can take as it is: neither line breaks nor escapes, nor surrogates that no encoder accepts."""
-    if not isinstance(value, str) or not 0 < len(value) <= 128 or not value.isprintable():
-        raise TokenError
-    return value
-
-
-def _strings(value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not 0 < len(value) <= 128 or not value.isprintable():
         raise TokenError
     return value
 

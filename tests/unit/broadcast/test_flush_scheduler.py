@@ -119,7 +119,7 @@ async def test_a_crash_of_a_write_after_a_rest_is_raised_by_the_job_and_not_by_t
     crowd = Crowd()
     crowd.join()
     await turns()
-    next(iter(next(iter(crowd.relay._hub._audiences.values())).in_sync)).write = lambda _: 1 // 0  # type: ignore[assignment,return-value]
+    next(iter(next(iter(crowd.relay._hub._audiences.values())).in_sync)).write = lambda _: 1 // 0  # type: ignore[assignment]
     crowd.scheduler._not_before = 0.0
     crowd.change(1)
     with pytest.raises(ZeroDivisionError):

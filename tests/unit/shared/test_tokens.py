@@ -1,5 +1,6 @@
 """Tokens: what opens, what does not, and that nothing but TokenError ever comes out."""
 
+import base64
 import pathlib
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tokens import ISSUER, TokenError, Verifier, bearer, issue, verify
-from shared.tokens.keys import Keyring, KeyringError, PublicKeys, SecretKeys
+from shared.tokens.keys import SIGNATURES, Keyring, KeyringError, PublicKeys, SecretKeys
 from tests.support.forgery import claims, corpus, genuine, sign
 
 KEYS = "first:" + "a" * 32
@@ -132,6 +133,127 @@ def test_a_token_without_a_claim_opens_nothing(missing: str) -> None:
 def test_a_signed_text_that_is_no_object_opens_nothing(payload: bytes) -> None:
     token = jwt.PyJWS().encode(payload, b"a" * 32, "HS256", {"kid": "first"})
     assert not opens(RING, token)
+
+
+NOW = int(time.time())
+GOOD = f'"iss":"studio-pulse","aud":"dashboard","sub":"forger","iat":{NOW},"exp":{NOW + 600},"jti":"forged","rooms":["*"]'
+TEXTS = {
+    "not a number": f'{{{GOOD},"x":NaN}}',
+    "infinite": f'{{{GOOD},"nbf":-Infinity}}',
+    "exp twice, the last one over": f'{{{GOOD},"exp":{NOW - 1}}}',
+    "aud twice, the last one another": f'{{{GOOD},"aud":"ingest"}}',
+    "sub twice, the last one a number": f'{{{GOOD},"sub":7}}',
+    "something after the object": f"{{{GOOD}}}x",
+    "another object after it": f"{{{GOOD}}}{{}}",
+    "a zero byte after it": f"{{{GOOD}}}\0",
+    "a mark of byte order": f"\ufeff{{{GOOD}}}",
+    "single quotes": f"{{{GOOD}}}".replace('"', "'"),
+    "a comma too many": f"{{{GOOD},}}",
+    "a comment": f"{{{GOOD}}}//",
+    "exp beyond every clock": f'{{{GOOD},"exp":{10**400}}}',
+    "iat before every clock": f'{{{GOOD},"iat":-{10**400}}}',
+    "nbf beyond every clock": f'{{{GOOD},"nbf":{10**400}}}',
+    "nbf beyond every fraction": f'{{{GOOD},"nbf":1e999}}',
+    "exp in another notation": f'{{{GOOD},"exp":{NOW + 600}e0}}',
+    "exp with a leading zero": f'{{{GOOD},"exp":0{NOW + 600}}}',
+    "nested deeply": f'{{{GOOD},"x":{"[" * 1400}{"]" * 1400}}}',
+    "half a surrogate in the subject": f'{{{GOOD},"sub":"\\ud800"}}',
+    "a line break in the subject": f'{{{GOOD},"sub":"a\nb"}}',
+    "an audience of its own kind": f'{{{GOOD},"aud":{{"dashboard":1}}}}',
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_signed_text_that_readers_of_json_disagree_about_opens_nothing(text: str) -> None:
+    """The signature is right, so the claims alone decide. Of a claim that is there twice the last one counts, as the standard says."""
+    assert opens(RING, jwt.PyJWS().encode(f"{{{GOOD}}}".encode(), b"a" * 32, "HS256", {"kid": "first"}))
+    assert not opens(RING, jwt.PyJWS().encode(text.encode("utf-8", "surrogatepass"), b"a" * 32, "HS256", {"kid": "first"}))
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_claims_in_another_charset_open_nothing(charset: str) -> None:
+    """RFC 7519 section 7.2 has UTF-8 alone."""
+    text = f'{{{GOOD},"x":"é"}}'
+    assert opens(RING, jwt.PyJWS().encode(text.encode(), b"a" * 32, "HS256", {"kid": "first"}))
+    assert not opens(RING, jwt.PyJWS().encode(text.encode(charset), b"a" * 32, "HS256", {"kid": "first"}))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"kid": None},
+        {"kid": 1},
+        {"kid": {"first": 1}},
+        {"kid": ""},
+        {"kid": "first "},
+        {"alg": "hs256"},
+        {"alg": ""},
+        {"alg": None},
+        {"typ": None},
+        {"typ": ["JWT"]},
+        {"crit": []},
+        {"crit": None},
+        {"b64": False},
+        {"b64": False, "crit": ["b64"]},
+    ],
+    ids=str,
+)
+def test_a_signed_header_that_lies_opens_nothing(lie: dict[str, object]) -> None:
+    assert not opens(RING, sign({"alg": "HS256", "kid": "first"} | lie, claims("dashboard"), b"a" * 32))
+
+
+def _spellings(part: str) -> list[str]:
+    """Other spellings of the same bytes, or of nearly the same, that some decoders accept."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    last = alphabet[alphabet.index(part[-1]) ^ 1]
+    return [part[:-1] + last, part + "A", part + "\n", " " + part, part[:4] + "\r\n" + part[4:], part[:4] + "=" + part[4:], part + "==="]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_part_in_another_spelling_opens_nothing(number: int) -> None:
+    """A token has one spelling, so none is remembered or ended under another. The library, which allows final padding, decides about it."""
+    parts = genuine(KEYS, "dashboard").split(".")
+    for spelling in _spellings(parts[number]):
+        assert not opens(RING, ".".join([*parts[:number], spelling, *parts[number + 1 :]]))
+
+
+def _decoded(reader: Any, segment: bytes) -> bytes | None:
+    """What a reader makes of a part, None where it refuses it."""
+    try:
+        found = reader._decode_base64url_segment(segment, "payload")
+    except jwt.DecodeError:
+        return None
+    assert isinstance(found, bytes)
+    return found
+
+
+URL_SAFE = st.text("ABab01-_", max_size=9).map(str.encode)
+
+
+@given(
+    st.binary(max_size=12)
+    | URL_SAFE
+    | st.binary(max_size=12).map(base64.urlsafe_b64encode)
+    | st.text("Ab0+/-_=\n .", max_size=9).map(str.encode)
+)
+def test_a_part_is_decoded_as_the_library_decodes_it(segment: bytes) -> None:
+    """The short way gives the same bytes, and what it does not take the library decides."""
+    assert _decoded(SIGNATURES, segment) == _decoded(jwt.PyJWS(), segment)
+
+
+def test_the_library_uses_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of the library that reads parts by another method would be right, and slower."""
+    taken: list[bytes] = []
+
+    def refuse(segment: bytes, _name: str) -> bytes:
+        taken.append(segment)
+        raise jwt.DecodeError
+
+    monkeypatch.setattr(jwt.PyJWS, "_decode_base64url_segment", staticmethod(refuse))
+    assert opens(RING, genuine(KEYS, "dashboard"))
+    assert taken == []
+    assert not opens(RING, genuine(KEYS, "dashboard") + "=")
+    assert taken
 
 
 def test_a_secret_that_is_a_public_key_is_refused_at_the_start() -> None:
