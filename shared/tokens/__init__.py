@@ -119,8 +119,14 @@ def _claims(payload: _Payload, audience: str, now_seconds: float) -> Claims:
         raise TokenError
     if payload.exp <= now_seconds or (begins_at is not UNSET and begins_at > latest):
         raise TokenError
-    scope = Scope.of(payload.rooms, payload.platforms)
+    scope = _scope_of(tuple(payload.rooms), None if payload.platforms is None else tuple(payload.platforms))
     return Claims(_name(payload.sub), audience, _name(payload.jti), payload.exp, scope)
+
+
+@functools.lru_cache(maxsize=64)  # most tokens of a studio have the same scope; claims that share it take less memory as well
+def _scope_of(rooms: tuple[str, ...], platforms: tuple[str, ...] | None) -> Scope:
+    """The scope of a token; raises ScopeError, which is not remembered."""
+    return Scope.of(rooms, platforms)
 
 
 def _name(value: str) -> str:

@@ -165,7 +165,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_signed_text_that_readers_of_json_disagree_about_opens_nothing(text: str) -> None:
-    """The signature is right, so the claims alone decide. Of a claim that is there twice the last one counts, as the standard says."""
+    """The signature is right, so the claims alone decide; of a claim that is there twice the last one counts."""
     assert opens(RING, jwt.PyJWS().encode(f"{{{GOOD}}}".encode(), b"a" * 32, "HS256", {"kid": "first"}))
     assert not opens(RING, jwt.PyJWS().encode(text.encode("utf-8", "surrogatepass"), b"a" * 32, "HS256", {"kid": "first"}))
 
@@ -211,7 +211,7 @@ def _spellings(part: str) -> list[str]:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_part_in_another_spelling_opens_nothing(number: int) -> None:
-    """A token has one spelling, so none is remembered or ended under another. The library, which allows final padding, decides about it."""
+    """A spelling that the standard has not is left to the library, which refuses these."""
     parts = genuine(KEYS, "dashboard").split(".")
     for spelling in _spellings(parts[number]):
         assert not opens(RING, ".".join([*parts[:number], spelling, *parts[number + 1 :]]))
