@@ -35,6 +35,7 @@ from tools.demo import DemoPage
 from tools.processes import ROOT, Process, Service, StackError
 from tools.simulator.facts import studio_file
 from tools.simulator.past import SEED, archived_days, post_past, posted_minutes, recent_past
+from tools.simulator.past_in_reports import seconds_until_reported
 from tools.simulator.poster import post_for_ever
 from tools.simulator.studio import Room, studio
 from tools.stack import Stack
@@ -230,6 +231,14 @@ async def _archive(stack: Stack, port: int, past: ArchivedPast | None, **setting
     await asyncio.to_thread(functools.partial(stack.worker, port, **settings))
 
 
+async def _report_past(stack: Stack, broadcast: Service, days: int, began: float) -> None:
+    """Prints when reports have the past that a new archive gets."""
+    token = stack.token("dashboard", subject="simulator-past")
+    seconds = await seconds_until_reported(broadcast.url, token, days, began)
+    if seconds is not None:
+        print(f"  Reports have the past of {days} days, {seconds:.1f} s after the start.\n", flush=True)
+
+
 def _studio_file(rooms: int) -> str:
     """The path of the caller's studio file, or of that of the simulated studio."""
     if given := os.environ.get("STUDIO_FILE", "").strip():
@@ -258,6 +267,7 @@ def main() -> int:
     argparse.ArgumentParser(prog="make run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for number in STOP_SIGNALS:
         signal.signal(number, _leave)
+    began = time.monotonic()
     try:
         rooms = _int_variable("ROOMS", DEFAULT_ROOMS)
         ports = _ports()
@@ -288,6 +298,8 @@ def main() -> int:
                 archived.launch()
             worker = _archive(stack, ports["WORKER_PORT"], archived, **_metrics(ports["WORKER_METRICS_PORT"]))
             jobs = [_watch(stack.services), links.run(code), worker]
+            if archived is not None:
+                jobs.append(_report_past(stack, broadcast, archived_days(rooms), began))
             simulated, past = living.result()
             if is_new:
                 jobs.append(post_past(past, url=ingest.url, token=stack.token("ingest", subject="simulator-past")))

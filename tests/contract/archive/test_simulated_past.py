@@ -3,6 +3,7 @@
 import io
 import time
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from tests.contract.committing import OneNode, commit
 from tests.support.archiving import STEP, archive_once, today
 from tools.simulator.archived_past import archived, fill, frames
 from tools.simulator.past import archived_days, posted_minutes, recent_past
+from tools.simulator.past_in_reports import has_all, query
 from worker_service.archive.backup import restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, write
 from worker_service.archive.export import last_records
@@ -61,3 +63,12 @@ async def test_the_restored_past_is_what_the_worker_archives_of_the_posted_one(r
 def test_a_larger_studio_has_a_shorter_past(rooms: int, number: int) -> None:
     assert archived_days(rooms) == number
     assert rooms * posted_minutes(rooms) <= 52_000
+
+
+def test_the_past_is_there_once_every_day_before_today_is_in_a_report() -> None:
+    """No two attempts ask for the same span, since a report is kept for a while."""
+    queries = [dict(parse_qsl(query(14, 20_000 * DAY_SECONDS + 5000, attempt))) for attempt in range(3)]
+    assert queries[0] == {"from": str(19_986 * DAY_SECONDS), "to": str(20_000 * DAY_SECONDS), "step": str(DAY_SECONDS)}
+    assert len({one["from"] for one in queries}) == 3
+    assert has_all({"measured_minutes": [1440, 1]})
+    assert not has_all({"measured_minutes": [1440, 0]})
