@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Playwright
 from tests.support import needs, speed
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.tabs import Tabs
 
 FOREIGN_AGES_SECONDS = (0, 20, 45, 90, 200, 600, 900, 3600, 20_000)
 
@@ -56,13 +57,19 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """The tabs that tests use in turn."""
+    return Tabs(browser)
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Opener]:
+def visit(tabs: Tabs) -> Iterator[Opener]:
     """Opens dashboards on a studio; closes them after the test and fails if one complained on its console."""
     opened: list[Dashboard] = []
 
-    def open_one(studio: Studio, **context: Any) -> Dashboard:
-        opened.append(Dashboard(browser, studio, **context))
+    def open_one(studio: Studio, **options: Any) -> Dashboard:
+        opened.append(Dashboard(tabs, studio, **options))
         return opened[-1]
 
     yield open_one

@@ -74,7 +74,7 @@ def test_a_wrong_browser_clock_changes_no_age(studio: Studio, visit: Opener, on_
     """A browser an hour ahead still sees a fresh value as fresh."""
     on_air({"room_id": "skewed"})
     dashboard = visit(studio)
-    dashboard.context.add_init_script("const now = Date.now; Date.now = () => now() + 3600000;")
+    dashboard.run_first("const now = Date.now; Date.now = () => now() + 3600000;")
     expect(dashboard.open("?q=skewed").live().card("skewed")).to_have_attribute("data-status", "live")
 
 
@@ -212,7 +212,7 @@ def test_typing_a_question_mark_into_the_search_searches(studio: Studio, visit: 
 def test_a_page_that_wakes_up_asks_the_server_at_once(studio: Studio, visit: Opener) -> None:
     """A socket may have died in sleep: the page demands an answer instead of waiting for silence to grow long."""
     dashboard = visit(studio)
-    dashboard.context.add_init_script(
+    dashboard.run_first(
         "window.sent = []; window.pongs = 0; const send = WebSocket.prototype.send;"
         "WebSocket.prototype.send = function (text) { window.sent.push(text); send.call(this, text);"
         " this.addEventListener('message', ({data}) => { if (data.includes('\"PONG\"')) window.pongs++; }, {once: true}); }"

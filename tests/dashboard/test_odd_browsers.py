@@ -6,10 +6,11 @@ import urllib.parse
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
+from tests.support.tabs import Tabs
 
 THROW = "{ throw new DOMException('no', 'QuotaExceededError') }"
 STORAGES = {
@@ -73,18 +74,18 @@ def studio(shared_studio: Studio, room: str) -> Studio:
 
 
 @pytest.fixture
-def odd(browser: Browser, studio: Studio) -> Iterator[Dashboard]:
+def odd(tabs: Tabs, studio: Studio) -> Iterator[Dashboard]:
     """A page that may complain."""
-    dashboard = Dashboard(browser, studio)
+    dashboard = Dashboard(tabs, studio)
     yield dashboard
-    dashboard.context.close()
+    dashboard.leave()
 
 
 @pytest.mark.parametrize("name", STORAGES)
 def test_a_token_link_opens_the_studio_whatever_storage_does(studio: Studio, visit: Opener, name: str) -> None:
     """And the language can still be chosen."""
     dashboard = visit(studio)
-    dashboard.page.add_init_script(STORAGES[name])
+    dashboard.run_first(STORAGES[name])
     dashboard.open("?q=odd").live()
     assert "token" not in dashboard.page.url
     dashboard.page.locator("#language").select_option("es")
@@ -96,7 +97,7 @@ def test_a_token_link_opens_the_studio_whatever_storage_does(studio: Studio, vis
 def test_any_language_that_a_browser_names_draws_the_page(studio: Studio, visit: Opener, languages: str) -> None:
     """Where `Intl` refuses the tag, English words and numbers."""
     dashboard = visit(studio)
-    dashboard.page.add_init_script(f"Object.defineProperty(navigator, 'languages', {{get: () => {languages}}})")
+    dashboard.run_first(f"Object.defineProperty(navigator, 'languages', {{get: () => {languages}}})")
     dashboard.open("?q=odd").live()
     expect(dashboard.card("odd").locator(".tokens")).to_have_text("600,000")
 
@@ -104,7 +105,7 @@ def test_any_language_that_a_browser_names_draws_the_page(studio: Studio, visit:
 @pytest.mark.parametrize("missing", MISSING)
 def test_without_a_feature_the_page_works_or_names_the_browser_needed(odd: Dashboard, missing: str) -> None:
     """Never an empty page, never a zero that was not measured."""
-    odd.page.add_init_script(missing)
+    odd.run_first(missing)
     odd.open("?q=odd")
     boot = odd.page.locator("#boot")
     if MISSING[missing] == "works":

@@ -277,7 +277,7 @@ def test_the_walls_today_is_the_reports_and_never_goes_backwards(fragile: Studio
     now = int(time.time())
     fragile.post(*({"room_id": "old", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (600, 300)))
     dashboard = visit(fragile, timezone_id=f"Etc/GMT{time.gmtime(now).tm_hour - 12:+}")  # about noon
-    dashboard.context.add_init_script(RECORD_TODAY)
+    dashboard.run_first(RECORD_TODAY)
     page = dashboard.open("?wall=1").live().page
     today = page.locator('[data-kpi="today"] .kpi-value')
     minute = now - now % 60

@@ -7,24 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.support import proxies
 from tests.support.browser import Dashboard
 from tests.support.proxies import HOST, UPGRADE, Proxy
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.tabs import Tabs
 
 PLAIN = "location / { proxy_pass http://{to}; " + HOST + " }"
 LANGUAGES = ["en-US", "es-CO"]
 
 
 @contextlib.contextmanager
-def page_at(browser: Browser, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
+def page_at(tabs: Tabs, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
     """The page as a proxy serves it."""
-    dashboard = Dashboard(browser, studio, **context)
+    dashboard = Dashboard(tabs, studio, **context)
     dashboard.page.goto(f"{url}/{query}#token={studio.token()}")
     yield dashboard
-    dashboard.context.close()
+    dashboard.leave()
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("case", [(why, locale) for why in WORDS for locale in LANGUAGES], ids="-".join)
 def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
-    browser: Browser, studio: Studio, on_air: Callable[..., OnAir], tmp_path: pathlib.Path, case: tuple[str, str]
+    tabs: Tabs, studio: Studio, on_air: Callable[..., OnAir], tmp_path: pathlib.Path, case: tuple[str, str]
 ) -> None:
     """Behind nginx: without Upgrade, with a rewritten Host, with another path for the socket."""
     why, locale = case
@@ -67,7 +68,7 @@ def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
     rooms = on_air({"room_id": room, "tokens_count": 5}, {"room_id": f"{room}-other"})
     with (
         running(proxies.nginx(tmp_path, studio, SERVERS[why])) as proxy,
-        page_at(browser, studio, proxy.url, f"?q={room}", locale=locale) as dashboard,
+        page_at(tabs, studio, proxy.url, f"?q={room}", locale=locale) as dashboard,
     ):
         words = dashboard.page.locator("#detour-words")
         expect(words).to_contain_text(WORDS[why][locale].format(url=proxy.url), timeout=15_000)
@@ -79,9 +80,9 @@ def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
         assert dashboard.violations() == []
 
 
-def test_a_proxy_without_its_server_is_named(browser: Browser, studio: Studio, tmp_path: pathlib.Path) -> None:
+def test_a_proxy_without_its_server_is_named(tabs: Tabs, studio: Studio, tmp_path: pathlib.Path) -> None:
     """The page was loaded before; then the proxy answers 502 for the socket and everything else."""
-    with running(proxies.nginx(tmp_path, studio, PLAIN)) as proxy, page_at(browser, studio, proxy.url) as dashboard:
+    with running(proxies.nginx(tmp_path, studio, PLAIN)) as proxy, page_at(tabs, studio, proxy.url) as dashboard:
         expect(dashboard.page.locator("#detour")).to_be_visible(timeout=15_000)
         dashboard.page.route("**/ws/dashboard", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
         dashboard.page.route("**/api/**", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
@@ -89,7 +90,7 @@ def test_a_proxy_without_its_server_is_named(browser: Browser, studio: Studio, t
         expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
 
 
-def test_the_page_goes_back_to_the_socket_when_it_gets_through(browser: Browser, studio: Studio) -> None:
+def test_the_page_goes_back_to_the_socket_when_it_gets_through(tabs: Tabs, studio: Studio) -> None:
     """By itself, and the line that spoke of polling goes."""
     blocked = True
 
@@ -99,29 +100,29 @@ def test_the_page_goes_back_to_the_socket_when_it_gets_through(browser: Browser,
         else:
             socket.connect_to_server()
 
-    dashboard = Dashboard(browser, studio)
+    dashboard = Dashboard(tabs, studio)
     dashboard.page.route_web_socket(re.compile("/ws/dashboard"), refuse)
     dashboard.open()
     expect(dashboard.page.locator("#detour")).to_be_visible(timeout=15_000)
     blocked = False
     expect(dashboard.page.locator("#detour")).to_be_hidden(timeout=30_000)
     dashboard.live()
-    dashboard.context.close()
+    dashboard.leave()
 
 
 @pytest.mark.parametrize(
     ("setting", "words"),
     [("MAX_CONNECTIONS", "MAX_CONNECTIONS."), ("MAX_CONNECTIONS_PER_ADDRESS", "MAX_CONNECTIONS_PER_ADDRESS.")],
 )
-def test_a_reached_cap_is_named(browser: Browser, tmp_path: pathlib.Path, setting: str, words: str) -> None:
+def test_a_reached_cap_is_named(tabs: Tabs, tmp_path: pathlib.Path, setting: str, words: str) -> None:
     """And the page comes in as soon as there is room."""
     with running_studio(tmp_path, **{setting: "1"}) as studio:
-        first, second = Dashboard(browser, studio).open().live(), Dashboard(browser, studio).open()
+        first, second = Dashboard(tabs, studio).open().live(), Dashboard(tabs, studio).open()
         expect(second.page.locator("#notice-words")).to_contain_text(f"Setting to change: {words}")
-        first.context.close()
+        first.leave()
         second.page.get_by_role("button", name="Try now").click()
         second.live()
-        second.context.close()
+        second.leave()
 
 
 PREFIXED = "location /pulse/ { proxy_pass http://{to}/; " + HOST + UPGRADE + " } location / { return 404; }"
@@ -129,13 +130,13 @@ PREFIXED_CADDY = "handle_path /pulse/* {\n reverse_proxy {to}\n}\nrespond 404"
 
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
-def test_below_a_path_everything_works(browser: Browser, studio: Studio, tmp_path: pathlib.Path, kind: str) -> None:
+def test_below_a_path_everything_works(tabs: Tabs, studio: Studio, tmp_path: pathlib.Path, kind: str) -> None:
     """Page, socket, history, reports, links and reload, where a proxy takes the path off."""
     now = int(time.time())
     studio.post(*({"room_id": "prefixed", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (300, 120, 0)))
     start = {"nginx": proxies.nginx, "caddy": proxies.caddy}[kind]
     proxy = start(tmp_path, studio, {"nginx": PREFIXED, "caddy": PREFIXED_CADDY}[kind], until="/pulse/")
-    with running(proxy), page_at(browser, studio, f"{proxy.url}/pulse", "?q=prefixed") as dashboard:
+    with running(proxy), page_at(tabs, studio, f"{proxy.url}/pulse", "?q=prefixed") as dashboard:
         page = dashboard.live().page
         assert page.url == f"{proxy.url}/pulse/?q=prefixed"
         page.locator(".card .room a").click()

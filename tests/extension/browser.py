@@ -97,7 +97,7 @@ def violations(page: Page) -> list[str]:
     """What axe finds wrong with a page."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(needs.axe().read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run({ resultTypes: ['violations'] })).violations")
     return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
 
 

@@ -1,18 +1,16 @@
 """A real Chromium on the real dashboard: opens it with a token, and records its requests and errors."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import expect
 
 from tests.support import needs
 from tests.support.studio import Studio
+from tests.support.tabs import Tabs
 from tools.screenshots.stage import DRAWN, axe_findings
 
 SHOWN_WITHIN_MS = 8000
-
-# Without the worker that keeps the page, every request is the page's own, and tests can answer it.
-DEFAULTS: Final[dict[str, Any]] = {"locale": "en-US", "viewport": {"width": 1280, "height": 800}, "service_workers": "block"}
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
@@ -20,22 +18,13 @@ expect.set_options(timeout=SHOWN_WITHIN_MS)
 class Dashboard:
     """One open page. `urls` are all addresses it asked for, `complaints` what the console said about itself."""
 
-    def __init__(self, browser: Browser, studio: Studio, **context: Any) -> None:
+    def __init__(self, tabs: Tabs, studio: Studio, **options: Any) -> None:
+        """`options` are those of Playwright's contexts; with `is_new` nothing is cached."""
         self.studio = studio
-        self.context = browser.new_context(**{**DEFAULTS, **context})
-        self.page: Page = self.context.new_page()
-        self.urls: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.urls.append(request.url))
-        self.page.on("websocket", lambda socket: self.urls.append(socket.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._listen)
-
-    def _listen(self, message: ConsoleMessage) -> None:
-        """A refused or lost connection is reported by the browser itself, a blocked worker by Playwright; everything else would be ours."""
-        expected = ("ERR_CONNECTION", "Failed to load resource", "WebSocket connection", "registration blocked by Playwright")
-        if message.type in ("error", "warning") and not any(words in message.text for words in expected):
-            self.complaints.append(message.text)
+        self._tabs = tabs
+        self._tab = tabs.take(**options)
+        self.context, self.page, self.run_first = self._tab.context, self._tab.page, self._tab.run_first
+        self.urls, self.complaints = self._tab.urls, self._tab.complaints
 
     def open(self, query: str = "", *, token: str | None = None, **scope: Any) -> Self:
         """Opens the page as a link with a token in its fragment does, by default with the studio's default token."""
@@ -69,10 +58,15 @@ class Dashboard:
         needs.axe()
         return axe_findings(self.page)
 
+    def leave(self) -> list[str]:
+        """Ends the page; returns its complaints."""
+        self._tabs.give_back(self._tab)
+        return self.complaints
+
     def close(self) -> None:
-        """Closes the page; it must not have complained."""
-        self.context.close()
-        assert self.complaints == [], self.complaints
+        """Ends the page; it must not have complained."""
+        complaints = self.leave()
+        assert complaints == [], complaints
 
 
 Opener = Callable[..., Dashboard]
