@@ -97,7 +97,7 @@ class Tab:
         if self._session is None:
             self._session = self._open_session(self.page)
             self._session.send("Page.enable")
-        self._session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        self._session.send("Page.addScriptToEvaluateOnNewDocument", {"source": f"(() => {{ {script}\n }})();"})
 
     def look(self, looks: dict[str, Any]) -> None:
         """Gives the page its size and the preferences of its reader."""
