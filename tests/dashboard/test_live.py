@@ -224,3 +224,39 @@ def test_a_page_that_wakes_up_asks_the_server_at_once(studio: Studio, visit: Ope
         assert page.evaluate("(before) => window.sent.slice(before)", before) == ['{"type":"ping"}']
         dashboard.wait("() => window.pongs === window.sent.length")  # one question at a time
     dashboard.live()
+
+
+NAME = """([selector]) => {
+  const [name, seen] = [selector, `${selector} .cut-name`].map((one) => document.querySelector(one));
+  const [head, tail] = ['::before', '::after'].map((part) => parseFloat(getComputedStyle(seen, part).width));
+  const natural = document.createRange();
+  natural.selectNodeContents(name.querySelector('.unseen'));
+  const [whole, place] = [natural, name].map((one) => one.getBoundingClientRect().width);
+  return {text: name.textContent, title: name.title, tail: seen.dataset.tail, widths: {head, tail, whole, place}};
+}"""
+
+
+def test_a_name_without_room_is_cut_in_its_middle_and_said_whole(studio: Studio, visit: Opener) -> None:
+    """Rooms that differ in their last word stay apart, on a card, in a row and on a wall; without a currency a card says no money."""
+    rooms = [f"amber-blue-of-a-very-long-name-that-fits-nowhere-{n}" for n in (1, 2)]
+    studio.post(*({"room_id": room} for room in rooms))
+    page = visit(studio).open(rooms=("amber-blue-*",)).live().page
+    for density, name in (("cards", ".room a"), ("table", "th a"), ("wall", ".wall-name")):
+        if density == "wall":
+            page.keyboard.press("w")
+        else:
+            page.locator("#density").select_option(density)
+        for room in rooms:
+            selector = f'[data-room="{room}"] {name}'
+            expect(page.locator(selector)).to_have_text(room)
+            seen = page.evaluate(NAME, [selector])
+            widths = seen.pop("widths")
+            assert seen == {"text": room, "title": room, "tail": room[-2:]}
+            assert 0 < widths["tail"] < widths["head"] < widths["place"], (density, widths)
+            seen_width = widths["head"] + widths["tail"]
+            assert seen_width < widths["place"] + 1, (density, widths)
+            assert (seen_width < widths["whole"] - 20) == (density != "wall"), (density, widths)  # two rooms have a wall to themselves
+            if density != "wall":
+                expect(page.get_by_role("link", name=room, exact=True)).to_be_visible()
+            if density == "cards":
+                expect(page.locator(f'[data-room="{room}"] .money')).to_be_empty()

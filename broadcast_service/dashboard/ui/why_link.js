@@ -69,6 +69,7 @@ function setHref(link, href) {
  * @param {I18n} i18n @param {{name?: string, search?: string, tabIndex?: number}} [options] `name`: what the figure is, for who does not see where it stands
  */
 export function showIncome(holder, text, reasons, i18n, { name = '', search = '' } = {}) {
+  if (text === '') return holder.replaceChildren(); // what separates it from its neighbour is of a place that is not empty
   const link = linkIn(holder);
   setText(link, text);
   describe(link, text, reasons, i18n, name, search);
