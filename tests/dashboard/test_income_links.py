@@ -182,7 +182,7 @@ def test_a_sum_and_a_report_are_opened_by_click_key_history_reload_and_copied_li
         page.get_by_role("button", name="Export CSV").click()
     assert "link-a,stripchat," in download.value.path().read_text()
     page.get_by_label("Language").select_option("es")
-    expect(page.get_by_text("Juntas son la cifra")).to_be_visible()
+    expect(page.get_by_text("La suma es la cifra")).to_be_visible()
 
 
 def test_a_report_keeps_its_period_and_filter_however_it_is_opened(earning: Studio, visit: Opener) -> None:
