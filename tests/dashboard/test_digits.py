@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tools.screenshots.geometry import geometry_findings
 from tools.screenshots.scenes import SCHEMES, Look
 from tools.screenshots.stage import show_as
 
@@ -81,9 +82,9 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def cut(page: Page, look: Look) -> list[str]:
-    """Figures that are not whole on a screen with this look."""
+    """Figures that are not whole on a screen with this look, and words that are cut, outside the window or over each other."""
     show_as(page, look)
-    return [f"{look.width} {look.language} {look.scheme}: {each}" for each in page.evaluate(CUT)]
+    return [f"{look.width} {look.language} {look.scheme}: {each}" for each in [*page.evaluate(CUT), *geometry_findings(page)]]
 
 
 class View(NamedTuple):

@@ -46,7 +46,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=7, help="of simulated past")
     parser.add_argument("--full", action="store_true", help="whole pages instead of what fits the window")
     parser.add_argument("--axe", action="store_true", help="run axe on each; the exit status is 1 if it finds anything")
-    parser.add_argument("--no-pictures", action="store_true", help="write none, as with --axe alone")
+    parser.add_argument(
+        "--geometry", action="store_true", help="look for words that are cut off, outside the window or over each other; likewise"
+    )
+    parser.add_argument("--no-pictures", action="store_true", help="write none, as with --axe or --geometry alone")
     parser.add_argument("--output", type=pathlib.Path, default=DEFAULT_DIRECTORY)
     return parser.parse_args()
 
@@ -61,6 +64,7 @@ def main() -> int:
         days=asked.days,
         full=asked.full,
         axe=asked.axe,
+        geometry=asked.geometry,
         report=lambda line: print(line, flush=True),
     )
     chromium = (
@@ -77,7 +81,7 @@ def main() -> int:
             for finding in findings:
                 found += 1
                 print(f"{scene.file(look)}: {finding}", flush=True)
-        print(f"{taken} looks in {time.monotonic() - began:.0f} s, {found} findings of axe; {wanted.directory or 'no pictures'}")
+        print(f"{taken} looks in {time.monotonic() - began:.0f} s, {found} findings; {wanted.directory or 'no pictures'}")
     return 1 if found else 0
 
 

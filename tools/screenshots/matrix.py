@@ -1,4 +1,4 @@
-"""Takes the matrix: every scene with every look, and runs axe on each where that is wanted."""
+"""Takes the matrix: every scene with every look, and runs axe on each or measures it where that is wanted."""
 
 import itertools
 import pathlib
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tools.processes import Service
+from tools.screenshots.geometry import geometry_findings
 from tools.screenshots.sample import post_past, posting, stack_with
 from tools.screenshots.scenes import EMPTY_VIEWS, LOST, LOST_ROOMS, PHONE_WIDTH, Look, Scene, query_of
 from tools.screenshots.stage import Stage, axe_findings
@@ -32,6 +33,7 @@ class Wanted:
     days: int = 7
     full: bool = False
     axe: bool = False
+    geometry: bool = False
     report: Callable[[str], None] = field(default=lambda _line: None)
 
 
@@ -49,7 +51,7 @@ class Matrix:
         self._lost: Service | None = None
 
     def run(self) -> Iterator[tuple[Scene, Look, list[str]]]:
-        """Takes all pictures; yields what axe found on each."""
+        """Takes all pictures; yields what was found on each."""
         for scene in self._wanted.scenes:
             began = time.monotonic()
             for _, looks in itertools.groupby(self._wanted.looks, lambda look: look.width <= PHONE_WIDTH):
@@ -57,10 +59,14 @@ class Matrix:
                 for look in looks:
                     stage = stage or self._open(scene, look)
                     stage.take(look, self._path(scene, look), full=self._wanted.full)
-                    yield scene, look, axe_findings(stage.page) if self._wanted.axe else []
+                    yield scene, look, self._findings(stage.page)
                 if stage:
                     stage.close()
             self._wanted.report(f"{scene.view} {scene.state}: {len(self._wanted.looks)} looks in {time.monotonic() - began:.0f} s")
+
+    def _findings(self, page: Page) -> list[str]:
+        axe = axe_findings(page) if self._wanted.axe else []
+        return axe + geometry_findings(page) if self._wanted.geometry else axe
 
     def _path(self, scene: Scene, look: Look) -> pathlib.Path | None:
         directory = self._wanted.directory
@@ -101,7 +107,7 @@ class Matrix:
 
 
 def take_matrix(browser: Browser, wanted: Wanted) -> Iterator[tuple[Scene, Look, list[str]]]:
-    """Starts the stacks, fills them, and yields what axe found on each picture."""
+    """Starts the stacks, fills them, and yields what was found on each picture."""
     most = max(LOST_ROOMS if scene.state == LOST else int(scene.state) for scene in wanted.scenes)
     most = max(most, 1)
     minutes = wanted.days * DAY_MINUTES

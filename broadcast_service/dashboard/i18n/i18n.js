@@ -82,6 +82,9 @@ export class Weekdays {
   }
 }
 
+/** A number stays on one line with its unit. */
+const NO_BREAK = '\u00a0';
+
 /** How Spanish shortens numbers: CLDR writes `1 K` beside `30 k`, which readers in Colombia do not use. @type {[number, string][]} */
 const SPANISH = [
   [1e12, ' B'],
@@ -183,7 +186,8 @@ export class I18n {
     const { hour, minute } = /** @type {Record<string, Intl.NumberFormat>} */ (this.units);
     return [hours > 0 && hour?.format(hours), (rest > 0 || hours === 0) && minute?.format(rest)]
       .filter(Boolean)
-      .join(' ');
+      .join(' ')
+      .replaceAll(' ', NO_BREAK);
   }
 
   /** @param {number} seconds */
@@ -201,7 +205,8 @@ export class I18n {
           : seconds < 86_400
             ? ['hour', 3600]
             : ['day', 86_400];
-    return /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
+    const words = /** @type {Intl.NumberFormat} */ (this.units[unit]).format(Math.floor(seconds / Number(size)));
+    return words.replaceAll(' ', NO_BREAK);
   }
 
   /** A time on air in hours and minutes, as people say it; from 100 hours on without the minutes. @param {number} hours */

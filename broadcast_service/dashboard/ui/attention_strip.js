@@ -70,9 +70,9 @@ export class AttentionStrip {
     reconcile(this.list, foldable || count > items.length ? [...items, this.#more] : items);
   }
 
-  /** Leaves out what the line has no room for, and counts it. @param {HTMLElement[]} items @param {number} count @param {I18n} i18n */
+  /** Leaves out what the line has no room for, and counts it; the worst is always named. @param {HTMLElement[]} items @param {number} count @param {I18n} i18n */
   #fit(items, count, i18n) {
-    for (let fitting = items.length; fitting > 0 && this.list.scrollWidth > this.list.clientWidth; fitting--)
+    for (let fitting = items.length; fitting > 1 && this.list.scrollWidth > this.list.clientWidth; fitting--)
       this.#place(items.slice(0, fitting - 1), count, i18n);
   }
 

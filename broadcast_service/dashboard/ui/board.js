@@ -68,7 +68,7 @@ export class Board {
     style.setProperty('--gap', `${layout.gap}px`);
     document.documentElement.style.setProperty('--wall', `${(minTextOf(screen) * 0.75).toFixed(2)}px`);
     this.#findTwins();
-    this.#skipped = layout.density === 'tile' ? sharedWord(keys.map((key) => this.#nameOf(key))).length : 0;
+    this.#skipped = layout.density === 'card' ? 0 : sharedWord(keys.map((key) => this.#nameOf(key))).length;
   }
 
   /** Draws a page. @param {number} page @param {Moment} moment */

@@ -56,8 +56,9 @@ export class WallScreen {
   /** A second has passed, or the page was turned. @param {Moment} moment @param {WallState} wall */
   paint(moment, wall) {
     const { i18n } = moment;
-    setData(document.documentElement, 'wallView', wall.view);
-    if (wall.view === 'rooms') this.#board.paint(wall.page, moment);
+    const view = this.store.feeds.size > 0 ? wall.view : 'rooms'; // a list of no rooms would be an empty screen; the board says why it is
+    setData(document.documentElement, 'wallView', view);
+    if (view === 'rooms') this.#board.paint(wall.page, moment);
     const names = this.#off
       .slice(0, MAX_NAMES)
       .map((key) => this.store.studio.roomName(this.store.feeds.get(key)?.room ?? ''));
@@ -70,8 +71,8 @@ export class WallScreen {
       ]
         .filter(Boolean)
         .join(' · '),
-      meaning: wall.view === 'rooms' ? this.#meaningOf(moment) : '',
-      pages: wall.view === 'rooms' ? wall.pages : 1,
+      meaning: view === 'rooms' ? this.#meaningOf(moment) : '',
+      pages: view === 'rooms' ? wall.pages : 1,
       page: wall.page,
       eachMs: wall.playlist.eachMs,
     });

@@ -69,6 +69,7 @@ export class LiveView {
   #tickMs = 0;
   #watchedMs = 0;
   #sidesMs = 0;
+  #sidesOf = '';
   #wasOnWall = false;
   /** @type {string[]} the feeds in the order of the page */
   order = [];
@@ -230,9 +231,11 @@ export class LiveView {
 
   /** Attention and lists, in another frame than the cards. @param {Moment} moment @param {number} localMs @param {import('../ui/wall_screen.js').WallState} wall @returns {boolean} whether they wait for the next one */
   #paintSides(moment, localMs, wall) {
+    if (this.#sidesOf !== this.store.past) this.#sidesMs = 0; // figures that depend on the past change together
     if (localMs - this.#sidesMs < 1000) return false;
     if (localMs === this.#tickMs && this.#sidesMs > 0) return true;
     this.#sidesMs = localMs;
+    this.#sidesOf = this.store.past;
     this.watch(moment, localMs);
     this.#paintAttention(moment, wall);
     this.#paintLists(moment, wall);
@@ -257,6 +260,9 @@ export class LiveView {
     const shown = this.#shown;
     const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
+    const isPending = this.store.past === 'pending'; // nothing can be said about an hour that has not been received
+    setText(this.#leaders.empty, i18n.t(isPending ? 'loading' : 'leaders_empty'));
+    setText(this.#slow.empty, i18n.t(isPending ? 'loading' : 'slow_empty'));
     setText(this.#leadersHint, measuredWords('leaders_hint', HOUR, this.store, asOfMs, i18n));
     this.#leaders.paint(leaderLines(leaders.slice(0, lines), asOfMs, i18n), i18n);
     this.#slow.paint(slowLines(slow.slice(0, lines), asOfMs, i18n), i18n);

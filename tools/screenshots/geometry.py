@@ -1,0 +1,72 @@
+"""What a person sees as broken, found by measuring: words that are cut off, outside the window or over each other."""
+
+from typing import Final
+
+from playwright.sync_api import Page
+
+# Each text as the rectangles of its lines, cut to what its ancestors let through.
+FINDINGS: Final = """() => {
+  const found = new Set();
+  const dialog = document.querySelector('dialog[open]');
+  const words = (text) => JSON.stringify(text.data.trim().replace(/\\s+/g, ' ').slice(0, 40));
+  const place = (element) => element.closest('[id]')?.id + ' .' + (element.className.baseVal ?? element.className ?? element.tagName);
+  // What is laid over the page on purpose: each layer has rooms of its own.
+  const layerOf = (element) => {
+    for (let box = element; box && box !== document.body; box = box.parentElement) {
+      if (['fixed', 'sticky'].includes(getComputedStyle(box).position) || box.matches('dialog')) return box;
+    }
+    return null;
+  };
+  const lines = [];
+  const texts = document.createTreeWalker(dialog ?? document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    const parent = text.parentElement;
+    if (!text.data.trim() || parent.closest('.unseen, .skip, option, script, style, template, svg')) continue;
+    if (!parent.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true })) continue;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    for (const own of range.getClientRects()) {
+      if (own.bottom < 0 || own.top > innerHeight || own.width < 1) continue;
+      let [left, right, top, bottom] = [own.left, own.right, own.top, own.bottom];
+      let isEllipsis = false;
+      let scrolls = false;
+      for (let box = parent; box && box !== document.documentElement; box = box.parentElement) {
+        const style = getComputedStyle(box);
+        if (style.clipPath !== 'none') { left = right; break; }
+        if (style.overflowX === 'visible' && style.overflowY === 'visible') continue;
+        const edge = box.getBoundingClientRect();
+        if (style.overflowX === 'auto' || style.overflowX === 'scroll') scrolls = true;
+        if (style.textOverflow === 'ellipsis') isEllipsis = true;
+        [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
+        [top, bottom] = [Math.max(top, edge.top), Math.min(bottom, edge.bottom)];
+        if (style.position === 'fixed') break;
+      }
+      if (right - left < 1 || bottom - top < 0.25 * own.height) continue; // left out whole
+      const report = (what) => found.add(`${what}: ${words(text)} in ${place(parent)}`);
+      if (!scrolls) {
+        if (!isEllipsis && (own.right - right > 1.5 || left - own.left > 1.5)) report('cut at the side');
+        if (own.bottom - bottom > 0.3 * own.height || top - own.top > 0.3 * own.height) report('cut in its height');
+        if (right > innerWidth + 1 || left < -1) report('outside the window');
+      }
+      const inset = 0.2 * own.height; // leading above and below the letters
+      lines.push({ text, parent, left, right, top: top + inset, bottom: bottom - inset });
+    }
+  }
+  lines.sort((one, other) => one.top - other.top);
+  for (const [at, one] of lines.entries()) {
+    for (let next = at + 1; next < lines.length && lines[next].top < one.bottom - 1; next++) {
+      const other = lines[next];
+      if (other.text === one.text || Math.min(one.right, other.right) - Math.max(one.left, other.left) < 2) continue;
+      if (Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) < 2) continue;
+      if (layerOf(one.parent) !== layerOf(other.parent)) continue;
+      found.add(`over each other: ${words(one.text)} in ${place(one.parent)} and ${words(other.text)} in ${place(other.parent)}`);
+    }
+  }
+  return [...found].slice(0, 12);
+}"""
+
+
+def geometry_findings(page: Page) -> list[str]:
+    """Words in the window that are cut off, outside it, or over other words. An ellipsis and what is left out whole are no findings."""
+    return [str(finding) for finding in page.evaluate(FINDINGS)]
