@@ -106,6 +106,12 @@ SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button
 })"""
 
 
+# Of the totals that share a line.
+FIGURE_TOPS = (
+    "[...document.querySelectorAll('.kpi:not(:first-child) .kpi-value')].map((one) => Math.round(one.getBoundingClientRect().top))"
+)
+
+
 @pytest.mark.parametrize("view", [view for view in AXE_VIEWS if view not in ("wall", "tv")])
 def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, view: str) -> None:
     """Targets are 44 px high, fields have letters of 16 px (else iOS zooms into them), rows of rooms are 56 px high."""
@@ -115,6 +121,7 @@ def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, 
     if view == "live":
         heights = dashboard.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
         assert min(heights) >= 56
+        assert len(set(dashboard.page.evaluate(FIGURE_TOPS))) == 1  # whether they are links or not
 
 
 def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:

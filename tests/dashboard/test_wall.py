@@ -140,6 +140,14 @@ def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: C
     assert "wall=rooms,leaders,hours,log&each=20" in urllib.parse.unquote(page.url)
 
 
+def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener) -> None:
+    """Whichever list it is to show; what needs attention and what figures mean is not said of no rooms."""
+    page = visit(studio).open("?wall=hours,leaders&each=600", rooms=("no-such-room",)).live().page
+    expect(page.get_by_text("No room has reported yet")).to_be_visible()
+    expect(page.locator("#attention")).to_be_hidden()
+    expect(page.locator("#board-foot")).to_be_hidden()
+
+
 def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:
     """It is in view with its words, nothing turns meanwhile, and everything stays whole."""
     names = [f"w-{n}" for n in range(31)]
