@@ -143,7 +143,8 @@ def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: C
 def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener) -> None:
     """Whichever list it is to show; what needs attention and what figures mean is not said of no rooms."""
     page = visit(studio).open("?wall=hours,leaders&each=600", rooms=("no-such-room",)).live().page
-    expect(page.get_by_text("No room has reported yet")).to_be_visible()
+    expect(page.locator(".board-empty")).to_have_text("No room has reported yet")
+    expect(page.locator(".board-empty")).to_be_visible()
     expect(page.locator("#attention")).to_be_hidden()
     expect(page.locator("#board-foot")).to_be_hidden()
 
