@@ -129,7 +129,7 @@ restore: ## Restore a backup of the archive (FILE=…); one that has history alr
 
 postgres: ## Move the archive of the containers from its file to PostgreSQL
 	@$(PYTHON) deploy/make_env.py
-	@sh deploy/archive/to_postgres.sh
+	@PYTHON='$(PYTHON)' sh deploy/archive/to_postgres.sh
 
 down: ## Stop the containers; what is stored stays
 	@docker compose --profile '*' down

@@ -25,7 +25,8 @@ WORKING_DIRECTORY: Final = "com.docker.compose.project.working_dir"
 SERVICE: Final = "com.docker.compose.service"
 REFUSED: Final = """
 make: Compose could not start the stack; its error is above. If a port of this host is taken, set PORT in .env to another one, with DOMAIN
-HTTP_PORT and HTTPS_PORT. If addresses overlap with those of another network, set FRONT_NETWORK or MONITORING_NETWORK.
+HTTP_PORT and HTTPS_PORT, with the profile `monitoring` GRAFANA_PORT. If addresses overlap with those of another network, set
+FRONT_NETWORK or MONITORING_NETWORK.
 """
 
 
@@ -49,6 +50,8 @@ def parse(inspected: dict[str, Any]) -> Container:
     if status in ("restarting", "exited", "dead"):
         reason = "was killed because it reached its memory limit" if state.get("OOMKilled") else f"ended with status {code}"
         reason += ", and the engine restarts it" if status == "restarting" else ", and is not restarted"
+    elif health.get("Status") == "starting" and (restarts := inspected.get("RestartCount", 0)):
+        reason = f"ended, and the engine has restarted it (times: {restarts})"
     elif health.get("Status") == "unhealthy":
         outputs = [probe["Output"] for probe in health.get("Log") or [] if probe["ExitCode"] and probe["Output"].strip()]
         reason = "fails its health check" + (f": {outputs[-1].strip().splitlines()[-1]}" if outputs else "")
@@ -81,7 +84,7 @@ class Reporter:
         """Reports those that have a new reason; returns whether any has a reason."""
         troubled = [container for container in containers if container.reason]
         for container in troubled:
-            kind = (container.identity, re.split(r"[:,]", container.reason)[0])
+            kind = (container.identity, re.split(r"[:,]| with status", container.reason)[0])
             if kind not in self._reported:
                 self._reported.add(kind)
                 self._write(report(container, self._log_of(container.identity)))
@@ -169,7 +172,7 @@ def main(arguments: list[str]) -> int:
     if other := owner():
         print(
             f"make: the stack {project()!r} on this host belongs to {other}. For a second one set COMPOSE_PROJECT_NAME, PORT, "
-            "FRONT_NETWORK and MONITORING_NETWORK in .env to values of its own.",
+            "FRONT_NETWORK and MONITORING_NETWORK in .env to values of its own, with the profile `monitoring` GRAFANA_PORT too.",
             file=sys.stderr,
         )
         return 1

@@ -49,22 +49,8 @@ def create_service(settings: IngestSettings, store: Store, on_crash: Callable[[]
     """Creates the service; `on_crash` is called when a background job ends by an exception. With spans there are no shortcuts."""
     audit, jobs = Audit(), Jobs(on_crash)
     revocations = Revocations(store, audit)
-    limits = Limits(
-        settings.rate_limit_room_per_second,
-        settings.rate_limit_token_per_second,
-        new_feeds_per_second=settings.rate_limit_new_feeds_per_second,
-        new_feeds_burst=settings.rate_limit_new_feeds_burst,
-        feeds_per_room=settings.max_feeds_per_room,
-        feeds_per_day=settings.max_feeds_per_day,
-    )
-    options = WriterOptions(
-        ttl_seconds=settings.telemetry_ttl_seconds,
-        step_seconds=settings.history_step_seconds,
-        retention_days=settings.history_retention_days,
-        limits=limits,
-        spans=spans,
-    )
-    writer = Writer(store, settings.telemetry_shards, options)
+    limits = _limits(settings)
+    writer = _writer(settings, store, limits, spans)
     verifier = Verifier(settings.keyring, "ingest")
     refused = behind_proxies(audit, settings.forwarded_allow_ips.values)
     budget = TokenBudget(limits.token_per_second * settings.telemetry_shards, limits.token_burst_seconds)
@@ -106,6 +92,30 @@ def create_service(settings: IngestSettings, store: Store, on_crash: Callable[[]
     if spans is not None:
         endpoints, shortcuts = {path: spans.request(endpoint, path) for path, endpoint in endpoints.items()}, {}
     return Service(layered(Paths(endpoints, Guard(starlette))), shortcuts)
+
+
+def _limits(settings: IngestSettings) -> Limits:
+    """The rate limits, as the settings have them."""
+    return Limits(
+        settings.rate_limit_room_per_second,
+        settings.rate_limit_token_per_second,
+        new_feeds_per_second=settings.rate_limit_new_feeds_per_second,
+        new_feeds_burst=settings.rate_limit_new_feeds_burst,
+        feeds_per_room=settings.max_feeds_per_room,
+        feeds_per_day=settings.max_feeds_per_day,
+    )
+
+
+def _writer(settings: IngestSettings, store: Store, limits: Limits, spans: Spans | None) -> Writer:
+    """The writer of all shards, as the settings have it."""
+    options = WriterOptions(
+        ttl_seconds=settings.telemetry_ttl_seconds,
+        step_seconds=settings.history_step_seconds,
+        retention_days=settings.history_retention_days,
+        limits=limits,
+        spans=spans,
+    )
+    return Writer(store, settings.telemetry_shards, options)
 
 
 def _with_cors(app: ASGIApp, settings: IngestSettings) -> ASGIApp:

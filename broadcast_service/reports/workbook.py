@@ -136,9 +136,11 @@ def workbook(tally: Tally, zone: dt.tzinfo, language: str, *, max_rows: int = MA
     """
 
     def moment(seconds: int) -> str:
+        """The serial number of a Unix second in the zone's time."""
         return repr(_serial(seconds, zone))
 
     def row(series: Series, found: Line, start: str) -> str:
+        """The cells of a line."""
         return _income_row(series, found, start, zone)
 
     book, (income, about) = _Book(), SHEETS[language]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Moves the archive from the file on its volume to the server of the profile `postgres`. The worker copies on meanwhile, and what it copied
-# since the backup it copies again from Redis. If this fails, the stack is as it was, and it can be run again. The file stays.
+# since the backup it copies again from Redis. If this fails before it writes to .env, the stack is as it was, and it can be run again. After
+# that `make up` goes on. The file stays.
 set -eu
 [ -f .env ] || { echo "There is no stack yet: make up" >&2; exit 1; }
 value() { sed -n "s/^$1=//p" .env | tail -n 1; }
@@ -25,5 +26,5 @@ profiles=$(value COMPOSE_PROFILES)
     printf 'BROADCAST_DATABASE_URL=%s\n' "$reader"
 } >>.env
 unset DATABASE_URL
-docker compose up --detach --wait
+"${PYTHON:-python3}" "$here/../up.py"
 echo "The archive is in PostgreSQL."

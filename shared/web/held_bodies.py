@@ -30,6 +30,7 @@ class HeldBodies:
         counted = 0
 
         def count(size: int) -> None:
+            """Adds bytes of this body; raises a 429 or 503 Problem where they do not fit."""
             nonlocal counted
             if self._held[sender] + size > self._sender_bytes:
                 raise Problem(429, "this token sends too many bodies at the same time", retry_after_seconds=RETRY_SECONDS, headers=CLOSED)

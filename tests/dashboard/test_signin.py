@@ -62,6 +62,7 @@ def test_a_used_link_is_said_in_words(studio: Studio, visit: Opener) -> None:
 
 
 def test_a_kept_screen_needs_its_token_once(studio: Studio, visit: Opener) -> None:
+    """The page stores nothing of it, and another tab is signed in."""
     dashboard = visit(studio)
     dashboard.page.goto(studio.broadcast.url)
     expect(dashboard.page.get_by_label("Keep this screen signed in")).to_be_checked()

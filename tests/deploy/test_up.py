@@ -8,13 +8,21 @@ import pytest
 from deploy.up import Container, Reporter, owner, parse, report, start
 
 
-def inspected(status: str = "running", health: str = "", *, code: int = 0, output: str = "", oom: bool = False) -> dict[str, Any]:
+def inspected(
+    status: str = "running", health: str = "", *, code: int = 0, output: str = "", oom: bool = False, restarts: int = 0
+) -> dict[str, Any]:
     """A container as `docker inspect` describes it."""
     log = [{"ExitCode": 0, "Output": "fine"}, {"ExitCode": 1, "Output": output}] if output else []
     state: dict[str, Any] = {"Status": status, "ExitCode": code, "OOMKilled": oom}
     if health:
         state["Health"] = {"Status": health, "Log": log}
-    return {"Id": "1", "Name": "/pulse-redis-1", "Config": {"Labels": {"com.docker.compose.service": "redis"}}, "State": state}
+    return {
+        "Id": "1",
+        "Name": "/pulse-redis-1",
+        "Config": {"Labels": {"com.docker.compose.service": "redis"}},
+        "State": state,
+        "RestartCount": restarts,
+    }
 
 
 @pytest.mark.parametrize(
@@ -23,6 +31,8 @@ def inspected(status: str = "running", health: str = "", *, code: int = 0, outpu
         (inspected(), "", False),
         (inspected(health="healthy"), "", False),
         (inspected(health="starting"), "", True),
+        (inspected(health="starting", restarts=3), "ended, and the engine has restarted it (times: 3)", True),
+        (inspected(health="healthy", restarts=3), "", False),
         (inspected("created"), "", False),
         (inspected(health="unhealthy"), "fails its health check", True),
         (inspected(health="unhealthy", output="noise\nLOADING Redis\n"), "fails its health check: LOADING Redis", True),

@@ -1,7 +1,7 @@
 """`python -m tests.deploy.containers [--prepare] [--where-possible] [--core] [PYTEST…]`: tests the stack of compose.yaml on a real engine.
 
 The engine is the one that can be reached, else Debian's. Without either the exit code is 1 and nothing is skipped; with `--where-possible`
-it is 0 after a line that says NOT RUN, for continuous integration on any machine. `--prepare` builds what the cache lacks and runs nothing.
+it is 0 after a line that says NOT RUN, for continuous integration on any machine. `--prepare` makes what the cache lacks and runs nothing.
 `--core` runs the part for which there is time in continuous integration.
 
 Files run side by side, each worker with a stack of its own. Like those of `tools/run_tests.py`, tests that fail run once more, alone and in
@@ -15,6 +15,7 @@ import sys
 from typing import Final
 
 from tests.deploy.containers import engine
+from tests.deploy.containers.parts import NoEngine, prepare
 from tools.run_tests import failed, judge, reason_not_to_retry, run_pytest
 
 INSIDE: Final = "STUDIO_PULSE_INSIDE_NAMESPACES"
@@ -56,7 +57,7 @@ def run_somewhere(arguments: list[str], *, only_prepare: bool) -> int:
     if engine.reachable():
         return 0 if only_prepare else run(arguments, "found")
     engine.check()
-    engine.prepare()
+    prepare()
     if only_prepare:
         return 0
     return subprocess.run([*engine.inside_namespaces(MODULE), *arguments], env={**os.environ, INSIDE: "1"}, check=False).returncode
@@ -68,7 +69,7 @@ def run_inside(arguments: list[str]) -> int:
     try:
         with engine.running():
             return run(arguments, "own")
-    except engine.NoEngine as problem:
+    except NoEngine as problem:
         print(f"make test-containers: {problem}", file=sys.stderr)
         return NO_ENGINE
 
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> int:
     rest = [argument for argument in arguments if argument not in ("--prepare", "--where-possible")]
     try:
         code = run_somewhere(rest, only_prepare="--prepare" in arguments)
-    except engine.NoEngine as problem:
+    except NoEngine as problem:
         print(f"make test-containers: {problem}", file=sys.stderr)
         code = NO_ENGINE
     if code != NO_ENGINE:

@@ -1,11 +1,14 @@
 """A clone of this checkout whose stack runs in containers, and clients of it."""
 
 import contextlib
+import datetime as dt
+import functools
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -19,15 +22,23 @@ from shared.tokens import issue
 from tests.deploy.compose import parse_env
 from tests.support.clients import Dashboard, Producer
 from tools.processes import ROOT
-from tools.waiting import wait_until
+from tools.waiting import DeadlineExceeded, wait_until
 
 SERVICES: Final = ("redis", "ingest", "broadcast", "worker", "caddy")
+PROFILES: Final = {"postgres": ("postgres", "postgres-backup"), "monitoring": ("prometheus", "redis-exporter")}  # Grafana has no stand-in
+CHECKED: Final = (*SERVICES, "postgres", "postgres-backup", "prometheus")  # by a health check
 HEALTHY_SECONDS: Final = 90.0
 COMMAND_SECONDS: Final = 400.0
 ANSWER_SECONDS: Final = 30.0  # for a client: the containers of all stacks share the CPU with what else runs on the machine
 # The health checks are those of the images and of compose.yaml, more often: every start waits for one. `tests/deploy/test_compose.py` and
 # `tests/deploy/test_image.py` check the intervals of production.
 HEALTH_SECONDS: Final = 2
+# In the archive that the settings of the container name.
+FORGET_PASSES: Final = """
+import os, sqlalchemy
+with sqlalchemy.create_engine(os.environ["DATABASE_URL"]).begin() as connection:
+    connection.execute(sqlalchemy.text("UPDATE archive_passes SET copied_at = 0"))
+"""
 
 
 def run(*command: str, cwd: pathlib.Path = ROOT, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -64,7 +75,7 @@ class Stack:
         run("python3", "deploy/make_env.py", cwd=self.directory)
         with (self.directory / ".env").open("a") as file:
             file.write((self.directory / ".env.more").read_text())
-        checks = "".join(f"  {name}: {{healthcheck: {{interval: {HEALTH_SECONDS}s}}}}\n" for name in SERVICES)
+        checks = "".join(f"  {name}: {{healthcheck: {{interval: {HEALTH_SECONDS}s}}}}\n" for name in CHECKED)
         (self.directory / "compose.override.yaml").write_text(f"services:\n{checks}")
         return self
 
@@ -109,14 +120,43 @@ class Stack:
         return bool(state["Status"] == "running" and state["Health"]["Status"] == "healthy")
 
     def wait_until_healthy(self, *names: str) -> None:
-        """Waits for some services, or for all."""
+        """Waits for some services, or for all; the error has the end of the log of the one that did not become healthy."""
         for service in names or SERVICES:
-            wait_until(lambda name=service: self.healthy(name), f"a healthy {service}", seconds=HEALTHY_SECONDS, poll_seconds=0.3)  # type: ignore[misc]
+            try:
+                wait_until(functools.partial(self.healthy, service), f"a healthy {service}", seconds=HEALTHY_SECONDS, poll_seconds=0.3)
+            except DeadlineExceeded as error:
+                error.add_note(f"{self.inspect(service)['State']}\n{self.logs('--tail=20', service)}")
+                raise
 
     def inside(self, service: str, *command: str, user: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command in the first container of a service."""
         who = ["--user", user] if user else []
         return run("docker", "exec", *who, self.containers(service)[0], *command, check=check)
+
+    def kill_process(self, service: str) -> None:
+        """Kills the first process of a container as the kernel would, not through the engine, which would take it for a stop by hand."""
+        pid = self.inspect(service)["State"]["Pid"]
+        if os.environ["CONTAINERS"] == "own":
+            os.kill(pid, signal.SIGKILL)
+        else:
+            docker("run", "--rm", "--pid=host", "--user=0", "--entrypoint=sh", self.tools, "-c", "kill -9 $0", str(pid))
+
+    @contextlib.contextmanager
+    def exhausting(self, service: str) -> Iterator[None]:
+        """Meanwhile a process in a container takes memory until the kernel ends the container's first process."""
+        # The kernel is asked to choose the first process, which a user may ask for its own. `tail` keeps a line that does not end.
+        self.inside(service, "sh", "-c", "echo 1000 >/proc/1/oom_score_adj")
+        hog = ["docker", "exec", self.containers(service)[0], "sh", "-c", "head -c 4000m /dev/zero | tail >/dev/null"]
+        with subprocess.Popen(hog, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield
+            finally:
+                process.kill()
+
+    def wait_for_restart(self, service: str, before: int) -> None:
+        """Waits until the engine has restarted a container more often than before, and it is healthy."""
+        wait_until(lambda: self.inspect(service)["RestartCount"] > before, f"a restart of {service}", seconds=120)
+        self.wait_until_healthy(service)
 
     def fill(self, service: str, directory: str) -> None:
         """Writes to a volume until it is full, as the container's own user."""
@@ -130,6 +170,15 @@ class Stack:
     def empty(self, service: str, directory: str) -> None:
         """Removes what `fill` wrote."""
         self.inside(service, "rm", "-f", f"{directory}/filler")
+
+    def forget_passes(self) -> None:
+        """Lets the archive take its last copies for old ones, so that the worker copies as soon as it starts, and not within a minute."""
+        forget = ("python", "-c", FORGET_PASSES)  # which fails before the archive has its tables
+        wait_until(lambda: self.inside("worker", *forget, check=False).returncode == 0, "an archive", seconds=60, poll_seconds=0.5)
+
+    def restart_worker(self) -> None:
+        """Stops the worker, which gives up its lease, and starts it again."""
+        docker("restart", "--time", "10", self.containers("worker")[0])
 
     def used(self, service: str) -> int:
         """What a container holds in memory, without files that the kernel can drop at any time."""
@@ -184,8 +233,8 @@ class Load:
     """Posts to rooms one after the other, and keeps dashboards connected, until the end."""
 
     def __init__(self, stack: Stack, *, rooms: int = 6, dashboards: int = 8) -> None:
-        self.statuses: list[int | str] = []
-        self.refusals: list[str] = []
+        self.posts = 0
+        self.failures: list[str] = []  # an answer that is not 200, or an error, each with its moment for a look at the logs
         self.connections = [0] * dashboards
         self.values: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in range(dashboards)]
         self.posted: dict[str, int] = {}
@@ -197,7 +246,7 @@ class Load:
     def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
-        wait_until(lambda: min(self.connections) == 1 and len(self.statuses) > len(self._rooms), "the load", seconds=30)
+        wait_until(lambda: min(self.connections) == 1 and self.posts > len(self._rooms), "the load", seconds=30)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -225,16 +274,17 @@ class Load:
                     self._post_one(producer, room, number)
 
     def _post_one(self, producer: Producer, room: str, number: int) -> None:
+        self.posts += 1
         try:
             answer = producer.post(room, number)
         except Exception as error:  # noqa: BLE001 - any failure is what the test counts
-            self.statuses.append(repr(error))
+            self.failures.append(f"{dt.datetime.now(dt.UTC):%T} {error!r}")
         else:
-            self.statuses.append(answer.status_code)
             if answer.status_code == 200:
                 self.posted[room] = number
             else:
-                self.refusals.append(f"{answer.status_code} after {answer.elapsed.total_seconds():.2f} s: {answer.text}")
+                seconds = answer.elapsed.total_seconds()
+                self.failures.append(f"{dt.datetime.now(dt.UTC):%T} {answer.status_code} after {seconds:.2f} s: {answer.text}")
         self._ends.wait(0.05)  # fewer than the five readings of a room in a second that are allowed
 
     def _watch(self, number: int) -> None:

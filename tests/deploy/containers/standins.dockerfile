@@ -1,5 +1,6 @@
-# Stand-ins for the images that compose.yaml and the Dockerfile name, where no registry can be reached: Debian's Python, Redis, Prometheus and
-# tools, and Caddy of the pinned version. engine.py builds them. Packages of Python are in /wheels, because the builder has no network either.
+# Stand-ins for the images that compose.yaml and the Dockerfile name, where no registry can be reached: Debian's Python, Redis, PostgreSQL,
+# Prometheus and tools, and Caddy of the pinned minor version. standins.py builds them. Packages of Python are in /wheels, because the builder has
+# no network either.
 FROM studio-pulse-test-root AS root
 
 FROM root AS python
@@ -24,3 +25,14 @@ ENTRYPOINT ["prometheus"]
 FROM root AS redis_exporter
 COPY bin/prometheus-redis-exporter /usr/bin/prometheus-redis-exporter
 ENTRYPOINT ["prometheus-redis-exporter"]
+
+# With the directories, user and start of the official image. The client's programs are in the same directory.
+FROM root AS postgres
+RUN groupadd --gid 70 postgres && useradd --uid 70 --gid 70 --no-create-home --home-dir /var/lib/postgresql postgres && \
+    mkdir -p /var/lib/postgresql/data && chown -R 70:70 /var/lib/postgresql
+COPY postgresql /usr
+COPY postgres-start.sh /usr/local/bin/
+ENV PATH=/usr/lib/postgresql/15/bin:$PATH
+STOPSIGNAL SIGINT
+ENTRYPOINT ["postgres-start.sh"]
+CMD ["postgres"]

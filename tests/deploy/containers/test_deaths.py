@@ -1,12 +1,8 @@
 """Containers end by themselves or run out of space, and are restarted or go on."""
 
-import os
-import signal
-import subprocess
-
 import pytest
 
-from tests.deploy.containers.stack import SERVICES, Stack, docker
+from tests.deploy.containers.stack import SERVICES, Stack
 from tools.waiting import wait_until
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -21,8 +17,8 @@ def test_a_process_that_dies_is_restarted_by_the_engine(stack: Stack, name: str)
         information = ("sh", "/etc/pulse/cli.sh", "INFO", "persistence")
         wait_until(lambda: "aof_buffer_length:0" in stack.inside("redis", *information).stdout, "a written append-only file")
         restarts = stack.inspect(name)["RestartCount"]
-        _kill(stack, name)
-        wait_until(lambda: stack.inspect(name)["RestartCount"] > restarts, f"a restart of {name}", seconds=60)
+        stack.kill_process(name)
+        stack.wait_for_restart(name, restarts)
         stack.wait_until_healthy()
     with stack.producer() as producer:
         producer.deliver(f"after-{name}", 6)
@@ -31,29 +27,13 @@ def test_a_process_that_dies_is_restarted_by_the_engine(stack: Stack, name: str)
     )
 
 
-def _kill(stack: Stack, name: str) -> None:
-    """Kills the first process of a container as the kernel would, not through the engine, which would take it for a stop by hand."""
-    pid = stack.inspect(name)["State"]["Pid"]
-    if os.environ["CONTAINERS"] == "own":
-        os.kill(pid, signal.SIGKILL)
-    else:
-        docker("run", "--rm", "--pid=host", "--user=0", "--entrypoint=sh", stack.tools, "-c", "kill -9 $0", str(pid))
-
-
 @each_service
 def test_a_container_at_its_memory_limit_is_restarted_alone(stack: Stack, name: str) -> None:
     """The kernel ends its first process at the limit of that container; the others go on."""
     others = {other: stack.inspect(other)["State"]["StartedAt"] for other in SERVICES if other != name}
-    inspected = stack.inspect(name)
-    identity, restarts = inspected["Id"], inspected["RestartCount"]
-    # The kernel is asked to choose the first process, which a user may ask for its own. `tail` keeps a line that does not end.
-    stack.inside(name, "sh", "-c", "echo 1000 >/proc/1/oom_score_adj")
-    hog = subprocess.Popen(["docker", "exec", identity, "sh", "-c", "head -c 4000m /dev/zero | tail >/dev/null"], stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: stack.inspect(name)["RestartCount"] > restarts, f"a restart of {name}", seconds=120)
-    finally:
-        hog.kill()
-        hog.wait()
+    restarts = stack.inspect(name)["RestartCount"]
+    with stack.exhausting(name):
+        stack.wait_for_restart(name, restarts)
     stack.wait_until_healthy()
     assert {other: stack.inspect(other)["State"]["StartedAt"] for other in others} == others
     with stack.producer() as producer:

@@ -4,13 +4,18 @@ import concurrent.futures
 import contextlib
 import os
 import socket
-from typing import Final
+import time
+from typing import Any, Final
 
+import httpx
+
+from shared.contract.readings import MAX_BATCH_ITEMS
 from tests.deploy.compose import services
-from tests.deploy.containers.stack import SERVICES, Stack
+from tests.deploy.containers.stack import ANSWER_SECONDS, SERVICES, Stack
 from tests.deploy.test_memory import ALLOWED, cap, limit
 from tests.support.raw_http import head
 from tests.support.raw_websocket import UPGRADE, carried
+from tests.support.readings import make_body
 from tools.waiting import wait_until
 
 # What MAX_CONNECTIONS allows is multiplied out. CONTAINERS_SOCKETS=2500 opens half of it, near to what one address may open in a moment.
@@ -20,6 +25,12 @@ FILL: Final = 'n=0; while [ $n -lt 100 ]; do sh /etc/pulse/cli.sh EVAL "$0" 0 $n
 UPLOADS: Final = 800  # of nearly a megabyte each
 UPLOAD_TOKENS: Final = 100
 CAP: Final = cap("MAX_CONNECTIONS")
+FEEDS: Final = int(os.environ.get("CONTAINERS_FEEDS") or 500)
+COUNT: Final = """
+import sqlite3
+archive = sqlite3.connect("file:/archive/archive.db?mode=ro", uri=True)
+print(*archive.execute("SELECT count(*) FROM archive_days JOIN archive_series ON id = series_id WHERE room_id LIKE 'copied-%'").fetchone())
+"""
 
 
 def test_all_sockets_that_are_allowed_fit_the_front_and_broadcast(stack: Stack) -> None:
@@ -72,6 +83,44 @@ def test_bodies_that_never_end_fit_ingest(stack: Stack) -> None:
     print(f"ingest: {before / 1e6:.0f} MB, and at most {highest / 1e6:.0f} MB with {UPLOADS * len(piece) / 1e6:.0f} MB on their way")
     assert highest < ALLOWED * limit("ingest")
     assert stack.inspect("ingest")["State"]["StartedAt"] == started
+
+
+def test_days_of_many_feeds_fit_the_worker_and_their_report_fits_broadcast(stack: Stack) -> None:
+    """Copied into the archive as the worker starts, and reported feed by feed."""
+    yesterday = int(time.time()) // 86400 * 86400 - 43200
+    rooms = [f"copied-{number}" for number in range(FEEDS)]
+    items = [make_body(room_id=room, timestamp=(at := yesterday + 60 * n), tokens_count=n, sequence=at) for n in range(2) for room in rooms]
+    with httpx.Client(headers={"Authorization": f"Bearer {stack.token('ingest')}"}, timeout=ANSWER_SECONDS) as client:
+        for first in range(0, len(items), MAX_BATCH_ITEMS):
+            batch = items[first : first + MAX_BATCH_ITEMS]
+            wait_until(lambda: _is_taken(client, stack, batch), "room for a batch", seconds=30, poll_seconds=0.5)  # noqa: B023 - at once
+    stack.forget_passes()
+    stack.restart_worker()
+    highest = {"worker": 0, "broadcast": 0}
+
+    def is_copied() -> bool:
+        """Whether the archive has all feeds; the worker is measured on the way."""
+        highest["worker"] = max(highest["worker"], stack.used("worker"))
+        counted = stack.inside("worker", "python", "-c", COUNT, check=False).stdout.strip()
+        return counted == str(FEEDS)
+
+    wait_until(is_copied, "the copy", seconds=120, poll_seconds=0.5)
+    span = {"from": str(yesterday), "to": str(yesterday + 3600), "step": "3600", "by": "feed"}
+    headers = {"Authorization": f"Bearer {stack.token('dashboard')}"}
+    report = httpx.get(f"{stack.url}/api/tracking/analytics", params=span, headers=headers, timeout=ANSWER_SECONDS)
+    assert report.status_code == 200, report.text
+    assert {row["room_id"] for row in report.json()["feeds"]} >= set(rooms)
+    highest["broadcast"] = stack.used("broadcast")
+    for name, bytes_ in highest.items():
+        print(f"{name}: at most {bytes_ / 1e6:.0f} of {limit(name) / 1e6:.0f} MB with {FEEDS} feeds")
+        assert bytes_ < ALLOWED * limit(name)
+    stack.wait_until_healthy()
+
+
+def _is_taken(client: httpx.Client, stack: Stack, batch: list[dict[str, Any]]) -> bool:
+    """Whether all of a batch is; beyond the rate of a token some of it, or all, is refused."""
+    answer = client.post(f"{stack.url}/api/tracking/telemetry/batch", json=batch)
+    return answer.status_code == 200 and "rejected" not in {item["result"] for item in answer.json()["results"]}
 
 
 def test_a_full_redis_rewrites_its_file_within_its_limit(stack: Stack) -> None:

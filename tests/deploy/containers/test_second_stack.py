@@ -76,15 +76,27 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
     )
 
 
-@pytest.mark.parametrize(("taken", "named"), [("PORT", "set PORT in .env to another one"), ("FRONT_NETWORK", "set FRONT_NETWORK")])
-def test_what_is_taken_on_this_host_is_named_with_its_setting(stack: Stack, tmp_path: pathlib.Path, taken: str, named: str) -> None:
-    """A port or a network of another stack; it is not waited for."""
+def test_what_is_taken_on_this_host_is_named_with_its_setting(stack: Stack, second: Second, tmp_path: pathlib.Path) -> None:
+    """Networks and ports of another stack: Compose names what is taken, a sentence the setting to change, and nothing is waited for."""
     own = {"COMPOSE_PROJECT_NAME": "pulse-third", "PORT": "13900", "FRONT_NETWORK": "10.213.77", "MONITORING_NETWORK": "10.213.78"}
-    third = Stack(tmp_path, **{**own, taken: stack.settings[taken]}).clone()
+    with_domain = {"DOMAIN": "localhost", "HTTP_PORT": "14900", "HTTPS_PORT": "14901"}
+    overlap, allocated = "Pool overlaps", "port is already allocated"
+    third = Stack(tmp_path, **own).clone()
+    run("sh", "deploy/modes.sh", cwd=third.directory)
+    for name in ("ingest", "broadcast", "worker", "front"):
+        docker("tag", f"{stack.project}-{name}", f"{third.project}-{name}")
     try:
-        refused = third.make("up", check=False)
-        assert refused.returncode != 0
-        assert named in " ".join(refused.stderr.split())
+        for taken, error, named in (
+            ({"FRONT_NETWORK": stack.settings["FRONT_NETWORK"]}, overlap, "set FRONT_NETWORK or MONITORING_NETWORK"),
+            ({"MONITORING_NETWORK": stack.settings["MONITORING_NETWORK"]}, overlap, "set FRONT_NETWORK or MONITORING_NETWORK"),
+            ({"PORT": stack.settings["PORT"]}, allocated, "set PORT in .env to another one"),
+            (with_domain | {"HTTP_PORT": second.settings["HTTP_PORT"]}, allocated, "with DOMAIN HTTP_PORT and HTTPS_PORT"),
+            (with_domain | {"HTTPS_PORT": second.settings["HTTPS_PORT"]}, allocated, "with DOMAIN HTTP_PORT and HTTPS_PORT"),
+        ):
+            refused = run("python3", "deploy/up.py", cwd=third.directory, check=False, **taken)  # `make up` would build images first
+            assert refused.returncode != 0
+            assert error in refused.stderr, refused.stderr[-2000:]
+            assert named in " ".join(refused.stderr.split())
     finally:
         third.down(volumes=True)
 

@@ -79,6 +79,7 @@ def test_another_origin_is_not_ours(origin: str, host: str) -> None:
 
 
 def test_two_origins_or_two_hosts_are_none() -> None:
+    """Also where both are the same."""
     twice = Headers(raw=[(b"origin", b"https://a"), (b"origin", b"https://a"), (b"host", b"a")])
     hosts = Headers(raw=[(b"origin", b"https://a"), (b"host", b"a"), (b"host", b"a")])
     assert not is_own_origin(twice)
@@ -108,6 +109,7 @@ def test_an_address_has_a_budget_that_refills_and_touches_no_other() -> None:
 
 
 def test_trying_on_does_not_lengthen_the_wait() -> None:
+    """A refused request costs nothing."""
     budget = RequestBudget(per_minute=60)
     for _ in range(500):
         refused(budget, "a", 0.0)

@@ -172,5 +172,6 @@ def test_a_stored_number_out_of_bounds_is_malformed(field: str, value: Any) -> N
 
 @pytest.mark.parametrize("room_id", ["a", "A.b_c-9", "a b", "-", ".a", "x" * 64])
 def test_a_room_name(room_id: str) -> None:
+    """Up to 64 letters, digits, dots, dashes, underscores and spaces within are one."""
     body = encode({"room_id": room_id, "platform": "p", "timestamp": 1, "tokens_count": 1})
     assert decode_reading(body).room_id == room_id
