@@ -261,3 +261,20 @@ def test_a_report_that_cannot_be_renewed_is_without_colour_and_says_of_when_it_i
         page.locator(f"#{view}-retry").click()
         expect(state).to_have_text("")
         assert page.evaluate(COLOURS, parts) == ["none"] * len(parts), view
+
+
+def test_a_period_without_readings_is_unknown_in_every_page(studio: Studio, visit: Opener) -> None:
+    """Figures of income are dashes, never zero; a table and hours of nothing are not shown, and why has nothing later than now."""
+    page = visit(studio).open(rooms=("report-void",)).live().page
+    for view, (query, figure, _) in PAGES.items():
+        page.evaluate(OPEN, query.replace("report-a", "report-void"))
+        expect(page.locator(f"#{view}-body")).to_be_visible()
+        expect(page.locator(figure)).to_have_text("—")
+        figures = page.locator(f"#{view} :is(.kpi-value, tfoot td)").filter(visible=True).all_inner_texts()
+        assert set(figures) == {"—"}, (view, figures)
+        if view == "analytics":
+            expect(page.locator("#analytics-hours-panel")).to_be_hidden()
+    query = PAGES["why"][0].replace("report-a", "report-void")
+    page.evaluate(OPEN, f"{query.partition('&from')[0]}&from={int(time.time()) - HOUR}&to={int(time.time()) + HOUR}")
+    expect(page.locator("#why-later")).to_be_hidden()
+    expect(page.locator("#why-earlier")).to_be_visible()

@@ -315,6 +315,7 @@ export class AnalyticsView {
     const bars = series === report ? rows : rowsOf(series, null, 'platform');
     this.#paintChart(bars, series, before, nowMs, words);
     this.#paintTable(rows, report, before, words);
+    html('#analytics-hours-panel').hidden = !wasMeasured(week);
     this.#hours.paint(week, nowMs, this.#platform, i18n);
   }
 

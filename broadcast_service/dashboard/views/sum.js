@@ -102,6 +102,7 @@ export class SumView extends ReportPage {
     setText(html('#sum-lead'), i18n.t(sum.isByTime ? 'sum_lead_months' : 'sum_lead'));
     setText(html('#sum-of'), i18n.t(sum.isByTime ? 'period_month' : 'column_room'));
     this.#drawRows(sum, i18n);
+    html('#sum-table').hidden = sum.parts.length === 0;
     html('#sum-empty').hidden = sum.parts.length > 0;
     setText(html('#sum-empty'), i18n.t(isKnown ? 'sum_nothing' : 'sum_unknown'));
     const rest = html('#sum-rest');

@@ -68,7 +68,7 @@ export class WhyView extends ReportPage {
 
   /** @override @param {WhyRoute} route */
   drawHead(route) {
-    const { i18n } = this.moment();
+    const { i18n, nowMs } = this.moment();
     const { room, platform, from, to } = route;
     const links = /** @type {const} */ ({
       back: { view: 'room', room, platform },
@@ -78,6 +78,7 @@ export class WhyView extends ReportPage {
     });
     for (const [name, target] of Object.entries(links))
       find(document, `#why-${name}`, HTMLAnchorElement).href = hrefOf(target, location.search);
+    html('#why-later').hidden = to * 1000 > nowMs - 60_000; // nothing is known of the future
     setText(html('#why-room'), this.roomName(room));
     const account = route.account === undefined ? '' : this.nameOf(route.account || null, platform);
     setText(html('#why-platform'), [platform, account].filter(Boolean).join(' · '));
@@ -90,10 +91,12 @@ export class WhyView extends ReportPage {
     const rate = rateOf(explanation.earned - explanation.between_sessions, seconds);
     const pace = { amount: Math.round(rate ?? 0), span: i18n.hours(seconds / HOUR) };
     setText(html('#why-pace'), rate === null ? '' : i18n.t('why_pace', pace));
-    for (const name of FIGURES) setFigure(html(`#why-${name}`), explanation[name], i18n);
+    const isKnown = explanation.lines.length + explanation.omitted > 0;
+    for (const name of FIGURES) setFigure(html(`#why-${name}`), isKnown ? explanation[name] : null, i18n);
     html('#why-desks').hidden = !areTwoDesks(explanation);
     const odd = explanation.lines.filter(isOdd).length;
-    setText(html('#why-odd-count'), i18n.t('why_odd', { count: odd }));
+    setText(html('#why-odd-count'), isKnown ? i18n.t('why_odd', { count: odd }) : '');
+    html('#why-odd-only').hidden = odd === 0 && !this.#oddOnly.checked;
     const rows = rowsOf(explanation, (ms) => i18n.weekday.format(ms), this.#oddOnly.checked);
     this.#body.replaceChildren(
       ...rows.map((row) => {
