@@ -23,6 +23,7 @@ from ingest_service.routes import (
     ITEMS_PER_SLICE,
     Endpoint,
     Handler,
+    RequestFields,
     Telemetry,
     read_fields,
 )
@@ -48,6 +49,17 @@ DECLINED: Final = (_Declined, Problem, TokenError, Overloaded, *UNREADABLE)
 async def _crash(_scope: Scope, _receive: Receive) -> tuple[int, bytes]:
     """Raises the Problem of an internal error, which has been logged."""
     raise internal_error()
+
+
+def _fields_of(request: WholeRequest) -> RequestFields:
+    """What the header says, read once for a head that comes again; raises a Problem for two credentials."""
+    head = request.head
+    if head is None:
+        return read_fields(request.headers)
+    fields: RequestFields | None = head.read
+    if fields is None:
+        fields = head.read = read_fields(request.headers)
+    return fields
 
 
 class _Posted:
@@ -136,7 +148,7 @@ class WholePosts:
 
     def _admit(self, request: WholeRequest) -> tuple[float, _Posted]:
         """The time of the request, and the request with its claims; raises one of `DECLINED`."""
-        now, fields = time.time(), read_fields(request.headers)
+        now, fields = time.time(), _fields_of(request)
         if (fields.has_origin and self._has_cors) or len(request.body) > MAX_SHORT_BYTES:
             raise _Declined
         claims, offset_ms = self._telemetry.admit(fields, self._verifier.remembered, now)

@@ -4,6 +4,9 @@ A service names the paths that are its load. A POST of such a path whose last by
 the service's shortcut. The shortcut either answers it, now or later, or declines it. Everything that is declined, and every other request,
 takes uvicorn's ordinary way. Both ways share one parser, so they cannot disagree about where a request ends; and a shortcut refuses
 nothing, so each refusal has one place.
+
+A producer sends the same head again and again. The head of the last request of a connection, if it was whole, is kept: one that begins with
+the same bytes and has the same length is what the parser made of the last one, with another body, and is not parsed again.
 """
 
 import asyncio
@@ -16,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from shared.web.address_budget import CHARGED
-from shared.web.http_protocol import ACCOUNT, HttpProtocol
+from shared.web.address_budget import CHARGED, CHUNK
+from shared.web.http_protocol import ACCOUNT, HttpProtocol, OverBudgetError
 
 log = structlog.get_logger()
 
@@ -58,18 +61,34 @@ def _lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
+class KnownHead:
+    """The head of a whole request, up to its body, and what the parser made of it. `read` is what the shortcut made of its fields."""
+
+    __slots__ = ("data", "headers", "length", "read", "shortcut", "target")
+
+    def __init__(self, data: bytes, length: int, request: "WholeRequest") -> None:
+        """`length` is that of the whole request."""
+        self.data = data
+        self.length = length
+        self.shortcut = request.shortcut
+        self.target = request.target
+        self.headers = request.headers
+        self.read: Any = None
+
+
 class WholeRequest:
     """A request of a shortcut's path. It has the attributes that uvicorn's protocol expects of a cycle."""
 
     __slots__ = (
         "_protocol",
-        "_shortcut",
         "account",
         "body",
         "disconnected",
+        "head",
         "headers",
         "keep_alive",
         "response_complete",
+        "shortcut",
         "target",
     )
 
@@ -79,11 +98,12 @@ class WholeRequest:
         self, protocol: "WholeRequestProtocol", shortcut: "Shortcut", target: bytes, headers: list[tuple[bytes, bytes]], account: str
     ) -> None:
         self._protocol = protocol
-        self._shortcut = shortcut
+        self.shortcut = shortcut
         self.target = target
         self.headers = headers  # names in lower case, and values
         self.account = account  # the address that was charged for it
-        self.body = bytearray()
+        self.body: bytes | bytearray = bytearray()
+        self.head: KnownHead | None = None  # where the head is the last one of the connection
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
@@ -91,7 +111,7 @@ class WholeRequest:
     def offer(self) -> bool:
         """Offers the request to its shortcut; False if it is declined."""
         try:
-            return self._shortcut(self)
+            return self.shortcut(self)
         except Exception:
             log.exception("shortcut.crashed")
             return False
@@ -115,19 +135,60 @@ class WholeRequestProtocol(HttpProtocol):
         super().__init__(*arguments, **options)
         self._shortcuts = shortcuts
         self._arriving: WholeRequest | None = None
+        self._begun = 0  # requests in the bytes at hand
+        self._whole: WholeRequest | None = None  # one that is complete in them
+        self._known: KnownHead | None = None  # only while the parser awaits the beginning of a request
         self._idle_since: float | None = None  # None while a request arrives or is being answered
         self.cycle: Any  # also a `WholeRequest`
         self.scope: Any  # None until a request needs one
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser. A body that has not arrived completely is awaited, and bounded, in the ordinary way."""
+        known = self._known
+        if known is not None and len(data) == known.length and data.startswith(known.data) and self._may_be_known():
+            self._receive_known(known, data)
+            return
+        self._forget_head()
         super().data_received(data)
         if self._arriving is not None:
             request, self._arriving = self._arriving, None
             self.hand_over(request, self.app, more_body=True)
+        elif self._whole is not None:
+            self._remember_head(self._whole, data)
+
+    def _forget_head(self) -> None:
+        self._begun, self._whole, self._known = 0, None, None
+
+    def _remember_head(self, request: WholeRequest, data: bytes) -> None:
+        """Keeps the head of a request if the bytes that were fed hold nothing else: its first empty line is then where its body begins."""
+        begin = len(data) - len(request.body)
+        if self._begun == 1 and data.find(b"\r\n\r\n") + 4 == begin and len(request.body) <= HIGH_WATER_LIMIT:
+            self._known = KnownHead(data[:begin], len(data), request)
+        self._whole = None
+
+    def _may_be_known(self) -> bool:
+        return self._hold_timer is None and not self._is_aborted and self._is_free()
+
+    def _receive_known(self, known: KnownHead, data: bytes) -> None:
+        """Charges for a request whose head was parsed before, and offers it."""
+        self._unset_keepalive_if_required()
+        self.headers = known.headers
+        if self._account is not None and not self._budget.spend(self._account, CHUNK, self.loop.time()):
+            self._hold()
+            return
+        try:
+            account = self._charge_request()
+        except OverBudgetError:
+            self._hold()
+            return
+        self.cycle = request = WholeRequest(self, known.shortcut, known.target, known.headers, account)
+        request.head, request.body = known, data[len(known.data) :]
+        if not request.offer():
+            self.hand_over(request, self.app)
 
     def on_message_begin(self) -> None:
         """Prepares for a request. Only an ASGI application needs a scope, which takes 1 µs to make."""
+        self._begun += 1
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -180,6 +241,7 @@ class WholeRequestProtocol(HttpProtocol):
             super().on_message_complete()
             return
         self._in_body = False
+        self._whole = request
         if not request.offer():
             self.hand_over(request, self.app)
 
@@ -209,7 +271,8 @@ class WholeRequestProtocol(HttpProtocol):
         self._idle_since = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancels the timer."""
+        """Cancels the timer, and forgets the head, which has a credential."""
+        self._known = None
         super().connection_lost(exc)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
@@ -232,7 +295,7 @@ class WholeRequestProtocol(HttpProtocol):
     def hand_over(self, request: WholeRequest, app: ASGIApp, *, more_body: bool = False) -> None:
         """Continues with an ASGI application, as uvicorn does from the start."""
         path = request.target.decode("ascii")
-        scope = self._scope_of(request.headers) | {
+        scope = self._scope_of(list(request.headers)) | {
             ACCOUNT: request.account,
             "method": "POST",
             "path": self.root_path + path,
@@ -252,7 +315,7 @@ class WholeRequestProtocol(HttpProtocol):
             keep_alive=request.keep_alive,
             on_response=functools.partial(self.on_answered, scope),
         )
-        cycle.body, cycle.more_body, cycle.disconnected = request.body, more_body, request.disconnected
+        cycle.body, cycle.more_body, cycle.disconnected = bytearray(request.body), more_body, request.disconnected
         if cycle.body or not more_body or cycle.disconnected:
             cycle.message_event.set()
         if self.cycle is request:  # else another request waits behind this one

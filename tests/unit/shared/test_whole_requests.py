@@ -1,13 +1,16 @@
 """Requests that arrive whole: what becomes of the connection while one is being answered, and after it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from shared.web.address_budget import AddressBudget
+from shared.web.address_budget import CHUNK, HOLD_SECONDS, REQUEST, AddressBudget
 from shared.web.whole_requests import Fields, WholeRequest, WholeRequestProtocol
 from tests.unit.shared.test_address_budget import PEER, SHARE, Loop, Transport
 
@@ -90,6 +93,99 @@ def test_a_shortcut_that_crashes_leaves_the_request_to_the_ordinary_way(bench: B
     bench.takes = False
     bench.receive(POST)
     assert (len(bench.requests), bench.ordinary) == (1, [b"/short{}"])
+
+
+def test_a_head_that_comes_again_is_not_parsed_again(bench: Bench) -> None:
+    """The request has the same fields and its own body, and another head is parsed."""
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"1")
+    bench.protocol.parser, parser = Any, bench.protocol.parser  # type: ignore[assignment]
+    bench.receive(POST.replace(b"{}", b"[]"))
+    assert [(bytes(one.body), one.target, one.headers) for one in bench.requests] == [
+        (body, b"/short", [(b"host", b"x"), (b"content-length", b"2")]) for body in (b"{}", b"[]")
+    ]
+    bench.requests[1].answer(FIELDS, b"2")
+    bench.protocol.parser = parser
+    bench.receive(POST.replace(b"Host: x", b"Host: y"))
+    assert bench.requests[2].headers[0] == (b"host", b"y")
+    assert bench.sent.count(b"200 OK") == 2
+
+
+def test_a_head_that_comes_again_is_declined_and_charged_as_one_that_is_parsed(bench: Bench) -> None:
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"1")
+    bench.takes = False
+    before = bench.budget.left(PEER, bench.loop.now)
+    bench.receive(POST)
+    assert bench.ordinary == [b"/short{}"]
+    assert bench.budget.left(PEER, bench.loop.now) == pytest.approx(before - REQUEST - CHUNK)
+
+
+@pytest.mark.parametrize("left", [-0.001, CHUNK / 2])
+def test_an_address_over_its_budget_waits_although_the_head_is_known(bench: Bench, left: float) -> None:
+    """The connection is read no further, and is given a 429."""
+    bench.receive(POST)
+    bench.requests[0].answer(FIELDS, b"1")
+    bench.budget.charge(PEER, bench.budget.left(PEER, bench.loop.now) - left, bench.loop.now)
+    bench.receive(POST)
+    assert len(bench.requests) == 1
+    assert not bench.transport.reads
+    bench.run(now=bench.loop.now + HOLD_SECONDS)
+    assert b"429 Too Many Requests" in bench.sent
+
+
+MESSAGES = [
+    POST,
+    POST.replace(b"{}", b"[]"),
+    POST.replace(b"{}", b"\r\n"),
+    POST.replace(b"2\r\n\r\n{}", b"4\r\n\r\n\r\n\r\n"),
+    POST.replace(b": 2\r\n\r\n{}", b": 0\r\n\r\n"),
+    POST.replace(b"Host: x", b"Host: y"),
+    POST.replace(b"Content-Length: 2\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+    POST.replace(b"Host: x", b"Connection: close"),
+    POST.replace(b"/short", b"/other"),
+    POST.replace(b"/short", b"/short?q"),
+    b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\r\n" + POST,
+    POST * 2,
+    POST + b"\r\n",
+    POST[:-1],
+    POST[:20],
+    POST[20:],
+    b"}",
+    b"P",
+    POST[1:],
+    b"\r\n\r\n",
+]
+
+
+def _outcome(reads: list[bytes], answers: list[bool], *, remembers: bool) -> tuple[object, ...]:
+    """What becomes of a connection on which these arrive, one in each read; requests are answered after a read, or later."""
+    bench = Bench()
+    try:
+        if not remembers:
+            setattr(bench.protocol, "_remember_head", lambda _request, _data: None)  # noqa: B010 - a method of one object
+        for data, answer in zip(reads, answers, strict=True):
+            if bench.transport.closed:
+                break
+            bench.receive(data)
+            for request in bench.requests if answer else ():
+                if not request.response_complete:
+                    request.answer(FIELDS, b"a")
+            bench.run()
+        requests = [(request.target, request.headers, bytes(request.body)) for request in bench.requests]
+        sent = bench.sent
+        return requests, bench.ordinary, sent, bench.transport.closed, bench.transport.reads, bench.budget.left(PEER, bench.loop.now)
+    finally:
+        bench.loop.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from(MESSAGES) | st.sampled_from(MESSAGES[:3]), st.sampled_from([True, True, False])), max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_a_known_head_changes_nothing_but_the_cost(arriving: list[tuple[bytes, bool]]) -> None:
+    """Whatever arrives before and after it, whole or in parts, the parser comes to the same."""
+    reads, answers = [data for data, _ in arriving], [answer for _, answer in arriving]
+    assert _outcome(reads, answers, remembers=True) == _outcome(reads, answers, remembers=False)
 
 
 def test_requests_behind_one_wait_for_its_answer(bench: Bench) -> None:
