@@ -1,7 +1,7 @@
 """When the hub flushes: immediately after an idle period, then paced by what a flush costs.
 
 After an idle period a reading is sent where it is received, before anything is counted. A process that has slept executes each step with
-cold caches, five times as slowly, so what does not have to precede the write follows it. Other changes are sent in the same iteration of
+cold caches, many times as slowly, so what does not have to precede the write follows it. Other changes are sent in the same iteration of
 the loop, so that those that come together share a flush. The next flush then starts no earlier than a multiple of the last
 flush's duration, within a bound: with one client that is no pause, with thousands it combines events, so fan-out uses a chosen share of the
 loop's time. When many values change at once the pause is longer, up to the bound: larger writes cost less per event, and a dashboard on
