@@ -30,8 +30,8 @@ from shared.contract.readings import Reading
 from shared.tokens import Claims, TokenError, Verifier, bearer
 from shared.web.address_budget import CHARGED
 from shared.web.held_bodies import HeldBodies
+from shared.web.response_fields import Fields
 from shared.web.server import ClientGone, read_body
-from shared.web.whole_requests import Fields
 
 ITEMS_PER_SLICE: Final = 100
 MAX_BODY_BYTES: Final = 1024 * 1024  # a thousand readings take a third of it

@@ -33,7 +33,8 @@ from shared.contract.codec import UNREADABLE
 from shared.contract.problems import Problem, internal_error
 from shared.contract.readings import Reading
 from shared.tokens import Claims, TokenError, Verifier
-from shared.web.whole_requests import Fields, WholeRequest
+from shared.web.response_fields import Fields
+from shared.web.whole_requests import WholeRequest
 
 log = structlog.get_logger()
 

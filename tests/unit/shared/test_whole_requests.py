@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from shared.web.address_budget import CHUNK, HOLD_SECONDS, REQUEST, AddressBudget
-from shared.web.whole_requests import Fields, WholeRequest, WholeRequestProtocol
+from shared.web.response_fields import Fields
+from shared.web.whole_requests import WholeRequest, WholeRequestProtocol
 from tests.unit.shared.test_address_budget import PEER, SHARE, Loop, Transport
 
 POST = b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
