@@ -53,8 +53,10 @@ class FlushScheduler:
 
     def flush_reading(self) -> None:
         """Flushes before it returns if there was none for `REST_SECONDS`, else as soon as the pacing allows."""
+        if self._scheduled or not self._hub.dirty:  # looked at first, since most readings of a large studio are received by no client here
+            return
         now = asyncio.get_running_loop().time()
-        if self._scheduled or now < self._not_before + REST_SECONDS or not self._hub.dirty:
+        if now < self._not_before + REST_SECONDS:
             self.request_flush()
             return
         self._scheduled = True
