@@ -146,7 +146,8 @@ def test_high_contrast_shows_what_colour_shows_elsewhere(studio: Studio, visit: 
     page = dashboard.page
     expect(page.locator("#heat .cell")).to_have_count(2)
     levels = [
-        page.locator(f'.legend-scale .cell[data-level="{n}"]').evaluate("(e) => getComputedStyle(e).backgroundImage") for n in range(5)
+        page.locator(f'#heat-section .legend-scale .cell[data-level="{n}"]').evaluate("(e) => getComputedStyle(e).backgroundImage")
+        for n in range(5)
     ]
     assert len(set(levels)) == 5
     assert all("gradient" in level for level in levels)

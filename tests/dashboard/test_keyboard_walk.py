@@ -37,8 +37,9 @@ AT = """() => {
     const at = document.activeElement;
     if (!at || at === document.body || at === document.documentElement) return null;
     const name = at.id || at.getAttribute('href') || at.className || at.name || at.tagName;
-    const rings = ({outlineStyle, outlineWidth}) => outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
-    const shows = (element) => Boolean(element) && [null, '::after'].some((part) => rings(getComputedStyle(element, part)));
+    const rings = ({outlineStyle, outlineWidth}, zoom) => outlineStyle !== 'none' && Math.round(parseFloat(outlineWidth) * zoom) >= 2;
+    const shows = (element) =>
+        Boolean(element) && [null, '::after'].some((part) => rings(getComputedStyle(element, part), element.currentCSSZoom ?? 1));
     const box = at.getBoundingClientRect();
     const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
     const shown = [at, at.closest('label'), at.matches('.chip input') && at.nextElementSibling].some(shows);

@@ -122,7 +122,7 @@ SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button
 
 # Of the totals that share a line.
 FIGURE_TOPS = (
-    "[...document.querySelectorAll('.kpi:not(:first-child) .kpi-value')].map((one) => Math.round(one.getBoundingClientRect().top))"
+    "[...document.querySelectorAll('#kpis .kpi:not(:first-child) .kpi-value')].map((one) => Math.round(one.getBoundingClientRect().top))"
 )
 
 

@@ -66,7 +66,7 @@ def stays_known(page: Page) -> None:
     """More than a minute passes: every room is last known, every total as it was, and only ages have grown."""
     page.clock.fast_forward(80_000)
     expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
-    expect(page.locator(".card .age").first).to_have_text(re.compile(r"1 min ago"))
+    expect(page.locator(".card .age").first).to_have_text(re.compile(r"1\smin ago"))
     expect(page.locator('[data-kpi="live"] dt')).to_contain_text("last known")
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
     assert page.locator(".badge-word", has_text=re.compile("Off air|Expired|Stale")).count() == 0
@@ -110,13 +110,16 @@ RECORD_WORDS = """() => {
 }"""
 
 
+NAMED_AT_ONCE = r"() => window.words.some((word) => /^No reply for [5-9]\ssec$/.test(word))"
+
+
 def test_a_server_that_misses_a_heartbeat_is_named_at_once(tmp_path: pathlib.Path, visit: Opener) -> None:
     """The pill says for how long there was no news while the question is still open; the notice follows."""
     with running_studio(tmp_path, HEARTBEAT_SECONDS="5") as fragile, reporting_rooms(fragile):
         page = opened(visit(fragile))
         page.evaluate(RECORD_WORDS)  # the question is open for three seconds
         with fragile.broadcast.frozen():
-            page.wait_for_function("() => window.words.some((word) => /^No reply for [5-9] sec$/.test(word))", timeout=RECOVERED_WITHIN_MS)
+            page.wait_for_function(NAMED_AT_ONCE, timeout=RECOVERED_WITHIN_MS)
             assert tiles(page) == ["3", "21", "1,500", "1,500"]
             expect(page.locator("#notice-words")).to_contain_text("No new data since")
             assert page.locator('.card:not([data-status="unconfirmed"])').count() == 0
@@ -132,7 +135,7 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
         re.compile(r"No reading from any of 3 rooms since .+\. Collection stopped or the studio is offline; rooms may still be on air\."),
         timeout=RECOVERED_WITHIN_MS,
     )
-    expect(page.locator("#link-word")).to_have_text(re.compile("No readings for 1\\d sec"))
+    expect(page.locator("#link-word")).to_have_text(re.compile(r"No readings for 1\d\ssec"))
     expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
     with OnAir(fragile, *readings(ROOMS)):
@@ -324,5 +327,5 @@ def test_a_desk_whose_clock_is_behind_is_named_and_not_off_air(studio: Studio, v
     while not clock.is_visible() and time.monotonic() < end:
         studio.post({"room_id": "slow", "timestamp": int(time.time()) - 70})
         page.wait_for_timeout(1000)
-    expect(clock).to_have_text(re.compile("Readings arrive 1 min late"))
+    expect(clock).to_have_text(re.compile(r"Readings arrive 1\smin late"))
     expect(page.locator("#room-badge")).to_have_text("Stale")

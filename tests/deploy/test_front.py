@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from broadcast_service.http.static import COMMON_HEADERS, DIRECTORY, DOCUMENT_HEADERS, KEEP_FOR_EVER, NAMED_BY_CONTENT
+from broadcast_service.http.static import COMMON_HEADERS, DOCUMENT_HEADERS, KEEP_FOR_EVER, NAMED_BY_CONTENT, read_files
 from shared.contract.problems import API_HEADERS
 from tests.deploy.conftest import Chain
 from tests.deploy.front import is_debians
@@ -147,7 +147,7 @@ def test_the_services_do_not_answer_prometheus_where_the_front_asks(production: 
 def test_every_file_of_the_page_is_public(production: Chain) -> None:
     """With its own policy, and `/health` and `/livez`, which say nothing."""
     _, front = production
-    files = [path.relative_to(DIRECTORY).as_posix() for path in DIRECTORY.rglob("*") if path.is_file()]
+    files = [name for name in read_files().pages if name]
     with httpx.Client(base_url=front.url) as client:
         answers = {file: client.get(f"/{file}") for file in ["", *files]}
         assert {file: answer.status_code for file, answer in answers.items()} == dict.fromkeys(answers, 200)
