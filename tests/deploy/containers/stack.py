@@ -96,7 +96,7 @@ class Stack:
 
     def make(self, *arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
         """Runs make in the clone."""
-        return run("make", *arguments, cwd=self.directory, check=check, **settings)
+        return run("make", "--no-print-directory", *arguments, cwd=self.directory, check=check, **settings)
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """The output of Compose in the clone."""
