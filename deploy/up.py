@@ -100,11 +100,17 @@ def start(
     sleep: Callable[[float], object],
     seconds: float = WAIT_SECONDS,
 ) -> int:
-    """Runs `up` until it succeeds, and returns its exit code, 0 unless it fails without a container that has a reason, or time is over."""
+    """Runs `up` until it succeeds, and returns its exit code, 0 unless it fails without a container that has a reason, or time is over.
+
+    A container can heal between Compose's look and this one, so `up` has to fail twice in a row without a reason.
+    """
     ends = clock() + seconds
+    without_reason = 0
     while code := up():
         seen = containers()
-        if not reporter.see(seen) and not any(container.waiting for container in seen):
+        is_explained = reporter.see(seen) or any(container.waiting for container in seen)
+        without_reason = 0 if is_explained else without_reason + 1
+        if without_reason > 1:
             return code
         sleep(POLL_SECONDS)
         while any(container.waiting for container in seen) and clock() < ends:

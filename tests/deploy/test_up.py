@@ -108,8 +108,8 @@ def test_the_wait_ends_with_the_exit_code_of_compose() -> None:
     assert 20 <= engine.seconds < 30
 
 
-def test_a_failure_without_an_unhealthy_container_is_not_repeated() -> None:
-    """Such as a port that is taken: a second try would end as the first one."""
+def test_a_failure_without_an_unhealthy_container_is_repeated_once() -> None:
+    """Such as a port that is taken: the second try ends as the first one."""
 
     class Refused(Engine):
         def up(self) -> int:
@@ -117,7 +117,19 @@ def test_a_failure_without_an_unhealthy_container_is_not_repeated() -> None:
             return 1
 
     engine = Refused(inspected("created"))
-    assert (engine.run(), engine.starts, engine.written) == (1, 1, [])
+    assert (engine.run(), engine.starts, engine.written) == (1, 2, [])
+
+
+def test_a_container_that_heals_before_it_is_looked_at_ends_no_start() -> None:
+    """Compose saw it unhealthy and gave up; a moment later no container has a reason."""
+
+    class Late(Engine):
+        def up(self) -> int:
+            self.starts += 1
+            return 1 if self.starts == 1 else 0
+
+    engine = Late(inspected(health="healthy"))
+    assert (engine.run(), engine.starts, engine.written) == (0, 2, [])
 
 
 def test_another_checkout_keeps_its_stack(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
