@@ -146,7 +146,7 @@ def test_an_account_and_a_total_lead_to_the_rooms_and_their_readings(studio: Stu
 
 
 def test_the_other_rooms_of_an_account_are_a_link_to_its_sum(studio: Studio, visit: Opener) -> None:
-    """A row names eight rooms; what it counts beyond them leads to the page of the account, which counts them as well."""
+    """A row names eight rooms; the number of its other rooms leads to the page of the account, which counts them as well."""
     start = int(time.time()) // 3600 * 3600 - 2 * 3600
     story = [(f"many-{n}", 120 * n + 60 * step, 100 + 10 * n + 10 * step) for n in range(10) for step in range(2)]
     studio.post(

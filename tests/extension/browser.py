@@ -229,7 +229,7 @@ class Browser:
                 page.close()
 
     def start_anew(self) -> None:
-        """Makes the extension what it is after its first start: one without pages, settings, readings and a past."""
+        """Resets the extension to its first start, without pages, settings, readings and a past."""
         self.close_pages()
         self._open_console()
         self.kill_worker()

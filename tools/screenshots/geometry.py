@@ -10,7 +10,7 @@ FINDINGS: Final = """() => {
   const dialog = document.querySelector('dialog[open]');
   const words = (text) => JSON.stringify(text.data.trim().replace(/\\s+/g, ' ').slice(0, 40));
   const place = (element) => element.closest('[id]')?.id + ' .' + (element.className.baseVal ?? element.className ?? element.tagName);
-  // What is laid over the page on purpose: each layer has rooms of its own.
+  // Elements that are laid over the page on purpose: each layer has rooms of its own.
   const layerOf = (element) => {
     for (let box = element; box && box !== document.body; box = box.parentElement) {
       if (['fixed', 'sticky'].includes(getComputedStyle(box).position) || box.matches('dialog')) return box;
@@ -68,5 +68,5 @@ FINDINGS: Final = """() => {
 
 
 def geometry_findings(page: Page) -> list[str]:
-    """Words in the window that are cut off, outside it, or over other words. An ellipsis and what is left out whole are no findings."""
+    """Words in the window that are cut off, outside it, or over other words. An ellipsis and text left out entirely are no findings."""
     return [str(finding) for finding in page.evaluate(FINDINGS)]

@@ -51,7 +51,7 @@ class Matrix:
         self._lost: Service | None = None
 
     def run(self) -> Iterator[tuple[Scene, Look, list[str]]]:
-        """Takes all pictures; yields what was found on each."""
+        """Takes all pictures; yields the findings on each."""
         for scene in self._wanted.scenes:
             began = time.monotonic()
             for _, looks in itertools.groupby(self._wanted.looks, lambda look: look.width <= PHONE_WIDTH):
@@ -107,7 +107,7 @@ class Matrix:
 
 
 def take_matrix(browser: Browser, wanted: Wanted) -> Iterator[tuple[Scene, Look, list[str]]]:
-    """Starts the stacks, fills them, and yields what was found on each picture."""
+    """Starts the stacks, fills them, and yields the findings on each picture."""
     most = max(LOST_ROOMS if scene.state == LOST else int(scene.state) for scene in wanted.scenes)
     most = max(most, 1)
     minutes = wanted.days * DAY_MINUTES

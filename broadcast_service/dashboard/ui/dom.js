@@ -51,7 +51,7 @@ const MAX_FIGURE_LENGTH = 15;
 
 /** A name of more letters has two parts. */
 const WHOLE_NAME = 6;
-/** The most letters of the last word, with what is before it, that stay in view; of a longer word the last `TAIL` stay. */
+/** The most letters of the last word, with the part before it, that stay in view; of a longer word the last `TAIL` stay. */
 const LAST_WORD = 7;
 const TAIL = 4;
 
@@ -70,7 +70,7 @@ export function partsOfName(name) {
 
 /**
  * Sets a name so that it is cut in its middle where it has no room. The text of the element is the whole name, for screen readers and for copies;
- * what is seen is drawn by the style sheet (`.cut-name`).
+ * the visible text is drawn by the style sheet (`.cut-name`).
  * @param {HTMLElement} element @param {string} name @param {string} [beside] what its title has too
  */
 export function setName(element, name, beside = '') {
@@ -88,7 +88,7 @@ export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Sets an attribute if that changes it: setting what it is still costs a calculation of styles. @param {Element} element @param {string} name @param {string} value */
+/** Sets an attribute if that changes it: setting the same value still costs a calculation of styles. @param {Element} element @param {string} name @param {string} value */
 export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }

@@ -1,6 +1,6 @@
 /**
  * A page with the report of one thing, such as a room or a span: shown, loaded again every minute, drawn again in another language, and emptied.
- * A view extends it with what it loads and how it draws that. Its elements are `#name` and, within it, `#name-body` and those of `ReportLoader`.
+ * A view extends it with the request and how the answer is drawn. Its elements are `#name` and, within it, `#name-body` and those of `ReportLoader`.
  */
 
 import { html } from './dom.js';
@@ -66,14 +66,14 @@ export class ReportPage {
     return JSON.stringify(route);
   }
 
-  /** What is requested: an answer to an earlier request is ignored. @param {Route} route */
+  /** The present request: an answer to an earlier request is ignored. @param {Route} route */
   keyOf(route) {
     return JSON.stringify(route);
   }
 
   /** @param {Route} _route @returns {Promise<Data>} */
   load(_route) {
-    throw new Error('a view says what it loads');
+    throw new Error('a view names its request');
   }
 
   /** By default the text of the report that is shown. @param {Route} route @returns {Promise<Blob>} */
@@ -97,7 +97,7 @@ export class ReportPage {
   /** A request begins. */
   onStart() {}
 
-  /** What is known before the report is. @param {Route} _route @param {URLSearchParams} [_query] of the address, where it is new */
+  /** Draws the part that is known before the report. @param {Route} _route @param {URLSearchParams} [_query] of the address, where it is new */
   drawHead(_route, _query) {}
 
   /** @param {Data} _data @param {Route} _route */

@@ -182,7 +182,7 @@ async def test_a_step_down_and_up_again_keeps_every_row_and_makes_the_blocks_ane
 
 
 def rows_of(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """Every row of history, whatever columns it has."""
+    """Every row of history, with any columns."""
     names = ("archive_minutes", "archive_days", "archive_blocks")
     with database.transaction() as connection:
         return {name: [dict(row) for row in connection.execute(text(f"SELECT * FROM {name}")).mappings()] for name in names}

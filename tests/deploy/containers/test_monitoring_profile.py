@@ -107,7 +107,7 @@ def test_the_profile_is_as_confined_as_the_services(prometheus: Prometheus, name
 
 @pytest.mark.parametrize("name", PROFILE)
 def test_a_process_of_the_profile_that_dies_is_restarted_by_the_engine(prometheus: Prometheus, name: str) -> None:
-    """Prometheus has its targets again, with what it had stored."""
+    """Prometheus has its targets again, with all samples from before."""
     stack = prometheus.stack
     before = stack.inspect(name)["RestartCount"]
     stack.kill_process(name)

@@ -161,7 +161,7 @@ def test_the_server_and_its_backups_are_as_confined_as_the_services(moved: Moved
 
 
 def test_processes_of_the_profile_that_die_are_restarted_by_the_engine(moved: Moved) -> None:
-    """The worker goes on by itself with a server that had ended, and the server with what it had confirmed."""
+    """The worker goes on by itself with a server that had ended, and the server with all that was confirmed."""
     stack = moved.stack
     restarts = {name: stack.inspect(name)["RestartCount"] for name in PROFILE}
     for name in PROFILE:

@@ -77,7 +77,7 @@ def test_a_checkout_does_not_take_over_the_stack_of_another(stack: Stack, second
 
 
 def test_what_is_taken_on_this_host_is_named_with_its_setting(stack: Stack, second: Second, tmp_path: pathlib.Path) -> None:
-    """Networks and ports of another stack: Compose names what is taken, a sentence the setting to change, and nothing is waited for."""
+    """Networks and ports of another stack: Compose names the taken one, a sentence the setting to change, and nothing is waited for."""
     own = {"COMPOSE_PROJECT_NAME": "pulse-third", "PORT": "13900", "FRONT_NETWORK": "10.213.77", "MONITORING_NETWORK": "10.213.78"}
     with_domain = {"DOMAIN": "localhost", "HTTP_PORT": "14900", "HTTPS_PORT": "14901"}
     overlap, allocated = "Pool overlaps", "port is already allocated"
