@@ -81,6 +81,7 @@ class Tab:
         """A method whose effect stays: the tab is not used again."""
 
         def call(*args: Any, **options: Any) -> Any:
+            """Calls the method, and has the tab closed after the test."""
             self.is_reusable = False
             return method(*args, **options)
 

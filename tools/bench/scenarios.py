@@ -130,22 +130,22 @@ def idle(lab: Lab) -> Figures:
 def floor_idle(lab: Lab) -> Figures:
     """Floor: a bare subscriber receives a commit, 1 event/s"""
     with lab.subscriber() as subscriber:
-        subscriber.wait_up()
-        with lab.publisher(1) as publisher:
-            published = publisher.wait(lab.seconds + 20)["published"]
-        time.sleep(SETTLE_SECONDS)
-        seen = subscriber.finish()
-    return {"p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"], "missed": published - seen["events"]}
+        return _received(lab, subscriber)
 
 
 def floor_relay_idle(lab: Lab) -> Figures:
     """Floor: a bare relay in C sends a commit to 1 client with one send(), 1 event/s"""
     with lab.bare_relay() as port, lab.fan(port, 1, "-e", STORED) as fan:
-        fan.wait_up()
-        with lab.publisher(1) as publisher:
-            published = publisher.wait(lab.seconds + 20)["published"]
-        time.sleep(SETTLE_SECONDS)
-        seen = fan.finish()
+        return _received(lab, fan)
+
+
+def _received(lab: Lab, receiver: Load) -> Figures:
+    """The delays at one receiver of one event a second."""
+    receiver.wait_up()
+    with lab.publisher(1) as publisher:
+        published = publisher.wait(lab.seconds + 20)["published"]
+    time.sleep(SETTLE_SECONDS)
+    seen = receiver.finish()
     return {"p50_ms": seen["p50_ms"], "p99_ms": seen["p99_ms"], "missed": published - seen["events"]}
 
 

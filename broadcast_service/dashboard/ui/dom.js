@@ -88,9 +88,11 @@ export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Sets an attribute if that changes it: setting the same value still costs a calculation of styles. @param {Element} element @param {string} name @param {string} value */
+/** Sets an attribute, or removes it for null, if that changes it: setting the same value still costs a calculation of styles. @param {Element} element @param {string} name @param {string | null} value */
 export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  if (element.getAttribute(name) === value) return;
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
 }
 
 /** Shows or hides an element if that changes anything. @param {HTMLElement} element @param {boolean} isHidden */

@@ -3,7 +3,7 @@
 import { changeOf } from '../state/last_week.js';
 import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES } from '../state/store.js';
-import { cloneTemplate, find, setData, setFigure, setText } from './dom.js';
+import { cloneTemplate, find, setAttribute, setData, setFigure, setText } from './dom.js';
 import { bars } from './sparkline.js';
 import { isWall, lastMinutes, minutesSince, showIncomeFigure, showParts } from './why_link.js';
 
@@ -71,7 +71,7 @@ export class Kpis {
       setData(tile.tile, 'versus', change === null ? 'none' : change < 0 ? 'less' : 'more');
     }
     const path = bars(totals.pulse, 240, 60);
-    if (this.#pulse.getAttribute('d') !== path) this.#pulse.setAttribute('d', path);
+    setAttribute(this.#pulse, 'd', path);
   }
 
   #chart() {

@@ -6,7 +6,7 @@
  */
 
 import { hrefOf, MAX_WHY_SECONDS, writeFeeds } from '../router.js';
-import { setFigure, setText } from './dom.js';
+import { setAttribute, setFigure, setText } from './dom.js';
 import { element } from './element.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -48,19 +48,12 @@ export const isWall = () => 'wall' in document.documentElement.dataset;
 
 /** Points a link at the reasons of a figure; null takes the link away. @param {HTMLElement} link @param {Reasons | null} reasons @param {string} [search] */
 export function pointAt(link, reasons, search = '') {
-  setHref(link, reasons && !isWall() ? hrefOf(whyRoute(reasons), search) : null);
+  setAttribute(link, 'href', reasons && !isWall() ? hrefOf(whyRoute(reasons), search) : null);
 }
 
 /** Points a link at another page of the studio. @param {HTMLElement} link @param {import('../router.js').Route} route */
 export function pointAtPage(link, route) {
-  setHref(link, isWall() ? null : hrefOf(route, ''));
-}
-
-/** @param {HTMLElement} link @param {string | null} href */
-function setHref(link, href) {
-  if (link.getAttribute('href') === href) return;
-  if (href === null) link.removeAttribute('href');
-  else link.setAttribute('href', href);
+  setAttribute(link, 'href', isWall() ? null : hrefOf(route, ''));
 }
 
 /**
@@ -95,9 +88,7 @@ function linkIn(holder) {
 function describe(link, text, reasons, i18n, name, search) {
   pointAt(link, reasons, search);
   const label = link.hasAttribute('href') ? [i18n.t('why'), name, text].filter(Boolean).join(' ') : null;
-  if (link.getAttribute('aria-label') === label) return;
-  if (label === null) link.removeAttribute('aria-label');
-  else link.setAttribute('aria-label', label);
+  setAttribute(link, 'aria-label', label);
 }
 
 /**
