@@ -58,7 +58,7 @@ def updates(dashboard: Dashboard, *, until_tokens: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("change", [("chaturbate", 41001), ("stripchat", 42002), ("camsoda", 43003)], ids=lambda change: change[0])
-def test_a_change_on_the_page_is_on_the_dashboard_within_six_seconds(
+def test_a_change_on_the_page_is_on_the_dashboard_with_the_next_reading(
     chromium: Browser, stack: Stack, ingest: Service, broadcast: Service, change: tuple[str, int]
 ) -> None:
     """A number changes on the broadcaster's page; the dashboard, open in the same browser, shows it, and Redis holds it."""
@@ -67,8 +67,13 @@ def test_a_change_on_the_page_is_on_the_dashboard_within_six_seconds(
     dashboard = chromium.open(f"{broadcast.url}/#token={stack.token('dashboard')}")
     page = chromium.open(OWN[platform])
     wait_in_browser(lambda: stored(stack, "Studio 7", platform), "the first reading")
-    page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
-    dashboard.get_by_text(f"{balance:,}").first.wait_for(timeout=6000)
+    with Dashboard(broadcast.url, stack.token("dashboard")) as events:
+        events.snapshot()
+        page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
+        changed = time.time()
+        dashboard.get_by_text(f"{balance:,}").first.wait_for()
+        later = [event["data"] for event in updates(events, until_tokens=balance) if event["data"]["timestamp"] > changed]
+    assert later[0]["tokens"] == balance  # of the next reading, which are five seconds apart
     assert stored(stack, "Studio 7", platform)["tokens_count"] == balance
     dashboard.set_viewport_size({"width": 1280, "height": 720})
     dashboard.bring_to_front()
@@ -82,7 +87,7 @@ def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, sta
     service = stack.ingest()
     chromium.configure(service.url, room="vault", key=stack.token("ingest", rooms=("vault",)))
     service.stop()
-    end_ms = int(time.time() * 1000) - 4000
+    end_ms = (int(time.time()) - 4) // 5 * 5000  # a request that travels for 2 to 5 s is shifted, within its minute then
     moments = [end_ms - 5000 * age for age in range(720)][::-1]
     balance = {moment: 1000 + index for index, moment in enumerate(moments)}
     chromium.store(*moments, room="vault", tokens=balance.__getitem__)
@@ -94,7 +99,7 @@ def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, sta
         chromium.poke_until(lambda: chromium.outbox()["buffered"] == 0, "the end of the backlog")
         assert [event["data"]["tokens"] for event in updates(dashboard, until_tokens=balance[end_ms])] == [balance[end_ms]]
     last_of_minute = {moment // 60_000: balance[moment] for moment in moments}
-    span = f"from={moments[0] // 1000}&to={end_ms // 1000}&step=60"
+    span = f"from={moments[0] // 1000}&to={end_ms // 1000 + 60}&step=60"
     answer = fetched(f"{broadcast.url}/api/tracking/telemetry/vault/chaturbate/history?{span}", stack.token("dashboard"))
     assert {point["t"] // 60: point["tokens"] for point in json.loads(answer)["points"]} == last_of_minute
     assert taken(service) == {"accepted": 1, "late": 719}

@@ -63,12 +63,15 @@ def test_own_page_is_read(chromium: Browser, server: ScriptedIngest, platform: s
 
 
 @pytest.mark.parametrize("platform", EXPECTED)
-def test_a_change_on_the_page_arrives_within_six_seconds(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
-    """A balance that grows, even in a leap, is sent with the next reading, five seconds later at most."""
+def test_a_change_on_the_page_arrives_with_the_next_reading(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
+    """A balance that grows, even in a leap; a reading waits until it has settled."""
     page = chromium.open(OWN[platform])
-    first = received(server, platform=platform)
-    page.locator(".tokencount, .tokens-amount, .token-balance-Ab12").evaluate("element => { element.textContent = '54321' }")
-    assert int(received(server, tokens_count=54321)["sequence"]) - int(first["sequence"]) < 6000  # type: ignore[call-overload]
+    received(server, platform=platform)
+    number = page.locator(".tokencount, .tokens-amount, .token-balance-Ab12")
+    changed_ms = number.evaluate("element => { element.textContent = '54321'; return Date.now(); }")
+    received(server, tokens_count=54321)
+    later = [reading for reading in server.readings if reading["sequence"] > changed_ms]
+    assert later[0]["tokens_count"] == 54321
 
 
 def test_viewers_pages_are_not_read(chromium: Browser, server: ScriptedIngest) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from psycopg import errors
 
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import RedisUrl, Store
@@ -23,6 +22,7 @@ from tests.contract.committing import commit
 from tests.support.archived_rows import Archived, archived
 from tests.support.archiving import minute_by_minute, new_archive
 from tests.support.clients import metric
+from tests.support.freezing import is_locked, is_stopped
 from tests.support.postgres import PostgresServer, postgres
 from tests.support.small_disk import SIZE, SmallDisk
 from tools.processes import Service, free_port
@@ -169,29 +169,6 @@ def freeze_within_a_transaction(stack: Stack, worker: Service) -> int:
             fill(stack, range(feeds, feeds + FEEDS))
             wait_until(lambda: len(archived(stack.database_url).rows) > feeds, "the next copy", seconds=WITHIN_SECONDS)  # noqa: B023
             feeds += FEEDS
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped by a signal."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
-def is_locked(url: str) -> bool:
-    """Whether a transaction that writes is under way."""
-    parsed = DatabaseUrl.parse(url)
-    if parsed.path is not None:
-        with contextlib.closing(sqlite3.connect(parsed.path, isolation_level=None, timeout=0)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                return "locked" in str(error)
-            return False
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        try:
-            connection.execute("SELECT 1 FROM archive_state FOR UPDATE NOWAIT")
-        except errors.LockNotAvailable:
-            return True
-        return False
 
 
 def end_idle_transactions(url: str) -> None:
