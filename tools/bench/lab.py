@@ -173,13 +173,22 @@ class Lab:
         return Load([*command, "array"] if arrays else command)
 
     def paced(
-        self, posts: Posts, *, rate: float, seconds: float, connections: int, rooms: int, batch: int = 0, interval: float = 0
+        self,
+        posts: Posts,
+        *,
+        rate: float,
+        seconds: float,
+        connections: int,
+        rooms: int,
+        batch: int = 0,
+        interval: float = 0,
+        core: int = LOAD_CORE,
     ) -> Load:
         """Posts `rate` times a second, or as fast as the server answers for 0; with an `interval` it reports on stderr meanwhile."""
         headers = self.file(f"headers-{time.monotonic_ns()}")
         headers.write_text("\n".join(posts.headers))
         command = [compiled("paced", self._bin), posts.port, posts.path, connections, seconds, rate, posts.body, posts.good]
-        return Load([*command, "-h", headers, "-r", rooms, "-b", batch, "-i", interval])
+        return Load([*command, "-h", headers, "-r", rooms, "-b", batch, "-i", interval], core=core)
 
     def file(self, name: str) -> pathlib.Path:
         """A path in the directory of this stack, which is removed after the run."""

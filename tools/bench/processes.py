@@ -83,12 +83,12 @@ class KernelMemory(NamedTuple):
 
 
 class Load:
-    """A program on the load core that says `up …` on stderr when it is ready and prints one JSON line in the end."""
+    """A program that says `up …` on stderr when it is ready and prints one JSON line in the end; on the load core if no other is given."""
 
-    def __init__(self, command: Sequence[object]) -> None:
+    def __init__(self, command: Sequence[object], *, core: int = LOAD_CORE) -> None:
         self._name = " ".join(str(part) for part in command[:3])
         self._up: list[float] | None = None
-        with pinned(LOAD_CORE):
+        with pinned(core):
             self._process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
