@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { partsOfName } from '../../broadcast_service/dashboard/ui/dom.js';
+import { partsOfName, setText } from '../../broadcast_service/dashboard/ui/dom.js';
 
 test('a long name keeps its last word in view, and a long last word its last letters', () => {
   assert.deepEqual(partsOfName('Amber Blue 1'), ['Amber Blue', ' 1']);
@@ -25,4 +25,10 @@ test('a short name has one part, and the parts of every name are the name', () =
   ])
     assert.equal(partsOfName(name).join(''), name);
   assert.deepEqual(partsOfName('😀😀😀😀😀😀😀😀'), ['😀😀😀😀', '😀😀😀😀'], 'no letter is cut in two');
+});
+
+test('a line may end with the dot between two parts and never begins with it', () => {
+  const element = /** @type {Element} */ (/** @type {unknown} */ ({ textContent: '' }));
+  setText(element, '3 rooms · 1 off air · 2 stale');
+  assert.equal(element.textContent, '3 rooms\u00a0· 1 off air\u00a0· 2 stale');
 });

@@ -1,6 +1,7 @@
 """The wall in a real browser: it never scrolls, turns its pages by itself, and stays readable in an outage."""
 
 import pathlib
+import re
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tools.simulator.studio import NAMES as NAMES_OF_ROOMS
 
 SIZES = ((1366, 768), (1920, 1080), (3840, 2160))
 SMALLEST = 0.0221  # of the height of the screen: what a person reads at five metres
@@ -42,8 +44,27 @@ SEEN = """([selector]) => {
   const box = document.querySelector(selector).getBoundingClientRect();
   return box.top >= 0 && box.bottom <= innerHeight && box.height > 0;
 }"""
+ONE_LINE = """() => {
+  const parts = [...document.querySelectorAll('#attention > *, .needs > *')]
+    .map((part) => part.getBoundingClientRect())
+    .filter(({height}) => height > 0);
+  return parts.length > 0 && Math.max(...parts.map(({bottom}) => bottom)) - Math.min(...parts.map(({top}) => top)) < 48;
+}"""
+ATTENTION_COLOURS = (
+    """new Set([...document.querySelectorAll('.need, .need b, .need-as-of')].map((one) => getComputedStyle(one).color)).size"""
+)
 TYPE_SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
+# Names of which fewer than four letters of the beginning are in view beside what stays of the end.
+SHORTENED = """() => [...document.querySelectorAll('.wall-name .cut-name')].filter((name) => {
+  const pen = document.createElement('canvas').getContext('2d');
+  const { font, letterSpacing } = getComputedStyle(name);
+  Object.assign(pen, { font, letterSpacing });
+  const { head, tail } = name.dataset;
+  const whole = pen.measureText(head + tail).width;
+  const least = pen.measureText(`${head.slice(0, 4)}…${tail}`).width;
+  return name.getBoundingClientRect().width < Math.min(whole, least) - 1;
+}).map((name) => name.dataset.head + name.dataset.tail)"""
 COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTemplateColumns.split(' ').length"
 
 
@@ -78,13 +99,14 @@ def test_a_wall_shows_all_rooms_at_once_on_every_screen(studio: Studio, visit: O
 
 
 def test_a_wall_of_more_rooms_than_can_be_read_has_pages_of_whole_rows(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """They turn by themselves, every room has its turn, and rooms off air are named at the foot."""
-    present = on_air(*({"room_id": f"turn-{n:03}"} for n in range(220)))
-    dashboard = visit(studio, reduced_motion="reduce")
+    """They turn by themselves, every room has its turn, and names are not cut to a letter."""
+    present = on_air(*({"room_id": f"turn-{NAMES_OF_ROOMS[n % len(NAMES_OF_ROOMS)]}-{n:03}"} for n in range(220)))
+    dashboard = visit(studio, reduced_motion="reduce", viewport={"width": 1366, "height": 768})
     dashboard.page.clock.install()
     page = dashboard.open("?wall=1&each=5", rooms=("turn-*",)).live().page
     expect(page.locator(".board[data-density=tile] .wall-room").first).to_be_visible()
     settled(dashboard)
+    assert page.evaluate(SHORTENED) == []
     seen = set(rooms(page))
     assert 50 < len(seen) < 220
     for _ in range(40):
@@ -150,19 +172,28 @@ def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener
 
 
 def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:
-    """It is in view with its words, nothing turns meanwhile, and everything stays whole."""
+    """It is in view with its words, nothing turns meanwhile, and everything stays whole. What needed attention is as grey as the rooms."""
     names = [f"w-{n}" for n in range(31)]
+    fragile.post(*({"room_id": f"ended-{n}", "timestamp": int(time.time()) - 300 - n} for n in range(5)))
     with OnAir(fragile, *({"room_id": name, "tokens_count": 1500} for name in names)):
         dashboard = visit(fragile, viewport={"width": 1920, "height": 1080}, color_scheme="dark", reduced_motion="reduce")
         page = dashboard.open("?wall=1").live().page
         expect(page.locator(".wall-room")).to_have_count(31)
+        expect(page.locator("#attention")).to_have_attribute("data-severe", "yes")
         fragile.broadcast.kill()
         expect(page.locator("#notice")).to_be_visible()
         dashboard.wait(SEEN, ["#notice"])
         dashboard.wait(f"() => {NAMES}.length === 31 && ({CUT})(0).length === 0")
         expect(page.locator('.wall-room[data-status="unconfirmed"]')).to_have_count(31)
         assert page.evaluate(COLUMNS) >= 6
+        expect(page.locator(".need-as-of")).to_have_text(re.compile(r"^As of \d+:\d\d"))
+        assert page.locator("#attention [data-severe=yes], #attention[data-severe=yes]").count() == 0
+        assert page.evaluate(ATTENTION_COLOURS) == 1
         assert dashboard.violations() == []
+        page.set_viewport_size({"width": 390, "height": 844})  # on a phone too the strip has one line
+        dashboard.wait(ONE_LINE)
+        expect(page.locator(".need")).to_have_count(1)
+        expect(page.locator(".need-more")).to_be_in_viewport(ratio=1)
 
 
 def test_the_end_of_access_is_in_view_on_a_wall(studio: Studio, visit: Opener) -> None:

@@ -20,6 +20,7 @@ from tools.screenshots.pictures import take_pictures
 from tools.screenshots.scenes import LANGUAGES, SCHEMES, SIZES, STATES, VIEWS, looks, scenes
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+STYLES = tuple(f"{scheme}-{language}" for scheme in SCHEMES for language in LANGUAGES)
 DEFAULT_DIRECTORY = pathlib.Path(tempfile.gettempdir(), "studio-pulse-screenshots")
 
 
@@ -43,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--widths", type=_some_of(tuple(map(str, SIZES))), default=list(map(str, SIZES)), help=",".join(map(str, SIZES)))
     parser.add_argument("--themes", type=_some_of(SCHEMES), default=list(SCHEMES), help=",".join(SCHEMES))
     parser.add_argument("--languages", type=_some_of(LANGUAGES), default=list(LANGUAGES), help=",".join(LANGUAGES))
+    parser.add_argument("--styles", type=_some_of(STYLES), default=list(STYLES), help="pairs of these alone, as light-es,dark-en")
     parser.add_argument("--days", type=int, default=7, help="of simulated past")
     parser.add_argument("--full", action="store_true", help="whole pages instead of what fits the window")
     parser.add_argument("--axe", action="store_true", help="run axe on each; the exit status is 1 if it finds anything")
@@ -59,7 +61,11 @@ def main() -> int:
     asked = _arguments()
     wanted = Wanted(
         scenes=list(scenes(asked.views, asked.states)),
-        looks=looks(list(map(int, asked.widths)), asked.themes, asked.languages),
+        looks=[
+            look
+            for look in looks(list(map(int, asked.widths)), asked.themes, asked.languages)
+            if f"{look.scheme}-{look.language}" in asked.styles
+        ],
         directory=None if asked.no_pictures else asked.output,
         days=asked.days,
         full=asked.full,

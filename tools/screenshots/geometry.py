@@ -1,4 +1,7 @@
-"""What a person sees as broken, found by measuring: words that are cut off, outside the window or over each other."""
+"""What a person sees as broken, found by measuring.
+
+Words that are cut off, outside the window or over each other, and lines that begin with the dot between two parts.
+"""
 
 from typing import Final
 
@@ -18,12 +21,36 @@ FINDINGS: Final = """() => {
     return null;
   };
   const lines = [];
+  const blockOf = (element) => {
+    let box = element;
+    while (box.parentElement && getComputedStyle(box).display === 'inline') box = box.parentElement;
+    return box;
+  };
+  const placeOf = (text, at) => {
+    const letter = document.createRange();
+    letter.setStart(text, at);
+    letter.setEnd(text, at + 1);
+    return letter.getBoundingClientRect();
+  };
+  let before = null; // the last letter of the text before
+  // The dot between two parts stays with the part before it.
+  const findDots = (text, parent) => {
+    const block = blockOf(parent);
+    for (const { index } of text.data.matchAll(/·/g)) {
+      const start = text.data.slice(0, index).trimEnd().length - 1;
+      const last = start >= 0 ? placeOf(text, start) : before?.block === block ? before.letter : null;
+      const dot = placeOf(text, index);
+      if (last && dot.top > last.top + 0.5 * last.height) found.add(`begins a line: ${words(text)} in ${place(parent)}`);
+    }
+    before = { block, letter: placeOf(text, text.data.trimEnd().length - 1) };
+  };
   const texts = document.createTreeWalker(dialog ?? document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const text = texts.currentNode;
     const parent = text.parentElement;
     if (!text.data.trim() || parent.closest('.unseen, .skip, option, script, style, template, svg')) continue;
     if (!parent.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true })) continue;
+    findDots(text, parent);
     const range = document.createRange();
     range.selectNodeContents(text);
     for (const own of range.getClientRects()) {

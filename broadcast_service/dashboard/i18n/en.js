@@ -411,6 +411,7 @@ export default {
   },
   attention_title: 'Needs attention',
   needs_none: 'Nothing needs attention',
+  as_of: 'As of {time}',
   needs_unknown: 'No current numbers: what needs attention is not known',
   needs_more: '{count} more',
   needs_fewer: 'Show fewer',

@@ -417,6 +417,7 @@ export default {
   },
   attention_title: 'Requiere atención',
   needs_none: 'Nada requiere atención',
+  as_of: 'Datos de las {time}',
   needs_unknown: 'Sin datos actuales: no se sabe qué requiere atención',
   needs_more: '+{count} más',
   needs_fewer: 'Mostrar menos',

@@ -35,7 +35,7 @@ const GAP_SHARE = 0.0065;
 export const SHAPES = {
   card: { width: 10.6, height: 4.7 },
   row: { width: 11, height: 2.9 },
-  tile: { width: 6.2, height: 2.75 },
+  tile: { width: 6.8, height: 2.75 },
 };
 const DENSITIES = /** @type {Density[]} */ (['card', 'row', 'tile']);
 

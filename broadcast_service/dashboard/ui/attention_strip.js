@@ -18,12 +18,14 @@ export class AttentionStrip {
   #isExpanded = false;
   #repaint = () => {};
   #calm = element('li', { class: 'need-calm' });
+  #asOf = element('span', { class: 'need-as-of' });
 
   /** @param {HTMLElement} section @param {HTMLElement} list @param {(room: string) => string} nameOf a room */
   constructor(section, list, nameOf) {
     this.nameOf = nameOf;
     this.section = section;
     this.list = list;
+    list.before(this.#asOf);
     this.#toggle.addEventListener('click', () => {
       this.#isExpanded = !this.#isExpanded;
       this.#repaint();
@@ -41,21 +43,25 @@ export class AttentionStrip {
    * @param {Need[]} needs worst first
    * @param {number} asOfMs the moment that they were found at
    * @param {I18n} i18n
-   * @param {{always: boolean, calm: string, most: number}} options `always`: the strip keeps its place while nothing needs anybody, and says `calm`;
-   *   it has one line then, and names as many as fit in it. Otherwise `most` are named, and a button names the others.
+   * @param {{always: boolean, calm: string, most: number, asOf: string}} options `always`: the strip keeps its place while nothing needs anybody, and
+   *   says `calm`; it has one line then, and names as many as fit in it. Otherwise `most` are named, and a button names the others. `asOf`: the time
+   *   of needs that are not current, in words; those are grey.
    */
   paint(needs, asOfMs, i18n, options) {
-    const { always, calm, most } = options;
+    const { always, calm, most, asOf } = options;
     this.#repaint = () => this.paint(needs, asOfMs, i18n, options);
     setHidden(this.section, needs.length === 0 && !always);
-    setData(this.section, 'severe', needs.some(({ severe }) => severe) ? 'yes' : 'no');
+    setData(this.section, 'severe', !asOf && needs.some(({ severe }) => severe) ? 'yes' : 'no');
+    setData(this.section, 'old', asOf ? 'yes' : 'no');
+    setText(this.#asOf, asOf);
+    setHidden(this.#asOf, !asOf || needs.length === 0);
     const all = this.#isExpanded && !always;
     const shown = all ? needs : needs.slice(0, most);
     setHidden(this.#toggle, always);
     setHidden(this.#rest, !always);
     this.#toggle.setAttribute('aria-expanded', String(all));
     for (const key of this.#chips.keys()) if (!shown.some((need) => need.key === key)) this.#chips.delete(key);
-    const items = shown.map((need) => this.#chip(need, asOfMs, i18n));
+    const items = shown.map((need) => this.#chip(asOf ? { ...need, severe: false } : need, asOfMs, i18n));
     setText(this.#calm, calm);
     this.#place(items, needs.length, i18n, all && needs.length > most);
     if (needs.length === 0) reconcile(this.list, [this.#calm]);
@@ -67,6 +73,7 @@ export class AttentionStrip {
     const words = foldable ? i18n.t('needs_fewer') : i18n.t('needs_more', { count: count - items.length });
     setText(this.#rest, words);
     setText(this.#toggle, words);
+    setData(this.list, 'alone', items.length === 1 ? 'yes' : 'no');
     reconcile(this.list, foldable || count > items.length ? [...items, this.#more] : items);
   }
 

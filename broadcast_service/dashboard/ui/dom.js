@@ -16,18 +16,22 @@ export function find(root, selector, kind) {
 /** @param {string} selector */
 export const html = (selector) => find(document, selector, HTMLElement);
 
+/** Between two parts of a text; a line breaks behind it. */
+export const DOT = '\u00a0· ';
+
 /** @type {WeakMap<Element, string>} the text last written into an element */
 const written = new WeakMap();
 
 /**
  * Sets the text of an element if it changed: setting equal text still costs a layout. It compares with the last text that was set, not with the
- * present one: a browser's translator replaces the present text, and setting the original again would flicker.
+ * present one: a browser's translator replaces the present text, and setting the original again would flicker. A line never begins with the dot
+ * between two parts.
  * @param {Element} element @param {string} text
  */
 export function setText(element, text) {
   if (written.get(element) === text) return;
   written.set(element, text);
-  element.textContent = text;
+  element.textContent = text.replaceAll(' · ', DOT);
 }
 
 /**

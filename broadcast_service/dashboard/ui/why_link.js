@@ -6,7 +6,7 @@
  */
 
 import { hrefOf, MAX_WHY_SECONDS, writeFeeds } from '../router.js';
-import { setAttribute, setFigure, setText } from './dom.js';
+import { DOT, setAttribute, setFigure, setText } from './dom.js';
 import { element } from './element.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -103,7 +103,7 @@ export function showParts(holder, parts, i18n, search = '') {
     const created = kinds.map((kind) =>
       kind === 'A' ? element('a', { class: 'why-figure', 'data-income': '' }) : element('span'),
     );
-    holder.replaceChildren(...created.flatMap((one, i) => (i > 0 ? [' · ', one] : [one])));
+    holder.replaceChildren(...created.flatMap((one, i) => (i > 0 ? [DOT, one] : [one])));
   }
   for (const [i, { text, reasons }] of shown.entries()) {
     const one = /** @type {HTMLElement} */ (holder.children[i]);

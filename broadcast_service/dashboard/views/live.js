@@ -249,6 +249,7 @@ export class LiveView {
       always: wall.on,
       calm,
       most: this.#onPhone() ? PHONE_NEEDS : MAX_NEEDS,
+      asOf: trusted ? '' : i18n.t('as_of', { time: i18n.hour.format(asOfMs) }),
     });
   }
 

@@ -1,7 +1,7 @@
 /** Signed-in screens: approves one that shows letters, lists them, signs one out. */
 
 import { browserName, normalizeLetters, SignInFailed } from '../link/signin.js';
-import { find, html, setText } from '../ui/dom.js';
+import { DOT, find, html, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
@@ -93,7 +93,7 @@ export class ScreensView {
       'div',
       {},
       element('strong', { translate: 'no' }, name),
-      element('span', {}, facts.filter(Boolean).join(' · ')),
+      element('span', {}, facts.filter(Boolean).join(DOT)),
     );
     if (screen.this) return element('li', {}, text, element('em', {}, i18n.t('screens_this')));
     const label = i18n.t('screens_end');
