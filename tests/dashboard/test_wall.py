@@ -55,16 +55,19 @@ ATTENTION_COLOURS = (
 )
 TYPE_SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
-# Names of which fewer than four letters of the beginning are in view beside what stays of the end.
-SHORTENED = """() => [...document.querySelectorAll('.wall-name .cut-name')].filter((name) => {
-  const pen = document.createElement('canvas').getContext('2d');
-  const { font, letterSpacing } = getComputedStyle(name);
-  Object.assign(pen, { font, letterSpacing });
-  const { head, tail } = name.dataset;
-  const whole = pen.measureText(head + tail).width;
-  const least = pen.measureText(`${head.slice(0, 4)}…${tail}`).width;
-  return name.getBoundingClientRect().width < Math.min(whole, least) - 1;
-}).map((name) => name.dataset.head + name.dataset.tail)"""
+# Names of which fewer than four letters of the beginning are in view beside what stays of the end, where each room has the arrow of a pace.
+SHORTENED = """() => {
+  for (const pace of document.querySelectorAll('.wall-pace')) pace.textContent = '▲';
+  return [...document.querySelectorAll('.wall-name .cut-name')].filter((name) => {
+    const pen = document.createElement('canvas').getContext('2d');
+    const { fontFamily, fontSize, fontWeight, letterSpacing } = getComputedStyle(name);
+    Object.assign(pen, { font: `${fontWeight} ${fontSize} ${fontFamily}`, letterSpacing });
+    const { head, tail } = name.dataset;
+    const whole = pen.measureText(head + tail).width;
+    const least = pen.measureText(`${head.slice(0, 4)}…${tail}`).width;
+    return name.getBoundingClientRect().width < Math.min(whole, least) - 1;
+  }).map((name) => name.dataset.head + name.dataset.tail);
+}"""
 COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTemplateColumns.split(' ').length"
 
 
