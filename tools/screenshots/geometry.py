@@ -56,7 +56,7 @@ FINDINGS: Final = """() => {
     for (const own of range.getClientRects()) {
       if (own.bottom < 0 || own.top > innerHeight || own.width < 1) continue;
       let [left, right, top, bottom] = [own.left, own.right, own.top, own.bottom];
-      let isEllipsis = false;
+      let isCut = false; // by a box that does not say so with an ellipsis
       let scrolls = false;
       for (let box = parent; box && box !== document.documentElement; box = box.parentElement) {
         const style = getComputedStyle(box);
@@ -64,7 +64,7 @@ FINDINGS: Final = """() => {
         if (style.overflowX === 'visible' && style.overflowY === 'visible') continue;
         const edge = box.getBoundingClientRect();
         if (style.overflowX === 'auto' || style.overflowX === 'scroll') scrolls = true;
-        if (style.textOverflow === 'ellipsis') isEllipsis = true;
+        if (style.textOverflow !== 'ellipsis' && (right - edge.right > 1.5 || edge.left - left > 1.5)) isCut = true;
         [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
         [top, bottom] = [Math.max(top, edge.top), Math.min(bottom, edge.bottom)];
         if (style.position === 'fixed') break;
@@ -72,7 +72,7 @@ FINDINGS: Final = """() => {
       if (right - left < 1 || bottom - top < 0.25 * own.height) continue; // left out whole
       const report = (what) => found.add(`${what}: ${words(text)} in ${place(parent)}`);
       if (!scrolls) {
-        if (!isEllipsis && (own.right - right > 1.5 || left - own.left > 1.5)) report('cut at the side');
+        if (isCut) report('cut at the side');
         if (own.bottom - bottom > 0.3 * own.height || top - own.top > 0.3 * own.height) report('cut in its height');
         if (right > innerWidth + 1 || left < -1) report('outside the window');
       }

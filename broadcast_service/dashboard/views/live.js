@@ -92,6 +92,7 @@ export class LiveView {
     this.setAndShow = () => {};
     this.screen = new WallScreen(store, () => {
       this.#arrangeDue = true;
+      this.#sidesMs = 0; // the line of what needs attention is as long as the screen is wide
       onResize();
     });
     this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) =>
