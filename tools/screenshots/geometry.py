@@ -90,6 +90,16 @@ FINDINGS: Final = """() => {
       found.add(`over each other: ${words(one.text)} in ${place(one.parent)} and ${words(other.text)} in ${place(other.parent)}`);
     }
   }
+  for (const chart of (dialog ?? document).querySelectorAll('svg.kpi-pulse path, svg.spark path, svg.wall-spark path')) {
+    const drawn = chart.getBoundingClientRect();
+    if (!chart.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true })) continue;
+    for (const { parent, text, left, right, top, bottom } of lines) {
+      if (layerOf(parent) !== layerOf(chart)) continue;
+      const width = Math.min(right, drawn.right) - Math.max(left, drawn.left);
+      const height = Math.min(bottom, drawn.bottom) - Math.max(top, drawn.top);
+      if (width > 2 && height > 2) found.add(`over a chart: ${words(text)} in ${place(parent)}`);
+    }
+  }
   return [...found].slice(0, 12);
 }"""
 
