@@ -9,7 +9,7 @@ from tools.processes import ROOT
 from tools.screenshots.scenes import DIALOGS, Look
 
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-READY_MS: Final = 15_000
+READY_MS: Final = 60_000
 SETTLE_MS: Final = 150
 # Two frames after the page knows its new size: observers of sizes run in the first one, and their changes are drawn in the second.
 DRAWN: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
