@@ -175,7 +175,7 @@ def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener
 
 
 def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:
-    """It is in view with its words, nothing turns meanwhile, and everything stays whole. What needed attention is as grey as the rooms."""
+    """It is in view with its words, nothing turns meanwhile, everything stays whole, and what needed attention is as grey as the rooms."""
     names = [f"w-{n}" for n in range(31)]
     fragile.post(*({"room_id": f"ended-{n}", "timestamp": int(time.time()) - 300 - n} for n in range(5)))
     with OnAir(fragile, *({"room_id": name, "tokens_count": 1500} for name in names)):
