@@ -185,6 +185,11 @@ def condensed(code: bytes) -> bytes:
     return INDENTATION.sub(b"", LINE_COMMENTS.sub(b"", TYPE_COMMENTS.sub(b"", alone)))
 
 
+def caching(name: str) -> str:
+    """How a browser keeps a file: it asks at each use whether the content has changed, unless the name would have."""
+    return KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else "no-cache"
+
+
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
     for name, plain in contents.items():
         compressed = gzip.compress(plain, mtime=0)
@@ -192,7 +197,7 @@ def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
         smaller = len(compressed) < 0.9 * len(plain)
         own = WORKER_HEADERS if name == WORKER else PART_HEADERS if name.endswith(PARTS) else DOCUMENT_HEADERS
         headers = {**COMMON_HEADERS, **own}
-        headers["Cache-Control"] = KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else "no-cache"
+        headers["Cache-Control"] = caching(name)
         yield name, Page(TYPES[pathlib.PurePath(name).suffix], tag, plain, compressed if smaller else None, headers)
 
 

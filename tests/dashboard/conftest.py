@@ -12,6 +12,7 @@ from tests.support import needs, speed
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
 from tests.support.tabs import Tabs
+from tests.support.warm_services import KEEP_FILES
 
 FOREIGN_AGES_SECONDS = (0, 20, 45, 90, 200, 600, 900, 3600, 20_000)
 
@@ -23,7 +24,7 @@ def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     From the beginning it holds rooms of no test, which reported some time ago and never again. A page that sees rooms of other tests
     says so at every run, in any order and at any speed, not only after the tests that happen to run before.
     """
-    with running_studio(tmp_path_factory.mktemp("studio")) as running:
+    with running_studio(tmp_path_factory.mktemp("studio"), **{KEEP_FILES: "1"}) as running:
         now = int(time.time())
         running.post(
             *(

@@ -1,7 +1,8 @@
 """Sizes, languages, themes and assistive technology."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,19 +10,38 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
-from tools.screenshots.scenes import EMPTY_VIEWS, LANGUAGES, SCHEMES, Look, looks, query_of
+from tools.screenshots.scenes import DIALOGS, EMPTY_VIEWS, LANGUAGES, SCHEMES, Look, looks, query_of
 from tools.screenshots.scenes import VIEWS as AXE_VIEWS
-from tools.screenshots.stage import open_view, show_as
+from tools.screenshots.stage import await_view, open_view, show_as
 
 VIEWS = {
     "live": "?q=look-",
     "analytics": "?view=analytics&period=week",
     "room": "?view=room&room=look-1&on=camsoda",
-    "wall": "?wall=1",
     "why": f"?view=why&room=look-1&on=camsoda&from={int(time.time()) - 10_000}&to={int(time.time()) + 3600}",
     "sum": f"?view=sum&from={int(time.time()) - 10_000}&to={int(time.time()) + 3600}",
     "unbroken": f"?view=room&room={'W' * 64}&on=camsoda",
+    "wall": "?wall=1",
 }
+DRAWN_VIEWS = {  # what shows that each of them has been drawn
+    "live": ".card",
+    "analytics": "#analytics-body",
+    "room": "#room-name:has-text('look-1')",
+    "why": "#why-body",
+    "sum": "#sum-body",
+    "unbroken": "#room-name:has-text('WWW')",
+    "wall": ".wall-room",
+}
+# The views of the matrix, those together that one page can show one after the other.
+ROUNDS = (
+    ("live", "table", "screens", "legend", "palette"),
+    ("room", "analytics", "why", "sum"),
+    ("wall",),
+    ("tv",),
+    ("signin", "pairing"),
+    ("first",),
+)
+LOOKS_ALONE = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")  # axe's rules of colours and sizes
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "television": (1920, 1080), "wall": (2560, 1440)}
 UNBROKEN = "W" * 64
 AXE_WIDTHS = (390, 1366)
@@ -67,16 +87,23 @@ UNEVEN_FIGURES = """() => {
 }"""
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_nothing_sticks_out(studio: Studio, visit: Opener, view: str) -> None:
+def test_nothing_sticks_out(studio: Studio, visit: Opener) -> None:
     """No view scrolls sideways at any size, not even with the longest names and numbers; figures in a row are on one line."""
-    dashboard = visit(studio).open(VIEWS[view]).live()
+    dashboard = visit(studio).open().live()
     page, widths, uneven = dashboard.page, {}, {}
-    for size in dashboard.resized(SIZES):
-        widths[size] = page.evaluate("document.documentElement.scrollWidth")
-        uneven[size] = page.evaluate(UNEVEN_FIGURES)
-    assert {size: width for size, width in widths.items() if width > SIZES[size][0]} == {}
-    assert {size: names for size, names in uneven.items() if names} == {}
+    for view, query in VIEWS.items():
+        if view == "wall":
+            page.goto(f"{studio.broadcast.url}/{query}")  # signed in by now
+        else:
+            dashboard.move(query)
+        expect(page.locator(DRAWN_VIEWS[view]).filter(visible=True).first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        for size in dashboard.resized(SIZES):
+            widths[view, size] = page.evaluate("document.documentElement.scrollWidth")
+            uneven[view, size] = page.evaluate(UNEVEN_FIGURES)
+    assert {seen: width for seen, width in widths.items() if width > SIZES[seen[1]][0]} == {}
+    assert {seen: names for seen, names in uneven.items() if names} == {}
+    assert len(widths) == len(VIEWS) * len(SIZES)
 
 
 def opened(dashboard: Dashboard, studio: Studio, view: str) -> None:
@@ -84,24 +111,52 @@ def opened(dashboard: Dashboard, studio: Studio, view: str) -> None:
     has_rooms = view not in EMPTY_VIEWS
     scope: Any = {} if has_rooms else {"rooms": ("*",), "platforms": ("no-platform",)}
     token = "" if view in ("signin", "pairing") else studio.token(**scope)
-    query = query_of(view, ("look-1", "camsoda"), int(time.time()))
-    open_view(dashboard.page, view, f"{studio.broadcast.url}/{query}", token, has_rooms=has_rooms)
+    open_view(dashboard.page, view, f"{studio.broadcast.url}/{query_for(view)}", token, has_rooms=has_rooms)
 
 
-@pytest.mark.parametrize("view", AXE_VIEWS)
-def test_axe_finds_nothing(studio: Studio, visit: Opener, view: str) -> None:
-    """No violation of WCAG 2.2 A or AA in any view, in each of the three themes in each language, by turns on a phone and a laptop."""
+def query_for(view: str) -> str:
+    """The address of a view of the matrix."""
+    return query_of(view, ("look-1", "camsoda"), int(time.time()))
+
+
+def in_turn(dashboard: Dashboard, studio: Studio, views: Sequence[str]) -> Iterator[str]:
+    """Opens the first view and leads the page from each to the next one, while the caller looks at them."""
+    page = dashboard.page
+    opened(dashboard, studio, views[0])
+    yield views[0]
+    for before, view in pairwise(views):
+        if before in DIALOGS:
+            page.keyboard.press("Escape")
+            expect(page.locator("dialog[open]")).to_have_count(0)
+        if before == "table":
+            page.locator("#density").select_option("cards")
+        if view == "pairing":
+            page.locator("#gate-pair").click()
+            expect(page.locator("#pairing-letters")).not_to_be_empty()
+        else:
+            dashboard.move(query_for(view))
+            await_view(page, view, has_rooms=True)
+        yield view
+
+
+@pytest.mark.parametrize("views", ROUNDS, ids="-".join)
+def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]) -> None:
+    """No violation of WCAG 2.2 A or AA in any view, in each of the three themes in each language, by turns on a phone and a laptop.
+
+    A theme changes colours and sizes; what every theme has in common is examined in one of them, in each language and width.
+    """
     dashboard = visit(studio, reduced_motion="reduce", viewport={"width": 390, "height": 844})
-    opened(dashboard, studio, view)
-    if view == "signin":
-        dashboard.page.locator("#gate-form .primary").click()  # with an error shown
-    found: dict[Look, list[str]] = {}
-    for look in looks(AXE_WIDTHS, SCHEMES, LANGUAGES):
-        if ((look.scheme == "dark") == (look.language == "es")) != (look.width == AXE_WIDTHS[0]):
-            continue  # the other width has this theme in this language
-        show_as(dashboard.page, look)
-        found[look] = dashboard.violations()
-    assert {look: findings for look, findings in found.items() if findings} == {}
+    found: dict[tuple[str, Look], list[str]] = {}
+    for view in in_turn(dashboard, studio, views):
+        if view == "signin":
+            dashboard.page.locator("#gate-form .primary").click()  # with an error shown
+        for look in looks(AXE_WIDTHS, SCHEMES, LANGUAGES):
+            if ((look.scheme == "dark") == (look.language == "es")) != (look.width == AXE_WIDTHS[0]):
+                continue  # the other width has this theme in this language
+            show_as(dashboard.page, look)
+            found[view, look] = dashboard.violations(() if look.scheme == "dark" else LOOKS_ALONE)
+    assert {seen: findings for seen, findings in found.items() if findings} == {}
+    assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
 
 
 # What a finger has to hit, and what lies there: the label of a control is part of it. Links within a sentence are exempt, as in WCAG 2.5.8.
@@ -126,16 +181,20 @@ FIGURE_TOPS = (
 )
 
 
-@pytest.mark.parametrize("view", [view for view in AXE_VIEWS if view not in ("wall", "tv")])
-def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, view: str) -> None:
+@pytest.mark.parametrize("views", [views for views in ROUNDS if views[0] not in ("wall", "tv")], ids="-".join)
+def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, views: tuple[str, ...]) -> None:
     """Targets are 44 px high, fields have letters of 16 px (else iOS zooms into them), rows of rooms are 56 px high."""
     dashboard = visit(studio, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    opened(dashboard, studio, view)
-    assert dashboard.page.evaluate(SMALL_ON_A_PHONE, 44) == []
-    if view == "live":
-        heights = dashboard.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
-        assert min(heights) >= 56
-        assert len(set(dashboard.page.evaluate(FIGURE_TOPS))) == 1  # whether they are links or not
+    for view in in_turn(dashboard, studio, views):
+        assert dashboard.page.evaluate(SMALL_ON_A_PHONE, 44) == [], view
+        if view == "live":
+            heights = dashboard.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
+            assert min(heights) >= 56
+            assert len(set(dashboard.page.evaluate(FIGURE_TOPS))) == 1  # whether they are links or not
+
+
+def test_the_rounds_contain_every_view_of_the_matrix() -> None:
+    assert sorted(view for views in ROUNDS for view in views) == sorted(AXE_VIEWS)
 
 
 def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:

@@ -1,6 +1,6 @@
 """A real Chromium on the real dashboard: opens it with a token, and records its requests and errors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from playwright.sync_api import expect
@@ -11,6 +11,7 @@ from tests.support.tabs import Tabs
 from tools.screenshots.stage import DRAWN, axe_findings
 
 SHOWN_WITHIN_MS = 8000
+MOVE = "(query) => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }"
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
@@ -30,6 +31,11 @@ class Dashboard:
         """Opens the page as a link with a token in its fragment does, by default with the studio's default token."""
         token = token or self.studio.token(**scope)
         self.page.goto(f"{self.studio.broadcast.url}/{query}#token={token}")
+        return self
+
+    def move(self, query: str) -> Self:
+        """Leads the open page to another view, as its own links do: without a load."""
+        self.page.evaluate(MOVE, query or "./")
         return self
 
     def live(self) -> Self:
@@ -53,10 +59,10 @@ class Dashboard:
         """Waits until a JavaScript condition holds."""
         self.page.wait_for_function(condition, arg=argument, timeout=SHOWN_WITHIN_MS)
 
-    def violations(self) -> list[str]:
-        """What axe finds against WCAG 2.2 A and AA."""
+    def violations(self, rules: Sequence[str] = ()) -> list[str]:
+        """What axe finds against WCAG 2.2 A and AA; with `rules`, against these alone."""
         needs.axe()
-        return axe_findings(self.page)
+        return axe_findings(self.page, rules)
 
     def leave(self) -> list[str]:
         """Ends the page; returns its complaints."""

@@ -45,6 +45,7 @@ LASTING_IN_PAGE: Final = (
     "set_extra_http_headers",
 )
 LASTING_IN_CLOCK: Final = ("install", "set_fixed_time", "set_system_time", "pause_at")
+LEFT_WITHIN_MS: Final = 5000
 MAX_FREE: Final = 3
 MAX_USES: Final = 30
 # A page swaps its process if the policy of its openers changes.
@@ -118,14 +119,24 @@ class Tab:
         self.context.set_offline(False)
         if self.page.url.startswith("http"):
             origin = "/".join(self.page.url.split("/", 3)[:3])
-            self.page.route(f"{origin}/empty", empty)
-            self.page.goto(f"{origin}/empty")
+            self._leave(origin)
             self.page.evaluate(CLEAR)
-            self.page.unroute_all()
         self.context.clear_cookies()
         hosts = {url.split("/", 3)[2] for url in self.urls if "://" in url}
         self.urls, self.complaints = [], []
         return len(hosts) <= 1  # what another origin has stored stays
+
+    def _leave(self, origin: str) -> None:
+        """Ends the page, but stays at its origin: on its icon, or on a page without content where no server answers.
+
+        A page that has routes forgets the files that it keeps.
+        """
+        with contextlib.suppress(Error):
+            self.page.goto(f"{origin}/icons/icon.svg", timeout=LEFT_WITHIN_MS)
+            return
+        self.page.route(f"{origin}/empty", empty)
+        self.page.goto(f"{origin}/empty")
+        self.page.unroute_all()
 
 
 def empty(route: Route) -> None:

@@ -1,6 +1,7 @@
 """One page in a browser that is given a look, photographed and examined."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import Final
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -31,6 +32,9 @@ RUN_AXE: Final = """() => axe.run({
     resultTypes: ['violations'],
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
     .then((result) => result.violations.map((found) => found.id + ': ' + found.nodes.map((node) => node.target).join(' | ')))"""
+RUN_RULES: Final = RUN_AXE.replace("() =>", "(rules) =>").replace(
+    "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']", "rules"
+)
 READY: Final = {  # what shows that a view with rooms has been drawn
     "live": ".card",
     "table": ".room-table tbody tr, .card",
@@ -42,11 +46,11 @@ READY: Final = {  # what shows that a view with rooms has been drawn
 }
 
 
-def axe_findings(page: Page) -> list[str]:
-    """The violations of WCAG 2.2 A and AA, and of axe's best practices, on the page as it is."""
+def axe_findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """The violations of WCAG 2.2 A and AA, and of axe's best practices, on the page as it is; with `rules`, of these alone."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
-    return [str(finding) for finding in page.evaluate(RUN_AXE)]
+    return [str(finding) for finding in (page.evaluate(RUN_RULES, list(rules)) if rules else page.evaluate(RUN_AXE))]
 
 
 def show_as(page: Page, look: Look) -> None:
@@ -67,6 +71,11 @@ def open_view(page: Page, view: str, address: str, token: str, *, has_rooms: boo
             page.locator("#gate-pair").click()
             expect(page.locator("#pairing-letters")).not_to_be_empty()
         return
+    await_view(page, view, has_rooms=has_rooms)
+
+
+def await_view(page: Page, view: str, *, has_rooms: bool) -> None:
+    """Waits until a view with an access has been drawn, and opens what it consists of besides its address."""
     expect(page.locator("#link")).to_have_attribute("data-phase", "live", timeout=READY_MS)
     if view == "table":
         page.locator("#density").select_option("table")
