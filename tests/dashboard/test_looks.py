@@ -194,6 +194,7 @@ def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, 
 
 
 def test_the_rounds_contain_every_view_of_the_matrix() -> None:
+    """None is forgotten, and none is looked at twice."""
     assert sorted(view for views in ROUNDS for view in views) == sorted(AXE_VIEWS)
 
 
