@@ -141,10 +141,7 @@ def in_turn(dashboard: Dashboard, studio: Studio, views: Sequence[str]) -> Itera
 
 @pytest.mark.parametrize("views", ROUNDS, ids="-".join)
 def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]) -> None:
-    """No violation of WCAG 2.2 A or AA in any view, in each of the three themes in each language, by turns on a phone and a laptop.
-
-    A theme changes colours and sizes; what every theme has in common is examined in one of them, in each language and width.
-    """
+    """No violation of WCAG 2.2 A or AA in any view, in each of the three themes in each language, by turns on a phone and a laptop."""
     dashboard = visit(studio, reduced_motion="reduce", viewport={"width": 390, "height": 844})
     found: dict[tuple[str, Look], list[str]] = {}
     for view in in_turn(dashboard, studio, views):
@@ -154,6 +151,7 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
             if ((look.scheme == "dark") == (look.language == "es")) != (look.width == AXE_WIDTHS[0]):
                 continue  # the other width has this theme in this language
             show_as(dashboard.page, look)
+            # A theme changes colours and sizes; what all have in common is examined in one of them, in each language and width.
             found[view, look] = dashboard.violations(() if look.scheme == "dark" else LOOKS_ALONE)
     assert {seen: findings for seen, findings in found.items() if findings} == {}
     assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
