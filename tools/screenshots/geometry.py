@@ -49,6 +49,8 @@ FINDINGS: Final = """() => {
     const text = texts.currentNode;
     const parent = text.parentElement;
     if (!text.data.trim() || parent.closest('.unseen, .skip, option, script, style, template, svg')) continue;
+    const box = parent.getBoundingClientRect();
+    if (box.bottom < 0 || box.top > innerHeight) continue;
     if (!parent.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true })) continue;
     findDots(text, parent);
     const range = document.createRange();
@@ -92,12 +94,12 @@ FINDINGS: Final = """() => {
   }
   for (const chart of (dialog ?? document).querySelectorAll('svg.kpi-pulse path, svg.spark path, svg.wall-spark path')) {
     const drawn = chart.getBoundingClientRect();
+    if (drawn.bottom < 0 || drawn.top > innerHeight) continue;
     if (!chart.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true })) continue;
     for (const { parent, text, left, right, top, bottom } of lines) {
-      if (layerOf(parent) !== layerOf(chart)) continue;
       const width = Math.min(right, drawn.right) - Math.max(left, drawn.left);
       const height = Math.min(bottom, drawn.bottom) - Math.max(top, drawn.top);
-      if (width > 2 && height > 2) found.add(`over a chart: ${words(text)} in ${place(parent)}`);
+      if (width > 2 && height > 2 && layerOf(parent) === layerOf(chart)) found.add(`over a chart: ${words(text)} in ${place(parent)}`);
     }
   }
   return [...found].slice(0, 12);
