@@ -98,14 +98,22 @@ class Stage:
         size: ViewportSize = {"width": look.width, "height": look.height}
         self._context = browser.new_context(locale=locale, reduced_motion="reduce", viewport=size)
         self.page = self._context.new_page()
+        self._dialog = ""  # the selector of what opens the dialog of this view
+        self._language = ""
 
     def open(self, view: str, query: str, token: str, *, has_rooms: bool) -> None:
         """Opens a view below the page's address."""
         open_view(self.page, view, f"{self.url}/{query}", token, has_rooms=has_rooms)
+        self._dialog, self._language = DIALOGS.get(view, ""), str(self.page.evaluate("document.documentElement.lang"))
 
     def take(self, look: Look, path: pathlib.Path | None, *, full: bool = False) -> None:
         """Shows the page with this look, and writes a picture of it if a path is given."""
+        is_translated, self._language = look.language != self._language, look.language
+        if self._dialog and is_translated:  # as a person does, who cannot reach the choice of a language below a dialog
+            self.page.keyboard.press("Escape")
         show_as(self.page, look)
+        if self._dialog and is_translated:
+            self.page.locator(self._dialog).click()
         self.page.wait_for_timeout(SETTLE_MS)
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
