@@ -147,7 +147,7 @@ const live = new LiveView(store, readFilters(router.query), moment, {
 });
 const analytics = new LazyView(async () => {
   const { AnalyticsView } = await import('./views/analytics.js');
-  return new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change));
+  return new AnalyticsView(api, moment, store.studio, (change) => router.updateQuery(change), settings);
 }, partFailed);
 const accountName = (/** @type {string | null} */ account, platform = '') =>
   account === null ? i18n.t('account_unknown') : store.studio.accountName(platform, account) || account;

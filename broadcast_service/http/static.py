@@ -65,6 +65,8 @@ COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.
 TYPE_COMMENTS: Final = re.compile(rb"/\*\* @(?:[^*\n]|\*(?!/))*\*/ ?")
 LINE_COMMENTS: Final = re.compile(rb"(?:^|(?<=[\w;,{}()\[\]] ))[ \t]*// .*$", re.MULTILINE)
 INDENTATION: Final = re.compile(rb"^[ \t]+", re.MULTILINE)
+NO_CODE: Final = re.compile(rb"\s*export \{\};\s*")  # a module of types alone: no module imports it, so it is not sent
+TAG_LETTERS: Final = 12  # a tag is compared with other tags of the same file alone
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 STYLE_LINKS: Final = re.compile(rb'(?:[ \t]*<link rel="stylesheet" href="[^"]+">\n)+')
 STYLE_LINK: Final = re.compile(rb'<link rel="stylesheet" href="([^"]+)">')
@@ -108,6 +110,7 @@ def read_files() -> Files:
     contents["index.html"] = contents["index.html"].replace(
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
+    contents = {name: content for name, content in contents.items() if not (name.endswith(".js") and NO_CODE.fullmatch(condensed(content)))}
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
     join_styles(contents)
     deferred_modules(contents)  # a missing file is an error now, and not at the first click
@@ -135,7 +138,7 @@ def join_styles(contents: dict[str, bytes]) -> None:
 
 def content_tag(content: bytes) -> str:
     """Identifies a file's content."""
-    return hashlib.sha256(content).hexdigest()[:16]
+    return hashlib.sha256(content).hexdigest()[:TAG_LETTERS]
 
 
 def imported_modules(contents: Mapping[str, bytes], *entries: str) -> list[str]:

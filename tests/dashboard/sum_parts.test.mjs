@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hrefOf, MAX_WHY_SECONDS, readFeeds, readRoute, writeFeeds } from '../../broadcast_service/dashboard/router.js';
-import { requestOf, sumOf } from '../../broadcast_service/dashboard/state/sum_parts.js';
+import { localTime, MACHINE, requestOf, sumOf, textOfSum } from '../../broadcast_service/dashboard/state/sum_parts.js';
 import { lastMinutes, minutesSince, whyRoute } from '../../broadcast_service/dashboard/ui/why_link.js';
 
 /** @typedef {import('../../broadcast_service/dashboard/router.js').SumRoute} SumRoute */
@@ -159,4 +159,27 @@ test('an address names any number of feeds, and what the server reads of it stay
     Object.entries(requestOf(/** @type {SumRoute} */ (few), '')).map(([k, v]) => [k, `${v}`]),
   );
   assert.ok(query.toString().length < 2048); // a longer one is refused
+});
+
+test('a sum is a file for programs, or one for a spreadsheet with local times', () => {
+  const { parts } = sumOf(reportOf(), { view: 'sum', ...SPAN });
+  const lines = textOfSum(parts, MACHINE).split('\r\n');
+  assert.equal(lines[0], 'room,platform,from,to,earned,unsettled,set_aside');
+  assert.equal(lines[1], 'vip 1,camsoda,1970-01-01T01:00:00.000Z,1970-01-01T02:00:00.000Z,100,0,0');
+  assert.equal(lines.length, parts.length + 2);
+  const sheet = {
+    mark: '\uFEFF',
+    separator: ';',
+    head: ['Sala'],
+    moment: (/** @type {number} */ at) => localTime(at, 'America/Bogota'),
+  };
+  const text = textOfSum(parts, sheet).split('\r\n');
+  assert.equal(text[0], '\uFEFFSala');
+  assert.equal(text[1], 'vip 1;camsoda;1969-12-31 20:00:00;1969-12-31 21:00:00;100;0;0');
+});
+
+test('a name that a spreadsheet would calculate is text in both files', () => {
+  const report = reportOf({ feeds: [{ room_id: '=1+1', platform: 'camsoda', earned: 5 }] });
+  const { parts } = sumOf(report, { view: 'sum', ...SPAN });
+  assert.match(textOfSum(parts, MACHINE), /\n'=1\+1,/u);
 });

@@ -1,18 +1,19 @@
 """Sizes, languages, themes and assistive technology."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
 from tools.screenshots.scenes import DIALOGS, EMPTY_VIEWS, LANGUAGES, SCHEMES, Look, looks, query_of
 from tools.screenshots.scenes import VIEWS as AXE_VIEWS
-from tools.screenshots.stage import await_view, open_view, show_as
+from tools.screenshots.stage import CHOOSE_DENSITY, await_view, open_view, show_as
 
 VIEWS = {
     "live": "?q=look-",
@@ -129,7 +130,7 @@ def in_turn(dashboard: Dashboard, studio: Studio, views: Sequence[str]) -> Itera
             page.keyboard.press("Escape")
             expect(page.locator("dialog[open]")).to_have_count(0)
         if before == "table":
-            page.locator("#density").select_option("cards")
+            page.locator("#density").evaluate(CHOOSE_DENSITY, "cards")
         if view == "pairing":
             page.locator("#gate-pair").click()
             expect(page.locator("#pairing-letters")).not_to_be_empty()
@@ -153,24 +154,40 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
             show_as(dashboard.page, look)
             # A theme changes colours and sizes; what all have in common is examined in one of them, in each language and width.
             found[view, look] = dashboard.violations(() if look.scheme == "dark" else LOOKS_ALONE)
+        assert small_targets(dashboard.page, DESKS, POINTED) == {}, view
     assert {seen: findings for seen, findings in found.items() if findings} == {}
     assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
 
 
-# What a finger has to hit, and what lies there: the label of a control is part of it. Links within a sentence are exempt, as in WCAG 2.5.8.
-SMALL_ON_A_PHONE = """(target) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
+# What is hit, and what lies there: the label of a control, and what a style sheet lays over it, are parts of it. Squares of the heat map
+# are exempt, as in WCAG 2.5.8: the cards below have the same links.
+SMALL = """([width, height, letters]) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
     const scope = document.querySelector('dialog[open]');
-    if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true}) || element.tabIndex < 0) return [];
+    if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true})) return [];
     const name = element.id || element.name || element.className || element.textContent.trim().slice(0, 20);
     const field = element.matches('input:not([type=checkbox], [type=radio]), select');
-    if (field && parseFloat(getComputedStyle(element).fontSize) < 16) return [`${name}: letters of ${getComputedStyle(element).fontSize}`];
-    if (element.matches('.skip, p a')) return [];
+    const { fontSize } = getComputedStyle(element);
+    if (field && parseFloat(fontSize) < letters) return [`${name}: letters of ${fontSize}`];
+    if (element.matches('.skip, .cell')) return [];
     const boxes = [element, element.closest('label')].filter(Boolean).map((one) => one.getBoundingClientRect());
     const after = getComputedStyle(element, '::after');
-    const covers = after.content !== 'none' && after.position === 'absolute' ? parseFloat(after.height) : 0;
-    const height = Math.max(covers, ...boxes.map((box) => box.height));
-    return height < target - 0.5 ? [`${name}: ${Math.round(height)} px high`] : [];
+    const zoom = element.currentCSSZoom ?? 1;
+    if (after.content !== 'none' && after.position === 'absolute')
+        boxes.push({ width: parseFloat(after.width) * zoom, height: parseFloat(after.height) * zoom });
+    const [wide, high] = ['width', 'height'].map((side) => Math.max(...boxes.map((box) => box[side])));
+    return wide < width - 0.5 || high < height - 0.5 ? [`${name}: ${Math.round(wide)} by ${Math.round(high)}`] : [];
 })"""
+POINTED, TOUCHED = [24, 24, 0], [24, 44, 16]
+DESKS, HELD = (768, 1366, 1920, 2560), (1366, 768, 390)
+
+
+def small_targets(page: Page, widths: Sequence[int], least: Sequence[int]) -> dict[int, list[str]]:
+    """What is smaller than `least` (width, height, letters of fields), by the width of the window."""
+    small: dict[int, list[str]] = {}
+    for width in widths:
+        show_as(page, Look(width, "dark", "en", 1000))
+        small[width] = page.evaluate(SMALL, list(least))
+    return {width: findings for width, findings in small.items() if findings}
 
 
 # Of the totals that share a line.
@@ -180,20 +197,73 @@ FIGURE_TOPS = (
 
 
 @pytest.mark.parametrize("views", [views for views in ROUNDS if views[0] not in ("wall", "tv")], ids="-".join)
-def test_fingers_hit_what_they_aim_at_on_a_phone(studio: Studio, visit: Opener, views: tuple[str, ...]) -> None:
-    """Targets are 44 px high, fields have letters of 16 px (else iOS zooms into them), rows of rooms are 56 px high."""
+def test_fingers_hit_what_they_aim_at(studio: Studio, visit: Opener, views: tuple[str, ...]) -> None:
+    """Targets are 44 px high, on tablets too, and letters of fields 16 px (else iOS zooms into them), rows of rooms on phones 56 px."""
     dashboard = visit(studio, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = dashboard.page
     for view in in_turn(dashboard, studio, views):
-        assert dashboard.page.evaluate(SMALL_ON_A_PHONE, 44) == [], view
+        assert small_targets(page, HELD, TOUCHED) == {}, view
         if view == "live":
-            heights = dashboard.page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
+            for density in ("cards", "compact"):
+                page.locator("#density").evaluate(CHOOSE_DENSITY, density)
+                expect(page.locator(f"[data-density={density}] .card").first).to_be_visible()
+                assert small_targets(page, (390,), TOUCHED) == {}, density
+            heights = page.evaluate("[...document.querySelectorAll('.card')].map((card) => card.getBoundingClientRect().height)")
             assert min(heights) >= 56
-            assert len(set(dashboard.page.evaluate(FIGURE_TOPS))) == 1  # whether they are links or not
+            assert len(set(page.evaluate(FIGURE_TOPS))) == 1  # whether they are links or not
 
 
 def test_the_rounds_contain_every_view_of_the_matrix() -> None:
     """None is forgotten, and none is looked at twice."""
     assert sorted(view for views in ROUNDS for view in views) == sorted(AXE_VIEWS)
+
+
+def test_filters_are_behind_a_button_on_a_phone(studio: Studio, visit: Opener) -> None:
+    """Opened by keyboard, and left as it is by a reload; chips show what filters and take it back. A desk has all of them in view."""
+    page = visit(studio, viewport={"width": 390, "height": 844}).open().live().page
+    button, folded, chips = page.locator("#rooms-fold"), page.locator("#rooms-folded"), page.locator("#rooms-chosen button")
+    expect(page.locator(".card").first).to_be_visible()
+    expect(button).to_have_text("Filters")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    expect(folded).to_be_hidden()
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    page.get_by_role("radio", name="camsoda").check()
+    page.locator("[name=status]").select_option("stale")
+    expect(button).to_have_text("Filters (2)")
+    expect(chips).to_have_text([re.compile("camsoda"), re.compile("Stale")])
+    page.reload()
+    expect(folded).to_be_visible()
+    button.press("Space")
+    expect(folded).to_be_hidden()
+    page.get_by_role("button", name="Remove the filter Stale").press("Enter")
+    expect(button).to_have_text("Filters (1)")
+    expect(chips).to_be_focused()
+    expect(page.locator("[name=status]")).to_have_value("")
+    chips.press("Enter")
+    expect(chips).to_have_count(0)
+    expect(button).to_be_focused()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("#density")).to_be_visible()
+    expect(button).to_be_hidden()
+
+
+def test_a_phone_shows_the_total_of_a_report_and_its_comparison_without_scrolling(studio: Studio, visit: Opener) -> None:
+    """Besides the period, what narrows it is behind a button, with a chip to take it back."""
+    page = visit(studio, viewport={"width": 390, "height": 844}).open("?view=analytics&period=week&of=camsoda").live().page
+    expect(page.locator("#fact-total a[href]")).to_be_visible()
+    for part in ("#fact-total", "#fact-total-sub"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 420  # half of the screen
+    expect(page.locator("#analytics-platform")).to_be_hidden()
+    expect(page.locator("#analytics-fold")).to_have_text("Filters (1)")
+    page.get_by_role("button", name="Remove the filter camsoda").click()
+    expect(page.locator("#analytics-fold")).to_have_text("Filters")
+    assert "of=" not in page.url
+    expect(page.locator("#analytics-fold")).to_be_visible()
+    page.locator("#analytics-fold").press("Enter")
+    expect(page.get_by_role("radio", name="All", exact=True)).to_be_checked()
 
 
 def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:

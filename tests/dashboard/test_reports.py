@@ -104,11 +104,60 @@ def test_a_report_of_a_period_without_readings_has_no_axis_and_no_zero(studio: S
 
 def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:
     """One line a reading, under the name of the room."""
-    page = visit(studio).open("?view=room&room=report-b&on=camsoda", rooms=ROOMS).live().page
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
-    assert download.value.suggested_filename == "report-b-camsoda.csv"
-    assert download.value.path().read_text().count("\n") == 3
+    dashboard = visit(studio).open("?view=room&room=report-b&on=camsoda", rooms=ROOMS).live()
+    download = dashboard.exported("Readings")
+    assert download.suggested_filename == "report-b-camsoda.csv"
+    assert download.path().read_text().count("\n") == 3
+    workbook = dashboard.exported("Excel")
+    assert workbook.suggested_filename == "report-b-camsoda-tokens.xlsx"
+    assert {row[1] for row in read_workbook(workbook.path().read_bytes())["Income"]} == {"Room", "report-b"}
+    text = dashboard.exported("CSV for spreadsheets").path().read_text(encoding="utf-8-sig")
+    assert {line.split(";")[1] for line in text.splitlines()} == {"Room", "report-b"}
+
+
+@pytest.mark.parametrize("view", ["analytics", "room", "sum", "why"])
+def test_the_files_of_a_view_are_in_one_menu_that_says_what_each_is_for(studio: Studio, visit: Opener, view: str) -> None:
+    """By keyboard as menus are: arrows go round, Escape gives the focus back, Tab and a press elsewhere close it; in both languages."""
+    dashboard = visit(studio, viewport={"width": 390, "height": 844}).open(PAGES[view][0], rooms=ROOMS).live()
+    page = dashboard.page
+    expect(page.locator(PAGES[view][1])).to_have_text(re.compile("^(?:700|650)$"))
+    button, items = page.locator(".export > button:visible"), page.get_by_role("menuitem")
+    button.press("ArrowDown")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(items.first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(items.last).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(items.first).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert dashboard.violations() == []
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    page.locator("#language").select_option("es")
+    button.press("Enter")
+    expect(items.first).to_be_focused()
+    uses = [text.splitlines()[-1] for text in items.all_inner_texts()]
+    assert all(use.endswith(".") for use in uses), uses
+    assert len(set(uses)) == len(uses) >= 2
+    page.keyboard.press("Tab")
+    expect(items).to_have_count(0)
+    button.click()
+    expect(items.first).to_be_visible()
+    page.mouse.click(5, 5)
+    expect(items).to_have_count(0)
+
+
+def test_what_is_zero_and_has_no_readings_is_no_link(studio: Studio, visit: Opener) -> None:
+    """No unsettled tokens, no numbers set aside, no income the week before: these lead nowhere."""
+    page = visit(studio).open(PAGES["room"][0].replace("report-a", "report-b"), rooms=("report-b",)).live().page
+    expect(page.locator("#room-set-aside")).to_have_text("0 numbers set aside")
+    expect(page.locator("#room-doubts")).to_have_text("0")
+    expect(page.locator("#room-earned-total a[href]")).to_have_text("50")
+    expect(page.locator(":is(#room-set-aside, #room-doubts) a[href]")).to_have_count(0)
+    page.evaluate(OPEN, PAGES["analytics"][0])
+    expect(page.locator("#fact-unsettled")).to_have_text("0")
+    expect(page.locator("#fact-unsettled a[href]")).to_have_count(0)
 
 
 def test_a_report_that_fails_offers_another_try(studio: Studio, visit: Opener) -> None:
@@ -181,22 +230,21 @@ def test_a_period_is_drawn_by_part_and_saved_for_a_spreadsheet(studio: Studio, v
     """The current hour is hatched; a step by keyboard has its parts; the file of a person is in local times; a range is of dates."""
     now = int(time.time())
     studio.post(*({"room_id": "drawn", "timestamp": at, "tokens_count": at - now + 900} for at in (now - 5, now)))
-    page = visit(studio, timezone_id="America/Bogota", locale="es-CO").open("?view=analytics&by=platform", rooms=("drawn",)).live().page
+    dashboard = visit(studio, timezone_id="America/Bogota", locale="es-CO").open("?view=analytics&by=platform", rooms=("drawn",)).live()
+    page = dashboard.page
     expect(page.locator("#analytics-legend")).to_contain_text("camsoda")
     chart = page.locator("#analytics-chart svg")
     chart.focus()
     page.keyboard.press("End")
     expect(page.locator("#analytics-chart .chart-readout")).to_contain_text("5 tokens · hasta ahora")
     expect(page.locator(".stack-hatch")).to_be_attached()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Para hoja de cálculo").click()
-    text = download.value.path().read_text(encoding="utf-8-sig")
-    assert download.value.suggested_filename.startswith("studio-pulse-day-")
+    download = dashboard.exported("CSV para hoja de cálculo")
+    text = download.path().read_text(encoding="utf-8-sig")
+    assert download.suggested_filename.startswith("studio-pulse-day-")
     assert {line.split(";")[1] for line in text.splitlines()} == {"Sala", "drawn"}
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Excel").click()
-    assert re.fullmatch(r"studio-pulse-day-[0-9-]+\.xlsx", download.value.suggested_filename)
-    assert {row[1] for row in read_workbook(download.value.path().read_bytes())["Ingresos"]} == {"Sala", "drawn"}
+    download = dashboard.exported("Excel")
+    assert re.fullmatch(r"studio-pulse-day-[0-9-]+\.xlsx", download.suggested_filename)
+    assert {row[1] for row in read_workbook(download.path().read_bytes())["Ingresos"]} == {"Sala", "drawn"}
     page.get_by_role("radio", name="Desde").check()
     dates = page.locator("#analytics-range input")
     expect(dates).to_have_count(2)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from playwright.sync_api import expect
+from playwright.sync_api import Download, expect
 
 from tests.support import needs
 from tests.support.studio import Studio
@@ -54,6 +54,13 @@ class Dashboard:
             self.page.evaluate(DRAWN)
             self.page.wait_for_load_state("networkidle")
             yield name
+
+    def exported(self, name: str) -> Download:
+        """The file that is chosen in the menu of the view on the screen, by a part of its name."""
+        self.page.locator(".export > button:visible").click()
+        with self.page.expect_download() as download:
+            self.page.get_by_role("menuitem", name=name).click()
+        return download.value
 
     def wait(self, condition: str, argument: Any = None) -> None:
         """Waits until a JavaScript condition holds."""

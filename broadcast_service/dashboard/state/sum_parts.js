@@ -1,6 +1,7 @@
 /** Which feeds a figure of several consists of, as an address spells them, and what each earned. Pure. */
 
 import { MAX_WHY_SECONDS, readFeeds } from '../router.js';
+import { safe } from './explanation.js';
 
 /** @typedef {import('../link/api.js').PeriodReport} Report */
 /** @typedef {import('../router.js').SumRoute} SumRoute */
@@ -137,4 +138,26 @@ const UNKNOWN = { isKnown: true, betweenSessions: 0, onAirSeconds: null, unsettl
 /** @param {import('../link/api.js').Figures} figures those that are absent are 0 */
 function figuresOf({ between_sessions: between = 0, on_air_seconds: seconds, unsettled = 0, set_aside: setAside = 0 }) {
   return { betweenSessions: between, onAirSeconds: seconds ?? null, unsettled, setAside };
+}
+
+/** How the text of a file is written. @typedef {{mark: string, separator: string, head: string[], moment: (seconds: number) => string}} Format */
+
+/** For programs: UTC and commas. @type {Format} */
+export const MACHINE = {
+  mark: '',
+  separator: ',',
+  head: ['room', 'platform', 'from', 'to', 'earned', 'unsettled', 'set_aside'],
+  moment: (seconds) => new Date(seconds * 1000).toISOString(),
+};
+
+/** `2026-11-27 14:05:00`, as spreadsheets read it in every language. @param {number} seconds @param {string} [timeZone] an IANA name */
+export const localTime = (seconds, timeZone) =>
+  new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone }).format(seconds * 1000);
+
+/** @param {Part[]} parts @param {Format} format */
+export function textOfSum(parts, { mark, separator, head, moment }) {
+  const lines = parts.map(({ room, platform, from, to, earned, unsettled, setAside }) =>
+    [safe(room), platform, moment(from), moment(to), earned, unsettled, setAside].join(separator),
+  );
+  return `${mark}${[head.join(separator), ...lines, ''].join('\r\n')}`;
 }

@@ -71,3 +71,9 @@ export function hourOfWeek(ms, zone) {
   const local = new Date(localOf(ms, zone));
   return { day: (local.getUTCDay() + 6) % 7, hour: local.getUTCHours() };
 }
+
+/** A zone, or the reader's own in place of an empty one; empty where the browser does not know its own. @param {string} zone */
+export function zoneOrOwn(zone) {
+  const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return zone || (own && own !== 'Etc/Unknown' ? own : '');
+}

@@ -62,7 +62,12 @@ export class Card {
     setFigure(this.parts.tokens, progress ? progress.earned : feed.tokens, i18n);
     setText(this.parts.unit, progress ? i18n.t('tokens_of_shift', { shift: progress.shift.name }) : i18n.t('tokens'));
     const ofShift = progress ? { ...minutesSince(progress.shift.from, moment.asOfMs), feeds: [feed] } : null;
-    showIncome(this.parts.money, moneyText(progress?.earned ?? null, store, i18n), ofShift, i18n);
+    showIncome(
+      this.parts.money,
+      moneyText(progress?.earned ?? null, store, i18n),
+      progress?.earned ? ofShift : null,
+      i18n,
+    );
     for (const { name, figure } of this.parts.counts) setFigure(figure, feed[name], i18n);
     this.#paintEarned(feed, store, moment);
     const figure = i18n.number(progress ? progress.earned : feed.tokens);

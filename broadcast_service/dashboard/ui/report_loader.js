@@ -6,18 +6,21 @@
 import { RequestFailed } from '../link/api.js';
 import { find, html, setText } from './dom.js';
 import { download } from './download.js';
+import { connectExportMenu } from './export_menu.js';
 
 /** @typedef {import('../i18n/i18n.js').MessageKey} MessageKey */
+/** @typedef {import('./export_menu.js').ExportKind} ExportKind */
 /**
  * @template T
  * @typedef {object} Source
- * @property {string} name of the page: its elements are `#name-state`, `#name-retry` and `#name-csv`, and `#name-figures` where it has figures outside `body`
+ * @property {string} name of the page: its elements are `#name-state`, `#name-retry` and `#name-export`, and `#name-figures` where it has figures outside `body`
  * @property {HTMLElement} body hidden before the first report, dimmed when a later one fails
  * @property {() => import('./moment.js').Moment} moment
  * @property {() => string} key of the request: an answer to an earlier key is ignored
  * @property {() => Promise<T>} load
- * @property {() => Promise<Blob>} loadFile
- * @property {() => string} fileName
+ * @property {ExportKind[]} kinds of files that the menu of the page offers
+ * @property {(kind: ExportKind) => Promise<Blob>} loadFile
+ * @property {(kind: ExportKind) => string} fileName
  * @property {number} [refreshMs] by default a minute
  * @property {() => void} onStart a request begins
  * @property {(data: T) => void} onLoaded `data` is new
@@ -59,7 +62,9 @@ export class ReportLoader {
       setText(this.#state, source.moment().i18n.t('loading'));
       void this.load();
     });
-    html(`#${source.name}-csv`).addEventListener('click', () => void this.#export());
+    connectExportMenu(html(`#${source.name}-export`), source.kinds, source.moment().i18n, (kind) =>
+      kind === 'print' ? print() : void this.#export(kind),
+    );
   }
 
   start() {
@@ -107,13 +112,11 @@ export class ReportLoader {
     return `${this.#round} ${key}`;
   }
 
-  #export() {
-    return this.exportFile(this.#source.loadFile, this.#source.fileName());
-  }
-
-  /** Hands another file of the same report to the reader. @param {() => Promise<Blob>} load @param {string} name */
-  async exportFile(load, name) {
-    await load().then(
+  /** @param {ExportKind} kind */
+  async #export(kind) {
+    const { loadFile, fileName } = this.#source;
+    const name = fileName(kind);
+    await loadFile(kind).then(
       (blob) => download(blob, name),
       () => this.#show('failed'),
     );

@@ -6,14 +6,16 @@
 import { html } from './dom.js';
 import { ReportLoader } from './report_loader.js';
 
+/** @typedef {import('./export_menu.js').ExportKind} ExportKind */
+
 /** @template Route, Data */
 export class ReportPage {
   /** What the page is about; null while it is hidden. @type {Route | null} */
   route = null;
   #section;
 
-  /** @param {string} name @param {() => import('./moment.js').Moment} moment */
-  constructor(name, moment) {
+  /** @param {string} name @param {() => import('./moment.js').Moment} moment @param {ExportKind[]} kinds of its files */
+  constructor(name, moment, kinds) {
     this.moment = moment;
     this.#section = html(`#${name}`);
     /** @type {ReportLoader<Data>} */
@@ -23,8 +25,9 @@ export class ReportPage {
       moment,
       key: () => (this.route === null ? '' : this.keyOf(this.route)),
       load: () => this.load(this.#shown),
-      loadFile: () => this.fileOf(this.#shown),
-      fileName: () => this.fileName(this.#shown),
+      kinds,
+      loadFile: (kind) => this.fileOf(this.#shown, kind),
+      fileName: (kind) => this.fileName(this.#shown, kind),
       onStart: () => this.onStart(),
       onLoaded: (data) => this.draw(data, this.#shown),
     });
@@ -76,21 +79,21 @@ export class ReportPage {
     throw new Error('a view names its request');
   }
 
-  /** By default the text of the report that is shown. @param {Route} route @returns {Promise<Blob>} */
-  fileOf(route) {
+  /** By default the text of the report that is shown. @param {Route} route @param {ExportKind} kind @returns {Promise<Blob>} */
+  fileOf(route, kind) {
     const { data } = this.loader;
     return data
-      ? Promise.resolve(new Blob([this.textOf(route, data)], { type: 'text/csv' }))
+      ? Promise.resolve(new Blob([this.textOf(route, data, kind)], { type: 'text/csv' }))
       : Promise.reject(new Error('nothing is loaded'));
   }
 
-  /** As comma-separated values. @param {Route} _route @param {Data} _data @returns {string} */
-  textOf(_route, _data) {
+  /** As comma-separated values. @param {Route} _route @param {Data} _data @param {ExportKind} _kind @returns {string} */
+  textOf(_route, _data, _kind) {
     throw new Error('a view has a text or a file');
   }
 
-  /** @param {Route} _route @returns {string} */
-  fileName(_route) {
+  /** @param {Route} _route @param {ExportKind} _kind @returns {string} */
+  fileName(_route, _kind) {
     throw new Error('a view names its file');
   }
 

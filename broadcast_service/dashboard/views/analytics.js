@@ -17,7 +17,9 @@ import {
   statesOf,
   wasMeasured,
 } from '../state/report_rows.js';
-import { find, html, setFigure, setText } from '../ui/dom.js';
+import { zoneOrOwn } from '../state/zone.js';
+import { find, html, setFigure, setHidden, setText } from '../ui/dom.js';
+import { Fold } from '../ui/fold.js';
 import { Hours } from '../ui/hours.js';
 import { ReportLoader } from '../ui/report_loader.js';
 import { ReportTable } from '../ui/report_table.js';
@@ -35,6 +37,7 @@ import { pointAt, showIncomeFigure, showParts, whyRoute } from '../ui/why_link.j
 /** @typedef {import('../ui/report_table.js').Words} Words */
 /** @typedef {{report: PeriodReport, before: PeriodReport | null, week: Report, series: PeriodReport}} Loaded `series` has the steps of what the bars consist of */
 /** @typedef {import('../state/studio.js').StudioFacts} Facts */
+/** @typedef {import('../ui/export_menu.js').ExportKind} ExportKind */
 
 const HOUR = 3600;
 /** A report takes much longer to make than the live view's numbers, and changes less. */
@@ -58,6 +61,7 @@ export class AnalyticsView {
   /** @type {import('../state/report_rows.js').Order} */
   #order = { column: 'earned', descending: true };
   #allRows = false;
+  #fold;
   /** @type {string[]} platforms to choose from */
   #known = [];
   /** @type {ReportLoader<Loaded>} */
@@ -66,8 +70,9 @@ export class AnalyticsView {
   /**
    * @param {import('../link/api.js').Api} api @param {() => import('../ui/moment.js').Moment} moment @param {Facts} facts
    * @param {(change: (query: URLSearchParams) => void) => void} onChoice changes the address
+   * @param {import('../state/storage.js').SafeStorage} settings
    */
-  constructor(api, moment, facts, onChoice) {
+  constructor(api, moment, facts, onChoice, settings) {
     this.api = api;
     this.moment = moment;
     this.facts = facts;
@@ -83,14 +88,16 @@ export class AnalyticsView {
       refreshMs: REFRESH_MS,
       key: () => JSON.stringify([this.#choice, this.#platform, this.#by, this.#zone]),
       load: () => this.#load(),
-      loadFile: () => this.#file('csv'),
-      fileName: () => this.#fileName('utc'),
+      kinds: ['xlsx', 'sheet', 'csv', 'print'],
+      loadFile: (kind) => this.#file(kind),
+      fileName: (kind) => this.#fileName(kind),
       onStart: () => this.#renderChoices(),
       onLoaded: ({ week }) => {
         if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
         this.#paint();
       },
     });
+    this.#fold = new Fold('analytics', settings, (name) => this.#choose({ name, value: '' }));
     this.#form.addEventListener('input', (event) => this.#choose(/** @type {HTMLInputElement} */ (event.target)));
     this.#form.addEventListener('submit', (event) => event.preventDefault());
     html('#analytics-by').addEventListener('input', (event) => {
@@ -105,15 +112,6 @@ export class AnalyticsView {
         this.#choice = stepped(this.#choice, by) ?? this.#choice;
         this.#changed();
       });
-    html('#analytics-sheet').addEventListener(
-      'click',
-      () => void this.#loader.exportFile(() => this.#file('csv-local'), this.#fileName('local')),
-    );
-    html('#analytics-xlsx').addEventListener(
-      'click',
-      () => void this.#loader.exportFile(() => this.#file('xlsx'), this.#fileName('local', 'xlsx')),
-    );
-    html('#analytics-print').addEventListener('click', () => print());
     html('#analytics-all').addEventListener('click', () => {
       this.#allRows = true;
       this.#paint();
@@ -146,7 +144,7 @@ export class AnalyticsView {
     this.#hours.clear();
   }
 
-  /** @param {HTMLInputElement} input */
+  /** @param {{name: string, value: string}} input */
   #choose(input) {
     if (input.name === 'of') this.#platform = input.value;
     else if (input.name === 'shift')
@@ -200,8 +198,7 @@ export class AnalyticsView {
   }
 
   get #zone() {
-    const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-    return this.facts.zone || (own && own !== 'Etc/Unknown' ? own : '');
+    return zoneOrOwn(this.facts.zone);
   }
 
   get #filter() {
@@ -232,17 +229,18 @@ export class AnalyticsView {
     return found?.from === report.from && found.to === report.to ? found : report;
   }
 
-  /** @param {'csv' | 'csv-local' | 'xlsx'} format */
-  #file(format) {
+  /** @param {ExportKind} kind */
+  #file(kind) {
+    const format = kind === 'sheet' ? 'csv-local' : kind;
     return this.api.reportFile({ ...this.#request(), format, lang: this.moment().i18n.language });
   }
 
-  /** @param {'utc' | 'local'} kind of its times @param {string} [suffix] */
-  #fileName(kind, suffix = 'csv') {
+  /** @param {ExportKind} kind */
+  #fileName(kind) {
     const report = this.#loader.data?.report;
     const date = new Intl.DateTimeFormat('en-CA', { timeZone: report?.timezone });
     const dates = report ? [report.from, report.to - 1].map((second) => date.format(second * 1000)) : [];
-    return `${['studio-pulse', this.#choice.period, ...new Set(dates), ...(kind === 'utc' ? ['utc'] : [])].join('-')}.${suffix}`;
+    return `${['studio-pulse', this.#choice.period, ...new Set(dates), ...(kind === 'csv' ? ['utc'] : [])].join('-')}.${kind === 'xlsx' ? kind : 'csv'}`;
   }
 
   #renderChoices() {
@@ -271,6 +269,13 @@ export class AnalyticsView {
     );
     html('#analytics-platform').hidden = platforms.length < 2;
     this.#renderShifts(i18n);
+    setHidden(html('#analytics-fold'), platforms.length < 2 && html('#analytics-shift').hidden === true);
+    this.#fold.paint(
+      Object.entries({ shift: this.#choice.shift ?? '', of: this.#platform }).flatMap(([name, words]) =>
+        words ? { name, words } : [],
+      ),
+      i18n,
+    );
     html('#analytics-range').hidden = this.#choice.period !== 'range';
     if (this.#choice.period === 'range') [this.#from.value, this.#to.value] = [this.#choice.from, this.#choice.to];
     for (const [id, by] of /** @type {const} */ ([
@@ -373,7 +378,11 @@ export class AnalyticsView {
     for (const [name, [value, sub]] of Object.entries(figures)) {
       const figure = html(`#fact-${name}`);
       if (name === 'air') setFigure(figure, value, i18n);
-      else showIncomeFigure(figure, value, reasons, i18n, { name: i18n.t(FACT_NAMES[name] ?? 'total_earned'), search });
+      else {
+        const hasNothing = name === 'unsettled' && value === 0; // no reading to lead to
+        const options = { name: i18n.t(FACT_NAMES[name] ?? 'total_earned'), search };
+        showIncomeFigure(figure, value, hasNothing ? null : reasons, i18n, options);
+      }
       showParts(html(`#fact-${name}-sub`), sub, i18n, search);
     }
     html('#fact-total-why').hidden = !isKnown;

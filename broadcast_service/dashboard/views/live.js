@@ -9,6 +9,7 @@ import { totalsOf } from '../state/totals.js';
 import { AttentionStrip } from '../ui/attention_strip.js';
 import { Cards, DENSITIES } from '../ui/cards.js';
 import { find, html, setData, setHidden, setText } from '../ui/dom.js';
+import { Fold } from '../ui/fold.js';
 import { earnedRecently, HeatMap } from '../ui/heatmap.js';
 import { HourBars } from '../ui/hour_bars.js';
 import { Kpis } from '../ui/kpis.js';
@@ -95,6 +96,7 @@ export class LiveView {
       this.#sidesMs = 0; // the line of what needs attention is as long as the screen is wide
       onResize();
     });
+    this.fold = new Fold('rooms', settings, (name) => this.setAndShow({ [name]: '' }));
     this.toolbar = new Toolbar(find(document, '#toolbar', HTMLFormElement), filters, (next) =>
       this.#filter(next, onFilters),
     );
@@ -313,6 +315,7 @@ export class LiveView {
     this.#shownFeeds = this.#shown && [...shown].flatMap((key) => feeds.get(key) ?? []);
     this.#totalsMs = 0;
     this.#paintCount(shown.size, moment);
+    this.fold.paint(this.#narrowing(moment), moment.i18n);
     this.#arrangedFor = this.#scopeState(moment);
     const wall = this.wall();
     if (wall.on) {
@@ -387,6 +390,13 @@ export class LiveView {
   #filter(filters, onFilters) {
     this.#arrangeDue = true;
     onFilters(filters);
+  }
+
+  /** What narrows the rooms, besides the search, which is in view. @param {Moment} moment */
+  #narrowing({ i18n }) {
+    const { platform, status } = this.toolbar.filters;
+    const word = status && i18n.t(`status_${/** @type {import('../state/store.js').Status} */ (status)}`);
+    return Object.entries({ platform, status: word }).flatMap(([name, words]) => (words ? { name, words } : []));
   }
 
   /** @param {string} id */

@@ -7,6 +7,7 @@ import { PERIODS, periodNamed, spanOf } from '../state/periods.js';
 import { wasMeasured } from '../state/report_rows.js';
 import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, weekLater, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
+import { zoneOrOwn } from '../state/zone.js';
 import { clockText } from '../ui/clock_text.js';
 import { find, html, setData, setFigure, setName, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
@@ -18,6 +19,7 @@ import { showIncome, showIncomeFigure, showParts, whyRoute } from '../ui/why_lin
 
 /** @typedef {import('../state/periods.js').Period} Period */
 /** @typedef {import('../ui/moment.js').Moment} Moment */
+/** @typedef {import('../ui/export_menu.js').ExportKind} ExportKind */
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 /** @typedef {import('../link/api.js').Point} Point */
 /** @typedef {import('../link/api.js').Report} Report */
@@ -57,7 +59,7 @@ export class RoomView extends ReportPage {
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account
    */
   constructor(store, api, moment, onChoice, nameOf) {
-    super('room', moment);
+    super('room', moment, ['xlsx', 'sheet', 'readings', 'print']);
     this.store = store;
     this.api = api;
     this.onChoice = onChoice;
@@ -193,14 +195,19 @@ export class RoomView extends ReportPage {
     return data;
   }
 
-  /** @override @param {FeedName} feed */
-  fileOf({ room, platform }) {
-    return this.api.historyCsv(room, platform, { ...this.#spans().points, step: 60 });
+  /** @override @param {FeedName} feed @param {ExportKind} kind */
+  fileOf({ room, platform }, kind) {
+    const { bars, points } = this.#spans();
+    if (kind === 'readings') return this.api.historyCsv(room, platform, { ...points, step: 60 });
+    const narrow = { rooms: room, platforms: platform, tz: zoneOrOwn(this.store.studio.zone) };
+    const format = kind === 'xlsx' ? kind : 'csv-local';
+    return this.api.reportFile({ ...bars, ...narrow, format, lang: this.moment().i18n.language });
   }
 
-  /** @override @param {FeedName} feed */
-  fileName({ room, platform }) {
-    return `${room}-${platform}.csv`;
+  /** @override @param {FeedName} feed @param {ExportKind} kind */
+  fileName({ room, platform }, kind) {
+    const name = `${room}-${platform}`;
+    return kind === 'readings' ? `${name}.csv` : `${name}-tokens.${kind === 'xlsx' ? kind : 'csv'}`;
   }
 
   /** @param {number} fromMs @param {number} toMs */
@@ -259,7 +266,11 @@ export class RoomView extends ReportPage {
       /** @type {string} */ id,
       /** @type {number | null} */ value,
       /** @type {import('../i18n/i18n.js').MessageKey} */ name,
-    ) => showIncomeFigure(html(`#room-${id}`), value, reasons, i18n, { name: i18n.t(name), search });
+    ) =>
+      showIncomeFigure(html(`#room-${id}`), value, id === 'doubts' && value === 0 ? null : reasons, i18n, {
+        name: i18n.t(name),
+        search,
+      });
     income('earned-total', isKnown ? report.total : null, 'total_earned');
     const money = isKnown ? this.store.studio.worth(report.total) : null;
     const earlier = before && wasMeasured(before.report) ? before.report : null;
@@ -268,7 +279,7 @@ export class RoomView extends ReportPage {
       { text: money ? i18n.money(money) : '', reasons },
       {
         text: earlier ? i18n.t('lanes_before', { amount: earlier.total }) : '',
-        reasons: earlier && this.#reasons(earlier),
+        reasons: earlier?.total ? this.#reasons(earlier) : null,
       },
     ];
     showParts(html('#room-earned-before'), beside, i18n, search);
@@ -278,7 +289,7 @@ export class RoomView extends ReportPage {
     income('doubts', isKnown ? unsettled : null, 'why_unsettled');
     showParts(
       html('#room-set-aside'),
-      [{ text: isKnown ? i18n.t('set_aside', { count: setAside }) : '', reasons }],
+      [{ text: isKnown ? i18n.t('set_aside', { count: setAside }) : '', reasons: setAside ? reasons : null }],
       i18n,
       search,
     );

@@ -1,9 +1,9 @@
 /** What a figure of several rooms consists of: each room with its income, which add up to the figure, and a link to the readings of each. */
 
 import { readFeeds } from '../router.js';
-import { safe } from '../state/explanation.js';
 import { rateOf } from '../state/report_rows.js';
-import { requestOf, sumOf } from '../state/sum_parts.js';
+import { localTime, MACHINE, requestOf, sumOf, textOfSum } from '../state/sum_parts.js';
+import { zoneOrOwn } from '../state/zone.js';
 import { html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { ReportPage } from '../ui/report_page.js';
@@ -18,6 +18,10 @@ import { pointAt, showIncome } from '../ui/why_link.js';
 /** @typedef {import('../i18n/i18n.js').I18n} I18n */
 
 const HOUR = 3600;
+/** Of the columns of a file. */
+const HEADS = /** @type {import('../i18n/i18n.js').MessageKey[]} */ (
+  'column_room platform range_from range_to report_earned why_unsettled why_set_aside'.split(' ')
+);
 
 /** @extends {ReportPage<SumRoute, PeriodReport>} */
 export class SumView extends ReportPage {
@@ -29,7 +33,7 @@ export class SumView extends ReportPage {
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account
    */
   constructor(api, moment, facts, nameOf) {
-    super('sum', moment);
+    super('sum', moment, ['sheet', 'csv', 'print']);
     this.api = api;
     this.facts = facts;
     this.nameOf = nameOf;
@@ -47,17 +51,22 @@ export class SumView extends ReportPage {
     return this.api.report(requestOf(route, this.facts.zone));
   }
 
-  /** @override @param {SumRoute} route @param {PeriodReport} data */
-  textOf(route, data) {
-    const lines = sumOf(data, route).parts.map(({ room, platform, from, to, earned, unsettled, setAside }) =>
-      [safe(room), platform, isoOf(from), isoOf(to), earned, unsettled, setAside].join(','),
-    );
-    return ['room,platform,from,to,earned,unsettled,set_aside', ...lines, ''].join('\r\n');
+  /** @override @param {SumRoute} route @param {PeriodReport} data @param {import('../ui/export_menu.js').ExportKind} kind */
+  textOf(route, data, kind) {
+    return textOfSum(sumOf(data, route).parts, kind === 'sheet' ? this.#sheet() : MACHINE);
   }
 
-  /** @override @param {SumRoute} route */
-  fileName({ from }) {
-    return `sum-${from}.csv`;
+  /** How a spreadsheet that is set to Spanish reads text: named columns, local times, semicolons. @returns {import('../state/sum_parts.js').Format} */
+  #sheet() {
+    const { i18n } = this.moment();
+    const head = HEADS.map((key) => i18n.t(key));
+    const zone = zoneOrOwn(this.facts.zone) || undefined;
+    return { mark: '\uFEFF', separator: ';', head, moment: (seconds) => localTime(seconds, zone) };
+  }
+
+  /** @override @param {SumRoute} route @param {import('../ui/export_menu.js').ExportKind} kind */
+  fileName({ from }, kind) {
+    return `sum-${from}${kind === 'csv' ? '-utc' : ''}.csv`;
   }
 
   /** @override @param {SumRoute} route */
@@ -170,6 +179,3 @@ function paceCells(earned, seconds, i18n) {
   const rate = seconds === null ? null : rateOf(earned, seconds);
   return [seconds ? i18n.hours(seconds / HOUR) : '—', i18n.number(rate === null ? null : Math.round(rate))];
 }
-
-/** @param {number} seconds */
-const isoOf = (seconds) => new Date(seconds * 1000).toISOString();

@@ -29,7 +29,7 @@ export class WhyView extends ReportPage {
    * @param {(account: string | null, platform: string) => string} nameOf the name of an account @param {(room: string) => string} roomName
    */
   constructor(api, moment, nameOf, roomName) {
-    super('why', moment);
+    super('why', moment, ['readings', 'print']);
     this.api = api;
     this.nameOf = nameOf;
     this.roomName = roomName;

@@ -162,6 +162,12 @@ def test_a_browser_that_keeps_the_page_transfers_at_most_250_kb() -> None:
     assert transferred(pages, needed) <= 250_000
 
 
+def test_a_module_of_types_alone_is_not_sent() -> None:
+    types = {name for name in ("link/types.js", "ui/moment.js") if (DIRECTORY / name).exists()}
+    assert types
+    assert not types & set(read_files().pages)
+
+
 def test_the_worker_names_every_file_that_the_page_needs_by_its_content() -> None:
     """Also the page itself, but neither the worker nor what only an installed app or a tab that needs attention shows."""
     pages = read_files().pages
