@@ -218,7 +218,7 @@ def test_the_rounds_contain_every_view_of_the_matrix() -> None:
     assert sorted(view for views in ROUNDS for view in views) == sorted(AXE_VIEWS)
 
 
-def test_filters_are_behind_a_button_on_a_phone(studio: Studio, visit: Opener) -> None:
+def test_a_phone_opens_its_filters_by_a_button(studio: Studio, visit: Opener) -> None:
     """Opened by keyboard, and left as it is by a reload; chips show what filters and take it back. A desk has all of them in view."""
     page = visit(studio, viewport={"width": 390, "height": 844}).open().live().page
     button, folded, chips = page.locator("#rooms-fold"), page.locator("#rooms-folded"), page.locator("#rooms-chosen button")
