@@ -219,7 +219,7 @@ def test_the_rounds_contain_every_view_of_the_matrix() -> None:
 
 
 def test_a_phone_opens_its_filters_by_a_button(studio: Studio, visit: Opener) -> None:
-    """Opened by keyboard, and left as it is by a reload; chips show what filters and take it back. A desk has all of them in view."""
+    """By keyboard, and a reload leaves them as they were; chips show what filters and take it back; a desk has all of them in view."""
     page = visit(studio, viewport={"width": 390, "height": 844}).open().live().page
     button, folded, chips = page.locator("#rooms-fold"), page.locator("#rooms-folded"), page.locator("#rooms-chosen button")
     expect(page.locator(".card").first).to_be_visible()
