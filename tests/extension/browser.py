@@ -93,11 +93,12 @@ def by_hand(page: Page) -> None:
     page.locator("#by-hand").evaluate("details => { details.open = true; }")
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with a page."""
+def violations(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+    """What axe finds wrong with a page; with `rules`, by these alone."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(needs.axe().read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run({ resultTypes: ['violations'] })).violations")
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found: list[dict[str, Any]] = page.evaluate("async (options) => (await axe.run(options)).violations", options)
     return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
 
 

@@ -6,9 +6,9 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Page, Playwright
 
-from tests.extension.browser import PICTURES, Browser, studio_code, token, wait_in_browser
+from tests.extension.browser import PICTURES, Browser, picture, studio_code, token, violations, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
 from tests.extension.test_pack import pack
 from tools.demo import DemoPage
@@ -20,6 +20,7 @@ CAPTIONS = {
     "ro": ("Numerele tale, pe panoul studioului", "Citește doar pagina ta de transmisie și spune clar când nu poate."),
     "pt-BR": ("Seus números, no painel do seu estúdio", "Lê só a sua própria página de transmissão e avisa quando não consegue."),
 }
+FIRST_PICTURES = {"es": "spanish", "ro": "romanian", "pt-BR": "portuguese"}
 FRAME = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; width: 1280px; height: 800px; display: grid; grid-template-columns: 1fr 480px; align-items: center; gap: 60px;
   padding: 0 100px; box-sizing: border-box; background: #0c0e12; color: #eceef2; font: 24px/1.5 system-ui, sans-serif; overflow: hidden; }}
@@ -52,43 +53,58 @@ def set_up(browser: Browser, ingest: ScriptedIngest) -> None:
     popup.close()
 
 
-def test_a_development_build_reads_the_demo_page(
-    playwright: Playwright, ingest: ScriptedIngest, development: pathlib.Path, demo: DemoPage
-) -> None:
-    """From the archive to the first tip: balance, viewers and a broken balance, without an account anywhere."""
-    browser = Browser(playwright, development, "")
-    set_up(browser, ingest)
-    page = browser.open(demo.url)
-    ingest.wait_for(lambda _: any((r["platform"], r["tokens_count"], r["viewers_count"]) == ("demo", 1234, 56) for r in ingest.readings))
-    page.get_by_role("button", name="A tip of 500").click()
-    ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
-    popup = browser.open_ui("popup")
-    wait_in_browser(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
-    page.get_by_role("button", name="Make the balance unreadable").click()
-    ingest.wait_for(lambda _: any(reading["tokens_count"] is None for reading in ingest.readings))
-    assert browser.logs == []
-    browser.close()
-
-
 def test_the_stores_build_reads_no_page_of_this_computer(tmp_path: pathlib.Path) -> None:
     """The build for desks does not know the demo page."""
     archive = zipfile.ZipFile(pack(tmp_path))
     assert not [name for name in archive.namelist() if b"/demo/" in archive.read(name)]
 
 
+WORDS = {
+    "en": ("Not set up yet", "Studio code", "SET"),
+    "es": ("Sin configurar", "Código del estudio", "FALTA"),
+    "ro": ("Încă neconfigurat", "Codul studioului", "GOL"),
+    "pt-BR": ("Ainda não configurado", "Código do estúdio", "FALTA"),
+}
+
+
+def is_in_its_language(browser: Browser, language: str) -> None:
+    """Before it is set up, badge and popup are in the browser's language, the popup says so to screen readers, and nothing is cut off."""
+    state, label, badge = WORDS[language]
+    popup = browser.open_ui("popup")
+    assert popup.locator(".state strong").inner_text() == state
+    assert popup.get_by_label(label).is_visible()
+    assert popup.evaluate("() => document.documentElement.lang") == language
+    assert wait_in_browser(browser.badge, "the badge") == badge
+    assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert violations(popup) == []
+    if language in FIRST_PICTURES:
+        picture(popup, FIRST_PICTURES[language])
+    popup.close()
+
+
 @pytest.mark.parametrize("language", CAPTIONS)
-def test_the_stores_pictures_are_1280_by_800_and_name_no_site(
+def test_a_development_build_speaks_the_browsers_language_and_reads_the_demo_page(
     playwright: Playwright, ingest: ScriptedIngest, development: pathlib.Path, demo: DemoPage, language: str
 ) -> None:
-    """The popup beside two sentences, with the demo page's numbers (`PICTURES=1` writes them into docs/images)."""
+    """From the archive to the first tip, without an account anywhere; the store's pictures of it are 1280 by 800 and name no site."""
     browser = Browser(playwright, development, "", language=language)
+    is_in_its_language(browser, language)
     set_up(browser, ingest)
     page = browser.open(demo.url)
-    ingest.wait_for(lambda _: any(reading["tokens_count"] == 1234 for reading in ingest.readings))
+    ingest.wait_for(lambda _: any((r["platform"], r["tokens_count"], r["viewers_count"]) == ("demo", 1234, 56) for r in ingest.readings))
     page.locator("[data-tip='500']").click()
     ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
     popup = browser.open_ui("popup")
     wait_in_browser(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
+    take_store_picture(browser, popup, language)
+    page.get_by_role("button", name="Make the balance unreadable").click()
+    ingest.wait_for(lambda _: any(reading["tokens_count"] is None for reading in ingest.readings))
+    assert browser.logs == []
+    browser.close()
+
+
+def take_store_picture(browser: Browser, popup: Page, language: str) -> None:
+    """The popup beside two sentences, with the demo page's numbers (`PICTURES=1` writes them into docs/images)."""
     text = popup.locator("body").inner_text().lower()
     assert not [site for site in SITES if site in text]
     height = popup.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
@@ -103,4 +119,3 @@ def test_the_stores_pictures_are_1280_by_800_and_name_no_site(
     frame.screenshot(path=file)
     header = file.read_bytes()[16:24]
     assert (int.from_bytes(header[:4]), int.from_bytes(header[4:])) == (1280, 800)
-    browser.close()
