@@ -13,7 +13,7 @@ NO_ROOM_YET: Any = {"rooms": ("*",), "platforms": ("no-platform",)}
 
 def test_a_studio_without_rooms_can_see_invented_ones_that_never_mix_with_its_own(studio: Studio, visit: Opener) -> None:
     """Marked in band, tab, pill and names; nothing is asked of the server meanwhile; one click ends it, and nothing of it stays."""
-    dashboard = visit(studio).open(**NO_ROOM_YET).live()
+    dashboard = visit(studio, records_requests=True).open(**NO_ROOM_YET).live()
     page = dashboard.page
     expect(page.locator("#first-waiting")).to_be_visible()
     expect(page.locator("#demo")).to_be_hidden()

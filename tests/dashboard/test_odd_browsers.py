@@ -76,7 +76,7 @@ def studio(shared_studio: Studio, room: str) -> Studio:
 @pytest.fixture
 def odd(tabs: Tabs, studio: Studio) -> Iterator[Dashboard]:
     """A page that may complain."""
-    dashboard = Dashboard(tabs, studio)
+    dashboard = Dashboard(tabs, studio, records_requests=True)
     yield dashboard
     dashboard.leave()
 

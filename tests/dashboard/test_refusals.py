@@ -22,7 +22,7 @@ LANGUAGES = ["en-US", "es-CO"]
 @contextlib.contextmanager
 def page_at(tabs: Tabs, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
     """The page as a proxy serves it."""
-    dashboard = Dashboard(tabs, studio, **context)
+    dashboard = Dashboard(tabs, studio, records_requests=True, **context)
     dashboard.page.goto(f"{url}/{query}#token={studio.token()}")
     yield dashboard
     dashboard.leave()

@@ -34,7 +34,7 @@ def test_the_page_and_the_server_name_the_same_build(studio: Studio, visit: Open
 
 def test_an_open_page_offers_the_reload(studio: Studio, visit: Opener) -> None:
     """The page may be in use: nothing happens without a click, and after it the page is the new one and live."""
-    dashboard = visit(studio)
+    dashboard = visit(studio, records_requests=True)
     dashboard.page.route(f"{studio.broadcast.url}/", older, times=1)
     dashboard.open().live()
     expect(dashboard.page.locator("#update")).to_contain_text("There is a new version of this page.")
@@ -47,7 +47,7 @@ def test_an_open_page_offers_the_reload(studio: Studio, visit: Opener) -> None:
 
 def test_an_open_wall_reloads_itself_once(studio: Studio, visit: Opener) -> None:
     """Also where the page that it then gets is still the older one: not for ever, and without a token in its address."""
-    dashboard = visit(studio)
+    dashboard = visit(studio, records_requests=True)
     dashboard.page.clock.install()
     dashboard.page.route(f"{studio.broadcast.url}/?wall=1", older)
     dashboard.open("?wall=1").live()

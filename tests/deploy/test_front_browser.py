@@ -31,7 +31,7 @@ def test_the_page_is_live_over_https(browser: Browser, production: Chain) -> Non
     """Its policy lets it run, its socket is WSS on the same origin, and a posted reading shows."""
     replicas, front = production
     studio = Studio(replicas.stack, front, front)
-    page = Dashboard(Tabs(browser), studio).open().live()
+    page = Dashboard(Tabs(browser), studio, records_requests=True).open().live()
     assert studio.post({"room_id": "in-the-browser", "tokens_count": 4321, "viewers_count": 12}) == ["accepted"]
     expect(page.card("in-the-browser")).to_contain_text("4,321")
     assert [url for url in page.urls if url.startswith("wss:")]

@@ -130,6 +130,7 @@ class Browser:
                 f"--load-extension={self.extension}",
                 f"--host-resolver-rules={resolver_rules}",
                 f"--lang={language}",
+                "--in-process-gpu",  # a message to another process costs more than the drawing
                 *arguments,
             ],
         )

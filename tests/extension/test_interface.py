@@ -1,10 +1,11 @@
 """Popup and options page as a person meets them: by keyboard, enlarged, in both languages and themes. Takes pictures on the way."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.extension.browser import Browser, by_hand, picture, studio_code, token, violations, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
@@ -258,13 +259,18 @@ SAID = {
 LOOKS_ALONE: Final = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")  # axe's, of colours and sizes
 
 
+def says(place: Locator, words: list[str]) -> bool:
+    """Whether these words are there now."""
+    return place.all_inner_texts() == words
+
+
 def test_every_state_is_legible(chromium: Browser, popup: Page) -> None:
     """Said plainly and in both themes, for axe and for the eye (the pictures are in docs/images)."""
     paint(chromium, popup, **PAINTED["idle"])  # each state follows another one
     said = popup.locator(".state, .notes")
     for state, changes in PAINTED.items():
         write_board(chromium, popup, **changes)
-        wait_in_browser(lambda state=state: said.all_inner_texts() == SAID[state], f"the words of {state}")
+        wait_in_browser(functools.partial(says, said, SAID[state]), f"the words of {state}")
         for scheme in SCHEMES:
             popup.emulate_media(color_scheme=scheme)
             assert violations(popup, LOOKS_ALONE if scheme == "dark" else ()) == [], (state, scheme)

@@ -17,15 +17,22 @@ expect.set_options(timeout=SHOWN_WITHIN_MS)
 
 
 class Dashboard:
-    """One open page. `urls` are all addresses it asked for, `complaints` what the console said about itself."""
+    """One open page. `sockets` are the addresses of its WebSockets, `complaints` what the console said about itself."""
 
     def __init__(self, tabs: Tabs, studio: Studio, **options: Any) -> None:
-        """`options` are those of Playwright's contexts; with `is_new` nothing is cached."""
+        """`options` are those of Playwright's contexts; with `is_new` nothing is cached, with `records_requests` there are `urls`."""
         self.studio = studio
         self._tabs = tabs
         self._tab = tabs.take(**options)
         self.context, self.page, self.run_first = self._tab.context, self._tab.page, self._tab.run_first
-        self.urls, self.complaints = self._tab.urls, self._tab.complaints
+        self.sockets, self.complaints = self._tab.sockets, self._tab.complaints
+        self._urls, self._has_urls = self._tab.urls, self._tab.records_requests
+
+    @property
+    def urls(self) -> list[str]:
+        """All addresses that the page asked for."""
+        assert self._has_urls, "its requests are not recorded"
+        return self._urls
 
     def open(self, query: str = "", *, token: str | None = None, **scope: Any) -> Self:
         """Opens the page as a link with a token in its fragment does, by default with the studio's default token."""
