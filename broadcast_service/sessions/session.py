@@ -105,7 +105,7 @@ class Session:
         self.reason = "client gone"
 
     def start(self, connection: Connection, scope: Scope, filter_: FilterMessage, since: int | None, terms: SessionTerms) -> None:
-        """Attaches the client to the relay and sends `HELLO`; the next flush sends the rest."""
+        """Attaches the client to the relay and opens the connection with `HELLO`; the next flush sends the rest."""
         self._connection = connection
         self._filter = filter_
         if connection.deflates and self.encoding is Encoding.LINES:
@@ -113,9 +113,9 @@ class Session:
         self.client = Client(connection.write)
         resumed = self._relay.attach(self.client, scope, self.encoding, since)
         self._charge(SOCKET, None if resumed else scope)
+        now, hello = time.time(), b""
         if self.encoding.is_pulse:
-            now = time.time()
-            self._send(
+            hello = encode(
                 HelloEvent(
                     timestamp=int(now),
                     protocol=PULSE,
@@ -131,6 +131,7 @@ class Session:
                     time_ms=int(now * 1000),
                 )
             )
+        connection.open(text_frame(hello) if hello else b"")
         self._schedule_expiry()
 
     def close(self, code: CloseCode, reason: str | None = None) -> None:

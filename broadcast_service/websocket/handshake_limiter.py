@@ -1,7 +1,9 @@
-"""Limits how many WebSocket handshakes run per event-loop iteration, first come, first served."""
+"""Limits how many WebSocket handshakes run per event-loop iteration, first come, first served, and runs those that need not wait."""
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
+from typing import Any
 
 
 class HandshakeLimiter:
@@ -16,16 +18,21 @@ class HandshakeLimiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._scheduled = False
 
-    async def wait_turn(self) -> None:
-        """Waits until the caller may proceed; returns without waiting below the limit."""
-        loop = asyncio.get_running_loop()
+    def takes_turn(self) -> bool:
+        """Whether the caller may proceed at once, which counts as its turn."""
         if not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._next_iteration)
-        if self._passed < self._per_iteration:
-            self._passed += 1
+            asyncio.get_running_loop().call_soon(self._next_iteration)
+        if self._passed >= self._per_iteration:
+            return False
+        self._passed += 1
+        return True
+
+    async def wait_turn(self) -> None:
+        """Waits until the caller may proceed; returns without waiting below the limit."""
+        if self.takes_turn():
             return
-        waiter = loop.create_future()
+        waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         await waiter
 
@@ -39,3 +46,16 @@ class HandshakeLimiter:
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             asyncio.get_running_loop().call_soon(self._next_iteration)
+
+
+def run_at_once(run: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine that waits for nothing, where a task would take longer than many a step of it; raises RuntimeError if it waits.
+
+    A handshake waits only if it has a cookie, whose screen is looked up.
+    """
+    try:
+        run.send(None)
+    except StopIteration:
+        return
+    run.close()
+    raise RuntimeError("a handshake without a cookie waited")

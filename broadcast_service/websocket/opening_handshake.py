@@ -6,9 +6,10 @@ uvicorn's HTTP parser has parsed the request before, so nothing is parsed a seco
 import base64
 import binascii
 import hashlib
+import http
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from websockets.exceptions import InvalidHeader, NegotiationError
@@ -105,3 +106,9 @@ def _compression(headers: Headers) -> tuple[PerMessageDeflate | None, bytes]:
             words = [name, *(key if setting is None else f"{key}={setting}" for key, setting in agreed)]
             return extension, "; ".join(words).encode()
     return None, b""
+
+
+def closing_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of an HTTP response with `Connection: close`."""
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), *(b": ".join(header) for header in headers)]
+    return b"\r\n".join((*lines, b"connection: close", b"", b""))

@@ -1,9 +1,9 @@
 """The uvicorn protocols that give a session direct access to its transport.
 
 Authentication, routing and the handshake are ordinary ASGI. After `accept` the application takes the connection over through the scope
-extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, the application's task ends, and encoded frames
-are written to the transport without a message, a task or a copy per client. An accepted socket must be taken over; this protocol does not
-support any other use.
+extension `studio_pulse.takeover`: from then on frames go to a `Receiver` as they arrive, and encoded frames are written to the transport
+without a message, a task or a copy per client. An accepted socket must be taken over and opened, in one write with its first frame; this
+protocol does not support any other use.
 
 Most connections are idle, so state that only the handshake needs is released after it, and the library's frame parser is created when the
 first frame arrives that is not the empty pong of a heartbeat.
@@ -13,9 +13,8 @@ client that does not read.
 """
 
 import asyncio
-import http
 import socket
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -24,9 +23,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from broadcast_service.websocket.frames import close_frame
-from broadcast_service.websocket.handshake_limiter import HandshakeLimiter
+from broadcast_service.websocket.handshake_limiter import HandshakeLimiter, run_at_once
 from broadcast_service.websocket.message_reader import MessageReader
-from broadcast_service.websocket.opening_handshake import Upgrade, read_upgrade
+from broadcast_service.websocket.opening_handshake import Upgrade, closing_head, read_upgrade
 from broadcast_service.websocket.receiver import Receiver
 from shared.contract.codec import encode
 from shared.contract.problems import MEDIA_TYPE, CloseCode, Problem, internal_error
@@ -50,6 +49,10 @@ class Connection:
         self._protocol = protocol
         self.deflates = deflates
         self.write: Callable[[bytes], None] = transport.write
+
+    def open(self, first: bytes) -> None:
+        """Accepts the upgrade and sends the first frame, if there is one. Must be called once, before anything is written."""
+        self._protocol.accept(first)
 
     def unsent_bytes(self) -> int:
         """The bytes that were written and that the socket has not taken."""
@@ -128,21 +131,26 @@ class PulseProtocol(asyncio.Protocol):
             "extensions": {"websocket.http.response": {}, EXTENSION: self.take_over},
         }
         del upgrade_scope["method"]
-        task = asyncio.get_running_loop().create_task(self._run(upgrade_scope))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        if any(name == b"cookie" for name, _ in scope["headers"]) or not self._handshakes.takes_turn():
+            task = asyncio.get_running_loop().create_task(self._run_in_turn(upgrade_scope))
+            self._state.tasks.add(task)
+            task.add_done_callback(self._state.tasks.discard)
+        else:
+            run_at_once(self._run(upgrade_scope))
+
+    async def _run_in_turn(self, scope: MutableMapping[str, Any]) -> None:
+        await self._handshakes.wait_turn()
+        if not self.transport.is_closing():  # else the client left while it waited
+            await self._run(scope)
 
     async def _run(self, scope: MutableMapping[str, Any]) -> None:
         """Runs the application for the handshake; a connection that was taken over stays open after it."""
-        await self._handshakes.wait_turn()
-        if self.transport.is_closing():
-            return  # the client left while it waited
         try:
             await self.config.loaded_app(scope, self._receive, self._send)
         except Exception:
             log.exception("socket.crashed")
             self._refuse(internal_error())
-        if self._receiver is None:
+        if not self._is_accepted:
             self.transport.close()
 
     async def _receive(self) -> dict[str, Any]:
@@ -156,9 +164,9 @@ class PulseProtocol(asyncio.Protocol):
         kind = message["type"]
         if kind == "websocket.accept":
             assert self._upgrade is not None
-            self.transport.write(self._upgrade.response(message.get("subprotocol")))
+            self._head = self._upgrade.response(message.get("subprotocol"))  # `accept` sends it
         elif kind == "websocket.http.response.start":
-            self._head = _head(message["status"], message["headers"])
+            self._head = closing_head(message["status"], message["headers"])
         elif kind == "websocket.http.response.body":
             self.transport.write(self._head + message.get("body", b""))
         elif kind == "websocket.close":
@@ -166,14 +174,14 @@ class PulseProtocol(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Sends a problem and ends the connection."""
-        if self._receiver is None and not self.transport.is_closing():
+        if not self._is_accepted and not self.transport.is_closing():
             body = encode(problem.as_dict())
             headers = problem.headers | {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
-            self.transport.write(_head(problem.status, [(name.encode(), value.encode()) for name, value in headers.items()]) + body)
+            self.transport.write(closing_head(problem.status, [(name.encode(), value.encode()) for name, value in headers.items()]) + body)
         self.transport.close()
 
     def take_over(self, receiver: Receiver) -> Connection:
-        """Directs the connection's events to `receiver`; from then on only the returned connection writes."""
+        """Directs the connection's events to `receiver`, which opens the returned connection; from then on only that one writes."""
         self._receiver = receiver
         assert self._upgrade is not None
         # With a high-water mark of 0 `pause_writing` is called exactly when the socket has not taken everything.
@@ -187,6 +195,15 @@ class PulseProtocol(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self.data_received, b"")  # after the session has started
             self.transport.resume_reading()
         return connection
+
+    def accept(self, first: bytes) -> None:
+        """Sends the response that accepts the upgrade, and a first frame with it."""
+        self.transport.write(self._head + first)
+        self._head = b""
+
+    @property
+    def _is_accepted(self) -> bool:
+        return self._receiver is not None and not self._head
 
     # --- frames ---
 
@@ -297,13 +314,7 @@ class PulseProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """The server stops. Sessions were drained before; the remaining connections are closed."""
-        if self._receiver is None:
+        if not self._is_accepted:
             self._refuse(Problem(503, "the server is shutting down", retry_after_seconds=1))
         else:
             self.close_with(CloseCode.RESTART, CloseCode.RESTART.reason)
-
-
-def _head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The head of an HTTP response with `Connection: close`."""
-    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), *(b": ".join(header) for header in headers)]
-    return b"\r\n".join((*lines, b"connection: close", b"", b""))

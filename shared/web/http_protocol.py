@@ -7,15 +7,23 @@ the bytes that arrived after it, so that method, body and the requests behind it
 What an address sends beyond its budget is not parsed: the connection is read no further, waits for a second, is given a ready-made 429
 and closed. A few connections of an address wait so; further ones are aborted before anything is set up for them. Behind a trusted proxy the
 head has to be parsed, since it has the address.
+
+A connection begins with what uvicorn made for the first one, and with its addresses as the transport knows them: to look up uvicorn's
+loggers, and to ask the kernel for the addresses again, would take a tenth of a handshake.
 """
 
 import asyncio
 import functools
-from typing import Any, Final
+import operator
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import httptools
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.utils import get_remote_addr
+from uvicorn.server import ServerState
 
 from shared.web.address_budget import (
     ANSWER,
@@ -31,14 +39,38 @@ from shared.web.address_budget import (
 )
 
 WEBSOCKET: Final = b"websocket"
+OWN: Final = ("parser", "pipeline")  # of what uvicorn gives a connection
 ACCOUNT: Final = "studio_pulse.account"  # in a request's scope: the address that was charged for it
+
+
+class _Beginning(NamedTuple):
+    """The attributes that uvicorn gives a new connection of one server; a parser and a pipeline are each connection's own."""
+
+    server: tuple[Any, ...]
+    attributes: Mapping[str, Any]
 
 
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection. It takes an upgrade only where the configuration names a WebSocket protocol."""
 
-    def __init__(self, *arguments: Any, budget: AddressBudget | None = None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    _beginning = _Beginning((), {})  # of the last server, the only one of a service's process
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        budget: AddressBudget | None = None,
+    ) -> None:
+        server = (config, server_state, app_state, asyncio.get_running_loop() if _loop is None else _loop)
+        if not all(map(operator.is_, self._beginning.server or (None,), server)):
+            super().__init__(*server)
+            HttpProtocol._beginning = _Beginning(server, {key: value for key, value in vars(self).items() if key not in OWN})
+        self.__dict__.update(self._beginning.attributes)
+        self.parser = _new_parser(self)
+        self.pipeline = deque()
         self._asks_upgrade = False
         self._plain_head: bytes | None = None
         self._budget = AddressBudget(0) if budget is None else budget
@@ -55,15 +87,20 @@ class HttpProtocol(HttpToolsProtocol):
         An address over its budget that has enough connections waiting for a 429, or owes more than its whole burst, gets no further one: it
         is aborted before anything is set up for it. It is not charged, so that the debt, and the time until it is paid, stay bounded.
         """
-        peer = get_remote_addr(transport)
+        peer = address_of(transport.get_extra_info("peername"))
         account = account_of(peer[0]) if peer else ""
         if peer and not self._budget.trusts(peer[0]) and self._budget.aborts(account, self.loop.time()):
             refused.inc()
             self._is_aborted = True
             transport.abort()
             return
-        super().connection_made(transport)
-        self._peer = self.client[0] if self.client else ""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = address_of(transport.get_extra_info("sockname"))
+        self.client = peer
+        self.scheme = "https" if self.config.is_ssl else "http"
+        self._peer = peer[0] if peer else ""
         if not self._budget.trusts(self._peer):
             self._account = account_of(self._peer)
             self._budget.charge(self._account, CONNECTION, self.loop.time())
@@ -206,6 +243,11 @@ class HttpProtocol(HttpToolsProtocol):
 
 class OverBudgetError(Exception):
     """A request is not parsed any further, because its address has to wait."""
+
+
+def address_of(name: Any) -> tuple[str, int] | None:
+    """Host and port of one end of a connection; None for one that has none, such as that of a socket in the file system."""
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
 
 def _new_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:

@@ -29,6 +29,9 @@ class Wire:
         self.closed: tuple[int, str] | None = None
         self.aborted = False
 
+    def open(self, first: bytes) -> None:
+        self.written += first
+
     def write(self, data: bytes) -> None:
         self.written += data
 
