@@ -156,5 +156,6 @@ class LatestValues:
         self._compact()
 
     def _compact(self) -> None:
-        self._entries = [e for e in self._entries if self._rooms.get(e.room_id, {}).get(e.platform) is e]
+        current = {id(entry) for platforms in self._rooms.values() for entry in platforms.values()}
+        self._entries = [entry for entry in self._entries if id(entry) in current]
         self._positions = [entry.position for entry in self._entries]

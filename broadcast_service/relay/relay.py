@@ -69,9 +69,8 @@ class Relay:
 
         A live one that comes after an idle period has been written to the clients when this returns, or a part of many clients.
         """
-        taken = 0
-        for reading in readings:
-            taken += self._hub.apply(reading, now_seconds)
+        apply = self._hub.apply
+        taken = sum([apply(reading, now_seconds) for reading in readings])
         if source is Source.LIVE:
             self._scheduler.flush_reading()
         else:

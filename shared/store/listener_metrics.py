@@ -9,5 +9,7 @@ readings_malformed = Counter("pulse_readings_malformed_total", "Messages and sto
 reconciliations = Counter("pulse_reconciliations_total", "Reconciliations with the stored readings, by kind (full or partial)", ["kind"])
 subscriptions_lost = Counter("pulse_subscriptions_lost_total", "Lost Redis subscriptions by error class", ["error"])
 commit_to_relay_seconds = Histogram(
-    "pulse_commit_to_relay_seconds", "Time from the commit in Redis to receipt by this process", buckets=SECONDS
+    "pulse_commit_to_relay_seconds",
+    "Time from the commit in Redis to receipt by this process, of the oldest commit of those that are read together",
+    buckets=SECONDS,
 )

@@ -28,14 +28,18 @@ OnMessage = Callable[[bytes, bytes, bytes], None]
 class Subscription(asyncio.Protocol):
     """Takes a transport over and hands `on_message` each message's kind, channel and payload.
 
-    An exception of `on_message` ends the subscription, as a lost connection does; no message is dispatched after the end. `busy_seconds` is
-    the time that the last dispatch took.
+    `on_read` is called after the messages that were read together, so that work which they share is done once; it is also called when an
+    error ends them. An exception of either ends the subscription, as a lost connection does; no message is dispatched after the end.
+    `busy_seconds` is the time that the last dispatch took.
     """
 
-    def __init__(self, transport: asyncio.Transport, on_message: OnMessage, *, channels: int) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, on_message: OnMessage, *, channels: int, on_read: Callable[[], None] = lambda: None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._on_message = on_message
+        self._on_read = on_read
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
         self._unconfirmed = channels
         self._confirmed = asyncio.Event()
@@ -76,11 +80,14 @@ class Subscription(asyncio.Protocol):
         """Dispatches the received messages, for at most `BUSY_SECONDS` at a time."""
         started = time.perf_counter()
         try:
-            while not self._is_closed and (reply := self._reader.gets()) is not False:
-                self._handle_reply(reply)
-                if time.perf_counter() - started > BUSY_SECONDS:
-                    self._yield_to_loop()
-                    break
+            try:
+                while not self._is_closed and (reply := self._reader.gets()) is not False:
+                    self._handle_reply(reply)
+                    if time.perf_counter() - started > BUSY_SECONDS:
+                        self._yield_to_loop()
+                        break
+            finally:
+                self._on_read()
         except Exception as error:  # noqa: BLE001 - `lost` raises it
             self._end(error)
         self.busy_seconds = time.perf_counter() - started
@@ -135,7 +142,9 @@ class Subscription(asyncio.Protocol):
 
 
 @contextlib.asynccontextmanager
-async def subscription(node: Redis, command: str, channels: list[bytes], on_message: OnMessage) -> AsyncIterator[Subscription]:
+async def subscription(
+    node: Redis, command: str, channels: list[bytes], on_message: OnMessage, on_read: Callable[[], None] = lambda: None
+) -> AsyncIterator[Subscription]:
     """A confirmed subscription on its own connection; raises RedisError, OSError or TimeoutError."""
     connection = new_connection(node)
     try:
@@ -143,7 +152,7 @@ async def subscription(node: Redis, command: str, channels: list[bytes], on_mess
             with connection_errors():
                 await connection.connect()  # type: ignore[no-untyped-call]
                 transport = transport_of(connection)
-                found = Subscription(transport, on_message, channels=len(channels))
+                found = Subscription(transport, on_message, channels=len(channels), on_read=on_read)
                 transport.write(pack_command(command, *channels))
             await found.confirmed()
         yield found
