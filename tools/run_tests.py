@@ -1,7 +1,7 @@
 """`python -m tools.run_tests [--workers 4] main browser [-- PYTEST…]`: runs the tests of all phases in parallel.
 
-The phases run at the same time, each in processes of its own, so that one works while the other waits. The first prints while it runs,
-the others when those before them have ended.
+The phases run at the same time, each in processes of its own, so that one works while the other waits; a process that a phase has no more
+tests for is left to the others. The first prints while it runs, the others when those before them have ended.
 
 Tests share the machine while they run in parallel, so a short deadline can expire because of the neighbours. Tests that failed are
 therefore run once more, alone, and the ones that pass then are printed. Some failures are final: more than MAX_RETRIED of them, a failure
@@ -10,8 +10,10 @@ Every phase runs, even if another fails. The exit code is 0 only if each test pa
 """
 
 import argparse
+import collections
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from typing import IO, Final, NamedTuple, Protocol
 
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later
+LONG_SECONDS: Final = 3
 SOME_FAILED: Final = 1  # pytest's exit code
 RECORDER: Final = "outcomes"
 
@@ -57,6 +60,7 @@ class Outcome(NamedTuple):
     when: str
     outcome: str
     final: bool
+    seconds: float = 0
 
 
 class Report(Protocol):
@@ -66,6 +70,7 @@ class Report(Protocol):
     when: str | None
     outcome: str
     longreprtext: str
+    duration: float
 
 
 class Recorder:
@@ -78,7 +83,7 @@ class Recorder:
         """Called in the main process for every phase of every test, wherever it ran."""
         final = report.outcome == "failed" and FINAL in report.longreprtext
         with self._path.open("a") as file:
-            file.write(json.dumps([report.nodeid, report.when, report.outcome, final]) + "\n")
+            file.write(json.dumps([report.nodeid, report.when, report.outcome, final, report.duration]) + "\n")
 
 
 class Options(Protocol):
@@ -167,13 +172,13 @@ def judge(exit_code: int, outcomes: list[Outcome], second_exit_code: int = 0, se
 class Run:
     """One pytest, from its start."""
 
-    def __init__(self, arguments: Sequence[str], output: IO[bytes] | None = None) -> None:
-        """`output` takes all that it prints, instead of this process's own output."""
+    def __init__(self, arguments: Sequence[str], output: IO[bytes] | None = None, inherited: Sequence[int] = ()) -> None:
+        """`output` takes all that it prints, instead of this process's own output; `inherited` are files that it may use."""
         self._directory = tempfile.TemporaryDirectory()
         self._outcomes = pathlib.Path(self._directory.name) / "outcomes"
         self._outcomes.touch()
         command = [sys.executable, "-m", "pytest", "-p", "tools.run_tests", f"--outcomes={self._outcomes}", *arguments]
-        self._process = subprocess.Popen(command, stdout=output)
+        self._process = subprocess.Popen(command, stdout=output, pass_fds=inherited)
 
     def end(self) -> tuple[int, list[Outcome]]:
         """Waits for its end; returns its exit code and every outcome."""
@@ -199,11 +204,15 @@ def divided(workers: int, minutes: Sequence[float]) -> list[int]:
 def run_side_by_side(workers: int, phases: Sequence[Phase], arguments: Sequence[str]) -> list[tuple[int, list[Outcome]]]:
     """Runs the tests of all phases in parallel; returns the exit code and the outcomes of each."""
     with contextlib.ExitStack() as stack:
+        spare = os.pipe() if len(phases) > 1 else ()
+        for end in spare:
+            stack.callback(os.close, end)
         outputs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in phases[1:])]
         runs = []
         for phase, count, output in zip(phases, divided(workers, [phase.minutes for phase in phases]), outputs, strict=True):
             options = ["-p", "tools.side_by_side", "--processes", str(count), "--durations=10", "-m", phase.marks]
-            runs.append(Run([*options, *(arguments or phase.folders)], output))
+            options += ["--spare", ",".join(map(str, spare))] if spare else []
+            runs.append(Run([*options, *(arguments or phase.folders)], output, spare))
         results = []
         for run, output in zip(runs, outputs, strict=True):
             results.append(run.end())
@@ -213,9 +222,21 @@ def run_side_by_side(workers: int, phases: Sequence[Phase], arguments: Sequence[
         return results
 
 
-def run_phases(workers: int, phases: Sequence[Phase], arguments: Sequence[str]) -> Iterator[Result]:
-    """Runs the tests of all phases in parallel, then alone those that failed."""
-    for exit_code, outcomes in run_side_by_side(workers, phases, arguments):
+def long_files(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How many seconds each file took that took LONG_SECONDS or more, the longest first."""
+    seconds: dict[str, float] = collections.defaultdict(float)
+    for outcome in outcomes:
+        seconds[outcome.test.partition("::")[0]] += outcome.seconds
+    return {file: round(taken) for file, taken in sorted(seconds.items(), key=lambda one: -one[1]) if taken >= LONG_SECONDS}
+
+
+def run_phases(workers: int, phases: Sequence[Phase], arguments: Sequence[str], kept: pathlib.Path | None = None) -> Iterator[Result]:
+    """Runs the tests of all phases in parallel, then alone those that failed; writes to a file how long the long files took."""
+    results = run_side_by_side(workers, phases, arguments)
+    if kept is not None:
+        files = long_files(outcome for _, outcomes in results for outcome in outcomes)
+        kept.write_text(json.dumps(files, indent=2) + "\n")
+    for exit_code, outcomes in results:
         if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
             yield judge(exit_code, outcomes)
         else:
@@ -227,12 +248,13 @@ def main() -> int:
     """Runs every phase, then prints what failed and what passed alone only."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--keep-seconds", metavar="FILE", type=pathlib.Path, help="write how long the long files took: tests/seconds.json")
     parser.add_argument("phases", nargs="+", choices=PHASES)
     given = sys.argv[1:]
     split = given.index("--") if "--" in given else len(given)
     options = parser.parse_args(given[:split])
     phases = [PHASES[name] for name in options.phases]
-    results = list(run_phases(options.workers, phases, given[split + 1 :]))
+    results = list(run_phases(options.workers, phases, given[split + 1 :], options.keep_seconds))
     for name, result in zip(options.phases, results, strict=True):
         for test in result.passed_alone:
             print(f"failed side by side, passed alone: {test}")

@@ -1,14 +1,19 @@
 """The pytest plugin behind `--processes 4`: runs the tests in processes that are forked from the one that has collected them.
 
 Collecting takes seconds of CPU, for all imports and thousands of tests, and here it is done once. The processes are given the tests of one
-file after the other, so that a file's fixtures are made once; when no file is left, one that has nothing to do takes half of the tests that
-another has yet to begin. All reports are made by the process that collected. A process that ends before its tests do is replaced, and the
-test that it ran has failed.
+file after the other, so that a file's fixtures are made once, and the longest files first (`tests/seconds.json`), so that none is left when
+all others have ended. When no file is left, a process that has nothing to do takes half of the tests that another has yet to begin. All
+reports are made by the process that collected. A process that ends before its tests do is replaced, and the test that it ran has failed.
+
+Runs beside each other share a pipe (`--spare`): one that has nothing left for a process writes a byte, and one that has much left reads it
+and forks a further process. So both cores work until the last run ends.
 """
 
 import atexit
 import collections
+import contextlib
 import itertools
+import json
 import multiprocessing.connection
 import os
 import pathlib
@@ -18,24 +23,39 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import pytest
 
 PROCESS: Final = "PYTEST_PROCESS"  # an environment variable with the number of the process, set in each of them alone
 END_SECONDS: Final = 30.0
+SECONDS: Final = "tests/seconds.json"  # how long the long files take, in the directory that pytest calls the root; others are short
+WORTH: Final = 4  # tests for each process that must be left before a further one is forked: it makes all shared fixtures anew
 QUIET: Final = ("terminalreporter", "terminalprogress", "outcomes")  # what the collecting process does with each report
 
 
 class Schedule:
     """Which process runs which test next; a process always knows one more than the one that it runs, so as to keep its fixtures."""
 
-    def __init__(self, files: Sequence[str], processes: int) -> None:
-        """`files` has the file of each test, in the order of collection; tests in a row are in one."""
-        tests = enumerate(files)
-        self._waiting = collections.deque(collections.deque(n for n, _ in group) for _, group in itertools.groupby(tests, lambda t: t[1]))
-        self._given: list[collections.deque[int]] = [collections.deque() for _ in range(processes)]
+    def __init__(self, files: Sequence[str], seconds: Mapping[str, float] | None = None) -> None:
+        """`files` has the file of each test, in the order of collection; tests in a row are in one. `seconds` is how long files take.
+
+        Files of the same time, and those that `seconds` does not have, are run in the order of collection.
+        """
+        groups = [collections.deque(n for n, _ in group) for _, group in itertools.groupby(enumerate(files), lambda test: test[1])]
+        tests = collections.Counter(files)
+
+        def longest_first(group: collections.deque[int]) -> float:
+            file = files[group[0]]
+            return -(seconds or {}).get(file, 0) * len(group) / tests[file]  # its share: a shared fixture may part the tests of a file
+
+        self._waiting = collections.deque(sorted(groups, key=longest_first))
+        self._given: dict[int, collections.deque[int]] = collections.defaultdict(collections.deque)
+
+    def left(self) -> int:
+        """How many tests no process has been told to run."""
+        return sum(map(len, self._waiting)) + sum(map(len, self._given.values()))
 
     def next_for(self, process: int) -> int | None:
         """The test after the one that the process was given last; None where nothing is left for it."""
@@ -44,13 +64,35 @@ class Schedule:
             if self._waiting:
                 self._given[process] = own = self._waiting.popleft()
             else:
-                fullest = max(self._given, key=len)
-                own.extendleft(fullest.pop() for _ in range((len(fullest) + 1) // 2))
+                fullest = max(self._given.values(), key=len)
+                own.extendleft([fullest.pop() for _ in range((len(fullest) + 1) // 2)])
         return own.popleft() if own else None
 
     def put_back(self, process: int, tests: Iterable[int]) -> None:
         """Tests that a process was given and has not run are its next ones again."""
         self._given[process].extendleft(reversed(list(tests)))
+
+
+class Spare:
+    """The pipe with a byte for each process that a run has no tests for, which another run may have instead."""
+
+    def __init__(self, reader: int, writer: int) -> None:
+        """Neither end is inherited by programs that tests start."""
+        self.reader = reader
+        self._writer = writer
+        for end in (reader, writer):
+            os.set_inheritable(end, False)
+            os.set_blocking(end, False)
+
+    def give(self) -> None:
+        """Leaves one process to the other runs."""
+        os.write(self._writer, b".")
+
+    def take(self) -> bool:
+        """Takes one process, unless another run was faster."""
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.reader, 1) != b""
+        return False
 
 
 class Reports:
@@ -149,36 +191,42 @@ def _run(
 class SideBySide:
     """The plugin of the process that collected: hands out the tests and reports."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, spare: Spare | None) -> None:
         self._processes = processes
+        self._spare = spare
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Runs the tests, if there is something to run."""
         if session.testsfailed or session.config.option.collectonly or not session.items:
             return None
-        Loop(session, min(self._processes, len(session.items))).run()
+        Loop(session, min(self._processes, len(session.items)), self._spare).run()
         return True
 
 
 class Loop:
     """One run of the tests."""
 
-    def __init__(self, session: pytest.Session, processes: int) -> None:
+    def __init__(self, session: pytest.Session, processes: int, spare: Spare | None) -> None:
         self._session = session
         self._hook = session.config.hook
-        self._schedule = Schedule([item.location[0] for item in session.items], processes)
+        self._spare = spare
+        self._numbers = itertools.count()
+        self._schedule = Schedule([item.location[0] for item in session.items], seconds_of_files(session.config.rootpath / SECONDS))
         self._directory: pathlib.Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-        self._running: dict[object, Forked] = {}
-        for number in range(processes):
-            self._fork(number)
+        self._running: dict[Any, Forked] = {}
+        for _ in range(processes):
+            self._fork(next(self._numbers))
 
     def run(self) -> None:
         """Until all processes have ended; raises what a run in one process raises."""
         try:
             while self._running:
-                for connection in multiprocessing.connection.wait([forked.connection for forked in self._running.values()]):
-                    self._receive(self._running[connection])
+                for ready in multiprocessing.connection.wait([*self._running, *self._wanted()]):
+                    if ready in self._running:
+                        self._receive(self._running[ready])
+                    elif self._spare is not None and self._spare.take():
+                        self._fork(next(self._numbers))
         finally:
             for forked in self._running.values():
                 forked.connection.close()
@@ -188,6 +236,12 @@ class Loop:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
             raise self._session.Interrupted(self._session.shouldstop)
+
+    def _wanted(self) -> list[int]:
+        """The pipe of spare processes, while a further process would have enough to do."""
+        is_worth_it = self._schedule.left() > WORTH * len(self._running)
+        stops = self._session.shouldfail or self._session.shouldstop
+        return [self._spare.reader] if self._spare is not None and is_worth_it and not stops else []
 
     def _fork(self, number: int) -> None:
         assert threading.active_count() == 1, "a thread that holds a lock would hold it for ever in a forked process"
@@ -217,6 +271,8 @@ class Loop:
                 self._warn(*value)
             else:
                 self._end(forked)
+                if self._spare is not None:
+                    self._spare.give()
         except (EOFError, ConnectionError):
             self._end_early(forked)
 
@@ -242,16 +298,23 @@ class Loop:
         self._fork(forked.number)
 
 
+def seconds_of_files(path: pathlib.Path) -> dict[str, float]:
+    """How long files take; nothing where that is not kept."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the option."""
     parser.addoption("--processes", type=int, default=0, metavar="N", help="run the tests in N processes, forked after collection")
+    parser.addoption("--spare", metavar="R,W", help="both ends of the pipe through which runs hand each other processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Takes over the loop where processes are asked for."""
     processes = config.getoption("--processes")
     if processes:
-        config.pluginmanager.register(SideBySide(processes))
+        ends = config.getoption("--spare")
+        config.pluginmanager.register(SideBySide(processes, Spare(*map(int, ends.split(","))) if ends else None))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

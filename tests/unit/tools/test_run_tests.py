@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.checker import BrokenPromise
 from tools.processes import ROOT
-from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, divided, judge, misplaced, reason_not_to_retry
+from tools.run_tests import FINAL, MAX_RETRIED, PHASES, Outcome, divided, judge, long_files, misplaced, reason_not_to_retry
 from tools.side_by_side import PROCESS
 
 TESTS = """
@@ -119,6 +119,13 @@ def test_a_second_run_that_breaks_off_clears_only_what_it_reached() -> None:
 def test_a_test_that_passes_but_cannot_clean_up_has_not_passed() -> None:
     second = [Outcome("a", "call", "passed", False), failure("a", "teardown")]
     assert judge(1, [failure("a")], 1, second).failed == ["a"]
+
+
+def test_the_seconds_of_a_file_are_those_of_all_phases_of_its_tests() -> None:
+    """Short files are left out."""
+    outcomes = [Outcome("a.py::one", when, "passed", False, 1) for when in ("setup", "call", "teardown")]
+    outcomes += [Outcome("b.py::one", "call", "failed", False, 8.4), Outcome("c.py::one", "call", "passed", False, 0.2)]
+    assert list(long_files(outcomes).items()) == [("b.py", 8), ("a.py", 3)]
 
 
 def test_the_fault_tests_promise_has_the_name_that_is_final() -> None:

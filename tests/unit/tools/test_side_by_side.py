@@ -10,12 +10,19 @@ import sys
 from hypothesis import given, strategies
 
 from tools.processes import ROOT
-from tools.side_by_side import PROCESS, Schedule
+from tools.side_by_side import PROCESS, SECONDS, WORTH, Schedule, Spare, seconds_of_files
 
 
-@given(strategies.lists(strategies.sampled_from("abc"), max_size=40), strategies.integers(1, 5), strategies.data())
-def test_each_test_is_run_once_whichever_process_asks_next(files: list[str], processes: int, data: strategies.DataObject) -> None:
-    schedule = Schedule(files, processes)
+@given(
+    strategies.lists(strategies.sampled_from("abc"), max_size=40),
+    strategies.dictionaries(strategies.sampled_from("abcd"), strategies.integers(0, 9)),
+    strategies.integers(1, 5),
+    strategies.data(),
+)
+def test_each_test_is_run_once_whichever_process_asks_next(
+    files: list[str], seconds: dict[str, float], processes: int, data: strategies.DataObject
+) -> None:
+    schedule = Schedule(files, seconds)
     asking = set(range(processes))
     ran: dict[int, list[int]] = collections.defaultdict(list)
     while asking:
@@ -26,18 +33,47 @@ def test_each_test_is_run_once_whichever_process_asks_next(files: list[str], pro
         else:
             ran[process].append(test)
     assert sorted(test for tests in ran.values() for test in tests) == list(range(len(files)))
+    assert schedule.left() == 0
 
 
 def test_a_file_is_run_by_one_process_until_no_other_is_left() -> None:
-    schedule = Schedule("aaabbbbbb", 2)
+    schedule = Schedule("aaabbbbbb")
     assert [schedule.next_for(process) for process in (0, 1, 0, 1)] == [0, 3, 1, 4]
     assert [schedule.next_for(0) for _ in range(3)] == [2, 7, 8]  # half of the four tests that the other has yet to run
     assert [schedule.next_for(1) for _ in range(2)] == [5, 6]
     assert [schedule.next_for(process) for process in (0, 1)] == [None, None]
 
 
+def test_the_longest_files_are_begun_first_and_the_others_in_order() -> None:
+    schedule = Schedule("abcdd", {"b": 3, "d": 20})
+    assert [schedule.next_for(0) for _ in range(5)] == [3, 4, 1, 0, 2]
+
+
+def test_a_file_whose_tests_are_apart_has_its_time_divided_by_them() -> None:
+    schedule = Schedule("aabaac", {"a": 10, "b": 6})
+    assert [schedule.next_for(0) for _ in range(6)] == [2, 0, 1, 3, 4, 5]
+
+
+def test_tests_that_no_process_was_given_are_left() -> None:
+    schedule = Schedule("aabb")
+    assert schedule.left() == 4
+    assert [schedule.next_for(process) for process in (0, 1, 2)] == [0, 2, 1]
+    assert schedule.left() == 1
+
+
+def test_a_process_that_one_run_does_not_need_is_had_by_one_other() -> None:
+    ends = os.pipe()
+    first, second = Spare(*ends), Spare(*ends)
+    assert not first.take()
+    first.give()
+    assert second.take()
+    assert not second.take()
+    for end in ends:
+        os.close(end)
+
+
 def test_tests_that_a_process_had_no_time_for_are_its_next_ones() -> None:
-    schedule = Schedule("aaaa", 1)
+    schedule = Schedule("aaaa")
     given = [schedule.next_for(0) for _ in range(2)]
     schedule.put_back(0, [test for test in given if test is not None])
     assert [schedule.next_for(0) for _ in range(5)] == [0, 1, 2, 3, None]
@@ -116,3 +152,36 @@ def test_the_first_failure_ends_the_run_where_it_should(tmp_path: pathlib.Path) 
     assert done.returncode == 1
     assert "stopping after 1 failures" in done.stdout
     assert re.search(r"^=+ 1 failed", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_run_with_much_left_forks_the_processes_that_another_does_not_need(tmp_path: pathlib.Path) -> None:
+    """And one with little left does not, and hands on those that it has ended with."""
+    (tmp_path / "test_some.py").write_text("import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n, tmp_path): pass\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntmp_path_retention_policy = all\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "tools.side_by_side", "--processes", "1", f"--basetemp={tmp_path}/base"]
+    for chosen, processes in ((["-k", "test_it"], 3), (["-k", f"test_it[{WORTH}]"], 1)):
+        ends = os.pipe()
+        os.write(ends[1], b"..")
+        done = subprocess.run(
+            [*command, f"--spare={ends[0]},{ends[1]}", *chosen],
+            cwd=tmp_path,
+            env=environment,
+            pass_fds=ends,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {path.name for path in (tmp_path / "base").iterdir() if path.name[1:].isdigit()} == {f"p{n}" for n in range(processes)}
+        assert os.read(ends[0], 100) == b"..."  # as many as both had
+        for end in ends:
+            os.close(end)
+
+
+def test_the_long_files_that_are_kept_exist() -> None:
+    """One that was moved or removed is to be corrected there, since a long file that is begun last makes every run longer."""
+    kept = seconds_of_files(ROOT / SECONDS)
+    assert [file for file in kept if not (ROOT / file).is_file()] == []
+    assert list(kept.values()) == sorted(kept.values(), reverse=True)
