@@ -1,6 +1,7 @@
 """The structure of the code: allowed imports, the modules that use Redis or wait, and documented public names."""
 
 import ast
+import functools
 import graphlib
 import inspect
 import pathlib
@@ -111,15 +112,16 @@ def tree(path: pathlib.Path) -> ast.Module:
     return ast.parse(path.read_text(), name(path))
 
 
-def imports(path: pathlib.Path) -> set[str]:
-    """All modules that a file imports, in full."""
-    found = set()
+@functools.cache
+def imports(path: pathlib.Path) -> frozenset[str]:
+    """All modules that a file imports, in full. Several tests ask for each file, so it is parsed once."""
+    found = set[str]()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def packages(path: pathlib.Path) -> set[str]:

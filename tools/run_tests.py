@@ -77,13 +77,16 @@ class Recorder:
     """The plugin that appends outcomes to a file."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
+        self._file = path.open("a", buffering=1)
 
     def pytest_runtest_logreport(self, report: Report) -> None:
         """Called in the main process for every phase of every test, wherever it ran."""
         final = report.outcome == "failed" and FINAL in report.longreprtext
-        with self._path.open("a") as file:
-            file.write(json.dumps([report.nodeid, report.when, report.outcome, final, report.duration]) + "\n")
+        self._file.write(json.dumps([report.nodeid, report.when, report.outcome, final, report.duration]) + "\n")
+
+    def pytest_unconfigure(self) -> None:
+        """Closes the file."""
+        self._file.close()
 
 
 class Options(Protocol):

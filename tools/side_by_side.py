@@ -52,10 +52,7 @@ class Schedule:
 
         self._waiting = collections.deque(sorted(groups, key=longest_first))
         self._given: dict[int, collections.deque[int]] = collections.defaultdict(collections.deque)
-
-    def left(self) -> int:
-        """How many tests no process has been told to run."""
-        return sum(map(len, self._waiting)) + sum(map(len, self._given.values()))
+        self.left = len(files)  # tests that no process has been told to run
 
     def next_for(self, process: int) -> int | None:
         """The test after the one that the process was given last; None where nothing is left for it."""
@@ -66,11 +63,16 @@ class Schedule:
             else:
                 fullest = max(self._given.values(), key=len)
                 own.extendleft([fullest.pop() for _ in range((len(fullest) + 1) // 2)])
-        return own.popleft() if own else None
+        if not own:
+            return None
+        self.left -= 1
+        return own.popleft()
 
     def put_back(self, process: int, tests: Iterable[int]) -> None:
         """Tests that a process was given and has not run are its next ones again."""
-        self._given[process].extendleft(reversed(list(tests)))
+        before = list(tests)
+        self._given[process].extendleft(reversed(before))
+        self.left += len(before)
 
 
 class Spare:
@@ -101,10 +103,16 @@ class Reports:
     def __init__(self, config: pytest.Config, connection: "multiprocessing.connection.Connection[Any, Any]") -> None:
         self._config = config
         self._connection = connection
+        self._reports: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Sends the report of a phase of a test."""
-        self._connection.send(("report", self._config.hook.pytest_report_to_serializable(config=self._config, report=report)))
+        """Keeps the report of a phase of a test until the test is done: to wake the other process for each would cost more than a test."""
+        self._reports.append(self._config.hook.pytest_report_to_serializable(config=self._config, report=report))
+
+    def send(self, test: int) -> None:
+        """Sends that a test is done, with its reports."""
+        self._connection.send(("done", (test, self._reports)))
+        self._reports = []
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
         """Sends a warning as text."""
@@ -166,13 +174,14 @@ def _run(
         capture.suspend_global_capture()
         directory.mkdir(exist_ok=True)
         config._tmp_path_factory._basetemp = directory  # type: ignore[attr-defined]
-        config.pluginmanager.register(Reports(config, connection))
+        reports = Reports(config, connection)
+        config.pluginmanager.register(reports)
         test = connection.recv()
         while test is not None:
             following = connection.recv()
             item = session.items[test]
             config.hook.pytest_runtest_protocol(item=item, nextitem=None if following is None else session.items[following])
-            connection.send(("done", test))
+            reports.send(test)
             test = following
         atexit._run_exitfuncs()
         connection.send(("end", None))
@@ -239,7 +248,7 @@ class Loop:
 
     def _wanted(self) -> list[int]:
         """The pipe of spare processes, while a further process would have enough to do."""
-        is_worth_it = self._schedule.left() > WORTH * len(self._running)
+        is_worth_it = self._schedule.left > WORTH * len(self._running)
         stops = self._session.shouldfail or self._session.shouldstop
         return [self._spare.reader] if self._spare is not None and is_worth_it and not stops else []
 
@@ -259,14 +268,10 @@ class Loop:
         try:
             kind, value = forked.connection.recv()
             if kind == "done":
-                forked.given.remove(value)
-                item = self._session.items[value]
-                self._hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+                test, reports = value
+                forked.given.remove(test)
+                self._report(self._session.items[test], reports)
                 self._give(forked)
-            elif kind == "report":
-                self._hook.pytest_runtest_logreport(
-                    report=self._hook.pytest_report_from_serializable(config=self._session.config, data=value)
-                )
             elif kind == "warning":
                 self._warn(*value)
             else:
@@ -275,6 +280,12 @@ class Loop:
                     self._spare.give()
         except (EOFError, ConnectionError):
             self._end_early(forked)
+
+    def _report(self, item: pytest.Item, reports: Iterable[dict[str, Any]]) -> None:
+        for data in reports:
+            report = self._hook.pytest_report_from_serializable(config=self._session.config, data=data)
+            self._hook.pytest_runtest_logreport(report=report)
+        self._hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
     def _warn(self, text: str, file: str, line: int, when: Any, nodeid: str) -> None:
         message = warnings.WarningMessage(UserWarning(text), UserWarning, file, line)

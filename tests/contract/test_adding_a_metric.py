@@ -111,6 +111,7 @@ def test_the_new_metric_is_stored_sent_and_kept_in_a_layout_of_its_own(copy: pat
     assert (result["older"], result["before"], result["old value"]) == ([2], [100, None, None, None, None], None)
 
 
+@pytest.mark.timeout(300)
 def test_the_tests_of_the_contract_pass_with_the_new_metric(copy: pathlib.Path) -> None:
     """None of them knows the number of metrics."""
     chosen = [test for test in TESTS if (copy / test.partition("::")[0]).exists()]

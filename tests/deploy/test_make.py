@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy
 
 from broadcast_service.settings import BroadcastSettings
+from deploy.make_env import write
 from shared.auth.screens import Grant, redeem_code
 from shared.contract.history_record import DAY_SECONDS
 from shared.settings import load
@@ -126,7 +127,7 @@ def test_up_makes_secrets_once_and_says_where_to_click(checkout: pathlib.Path) -
 
 def test_up_knows_the_domain(checkout: pathlib.Path) -> None:
     """With one the link is HTTPS."""
-    make(checkout, "up")
+    write(checkout / ".env")
     with (checkout / ".env").open("a") as environment:
         environment.write("DOMAIN=pulse.example.com\n")
     assert grant_of(make(checkout, "up"), "https://pulse.example.com").rooms == ["*"]
@@ -135,7 +136,7 @@ def test_up_knows_the_domain(checkout: pathlib.Path) -> None:
 
 def test_tokens_are_for_the_stack_of_the_environment_file(checkout: pathlib.Path) -> None:
     """`make token` signs with the keys of `.env`."""
-    make(checkout, "up")
+    write(checkout / ".env")
     keyring = PublicKeys.parse(parse_env((checkout / ".env").read_text())["INGEST_PUBLIC_KEYS"])
     token = make(checkout, "token", "AUDIENCE=ingest", "SUBJECT=me").strip()
     assert verify(keyring, token, audience="ingest", now_seconds=time.time()).subject == "me"
@@ -155,7 +156,7 @@ def test_a_clone_that_only_its_owner_may_read_is_opened_for_the_containers(check
 
 def test_a_token_is_its_makers_own(checkout: pathlib.Path) -> None:
     """By default the subject is the person at the keyboard, so that the audit log distinguishes people."""
-    make(checkout, "up")
+    write(checkout / ".env")
     keyring = PublicKeys.parse(parse_env((checkout / ".env").read_text())["DASHBOARD_PUBLIC_KEYS"])
     token = make(checkout, "token").strip()
     assert verify(keyring, token, audience="dashboard", now_seconds=time.time()).subject == getpass.getuser()
@@ -236,7 +237,7 @@ def test_an_archive_is_backed_up_and_restored_into_an_empty_stack(checkout: path
 def test_an_archive_moves_to_postgresql_with_one_command(checkout: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """Into the database that the profile's first start creates, with the passwords of `.env`; a second time changes nothing."""
     url = archive(tmp_path / "full", rooms=3)
-    make(checkout, "up")
+    write(checkout / ".env")
     with (checkout / ".env").open("a") as file:
         file.write("COMPOSE_PROFILES=monitoring\n")
     made = parse_env((checkout / ".env").read_text())

@@ -33,7 +33,7 @@ def test_each_test_is_run_once_whichever_process_asks_next(
         else:
             ran[process].append(test)
     assert sorted(test for tests in ran.values() for test in tests) == list(range(len(files)))
-    assert schedule.left() == 0
+    assert schedule.left == 0
 
 
 def test_a_file_is_run_by_one_process_until_no_other_is_left() -> None:
@@ -56,9 +56,9 @@ def test_a_file_whose_tests_are_apart_has_its_time_divided_by_them() -> None:
 
 def test_tests_that_no_process_was_given_are_left() -> None:
     schedule = Schedule("aabb")
-    assert schedule.left() == 4
+    assert schedule.left == 4
     assert [schedule.next_for(process) for process in (0, 1, 2)] == [0, 2, 1]
-    assert schedule.left() == 1
+    assert schedule.left == 1
 
 
 def test_a_process_that_one_run_does_not_need_is_had_by_one_other() -> None:
