@@ -224,7 +224,7 @@ def _run(module: str, request: dict[str, Any], streams: Sequence[int]) -> NoRetu
 
 def _end_process(status: int) -> NoReturn:
     """Ends this process as an interpreter does, but leaves its memory to the system: to free all that was imported takes 0.1 s of CPU."""
-    threading._shutdown()  # type: ignore[attr-defined] - waits for threads
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
