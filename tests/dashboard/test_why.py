@@ -64,6 +64,7 @@ def test_the_readings_behind_a_figure_are_a_click_or_a_key_away(studio: Studio, 
     expect(words.filter(has_text="Se leyó 0 aunque el saldo era")).to_have_count(1)
     page.get_by_role("link", name="Después").click()
     expect(page.get_by_text("No hay lecturas guardadas de esta sala en este tiempo.")).to_be_visible()
+    expect(page.locator("#why-odd-count")).to_be_hidden()  # a heading without words is none
     page.go_back()
     expect(rows).to_have_count(5)
     page.get_by_role("link", name="A la sala").click()

@@ -95,7 +95,8 @@ export class WhyView extends ReportPage {
     for (const name of FIGURES) setFigure(html(`#why-${name}`), isKnown ? explanation[name] : null, i18n);
     html('#why-desks').hidden = !areTwoDesks(explanation);
     const odd = explanation.lines.filter(isOdd).length;
-    setText(html('#why-odd-count'), isKnown ? i18n.t('why_odd', { count: odd }) : '');
+    html('#why-odd-count').hidden = !isKnown;
+    setText(html('#why-odd-count'), i18n.t('why_odd', { count: odd }));
     html('#why-odd-only').hidden = odd === 0 && !this.#oddOnly.checked;
     const rows = rowsOf(explanation, (ms) => i18n.weekday.format(ms), this.#oddOnly.checked);
     this.#body.replaceChildren(
