@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 from tools.screenshots.geometry import geometry_findings
 from tools.screenshots.scenes import SCHEMES, Look
 from tools.screenshots.stage import show_as
@@ -67,7 +68,7 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     accounts = {name: f"{name[-2:]:a<40}" for name in (LONG_NAME, *(f"sala-{n:02}" for n in range(1, ROOMS)))}
     reading = {"viewers_count": 654_321, "tips_count": 987_654, "goal_tokens": 999_999_999}
     balances = ((7200, 400_000_000), (7195, 600_000_000), (7190, 800_000_000), (30, 800_000_000), (25, 987_654_321))
-    with running_studio(directory / "stack", STUDIO_FILE=str(file)) as studio:
+    with running_studio(directory / "stack", STUDIO_FILE=str(file), **{KEEP_FILES: "1"}) as studio:
         for ago, tokens in balances:
             studio.post(
                 *(

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 
 AHEAD = 12 - time.gmtime().tm_hour  # it is about noon in the studio, so that no test crosses a midnight
 FILE = f"""timezone = "Etc/GMT{-AHEAD:+}"
@@ -63,7 +64,7 @@ def earning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     directory: pathlib.Path = tmp_path_factory.mktemp("earning")
     file = directory / "studio.toml"
     file.write_text(FILE)
-    with running_studio(directory / "stack", STUDIO_FILE=str(file)) as studio:
+    with running_studio(directory / "stack", STUDIO_FILE=str(file), **{KEEP_FILES: "1"}) as studio:
         minute = int(time.time()) // 60 * 60 - 240
         on_air = [
             {"room_id": room, "platform": platform, "tokens_count": 5000 + earned, "account": f"of-{room}", "viewers_count": 7}

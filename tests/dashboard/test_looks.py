@@ -35,7 +35,8 @@ DRAWN_VIEWS = {  # what shows that each of them has been drawn
 }
 # The views of the matrix, those together that one page can show one after the other.
 ROUNDS = (
-    ("live", "table", "screens", "legend", "palette"),
+    ("live", "table"),
+    ("screens", "legend", "palette"),
     ("room", "why"),
     ("analytics", "sum"),
     ("wall",),

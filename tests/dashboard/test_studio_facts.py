@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 from tools.waiting import wait_until
 
 
@@ -41,7 +42,7 @@ def has_problems(studio: Studio) -> bool:
 def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studios_names(tmp_path: pathlib.Path, visit: Opener) -> None:
     file, now = tmp_path / "studio.toml", int(time.time())
     file.write_text(studio_file())
-    with running_studio(tmp_path / "stack", STUDIO_FILE=str(file)) as studio:
+    with running_studio(tmp_path / "stack", STUDIO_FILE=str(file), **{KEEP_FILES: "1"}) as studio:
         for room, account in (("blue", "ana"), ("red", "eva")):
             balances = ((7200, 9000), (7195, 9400), (7190, 9800), (30, 9800), (25, 10_000))
             studio.post(*({"room_id": room, "timestamp": now - at, "tokens_count": n, "account": account} for at, n in balances))

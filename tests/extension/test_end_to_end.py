@@ -1,5 +1,6 @@
 """The whole way: fixture page → content script → worker → the real ingest service → Redis → the real dashboard."""
 
+import functools
 import json
 import pathlib
 import time
@@ -57,29 +58,26 @@ def updates(dashboard: Dashboard, *, until_tokens: int) -> list[dict[str, Any]]:
     return dashboard.of("TELEMETRY_UPDATE")
 
 
-@pytest.mark.parametrize("change", [("chaturbate", 41001), ("stripchat", 42002), ("camsoda", 43003)], ids=lambda change: change[0])
-def test_a_change_on_the_page_is_on_the_dashboard_with_the_next_reading(
-    chromium: Browser, stack: Stack, ingest: Service, broadcast: Service, change: tuple[str, int]
+CHANGES = {"chaturbate": 41001, "stripchat": 42002, "camsoda": 43003}
+
+
+def test_a_change_on_the_page_is_on_the_dashboard_within_six_seconds(
+    chromium: Browser, stack: Stack, ingest: Service, broadcast: Service
 ) -> None:
     """A number changes on the broadcaster's page; the dashboard, open in the same browser, shows it, and Redis holds it."""
-    platform, balance = change
     chromium.configure(ingest.url, room="Studio 7", key=stack.token("ingest", rooms=("Studio 7",)))
     dashboard = chromium.open(f"{broadcast.url}/#token={stack.token('dashboard')}")
-    page = chromium.open(OWN[platform])
-    wait_in_browser(lambda: stored(stack, "Studio 7", platform), "the first reading")
-    with Dashboard(broadcast.url, stack.token("dashboard")) as events:
-        events.snapshot()
-        page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
-        changed = time.time()
-        dashboard.get_by_text(f"{balance:,}").first.wait_for()
-        later = [event["data"] for event in updates(events, until_tokens=balance) if event["data"]["timestamp"] > changed]
-    assert later[0]["tokens"] == balance  # of the next reading, which are five seconds apart
-    assert stored(stack, "Studio 7", platform)["tokens_count"] == balance
     dashboard.set_viewport_size({"width": 1280, "height": 720})
-    dashboard.bring_to_front()
-    dashboard.screenshot(path=PICTURES / f"extension-to-dashboard-{platform}.png")
-    for each in (page, dashboard):
-        each.close()
+    for platform, balance in CHANGES.items():
+        page = chromium.open(OWN[platform])
+        wait_in_browser(functools.partial(stored, stack, "Studio 7", platform), "the first reading")
+        page.locator(NUMBER).evaluate("(element, balance) => { element.textContent = String(balance); }", balance)
+        dashboard.get_by_text(f"{balance:,}").first.wait_for(timeout=6000)
+        assert stored(stack, "Studio 7", platform)["tokens_count"] == balance
+        dashboard.bring_to_front()
+        dashboard.screenshot(path=PICTURES / f"extension-to-dashboard-{platform}.png")
+        page.close()
+    dashboard.close()
 
 
 def test_an_hour_without_the_service_is_recovered_exactly(chromium: Browser, stack: Stack, broadcast: Service) -> None:
