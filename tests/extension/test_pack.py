@@ -103,16 +103,6 @@ def test_a_studio_that_hosts_it_gets_id_and_update_manifest(tmp_path: pathlib.Pa
     assert app[0].attrib == {"codebase": "https://p.example/extension/studio-pulse-extension.crx", "version": "0.1.0"}
 
 
-def test_the_archive_works_when_loaded(playwright: Playwright, tmp_path: pathlib.Path) -> None:
-    """Unpacked and loaded as it is, the worker starts, the settings page opens, and the popup says that it wants to be set up."""
-    zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
-    browser = Browser(playwright, tmp_path, "")
-    assert browser.open_ui("popup").locator(".state strong").inner_text() == "Not set up yet"
-    assert (wait_in_browser(browser.badge, "the badge"), browser.logs) == ("SET", [])
-    wait_in_browser(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
-    browser.close()
-
-
 @pytest.mark.parametrize("size", [16, 32, 48, 128])
 def test_icons_have_the_size_they_are_named_after(size: int) -> None:
     """Bytes 16 to 24 of a PNG are its width and height."""
@@ -120,12 +110,29 @@ def test_icons_have_the_size_they_are_named_after(size: int) -> None:
     assert (int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")) == (size, size)
 
 
-def test_nothing_is_sent_before_chrome_was_allowed_to(
+def test_the_archive_works_when_loaded_and_sends_nothing_before_chrome_was_allowed_to(
     playwright: Playwright, sites: Sites, ingest: ScriptedIngest, tmp_path: pathlib.Path
 ) -> None:
-    """As shipped, saving an address asks for that origin; until the user agrees readings are kept, and badge and popup say why."""
+    """Unpacked and loaded as it is, the worker starts, the settings page opens, and each address is asked for as the manifest allows."""
     zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
     browser = Browser(playwright, tmp_path, sites.resolver_rules)
+    starts(browser)
+    keeps_readings_until_it_may_send(browser, ingest)
+    asks_for_an_exact_origin(browser)
+    browser.close()
+
+
+def starts(browser: Browser) -> None:
+    """The popup says that it wants to be set up, and so does the page that opens by itself."""
+    popup = browser.open_ui("popup")
+    assert popup.locator(".state strong").inner_text() == "Not set up yet"
+    assert (wait_in_browser(browser.badge, "the badge"), browser.logs) == ("SET", [])
+    wait_in_browser(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
+    browser.close_pages()
+
+
+def keeps_readings_until_it_may_send(browser: Browser, ingest: ScriptedIngest) -> None:
+    """Saving an address asks for that origin; until the user agrees readings are kept, and badge and popup say why."""
     popup = browser.open_ui("popup")
     popup.evaluate(
         """() => {
@@ -143,17 +150,13 @@ def test_nothing_is_sent_before_chrome_was_allowed_to(
     assert popup.locator(".state strong").inner_text() == "Permission needed"
     popup.get_by_text("Readings kept: ").wait_for()
     assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])
-    browser.close()
 
 
-def test_chrome_takes_the_question_for_an_exact_origin(playwright: Playwright, tmp_path: pathlib.Path) -> None:
+def asks_for_an_exact_origin(browser: Browser) -> None:
     """The origin asked for, port and all, is within what the manifest declares: Chrome shows its question; plain HTTP elsewhere is not."""
-    zipfile.ZipFile(pack(tmp_path)).extractall(tmp_path / "extension")
-    browser = Browser(playwright, tmp_path, "")
     ask = """origin => Promise.race([
         chrome.permissions.request({ origins: [origin] }).then(String, (error) => error.message),
         new Promise((resolve) => { setTimeout(resolve, 1000, 'waits for an answer'); }),
     ])"""
     assert "manifest" in browser.console.evaluate(ask, "http://pulse.example.com/*")
     assert browser.console.evaluate(ask, "http://127.0.0.1:8001/*") == "waits for an answer"
-    browser.close()
