@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
@@ -30,15 +31,20 @@ def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener, on_air: 
     expect(card.locator(".badge-word")).to_have_text("Live")
 
 
-def test_a_change_flashes_for_600_ms(studio: Studio, visit: Opener) -> None:
-    """The card of a room whose number changed lights up, and fades within 600 ms."""
-    studio.post({"room_id": "flash", "tokens_count": 10})
-    dashboard = visit(studio).open("?q=flash").live()
-    expect(dashboard.card("flash")).to_be_visible()
+@pytest.mark.parametrize("missing", ["", "delete HTMLElement.prototype.oncontentvisibilityautostatechange"])
+def test_a_change_flashes_for_600_ms(studio: Studio, visit: Opener, missing: str) -> None:
+    """The card of a number that changed lights up and fades within 600 ms, whether or not the browser reports which cards it skips."""
+    room = "flash-without" if missing else "flash"  # a balance that another test has lowered would be doubtful
+    studio.post({"room_id": room, "tokens_count": 10})
+    dashboard = visit(studio)
+    dashboard.run_first(missing)
+    dashboard.open(f"?q={room}", rooms=(room,)).live()
+    assert dashboard.page.evaluate("'oncontentvisibilityautostatechange' in document.documentElement") == (missing == "")
+    expect(dashboard.card(room)).to_be_visible()
     dashboard.page.evaluate(RECORD_FLASHES)
-    studio.post({"room_id": "flash", "tokens_count": 20, "sequence": 1})
-    expect(dashboard.card("flash").locator(".tokens")).to_have_text("20")
-    assert dashboard.page.evaluate("window.flashes") == [{"room": "flash", "id": "flash", "duration": 600}]
+    studio.post({"room_id": room, "tokens_count": 20, "sequence": 1})
+    expect(dashboard.card(room).locator(".tokens")).to_have_text("20")
+    assert dashboard.page.evaluate("window.flashes") == [{"room": room, "id": "flash", "duration": 600}]
 
 
 def test_nothing_flashes_for_who_prefers_reduced_motion(studio: Studio, visit: Opener) -> None:

@@ -22,6 +22,10 @@ export const DENSITIES = /** @type {Density[]} */ (['cards', 'compact', 'table']
 
 const FAR_PER_FRAME = 15;
 const NEW_PER_FRAME = 60;
+/** The browser reports which cards it skips because they are far from the screen. A second observer of a thousand cards would double what that costs. */
+const SKIPPED = 'contentvisibilityautostatechange';
+/** A browser without `content-visibility` has the event neither. */
+const reportsSkipped = `on${SKIPPED}` in document.documentElement;
 /** A thousand ages are drawn within a second. */
 const AGES_PER_FRAME = 50;
 
@@ -47,14 +51,18 @@ export class Cards {
     this.root = root;
     this.store = store;
     this.nameGroup = nameGroup;
+    const setNear = (/** @type {EventTarget | null} */ target, /** @type {boolean} */ near) => {
+      const card = target instanceof Element ? this.#ofElement.get(target) : undefined;
+      if (card) card.near = near;
+    };
     this.observer = new IntersectionObserver(
       (entries) => {
-        for (const entry of entries) {
-          const card = this.#ofElement.get(entry.target);
-          if (card) card.near = entry.isIntersecting;
-        }
+        for (const { target, isIntersecting } of entries) setNear(target, isIntersecting);
       },
       { rootMargin: '300px' },
+    );
+    root.addEventListener(SKIPPED, (event) =>
+      setNear(event.target, !(/** @type {ContentVisibilityAutoStateChangeEvent} */ (event).skipped)),
     );
   }
 
@@ -160,7 +168,7 @@ export class Cards {
     card.paint(feed, moment, this.store);
     this.#cards.set(key, card);
     this.#ofElement.set(card.element, card);
-    this.observer.observe(card.element);
+    if (this.#density === 'table' || !reportsSkipped) this.observer.observe(card.element); // no row of a table is skipped
   }
 
   /** @param {Group} group */

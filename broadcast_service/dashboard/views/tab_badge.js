@@ -1,6 +1,6 @@
 /** The number of rooms that need attention, in the title and the icon of the tab, and as a sound for those who want one. */
 
-import { find } from '../ui/dom.js';
+import { find, setAttribute } from '../ui/dom.js';
 
 const MOST = 9;
 const STORAGE_KEY = 'studio-pulse.sound';
@@ -43,7 +43,8 @@ export class TabBadge {
     this.#count = needs.length;
     this.#title = title;
     document.title = needs.length > 0 ? `(${needs.length}) ${title}` : title;
-    this.#icon.setAttribute(
+    setAttribute(
+      this.#icon,
       'href',
       needs.length > 0 ? `icons/attention-${Math.min(needs.length, MOST + 1)}.svg` : this.#plainIcon,
     );
