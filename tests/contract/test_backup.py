@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, inspect, select, text
 
 from shared.archive.database import ArchiveError, Database, WrongSchema
 from shared.archive.packed_day import unpack
@@ -34,7 +34,7 @@ from worker_service.archive import backup
 from worker_service.archive.backup import back_up, restore
 from worker_service.archive.backup_file import FORMAT, KIND, Head, Rows, UnreadableBackup, write
 from worker_service.archive.export import EPOCH, TABLES, write_csv, write_parquet
-from worker_service.archive.schema import migrate
+from worker_service.archive.schema import migrate, upgrade
 from worker_service.archive.writer import Fence
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +128,26 @@ def all_of(database: Database) -> tuple[Any, ...]:
     with database.transaction() as connection:
         copied = {tuple(row) for row in connection.execute(select(passes))}
     return income(database), balances(database), copied
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_archives_of_tests_have_the_schema_that_migrations_make(new: New, kind: str) -> None:
+    """Their statements are those of the migrations, executed again."""
+    migrated_one, another = new(kind), new(kind)
+    migrate(migrated_one, "base")
+    upgrade(migrated_one)
+    made = [inspect(database.engine) for database in (migrated_one, another)]
+    names, same_names = (sorted(one.get_table_names()) for one in made)
+    assert names == same_names
+    assert len(names) > 5
+    for name in names:
+        described, too = (
+            [one.get_columns(name), one.get_pk_constraint(name), one.get_foreign_keys(name), one.get_indexes(name)] for one in made
+        )
+        assert str(described) == str(too)
+    with migrated_one.transaction() as first, another.transaction() as second:
+        for query in ("SELECT * FROM archive_version", "SELECT * FROM archive_state"):
+            assert [tuple(row) for row in first.execute(text(query))] == [tuple(row) for row in second.execute(text(query))]
 
 
 def backup_of(database: Database) -> bytes:

@@ -1,6 +1,8 @@
 """A PostgreSQL server of one's own on a free port of loopback, started from Debian's programs as a user without privileges."""
 
+import atexit
 import contextlib
+import fcntl
 import os
 import pathlib
 import secrets
@@ -31,6 +33,12 @@ SETTINGS: Final = {
 }
 
 
+# An empty cluster, which every server of a test run begins with a copy of; also processes that are forked from this one make it only once.
+_CLUSTER: Final = pathlib.Path(tempfile.gettempdir(), f"pulse-cluster-{secrets.token_hex(8)}")
+_LOCK: Final = _CLUSTER.with_suffix(".lock")
+_PASSWORD: Final = secrets.token_urlsafe(12)
+
+
 class PostgresServer(Process):
     """One server in a directory of its own, with one superuser and a password. It can be stopped, frozen and started again."""
 
@@ -39,7 +47,7 @@ class PostgresServer(Process):
         self.directory = directory
         self.data = directory / "data"
         self.port = free_port()
-        self.password = secrets.token_urlsafe(12)
+        self.password = _PASSWORD
         self._programs = needs.postgresql()
         options = [f"-c{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
         super().__init__(
@@ -65,12 +73,7 @@ class PostgresServer(Process):
         """Makes an empty cluster."""
         if os.geteuid() == 0:
             shutil.chown(self.directory, SYSTEM_USER)
-        password = self.directory / "password"
-        password.write_text(self.password)
-        password.chmod(0o644)
-        options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(password), "-E", "UTF8", "--locale", "C", "--no-sync"]
-        command = [*_unprivileged(), str(self._programs / "initdb"), "-D", str(self.data), *options]
-        subprocess.run(command, check=True, capture_output=True, cwd=self.directory)
+        subprocess.run(["cp", "--archive", "--reflink=auto", _made_once(self._programs), self.data], check=True, capture_output=True)
 
     def start(self) -> None:
         """Starts the process and waits until it accepts queries; raises StackError."""
@@ -133,3 +136,30 @@ def _runs(pid: str) -> bool:
 def _unprivileged() -> list[str]:
     """The start of a command line that runs without privileges; the caller may have none already."""
     return ["setpriv", f"--reuid={SYSTEM_USER}", "--clear-groups", "--"] if os.geteuid() == 0 else []
+
+
+def _made_once(programs: pathlib.Path) -> pathlib.Path:
+    """The empty cluster, made by the first process that needs it."""
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _CLUSTER.exists():
+            with tempfile.TemporaryDirectory(prefix="pulse-cluster-") as name:
+                made = pathlib.Path(name) / "data"
+                password = pathlib.Path(name) / "password"
+                password.write_text(_PASSWORD)
+                password.chmod(0o644)
+                if os.geteuid() == 0:
+                    shutil.chown(name, SYSTEM_USER)
+                options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(password), "-E", "UTF8", "--locale", "C", "--no-sync"]
+                command = [*_unprivileged(), str(programs / "initdb"), "-D", str(made), *options]
+                subprocess.run(command, check=True, capture_output=True, cwd=name)
+                made.rename(_CLUSTER)
+    return _CLUSTER
+
+
+def _remove() -> None:
+    shutil.rmtree(_CLUSTER, ignore_errors=True)
+    _LOCK.unlink(missing_ok=True)
+
+
+atexit.register(_remove)
