@@ -157,6 +157,8 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
             # A theme changes colours and sizes; what all have in common is examined in one of them, in each language and width.
             found[view, look] = dashboard.violations(() if look.scheme == "dark" else LOOKS_ALONE)
         assert small_targets(dashboard.page, DESKS, POINTED) == {}, view
+        show_as(dashboard.page, Look(DESKS[0], "dark", "en", 1000))  # where type is smallest, targets are nearest to each other
+        assert dashboard.violations(("target-size",)) == [], view
     assert {seen: findings for seen, findings in found.items() if findings} == {}
     assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
 
