@@ -160,6 +160,15 @@ def test_what_is_zero_and_has_no_readings_is_no_link(studio: Studio, visit: Open
     expect(page.locator("#fact-unsettled a[href]")).to_have_count(0)
 
 
+def test_a_week_before_that_was_hardly_recorded_is_not_compared_with(studio: Studio, visit: Opener) -> None:
+    """One recorded minute that earned nothing does not make the income of that day zero."""
+    ages = (7 * 24 * HOUR + 2 * HOUR, 3 * HOUR, 2 * HOUR, HOUR)
+    studio.post(*({"room_id": "report-c", "timestamp": int(time.time()) - age, "tokens_count": 100} for age in ages))
+    page = visit(studio).open("?view=room&room=report-c&on=camsoda").live().page
+    expect(page.locator("#room-earned-total")).to_have_text("0")
+    expect(page.locator("#room-earned-before")).not_to_contain_text("week before")
+
+
 def test_a_report_that_fails_offers_another_try(studio: Studio, visit: Opener) -> None:
     """Words, not an empty chart; trying again works."""
     dashboard = visit(studio)

@@ -4,7 +4,7 @@ import { hrefOf } from '../router.js';
 import { clockError } from '../state/lag.js';
 import { CHARTED, COUNTS } from '../state/metrics.js';
 import { PERIODS, periodNamed, spanOf } from '../state/periods.js';
-import { wasMeasured } from '../state/report_rows.js';
+import { comparable, wasMeasured } from '../state/report_rows.js';
 import { marksOf, offAirMs, offAirOf, showsOf, stepsOf, weekBefore, weekLater, zoomedTo } from '../state/room_story.js';
 import { feedKey, statusOf } from '../state/store.js';
 import { zoneOrOwn } from '../state/zone.js';
@@ -273,7 +273,7 @@ export class RoomView extends ReportPage {
       });
     income('earned-total', isKnown ? report.total : null, 'total_earned');
     const money = isKnown ? this.store.studio.worth(report.total) : null;
-    const earlier = before && wasMeasured(before.report) ? before.report : null;
+    const earlier = comparable(report, before?.report ?? null);
     const beside = [
       { text: isKnown ? '' : i18n.t('not_measured') },
       { text: money ? i18n.money(money) : '', reasons },
