@@ -9,7 +9,7 @@
  */
 
 const BUILD = '';
-/** @type {Record<string, string>} the first 16 hexadecimal digits of the SHA-256 of each file */
+/** @type {Record<string, string>} the first hexadecimal digits of the SHA-256 of each file */
 const FILES = {};
 
 const worker = /** @type {any} */ (self);
@@ -59,11 +59,11 @@ const ownCaches = async () => (await caches.keys()).filter((name) => name.starts
 async function keep(url, hash) {
   const cache = await caches.open(CACHE);
   const former = await caches.match(url, { ignoreVary: true });
-  if (former && (await hashOf(former.clone())) === hash) return cache.put(url, former);
+  if (former && (await hashOf(former.clone())).startsWith(hash)) return cache.put(url, former);
   // What the page has just loaded is not asked for again; its hash says whether it is of this version.
   for (const mode of /** @type {RequestCache[]} */ (['force-cache', 'no-cache'])) {
     const answer = await fetch(url, { cache: mode, credentials: 'same-origin', redirect: 'error' });
-    if (answer.ok && (await hashOf(answer.clone())) === hash) return cache.put(url, answer);
+    if (answer.ok && (await hashOf(answer.clone())).startsWith(hash)) return cache.put(url, answer);
   }
   throw new Error(`${url} is not of this version`);
 }
@@ -71,9 +71,7 @@ async function keep(url, hash) {
 /** @param {Response} answer */
 async function hashOf(answer) {
   const digest = await crypto.subtle.digest('SHA-256', await answer.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0'))
-    .join('')
-    .slice(0, 16);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The newest version that is complete: its page, and the cache that has it. */
