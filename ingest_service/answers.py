@@ -43,6 +43,10 @@ def _patterns_of_one(result: Result) -> tuple[bytes, bytes]:
 
 _ONE: Final = {result: _patterns_of_one(result) for result in NAMES}
 _ITEM: Final = {result: _pattern(BatchItem(_INDEX, NAMES[result], version=_VERSION)) for result in NAMES}
+_BATCH_OF_ONE: Final = {
+    result: [_pattern(BatchAnswer([BatchItem(0, NAMES[result], version=_VERSION)], *offset)) for offset in ((), (_OFFSET,))]
+    for result in NAMES
+}
 _BATCH: Final = [_pattern(answer).replace(b"[]", b"[%b]") for answer in (BatchAnswer([]), BatchAnswer([], _OFFSET))]
 
 
@@ -56,6 +60,10 @@ def answer_of_one(outcome: Outcome, offset_ms: int | None) -> bytes:
 
 def answer_of_stored(outcomes: Sequence[Outcome], offset_ms: int | None) -> bytes:
     """The answer to a batch whose readings were all accepted, stored before, or late."""
+    if len(outcomes) == 1:  # as the extension sends them
+        [(result, version)] = outcomes
+        plain, with_offset = _BATCH_OF_ONE[result]
+        return plain % version if offset_ms is None else with_offset % (version, offset_ms)
     items = b",".join([_ITEM[result] % (index, version) for index, (result, version) in enumerate(outcomes)])
     plain, with_offset = _BATCH
     return plain % items if offset_ms is None else with_offset % (items, offset_ms)

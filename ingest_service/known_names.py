@@ -40,10 +40,16 @@ class KnownNames:
         """A batch; raises the same."""
         readings: list[Reading] = _decode_many(body)
         known = self._known
-        if not all((reading.room_id, reading.platform, reading.account) in known for reading in readings):
-            readings = decode_readings(body)
-            for reading in readings:
-                self._remember(reading)
+        for reading in readings:
+            if (reading.room_id, reading.platform, reading.account) not in known:
+                return self._checked(body)
+        return readings
+
+    def _checked(self, body: bytes | bytearray) -> list[Reading]:
+        """A batch whose names are checked, and known from then on."""
+        readings = decode_readings(body)
+        for reading in readings:
+            self._remember(reading)
         return readings
 
     def _remember(self, reading: Reading) -> None:

@@ -66,13 +66,14 @@ def _fields_of(request: WholeRequest) -> RequestFields:
 class _Posted:
     """A request whose readings are queued: the writer's waiter. It has no future, no task and no callback of its own."""
 
-    __slots__ = ("_posts", "answer", "claims", "offset_ms", "outcomes", "request")
+    __slots__ = ("_posts", "answer", "claims", "count", "offset_ms", "outcomes", "request")
 
     def __init__(self, posts: "WholePosts", request: WholeRequest, claims: Claims, offset_ms: int | None) -> None:
         self._posts = posts
         self.request = request
         self.claims = claims
         self.offset_ms = offset_ms
+        self.count = 1  # of its readings
         self.outcomes: list[Outcome] | None = None  # empty: unknown
         self.answer: Callable[[_Posted], bool]
 
@@ -141,7 +142,8 @@ class WholePosts:
             if len(readings) > ITEMS_PER_SLICE:
                 return False
             checked = [self._telemetry.checked(reading, posted.claims, posted.offset_ms, now) for reading in readings]
-            posted.answer = functools.partial(self._answer_batch, len(readings))
+            posted.count = len(readings)
+            posted.answer = self._answer_batch
             self._submit(checked, posted)
         except DECLINED:
             return False
@@ -194,13 +196,14 @@ class WholePosts:
         self._hand_over(posted, self._one, refuse)
         return False
 
-    def _answer_batch(self, count: int, posted: _Posted) -> bool:
+    def _answer_batch(self, posted: _Posted) -> bool:
         """Answers a batch; False if the endpoint does."""
         outcomes = posted.outcomes
-        if outcomes and all(outcome.result <= Result.LATE for outcome in outcomes):
+        if outcomes and max([outcome.result for outcome in outcomes]) <= Result.LATE:
             posted.request.answer(self._fields, answer_of_stored(outcomes, posted.offset_ms))
             return True
-        status, body, refusals = answer_of_batch(known(outcomes) if outcomes else [StoreUnavailable()] * count, posted.offset_ms)
+        found = known(outcomes) if outcomes else [StoreUnavailable()] * posted.count
+        status, body, refusals = answer_of_batch(found, posted.offset_ms)
 
         async def refuse_some(scope: Scope, _receive: Receive) -> tuple[int, bytes]:
             """The answer, after its refusals have been reported."""

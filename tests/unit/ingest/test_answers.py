@@ -1,5 +1,6 @@
 """The answers to producers are made of patterns; they say what their messages say."""
 
+import itertools
 import time
 
 import msgspec
@@ -36,3 +37,11 @@ def test_the_answer_to_a_batch_that_was_stored_is_its_message() -> None:
         body = answer_of_stored(outcomes, offset)
         assert body == msgspec.json.encode(BatchAnswer(items) if offset is None else BatchAnswer(items, offset))
         assert (200, body, []) == answer_of_batch(outcomes, offset)
+
+
+def test_the_answer_to_a_batch_of_one_is_its_message() -> None:
+    """It is made in another way, since the extension sends nothing else."""
+    for result, version, offset in itertools.product(NAMES, NUMBERS, (None, 0, -5, 333_333)):
+        item = [BatchItem(0, NAMES[result], version=version)]
+        body = answer_of_stored([Outcome(result, version)], offset)
+        assert body == msgspec.json.encode(BatchAnswer(item) if offset is None else BatchAnswer(item, offset))
