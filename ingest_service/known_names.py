@@ -47,7 +47,7 @@ class KnownNames:
 
     def _checked(self, body: bytes | bytearray) -> list[Reading]:
         """A batch whose names are checked, and known from then on."""
-        readings = decode_readings(body)
+        readings: list[Reading] = decode_readings(body)
         for reading in readings:
             self._remember(reading)
         return readings
