@@ -225,6 +225,7 @@ def test_the_table_of_a_period_is_ordered_by_keyboard_and_says_why(studio: Studi
     page.keyboard.press("Enter")
     expect(names).to_have_text(["why-b", "why-a"])
     expect(page.locator("#analytics-table th[aria-sort=descending]")).to_have_text("Sala")
+    assert by_name.evaluate("(head) => getComputedStyle(head).display") == "inline-block"  # else no space is before the arrow
     expect(by_name).to_be_focused()
     why = page.locator("#analytics-rows .col-doubt a")
     expect(why).to_have_text("100 · 1 descartado")
