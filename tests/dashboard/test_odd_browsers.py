@@ -189,6 +189,7 @@ def test_a_translator_is_not_fought_with(studio: Studio, visit: Opener) -> None:
     page = dashboard.page
     expect(page.locator(".card .age")).to_contain_text("30 min ago")
     expect(page.locator("#leaders-hint")).to_contain_text("recorded")  # history has answered: the texts it changes are written anew
+    page.wait_for_load_state("networkidle")  # and so has everything else that is asked for once
     page.evaluate(TRANSLATOR)
     expect(page.locator(".card .badge-word")).to_contain_text("«")
     page.wait_for_timeout(5000)  # five of the page's seconds
