@@ -104,6 +104,7 @@ class Reports:
         self._config = config
         self._connection = connection
         self._reports: list[dict[str, Any]] = []
+        self.is_registered = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keeps the report of a phase of a test until the test is done: to wake the other process for each would cost more than a test."""
@@ -115,7 +116,9 @@ class Reports:
         self._reports = []
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
-        """Sends a warning as text."""
+        """Sends a warning as text; not those of before it was forked, which pytest repeats to each plugin that is registered."""
+        if not self.is_registered:
+            return
         text = f"{warning_message.category.__name__}: {warning_message.message}"
         self._connection.send(("warning", (text, warning_message.filename, warning_message.lineno, when, nodeid)))
 
@@ -176,6 +179,7 @@ def _run(
         config._tmp_path_factory._basetemp = directory  # type: ignore[attr-defined]
         reports = Reports(config, connection)
         config.pluginmanager.register(reports)
+        reports.is_registered = True
         test = connection.recv()
         while test is not None:
             following = connection.recv()
