@@ -10,7 +10,7 @@ from tests.support.studio import Studio
 from tests.support.tabs import Tabs
 from tools.screenshots.stage import DRAWN, axe_findings
 
-SHOWN_WITHIN_MS = 8000
+SHOWN_WITHIN_MS = 20_000  # a machine with two cores runs eight browsers beside each other
 MOVE = "(query) => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }"
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
