@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from broadcast_service.http.static import read_files
 from shared.settings import CommonSettings
 from shared.web.address_budget import (
     ANSWER,
@@ -31,7 +32,6 @@ from shared.web.address_budget import (
     account_of,
 )
 from shared.web.http_protocol import HttpProtocol
-from tools.processes import ROOT
 
 SHARE = next(field.default for field in msgspec.structs.fields(CommonSettings) if field.name == "address_share")
 PEER = "192.0.2.1"
@@ -41,7 +41,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 def test_a_studio_behind_one_address_never_meets_the_limit() -> None:
     """Two hundred desks post every 5 s, also refused ones, and fifty dashboards load every file of the page and connect at once."""
     budget = AddressBudget(SHARE)
-    files = len([path for path in (ROOT / "broadcast_service/dashboard").rglob("*") if path.is_file()])
+    files = len(read_files().pages)
     for second in range(3600):
         budget.charge(PEER, 40 * (REQUEST + CHUNK), second)  # nothing is refunded: as if all were refused
         budget.charge(PEER, 50 / 15 * CHUNK + 50 / 10 * (CHUNK + FRAME + MESSAGE), second)
@@ -55,7 +55,7 @@ def test_a_studio_behind_one_address_never_meets_the_limit() -> None:
 def test_a_studio_of_thirty_six_rooms_and_reloading_dashboards_behind_one_address_never_meets_the_limit() -> None:
     """Thirty-six rooms post every 5 s, each on a new connection and all refused, while ten dashboards are reloaded every minute."""
     budget = AddressBudget(SHARE)
-    files = len([path for path in (ROOT / "broadcast_service/dashboard").rglob("*") if path.is_file()])
+    files = len(read_files().pages)
     for second in range(3600):
         budget.charge(PEER, 36 / 5 * (CONNECTION + REQUEST + CHUNK), second)
         if second % 6 == 0:  # one of the ten; the files are asked for again and answered 304
