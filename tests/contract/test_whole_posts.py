@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 import uvicorn
+from redis.asyncio import Redis
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.server import ServerState
 
@@ -333,7 +334,9 @@ async def until_ready(port: int) -> None:
 
 
 async def both(url: str, story: Callable[[Running, Running], Any], *, origins: str = "https://studio.example") -> None:
-    """Runs a story with a service that has shortcuts and one that has none; both know the token."""
+    """Runs a story with a service that has shortcuts and one that has none; both know the token, and neither has had a reading."""
+    async with Redis.from_url(url) as server:
+        await server.flushall()
     async with (
         running(f"{url}/1", shortcuts=True, origins=origins) as quick,
         running(f"{url}/2", shortcuts=False, origins=origins) as plain,

@@ -104,8 +104,14 @@ def test_a_damaged_value_is_500_for_its_room_alone(own: Stack, send: Callable[[s
     assert (answer.status, answer.is_problem, results[0]["problem"]["status"]) == (500, True, 500)
 
 
-def test_outages_leave_no_traceback(service: Service) -> None:
+def test_outages_leave_no_traceback(own: Stack, service: Service, send: Callable[[str, bytes], Answer]) -> None:
     """An absent store is an expected state: the log names it and shows no stack."""
+    assert own.redis is not None
+    body = body_of(ONE, room_id="logged")
+    own.redis.kill()
+    assert send(ONE, body).status == 503
+    own.redis.start()
+    assert until_stored(send, body) == "accepted"
     log = service.log.read_text()
     assert "commit.failed" in log
     assert "Traceback" not in log
