@@ -52,7 +52,7 @@ class Schedule:
 
         self._waiting = collections.deque(sorted(groups, key=longest_first))
         self._given: dict[int, collections.deque[int]] = collections.defaultdict(collections.deque)
-        self.left = len(files)  # tests that no process has been told to run
+        self.left = len(files)  # tests that no process was given to run
 
     def next_for(self, process: int) -> int | None:
         """The test after the one that the process was given last; None where nothing is left for it."""

@@ -110,11 +110,11 @@ def read_files() -> Files:
     contents["index.html"] = contents["index.html"].replace(
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
-    contents = {name: content for name, content in contents.items() if not (name.endswith(".js") and NO_CODE.fullmatch(condensed(content)))}
     contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
     join_styles(contents)
     deferred_modules(contents)  # a missing file is an error now, and not at the first click
     sent = {name: condensed(content) if name.endswith((".css", ".html", ".js")) else content for name, content in contents.items()}
+    sent = {name: content for name, content in sent.items() if not NO_CODE.fullmatch(content)}
     sent[WORKER] = _worker(sent, build)
     return Files(dict(_pages(sent)), build)
 

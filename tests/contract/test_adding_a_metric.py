@@ -80,7 +80,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("*.pyc.*", "images"))  # with what is compiled
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("*.pyc.*", "images"))  # with the compiled files
         else:
             shutil.copy(source, root / name)
     for name, change in changes().items():

@@ -163,8 +163,8 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
     assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
 
 
-# What is hit, and what lies there: the label of a control, and what a style sheet lays over it, are parts of it. Squares of the heat map
-# are exempt, as in WCAG 2.5.8: the cards below have the same links.
+# Whether a press hits the element that it aims at. The label of a control, and a box that a style sheet lays over it, are parts of it. Squares
+# of the heat map are exempt, as in WCAG 2.5.8: the cards below have the same links.
 SMALL = """([width, height, letters]) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
     const scope = document.querySelector('dialog[open]');
     if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true})) return [];
@@ -186,7 +186,7 @@ DESKS, HELD = (768, 1366, 1920, 2560), (1366, 768, 390)
 
 
 def small_targets(page: Page, widths: Sequence[int], least: Sequence[int]) -> dict[int, list[str]]:
-    """What is smaller than `least` (width, height, letters of fields), by the width of the window."""
+    """The targets smaller than `least` (width, height, letters of fields), by the width of the window."""
     small: dict[int, list[str]] = {}
     for width in widths:
         show_as(page, Look(width, "dark", "en", 1000))

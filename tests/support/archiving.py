@@ -47,6 +47,7 @@ def migrated(database: Database) -> list[tuple[str, Any]]:
     statements: list[tuple[str, Any]] = []
 
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _is_many: bool) -> None:  # noqa: FBT001
+        """Keeps a statement that changes something."""
         if statement.lstrip().upper().startswith(CHANGES):
             statements.append((statement, parameters))
 

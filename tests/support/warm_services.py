@@ -236,6 +236,7 @@ def _keep_files() -> None:
     from broadcast_service.http import static  # noqa: PLC0415 - of the services, only this one has it
 
     def caching(name: str) -> str:
+        """As the service, but scripts and styles are used again for an hour."""
         return "max-age=3600" if name.endswith(static.PARTS) else asked(name)
 
     asked, static.caching = static.caching, caching

@@ -83,7 +83,7 @@ def open_view(page: Page, view: str, address: str, token: str, *, has_rooms: boo
 
 
 def await_view(page: Page, view: str, *, has_rooms: bool) -> None:
-    """Waits until a view with an access has been drawn, and opens what it consists of besides its address."""
+    """Waits until a view with an access has been drawn, and opens the parts of it that its address does not name."""
     expect(page.locator("#link")).to_have_attribute("data-phase", "live", timeout=READY_MS)
     if view == "table":
         page.locator("#density").evaluate(CHOOSE_DENSITY, "table")  # on a phone it is behind a button

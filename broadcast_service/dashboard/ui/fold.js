@@ -1,6 +1,6 @@
 /**
  * Choices that are behind a button where there is no room for them: the style sheet hides them on a phone until the button is pressed.
- * What is chosen stays in view, as chips that take it back.
+ * Active choices stay in view, as chips that remove them.
  */
 
 import { html, setData, setHidden, setText } from './dom.js';

@@ -26,7 +26,7 @@ NOW_US = int(time.time() * 1e6)
 
 
 class Sink:
-    """Records what it is given."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
