@@ -163,8 +163,8 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
     assert len(found) == len(views) * len(SCHEMES) * len(LANGUAGES)
 
 
-# Whether a press hits the element that it aims at. The label of a control, and a box that a style sheet lays over it, are parts of it. Squares
-# of the heat map are exempt, as in WCAG 2.5.8: the cards below have the same links.
+# Whether a press hits the element that it aims at. The label of a control, and a box that a style sheet lays over it, are parts of it.
+# Squares of the heat map are exempt, as in WCAG 2.5.8: the cards below have the same links.
 SMALL = """([width, height, letters]) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
     const scope = document.querySelector('dialog[open]');
     if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true})) return [];
