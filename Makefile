@@ -27,7 +27,7 @@ install: $(STAMP) $(NODE_STAMP) ## Create .venv with the locked requirements
 # What running needs is installed in a third of the time that everything takes; tests and checks add the rest.
 define install_lock
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found: install Python 3.11 or later, or name yours with PYTHON=…." >&2; exit 1; }
-	@$(PYTHON) tools/install.py $(VENV) $<
+	@$(PYTHON) tools/install.py $(if $(filter file,$(origin PYTHON)),--choose) $(VENV) $<
 	@touch $@
 endef
 

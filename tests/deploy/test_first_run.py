@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.support import warm_services
-from tools.install import CannotInstall, check_python
+from tools.install import CannotInstall, check_python, faster, probed
 from tools.processes import ROOT, free_port
 
 INSTALL = ROOT / "tools" / "install.py"
@@ -77,6 +77,63 @@ def test_a_python_without_its_venv_module_is_said_in_one_sentence(tmp_path: path
         r"make: This Python comes without its venv module: install it \(.*apt install python3\.\d+-venv'\)\.\n", done.stderr
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def python(directory: pathlib.Path, says: str) -> str:
+    """A `python3` that prints this when it is asked how fast it is, and otherwise what it is asked; returns its path."""
+    directory.mkdir()
+    program = directory / "python3"
+    program.write_text(f'#!/bin/sh\nif [ "$1" = -I ]; then {says}; else echo "$@"; fi\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ([], None),
+        (["echo 3 11 1 0.009"], None),
+        (["echo 3 11 1 0.005"], ("0", 2.0)),
+        (["echo 3 11 1 0.005", "echo 3 11 1 0.004", "echo 3 11 1 0.007"], ("1", 2.5)),
+        (["echo 3 12 1 0.001", "echo 3 10 1 0.001", "echo 3 11 0 0.001", "echo 2.7", "exit 1", "kill $$"], None),
+    ],
+    ids=["none", "hardly", "clearly", "the fastest", "other versions, or unable"],
+)
+def test_a_clearly_faster_python_of_the_same_version_is_found(
+    tmp_path: pathlib.Path, others: list[str], chosen: tuple[str, float] | None
+) -> None:
+    """One of another version could not have the locked packages; one without its venv module, or that does not run, is passed over."""
+    first = python(tmp_path / "first", "echo 3 11 1 0.010")
+    paths = [pathlib.Path(python(tmp_path / str(number), says)).parent for number, says in enumerate(others)]
+    found = faster(first, os.pathsep.join(["", str(tmp_path / "first"), str(tmp_path / "nothing"), *map(str, paths)]))
+    expected = chosen and (str(tmp_path / chosen[0] / "python3"), chosen[1])
+    assert (found and (found[0], round(found[1], 3))) == expected
+
+
+def test_this_python_can_be_asked_how_fast_it_is() -> None:
+    """The loop takes a few milliseconds."""
+    version, seconds = probed(sys.executable) or ((0, 0), 0)
+    assert version == sys.version_info[:2]
+    assert 0.0001 < seconds < 1
+
+
+def test_make_chooses_the_faster_python_unless_one_is_named(tmp_path: pathlib.Path, clone: pathlib.Path) -> None:
+    """And says which, and how to choose; an environment that is there stays."""
+    path = {"PATH": f"{pathlib.Path(python(tmp_path / 'fast', f'echo {sys.version_info[0]} {sys.version_info[1]} 1 0.00001')).parent}:/bin"}
+    installing = [sys.executable, "tools/install.py", "--choose", ".venv", "requirements-run.txt"]
+    done = run(*installing, cwd=clone, settings=path)
+    assert re.fullmatch(
+        rf"Using {tmp_path}/fast/python3, which is \d+\.\d times as fast as \S+; PYTHON=… chooses another\.\n"
+        r"\S*tools/install\.py \.venv requirements-run\.txt\n",
+        done.stdout,
+    )
+    assert "--choose" in run("make", "--dry-run", "run", cwd=clone).stdout
+    assert "--choose" not in run("make", "--dry-run", "run", f"PYTHON={sys.executable}", cwd=clone).stdout
+    assert "--choose" not in run("make", "--dry-run", "run", cwd=clone, settings={"PYTHON": sys.executable}).stdout
+    (clone / ".venv").mkdir()
+    (pathlib.Path(python(clone / ".venv" / "bin", "true")).rename(clone / ".venv" / "bin" / "python").parent / "pip").touch()
+    done = run(*installing, cwd=clone, settings=path)
+    assert (done.returncode, "Using" in done.stdout) == (0, False)
 
 
 @pytest.fixture
