@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browser import Opener
-from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.studio import OnAir, Studio, page_port, running_studio
+from tests.support.warm_services import KEEP_FILES
 from tools.waiting import wait_until
 
 SYNC_WITH_VERSION = re.compile(r'"event_type":"SYNC"[^}]*"version":[1-9]')
@@ -22,7 +23,7 @@ NOT_RELOADED = "() => window.sameDocument === true"
 @pytest.fixture
 def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
     """A stack that the test may break."""
-    with running_studio(tmp_path) as running:
+    with running_studio(tmp_path, **{KEEP_FILES: "1"}) as running:
         yield running
 
 
@@ -63,7 +64,7 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
 
 def test_a_restarted_relay_is_resumed_without_a_reload(tmp_path: pathlib.Path, visit: Opener) -> None:
     """The page reconnects by itself, requests only missed events, and shows the readings posted meanwhile."""
-    with running_studio(tmp_path, HEARTBEAT_SECONDS="1") as fragile:
+    with running_studio(tmp_path, HEARTBEAT_SECONDS="1", **{KEEP_FILES: "1"}) as fragile:
         fragile.post({"room_id": "blue", "tokens_count": 5})
         dashboard = visit(fragile)
         frames: list[str] = []
@@ -95,12 +96,13 @@ def front(target: list[int]) -> Iterator[int]:
                 back.join()
 
     class Front(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
         daemon_threads = True
         block_on_close = False
 
-    with Front(("127.0.0.1", 0), Lead) as server:
+    with page_port() as port, Front(("127.0.0.1", port), Lead) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
+        yield port
         server.shutdown()
 
 
@@ -165,7 +167,7 @@ def test_a_device_without_a_network_says_so(fragile: Studio, visit: Opener) -> N
 
 def test_an_expired_value_is_named_expired(tmp_path: pathlib.Path, visit: Opener) -> None:
     """When its time is up the card says so; the last value stays readable and pale."""
-    with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="4") as brief:
+    with running_studio(tmp_path, TELEMETRY_TTL_SECONDS="4", **{KEEP_FILES: "1"}) as brief:
         dashboard = visit(brief).open().live()
         brief.post({"room_id": "blue", "tokens_count": 5})
         expect(dashboard.card("blue")).to_have_attribute("data-status", "live")

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from shared.contract import keys
 from tests.support.browser import Opener
 from tests.support.studio import Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 
 EVIL = '<img src="/x" onerror="window.ran=1"><script>window.ran=1</script>'
 
@@ -34,7 +35,7 @@ def nothing_ran(page: Page) -> bool:
 
 def test_a_room_named_by_an_attacker_is_text(tmp_path: pathlib.Path, visit: Opener) -> None:
     """It is shown letter for letter, and so is the platform."""
-    with running_studio(tmp_path) as studio:
+    with running_studio(tmp_path, **{KEEP_FILES: "1"}) as studio:
         dashboard = visit(studio).open().live()
         publish(studio, EVIL, EVIL)
         expect(dashboard.page.locator(".card .room").filter(has_text="onerror")).to_have_text([EVIL])

@@ -76,6 +76,14 @@ def studio(shared_studio: Studio, room: str) -> Studio:
 @pytest.fixture
 def odd(tabs: Tabs, studio: Studio) -> Iterator[Dashboard]:
     """A page that may complain."""
+    dashboard = Dashboard(tabs, studio)
+    yield dashboard
+    dashboard.leave()
+
+
+@pytest.fixture
+def recorded(tabs: Tabs, studio: Studio) -> Iterator[Dashboard]:
+    """A page that may complain, with its requests."""
     dashboard = Dashboard(tabs, studio, records_requests=True)
     yield dashboard
     dashboard.leave()
@@ -143,16 +151,16 @@ def test_a_page_of_mixed_versions_reloads_once_and_is_right(odd: Dashboard) -> N
     assert odd.page.evaluate("history.state") is None
 
 
-def test_a_page_that_stays_mixed_reloads_once_and_then_says_so(odd: Dashboard) -> None:
+def test_a_page_that_stays_mixed_reloads_once_and_then_says_so(recorded: Dashboard) -> None:
     """Not for ever, and not with the token in its address."""
-    odd.page.route("**/store.js", other_version)
-    odd.open()
-    expect(odd.page.locator("#boot")).to_be_visible(timeout=15_000)
-    documents = [url for url in odd.urls if urllib.parse.urlsplit(url).path == "/app.js"]
+    recorded.page.route("**/store.js", other_version)
+    recorded.open()
+    expect(recorded.page.locator("#boot")).to_be_visible(timeout=15_000)
+    documents = [url for url in recorded.urls if urllib.parse.urlsplit(url).path == "/app.js"]
     assert len(documents) == 2
-    odd.page.wait_for_timeout(2500)  # longer than the pause before a reload
-    assert len([url for url in odd.urls if urllib.parse.urlsplit(url).path == "/app.js"]) == 2
-    assert odd.page.url == f"{odd.studio.broadcast.url}/"
+    recorded.page.wait_for_timeout(2500)  # longer than the pause before a reload
+    assert len([url for url in recorded.urls if urllib.parse.urlsplit(url).path == "/app.js"]) == 2
+    assert recorded.page.url == f"{recorded.studio.broadcast.url}/"
 
 
 # As browsers' translators do: every text becomes other text in elements of the translator's own, again whenever the page writes one.

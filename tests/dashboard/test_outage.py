@@ -11,6 +11,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 from tools.waiting import wait_until
 
 ROOMS = ("one", "two", "three")
@@ -25,7 +26,7 @@ SEEN = """([selector]) => {
 @pytest.fixture
 def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
     """A stack that the test may break."""
-    with running_studio(tmp_path) as running:
+    with running_studio(tmp_path, **{KEEP_FILES: "1"}) as running:
         yield running
 
 
@@ -115,7 +116,7 @@ NAMED_AT_ONCE = r"() => window.words.some((word) => /^No reply for [5-9]\ssec$/.
 
 def test_a_server_that_misses_a_heartbeat_is_named_at_once(tmp_path: pathlib.Path, visit: Opener) -> None:
     """The pill says for how long there was no news while the question is still open; the notice follows."""
-    with running_studio(tmp_path, HEARTBEAT_SECONDS="5") as fragile, reporting_rooms(fragile):
+    with running_studio(tmp_path, HEARTBEAT_SECONDS="5", **{KEEP_FILES: "1"}) as fragile, reporting_rooms(fragile):
         page = opened(visit(fragile))
         page.evaluate(RECORD_WORDS)  # the question is open for three seconds
         with fragile.broadcast.frozen():

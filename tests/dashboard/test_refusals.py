@@ -5,6 +5,7 @@ import pathlib
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
@@ -12,29 +13,32 @@ from playwright.sync_api import WebSocketRoute, expect
 from tests.support import proxies
 from tests.support.browser import Dashboard
 from tests.support.proxies import HOST, UPGRADE, Proxy
-from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.studio import OnAir, Studio, page_port, running_studio
 from tests.support.tabs import Tabs
+from tests.support.warm_services import KEEP_FILES
 
 PLAIN = "location / { proxy_pass http://{to}; " + HOST + " }"
-LANGUAGES = ["en-US", "es-CO"]
 
 
 @contextlib.contextmanager
-def page_at(tabs: Tabs, studio: Studio, url: str, query: str = "", **context: str) -> Iterator[Dashboard]:
+def page_at(tabs: Tabs, studio: Studio, url: str, query: str = "", **context: Any) -> Iterator[Dashboard]:
     """The page as a proxy serves it."""
-    dashboard = Dashboard(tabs, studio, records_requests=True, **context)
+    dashboard = Dashboard(tabs, studio, **context)
     dashboard.page.goto(f"{url}/{query}#token={studio.token()}")
     yield dashboard
     dashboard.leave()
 
 
 @contextlib.contextmanager
-def running(proxy: Proxy) -> Iterator[Proxy]:
-    """Stops it at the end."""
-    try:
-        yield proxy
-    finally:
-        proxy.stop()
+def behind(studio: Studio, home: pathlib.Path, body: str, kind: str = "nginx", until: str = "/") -> Iterator[Proxy]:
+    """A proxy of this kind in front of the page."""
+    start = {"nginx": proxies.nginx, "caddy": proxies.caddy}[kind]
+    with page_port() as port:
+        proxy = start(home, studio, body, port=port, until=until)
+        try:
+            yield proxy
+        finally:
+            proxy.stop()
 
 
 WORDS = {
@@ -58,31 +62,36 @@ SERVERS = {
 }
 
 
-@pytest.mark.parametrize("case", [(why, locale) for why in WORDS for locale in LANGUAGES], ids="-".join)
+LINK_WORDS = {"en-US": "Every 5 s", "es-CO": "Cada 5 s"}
+
+
+@pytest.mark.parametrize("why", WORDS)
 def test_what_refuses_the_socket_is_named_and_the_numbers_go_on(
-    tabs: Tabs, studio: Studio, on_air: Callable[..., OnAir], tmp_path: pathlib.Path, case: tuple[str, str]
+    tabs: Tabs, studio: Studio, on_air: Callable[..., OnAir], tmp_path: pathlib.Path, why: str
 ) -> None:
-    """Behind nginx: without Upgrade, with a rewritten Host, with another path for the socket."""
-    why, locale = case
-    room = f"poll-{why}-{locale.lower()}"
+    """Behind nginx: without Upgrade, with a rewritten Host, with another path for the socket; in both languages."""
+    room = f"poll-{why}"
     rooms = on_air({"room_id": room, "tokens_count": 5}, {"room_id": f"{room}-other"})
     with (
-        running(proxies.nginx(tmp_path, studio, SERVERS[why])) as proxy,
-        page_at(tabs, studio, proxy.url, f"?q={room}", locale=locale) as dashboard,
+        behind(studio, tmp_path, SERVERS[why]) as proxy,
+        page_at(tabs, studio, proxy.url, f"?q={room}") as dashboard,
     ):
-        words = dashboard.page.locator("#detour-words")
-        expect(words).to_contain_text(WORDS[why][locale].format(url=proxy.url), timeout=15_000)
-        expect(dashboard.card(room).locator(".tokens")).to_have_text("5")
-        rooms.report({"room_id": room, "tokens_count": 6})
-        expect(dashboard.card(room).locator(".tokens")).to_have_text("6")
-        expect(dashboard.card(room)).to_have_attribute("data-status", "live")
-        expect(dashboard.page.locator("#link-word")).to_have_text("Every 5 s" if locale == "en-US" else "Cada 5 s")
-        assert dashboard.violations() == []
+        page, card, tokens = dashboard.page, dashboard.card(room), 5
+        for locale, words in WORDS[why].items():
+            page.locator("#language").select_option(locale[:2])
+            expect(page.locator("#detour-words")).to_contain_text(words.format(url=proxy.url), timeout=15_000)
+            expect(card.locator(".tokens")).to_have_text(str(tokens))
+            tokens += 1
+            rooms.report({"room_id": room, "tokens_count": tokens})
+            expect(card.locator(".tokens")).to_have_text(str(tokens))
+            expect(card).to_have_attribute("data-status", "live")
+            expect(page.locator("#link-word")).to_have_text(LINK_WORDS[locale])
+            assert dashboard.violations() == []
 
 
 def test_a_proxy_without_its_server_is_named(tabs: Tabs, studio: Studio, tmp_path: pathlib.Path) -> None:
     """The page was loaded before; then the proxy answers 502 for the socket and everything else."""
-    with running(proxies.nginx(tmp_path, studio, PLAIN)) as proxy, page_at(tabs, studio, proxy.url) as dashboard:
+    with behind(studio, tmp_path, PLAIN) as proxy, page_at(tabs, studio, proxy.url) as dashboard:
         expect(dashboard.page.locator("#detour")).to_be_visible(timeout=15_000)
         dashboard.page.route("**/ws/dashboard", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
         dashboard.page.route("**/api/**", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
@@ -116,7 +125,7 @@ def test_the_page_goes_back_to_the_socket_when_it_gets_through(tabs: Tabs, studi
 )
 def test_a_reached_cap_is_named(tabs: Tabs, tmp_path: pathlib.Path, setting: str, words: str) -> None:
     """And the page comes in as soon as there is room."""
-    with running_studio(tmp_path, **{setting: "1"}) as studio:
+    with running_studio(tmp_path, **{setting: "1", KEEP_FILES: "1"}) as studio:
         first, second = Dashboard(tabs, studio).open().live(), Dashboard(tabs, studio).open()
         expect(second.page.locator("#notice-words")).to_contain_text(f"Setting to change: {words}")
         first.leave()
@@ -134,9 +143,11 @@ def test_below_a_path_everything_works(tabs: Tabs, studio: Studio, tmp_path: pat
     """Page, socket, history, reports, links and reload, where a proxy takes the path off."""
     now = int(time.time())
     studio.post(*({"room_id": "prefixed", "timestamp": now - ago, "tokens_count": 1000 - ago} for ago in (300, 120, 0)))
-    start = {"nginx": proxies.nginx, "caddy": proxies.caddy}[kind]
-    proxy = start(tmp_path, studio, {"nginx": PREFIXED, "caddy": PREFIXED_CADDY}[kind], until="/pulse/")
-    with running(proxy), page_at(tabs, studio, f"{proxy.url}/pulse", "?q=prefixed") as dashboard:
+    body = {"nginx": PREFIXED, "caddy": PREFIXED_CADDY}[kind]
+    with (
+        behind(studio, tmp_path, body, kind, until="/pulse/") as proxy,
+        page_at(tabs, studio, f"{proxy.url}/pulse", "?q=prefixed", records_requests=True) as dashboard,
+    ):
         page = dashboard.live().page
         assert page.url == f"{proxy.url}/pulse/?q=prefixed"
         page.locator(".card .room a").click()

@@ -11,6 +11,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from tests.support import speed
 from tests.support.browser import Opener
 from tests.support.studio import Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 
 ROOMS = 1000
 UPDATES_PER_SECOND = 200
@@ -50,7 +51,7 @@ REPEATED_WRITES = """() => new Promise((done) => {
 @pytest.fixture
 def busy(tmp_path: pathlib.Path) -> Iterator[Studio]:
     """A studio of a thousand rooms of which two hundred change every second."""
-    with running_studio(tmp_path) as running:
+    with running_studio(tmp_path, **{KEEP_FILES: "1"}) as running:
         stop = threading.Event()
         running.post(*({"room_id": f"room-{n}", "tokens_count": n, "viewers_count": n} for n in range(ROOMS)))
         producer = threading.Thread(target=produce, args=(running, stop))
@@ -103,7 +104,7 @@ def look(page: Page, session: CDPSession) -> dict[str, float]:
 
 def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
     """Every room is shown, every change arrives, nearly all frames are in time, and two thirds of the main thread are free."""
-    dashboard = visit(busy).open().live()
+    dashboard = visit(busy, reduced_motion="no-preference").open().live()
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")
     expect(page.locator("#count")).to_have_text("1,000 rooms")

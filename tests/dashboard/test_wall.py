@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, running_studio
+from tests.support.warm_services import KEEP_FILES
 from tools.simulator.studio import NAMES as NAMES_OF_ROOMS
 
 SIZES = ((1366, 768), (1920, 1080), (3840, 2160))
@@ -74,7 +75,7 @@ COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTem
 @pytest.fixture
 def fragile(tmp_path: pathlib.Path) -> Iterator[Studio]:
     """A stack that the test may break."""
-    with running_studio(tmp_path) as running:
+    with running_studio(tmp_path, **{KEEP_FILES: "1"}) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ from tests.support.studio import Studio
 from tests.support.tabs import Tabs
 from tools.screenshots.stage import DRAWN, axe_findings
 
+POLL_MS = 100  # Playwright's own pace is each frame, for which the browser draws 60 of them a second
 SHOWN_WITHIN_MS = 20_000  # a machine with two cores runs eight browsers beside each other
 MOVE = "(query) => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }"
 
@@ -71,7 +72,7 @@ class Dashboard:
 
     def wait(self, condition: str, argument: Any = None) -> None:
         """Waits until a JavaScript condition holds."""
-        self.page.wait_for_function(condition, arg=argument, timeout=SHOWN_WITHIN_MS)
+        self.page.wait_for_function(condition, arg=argument, polling=POLL_MS, timeout=SHOWN_WITHIN_MS)
 
     def violations(self, rules: Sequence[str] = ()) -> list[str]:
         """What axe finds against WCAG 2.2 A and AA; with `rules`, against these alone."""

@@ -36,24 +36,24 @@ class Proxy(Service):
         return [needs.caddy(), "run", "--config", str(self._config), "--adapter", "caddyfile"]
 
 
-def nginx(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
+def nginx(home: pathlib.Path, studio: Studio, body: str, *, port: int, until: str = "/") -> Proxy:
     """nginx with the body of one server block, in which `{to}` is the broadcast service. Started; the caller stops it."""
-    proxy = _configured("nginx", home, NGINX, _led(body, studio))
+    proxy = _configured("nginx", home, port, NGINX, _led(body, studio))
     proxy.start(until=until)
     return proxy
 
 
 def start_nginx(home: pathlib.Path, body: str, *, http: str = "") -> Proxy:
     """nginx with the body of one server block and lines of the http block, once it accepts connections. The caller stops it."""
-    proxy = _configured("nginx", home, NGINX, body, http)
+    proxy = _configured("nginx", home, free_port(), NGINX, body, http=http)
     proxy.launch_until(proxy.accepts_connections)
     return proxy
 
 
-def caddy(home: pathlib.Path, studio: Studio, body: str, *, until: str = "/") -> Proxy:
+def caddy(home: pathlib.Path, studio: Studio, body: str, *, port: int, until: str = "/") -> Proxy:
     """Caddy with the body of one site, as above."""
     options = "{{\n admin off\n auto_https off\n}}\n"
-    proxy = _configured("caddy", home, options + "http://127.0.0.1:{port} {{\n{body}\n}}\n", _led(body, studio))
+    proxy = _configured("caddy", home, port, options + "http://127.0.0.1:{port} {{\n{body}\n}}\n", _led(body, studio))
     proxy.start(until=until)
     return proxy
 
@@ -62,7 +62,7 @@ def _led(body: str, studio: Studio) -> str:
     return body.replace("{to}", studio.broadcast.url.removeprefix("http://"))
 
 
-def _configured(kind: str, home: pathlib.Path, template: str, body: str, http: str = "") -> Proxy:
-    port, config = free_port(), home / f"{kind}.conf"
+def _configured(kind: str, home: pathlib.Path, port: int, template: str, body: str, *, http: str = "") -> Proxy:
+    config = home / f"{kind}.conf"
     config.write_text(template.format(home=home, port=port, body=body, http=http))
     return Proxy(kind, home, port, config)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from tools.processes import Service
+from tools.processes import Service, free_port
 from tools.stack import Stack
 from tools.waiting import wait_until
 
@@ -19,6 +19,7 @@ NO_ROOM: Final = "no-room-reports-under-this-name"
 REPORT_SECONDS: Final = 3.0  # a value is live for 15 s, so some reports may be late on a busy machine
 RETRY_SECONDS: Final = 0.2
 COMMITTED_WITHIN_SECONDS: Final = 15.0
+_PAGE_PORTS: Final[list[int]] = []  # those of stacks that have ended
 
 
 @dataclass
@@ -123,8 +124,16 @@ def request(url: str, token: str, body: Any = None) -> tuple[int, bytes]:
 
 
 @contextlib.contextmanager
+def page_port() -> Iterator[int]:
+    """A port for a server of the page, which the next one gets as well: a browser keeps files by origin."""
+    port = _PAGE_PORTS.pop() if _PAGE_PORTS else free_port()
+    yield port
+    _PAGE_PORTS.append(port)
+
+
+@contextlib.contextmanager
 def running_studio(directory: pathlib.Path, **settings: str) -> Iterator[Studio]:
     """Starts a stack, optionally with other settings; ends it with the block."""
     unlimited = {"RATE_LIMIT_ROOM_PER_SECOND": "0", "RATE_LIMIT_TOKEN_PER_SECOND": "0"}
-    with Stack(directory, **{**unlimited, **settings}) as stack:
-        yield Studio(stack, stack.ingest(), stack.broadcast())
+    with page_port() as port, Stack(directory, **{**unlimited, **settings}) as stack:
+        yield Studio(stack, stack.ingest(), stack.broadcast(port))
