@@ -29,7 +29,7 @@ def test_the_first_rooms_are_there_within_a_second(studio: Studio, visit: Opener
     """From navigation to the first card with a value, nothing cached; where speed is judged the best of some visits."""
     waited: list[int] = []
     while not waited or (speed.JUDGES and len(waited) < VISITS and min(waited) >= WITHIN_MS):
-        dashboard = visit(studio, is_new=True, reduced_motion="no-preference")
+        dashboard = visit(studio, is_new=True)
         dashboard.context.add_init_script(f"({WATCH})()")
         dashboard.open(rooms=(rooms,))
         expect(dashboard.page.locator(".card")).to_have_count(ROOMS)

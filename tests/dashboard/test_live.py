@@ -36,7 +36,7 @@ def test_a_change_flashes_for_600_ms(studio: Studio, visit: Opener, missing: str
     """The card of a number that changed lights up and fades within 600 ms, whether or not the browser reports which cards it skips."""
     room = "flash-without" if missing else "flash"  # a balance that another test has lowered would be doubtful
     studio.post({"room_id": room, "tokens_count": 10})
-    dashboard = visit(studio, reduced_motion="no-preference")
+    dashboard = visit(studio)
     dashboard.run_first(missing)
     dashboard.open(f"?q={room}", rooms=(room,)).live()
     assert dashboard.page.evaluate("'oncontentvisibilityautostatechange' in document.documentElement") == (missing == "")

@@ -2,13 +2,15 @@
 
 import re
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.browser import Opener
+from tests.support.browser import Dashboard, Opener
 from tests.support.spreadsheets import read_workbook
 from tests.support.studio import Studio
+from tests.support.tabs import LOOKS, Tabs
 
 HOUR = 3600
 ROOMS = ("report-a", "report-b")
@@ -26,9 +28,42 @@ def past(shared_studio: Studio) -> None:
             )
 
 
-def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:
+@pytest.fixture(scope="module")
+def kept(tabs: Tabs) -> Iterator[list[Dashboard]]:
+    """The page of `visit_rooms`, if it is open: a page that is open shows another view for a quarter of the CPU time of opening one."""
+    pages: list[Dashboard] = []
+    yield pages
+    for dashboard in pages:
+        dashboard.leave()
+
+
+@pytest.fixture
+def visit_rooms(
+    shared_studio: Studio, tabs: Tabs, kept: list[Dashboard], request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], Dashboard]]:
+    """Shows a view of the two rooms on a page that several tests use in turn, as a new one. After a failed test it is another page."""
+    if not kept:
+        kept.append(Dashboard(tabs, shared_studio).open(rooms=ROOMS).live())
+    dashboard, failures = kept[0], request.session.testsfailed
+
+    def show(query: str) -> Dashboard:
+        dashboard.move("")
+        dashboard.page.mouse.move(0, 0)
+        dashboard.page.set_viewport_size(LOOKS["viewport"])
+        dashboard.page.locator("#language").select_option("en")
+        return dashboard.move(query).live()
+
+    yield show
+    complaints = list(dashboard.complaints)
+    if complaints or request.session.testsfailed > failures:
+        kept.remove(dashboard)
+        dashboard.leave()
+    assert complaints == [], complaints
+
+
+def test_the_studio_page_sums_up(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Earned in all, by platform and by room, highest first; a cash-out takes nothing away."""
-    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    page = visit_rooms("?view=analytics").page
     expect(page.locator("#fact-total")).to_have_text("700")
     expect(page.locator("#analytics-rows th")).to_have_text(["report-a", "report-b"])
     expect(page.locator("#analytics-rows td.col-earned")).to_have_text(["650", "50"])
@@ -38,26 +73,26 @@ def test_the_studio_page_sums_up(studio: Studio, visit: Opener) -> None:
     expect(page.locator("#analytics-rows td.col-earned")).to_have_text(["700"])
 
 
-def test_the_best_hours_are_a_table_that_can_be_read(studio: Studio, visit: Opener) -> None:
+def test_the_best_hours_are_a_table_that_can_be_read(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Seven named days of 24 named hours, each with its number for who cannot see colours."""
-    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    page = visit_rooms("?view=analytics").page
     expect(page.locator("#analytics-hours th[scope=row]")).to_have_count(7)
     expect(page.locator("#analytics-hours td[data-level]")).to_have_count(7 * 24)
     expect(page.locator("#analytics-hours td").filter(has_text="400")).to_have_count(1)
 
 
-def test_a_period_is_kept_in_the_address(studio: Studio, visit: Opener) -> None:
+def test_a_period_is_kept_in_the_address(visit_rooms: Callable[[str], Dashboard]) -> None:
     """A reload shows the same week."""
-    page = visit(studio).open("?view=analytics", rooms=ROOMS).live().page
+    page = visit_rooms("?view=analytics").page
     page.get_by_role("radio", name="Month", exact=True).check()
     page.wait_for_url("**/?view=analytics&period=month")
     page.reload()
     expect(page.get_by_role("radio", name="Month", exact=True)).to_be_checked()
 
 
-def test_a_room_page_charts_its_day(studio: Studio, visit: Opener) -> None:
+def test_a_room_page_charts_its_day(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Each chart has a description; arrow keys announce its values."""
-    page = visit(studio).open("?view=room&room=report-a&on=camsoda", rooms=ROOMS).live().page
+    page = visit_rooms("?view=room&room=report-a&on=camsoda").page
     expect(page.locator("#room-earned-total")).to_have_text("650")
     chart = page.get_by_role("slider", name="Tokens earned per 15 minutes. Highest: 400 at")
     chart.focus()
@@ -66,17 +101,17 @@ def test_a_room_page_charts_its_day(studio: Studio, visit: Opener) -> None:
     expect(page.locator("#room-lanes .lanes-name")).to_have_text(["Tokens earned per 15 minutes", "Viewers", "Token balance"])
 
 
-def test_a_room_page_charts_its_week(studio: Studio, visit: Opener) -> None:
+def test_a_room_page_charts_its_week(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Seven days by the hour, and the choice stays in the address."""
-    page = visit(studio).open("?view=room&room=report-a&on=camsoda", rooms=ROOMS).live().page
+    page = visit_rooms("?view=room&room=report-a&on=camsoda").page
     page.get_by_role("radio", name="7 days").check()
     expect(page.locator("#room-lanes svg")).to_have_accessible_name(re.compile("Tokens earned per hour. Highest: 400 at"))
     assert page.url.endswith("&period=week")
 
 
-def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -> None:
+def test_a_room_without_a_current_value_says_so(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Its past is still there; where there is none, its figures are unknown and not zero."""
-    page = visit(studio).open("?view=room&room=report-b&on=stripchat", rooms=ROOMS).live().page
+    page = visit_rooms("?view=room&room=report-b&on=stripchat").page
     expect(page.get_by_text("This room has no current value")).to_be_visible()
     expect(page.locator("#room-tokens")).to_have_text("—")
     expect(page.locator("#room-earned-before")).to_have_text("not recorded")
@@ -87,9 +122,9 @@ def test_a_room_without_a_current_value_says_so(studio: Studio, visit: Opener) -
     expect(page.locator("#room-lanes")).to_be_hidden()
 
 
-def test_a_report_of_a_period_without_readings_has_no_axis_and_no_zero(studio: Studio, visit: Opener) -> None:
+def test_a_report_of_a_period_without_readings_has_no_axis_and_no_zero(visit_rooms: Callable[[str], Dashboard]) -> None:
     """Words in place of the chart and the table, dashes in place of figures; a period with readings shows both again."""
-    page = visit(studio).open("?view=analytics&period=day&back=3", rooms=ROOMS).live().page
+    page = visit_rooms("?view=analytics&period=day&back=3").page
     expect(page.locator("#analytics-empty")).to_contain_text("No readings in this period")
     for part in ("#analytics-chart", "#analytics-table", "#fact-total-why"):
         expect(page.locator(part)).to_be_hidden()
@@ -102,9 +137,9 @@ def test_a_report_of_a_period_without_readings_has_no_axis_and_no_zero(studio: S
     expect(page.locator("#analytics-empty")).to_be_hidden()
 
 
-def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:
+def test_a_room_exports_its_history(visit_rooms: Callable[[str], Dashboard]) -> None:
     """One line a reading, under the name of the room."""
-    dashboard = visit(studio).open("?view=room&room=report-b&on=camsoda", rooms=ROOMS).live()
+    dashboard = visit_rooms("?view=room&room=report-b&on=camsoda")
     download = dashboard.exported("Readings")
     assert download.suggested_filename == "report-b-camsoda.csv"
     assert download.path().read_text().count("\n") == 3
@@ -116,10 +151,11 @@ def test_a_room_exports_its_history(studio: Studio, visit: Opener) -> None:
 
 
 @pytest.mark.parametrize("view", ["analytics", "room", "sum", "why"])
-def test_the_files_of_a_view_are_in_one_menu_that_says_what_each_is_for(studio: Studio, visit: Opener, view: str) -> None:
+def test_the_files_of_a_view_are_in_one_menu_that_says_what_each_is_for(visit_rooms: Callable[[str], Dashboard], view: str) -> None:
     """By keyboard as menus are: arrows go round, Escape gives the focus back, Tab and a press elsewhere close it; in both languages."""
-    dashboard = visit(studio, viewport={"width": 390, "height": 844}).open(PAGES[view][0], rooms=ROOMS).live()
+    dashboard = visit_rooms(PAGES[view][0])
     page = dashboard.page
+    page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator(PAGES[view][1])).to_have_text(re.compile("^(?:700|650)$"))
     button, items = page.locator(".export > button:visible"), page.get_by_role("menuitem")
     button.press("ArrowDown")

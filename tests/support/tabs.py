@@ -7,14 +7,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Request, Route
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Error, Page, Request, Route
 
 # What a page can be given while it is open; every other option makes another context.
-# The dot of a live page fades without end, for which the browser draws 60 frames a second: a test of motion asks for it.
 LOOKS: Final[dict[str, Any]] = {
     "viewport": {"width": 1280, "height": 800},
     "color_scheme": "light",
-    "reduced_motion": "reduce",
+    "reduced_motion": "no-preference",
     "forced_colors": "none",
     "contrast": "no-preference",
 }
@@ -28,7 +27,6 @@ LASTING_IN_CONTEXT: Final = (
     "expose_binding",
     "expose_function",
     "grant_permissions",
-    "new_cdp_session",
     "on",
     "once",
     "route_web_socket",
@@ -40,7 +38,6 @@ LASTING_IN_PAGE: Final = (
     "close",
     "expose_binding",
     "expose_function",
-    "on",
     "once",
     "route_web_socket",
     "set_extra_http_headers",
@@ -71,13 +68,14 @@ class Tab:
         self.uses = 0
         self.records_requests = False
         self._origins: set[str] = set()
+        self._listeners: list[tuple[Any, Callable[..., Any]]] = []  # those of the test
+        self._sessions: list[CDPSession] = []
         self._listen_to = self.page.on
         self.page.on("framenavigated", lambda frame: self._origins.add(frame.url))
         self.page.on("websocket", lambda socket: self._add_socket(socket.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._listen)
-        self._open_session = self.context.new_cdp_session
-        self._session: Any = None
+        self._session: CDPSession | None = None
         for owner, names in (
             (self.context, LASTING_IN_CONTEXT),
             (self.page, LASTING_IN_PAGE),
@@ -85,6 +83,19 @@ class Tab:
         ):
             for name in names:
                 setattr(owner, name, self._spoiled_by(getattr(owner, name)))
+        self._open_session = self.context.new_cdp_session
+        for owner, name, method in ((self.page, "on", self._add_listener), (self.context, "new_cdp_session", self._add_session)):
+            setattr(owner, name, method)
+
+    def _add_listener(self, event: Any, listener: Callable[..., Any]) -> None:
+        """As the page's `on`, until the tab is cleared."""
+        self._listeners.append((event, listener))
+        self._listen_to(event, listener)
+
+    def _add_session(self, page: Page) -> CDPSession:
+        """As the context's `new_cdp_session`, until the tab is cleared."""
+        self._sessions.append(self._open_session(page))
+        return self._sessions[-1]
 
     def _spoiled_by(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """A method whose effect stays: the tab is not used again."""
@@ -117,7 +128,7 @@ class Tab:
     def run_first(self, script: str) -> None:
         """Runs a script in every document before the document's own, until the tab is cleared."""
         if self._session is None:
-            self._session = self._open_session(self.page)
+            self._session = self._add_session(self.page)
             self._session.send("Page.enable")
         self._session.send("Page.addScriptToEvaluateOnNewDocument", {"source": f"(() => {{ {script}\n }})();"})
 
@@ -129,9 +140,12 @@ class Tab:
 
     def clear(self) -> bool:
         """Ends the page and removes what it and the test have left; returns whether that is all removed."""
-        if self._session is not None:
-            self._session.detach()
-            self._session = None
+        for session in self._sessions:
+            session.detach()
+        self._sessions, self._session = [], None
+        for event, listener in self._listeners:
+            self.page.remove_listener(event, listener)
+        self._listeners = []
         if self.records_requests:
             self.records_requests = False
             self.page.remove_listener("request", self._add_request)

@@ -28,8 +28,7 @@ CHOOSE_THEME: Final = """(scheme) => {
     if (scheme === 'contrast') document.documentElement.dataset.theme = scheme;
     else delete document.documentElement.dataset.theme;
 }"""
-# Axe spends a third of its time on the elements of rules that pass, unless violations alone are asked for, and as much again on the markup
-# of each element that it examines and on selectors. Findings are named here instead.
+# Axe spends a third of its time on the elements of rules that pass, unless violations alone are asked for.
 # Rooms are built alike: of hundreds, the first 30 and the last 10 are examined. 500 rows of a table would take minutes.
 ALL_RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 RUN_AXE: Final = """async (rules) => {
@@ -38,16 +37,11 @@ RUN_AXE: Final = """async (rules) => {
       ':is(.card, .room-table tbody tr, .wall-room, .heat li):nth-child(n + 31):nth-last-child(n + 11) { display: none; }',
     );
     document.adoptedStyleSheets = [others];
-    axe.configure({ noHtml: true });
     const result = await axe.run({
       resultTypes: ['violations'],
       runOnly: rules,
-      selectors: false,
-      elementRef: true,
     }).finally(() => { document.adoptedStyleSheets = []; });
-    const named = ({ localName, id, classList }) => localName + (id ? '#' + id : [...classList].map((one) => '.' + one).join(''));
-    const placed = (element) => (element.id ? '' : (element.closest('[id]')?.id ?? '') + ' ') + named(element);
-    return result.violations.map((found) => found.id + ': ' + found.nodes.map(({ element }) => placed(element)).join(' | '));
+    return result.violations.map((found) => found.id + ': ' + found.nodes.map((node) => node.target).join(' | '));
 }"""
 READY: Final = {  # what shows that a view with rooms has been drawn
     "live": ".card",
