@@ -15,6 +15,10 @@ test('both languages say the same things with the same blanks', () => {
   assert.deepEqual(blanks(es), blanks(en));
 });
 
+test('the view of the rooms, the link and a room on air have a word each', () => {
+  for (const words of [en, es]) assert.equal(new Set([words.rooms_title, words.link_live, words.status_live]).size, 3);
+});
+
 test('the first language we speak wins', () => {
   assert.equal(chooseLanguage(['fr', 'es-MX', 'en']), 'es');
   assert.equal(chooseLanguage(['fr']), 'en');

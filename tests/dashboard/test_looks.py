@@ -164,7 +164,9 @@ def test_axe_finds_nothing(studio: Studio, visit: Opener, views: tuple[str, ...]
 
 # Whether a press hits the element that it aims at. The label of a control, and a box that a style sheet lays over it, are parts of it.
 # Squares of the heat map are exempt, as in WCAG 2.5.8: the cards below have the same links.
-SMALL = """([width, height, letters]) => [...document.querySelectorAll('a[href], button, input, select, summary')].flatMap((element) => {
+SMALL = """([width, height, letters]) => [
+  ...document.querySelectorAll('a[href], button, input, select, summary, [role=option]'),
+].flatMap((element) => {
     const scope = document.querySelector('dialog[open]');
     if ((scope && !scope.contains(element)) || !element.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true})) return [];
     const name = element.id || element.name || element.className || element.textContent.trim().slice(0, 20);
@@ -267,6 +269,10 @@ def test_a_phone_shows_the_total_of_a_report_and_its_comparison_without_scrollin
     expect(page.locator("#analytics-fold")).to_be_visible()
     page.locator("#analytics-fold").press("Enter")
     expect(page.get_by_role("radio", name="All", exact=True)).to_be_checked()
+    page.locator("#analytics-period").evaluate("(row) => { row.scrollLeft = 0; }")
+    page.locator("#language").select_option("es")  # other words, other widths: the chosen one comes into view again
+    expect(page.locator("#analytics-period .chip:has(:checked)")).to_have_text("Semana")
+    expect(page.locator("#analytics-period .chip:has(:checked)")).to_be_in_viewport(ratio=1)
 
 
 def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, visit: Opener) -> None:

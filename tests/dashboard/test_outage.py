@@ -100,7 +100,7 @@ def test_a_lost_source_keeps_what_was_known(fragile: Studio, visit: Opener) -> N
         assert tiles(page) == ["3", "21", "1,500", "1,500"]
         expect(page.locator("#notice-words")).to_contain_text("No new data since")
     expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
-    expect(page.locator("#link-word")).to_have_text("Live")
+    expect(page.locator("#link-word")).to_have_text("Up to date")
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
 
 
@@ -141,7 +141,7 @@ def test_when_all_rooms_fall_silent_collecting_is_named_and_not_the_shows(fragil
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
     with OnAir(fragile, *readings(ROOMS)):
         expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS))
-        expect(page.locator("#link-word")).to_have_text("Live")
+        expect(page.locator("#link-word")).to_have_text("Up to date")
 
 
 def test_a_page_opened_during_an_outage_of_the_source_says_no_zero(fragile: Studio, visit: Opener, reporting: OnAir) -> None:

@@ -10,7 +10,7 @@ import { reconcile } from './reconcile.js';
  * @param {{value: string, words: string}[]} choices @param {string} chosen
  */
 export function renderChoices(root, name, choices, chosen) {
-  const before = root.querySelector('input:checked');
+  const [before, text] = [root.querySelector('input:checked'), root.textContent];
   const known = new Map([...root.children].map((label) => [find(label, 'input', HTMLInputElement).value, label]));
   reconcile(
     root,
@@ -23,7 +23,7 @@ export function renderChoices(root, name, choices, chosen) {
     }),
   );
   const checked = root.querySelector('input:checked');
-  if (checked && checked !== before) reveal(root, checked);
+  if (checked && (checked !== before || root.textContent !== text)) reveal(root, checked);
 }
 
 /** Pushes a row that is wider than its place so far that a choice is in view. @param {Element} root @param {Element} choice */

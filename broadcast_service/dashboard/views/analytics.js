@@ -44,7 +44,7 @@ const HOUR = 3600;
 const REFRESH_MS = 120_000;
 const ROOMS_AT_FIRST = 50;
 /** What the figures of income above the chart are called. @type {Record<string, import('../i18n/i18n.js').MessageKey>} */
-const FACT_NAMES = { total: 'total_earned', rate: 'per_hour', unsettled: 'unsettled_title' };
+const FACT_NAMES = { total: 'total_earned', rate: 'per_hour', unsettled: 'why_unsettled' };
 
 export class AnalyticsView {
   #section = html('#analytics');
@@ -345,6 +345,7 @@ export class AnalyticsView {
     const change = changeOf(report.total, before?.total ?? null);
     const { unsettled = 0, set_aside: setAside = 0, between_sessions: between = 0 } = report;
     const isKnown = wasMeasured(report);
+    const unknown = [{ text: i18n.t('not_measured') }];
     const earning = report.rooms.filter(({ earned }) => earned > 0).length;
     /** @type {Record<string, [number | null, {text: string, reasons?: import('../ui/why_link.js').Reasons | null}[]]>} */
     const figures = {
@@ -356,22 +357,24 @@ export class AnalyticsView {
               { text: change === null ? '' : i18n.t('versus_before', { change: i18n.change(change) }) },
               { text: i18n.t('rooms_earning', { count: earning }) },
             ]
-          : [{ text: i18n.t('not_measured') }],
+          : unknown,
       ],
       rate: [
         perHour === null ? null : Math.round(perHour),
-        [{ text: minutes ? i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) : i18n.t('not_measured') }],
+        minutes ? [{ text: i18n.t('per_hour_sub', { span: i18n.hours(minutes / 60) }) }] : unknown,
       ],
       air: [
         seconds ? Math.round(seconds / HOUR) : null,
-        [{ text: i18n.t(isKnown ? 'air_sub' : 'not_measured', { count: report.rooms.length }) }],
+        isKnown ? [{ text: i18n.t('kpi_live_of', { count: report.rooms.length }) }] : unknown,
       ],
       unsettled: [
         isKnown ? unsettled : null,
-        [
-          { text: setAside ? i18n.t('set_aside', { count: setAside }) : '', reasons },
-          { text: between ? i18n.t('between_sessions', { amount: between }) : '', reasons },
-        ],
+        isKnown
+          ? [
+              { text: setAside ? i18n.t('set_aside', { count: setAside }) : '', reasons },
+              { text: between ? i18n.t('between_sessions', { amount: between }) : '', reasons },
+            ]
+          : unknown,
       ],
     };
     const search = location.search;

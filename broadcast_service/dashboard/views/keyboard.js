@@ -106,12 +106,12 @@ export class Keyboard {
     const click = (/** @type {string} */ id) => () => html(id).click();
     const all = allRooms().map(({ room, platform }) => ({
       label: `${nameOf(room) === room ? room : `${nameOf(room)} (${room})`} · ${platform}`,
-      hint: t('command_room'),
+      hint: t('column_room'),
       run: () => openRoom(room, platform),
     }));
     return [
-      { label: t('command_search'), hint: '/', run: () => this.#run('search') },
-      { label: t('nav_live'), hint: 'g l', run: () => open('live') },
+      { label: t('search'), hint: '/', run: () => this.#run('search') },
+      { label: t('rooms_title'), hint: 'g l', run: () => open('live') },
       { label: t('nav_analytics'), hint: 'g a', run: () => open('analytics') },
       { label: t('wall_on'), hint: 'w', run: click('#wall') },
       { label: t('command_copy'), hint: 'c', run: () => void this.#copy() },

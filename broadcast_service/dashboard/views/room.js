@@ -128,7 +128,9 @@ export class RoomView extends ReportPage {
         ? feed.tokens === null
           ? '—'
           : i18n.percentage.format(Math.floor(Math.min(1, feed.tokens / feed.goal) * 100) / 100)
-        : i18n.t('no_goal'),
+        : feed
+          ? i18n.t('no_goal')
+          : '',
     );
     setText(html('#room-age'), feed ? i18n.age(Math.max(0, nowMs / 1000 - feed.readAt)) : '—');
     this.#paintNeighbours(this.route);

@@ -96,7 +96,7 @@ export class ScreensView {
       element('span', {}, facts.filter(Boolean).join(DOT)),
     );
     if (screen.this) return element('li', {}, text, element('em', {}, i18n.t('screens_this')));
-    const label = i18n.t('screens_end');
+    const label = i18n.t('sign_out');
     const button = element('button', { type: 'button', 'aria-label': `${label}: ${name}` }, label);
     button.addEventListener('click', () => {
       button.disabled = true;

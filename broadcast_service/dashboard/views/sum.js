@@ -20,7 +20,7 @@ import { pointAt, showIncome } from '../ui/why_link.js';
 const HOUR = 3600;
 /** Of the columns of a file. */
 const HEADS = /** @type {import('../i18n/i18n.js').MessageKey[]} */ (
-  'column_room platform range_from range_to report_earned why_unsettled why_set_aside'.split(' ')
+  'column_room platform range_from range_to tokens_head why_unsettled why_set_aside'.split(' ')
 );
 
 /** @extends {ReportPage<SumRoute, PeriodReport>} */
