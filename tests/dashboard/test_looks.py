@@ -269,9 +269,10 @@ def test_a_phone_shows_the_total_of_a_report_and_its_comparison_without_scrollin
     expect(page.locator("#analytics-fold")).to_be_visible()
     page.locator("#analytics-fold").press("Enter")
     expect(page.get_by_role("radio", name="All", exact=True)).to_be_checked()
+    page.get_by_role("radio", name="Month", exact=True).check()
     page.locator("#analytics-period").evaluate("(row) => { row.scrollLeft = 0; }")
     page.locator("#language").select_option("es")  # other words, other widths: the chosen one comes into view again
-    expect(page.locator("#analytics-period .chip:has(:checked)")).to_have_text("Semana")
+    expect(page.locator("#analytics-period .chip:has(:checked)")).to_have_text("Mes")
     expect(page.locator("#analytics-period .chip:has(:checked)")).to_be_in_viewport(ratio=1)
 
 
