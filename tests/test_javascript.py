@@ -28,8 +28,8 @@ def test_javascript(file: str) -> None:
     assert re.search(r"^# (fail|cancelled) [1-9]", result.stdout, re.MULTILINE) is None, result.stdout[-4000:]
 
 
-def test_all_other_files_in_one_process(tmp_path: pathlib.Path) -> None:
-    """Which takes a third of the CPU time of a process for each. Every file has tests that pass."""
+def test_all_other_files_pass_in_one_process(tmp_path: pathlib.Path) -> None:
+    """Every file has tests that pass; a process for each would take three times the CPU time."""
     reported = tmp_path / "reported"
     command = [needs.node(), f"--test-reporter={REPORTER}", f"--test-reporter-destination={reported}"]
     command += ["--input-type=module", "--eval", IMPORT, "--", *(str(ROOT / file) for file in TOGETHER)]

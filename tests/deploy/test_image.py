@@ -112,10 +112,10 @@ def tree(root: pathlib.Path, kind: str, venv: pathlib.Path) -> pathlib.Path:
 
 
 def copy(source: pathlib.Path, destination: pathlib.Path) -> None:
-    """As COPY does, without what .dockerignore keeps from it."""
+    """As COPY does, but with the compiled files, as after the first start: every start would take a second of CPU to compile."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(source, destination, ignore=shutil.ignore_patterns("*.pyc.*"))  # what others are writing now
     else:
         shutil.copy(source, destination)
 
