@@ -146,6 +146,23 @@ test('a time on air is in hours and minutes, and from 100 hours on in hours', ()
   assert.equal(en.hours(1.5), '1\u00a0hr\u00a030\u00a0min');
 });
 
+test('no line ends between a number and what it counts, or within the time that is left', () => {
+  for (const language of /** @type {const} */ (['en', 'es'])) {
+    const i18n = new I18n(language);
+    for (const key of /** @type {const} */ (['kpi_live_of', 'kpi_live_stale', 'kpi_live_off', 'kpi_live_unconfirmed']))
+      assert.doesNotMatch(i18n.t(key, { count: 12 }), /12 /u, key);
+    assert.doesNotMatch(i18n.t('kpi_live_off', { count: 12 }), / /u);
+    const left = i18n.t('shift_and_left', { words: 'Night:', left: i18n.left(8000) });
+    assert.equal(left.split(' ').length, 2, left);
+    assert.doesNotMatch(i18n.t('retry_in', { seconds: 7 }), / /u);
+    assert.match(i18n.t('wall_pace'), /^▲▼\u00a0/u);
+  }
+});
+
+test('the view, the link and a room on air have a word each', () => {
+  for (const words of [en, es]) assert.equal(new Set([words.rooms_title, words.link_live, words.status_live]).size, 3);
+});
+
 test('no line ends within a time of day, and a weekday comes before its date', () => {
   const at = Date.UTC(2026, 10, 27, 6, 29);
   const es = new I18n('es', ['es-CO'], 'America/Bogota');

@@ -57,7 +57,7 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     fragile.stack.redis.start()
     blue.report({"room_id": "blue", "tokens_count": 7})
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
-    expect(room.locator("#room-badge")).to_have_text("Live")
+    expect(room.locator("#room-badge")).to_have_text("On air")
     expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
     assert dashboard.page.evaluate(NOT_RELOADED)
 

@@ -28,7 +28,7 @@ def test_a_room_appears_with_its_numbers(studio: Studio, visit: Opener, on_air: 
     expect(card.locator(".viewers")).to_have_text("67")
     expect(card.locator(".tips")).to_have_text("—")
     expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
-    expect(card.locator(".badge-word")).to_have_text("Live")
+    expect(card.locator(".badge-word")).to_have_text("On air")
 
 
 @pytest.mark.parametrize("missing", ["", "delete HTMLElement.prototype.oncontentvisibilityautostatechange"])

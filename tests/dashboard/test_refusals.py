@@ -62,7 +62,7 @@ SERVERS = {
 }
 
 
-LINK_WORDS = {"en-US": "Every 5 s", "es-CO": "Cada 5 s"}
+LINK_WORDS = {"en-US": "Every 5 sec", "es-CO": "Cada 5 s"}
 
 
 @pytest.mark.parametrize("why", WORDS)

@@ -57,6 +57,8 @@ ATTENTION_COLOURS = (
 TYPE_SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
 # Names of which fewer than four letters of the beginning are in view beside what stays of the end, where each room has the arrow of a pace.
+FULL_DOTS = """() => [...document.querySelectorAll('.foot-pages span')].flatMap((dot, at) =>
+    dot.firstElementChild.getBoundingClientRect().left < dot.getBoundingClientRect().left - 1 ? [] : [at])"""
 SHORTENED = """() => {
   for (const pace of document.querySelectorAll('.wall-pace')) pace.textContent = '▲';
   return [...document.querySelectorAll('.wall-name .cut-name')].filter((name) => {
@@ -111,6 +113,7 @@ def test_a_wall_of_more_rooms_than_can_be_read_has_pages_of_whole_rows(studio: S
     expect(page.locator(".board[data-density=tile] .wall-room").first).to_be_visible()
     settled(dashboard)
     assert page.evaluate(SHORTENED) == []
+    assert page.evaluate(FULL_DOTS) == [0]  # also without motion
     seen = set(rooms(page))
     assert 50 < len(seen) < 220
     for _ in range(40):
@@ -166,13 +169,16 @@ def test_a_wall_plays_its_list_of_views(studio: Studio, visit: Opener, on_air: C
     assert "wall=rooms,leaders,hours,log&each=20" in urllib.parse.unquote(page.url)
 
 
-def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener) -> None:
-    """Whichever list it is to show; what needs attention and what figures mean is not said of no rooms."""
-    page = visit(studio).open("?wall=hours,leaders&each=600", rooms=("no-such-room",)).live().page
+def test_a_wall_without_rooms_says_why_it_is_empty(studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """Whichever list it is to show; what needs attention is not said of no rooms, and is said from the first room on."""
+    page = visit(studio).open("?wall=hours,leaders&each=600", rooms=("no-room-yet",)).live().page
     expect(page.locator(".board-empty")).to_have_text("No room has reported yet")
     expect(page.locator(".board-empty")).to_be_visible()
     expect(page.locator("#attention")).to_be_hidden()
     expect(page.locator("#board-foot")).to_be_hidden()
+    on_air({"room_id": "no-room-yet"})
+    expect(page.get_by_role("heading", name="Hour by hour")).to_be_visible()
+    expect(page.locator("#attention .need-calm")).to_be_visible()
 
 
 def test_the_band_of_an_outage_makes_rooms_smaller_and_moves_none_to_another_page(fragile: Studio, visit: Opener) -> None:

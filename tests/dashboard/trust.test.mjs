@@ -56,7 +56,7 @@ class Scene {
     this.link = { phase: 'waiting', reason: 'lost', retryAtMs: null, lostAtMs: this.now * 1000 };
   }
 
-  report() {
+  report(rooms = this.rooms) {
     this.version++;
     const numbers = {
       platform: 'camsoda',
@@ -67,7 +67,7 @@ class Scene {
       timestamp: this.now,
     };
     this.receive(
-      ...this.rooms.map((room) => ({
+      ...rooms.map((room) => ({
         event_type: 'TELEMETRY_UPDATE',
         room_id: room,
         version: this.version,
@@ -313,6 +313,20 @@ test('when all rooms fall silent the link is fine and nothing is said about the 
   scene.reporting = true;
   const back = scene.pass(5);
   assert.deepEqual([back.trouble, back.trusted, back.statuses, back.live], [null, true, 'live', 3]);
+});
+
+test('while rooms report again one by one after a silence, the totals are those of before it', () => {
+  const scene = running(['a', 'b', 'c', 'd', 'e', 'f']);
+  const before = scene.see();
+  scene.reporting = false;
+  scene.pass(30);
+  scene.report(['a']);
+  const after = scene.pass(2);
+  assert.deepEqual(
+    [after.trouble, after.statuses, after.live, after.viewers],
+    ['resuming', 'unconfirmed', before.live, before.viewers],
+  );
+  assert.equal(after.live, 6);
 });
 
 test('the one room of a studio that falls silent is late, then off air', () => {

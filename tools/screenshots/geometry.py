@@ -1,6 +1,7 @@
 """What a person sees as broken, found by measuring.
 
-Words that are cut off, outside the window or over each other, and lines that begin with the dot between two parts.
+Words that are cut off, outside the window or over each other, lines that begin with the dot between two parts, and neighbours that
+are not level.
 """
 
 from typing import Final
@@ -82,6 +83,17 @@ FINDINGS: Final = """() => {
       lines.push({ text, parent, left, right, top: top + inset, bottom: bottom - inset });
     }
   }
+  // Words of one row of a table are on one line, and so are the figures of neighbouring cards.
+  const levels = new Map();
+  for (const { parent, bottom } of lines) {
+    if (parent.matches('.row-platform')) continue;
+    const row = parent.closest('.room-table tbody tr') ?? (parent.matches('.card .tokens') ? parent.closest('.card') : null);
+    if (!row) continue;
+    const key = `${row.localName} ${Math.round(row.getBoundingClientRect().top)}`;
+    const [least, most] = levels.get(key) ?? [bottom, bottom];
+    levels.set(key, [Math.min(least, bottom), Math.max(most, bottom)]);
+    if (Math.max(most, bottom) - Math.min(least, bottom) > 1) found.add(`not level: ${place(parent)}`);
+  }
   lines.sort((one, other) => one.top - other.top);
   for (const [at, one] of lines.entries()) {
     for (let next = at + 1; next < lines.length && lines[next].top < one.bottom - 1; next++) {
@@ -107,5 +119,5 @@ FINDINGS: Final = """() => {
 
 
 def geometry_findings(page: Page) -> list[str]:
-    """Words in the window that are cut off, outside it, or over other words. An ellipsis and text left out entirely are no findings."""
+    """Words in the window that are cut off, outside it, over other words, or not level. An ellipsis and text left out entirely are no findings."""
     return [str(finding) for finding in page.evaluate(FINDINGS)]

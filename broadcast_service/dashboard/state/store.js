@@ -458,10 +458,11 @@ function newFeed(key, room, platform, generation) {
  */
 export function statusOf(feed, asOfMs, terms, trusted) {
   const age = asOfMs / 1000 - feed.readAt;
+  const isLate = age > STALE_INTERVALS * feed.interval;
   if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
-  if (terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed';
+  if (isLate && terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed'; // at the moment before, it was on air
   if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - lastSeenAt(feed) > OFF_AIR_INTERVALS * feed.interval)
     return 'off_air';
   if (!trusted) return 'unconfirmed';
-  return age > STALE_INTERVALS * feed.interval ? 'stale' : 'live';
+  return isLate ? 'stale' : 'live';
 }

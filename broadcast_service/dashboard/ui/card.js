@@ -115,14 +115,14 @@ export class Card {
     setAttribute(this.parts.why, 'aria-label', label);
   }
 
-  /** @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */
-  #paintTarget({ target, share, leftSeconds }, i18n) {
+  /** The remaining time of a shift is in the totals, once for all of its rooms. @param {import('../state/shift_income.js').Progress} progress @param {import('../i18n/i18n.js').I18n} i18n */
+  #paintTarget({ target, share }, i18n) {
     this.#paintBar(share ?? 0, i18n.t('target_label'));
     const known = target !== null && share !== null;
     const percent = known ? i18n.percentage.format(Math.floor(share * 100) / 100) : '';
     const goal = target === null ? i18n.t('no_target') : `${i18n.t('target_label')} ${i18n.number(target)}`;
     setText(this.parts.goalOf, known ? i18n.t('share_of_target', { share: percent, target }) : goal);
-    setText(this.parts.goalShare, i18n.t('shift_left', { left: i18n.left(leftSeconds) }));
+    setText(this.parts.goalShare, '');
   }
 
   /** @param {number} share @param {string} label */

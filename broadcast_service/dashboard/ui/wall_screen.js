@@ -59,6 +59,7 @@ export class WallScreen {
     const view = this.store.feeds.size > 0 ? wall.view : 'rooms'; // a list of no rooms would be an empty screen; the board says why it is
     setData(document.documentElement, 'wallView', view);
     if (view === 'rooms') this.#board.paint(wall.page, moment);
+    else this.#board.empty.hidden = true; // while it shows, the page hides what needs attention
     const names = this.#off
       .slice(0, MAX_NAMES)
       .map((key) => this.store.studio.roomName(this.store.feeds.get(key)?.room ?? ''));
