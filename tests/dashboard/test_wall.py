@@ -56,9 +56,10 @@ ATTENTION_COLOURS = (
 )
 TYPE_SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 NAMES = "[...document.querySelectorAll('.wall-room')].map((room) => room.dataset.room)"
-# Names of which fewer than four letters of the beginning are in view beside what stays of the end, where each room has the arrow of a pace.
+# The places of the pages whose dots are full.
 FULL_DOTS = """() => [...document.querySelectorAll('.foot-pages span')].flatMap((dot, at) =>
     dot.firstElementChild.getBoundingClientRect().left < dot.getBoundingClientRect().left - 1 ? [] : [at])"""
+# Names of which fewer than four letters of the beginning are in view beside what stays of the end, where each room has the arrow of a pace.
 SHORTENED = """() => {
   for (const pace of document.querySelectorAll('.wall-pace')) pace.textContent = '▲';
   return [...document.querySelectorAll('.wall-name .cut-name')].filter((name) => {

@@ -119,5 +119,5 @@ FINDINGS: Final = """() => {
 
 
 def geometry_findings(page: Page) -> list[str]:
-    """Words in the window that are cut off, outside it, over other words, or not level. An ellipsis and text left out entirely are no findings."""
+    """Words in the window that are cut off, outside it, over other words, or not level. An ellipsis and text left out whole are none."""
     return [str(finding) for finding in page.evaluate(FINDINGS)]
