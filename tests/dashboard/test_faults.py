@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import Opener
+from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio, page_port, running_studio
 from tests.support.warm_services import KEEP_FILES
 from tools.waiting import wait_until
@@ -137,8 +137,10 @@ def test_a_draining_relay_is_left_without_a_visible_gap(fragile: Studio, visit: 
         assert dashboard.page.evaluate("window.gaps") == []
 
 
-def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
-    """While nothing answers no room is called live, and a person may try at once."""
+def test_a_lost_relay_is_said_in_words_with_the_next_try_and_so_is_a_lost_network(
+    fragile: Studio, visit: Opener, on_air: Callable[..., OnAir]
+) -> None:
+    """While nothing answers no room is called live, and a person may try at once; a device that is offline is named."""
     on_air({"room_id": "blue"})
     dashboard = visit(fragile).open().live()
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live")
@@ -152,11 +154,11 @@ def test_a_lost_relay_is_said_in_words_with_the_next_try(fragile: Studio, visit:
         dashboard.page.get_by_role("button", name="Try now").click()
     fragile.broadcast.start()
     expect(dashboard.page.locator("#link")).to_have_attribute("data-phase", "live", timeout=20_000)
+    loses_its_network(fragile, dashboard)
 
 
-def test_a_device_without_a_network_says_so(fragile: Studio, visit: Opener) -> None:
+def loses_its_network(fragile: Studio, dashboard: Dashboard) -> None:
     """Going offline makes the page ask at once; with no answer it names the device, and back online it does not wait."""
-    dashboard = visit(fragile).open().live()
     with fragile.broadcast.frozen():
         dashboard.context.set_offline(True)
         expect(dashboard.page.locator("#notice-words")).to_contain_text("This device is offline")

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
+from tools.screenshots.scenes import LANGUAGES
+from tools.screenshots.stage import CHOOSE_LANGUAGE
 
 VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
 TWO_MINUTES_BY_HAND = """
@@ -47,20 +49,21 @@ def opened(studio: Studio, visit: Opener, query: str, **context: object) -> Dash
     return dashboard
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener, view: str) -> None:
-    """Each press chooses the next one, and the focus stays in the row."""
-    query, periods = VIEWS[view]
-    following = {"analytics": ("week", "half_month", "month"), "room": ("week", "today", "day")}[view]
-    dashboard = opened(studio, visit, query)
+def test_arrow_keys_walk_the_periods(studio: Studio, visit: Opener) -> None:
+    """Each press chooses the next one, and the focus stays in the row; in both views with periods."""
+    dashboard = opened(studio, visit, VIEWS["analytics"][0])
     page = dashboard.page
-    page.locator(f'{periods} input[value="day"]').focus()
-    for value in following:
-        with page.expect_response("**/analytics?**"):
-            page.keyboard.press("ArrowRight")
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate(FOCUS) == value
-        expect(page.locator(f'{periods} input[value="{value}"]')).to_be_checked()
+    for view, following in (("analytics", ("week", "half_month", "month")), ("room", ("week", "today", "day"))):
+        query, periods = VIEWS[view]
+        dashboard.move(query)
+        expect(page.locator(f"#{view} :is(.chart-bars, .stack-part)").first).to_be_visible()
+        page.locator(f'{periods} input[value="day"]').focus()
+        for value in following:
+            with page.expect_response("**/analytics?**"):
+                page.keyboard.press("ArrowRight")
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate(FOCUS) == value
+            expect(page.locator(f'{periods} input[value="{value}"]')).to_be_checked()
 
 
 def test_a_refresh_keeps_the_focused_row_and_the_pointed_at_value(studio: Studio, visit: Opener) -> None:
@@ -115,10 +118,9 @@ TOUCHING = """() => [...document.querySelectorAll('.chart')].filter((chart) => c
 CHARTS = (("room", "today"), ("room", "day"), ("room", "week"), ("analytics", "month"))
 
 
-@pytest.mark.parametrize("locale", ["es-CO", "en-US"])
-def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, locale: str) -> None:
-    """At any width, in the longer language too; and they are as large as the text around them."""
-    dashboard = visit(studio, locale=locale).open().live()
+def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener) -> None:
+    """At any width, in both languages; and they are as large as the text around them."""
+    dashboard = visit(studio, locale="es-CO").open().live()
     page = dashboard.page
     for view, period in CHARTS:
         with page.expect_response("**/analytics?**"):
@@ -126,15 +128,18 @@ def test_labels_of_charts_do_not_touch(studio: Studio, visit: Opener, locale: st
         expect(page.locator({"room": "#room-lanes svg", "analytics": "#analytics-chart svg"}[view])).to_be_visible()
         expect(page.locator(f"#{view} :is(.chart-bars, .stack-part)").first).to_be_attached()
         page.wait_for_load_state("networkidle")
-        touching: dict[str, list[str]] = {}
-        for width in dashboard.resized({str(width): (width, 1000) for width in (390, 820, 1280, 2560)}):
-            touching[width] = page.evaluate(f"({TOUCHING})()")
-            sizes = page.evaluate(
-                "['.chart-label', '.kpi-sub'].map((s) => [...document.querySelectorAll(s)].find((one) => one.checkVisibility()))"
-                ".map((one) => parseFloat(getComputedStyle(one).fontSize))"
-            )
-            assert sizes[0] > 0.9 * sizes[1], (view, period)
-        assert touching == {"390": [], "820": [], "1280": [], "2560": []}, (view, period)
+        for language in LANGUAGES:
+            page.evaluate(CHOOSE_LANGUAGE, language)
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            touching: dict[str, list[str]] = {}
+            for width in dashboard.resized({str(width): (width, 1000) for width in (390, 820, 1280, 2560)}):
+                touching[width] = page.evaluate(f"({TOUCHING})()")
+                sizes = page.evaluate(
+                    "['.chart-label', '.kpi-sub'].map((s) => [...document.querySelectorAll(s)].find((one) => one.checkVisibility()))"
+                    ".map((one) => parseFloat(getComputedStyle(one).fontSize))"
+                )
+                assert sizes[0] > 0.9 * sizes[1], (view, period, language)
+            assert touching == {"390": [], "820": [], "1280": [], "2560": []}, (view, period, language)
 
 
 def test_spanish_axes_say_thousands_in_one_way(studio: Studio, visit: Opener) -> None:
@@ -189,14 +194,18 @@ CONTRAST = """(selectors) => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit: Opener, scheme: str) -> None:
+def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit: Opener) -> None:
     """WCAG 1.4.11: 3:1 against the surroundings, for fields, choices, buttons and hollow squares."""
     ended = int(time.time()) - 600  # as many rooms as have squares, and one after another
     studio.post(*({"room_id": f"place-off-{n}", "timestamp": ended - 20 * n} for n in range(100)))
-    dashboard = visit(studio, color_scheme=scheme).open("", ttl_seconds=200).live()
+    dashboard = visit(studio, color_scheme="dark").open("", ttl_seconds=200).live()
     expect(dashboard.page.locator('.cell[data-status="off_air"][data-key]').first).to_be_visible()
     selectors = ["#search", ".field select", ".chips", '.cell[data-status="off_air"]', "#renew-token", ".notice button"]
-    measured = dashboard.page.evaluate(CONTRAST, selectors)
-    assert {selector for selector, _ in measured} >= set(selectors[:2]) | {'.cell[data-status="off_air"]', "#renew-token"}
-    assert [pair for pair in measured if pair[1] < 3] == []
+    grounds = set()
+    for scheme in ("dark", "light"):
+        dashboard.page.emulate_media(color_scheme=scheme)
+        measured = dashboard.page.evaluate(CONTRAST, selectors)
+        assert {selector for selector, _ in measured} >= set(selectors[:2]) | {'.cell[data-status="off_air"]', "#renew-token"}
+        assert [pair for pair in measured if pair[1] < 3] == [], scheme
+        grounds.add(dashboard.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+    assert len(grounds) == 2
