@@ -226,7 +226,7 @@ def test_the_notice_is_in_view_wherever_the_page_is_scrolled(fragile: Studio, vi
 
 
 def test_an_empty_studio_says_what_to_do_next(fragile: Studio, visit: Opener) -> None:
-    """An empty snapshot is an answer too; the first reading takes the words away. In the browser's language and in the other one."""
+    """An empty snapshot is an answer too; the first reading takes the words away, which are in either language."""
     dashboard = visit(fragile, locale="es-CO").open().live()
     page = dashboard.page
     for title, step in (
