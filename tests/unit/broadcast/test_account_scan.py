@@ -10,7 +10,7 @@ from shared.contract.history_day import Part, StoredDay, day_balances, kept_bala
 from shared.contract.history_record import CHUNK_SLOTS, ENTRY, LAYOUT
 from shared.contract.readings import METRICS
 from shared.income.account_scan import AccountScan, Cuts, Stored
-from shared.income.rules import Account, Balance, Entry, Kind, sums
+from shared.income.rules import Account, Balance, Entry, Kind, Sums, sums
 from shared.income.steps import Grid
 
 LATE = 2**53
@@ -70,10 +70,11 @@ def by_reading(held: list[Stored]) -> list[Entry]:
 
 
 @functools.cache
-def judged(seed: int) -> tuple[list[Stored], list[Entry]]:
-    """The days of an account and what the rules say of them, both the same for every report."""
+def judged(seed: int) -> tuple[list[Stored], Sums, Counter[tuple[str, int]]]:
+    """The days of an account, and the sums and the income by minute that the rules find in them, all the same for every report."""
     held = account_of(Random(seed))
-    return held, by_reading(held)
+    entries = by_reading(held)
+    return held, sums(entries), minutes_of(entries)
 
 
 def minutes_of(entries: list[Entry]) -> Counter[tuple[str, int]]:
@@ -91,7 +92,7 @@ def test_a_day_is_judged_as_its_readings_are(group: int | str, first: int) -> No
     """Sixty days: all sums, and each step's income in its room, however long the steps are and wherever the span begins and ends."""
     summed = 0
     for seed in range(60):
-        held, expected = judged(seed)
+        held, expected, expected_minutes = judged(seed)
         scan, end = AccountScan(60), first + 700
         starts = (0, *sorted(Random(seed).sample(range(1, end), 9))) if isinstance(group, str) else ()
         grid = Grid(end, 0 if isinstance(group, str) else group, starts)
@@ -101,9 +102,9 @@ def test_a_day_is_judged_as_its_readings_are(group: int | str, first: int) -> No
         for room, slot, tokens in taken.gains:
             minutes[room, slot] += tokens
         summed += len(taken.gains)
-        assert minutes.total() == sums(expected).earned
-        assert sums(entries)._replace(income=0) == sums(expected)._replace(income=0)
-        assert by_step(minutes, grid, first) == by_step(minutes_of(expected), grid, first)
+        assert minutes.total() == expected.earned
+        assert sums(entries)._replace(income=0) == expected._replace(income=0)
+        assert by_step(minutes, grid, first) == by_step(expected_minutes, grid, first)
     assert summed > 60, "hardly any stretch was added up without its readings"
 
 
