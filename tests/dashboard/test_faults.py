@@ -53,11 +53,13 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     expect(dashboard.page.locator('.card[data-status="live"]')).to_have_count(0)
     expect(dashboard.page.locator('[data-kpi="viewers"] dt')).to_contain_text("last known")
     expect(room.locator("#room-badge")).to_have_text("Last known")
+    expect(room.locator("#room-body > .panel").first).to_have_css("filter", "grayscale(1)")  # its report is of before, too
     assert dashboard.violations() == []
     fragile.stack.redis.start()
     blue.report({"room_id": "blue", "tokens_count": 7})
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
     expect(room.locator("#room-badge")).to_have_text("On air")
+    expect(room.locator("#room-figures")).to_have_css("filter", "none")
     expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
     assert dashboard.page.evaluate(NOT_RELOADED)
 

@@ -325,12 +325,12 @@ export default {
     'Propinas según las cuenta la página de quien transmite. El total suma las salas al aire; una raya significa que ninguna página lo muestra.',
   explain_goal: 'La meta de esta sala, y qué parte de ella alcanza el saldo.',
   explain_rooms:
-    'Salas cuya última lectura tiene como mucho tres intervalos de envío, casi siempre 15 segundos. Una sala en dos plataformas cuenta dos veces.',
+    'Salas con lectura en los últimos tres intervalos de envío, casi siempre 15 segundos. Una en dos plataformas cuenta dos veces.',
   explain_hour:
     'Tokens ganados en los últimos 60 minutos por todas las salas. Solo cuentan las subidas del saldo; un cobro no resta.',
   explain_today: 'Tokens ganados por todas las salas desde medianoche, en la hora del estudio.',
   explain_heat:
-    'Un cuadro por sala. Cuanto más verde, más ganó en los últimos 30 minutos; uno hueco no tiene un dato actual. Un cuadro abre sus lecturas.',
+    'Un cuadro por sala: cuanto más verde, más ganó en los últimos 30 minutos; hueco, sin dato actual. Abre sus lecturas.',
   why: '¿Por qué?',
   why_lead: 'Cada lectura guardada de este período: qué se contó, qué no y por qué.',
   why_span: '{from} – {to}',
