@@ -44,8 +44,8 @@ LASTING_IN_PAGE: Final = (
 )
 LASTING_IN_CLOCK: Final = ("install", "set_fixed_time", "set_system_time", "pause_at")
 LEFT_WITHIN_MS: Final = 5000
-MAX_FREE: Final = 3
-MAX_USES: Final = 30
+MAX_FREE: Final = 5
+MAX_USES: Final = 60
 # A page swaps its process if the policy of its openers changes.
 EMPTY_PAGE: Final = {"Cross-Origin-Opener-Policy": "same-origin", "Content-Type": "text/html"}
 CLEAR: Final = "() => { localStorage.clear(); sessionStorage.clear(); window.name = ''; }"
