@@ -16,7 +16,8 @@ from tools.waiting import Condition, T, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "extension"
-PICTURES = ROOT / ("docs/images" if os.environ.get("PICTURES") else "test-results")
+IS_PICTURED: Final = bool(os.environ.get("PICTURES"))
+PICTURES = ROOT / ("docs/images" if IS_PICTURED else "test-results")
 WITHIN_SECONDS = 20.0
 MAX_PAUSE_SECONDS: Final = 0.5
 # Playwright's own list, which a second switch replaces, and the pages that Chromium loads for the menus of its window before anyone opens
@@ -115,7 +116,9 @@ def violations(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
 
 
 def picture(page: Page, name: str) -> None:
-    """Saves a picture for the docs: the page as high as its content."""
+    """Saves a picture for the docs, with `PICTURES=1` alone: the page as high as its content."""
+    if not IS_PICTURED:
+        return
     width = (page.viewport_size or {"width": 372})["width"]
     height = page.evaluate("() => Math.ceil(document.body.getBoundingClientRect().height)")
     page.set_viewport_size({"width": width, "height": height})
@@ -231,10 +234,12 @@ class Browser:
         session.detach()
 
     def open(self, url: str) -> Page:
-        """A new tab with a page."""
-        page = self.context.new_page()
-        page.goto(url)
-        return page
+        """A new tab with a page, which has loaded. A tab that is empty first would have a process that the page does not take over."""
+        address = url.partition("#")[0].rstrip("/")
+        with self.context.expect_page(lambda page: page.url.partition("#")[0].rstrip("/") == address) as opened:
+            self.console.evaluate("url => { chrome.tabs.create({ url }); }", url)
+        opened.value.wait_for_load_state()
+        return opened.value
 
     def close_pages(self) -> None:
         """Closes all tabs but the console: a page that stays open goes on reading, and its readings would come between others."""
@@ -266,9 +271,8 @@ class Browser:
 
     def open_ui(self, name: str, width: int = 372, height: int = 600) -> Page:
         """The popup or the options page, as a tab."""
-        page = self.context.new_page()
+        page = self.open(f"chrome-extension://{self.id}/ui/{name}.html")
         page.set_viewport_size({"width": width, "height": height})
-        page.goto(f"chrome-extension://{self.id}/ui/{name}.html")
         page.locator(".state strong").wait_for()
         return page
 

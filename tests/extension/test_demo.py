@@ -30,10 +30,15 @@ img {{ width: 480px; max-height: 740px; object-fit: contain; border-radius: 16px
 </style><div><h1>{title}</h1><p>{text}</p></div><img src="data:image/png;base64,{picture}">"""
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The store's archive; the development archive is beside it."""
+    return pack(tmp_path_factory.mktemp("dist"))
+
+
 @pytest.fixture
-def development(tmp_path: pathlib.Path) -> pathlib.Path:
+def development(store: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     """The development archive, unpacked where the browser looks for the extension."""
-    store = pack(tmp_path / "dist")
     zipfile.ZipFile(store.with_name(f"{store.stem}-development.zip")).extractall(tmp_path / "extension")
     return tmp_path
 
@@ -44,18 +49,16 @@ def demo() -> Iterator[DemoPage]:
         yield page
 
 
-def set_up(browser: Browser, ingest: ScriptedIngest) -> None:
+def set_up(popup: Page, ingest: ScriptedIngest) -> None:
     """Pastes the studio's code, as a person who tries it does."""
-    popup = browser.open_ui("popup")
     popup.locator("#code").fill(studio_code(ingest.url, token(("Sala 3",), exp=4_000_000_000), "Sala 3"))
     popup.locator("button[type=submit]").click()
     popup.locator("#outcome[data-tone=good]").wait_for()
-    popup.close()
 
 
-def test_the_stores_build_reads_no_page_of_this_computer(tmp_path: pathlib.Path) -> None:
+def test_the_stores_build_reads_no_page_of_this_computer(store: pathlib.Path) -> None:
     """The build for desks does not know the demo page."""
-    archive = zipfile.ZipFile(pack(tmp_path))
+    archive = zipfile.ZipFile(store)
     assert not [name for name in archive.namelist() if b"/demo/" in archive.read(name)]
 
 
@@ -67,10 +70,9 @@ WORDS = {
 }
 
 
-def is_in_its_language(browser: Browser, language: str) -> None:
+def is_in_its_language(browser: Browser, popup: Page, language: str) -> None:
     """Before it is set up, badge and popup are in the browser's language, the popup says so to screen readers, and nothing is cut off."""
     state, label, badge = WORDS[language]
-    popup = browser.open_ui("popup")
     assert popup.locator(".state strong").inner_text() == state
     assert popup.get_by_label(label).is_visible()
     assert popup.evaluate("() => document.documentElement.lang") == language
@@ -79,7 +81,6 @@ def is_in_its_language(browser: Browser, language: str) -> None:
     assert violations(popup) == []
     if language in FIRST_PICTURES:
         picture(popup, FIRST_PICTURES[language])
-    popup.close()
 
 
 @pytest.mark.parametrize("language", CAPTIONS)
@@ -88,13 +89,15 @@ def test_a_development_build_speaks_the_browsers_language_and_reads_the_demo_pag
 ) -> None:
     """From the archive to the first tip, without an account anywhere; the store's pictures of it are 1280 by 800 and name no site."""
     browser = Browser(playwright, development, "", language=language)
-    is_in_its_language(browser, language)
-    set_up(browser, ingest)
+    popup = browser.open_ui("popup")
+    is_in_its_language(browser, popup, language)
+    set_up(popup, ingest)
     page = browser.open(demo.url)
     ingest.wait_for(lambda _: any((r["platform"], r["tokens_count"], r["viewers_count"]) == ("demo", 1234, 56) for r in ingest.readings))
     page.locator("[data-tip='500']").click()
     ingest.wait_for(lambda _: any(reading["tokens_count"] == 1734 for reading in ingest.readings))
-    popup = browser.open_ui("popup")
+    popup.bring_to_front()
+    popup.reload()
     wait_in_browser(lambda: "500" in popup.locator(".shift dd").first.inner_text(), "the shift's income")
     take_store_picture(browser, popup, language)
     page.get_by_role("button", name="Make the balance unreadable").click()
