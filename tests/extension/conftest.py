@@ -1,6 +1,5 @@
 """Fixtures: the fixture pages and one Chromium for all tests, which starts anew for each module; a scripted ingest service per test."""
 
-import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -57,10 +56,3 @@ def ready(chromium: Browser, ingest: ScriptedIngest) -> Iterator[Browser]:
         }"""
     )
     wait_in_browser(lambda: not chromium.board()["configured"], "the end of the settings")
-
-
-@pytest.fixture
-def browser(playwright: Playwright, sites: Sites, tmp_path: pathlib.Path) -> Iterator[Browser]:
-    running = Browser(playwright, tmp_path, sites.resolver_rules)
-    yield running
-    running.close()

@@ -170,25 +170,24 @@ def test_a_tab_that_reports_is_not_discarded_and_one_that_sleeps_is_named(ready:
     wait_in_browser(lambda: ready.badge() == "!", "the badge")
 
 
-def configure_access(browser: Browser, access: str) -> None:
+def configure_access(browser: Browser, settings: Page, access: str) -> None:
     """Sets the extension's site access as a person does on Chrome's page."""
-    page = browser.open("chrome://extensions")
-    page.evaluate(
+    settings.evaluate(
         "([extensionId, hostAccess]) => chrome.developerPrivate.updateExtensionConfiguration({ extensionId, hostAccess })",
         [browser.id, access],
     )
-    page.close()
 
 
 def test_sites_that_chrome_withholds_are_named(ready: Browser) -> None:
     """Access on click: the popup names the sites and offers to allow them."""
-    configure_access(ready, "ON_SPECIFIC_SITES")
+    settings = ready.open("chrome://extensions")
+    configure_access(ready, settings, "ON_SPECIFIC_SITES")
     try:
         wait_in_browser(lambda: ready.board()["withheld"], "the withheld sites")
         popup = ready.open_ui("popup")
         assert "chaturbate.com" in popup.locator("#status").inner_text()
     finally:
-        configure_access(ready, "ON_ALL_SITES")
+        configure_access(ready, settings, "ON_ALL_SITES")
 
 
 @pytest.fixture(scope="module")

@@ -52,21 +52,17 @@ def received(server: ScriptedIngest, **values: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("platform", EXPECTED)
-def test_own_page_is_read(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
-    """A broadcaster's own page becomes exactly one well-formed reading, with nothing in it that is not on the page."""
-    chromium.open(OWN[platform])
+def test_own_page_is_read_and_a_change_arrives_with_the_next_reading(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
+    """A broadcaster's own page becomes exactly one well-formed reading, with nothing in it that is not on the page.
+
+    Then its balance grows, even in a leap; a reading waits until it has settled.
+    """
+    page = chromium.open(OWN[platform])
     reading = received(server, platform=platform)
     assert reading.pop("sequence") // 1000 == reading.pop("timestamp")  # type: ignore[operator]
     account = str(reading.pop("account", ""))  # a mark of the name, where the page shows one
     assert (re.fullmatch("[0-9a-f]{16}", account) is not None) == (platform == "chaturbate")
     assert reading == {"room_id": "blue", "platform": platform, **EXPECTED[platform]}, "nothing else"
-
-
-@pytest.mark.parametrize("platform", EXPECTED)
-def test_a_change_on_the_page_arrives_with_the_next_reading(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
-    """A balance that grows, even in a leap; a reading waits until it has settled."""
-    page = chromium.open(OWN[platform])
-    received(server, platform=platform)
     number = page.locator(".tokencount, .tokens-amount, .token-balance-Ab12")
     changed_ms = number.evaluate("element => { element.textContent = '54321'; return Date.now(); }")
     received(server, tokens_count=54321)
