@@ -58,7 +58,7 @@ def test_own_page_is_read_and_a_change_arrives_with_the_next_reading(chromium: B
     Then its balance grows, even in a leap; a reading waits until it has settled.
     """
     page = chromium.open(OWN[platform])
-    reading = received(server, platform=platform)
+    reading = {**received(server, platform=platform)}
     assert reading.pop("sequence") // 1000 == reading.pop("timestamp")  # type: ignore[operator]
     account = str(reading.pop("account", ""))  # a mark of the name, where the page shows one
     assert (re.fullmatch("[0-9a-f]{16}", account) is not None) == (platform == "chaturbate")
