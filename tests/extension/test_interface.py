@@ -100,10 +100,7 @@ IS_IN_SIGHT = """() => {
 
 
 def test_setup_looks_as_in_the_docs_and_focus_is_always_visible(popup: Page) -> None:
-    """The first thing a broadcaster sees fits the popup's width, and its buttons are in sight within the 600 pixels of a popup.
-
-    Every control that can be reached shows an outline when it is, and nothing lies over it.
-    """
+    """The form fits the popup, with its buttons in sight; every control that is reached shows an outline, and nothing lies over it."""
     assert popup.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     expect(popup.get_by_role("button", name="Save")).to_be_in_viewport(ratio=1)
     picture(popup, "setup")

@@ -53,10 +53,7 @@ def received(server: ScriptedIngest, **values: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("platform", EXPECTED)
 def test_own_page_is_read_and_a_change_arrives_with_the_next_reading(chromium: Browser, server: ScriptedIngest, platform: str) -> None:
-    """A broadcaster's own page becomes exactly one well-formed reading, with nothing in it that is not on the page.
-
-    Then its balance grows, even in a leap; a reading waits until it has settled.
-    """
+    """One well-formed reading, with nothing in it that is not on the page; a balance that grows in a leap is sent when it has settled."""
     page = chromium.open(OWN[platform])
     reading = {**received(server, platform=platform)}
     assert reading.pop("sequence") // 1000 == reading.pop("timestamp")  # type: ignore[operator]

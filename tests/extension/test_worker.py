@@ -196,10 +196,7 @@ def pass_time(browser: Browser, page: Page, milliseconds: int) -> None:
 def test_a_restarted_browser_goes_on_and_a_script_left_behind_by_a_reload_is_quiet(
     playwright: Playwright, sites: Sites, ingest: ScriptedIngest, tmp_path: pathlib.Path
 ) -> None:
-    """After a restart settings and buffered readings are there again, and go out without anybody opening anything.
-
-    Cut off from its extension, the script in the open page stops at its next turn, reads no more and raises nothing.
-    """
+    """Settings and buffered readings outlive the browser; a script that lost its extension stops at its next turn and raises nothing."""
     first = Browser(playwright, tmp_path, sites.resolver_rules)
     first.configure(ingest.url)
     first.store(NOW)
