@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from broadcast_service.http.static import DIRECTORY
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
 from tools.screenshots.scenes import DIALOGS, EMPTY_VIEWS, LANGUAGES, SCHEMES, Look, looks, query_of
@@ -45,6 +46,7 @@ ROUNDS = (
     ("first",),
 )
 LOOKS_ALONE = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")  # axe's rules of colours and sizes
+I18N = DIRECTORY / "i18n"
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "television": (1920, 1080), "wall": (2560, 1440)}
 UNBROKEN = "W" * 64
 AXE_WIDTHS = (390, 1366)
@@ -80,6 +82,12 @@ def studio(shared_studio: Studio, rooms: set[str]) -> Studio:
     return own
 
 
+LINK_WORDS = [word for name in LANGUAGES for word in re.findall(r" link_(?!copied)[a-z]+: '([^'{]+)'", (I18N / f"{name}.js").read_text())]
+CUT_LINK_WORD = """(text) => {
+    const word = document.querySelector('#link-word');
+    word.textContent = text;
+    return word.scrollWidth > word.clientWidth;
+}"""
 UNEVEN_FIGURES = """() => {
     const top = (element) => element.getBoundingClientRect().top;
     return [...document.querySelectorAll('.figures .kpi-value')].filter((figure) => {
@@ -224,8 +232,12 @@ def test_the_rounds_contain_every_view_of_the_matrix() -> None:
 
 
 def test_a_phone_opens_its_filters_by_a_button(studio: Studio, visit: Opener) -> None:
-    """By keyboard, and a reload leaves them as they were; chips show what filters and take it back; a desk has all of them in view."""
+    """By keyboard, and a reload leaves them as they were; chips show what filters and take it back; a desk has all of them in view.
+
+    The word for the state of the link is whole beside the other buttons.
+    """
     page = visit(studio, viewport={"width": 390, "height": 844}).open().live().page
+    assert {word for word in LINK_WORDS if page.evaluate(CUT_LINK_WORD, word)} == set()
     button, folded, chips = page.locator("#rooms-fold"), page.locator("#rooms-folded"), page.locator("#rooms-chosen button")
     expect(page.locator(".card").first).to_be_visible()
     expect(button).to_have_text("Filters")

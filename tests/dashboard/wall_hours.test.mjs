@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 import { hoursOf, SHOWN_HOURS, WallHours } from '../../broadcast_service/dashboard/state/wall_hours.js';
+import { HourBars } from '../../broadcast_service/dashboard/ui/hour_bars.js';
 
 const FROM = 1_764_000_000 - (1_764_000_000 % 3600);
 /** @param {number[]} earned @param {number[]} measured */
@@ -46,4 +48,13 @@ test('history is asked once in two minutes for whole hours, and an answer for an
   asked[1]?.answer(reportOf([5], [60]));
   await Promise.resolve();
   assert.deepEqual([hours.at(now)?.length, loaded], [1, 1]);
+});
+
+test('hours are loading only while they are asked for, and not while the link is lost', () => {
+  const empty = /** @type {any} */ ({ hidden: true, textContent: '' });
+  const bars = new HourBars(/** @type {any} */ ({ hidden: false }), empty);
+  bars.paint(null, new I18n('en'), true);
+  assert.deepEqual([empty.hidden, empty.textContent], [false, 'Loading…']);
+  bars.paint(null, new I18n('en'), false);
+  assert.deepEqual([empty.hidden, empty.textContent], [false, 'This could not be loaded.']);
 });

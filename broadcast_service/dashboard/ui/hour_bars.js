@@ -23,9 +23,10 @@ export class HourBars {
     this.root.replaceChildren();
   }
 
-  /** @param {Hour[] | null} hours @param {I18n} i18n */
-  paint(hours, i18n) {
+  /** @param {Hour[] | null} hours @param {I18n} i18n @param {boolean} trusted else nothing is asked for */
+  paint(hours, i18n, trusted) {
     this.empty.hidden = hours !== null;
+    setText(this.empty, i18n.t(trusted ? 'loading' : 'failed'));
     this.root.hidden = hours === null;
     if (hours === null) return;
     const most = Math.max(1, ...hours.map(({ tokens }) => tokens ?? 0));

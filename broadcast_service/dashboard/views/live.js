@@ -260,7 +260,7 @@ export class LiveView {
   #paintLists({ nowMs, asOfMs, i18n, trusted }, wall) {
     if (wall.on && trusted && wall.playlist.views.includes('hours')) this.wallHours.refresh(nowMs);
     if (wall.on && wall.view === 'rooms') return;
-    if (wall.on && wall.view === 'hours') return this.#hours.paint(this.wallHours.at(asOfMs), i18n);
+    if (wall.on && wall.view === 'hours') return this.#hours.paint(this.wallHours.at(asOfMs), i18n, trusted);
     const shown = this.#shown;
     const { leaders, slow } = ranked(this.store, asOfMs, (feed) => shown?.has(feed.key) ?? true);
     const lines = wall.on ? this.screen.lines : RAIL_LINES;
