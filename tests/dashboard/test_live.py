@@ -68,7 +68,7 @@ def test_a_value_grows_old_before_ones_eyes(studio: Studio, visit: Opener) -> No
 
 
 def test_older_than_a_minute_is_off_air(studio: Studio, visit: Opener) -> None:
-    """And it does not count among the rooms live."""
+    """And it does not count among the rooms on air."""
     studio.post({"room_id": "gone", "timestamp": int(time.time()) - 61, "viewers_count": 9})
     dashboard = visit(studio).open("?q=gone", rooms=("gone",)).live()
     expect(dashboard.card("gone").locator(".badge-word")).to_have_text("Off air")

@@ -295,9 +295,9 @@ def test_spanish_by_the_browsers_language_and_english_by_choice(studio: Studio, 
     expect(page.locator("[data-kpi=live] dt")).to_have_text("Salas al aire")
     expect(page.locator('.card[data-room="look-1"] .tokens')).to_have_text("90.500")
     page.get_by_label("Idioma").select_option("en")
-    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms live")
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms on air")
     page.reload()
-    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms live")
+    expect(page.locator("[data-kpi=live] dt")).to_have_text("Rooms on air")
 
 
 def test_the_theme_follows_the_system_and_the_switch_wins(studio: Studio, visit: Opener) -> None:

@@ -82,7 +82,7 @@ def loses_its_link(fragile: Studio, page: Page) -> None:
     stays_known(page)
     fragile.broadcast.start()
     expect(page.locator('.card[data-status="live"]')).to_have_count(len(ROOMS), timeout=RECOVERED_WITHIN_MS)
-    expect(page.locator('[data-kpi="live"] dt')).to_have_text("Rooms live")
+    expect(page.locator('[data-kpi="live"] dt')).to_have_text("Rooms on air")
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
 
 
