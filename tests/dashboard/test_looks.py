@@ -232,10 +232,7 @@ def test_the_rounds_contain_every_view_of_the_matrix() -> None:
 
 
 def test_a_phone_opens_its_filters_by_a_button(studio: Studio, visit: Opener) -> None:
-    """By keyboard, and a reload leaves them as they were; chips show what filters and take it back; a desk has all of them in view.
-
-    The word for the state of the link is whole beside the other buttons.
-    """
+    """By keyboard; a reload leaves them, chips take them back, a desk has them all in view; the link's word is whole."""
     page = visit(studio, viewport={"width": 390, "height": 844}).open().live().page
     assert {word for word in LINK_WORDS if page.evaluate(CUT_LINK_WORD, word)} == set()
     button, folded, chips = page.locator("#rooms-fold"), page.locator("#rooms-folded"), page.locator("#rooms-chosen button")
