@@ -15,6 +15,11 @@ EXAMPLE: Final = (ROOT / ".env.example").read_text()
 VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)(?:(:[-?+])([^}]*))?\}")
 
 
+def read_yaml(text: str) -> Any:
+    """The value of a YAML document, by libyaml where PyYAML has it: a seventh of the CPU time."""
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 class Missing(Exception):
     """Compose would refuse to start, with this text."""
 
@@ -42,7 +47,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 def parsed_file(**variables: str) -> dict[str, Any]:
     """The file, with secrets as `make up` would make them and these variables besides."""
-    read: dict[str, Any] = yaml.safe_load(interpolate(FILE, {**parse_env(fill(EXAMPLE)), **variables}))
+    read: dict[str, Any] = read_yaml(interpolate(FILE, {**parse_env(fill(EXAMPLE)), **variables}))
     return read
 
 
@@ -56,7 +61,7 @@ def services(**variables: str) -> dict[str, dict[str, Any]]:
     given = {**parse_env(fill(EXAMPLE)), **variables}
     read: dict[str, dict[str, Any]] = parsed_file(**variables)["services"]
     ports = PORTS[read["caddy"].pop("extends")["file"].removeprefix("deploy/caddy/")]
-    front = yaml.safe_load(interpolate(ports, given))["services"]["caddy"]
+    front = read_yaml(interpolate(ports, given))["services"]["caddy"]
     read["caddy"]["environment"] |= front.pop("environment")
     read["caddy"] |= front
     return read

@@ -9,7 +9,6 @@ import subprocess
 from typing import Any
 
 import pytest
-import yaml
 
 from broadcast_service.__main__ import SHUTDOWN_SECONDS as BROADCAST_SHUTDOWN_SECONDS
 from broadcast_service.sessions.registry import DRAIN_SECONDS
@@ -20,7 +19,7 @@ from ingest_service.settings import IngestSettings
 from shared.settings import CommonSettings, ProcessSettings, SettingsError, for_audience, load
 from shared.web.jobs import STOP_SECONDS
 from tests.deploy import dockerfile
-from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, networks, parse_env, parsed_file, services
+from tests.deploy.compose import EXAMPLE, FILE, PORTS, VARIABLE, Missing, interpolate, networks, parse_env, parsed_file, read_yaml, services
 from tools.processes import ROOT
 from worker_service.__main__ import SHUTDOWN_SECONDS as WORKER_SHUTDOWN_SECONDS
 from worker_service.settings import WorkerSettings
@@ -59,7 +58,7 @@ def test_what_is_mounted_is_its_own_or_cannot_be_changed(name: str) -> None:
             assert options == ["ro"]
             assert (ROOT / source).exists()
         else:
-            assert source in yaml.safe_load(interpolate(FILE, parse_env(EXAMPLE) | dict.fromkeys(_secrets(), "x")))["volumes"]
+            assert source in read_yaml(interpolate(FILE, parse_env(EXAMPLE) | dict.fromkeys(_secrets(), "x")))["volumes"]
 
 
 @pytest.mark.parametrize("name", ["ingest", "broadcast", "worker"])
@@ -190,7 +189,7 @@ def test_nothing_starts_without_its_secrets() -> None:
 
 def test_no_secret_is_written_down() -> None:
     """Not in compose.yaml, where it comes from a variable without a default, and not in the example."""
-    environments = yaml.safe_load(re.sub(r"\$\{[A-Z_]+[^}]*\}", "VARIABLE", FILE))["services"]
+    environments = read_yaml(re.sub(r"\$\{[A-Z_]+[^}]*\}", "VARIABLE", FILE))["services"]
     values = {(n, k): str(v) for n, s in environments.items() for k, v in s.get("environment", {}).items() if SECRET.search(k)}
     assert set(values.values()) == {"VARIABLE"}
     assert {word for name, operator, word in VARIABLE.findall(FILE) if name in {"TOKEN_KEYS", *KEYS}} == {""}

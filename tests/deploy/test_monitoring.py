@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 import httpx
 import msgspec
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from broadcast_service import metrics as broadcast
@@ -19,7 +18,7 @@ from ingest_service import metrics as ingest
 from ingest_service.settings import IngestSettings
 from shared.settings import ProcessSettings
 from shared.store import listener_metrics
-from tests.deploy.compose import services
+from tests.deploy.compose import read_yaml, services
 from tests.deploy.conftest import Chain
 from tests.deploy.store import Store
 from tests.support import needs
@@ -31,8 +30,8 @@ from worker_service.settings import WorkerSettings
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 SERVICES: Final = services()
-CONFIG: Final = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-GROUPS: Final = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+CONFIG: Final = read_yaml((PROMETHEUS / "prometheus.yml").read_text())
+GROUPS: Final = read_yaml((PROMETHEUS / "alerts.yml").read_text())["groups"]
 RULES: Final = [rule for group in GROUPS for rule in group["rules"]]
 BOARD: Final = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "studio-pulse.json").read_text())
 EXPRESSIONS: Final = [rule["expr"] for rule in RULES] + [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
@@ -148,7 +147,7 @@ def test_what_is_scraped_are_services_on_their_ports() -> None:
 
 def test_the_dashboard_has_its_source() -> None:
     """Panels name the source that is provisioned, none lies on another, and each has a number of its own."""
-    (source,) = yaml.safe_load((ROOT / "deploy" / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
+    (source,) = read_yaml((ROOT / "deploy" / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
     assert {target["datasource"]["uid"] for panel in BOARD["panels"] for target in panel["targets"]} == {source["uid"]}
     cells = [
         (x, y)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-import yaml
 
-from tests.deploy.compose import services
+from tests.deploy.compose import read_yaml, services
 from tests.deploy.containers.confinement import check_confinement, reached, secrets_shown
 from tests.deploy.containers.engine import OUTSIDE
 from tests.deploy.containers.stack import HEALTH_SECONDS, PROFILES, SERVICES, Stack, docker
@@ -19,10 +18,10 @@ from tools.waiting import wait_until
 
 PROFILE: Final = PROFILES["monitoring"]
 DIRECTORY: Final = ROOT / "deploy" / "prometheus"
-JOBS: Final = {job["job_name"] for job in yaml.safe_load((DIRECTORY / "prometheus.yml").read_text())["scrape_configs"]}
+JOBS: Final = {job["job_name"] for job in read_yaml((DIRECTORY / "prometheus.yml").read_text())["scrape_configs"]}
 BOARD: Final = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "studio-pulse.json").read_text())
 PANELS: Final = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
-RULES: Final = {rule["alert"] for group in yaml.safe_load((DIRECTORY / "alerts.yml").read_text())["groups"] for rule in group["rules"]}
+RULES: Final = {rule["alert"] for group in read_yaml((DIRECTORY / "alerts.yml").read_text())["groups"] for rule in group["rules"]}
 RANGES: Final = r"\$__\w+"  # Grafana's own variables
 # Prints the status that Prometheus answers to each address.
 ASK: Final = """
@@ -84,7 +83,7 @@ def test_grafana_is_answered_every_panel_over_its_network(prometheus: Prometheus
     """What the panels of its dashboard ask, of the address of its data source, from a container of its networks."""
     stack = prometheus.stack
     networks = services()["grafana"]["networks"]
-    (source,) = yaml.safe_load((ROOT / "deploy" / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
+    (source,) = read_yaml((ROOT / "deploy" / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
     questions = [f"{source['url']}/api/v1/query?{urllib.parse.urlencode({'query': re.sub(RANGES, '1m', panel)})}" for panel in PANELS]
     assert "monitoring" in networks
     network = f"--network={stack.project}_monitoring"
