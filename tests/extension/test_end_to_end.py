@@ -120,15 +120,15 @@ def taken(service: Service) -> dict[str, int]:
 def test_redis_away_only_delays(chromium: Browser, stack: Stack, ingest: Service) -> None:
     """The service answers 503 for the whole batch; the readings wait in the browser and arrive when Redis is back."""
     assert stack.redis
-    chromium.configure(ingest.url, room="vault", key=stack.token("ingest"))
+    chromium.configure(ingest.url, room="cellar", key=stack.token("ingest"))
     stack.redis.kill()
     now_ms = int(time.time() * 1000)
-    chromium.store(now_ms, room="vault", tokens=lambda _: 777)
+    chromium.store(now_ms, room="cellar", tokens=lambda _: 777)
     chromium.poke()
     assert (chromium.badge(), chromium.board()["failure"]) == ("1", 503)
     stack.redis.start()
     chromium.poke_until(lambda: chromium.outbox()["buffered"] == 0, "the delivery")
-    assert stored(stack, "vault", "chaturbate")["tokens_count"] == 777
+    assert stored(stack, "cellar", "chaturbate")["tokens_count"] == 777
 
 
 def test_a_key_for_another_room_is_refused_by_the_real_service(chromium: Browser, stack: Stack, ingest: Service) -> None:

@@ -22,6 +22,7 @@ REJECT = """() => {
     for (const name of ['get', 'set']) chrome.storage.local[name] = () => Promise.reject(new Error('IO error: corrupted'));
 }"""
 HANG = "() => { for (const name of ['get', 'set']) chrome.storage.local[name] = () => new Promise(() => {}); }"
+PRESS = "button => { if (!button.hidden) button.click(); }"
 HANG_DISK = "() => { IDBObjectStore.prototype.count = () => ({}); }"
 
 
@@ -94,8 +95,9 @@ def test_a_proxy_that_refuses_everything_destroys_nothing(ready: Browser, ingest
     assert len(ingest.requests) <= 8
     popup = ready.open_ui("popup")
     assert headline(popup) == "Not your studio's server"
+    expect(popup.get_by_role("button", name="Try now")).to_be_visible()
     ingest.answers.clear()
-    popup.get_by_role("button", name="Try now").click()
+    popup.locator("#action").evaluate(PRESS)  # the worker may have tried by itself first
     wait_in_browser(lambda: ready.outbox()["buffered"] == 0, "the recovery")
     assert len(set(ingest.moments)) == 200
 
