@@ -103,8 +103,8 @@ def test_the_table_sorts_by_its_heads_and_is_remembered(studio: Studio, visit: O
 
 def test_the_tab_carries_how_many_rooms_need_somebody(studio: Studio, visit: Opener) -> None:
     """In its title and its icon, in every view."""
-    studio.post({"room_id": "tab-off", "timestamp": int(time.time()) - 120})
-    page = visit(studio).open(rooms=("tab-off",)).live().page
+    studio.post({"room_id": "title-off", "timestamp": int(time.time()) - 120})
+    page = visit(studio).open(rooms=("title-off",)).live().page
     expect(page).to_have_title("(1) Studio Pulse")
     expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "icons/attention-1.svg")
     page.get_by_role("link", name="Analytics").click()
