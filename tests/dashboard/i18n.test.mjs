@@ -44,7 +44,7 @@ test('ages are written in the unit a person would use', () => {
   const i18n = new I18n('en');
   assert.deepEqual(
     [0.4, 3, 90, 7200, 200_000].map((age) => i18n.age(age)),
-    ['now', '3\u00a0sec ago', '1\u00a0min ago', '2\u00a0hr ago', '2\u00a0days ago'], // never broken before the unit
+    ['now', '3\u00a0sec\u00a0ago', '1\u00a0min\u00a0ago', '2\u00a0hr\u00a0ago', '2\u00a0days\u00a0ago'], // never broken
   );
 });
 

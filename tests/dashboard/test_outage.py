@@ -67,7 +67,7 @@ def stays_known(page: Page) -> None:
     """More than a minute passes: every room is last known, every total as it was, and only ages have grown."""
     page.clock.fast_forward(80_000)
     expect(page.locator('.card[data-status="unconfirmed"]')).to_have_count(len(ROOMS))
-    expect(page.locator(".card .age").first).to_have_text(re.compile(r"1\smin ago"))
+    expect(page.locator(".card .age").first).to_have_text(re.compile(r"1\smin\sago"))
     expect(page.locator('[data-kpi="live"] dt')).to_contain_text("last known")
     assert tiles(page) == ["3", "21", "1,500", "1,500"]
     assert page.locator(".badge-word", has_text=re.compile("Off air|Expired|Stale")).count() == 0

@@ -208,7 +208,7 @@ export default {
   },
   earned_unknown: 'not recorded in 30 min',
   age_now: 'now',
-  age: '{age} ago',
+  age: '{age}\u00a0ago',
   versus_more: '▲ {percent} against last {day}',
   versus_less: '▼ {percent} against last {day}',
   versus_same: 'Same as last {day}',

@@ -211,7 +211,7 @@ export default {
   },
   earned_unknown: 'sin registro en 30 min',
   age_now: 'ahora',
-  age: 'hace {age}',
+  age: 'hace\u00a0{age}',
   versus_more: '▲ {percent} frente al {day} pasado',
   versus_less: '▼ {percent} frente al {day} pasado',
   versus_same: 'Igual que el {day} pasado',
