@@ -17,6 +17,7 @@ ORIGIN = "https://studio.example"
 
 # A busy machine makes examples slow, which is no finding. `HYPOTHESIS_PROFILE=thorough make test` looks for longer.
 settings.register_profile("studio-pulse", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", settings.get_profile("studio-pulse"), max_examples=5)
 settings.register_profile("thorough", settings.get_profile("studio-pulse"), max_examples=1000)
 tls_contexts.share()
 Service.start_process = staticmethod(warm_services.start)
