@@ -34,6 +34,14 @@ default = 4000
 """
 
 
+# The links to the readings of a card's figures of which another link covers a part.
+COVERED = """() => [...document.querySelectorAll('.card a.why-figure[href]')].filter((link) => {
+    link.scrollIntoView({block: 'center'});
+    const {left, width, top, bottom} = link.getBoundingClientRect();
+    return [top + 1, bottom - 1].some((y) => document.elementFromPoint(left + width / 2, y) !== link);
+}).map((link) => link.ariaLabel)"""
+
+
 def has_problems(studio: Studio) -> bool:
     """Whether the server refuses the changed file by now."""
     return bool(studio.get("/api/studio")[1]["problems"])
@@ -43,8 +51,8 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
     file, now = tmp_path / "studio.toml", int(time.time())
     file.write_text(studio_file())
     with running_studio(tmp_path / "stack", STUDIO_FILE=str(file), **{KEEP_FILES: "1"}) as studio:
-        for room, account in (("blue", "ana"), ("red", "eva")):
-            balances = ((7200, 9000), (7195, 9400), (7190, 9800), (30, 9800), (25, 10_000))
+        for room, account, before in (("blue", "ana", 9800), ("red", "eva", 10_000)):  # the red one has earned nothing lately
+            balances = ((7200, 9000), (7195, 9400), (7190, before), (30, before), (25, 10_000))
             studio.post(*({"room_id": room, "timestamp": now - at, "tokens_count": n, "account": account} for at, n in balances))
         with OnAir(studio, *({"room_id": room, "tokens_count": 10_000, "account": a} for room, a in (("blue", "ana"), ("red", "eva")))):
             dashboard = visit(studio, locale="es-MX", timezone_id="Asia/Tokyo").open().live()
@@ -85,7 +93,10 @@ def test_cards_show_the_income_of_the_shift_its_target_and_money_under_the_studi
                 "sigue en uso la versión anterior. studio.toml:11: room.blue.name debe tener de 1 a 64 caracteres"
             )
             expect(card.locator(".room")).to_have_text("Sala azul")
+            expect(dashboard.card("red").locator(".recent")).to_contain_text("sin ganancias")  # longer than what was earned
             assert dashboard.violations() == []
+            covered = dashboard.page.evaluate(COVERED)
+            assert covered == []
 
             narrow = visit(studio).open(rooms=("red",)).live()
             expect(narrow.card("red").locator(".goal-of")).to_have_text("12% of 7,777")
