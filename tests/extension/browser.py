@@ -245,8 +245,10 @@ class Browser:
         address = url.partition("#")[0].rstrip("/")
         with self.context.expect_page(lambda page: page.url.partition("#")[0].rstrip("/") == address) as opened:
             self.console.evaluate("url => { chrome.tabs.create({ url }); }", url)
-        opened.value.wait_for_load_state()
-        return opened.value
+        page = opened.value
+        # Playwright may miss the event of a tab that has loaded before it is attached.
+        wait_in_browser(lambda: page.evaluate("() => location.protocol !== 'about:' && document.readyState === 'complete'"), "the page")
+        return page
 
     def close_pages(self) -> None:
         """Closes all tabs but the console: a page that stays open goes on reading, and its readings would come between others."""
