@@ -93,7 +93,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
 
 def run(root: pathlib.Path, *arguments: str) -> str:
     """The output of Python in a copy."""
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "few"}  # many examples are what the tests outside of the copy are run with
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "few"}  # outside of the copy, the same tests run with many examples
     done = subprocess.run([sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout

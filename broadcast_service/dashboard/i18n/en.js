@@ -248,7 +248,7 @@ export default {
   theme_contrast: 'High-contrast theme',
   language: 'Language',
   sign_out: 'Sign out',
-  back: 'All rooms',
+  all_rooms: 'All rooms',
   range_label: 'Period',
   range_today: 'Today',
   range_day: '24 hours',

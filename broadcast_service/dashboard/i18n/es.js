@@ -251,7 +251,7 @@ export default {
   theme_contrast: 'Tema de alto contraste',
   language: 'Idioma',
   sign_out: 'Cerrar sesión',
-  back: 'Todas las salas',
+  all_rooms: 'Todas las salas',
   range_label: 'Período',
   range_today: 'Hoy',
   range_day: '24 horas',

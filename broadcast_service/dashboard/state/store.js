@@ -460,7 +460,7 @@ export function statusOf(feed, asOfMs, terms, trusted) {
   const age = asOfMs / 1000 - feed.readAt;
   const isLate = age > STALE_INTERVALS * feed.interval;
   if (feed.expiredAtMs <= asOfMs || age > terms.ttlSeconds) return 'expired';
-  if (isLate && terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed'; // at the moment before, it was on air
+  if (isLate && terms.silence && !terms.silence.all && terms.silence.keys.has(feed.key)) return 'unconfirmed'; // before the silence it was on air
   if (Math.min(asOfMs, terms.offAirKnownMs ?? Infinity) / 1000 - lastSeenAt(feed) > OFF_AIR_INTERVALS * feed.interval)
     return 'off_air';
   if (!trusted) return 'unconfirmed';

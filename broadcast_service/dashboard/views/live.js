@@ -359,7 +359,7 @@ export class LiveView {
   #scopeText(i18n) {
     const { rooms, platforms } = this.store.scope ?? { rooms: ['*'], platforms: null };
     if (rooms.includes('*') && platforms === null) return i18n.t('nothing_yet_why');
-    const names = rooms.includes('*') ? i18n.t('back') : rooms.join(', ');
+    const names = rooms.includes('*') ? i18n.t('all_rooms') : rooms.join(', ');
     return i18n.t('nothing_in_scope', { rooms: platforms === null ? names : `${names} (${platforms.join(', ')})` });
   }
 

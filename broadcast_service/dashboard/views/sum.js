@@ -83,7 +83,7 @@ export class SumView extends ReportPage {
     const [only] = named;
     if (only && named.length === 1) return `${this.facts.roomName(only.room)} · ${only.platform}`;
     if (only) return i18n.t('shown', { count: named.length });
-    return platform || i18n.t('back');
+    return platform || i18n.t('all_rooms');
   }
 
   /** @override @param {PeriodReport} data @param {SumRoute} route */
