@@ -107,6 +107,21 @@ def test_the_daily_loop_dumps_at_once_and_stops_when_asked(server: PostgresServe
         wait_until(lambda: not _is_sleep(sleeper), "the end of the pause", seconds=60)
 
 
+def test_a_signal_as_soon_as_the_pause_has_begun_ends_it(server: PostgresServer, tmp_path: pathlib.Path) -> None:
+    """The shell may be slow between the start of the pause and its next command; here it takes a tenth of a second for it."""
+    script = tmp_path / "daily.sh"
+    original = (DIRECTORY / "backups" / "daily.sh").read_text()
+    script.write_text(original.replace('sleep "$pause" &\n', 'sleep "$pause" &\nenv sleep 0.1\n'))
+    assert script.read_text() != original
+    given = environment(server) | {"PGDATABASE": "archive", "BACKUPS": str(tmp_path)}
+    with subprocess.Popen(["sh", str(script)], env=given) as loop:
+        children = pathlib.Path(f"/proc/{loop.pid}/task/{loop.pid}/children")
+        sleeper = wait_until(lambda: next(filter(_is_sleep, children.read_text().split()), None), "the pause", seconds=60)
+        loop.terminate()
+        assert loop.wait(60) == 0
+        wait_until(lambda: not _is_sleep(sleeper), "the end of the pause", seconds=60)
+
+
 def _is_sleep(pid: str) -> bool:
     """Whether a process waits for the next day; one that has ended has no command line."""
     try:

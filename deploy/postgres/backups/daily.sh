@@ -16,14 +16,15 @@ if [ "${1:-}" = once ]; then
     backup
     exit
 fi
-sleeping=
-trap '[ -z "$sleeping" ] || kill "$sleeping" 2>/dev/null; exit 0' TERM INT
+pausing=
+# $! is known as soon as the pause has begun; a variable assigned after it would miss a signal that comes between both.
+trap '[ -z "$pausing" ] || kill "${!:-}" 2>/dev/null; exit 0' TERM INT
 while true; do
     # After a failure, such as a server that restarts, it tries again in a minute.
     if backup; then pause=86400; else pause=60; fi
     rm -f "$BACKUPS"/archive-*.part
+    pausing=yes
     sleep "$pause" &
-    sleeping=$!
-    wait "$sleeping" || true
-    sleeping=
+    wait "$!" || true
+    pausing=
 done
