@@ -10,15 +10,17 @@ import importlib.util
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import time
 
 OLDEST = (3, 11)
 LAST_LINES = 12
-# Prints the version, whether environments can be made, and the CPU seconds of a loop that is mostly the interpreter's own work.
+# Prints the version, whether environments can be made, the CPU seconds of a loop that is mostly the interpreter's own work, and the file:
+# one interpreter may have several names, and a script of a version manager before it.
 PROBE = """
-import importlib.util, sys, time
+import importlib.util, os, sys, time
 def work():
     found = {}
     for number in range(20000):
@@ -28,9 +30,10 @@ def timed():
     work()
     return time.process_time() - began
 able = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
-print(*sys.version_info[:2], int(able), min(timed() for _ in range(15)))
+print(*sys.version_info[:2], int(able), min(timed() for _ in range(5)), os.path.realpath(sys.executable))
 """
-CLEARLY = 0.8  # of the time of the first Python
+CLEARLY = 1.1  # times as fast as the first Python
+ROUNDS = 5
 
 
 class CannotInstall(Exception):
@@ -53,29 +56,39 @@ def check_python(version: "tuple[int, ...]", executable: str) -> None:
         )
 
 
-def probed(executable: str) -> "tuple[tuple[int, int], float] | None":
-    """The version of a Python and its time for a loop in seconds; None if it does not run or cannot make virtual environments."""
+def probed(executable: str) -> "tuple[tuple[int, int], float, str] | None":
+    """The version of a Python, its time for a loop in seconds and its file; None if it does not run or cannot make environments."""
     try:
         done = subprocess.run([executable, "-I", "-c", PROBE], capture_output=True, text=True, check=True, timeout=10)
-        major, minor, able, seconds = done.stdout.split()
+        major, minor, able, seconds, file = done.stdout.split(None, 4)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return ((int(major), int(minor)), float(seconds)) if able == "1" else None
+    return ((int(major), int(minor)), float(seconds), file.strip()) if able == "1" else None
 
 
 def faster(executable: str, path: str) -> "tuple[str, float] | None":
-    """Another `python3` in the directories of `path` that is clearly faster and of the same version, and how many times as fast it is."""
+    """Another `python3` in the directories of `path` that is clearly faster and of the same version, and how many times as fast it is.
+
+    They are asked in turn: a machine that is shared may be half as fast a second later.
+    """
     own = probed(executable)
     if own is None:
         return None
-    best, seen = (own[1] * CLEARLY, ""), {os.path.realpath(executable)}
+    others, seen = [], {own[2]}
     for name in (str(pathlib.Path(part, "python3")) for part in path.split(os.pathsep) if part):
-        if os.path.realpath(name) not in seen:
-            seen.add(os.path.realpath(name))
+        found = probed(name)
+        if found is not None and found[0] == own[0] and found[2] not in seen:
+            seen.add(found[2])
+            others.append(name)
+    ratios = {name: [] for name in others}  # type: dict[str, list[float]]
+    for _ in range(ROUNDS if others else 0):
+        own = probed(executable) or own
+        for name in others:
             found = probed(name)
-            if found is not None and found[0] == own[0]:
-                best = min(best, (found[1], name))
-    return (best[1], own[1] / best[0]) if best[1] else None
+            if found is not None:
+                ratios[name].append(own[1] / found[1])
+    best = max(((statistics.median(several), name) for name, several in ratios.items() if several), default=(0.0, ""))
+    return (best[1], best[0]) if best[0] > CLEARLY else None
 
 
 def create(directory: pathlib.Path) -> None:

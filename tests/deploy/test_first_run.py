@@ -80,10 +80,10 @@ def test_a_python_without_its_venv_module_is_said_in_one_sentence(tmp_path: path
 
 
 def python(directory: pathlib.Path, says: str) -> str:
-    """A `python3` that prints this when it is asked how fast it is, and otherwise what it is asked; returns its path."""
+    """A `python3` that prints this and its path when it is asked how fast it is, and otherwise what it is asked; returns its path."""
     directory.mkdir()
     program = directory / "python3"
-    program.write_text(f'#!/bin/sh\nif [ "$1" = -I ]; then {says}; else echo "$@"; fi\n')
+    program.write_text(f'#!/bin/sh\nif [ "$1" = -I ]; then {says} "$0"; else echo "$@"; fi\n')
     program.chmod(0o755)
     return str(program)
 
@@ -92,7 +92,7 @@ def python(directory: pathlib.Path, says: str) -> str:
     ("others", "chosen"),
     [
         ([], None),
-        (["echo 3 11 1 0.009"], None),
+        (["echo 3 11 1 0.0095"], None),
         (["echo 3 11 1 0.005"], ("0", 2.0)),
         (["echo 3 11 1 0.005", "echo 3 11 1 0.004", "echo 3 11 1 0.007"], ("1", 2.5)),
         (["echo 3 12 1 0.001", "echo 3 10 1 0.001", "echo 3 11 0 0.001", "echo 2.7", "exit 1", "kill $$"], None),
@@ -112,9 +112,25 @@ def test_a_clearly_faster_python_of_the_same_version_is_found(
 
 def test_this_python_can_be_asked_how_fast_it_is() -> None:
     """The loop takes a few milliseconds."""
-    version, seconds = probed(sys.executable) or ((0, 0), 0)
+    version, seconds, file = probed(sys.executable) or ((0, 0), 0, "")
     assert version == sys.version_info[:2]
     assert 0.0001 < seconds < 1
+    assert file == os.path.realpath(sys.executable)
+
+
+def test_another_name_of_the_same_python_is_no_other(tmp_path: pathlib.Path) -> None:
+    """As the script that a version manager puts before it, however fast it was when it was asked."""
+    first = python(tmp_path / "first", "echo 3 11 1 0.010")
+    shim = python(tmp_path / "shim", f"echo 3 11 1 0.005 {first} #")
+    assert faster(first, str(pathlib.Path(shim).parent)) is None
+
+
+def test_one_slow_moment_decides_nothing(tmp_path: pathlib.Path) -> None:
+    """The machine is slow while the faster Python is first asked."""
+    first = python(tmp_path / "first", "echo 3 11 1 0.012")
+    asked = tmp_path / "asked"
+    other = python(tmp_path / "other", f'if [ -e {asked} ]; then s=0.010; else s=0.030; touch {asked}; fi; echo 3 11 1 "$s"')
+    assert faster(first, str(pathlib.Path(other).parent)) == (other, pytest.approx(1.2))
 
 
 def test_make_chooses_the_faster_python_unless_one_is_named(tmp_path: pathlib.Path, clone: pathlib.Path) -> None:
