@@ -68,7 +68,6 @@ def test_a_change_on_the_page_is_on_the_dashboard_with_the_next_reading(
     chromium.configure(ingest.url, room="Studio 7", key=stack.token("ingest", rooms=("Studio 7",)))
     dashboard = chromium.open(f"{broadcast.url}/#token={stack.token('dashboard')}")
     dashboard.set_viewport_size({"width": 1280, "height": 720})
-    dashboard.emulate_media(reduced_motion="reduce")  # an endless animation is drawn 60 times a second
     for platform, balance in CHANGES.items():
         page = chromium.open(OWN[platform])
         wait_in_browser(functools.partial(stored, stack, "Studio 7", platform), "the first reading")

@@ -12,6 +12,7 @@ export class Wall {
   /** How many pages the rooms need; the live view knows. */
   pages = 1;
   #slide = { at: 0, page: 0 };
+  #shownMs = 0;
   #button = find(document, '#wall', HTMLButtonElement);
   #touchedMs = -Infinity;
   #held = false;
@@ -68,6 +69,11 @@ export class Wall {
     return clampSlide(this.#slide, this.pages).page;
   }
 
+  /** How much of its time the page has been shown: all of it while nothing turns. */
+  get part() {
+    return Math.min(1, (Date.now() - this.#shownMs) / this.playlist.eachMs);
+  }
+
   /** @param {boolean} held */
   hold(held) {
     this.#held = held;
@@ -81,6 +87,7 @@ export class Wall {
     this.#button.setAttribute('aria-pressed', String(on));
     clearInterval(this.#turning);
     this.#slide = { at: 0, page: 0 };
+    this.#shownMs = Date.now();
     if (on) {
       this.playlist = readPlaylist(this.choices.query());
       this.#turning = setInterval(() => this.#turn(), this.playlist.eachMs);
@@ -109,6 +116,7 @@ export class Wall {
 
   #step() {
     this.#slide = nextSlide(this.playlist, clampSlide(this.#slide, this.pages), this.pages);
+    this.#shownMs = Date.now();
     this.choices.onTurn();
   }
 

@@ -162,6 +162,12 @@ def test_a_browser_that_keeps_the_page_transfers_at_most_250_kb() -> None:
     assert transferred(pages, needed) <= 250_000
 
 
+def test_no_style_sheet_has_an_endless_animation() -> None:
+    """A browser would draw it 60 times a second for as long as the page is open, which costs more than the page itself."""
+    styles = [path for path in DIRECTORY.rglob("*.css") if "infinite" in path.read_text()]
+    assert styles == []
+
+
 def test_a_module_of_types_alone_is_not_sent() -> None:
     types = {name for name in ("link/types.js", "ui/moment.js") if (DIRECTORY / name).exists()}
     assert types
