@@ -21,6 +21,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final, NamedTuple, Protocol
 
+from tools.side_by_side import Seconds
+
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later
 LONG_SECONDS: Final = 3
@@ -225,12 +227,15 @@ def run_side_by_side(workers: int, phases: Sequence[Phase], arguments: Sequence[
         return results
 
 
-def long_files(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many seconds each file took that took LONG_SECONDS or more, the longest first."""
-    seconds: dict[str, float] = collections.defaultdict(float)
+def long_files(outcomes: Iterable[Outcome]) -> dict[str, Seconds]:
+    """How long each file took that took LONG_SECONDS or more, in the order in which they are begun."""
+    tests: dict[str, dict[str, float]] = collections.defaultdict(lambda: collections.defaultdict(float))
     for outcome in outcomes:
-        seconds[outcome.test.partition("::")[0]] += outcome.seconds
-    return {file: round(taken) for file, taken in sorted(seconds.items(), key=lambda one: -one[1]) if taken >= LONG_SECONDS}
+        tests[outcome.test.partition("::")[0]][outcome.test] += outcome.seconds
+    files = {file: Seconds(round(sum(each.values())), round(max(each.values()))) for file, each in tests.items()}
+    return {
+        file: seconds for file, seconds in sorted(files.items(), key=lambda one: (-one[1].delay(), one[0])) if seconds.total >= LONG_SECONDS
+    }
 
 
 def run_phases(workers: int, phases: Sequence[Phase], arguments: Sequence[str], kept: pathlib.Path | None = None) -> Iterator[Result]:
@@ -238,7 +243,8 @@ def run_phases(workers: int, phases: Sequence[Phase], arguments: Sequence[str], 
     results = run_side_by_side(workers, phases, arguments)
     if kept is not None:
         files = long_files(outcome for _, outcomes in results for outcome in outcomes)
-        kept.write_text(json.dumps(files, indent=2) + "\n")
+        lines = (f"  {json.dumps(file)}: {json.dumps(seconds)}" for file, seconds in files.items())
+        kept.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     for exit_code, outcomes in results:
         if (exit_code == 0 and not failed(outcomes)) or reason_not_to_retry(exit_code, outcomes):
             yield judge(exit_code, outcomes)

@@ -1,12 +1,13 @@
 """The pytest plugin behind `--processes 4`: runs the tests in processes that are forked from the one that has collected them.
 
 Collecting takes seconds of CPU, for all imports and thousands of tests, and here it is done once. The processes are given the tests of one
-file after the other, so that a file's fixtures are made once, and the longest files first (`tests/seconds.json`), so that none is left when
-all others have ended. When no file is left, a process that has nothing to do takes half of the tests that another has yet to begin. All
-reports are made by the process that collected. A process that ends before its tests do is replaced, and the test that it ran has failed.
+file after the other, so that a file's fixtures are made once, and those first that can make the run longer (`tests/seconds.json`): files
+with a long test, which only one process can run, and files that take long. When no file is left, a process that has nothing to do takes
+half of the tests that another has yet to begin. All reports are made by the process that collected. A process that ends before its tests
+do is replaced, and the test that it ran has failed.
 
 Runs beside each other share a pipe (`--spare`): one that has nothing left for a process writes a byte, and one that has much left reads it
-and forks a further process. So both cores work until the last run ends.
+and forks a further process. A run whose tests wait more than they work, so that the machine is idle, forks further ones by itself.
 """
 
 import atexit
@@ -24,33 +25,49 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import pytest
 
 PROCESS: Final = "PYTEST_PROCESS"  # an environment variable with the number of the process, set in each of them alone
 END_SECONDS: Final = 30.0
-SECONDS: Final = "tests/seconds.json"  # how long the long files take, in the directory that pytest calls the root; others are short
+SECONDS: Final = "tests/seconds.json"  # of the long files, in the directory that pytest calls the root; others are short
+SPLIT: Final = 4  # so many processes may run a file together, by halves: it delays the end by its time divided by them, or its longest test
 WORTH: Final = 4  # tests for each process that must be left before a further one is forked: it makes all shared fixtures anew
+LOOK_SECONDS: Final = 2.0  # between two looks whether the machine is idle
+IDLE: Final = 0.35  # of its processors' time
+FURTHER: Final = 0.5  # of the first processes, so many may be forked in addition because the machine is idle
+STAT: Final = pathlib.Path("/proc/stat")  # proc_stat(5); other systems than Linux have none, and are never found idle
 QUIET: Final = ("terminalreporter", "terminalprogress", "outcomes")  # what the collecting process does with each report
+
+
+class Seconds(NamedTuple):
+    """How long a file takes: all of its tests, and the longest of them."""
+
+    total: float
+    longest: float
+
+    def delay(self, share: float = 1) -> float:
+        """How much later a run may end because of this share of the file, if it is begun last."""
+        return max(self.longest, self.total * share / SPLIT)
 
 
 class Schedule:
     """Which process runs which test next; a process always knows one more than the one that it runs, so as to keep its fixtures."""
 
-    def __init__(self, files: Sequence[str], seconds: Mapping[str, float] | None = None) -> None:
+    def __init__(self, files: Sequence[str], seconds: Mapping[str, Seconds] | None = None) -> None:
         """`files` has the file of each test, in the order of collection; tests in a row are in one. `seconds` is how long files take.
 
-        Files of the same time, and those that `seconds` does not have, are run in the order of collection.
+        Files of the same delay, and those that `seconds` does not have, are run in the order of collection.
         """
         groups = [collections.deque(n for n, _ in group) for _, group in itertools.groupby(enumerate(files), lambda test: test[1])]
         tests = collections.Counter(files)
 
-        def longest_first(group: collections.deque[int]) -> float:
+        def begins_late(group: collections.deque[int]) -> float:
             file = files[group[0]]
-            return -(seconds or {}).get(file, 0) * len(group) / tests[file]  # its share: a shared fixture may part the tests of a file
+            return -(seconds or {}).get(file, Seconds(0, 0)).delay(len(group) / tests[file])  # a shared fixture may part a file's tests
 
-        self._waiting = collections.deque(sorted(groups, key=longest_first))
+        self._waiting = collections.deque(sorted(groups, key=begins_late))
         self._given: dict[int, collections.deque[int]] = collections.defaultdict(collections.deque)
         self.left = len(files)  # tests that no process was given to run
 
@@ -95,6 +112,27 @@ class Spare:
         with contextlib.suppress(BlockingIOError):
             return os.read(self.reader, 1) != b""
         return False
+
+
+class Idleness:
+    """How much of the processors' time nobody used."""
+
+    def __init__(self, stat: pathlib.Path = STAT) -> None:
+        self._stat = stat
+        self._before = self._ticks()
+
+    def _ticks(self) -> tuple[int, int]:
+        """Those of all processors since the machine's start, and those of them that were idle or waited for a disk."""
+        if not self._stat.exists():
+            return 0, 0
+        ticks = [int(number) for number in self._stat.read_text().partition("\n")[0].split()[1:9]]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    def share(self) -> float:
+        """That of the time since the last call."""
+        (all_before, idle_before), (all_now, idle_now) = self._before, self._ticks()
+        self._before = all_now, idle_now
+        return (idle_now - idle_before) / (all_now - all_before) if all_now > all_before else 0.0
 
 
 class Reports:
@@ -228,6 +266,9 @@ class Loop:
         self._schedule = Schedule([item.location[0] for item in session.items], seconds_of_files(session.config.rootpath / SECONDS))
         self._directory: pathlib.Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         self._running: dict[Any, Forked] = {}
+        self._idleness = Idleness()
+        self._further = round(FURTHER * processes)
+        self._looks_at = time.monotonic() + 2 * LOOK_SECONDS
         for _ in range(processes):
             self._fork(next(self._numbers))
 
@@ -235,11 +276,12 @@ class Loop:
         """Until all processes have ended; raises what a run in one process raises."""
         try:
             while self._running:
-                for ready in multiprocessing.connection.wait([*self._running, *self._wanted()]):
+                for ready in multiprocessing.connection.wait([*self._running, *self._wanted()], LOOK_SECONDS):
                     if ready in self._running:
                         self._receive(self._running[ready])
                     elif self._spare is not None and self._spare.take():
                         self._fork(next(self._numbers))
+                self._look()
         finally:
             for forked in self._running.values():
                 forked.connection.close()
@@ -249,6 +291,18 @@ class Loop:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
             raise self._session.Interrupted(self._session.shouldstop)
+
+    def _look(self) -> None:
+        """Forks a further process, if the machine has been idle and each of the others has a test to spare."""
+        if time.monotonic() < self._looks_at:
+            return
+        self._looks_at = time.monotonic() + LOOK_SECONDS
+        stops = self._session.shouldfail or self._session.shouldstop
+        is_idle = self._idleness.share() > IDLE
+        if is_idle and self._further and self._schedule.left > len(self._running) and not stops:
+            self._further -= 1
+            self._looks_at += LOOK_SECONDS  # it must have begun before the next look says whether one more is needed
+            self._fork(next(self._numbers))
 
     def _wanted(self) -> list[int]:
         """The pipe of spare processes, while a further process would have enough to do."""
@@ -313,9 +367,10 @@ class Loop:
         self._fork(forked.number)
 
 
-def seconds_of_files(path: pathlib.Path) -> dict[str, float]:
+def seconds_of_files(path: pathlib.Path) -> dict[str, Seconds]:
     """How long files take; nothing where that is not kept."""
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return {file: Seconds(*seconds) for file, seconds in kept.items()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,20 +7,21 @@ import re
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given, strategies
 
 from tools.processes import ROOT
-from tools.side_by_side import PROCESS, SECONDS, WORTH, Schedule, Spare, seconds_of_files
+from tools.side_by_side import PROCESS, SECONDS, SPLIT, WORTH, Idleness, Schedule, Seconds, Spare, seconds_of_files
 
 
 @given(
     strategies.lists(strategies.sampled_from("abc"), max_size=40),
-    strategies.dictionaries(strategies.sampled_from("abcd"), strategies.integers(0, 9)),
+    strategies.dictionaries(strategies.sampled_from("abcd"), strategies.builds(Seconds, *[strategies.integers(0, 9)] * 2)),
     strategies.integers(1, 5),
     strategies.data(),
 )
 def test_each_test_is_run_once_whichever_process_asks_next(
-    files: list[str], seconds: dict[str, float], processes: int, data: strategies.DataObject
+    files: list[str], seconds: dict[str, Seconds], processes: int, data: strategies.DataObject
 ) -> None:
     schedule = Schedule(files, seconds)
     asking = set(range(processes))
@@ -45,12 +46,18 @@ def test_a_file_is_run_by_one_process_until_no_other_is_left() -> None:
 
 
 def test_the_longest_files_are_begun_first_and_the_others_in_order() -> None:
-    schedule = Schedule("abcdd", {"b": 3, "d": 20})
+    schedule = Schedule("abcdd", {"b": Seconds(3, 3), "d": Seconds(20, 10)})
     assert [schedule.next_for(0) for _ in range(5)] == [3, 4, 1, 0, 2]
 
 
+def test_a_long_test_is_begun_before_a_longer_file_of_short_ones() -> None:
+    """Processes that have nothing else to do run the file together; the test has one to itself."""
+    schedule = Schedule("aabb", {"a": Seconds(19 * SPLIT, 2), "b": Seconds(20, 20)})
+    assert [schedule.next_for(0) for _ in range(4)] == [2, 3, 0, 1]
+
+
 def test_a_file_whose_tests_are_apart_has_its_time_divided_by_them() -> None:
-    schedule = Schedule("aabaac", {"a": 10, "b": 6})
+    schedule = Schedule("aabaac", {"a": Seconds(10 * SPLIT, 3), "b": Seconds(6 * SPLIT, 3)})
     assert [schedule.next_for(0) for _ in range(6)] == [2, 0, 1, 3, 4, 5]
 
 
@@ -180,8 +187,48 @@ def test_a_run_with_much_left_forks_the_processes_that_another_does_not_need(tmp
             os.close(end)
 
 
+@pytest.mark.parametrize(("idle", "processes"), [(1.0, 3), (0.0, 2)])
+def test_a_run_forks_further_processes_only_while_the_machine_is_idle(tmp_path: pathlib.Path, idle: float, processes: int) -> None:
+    """Its own two wait for the third; on a busy machine none comes, and they go on."""
+    (tmp_path / "always.py").write_text(
+        f"from tools import side_by_side\nside_by_side.Idleness.share = lambda self: {idle}\nside_by_side.LOOK_SECONDS = 0.01\n"
+    )
+    (tmp_path / "test_some.py").write_text(
+        "import pathlib, time\nimport pytest\n"
+        "@pytest.mark.parametrize('n', range(20))\n"
+        "def test_it(n, tmp_path_factory):\n"
+        f"    until = time.monotonic() + {30 if idle else 0.02}\n"
+        "    while not (tmp_path_factory.getbasetemp().parent / 'p2').exists() and time.monotonic() < until: time.sleep(0.01)\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntmp_path_retention_policy = all\n")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "always", "-p", "tools.side_by_side", "--processes", "2"]
+    command += [f"--basetemp={tmp_path}/base"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert "20 passed" in done.stdout, done.stdout + done.stderr
+    assert {path.name for path in (tmp_path / "base").iterdir() if path.name[1:].isdigit()} == {f"p{n}" for n in range(processes)}
+
+
+def test_the_share_of_idle_time_is_that_since_the_last_look(tmp_path: pathlib.Path) -> None:
+    """The sums of all processors, in the order of proc_stat(5): user, nice, system, idle, waiting for a disk, and others."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 100 500 100 0 0 0 0 0\ncpu0 …\n")
+    idleness = Idleness(stat)
+    assert idleness.share() == 0  # no time has passed
+    stat.write_text("cpu  140 0 110 530 120 0 0 0 0 0\ncpu0 …\n")
+    assert idleness.share() == 0.5
+    stat.write_text("cpu  150 0 110 530 120 0 0 0 0 0\ncpu0 …\n")
+    assert idleness.share() == 0
+
+
+def test_a_system_that_does_not_tell_is_never_idle(tmp_path: pathlib.Path) -> None:
+    idleness = Idleness(tmp_path / "nothing")
+    assert idleness.share() == 0
+
+
 def test_the_long_files_that_are_kept_exist() -> None:
     """One that was moved or removed is to be corrected there, since a long file that is begun last makes every run longer."""
     kept = seconds_of_files(ROOT / SECONDS)
     assert [file for file in kept if not (ROOT / file).is_file()] == []
-    assert list(kept.values()) == sorted(kept.values(), reverse=True)
+    delays = [seconds.delay() for seconds in kept.values()]
+    assert delays == sorted(delays, reverse=True)
