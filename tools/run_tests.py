@@ -42,8 +42,8 @@ class Phase(NamedTuple):
 
 
 PHASES: Final = {
-    "main": Phase("not faults and not browser and not containers", minutes=8),
-    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension"), minutes=9),
+    "main": Phase("not faults and not browser and not containers", minutes=5),
+    "browser": Phase("browser and not faults", ("tests/dashboard", "tests/deploy", "tests/extension"), minutes=7),
     "faults": Phase("faults", ("tests/e2e", "tests/faults")),
     "containers": Phase("containers", ("tests/deploy/containers",)),
 }
