@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MAX_BATCH } from '../../extension/worker/answers.js';
 import { adjustedOffset, clockFault, inServerTime, measuredOffset } from '../../extension/worker/clock.js';
 import { bodyAt, refused, rejected, respond, START, Studio } from './studio.js';
 
@@ -73,8 +74,8 @@ for (const shifts of [true, false]) {
       await studio.sender.drain();
       const known = studio.state.offsetMs;
       studio.settings = null;
-      for (let count = 0; count < 720; count += 1) {
-        studio.now += 5000;
+      for (let count = 0; count < MAX_BATCH + 14; count += 1) {
+        studio.now += 7000;
         await studio.outbox.add(bodyAt(studio.now), studio.now, known);
       }
       studio.settings = { roomId: 'blue', endpoint: 'https://pulse.example', token: 'secret', goal: null };
