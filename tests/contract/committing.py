@@ -100,7 +100,7 @@ async def listening(redis: Redis) -> AsyncIterator[list[list[StoredReading]]]:
         await pubsub.subscribe(channel)
         yield published
         await redis.publish(channel, "end")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for message in pubsub.listen():
                 if message["data"] == b"end":
                     break

@@ -5,10 +5,34 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
+from broadcast_service.reports import audience, report_queue
+from ingest_service import writer
+from shared.store import connection, listener, subscription
+from shared.store import redis as store
 from tests.contract import servers
 from tests.contract.committing import empty_store
 
 REAL = {"valkey": servers.embedded, "redis7": servers.debian}
+PATIENCE_SECONDS = 60.0
+DEADLINES = {  # after which the services give up, by module
+    connection: ("OPERATION_TIMEOUT_SECONDS", "CONNECT_TIMEOUT_SECONDS", "MAX_WAIT_SECONDS"),
+    store: ("OPERATION_TIMEOUT_SECONDS",),
+    subscription: ("SUBSCRIBE_TIMEOUT_SECONDS",),
+    listener: ("PROBE_TIMEOUT_SECONDS",),
+    writer: ("DEADLINE_SECONDS",),
+    report_queue: ("DEADLINE_SECONDS",),
+    audience: ("DEADLINE_SECONDS",),
+}
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine makes a command or a report slow, which is no finding: only a test of a deadline has the services' own."""
+    if request.node.get_closest_marker("own_deadlines"):
+        return
+    for module, names in DEADLINES.items():
+        for name in names:
+            monkeypatch.setattr(module, name, PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session", params=REAL)

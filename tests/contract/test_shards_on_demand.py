@@ -35,14 +35,13 @@ from tools.waiting import wait_until_async
 pytestmark = pytest.mark.anyio
 SHARDS = 4
 KEPT, OTHER = "blue", "red"  # rooms of different shards
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 60.0
 ROUNDS = 12
 
 
 @pytest.fixture(autouse=True)
-def patient_listener(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine that delays a probe or a reconcile must not lose the subscription or end a wait: a test says when."""
-    monkeypatch.setattr(listener, "PROBE_TIMEOUT_SECONDS", 60.0)
+def patient_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine that delays a reconcile must not end a wait: a test says when."""
     monkeypatch.setattr(relay_module, "WAIT_SECONDS", 60.0)
 
 

@@ -41,9 +41,10 @@ LAST: Final = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 VARYING: Final = re.compile(rb'("version":|"processed_at":|"clock_offset_ms":|"retry_after_seconds":|retry-after: |;t=)-?\d+')
 SETTINGS: Final = {
     "TOKEN_KEYS": KEYS,
+    "ALLOWED_ORIGINS": "https://studio.example",
     "RATE_LIMIT_ROOM_PER_SECOND": "0.001",  # the second reading of a room is refused
     "MAX_FEEDS_PER_ROOM": "1",
-    "BODY_TIMEOUT_SECONDS": "0.2",
+    "BODY_TIMEOUT_SECONDS": "60",
     "FORWARDED_ALLOW_IPS": "127.0.0.1",
 }
 rooms = itertools.count()
@@ -228,9 +229,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(url: str, *, shortcuts: bool, origins: str) -> AsyncIterator[Running]:
+async def running(url: str, *, shortcuts: bool, **changed: str) -> AsyncIterator[Running]:
     """The service on a port of its own."""
-    settings = load(IngestSettings, {"REDIS_URL": url, "ALLOWED_ORIGINS": origins, **SETTINGS})
+    settings = load(IngestSettings, SETTINGS | {"REDIS_URL": url} | changed)
     service = create_service(settings, Store(RedisUrl.parse(url)), lambda: pytest.fail("a job crashed"), None)
     config = uvicorn.Config(service.app, lifespan="on", ws="none", proxy_headers=False, log_config=None, access_log=False)
     config.load()
@@ -289,6 +290,12 @@ def segments(raw: bytes) -> dict[str, list[bytes]]:
     }
 
 
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services' clock stands still: by a producer's clock, what one of them receives later would be another second's reading."""
+    monkeypatch.setattr(time, "time", lambda: float(NOW))
+
+
 @pytest.fixture
 def effects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The charges of addresses, without the price of segments, and of tokens, and the entries of the audit log."""
@@ -333,13 +340,13 @@ async def until_ready(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def both(url: str, story: Callable[[Running, Running], Any], *, origins: str = "https://studio.example") -> None:
+async def both(url: str, story: Callable[[Running, Running], Any], **changed: str) -> None:
     """Runs a story with a service that has shortcuts and one that has none; both know the token, and neither has had a reading."""
     async with Redis.from_url(url) as server:
         await server.flushall()
     async with (
-        running(f"{url}/1", shortcuts=True, origins=origins) as quick,
-        running(f"{url}/2", shortcuts=False, origins=origins) as plain,
+        running(f"{url}/1", shortcuts=True, **changed) as quick,
+        running(f"{url}/2", shortcuts=False, **changed) as plain,
     ):
         first = post(reading())
         for service in (quick, plain):
@@ -361,12 +368,21 @@ async def test_the_same_bytes_are_answered_alike_however_they_are_cut(embedded_u
                 expected = await observed(plain, parts, effects)
                 got = await observed(quick, parts, effects)
                 assert (name, cut, *got) == (name, cut, *expected)
+        assert quick.state.total_requests == plain.state.total_requests
+
+    await both(embedded_url, story)
+
+
+async def test_what_never_ends_is_answered_alike(embedded_url: str, effects: list[Any]) -> None:
+    """When the time for a body is over."""
+
+    async def story(quick: Running, plain: Running) -> None:
         for name, raw in UNFINISHED.items():
             expected = await observed(plain, [raw], effects)
             assert (name, *await observed(quick, [raw], effects)) == (name, *expected)
         assert quick.state.total_requests == plain.state.total_requests
 
-    await both(embedded_url, story)
+    await both(embedded_url, story, BODY_TIMEOUT_SECONDS="0.2")
 
 
 async def test_the_shortcuts_answer_what_is_good_and_decline_what_is_not(embedded_url: str) -> None:
@@ -398,7 +414,7 @@ async def test_origins_are_ignored_where_none_is_listed(embedded_url: str, effec
                 assert (cut, *await observed(quick, parts, effects)) == (cut, *expected)
             assert quick.short[0]
 
-    await both(embedded_url, story, origins="")
+    await both(embedded_url, story, ALLOWED_ORIGINS="")
 
 
 async def test_an_answer_that_cannot_be_made_is_an_internal_error(embedded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
