@@ -28,19 +28,31 @@ CHOOSE_THEME: Final = """(scheme) => {
     if (scheme === 'contrast') document.documentElement.dataset.theme = scheme;
     else delete document.documentElement.dataset.theme;
 }"""
+IS_DARK: Final = "matchMedia('(prefers-color-scheme: dark)').matches"
+# In one task, after which the page is styled and drawn once. Returns whether the browser says that its reader prefers dark pages.
+CHOOSE_LOOK: Final = f"([scheme, language]) => {{ ({CHOOSE_THEME})(scheme); ({CHOOSE_LANGUAGE})(language); return {IS_DARK}; }}"
 # Axe spends a third of its time on the elements of rules that pass, unless violations alone are asked for.
 # Rooms are built alike: of hundreds, the first 30 and the last 10 are examined. 500 rows of a table would take minutes.
+# Most elements of the page are those of other views. Axe asks twenty questions about the styles of each to sort it into the grid of what
+# can lie over what, and then leaves it out because it has no box: its walk through the page passes them by.
 ALL_RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 RUN_AXE: Final = """async (rules) => {
-    const others = new CSSStyleSheet();
-    others.replaceSync(
-      ':is(.card, .room-table tbody tr, .wall-room, .heat li):nth-child(n + 31):nth-last-child(n + 11) { display: none; }',
-    );
-    document.adoptedStyleSheets = [others];
+    const others = ':is(.card, .room-table tbody tr, .wall-room, .heat li):nth-child(n + 31):nth-last-child(n + 11)';
+    if (document.querySelector(others)) { // a style sheet, even one that changes nothing, has the whole page styled and drawn anew
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(`${others} { display: none; }`);
+        document.adoptedStyleSheets = [sheet];
+    }
+    const shown = (node) => node instanceof Element && getComputedStyle(node).display === 'none'
+        ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT;
+    document.createTreeWalker = (root, kinds, filter) => Document.prototype.createTreeWalker.call(document, root, kinds, filter ?? shown);
     const result = await axe.run({
       resultTypes: ['violations'],
       runOnly: rules,
-    }).finally(() => { document.adoptedStyleSheets = []; });
+    }).finally(() => {
+        delete document.createTreeWalker;
+        if (document.adoptedStyleSheets.length) document.adoptedStyleSheets = [];
+    });
     return result.violations.map((found) => found.id + ': ' + found.nodes.map((node) => node.target).join(' | '));
 }"""
 READY: Final = {  # what shows that a view with rooms has been drawn
@@ -62,11 +74,16 @@ def axe_findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
 
 
 def show_as(page: Page, look: Look) -> None:
-    """Gives the page a language, a theme and a size, and waits until it has drawn itself."""
-    page.emulate_media(color_scheme="light" if look.scheme == "light" else "dark")
-    page.evaluate(CHOOSE_THEME, look.scheme)
-    page.evaluate(CHOOSE_LANGUAGE, look.language)
-    page.set_viewport_size({"width": look.width, "height": look.height})
+    """Gives the page a language, a theme and a size, and waits until it has drawn itself.
+
+    What it has already is not given again: even the same preference or size has the browser style, lay out and draw all of it.
+    """
+    size: ViewportSize = {"width": look.width, "height": look.height}
+    is_light = look.scheme == "light"
+    if page.evaluate(CHOOSE_LOOK, [look.scheme, look.language]) == is_light:
+        page.emulate_media(color_scheme="light" if is_light else "dark")
+    if page.viewport_size != size:
+        page.set_viewport_size(size)
     page.evaluate(DRAWN)
 
 
