@@ -60,15 +60,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def new(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[New]:
     """Makes empty archives of a kind."""
     opened: list[Database] = []
+    taken: list[str] = []
 
     def make(kind: str) -> Database:
-        sqlite = f"sqlite:///{tmp_path}/archive-{len(opened)}.db"
-        opened.append(new_archive(sqlite if kind == "sqlite" else request.getfixturevalue("server").new_database()))
+        url = f"sqlite:///{tmp_path}/archive-{len(opened)}.db"
+        if kind == "postgresql":
+            taken.append(url := request.getfixturevalue("server").used_database())
+        opened.append(new_archive(url))
         return opened[-1]
 
     yield make
     for database in opened:
         database.close()
+    for url in taken:
+        request.getfixturevalue("server").give_back(url)
 
 
 async def fill(redis_url: str, *databases: Database, seed: int = 1) -> None:

@@ -23,12 +23,14 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[str]:
     """The address of an empty database of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/archive.db"
-    running: PostgresServer = request.getfixturevalue("server")
-    return running.new_database()
+        yield f"sqlite:///{tmp_path}/archive.db"
+    else:
+        running: PostgresServer = request.getfixturevalue("server")
+        yield (address := running.used_database())
+        running.give_back(address)
 
 
 @pytest.fixture
