@@ -19,7 +19,7 @@ from typing import IO, Final, Protocol
 from tools.waiting import DeadlineExceeded, wait_until
 
 ROOT: Final = pathlib.Path(__file__).resolve().parent.parent
-START_SECONDS: Final = 15.0
+START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 12.0
 
 # Below the range that the system gives to outgoing connections; one of them could otherwise take a port before its server binds it.

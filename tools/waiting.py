@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 Condition = Callable[[], T | Literal[False] | None]  # false or None: not yet
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0  # no promise: so that what never comes ends a test, on a slow machine as well
 POLL_SECONDS = 0.02
 
 

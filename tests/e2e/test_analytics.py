@@ -225,14 +225,14 @@ def test_a_spreadsheet_gets_local_times_and_a_dated_name(studio: Studio) -> None
     studio.post(*({"room_id": "sheet-es", "timestamp": start + at, "tokens_count": at} for at in (0, 60)))
     path = query(**{"from": start, "to": start + HOUR, "rooms": "sheet-es", "tz": "America/Bogota", "format": "csv-local"})
     headers = {"Authorization": f"Bearer {studio.stack.token('dashboard')}"}
-    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=30) as response:
+    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=60) as response:
         name, text = response.headers["Content-Disposition"], response.read()
     evening = dt.datetime.fromtimestamp(start, zoneinfo.ZoneInfo("America/Bogota"))
     assert name == f'attachment; filename="earnings-{evening:%Y-%m-%d}.csv"'
     assert text.startswith(b"\xef\xbb\xbfInicio;Sala;")
     assert text.decode().split("\r\n")[1] == f"{evening:%Y-%m-%d %H:%M:%S};sheet-es;camsoda;;60;1800,0;0,03;0;0;0;;"
     path = path.replace("csv-local", "xlsx&lang=en")
-    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=30) as response:
+    with urllib.request.urlopen(urllib.request.Request(studio.broadcast.url + path, headers=headers), timeout=60) as response:
         assert response.headers["Content-Disposition"] == f'attachment; filename="earnings-{evening:%Y-%m-%d}.xlsx"'
         assert response.headers["Content-Type"] == MEDIA_TYPE
         sheets = read_workbook(response.read())

@@ -3,7 +3,8 @@
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,7 +16,7 @@ from tools.processes import Service
 from tools.stack import Stack
 from tools.waiting import wait_until
 
-ROUNDS = 8
+ROUNDS = 12
 NUMBERS = itertools.count()
 
 
@@ -32,15 +33,21 @@ def good(rooms: int = 1000) -> list[dict[str, object]]:
     return [make_body(room_id=f"cost-{number}", tokens_count=next(NUMBERS)) for number in range(rooms)]
 
 
-def cost(service: Service, stack: Stack, items: str, *, rooms: tuple[str, ...] = ("*",)) -> float:
-    """The service's CPU time for a batch, in seconds: the least of some tries, since other work only adds."""
-    headers = (*JSON, authorization(stack.token("ingest", rooms=rooms)))
-    costs = []
+def relative_cost(service: Service, stack: Stack, refused: str, *, rooms: tuple[str, ...] = ("*",)) -> float:
+    """The service's CPU time for a batch, as a multiple of that for an accepted one: the median of some tries.
+
+    Both are posted in turn, so that each try is of a moment: a machine may be half as fast a second later.
+    """
+    accepted, tries = json.dumps(good()), []
+    tokens = [stack.token("ingest"), stack.token("ingest", rooms=rooms)]
     for _ in range(ROUNDS):
-        before = cpu_seconds(service.pid)
-        assert post(service, BATCH, headers, items.encode()).status == 200
-        costs.append(cpu_seconds(service.pid) - before)
-    return min(costs)
+        costs = []
+        for token, items in zip(tokens, (accepted, refused), strict=True):
+            before = cpu_seconds(service.pid)
+            assert post(service, BATCH, (*JSON, authorization(token)), items.encode()).status == 200
+            costs.append(cpu_seconds(service.pid) - before)
+        tries.append(costs[1] / costs[0])
+    return statistics.median(tries)
 
 
 REFUSED = {
@@ -57,16 +64,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("items", REFUSED.values(), ids=REFUSED.keys())
-def test_a_refused_batch_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack, items: object) -> None:
+def test_a_refused_batch_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack, items: Callable[[], str]) -> None:
     """For bad items of every kind."""
-    accepted = min(cost(unlimited, stack, json.dumps(good())) for _ in range(2))
-    assert cost(unlimited, stack, items()) <= accepted  # type: ignore[operator]
+    assert relative_cost(unlimited, stack, items()) <= 1
 
 
 def test_a_batch_of_other_rooms_costs_no_more_than_an_accepted_one(unlimited: Service, stack: Stack) -> None:
     """Nor does a token that may post for none of them."""
-    accepted = min(cost(unlimited, stack, json.dumps(good())) for _ in range(2))
-    assert cost(unlimited, stack, json.dumps(good()), rooms=("mine",)) <= accepted
+    assert relative_cost(unlimited, stack, json.dumps(good()), rooms=("mine",)) <= 1
 
 
 def test_judging_stops_after_fifty_refused_items(ingest: Service, stack: Stack) -> None:

@@ -57,7 +57,7 @@ def test_no_other_origin_is_let_in(listed: Service, stack: Stack, origin: str) -
 
 def scrape(service: Service, path: str) -> Answer:
     """Asks the listener for Prometheus."""
-    with contextlib.closing(http.client.HTTPConnection(service.host.replace("127.0.0.", "127.0.1."), service.port, timeout=5)) as asking:
+    with contextlib.closing(http.client.HTTPConnection(service.host.replace("127.0.0.", "127.0.1."), service.port, timeout=60)) as asking:
         asking.request("GET", path)
         response = asking.getresponse()
         return Answer(response.status, response.headers, response.read())

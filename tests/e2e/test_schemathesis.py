@@ -16,7 +16,7 @@ from tests.support.posting import JSON, ONE, authorization, body_of, post
 from tools.stack import Stack
 
 SCHEMATHESIS = str(pathlib.Path(sys.executable).with_name("schemathesis"))
-BOUND_SECONDS = 100  # for one service, on a machine that is busy with other things; alone it takes about ten
+BOUND_SECONDS = 280  # for one service, on a machine that is slow and busy with other things; alone it takes about ten
 
 
 @pytest.mark.parametrize("kind", ["ingest", "broadcast"])

@@ -34,17 +34,17 @@ class Browser:
         return {"Cookie": self.cookie} if self.cookie else {}
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        return httpx.get(self.service.url + path, timeout=10, headers={**self.headers(), **headers})
+        return httpx.get(self.service.url + path, timeout=60, headers={**self.headers(), **headers})
 
     def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         sent = {**self.headers(), "Origin": self.origin, **headers}
-        answer = httpx.post(self.service.url + path, timeout=10, json={} if body is None else body, headers=sent)
+        answer = httpx.post(self.service.url + path, timeout=60, json={} if body is None else body, headers=sent)
         if "set-cookie" in answer.headers:
             self.cookie = answer.headers["set-cookie"].partition(";")[0]
         return answer
 
     def delete(self, path: str) -> httpx.Response:
-        return httpx.delete(self.service.url + path, timeout=10, headers={**self.headers(), "Origin": self.origin})
+        return httpx.delete(self.service.url + path, timeout=60, headers={**self.headers(), "Origin": self.origin})
 
     def socket(self, origin: str | None = None) -> ClientConnection:
         address = self.service.url.replace("http", "ws") + "/ws/dashboard"

@@ -28,7 +28,7 @@ def names(studio: Studio) -> list[str]:
 
 def gauge(service: Service) -> str:
     """What the metric of the studio file says."""
-    with urllib.request.urlopen(service.metrics_url, timeout=10) as response:
+    with urllib.request.urlopen(service.metrics_url, timeout=60) as response:
         text: str = response.read().decode()
     return next(line.split()[1] for line in text.splitlines() if line.startswith("pulse_studio_file_ok "))
 
@@ -88,7 +88,7 @@ def test_a_token_sees_the_names_and_targets_of_its_own_rooms_only_and_asks_again
         def ask(**headers: str) -> tuple[int, str]:
             asked = urllib.request.Request(studio.broadcast.url + PATH, headers={"Authorization": f"Bearer {token}", **headers})
             try:
-                with urllib.request.urlopen(asked, timeout=10) as response:
+                with urllib.request.urlopen(asked, timeout=60) as response:
                     return response.status, response.headers["ETag"]
             except urllib.error.HTTPError as error:
                 return error.code, error.headers["ETag"]

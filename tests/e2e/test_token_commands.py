@@ -30,7 +30,7 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
 def started(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same in a process that is started for it."""
     command = [sys.executable, "-m", "shared.tokens", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
 @pytest.mark.parametrize("how", [run, started])

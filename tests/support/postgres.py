@@ -90,7 +90,7 @@ class PostgresServer(Process):
     def connect(self, database: str = "postgres") -> "psycopg.Connection":
         """A connection for commands of the caller's own; each command commits."""
         return psycopg.connect(
-            host=HOST, port=self.port, user=USER, password=self.password, dbname=database, connect_timeout=5, autocommit=True
+            host=HOST, port=self.port, user=USER, password=self.password, dbname=database, connect_timeout=60, autocommit=True
         )
 
     def url(self, database: str = "postgres", *, user: str = USER, password: str | None = None) -> str:

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 60.0
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -16,7 +16,7 @@ from tools.waiting import wait_until
 
 SLOTS: Final = 16384
 
-wait_for_redis = functools.partial(wait_until, seconds=15, ignoring=(redis.RedisError, OSError))  # a server may be away meanwhile
+wait_for_redis = functools.partial(wait_until, ignoring=(redis.RedisError, OSError))  # a server may be away meanwhile
 
 
 def slot_of(room_id: str, shards: int) -> int:

@@ -29,7 +29,7 @@ def can_mount() -> bool:
     with tempfile.TemporaryDirectory() as directory:
         command = [*_namespace(), "sh", "-c", MOUNT, "sh", directory, str(SIZE), "1", "true"]
         try:
-            return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+            return subprocess.run(command, capture_output=True, check=False, timeout=100).returncode == 0
         except (OSError, subprocess.TimeoutExpired):
             return False
 

@@ -74,7 +74,7 @@ async def test_a_reading_after_a_rest_is_written_before_it_is_counted() -> None:
     for version in (2, 3):
         crowd.relay.receive([make_stored_reading(version, room_id=f"room-{version}", tokens_count=version)], Source.LIVE, 1000)
     assert len(received) == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(received) < 2:
             await asyncio.sleep(0.005)
     assert received[1].count(b"TELEMETRY_UPDATE") == 2
@@ -85,7 +85,7 @@ async def test_after_a_rest_many_clients_are_written_to_in_slices(monkeypatch: p
     monkeypatch.setattr(flush_scheduler, "SLICE_SECONDS", -1.0)
     crowd = Crowd()
     received = [crowd.join() for _ in range(200)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not all(received):
             await asyncio.sleep(0.005)
     await turns(300)
@@ -94,7 +94,7 @@ async def test_after_a_rest_many_clients_are_written_to_in_slices(monkeypatch: p
     crowd.scheduler._not_before = 0.0
     crowd.change(1)
     assert 0 < sum(map(bool, received)) < 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not all(received):
             await asyncio.sleep(0)
     assert sum(map(len, received)) == 200
@@ -142,7 +142,7 @@ async def test_clients_that_join_together_share_a_payload(monkeypatch: pytest.Mo
     crowd.join()
     await turns()
     crowd.join()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (crowd.received[1] and crowd.received[2]):
             await asyncio.sleep(0.005)
     assert crowd.received[1][0] is crowd.received[2][0]
@@ -160,7 +160,7 @@ async def test_under_load_the_next_flush_waits_for_its_share() -> None:
         await turns()
     assert not received
     assert 0 < crowd.scheduler.seconds_until_flush() <= 0.3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not received:
             await asyncio.sleep(0.005)
     assert received[0].count(b"TELEMETRY_UPDATE") == 1  # the latest of the one room
@@ -174,7 +174,7 @@ async def test_a_flush_that_crashes_is_raised_by_the_job(monkeypatch: pytest.Mon
     client = Client(lambda _: 1 // 0)  # type: ignore[arg-type]
     crowd.relay.attach(client, EVERYTHING, Encoding.LINES)
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(job, 5)
+        await asyncio.wait_for(job, 60)
 
 
 async def test_a_flush_over_many_audiences_gives_the_loop_back() -> None:

@@ -19,7 +19,7 @@ async def test_a_few_reads_of_a_subject_run_at_once_and_those_of_others_do_not_w
             order.append((subject, number))
             await end.wait()
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for number in range(5):
             group.create_task(read("greedy", number))
         group.create_task(read("modest", 0))
@@ -36,7 +36,7 @@ async def test_a_few_reads_of_a_subject_run_at_once_and_those_of_others_do_not_w
 async def test_reads_that_wait_are_bounded() -> None:
     """Beyond the bound the answer is 429, and a read that is cancelled while it waits leaves its place."""
     turns = ReadTurns(at_once=1, max_waiting=1)
-    async with asyncio.timeout(10), turns.turn("greedy"):
+    async with asyncio.timeout(60), turns.turn("greedy"):
         waiting = asyncio.create_task(turns.turn("greedy").__aenter__())
         await asyncio.sleep(0)
         with pytest.raises(Problem) as refused:

@@ -36,7 +36,7 @@ structlog.get_logger().info("fields", subject="eve\\nadmin\\x1b[2J", path=f"/x/{
 
 def said(log_format: str) -> str:
     """All that both loggers write of a token, a query, a control character and a crash."""
-    done = subprocess.run([sys.executable, "-c", SAY, log_format, TOKEN], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", SAY, log_format, TOKEN], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100)
     return done.stderr
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from shared.contract import keys
 from shared.contract.codec import encode
 from shared.contract.readings import StoredReading
+from shared.store import subscription
 from shared.store.listener import MAX_ARRIVED, ShardListener
 from shared.store.listener_metrics import commit_to_relay_seconds
 from shared.store.reading_sink import Source
@@ -56,6 +57,12 @@ class Transport(asyncio.Transport):
         """It stays open."""
         return False
 
+    def pause_reading(self) -> None:
+        """What was received is handed over in several turns."""
+
+    def resume_reading(self) -> None:
+        """Nothing waits."""
+
 
 class Link:
     """A listener's subscription, and what the server sends on it."""
@@ -88,8 +95,9 @@ def commit(*versions: int) -> tuple[bytes, bytes]:
 
 
 @pytest.fixture
-async def link() -> Link:
-    """A link without messages."""
+async def link(monkeypatch: pytest.MonkeyPatch) -> Link:
+    """A link without messages, which hands over in one turn what it reads together, however slow the machine is."""
+    monkeypatch.setattr(subscription, "BUSY_SECONDS", 60.0)
     return Link()
 
 
@@ -122,15 +130,17 @@ async def test_a_message_that_has_not_arrived_completely_delays_none_before_it(l
     assert link.sink.calls[2:] == [[2], (2, True)]
 
 
-async def test_many_readings_are_delivered_in_parts(link: Link) -> None:
-    """So that the loop has a turn after some milliseconds."""
+@pytest.mark.parametrize("busy_seconds", [60.0, 0.0001])
+async def test_many_readings_are_delivered_in_parts(link: Link, monkeypatch: pytest.MonkeyPatch, busy_seconds: float) -> None:
+    """So that the loop has a turn after some milliseconds; also where handing them over takes several turns."""
+    monkeypatch.setattr(subscription, "BUSY_SECONDS", busy_seconds)
     versions = list(range(1, MAX_ARRIVED + 2))
     link.receive(*map(commit, versions))
 
     def delivered() -> list[list[int]]:
         return [call for call in link.sink.calls if isinstance(call, list)]
 
-    await wait_until_async(lambda: sum(map(len, delivered())) == len(versions), "all readings")  # a slow machine takes several turns
+    await wait_until_async(lambda: sum(map(len, delivered())) == len(versions), "all readings")
     assert max(map(len, delivered())) <= MAX_ARRIVED
     assert list(itertools.chain(*delivered())) == versions
 

@@ -25,7 +25,7 @@ def checked(answer: bytes) -> "subprocess.CompletedProcess[str]":
         thread = threading.Thread(target=serve)
         thread.start()
         command = [sys.executable, "-I", "-S", "shared/web/ready.py", str(server.getsockname()[1])]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
         thread.join()
         return done
 
@@ -50,7 +50,7 @@ def test_a_port_on_which_nothing_listens_is_no_answer() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         command = [sys.executable, "-I", "-S", "shared/web/ready.py", str(free.getsockname()[1])]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 1
     assert done.stderr.startswith("no answer: ")
     assert len(done.stderr.splitlines()) == 1
