@@ -93,7 +93,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
 
 def run(root: pathlib.Path, *arguments: str) -> str:
     """The output of Python in a copy."""
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "few"}  # outside of the copy, the same tests run with many examples
+    environment = {
+        **os.environ,
+        "HYPOTHESIS_PROFILE": "few",  # outside of the copy, the same tests run with many examples
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),  # else it would parse every module of the copy for its constants
+    }
     done = subprocess.run([sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
