@@ -12,6 +12,7 @@ from tests.support.raw_http import Headers
 from tests.support.readings import make_body
 from tools.processes import Service
 from tools.stack import Stack
+from tools.waiting import wait_until
 
 LEVELS = 100_000
 DIGITS = b"9" * 5000
@@ -223,18 +224,31 @@ def test_the_widest_good_reading_is_taken(ingest: Service, headers: Headers) -> 
 
 
 def test_a_thousand_readings_are_taken(ingest: Service, headers: Headers) -> None:
-    """The largest batch is a batch."""
+    """The largest batch is a batch; one that the store did not confirm in time, as on a slow machine, is sent again."""
     items = [make_body(room_id=f"wide-{number}") for number in range(1000)]
-    results = post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"]
-    assert [item["result"] for item in results] == ["accepted"] * 1000
+    tries = []
+
+    def confirmed() -> bool:
+        """Whether every outcome is known."""
+        tries.append(post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"])
+        return all(item.get("problem", {}).get("status") != 503 for item in tries[-1])
+
+    wait_until(confirmed, "a confirmed batch")
+    found = [item["result"] for item in tries[-1]]
+    assert len(found) == 1000
+    assert set(found) <= ({"accepted"} if len(tries) == 1 else {"accepted", "duplicate"})
 
 
-def test_a_room_beyond_its_rate_is_429(ingest: Service, headers: Headers) -> None:
+def test_a_room_beyond_its_rate_is_429(stack: Stack, headers: Headers) -> None:
     """The answer says when to come back; in a batch the items say it."""
     items = [make_body(room_id="rapid", sequence=number) for number in range(30)]
-    results = post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"]
+    ingest = stack.ingest(RATE_LIMIT_ROOM_PER_SECOND="0.1")
+    try:
+        results = post(ingest, BATCH, headers, json.dumps(items).encode()).json()["results"]
+        answer = post(ingest, ONE, headers, body_of(ONE, room_id="rapid"))
+    finally:
+        ingest.stop()
     refused = [item["problem"] for item in results if item["result"] == "rejected"]
-    answer = post(ingest, ONE, headers, body_of(ONE, room_id="rapid"))
     assert {problem["status"] for problem in refused} == {429}
     assert all(problem["retry_after_seconds"] >= 1 for problem in refused)
     assert (answer.status, answer.is_problem, int(answer.headers["Retry-After"]) >= 1) == (429, True, True)
