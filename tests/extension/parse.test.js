@@ -218,8 +218,9 @@ test('the ordinary form of a number reads right in every language', () => {
   for (const locale of LOCALES) {
     const { format } = new Intl.NumberFormat(locale);
     for (const value of [0, 7, 552, 1234, 12_345, 123_456, 1_234_567]) {
+      const formatted = format(value);
       for (const around of AROUND) {
-        const text = around(format(value));
+        const text = around(formatted);
         if (parseCount(text).value !== value)
           wrong.push(`${locale}: ${text} reads as ${JSON.stringify(parseCount(text))}`);
       }
@@ -235,8 +236,9 @@ test('the rounded form of a number reads right, or as unreadable, in every langu
     for (const compactDisplay of ['short', 'long']) {
       const { format } = new Intl.NumberFormat(locale, { notation: 'compact', compactDisplay });
       for (const value of [1000, 1234, 10_000, 12_000, 98_765, 1_000_000, 1_200_000, 12_000_000]) {
+        const formatted = format(value);
         for (const around of AROUND) {
-          const text = around(format(value));
+          const text = around(formatted);
           const read = parseCount(text).value;
           if (read !== undefined && Math.abs(read - value) > value * 0.05)
             wrong.push(`${locale}: ${text} for ${value} reads as ${read}`);

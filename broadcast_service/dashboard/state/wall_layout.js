@@ -74,7 +74,7 @@ function onOnePage(count, area, density, largest, gap) {
     if ((rows - 1) * columns >= count) continue;
     const [width, height] = [(area.width - gap * (columns - 1)) / columns, (area.height - gap * (rows - 1)) / rows];
     const text = Math.min(largest, width / shape.width, height / shape.height);
-    if (text <= 0) continue;
+    if (text <= 0 || (best && best.fit >= text)) continue; // nothing fits better than its text is large
     const stretched = Math.abs(Math.log(width / height / (shape.width / shape.height)));
     const empty = (rows * columns - count) / count;
     const fit = text - (stretched * 0.1 + empty * 0.1) * (text / 10);
