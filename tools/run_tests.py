@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final, NamedTuple, Protocol
 
-from tools.side_by_side import Seconds
+from tools.file_seconds import Seconds
 
 MAX_RETRIED: Final = 10  # more than this are not failures by load
 FINAL: Final = "BrokenPromise"  # tests/faults/checker.py: lost or invented once is a defect, however often the test passes later

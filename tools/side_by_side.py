@@ -14,7 +14,6 @@ import atexit
 import collections
 import contextlib
 import itertools
-import json
 import multiprocessing.connection
 import os
 import pathlib
@@ -25,31 +24,20 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
 import pytest
 
+from tools.file_seconds import SECONDS, Seconds, seconds_of_files
+
 PROCESS: Final = "PYTEST_PROCESS"  # an environment variable with the number of the process, set in each of them alone
 END_SECONDS: Final = 30.0
-SECONDS: Final = "tests/seconds.json"  # of the long files, in the directory that pytest calls the root; others are short
-SPLIT: Final = 4  # so many processes may run a file together, by halves: it delays the end by its time divided by them, or its longest test
 WORTH: Final = 4  # tests for each process that must be left before a further one is forked: it makes all shared fixtures anew
 LOOK_SECONDS: Final = 2.0  # between two looks whether the machine is idle
 IDLE: Final = 0.35  # of its processors' time
 FURTHER: Final = 0.5  # of the first processes, so many may be forked in addition because the machine is idle
 STAT: Final = pathlib.Path("/proc/stat")  # proc_stat(5); other systems than Linux have none, and are never found idle
 QUIET: Final = ("terminalreporter", "terminalprogress", "outcomes")  # what the collecting process does with each report
-
-
-class Seconds(NamedTuple):
-    """How long a file takes: all of its tests, and the longest of them."""
-
-    total: float
-    longest: float
-
-    def delay(self, share: float = 1) -> float:
-        """How much later a run may end because of this share of the file, if it is begun last."""
-        return max(self.longest, self.total * share / SPLIT)
 
 
 class Schedule:
@@ -365,12 +353,6 @@ class Loop:
         )
         self._schedule.put_back(forked.number, forked.given)
         self._fork(forked.number)
-
-
-def seconds_of_files(path: pathlib.Path) -> dict[str, Seconds]:
-    """How long files take; nothing where that is not kept."""
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    return {file: Seconds(*seconds) for file, seconds in kept.items()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

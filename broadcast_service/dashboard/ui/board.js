@@ -150,6 +150,6 @@ export class BoardFoot {
     while (this.#dots.children.length < pages) this.#dots.append(element('span', {}, element('i')));
     for (const [i, dot] of [...this.#dots.children].entries())
       setData(/** @type {HTMLElement} */ (dot), 'on', i === page ? 'yes' : 'no');
-    this.#dots.style.setProperty('--part', String(part));
+    this.#dots.style.setProperty('--shown', String(part));
   }
 }

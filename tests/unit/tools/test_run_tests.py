@@ -57,7 +57,7 @@ def run(directory: pathlib.Path, tests: str) -> tuple[int, str]:
     for folder in PHASES["browser"].folders:
         (directory / folder).mkdir(parents=True)
     (directory / PHASES["browser"].folders[0] / "test_late.py").write_text(LATE)
-    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n    faults\n")
+    (directory / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\nmarkers =\n    browser\n    faults\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop(PROCESS, None)
     command = [sys.executable, "-m", "tools.run_tests", "--workers", "2", "main", "browser"]

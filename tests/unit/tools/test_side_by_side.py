@@ -10,8 +10,9 @@ import sys
 import pytest
 from hypothesis import given, strategies
 
+from tools.file_seconds import SECONDS, SPLIT, Seconds, seconds_of_files
 from tools.processes import ROOT
-from tools.side_by_side import PROCESS, SECONDS, SPLIT, WORTH, Idleness, Schedule, Seconds, Spare, seconds_of_files
+from tools.side_by_side import PROCESS, WORTH, Idleness, Schedule, Spare
 
 
 @given(

@@ -1,0 +1,25 @@
+"""How long the tests of a file take, which decides which files a run begins with."""
+
+import json
+import pathlib
+from typing import Final, NamedTuple
+
+SECONDS: Final = "tests/seconds.json"  # of the long files, in the directory that pytest calls the root; others are short
+SPLIT: Final = 4  # so many processes may run a file together, by halves: it delays the end by its time divided by them, or its longest test
+
+
+class Seconds(NamedTuple):
+    """How long a file takes: all of its tests, and the longest of them."""
+
+    total: float
+    longest: float
+
+    def delay(self, share: float = 1) -> float:
+        """How much later a run may end because of this share of the file, if it is begun last."""
+        return max(self.longest, self.total * share / SPLIT)
+
+
+def seconds_of_files(path: pathlib.Path) -> dict[str, Seconds]:
+    """How long files take; nothing where that is not kept."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return {file: Seconds(*seconds) for file, seconds in kept.items()}
