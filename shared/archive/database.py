@@ -177,6 +177,7 @@ _POSTGRES_REASONS: Final = {
     "57014": "the statement took too long",
     "57P03": "the server is starting",
 }
+_LOST: Final = "the connection was lost"
 _POSTGRES_TEXTS: Final = {
     "password authentication failed": _POSTGRES_REASONS["28P01"],
     "no password supplied": _POSTGRES_REASONS["28P01"],
@@ -187,6 +188,8 @@ _POSTGRES_TEXTS: Final = {
     "no pg_hba.conf entry": _POSTGRES_REASONS["28000"],
     "timeout expired": "the server does not answer in time",
     "starting up": _POSTGRES_REASONS["57P03"],
+    "shutting down": "the server is shutting down",
+    **dict.fromkeys(("closed the connection", "terminating connection", "connection reset", "broken pipe", "eof detected"), _LOST),
 }
 
 _WRONG_NAME: Final = _POSTGRES_TEXTS["does not exist"]
@@ -211,4 +214,4 @@ def reason_of(error: Exception, *, is_sqlite: bool) -> str:
     if known := _POSTGRES_REASONS.get(getattr(cause, "sqlstate", None) or ""):
         return known
     found = next((reason for known, reason in _POSTGRES_TEXTS.items() if known in said), None)
-    return found or ("the connection was lost" if isinstance(error, DBAPIError) and error.connection_invalidated else type(cause).__name__)
+    return found or (_LOST if isinstance(error, DBAPIError) and error.connection_invalidated else type(cause).__name__)

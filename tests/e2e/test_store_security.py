@@ -91,6 +91,9 @@ def lines(log: pathlib.Path, event: str) -> list[dict[str, str]]:
     return [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == event]
 
 
+SLOW = "no answer in time"  # which a busy machine may say first of any node
+
+
 def log_of_a_start_that_fails(stack: Stack, event: str = "redis.no_response") -> pathlib.Path:
     """What a service that is alive and not ready says, once it has said why."""
     port = free_port()
@@ -99,7 +102,7 @@ def log_of_a_start_that_fails(stack: Stack, event: str = "redis.no_response") ->
     )
     stack.services.append(service)
     service.start(until="/livez")
-    wait_until(lambda: lines(service.log, event), "the reason")
+    wait_until(lambda: [line for line in lines(service.log, event) if line.get("reason") != SLOW], "the reason")
     assert exchange(port, request("GET", "/readyz", ())).status == 503
     return service.log
 
@@ -117,10 +120,10 @@ def test_a_certificate_that_is_not_accepted_is_named(tmp_path: pathlib.Path) -> 
     with TlsCluster(tmp_path, announce=False) as cluster:
         with Stack(tmp_path / "unknown", redis_url=cluster.url("")) as stack:
             reasons = [line["reason"] for line in lines(log_of_a_start_that_fails(stack), "redis.no_response")]
-            assert reasons == ["the certificate is not accepted: self-signed certificate"]
+            assert [reason for reason in reasons if reason != SLOW] == ["the certificate is not accepted: self-signed certificate"]
         with Stack(tmp_path / "nameless", redis_url=cluster.url(f"?ssl_ca_certs={cluster.certificate}")) as stack:
             reports = lines(log_of_a_start_that_fails(stack), "redis.no_response")
-            assert {line["reason"] for line in reports} == {"the certificate is not accepted: IP address mismatch"}
+            assert {line["reason"] for line in reports} - {SLOW} == {"the certificate is not accepted: IP address mismatch"}
             assert {line["node"] for line in reports} <= {f"127.0.0.1:{port}" for port in cluster.ports}
 
 

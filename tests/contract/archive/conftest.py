@@ -16,10 +16,18 @@ KINDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """One PostgreSQL for all tests."""
+def shared_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests of a file."""
     with postgres() as running:
         yield running
+
+
+@pytest.fixture
+def server(shared_server: PostgresServer) -> PostgresServer:
+    """It runs, also after a test that ended it and failed before it started it again."""
+    if shared_server.poll() is not None:
+        shared_server.start()
+    return shared_server
 
 
 @pytest.fixture(params=KINDS)
