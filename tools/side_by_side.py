@@ -103,7 +103,7 @@ class Spare:
 
 
 class Idleness:
-    """How much of the processors' time nobody used."""
+    """How much of the processors' time was not used."""
 
     def __init__(self, stat: pathlib.Path = STAT) -> None:
         self._stat = stat

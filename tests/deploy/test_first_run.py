@@ -80,7 +80,7 @@ def test_a_python_without_its_venv_module_is_said_in_one_sentence(tmp_path: path
 
 
 def python(directory: pathlib.Path, says: str) -> str:
-    """A `python3` that prints this and its path when it is asked how fast it is, and otherwise what it is asked; returns its path."""
+    """A `python3` that prints this and its path when asked for its speed, and otherwise its arguments; returns its path."""
     directory.mkdir()
     program = directory / "python3"
     program.write_text(f'#!/bin/sh\nif [ "$1" = -I ]; then {says} "$0"; else echo "$@"; fi\n')

@@ -76,7 +76,7 @@ def axe_findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
 def show_as(page: Page, look: Look) -> None:
     """Gives the page a language, a theme and a size, and waits until it has drawn itself.
 
-    What it has already is not given again: even the same preference or size has the browser style, lay out and draw all of it.
+    Nothing is given twice: even the same preference or size has the browser style, lay out and draw all of it.
     """
     size: ViewportSize = {"width": look.width, "height": look.height}
     is_light = look.scheme == "light"

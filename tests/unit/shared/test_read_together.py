@@ -58,7 +58,7 @@ class Transport(asyncio.Transport):
         return False
 
     def pause_reading(self) -> None:
-        """What was received is handed over in several turns."""
+        """The received bytes are handed over in several turns."""
 
     def resume_reading(self) -> None:
         """Nothing waits."""
@@ -96,7 +96,7 @@ def commit(*versions: int) -> tuple[bytes, bytes]:
 
 @pytest.fixture
 async def link(monkeypatch: pytest.MonkeyPatch) -> Link:
-    """A link without messages, which hands over in one turn what it reads together, however slow the machine is."""
+    """A link without messages, which hands over in one turn all that it reads together, however slow the machine is."""
     monkeypatch.setattr(subscription, "BUSY_SECONDS", 60.0)
     return Link()
 
