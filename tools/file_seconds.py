@@ -5,7 +5,7 @@ import pathlib
 from typing import Final, NamedTuple
 
 SECONDS: Final = "tests/seconds.json"  # of the long files, in the directory that pytest calls the root; others are short
-SPLIT: Final = 4  # so many processes may run a file together, by halves: it delays the end by its time divided by them, or its longest test
+SPLIT: Final = 4  # processes that may share the tests of one file at the end of a run
 
 
 class Seconds(NamedTuple):
@@ -15,7 +15,7 @@ class Seconds(NamedTuple):
     longest: float
 
     def delay(self, share: float = 1) -> float:
-        """How much later a run may end because of this share of the file, if it is begun last."""
+        """How much later a run may end because of this share of the file, if it is begun last: its longest test runs in one process."""
         return max(self.longest, self.total * share / SPLIT)
 
 

@@ -51,11 +51,11 @@ class Schedule:
         groups = [collections.deque(n for n, _ in group) for _, group in itertools.groupby(enumerate(files), lambda test: test[1])]
         tests = collections.Counter(files)
 
-        def begins_late(group: collections.deque[int]) -> float:
+        def delay(group: collections.deque[int]) -> float:
             file = files[group[0]]
-            return -(seconds or {}).get(file, Seconds(0, 0)).delay(len(group) / tests[file])  # a shared fixture may part a file's tests
+            return (seconds or {}).get(file, Seconds(0, 0)).delay(len(group) / tests[file])  # a shared fixture may part a file's tests
 
-        self._waiting = collections.deque(sorted(groups, key=begins_late))
+        self._waiting = collections.deque(sorted(groups, key=delay, reverse=True))
         self._given: dict[int, collections.deque[int]] = collections.defaultdict(collections.deque)
         self.left = len(files)  # tests that no process was given to run
 
@@ -256,7 +256,7 @@ class Loop:
         self._running: dict[Any, Forked] = {}
         self._idleness = Idleness()
         self._further = round(FURTHER * processes)
-        self._looks_at = time.monotonic() + 2 * LOOK_SECONDS
+        self._next_look = time.monotonic() + 2 * LOOK_SECONDS
         for _ in range(processes):
             self._fork(next(self._numbers))
 
@@ -280,23 +280,26 @@ class Loop:
         if self._session.shouldstop:
             raise self._session.Interrupted(self._session.shouldstop)
 
+    @property
+    def _stops(self) -> bool:
+        """Whether no further test is begun."""
+        return bool(self._session.shouldfail or self._session.shouldstop)
+
     def _look(self) -> None:
         """Forks a further process, if the machine has been idle and each of the others has a test to spare."""
-        if time.monotonic() < self._looks_at:
+        if time.monotonic() < self._next_look:
             return
-        self._looks_at = time.monotonic() + LOOK_SECONDS
-        stops = self._session.shouldfail or self._session.shouldstop
+        self._next_look = time.monotonic() + LOOK_SECONDS
         is_idle = self._idleness.share() > IDLE
-        if is_idle and self._further and self._schedule.left > len(self._running) and not stops:
+        if is_idle and self._further and self._schedule.left > len(self._running) and not self._stops:
             self._further -= 1
-            self._looks_at += LOOK_SECONDS  # it must have begun before the next look says whether one more is needed
+            self._next_look += LOOK_SECONDS  # it must have begun before the next look says whether one more is needed
             self._fork(next(self._numbers))
 
     def _wanted(self) -> list[int]:
         """The pipe of spare processes, while a further process would have enough to do."""
         is_worth_it = self._schedule.left > WORTH * len(self._running)
-        stops = self._session.shouldfail or self._session.shouldstop
-        return [self._spare.reader] if self._spare is not None and is_worth_it and not stops else []
+        return [self._spare.reader] if self._spare is not None and is_worth_it and not self._stops else []
 
     def _fork(self, number: int) -> None:
         assert threading.active_count() == 1, "a thread that holds a lock would hold it for ever in a forked process"
@@ -307,8 +310,7 @@ class Loop:
 
     def _give(self, forked: Forked) -> None:
         if not forked.is_last_given:
-            stops = self._session.shouldfail or self._session.shouldstop
-            forked.give(None if stops else self._schedule.next_for(forked.number))
+            forked.give(None if self._stops else self._schedule.next_for(forked.number))
 
     def _receive(self, forked: Forked) -> None:
         try:

@@ -141,8 +141,8 @@ export class BoardFoot {
     root.append(this.#off, this.#meaning, this.#dots);
   }
 
-  /** @param {{off: string, meaning: string, pages: number, page: number, part: number}} foot `part` of its time that the page has been shown */
-  paint({ off, meaning, pages, page, part }) {
+  /** @param {{off: string, meaning: string, pages: number, page: number, shownPart: number}} foot `shownPart`: of the page's time, from 0 to 1 */
+  paint({ off, meaning, pages, page, shownPart }) {
     setText(this.#off, off);
     setText(this.#meaning, meaning);
     this.#dots.hidden = pages < 2;
@@ -150,6 +150,6 @@ export class BoardFoot {
     while (this.#dots.children.length < pages) this.#dots.append(element('span', {}, element('i')));
     for (const [i, dot] of [...this.#dots.children].entries())
       setData(/** @type {HTMLElement} */ (dot), 'on', i === page ? 'yes' : 'no');
-    this.#dots.style.setProperty('--shown', String(part));
+    this.#dots.style.setProperty('--shown-part', String(shownPart));
   }
 }

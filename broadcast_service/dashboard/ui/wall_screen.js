@@ -6,7 +6,7 @@ import { html, setData } from './dom.js';
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('./moment.js').Moment} Moment */
-/** @typedef {{on: boolean, held: boolean, view: import('../state/playlist.js').WallView, page: number, pages: number, part: number, playlist: import('../state/playlist.js').Playlist}} WallState */
+/** @typedef {{on: boolean, held: boolean, view: import('../state/playlist.js').WallView, page: number, pages: number, shownPart: number, playlist: import('../state/playlist.js').Playlist}} WallState */
 
 const MAX_NAMES = 24;
 
@@ -38,7 +38,7 @@ export class WallScreen {
     this.#board.clear();
     this.#off = [];
     this.#gone = 0;
-    this.#foot.paint({ off: '', meaning: '', pages: 1, page: 0, part: 0 });
+    this.#foot.paint({ off: '', meaning: '', pages: 1, page: 0, shownPart: 0 });
   }
 
   /** @param {string[]} keys all rooms that the filters let through, in order @param {Moment} moment @param {WallState} wall */
@@ -75,7 +75,7 @@ export class WallScreen {
       meaning: view === 'rooms' ? this.#meaningOf(moment) : '',
       pages: view === 'rooms' ? wall.pages : 1,
       page: wall.page,
-      part: wall.part,
+      shownPart: wall.shownPart,
     });
   }
 

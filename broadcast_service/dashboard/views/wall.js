@@ -69,8 +69,8 @@ export class Wall {
     return clampSlide(this.#slide, this.pages).page;
   }
 
-  /** How much of its time the page has been shown: all of it while nothing turns. */
-  get part() {
+  /** Of the page's time, how much it has been shown: 0 to 1, and 1 while nothing turns. */
+  get shownPart() {
     return Math.min(1, (Date.now() - this.#shownMs) / this.playlist.eachMs);
   }
 
