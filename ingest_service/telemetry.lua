@@ -124,6 +124,9 @@ load_tokens(tokens)
 call('ZCARD', KEYS[1])
 local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[FIRST - 1]) + 1, now)
 local first_version = version
+-- Versions are Unix microseconds that only grow, a hybrid logical clock (Kulkarni et al. 2014): while Redis' clock is behind what it has been,
+-- history goes on from there, and no reading is recorded before one that was committed earlier.
+local recorded_by = floor(first_version / 1000000)
 local committed_at = ',"committed_at":' .. whole(now) .. ','
 
 local function u16(text, at)
@@ -163,12 +166,12 @@ local function day_of(seconds)
   return string.format('%04d-%02d-%02d', year + era * 400, month < 10 and month + 3 or month - 9, day)
 end
 
--- Where a reading that is made now is recorded: end of the key, offset and moment, as `slot_of` has them.
-local function slot_of_now()
-  local second_of_day = now_seconds % DAY_SECONDS
+-- Where a reading is recorded that is stamped ahead: end of the key, offset and moment, as `slot_of` has them.
+local function last_slot()
+  local second_of_day = recorded_by % DAY_SECONDS
   local number, second_of_step = floor(second_of_day / step), second_of_day % step
-  local moment = floor((second_of_step * 1000 + floor(time[2] / 1000)) / UNIT_MS)
-  local key_end = day_of(now_seconds) .. ':' .. whole(step) .. ':' .. whole(floor(number / CHUNK_SLOTS))
+  local moment = floor((second_of_step * 1000 + floor(first_version % 1000000 / 1000)) / UNIT_MS)
+  local key_end = day_of(recorded_by) .. ':' .. whole(step) .. ':' .. whole(floor(number / CHUNK_SLOTS))
   return key_end, number % CHUNK_SLOTS * RECORD_BYTES, moment
 end
 
@@ -323,8 +326,10 @@ local function commit(i, token)
 
   -- No reading is from after its commit: one stamped ahead of it counts as made at it. Redis' clock decides, the same for every ingest.
   local ahead = timestamp > now_seconds
-  if ahead then key_end, offset, moment = slot_of_now() end
-  local made = ahead and now_seconds or timestamp
+  local made, recorded_at = ahead and now_seconds or timestamp, timestamp
+  if timestamp > recorded_by then
+    recorded_at, key_end, offset, moment = recorded_by, last_slot()
+  end
   local late, duplicate, stored_version = made + ttl <= now_seconds, false, 0
   if stored then
     local its_version, committed, at, order = match(stored, STORED)
@@ -351,11 +356,11 @@ local function commit(i, token)
   end
   if duplicate then return DUPLICATE, stored_version end
 
-  local expires = made - made % DAY_SECONDS + DAY_SECONDS + retention
+  local expires = recorded_at - recorded_at % DAY_SECONDS + DAY_SECONDS + retention
   if old == '' then
     local is_live = stored and find(stored, account == '' and '"account":' or '"account":"' .. account .. '"', 1, true) ~= nil
     if stored and account == '' then is_live = not is_live end
-    local refused, until_then = begin(token, room, platform .. ':' .. account, match(key_end, '^[^:]+'), floor(made / DAY_SECONDS), is_live, expires)
+    local refused, until_then = begin(token, room, platform .. ':' .. account, match(key_end, '^[^:]+'), floor(recorded_at / DAY_SECONDS), is_live, expires)
     if refused then return refused, until_then end
   end
   local written

@@ -335,6 +335,21 @@ async def test_a_reading_stamped_ahead_is_recorded_at_its_commit(redis: Redis, s
     assert (record.tokens, record.first_tokens, record.values[VIEWERS]) == (700, 700, 9)
 
 
+@pytest.mark.parametrize("back_seconds", [20, 107, 3500])
+async def test_a_clock_that_steps_back_records_nothing_before_what_was_committed(redis: Redis, back_seconds: int) -> None:
+    """Redis' clock is behind its own last version: a reading that is ahead of both is recorded at that version, in order of arrival."""
+    second = make_reading().timestamp + back_seconds
+    await redis.set(keys.last_version(0), second * 1_000_000)
+    stamps = [second - 1, second, second + 5, second + 10]
+    readings = [make_reading(timestamp=stamp, sequence=stamp * 1000, tokens_count=100 * n) for n, stamp in enumerate(stamps)]
+    for reading in readings:
+        assert await results(redis, reading) == [ACCEPTED]
+    days = {reading.timestamp // DAY_SECONDS: reading for reading in readings}
+    kept = [one for reading in days.values() for one in await kept_readings(redis, reading)]
+    assert [one.tokens for one in kept] == [0, 100, 200, 300]
+    assert [(one.at_ms // 1000 - second) % DAY_SECONDS for one in kept] == [DAY_SECONDS - 1, 0, 0, 0]
+
+
 async def test_the_script_spells_days_as_keys_do(real: Redis) -> None:
     """Every day of a century, leap days and turns of years among them."""
     [function] = re.findall(r"^local function day_of.*?^end$", SCRIPT, re.DOTALL | re.MULTILINE)
