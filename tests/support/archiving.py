@@ -3,17 +3,13 @@
 import time
 from typing import Any, Final
 
-from sqlalchemy import delete, event, insert
+from sqlalchemy import event
 
 from shared.archive.database import Database
-from shared.archive.tables import passes
-from shared.contract.history_record import DAY_SECONDS
-from shared.contract.keys import day_of, history_feeds
 from shared.contract.readings import Reading
 from shared.store.database_url import DatabaseUrl
 from shared.store.redis import Store
 from worker_service.archive.job import ArchiveJob
-from worker_service.archive.plan import Pass, Plan
 from worker_service.archive.schema import upgrade
 from worker_service.archive.writer import Fence
 from worker_service.lease import Lease, seconds
@@ -69,29 +65,10 @@ def archive_job(store: Store, database: Database, *, shards: int = 1, step_secon
 
 
 async def archive_once(store: Store, database: Database, token: int = 1) -> None:
-    """Copies every day that Redis can have once, whether it is due or not.
-
-    The job would record each of a month of days without readings in a transaction of its own, which takes longer than all the rest.
-    """
+    """Copies every day that Redis can have once, whether it is due or not."""
     job, fence = archive_job(store, database), Fence(lease_of(token))
     await job.prepare(fence)
-    every_day = range(today() - RETENTION_DAYS - 1, today() + 1)
-    feeds = [history_feeds(0, day_of(day * DAY_SECONDS)) for day in every_day]
-    async with store.owner(feeds[0]).pipeline(transaction=False) as pipeline:
-        for key in feeds:
-            pipeline.exists(key)
-        found = await pipeline.execute()
-    plan, copied_at = Plan(RETENTION_DAYS * DAY_SECONDS), int(time.time())
-    without = [day for day, has_readings in zip(every_day, found, strict=True) if not has_readings]
-    empty = {day: Pass(copied_at, is_final=copied_at >= plan.complete_at(day)) for day in without}
-    with database.transaction() as connection:
-        fence.enter(connection)
-        connection.execute(delete(passes).where(passes.c.day.in_(empty)))
-        connection.execute(insert(passes).values([{"day": day, **last._asdict()} for day, last in empty.items()]))
-    job._passes.update(empty)
-    for day in every_day:
-        if day not in empty:
-            await job.copy_day(fence, day)
+    await job.copy(fence, range(today() - RETENTION_DAYS - 1, today() + 1))
     await job.roll(fence, int(time.time()))
 
 

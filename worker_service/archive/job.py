@@ -7,6 +7,7 @@ and continues where it was: each day has the time of its last full copy in the d
 import functools
 import math
 import time
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import structlog
@@ -114,14 +115,13 @@ class ArchiveJob:
         fence.check()
         if await in_thread(lambda: upgrade(self._database)):
             log.info("archive.schema_upgraded")
-        self._passes = {day: Pass(*found) for day, found in (await in_thread(self.writer.passes)).items()}
+        self._passes = await in_thread(self.writer.passes)
 
     async def copy_due(self, fence: Fence) -> None:
         """Copies the days that are due, and deletes minutes that are older than is kept; raises ArchiveError, LeaseLost and RedisError."""
         now = int(time.time())
         due = self._plan.to_copy(self._passes, now)
-        for day in due:
-            await self.copy_day(fence, day)
+        await self.copy(fence, due)
         if due:
             await self.roll(fence, now)
         today = int(fence.now()) // DAY_SECONDS
@@ -147,6 +147,15 @@ class ArchiveJob:
         if rolling.blocks:
             await in_thread(lambda: self.writer.rolled(fence, rolling))
 
+    async def copy(self, fence: Fence, days: Sequence[int]) -> None:
+        """Copies some days; those of which Redis has nothing are recorded together. Raises what `copy_due` does."""
+        began = int(time.time())
+        empty = await self._redis.empty(days) if days else frozenset[int]()
+        await self._record(fence, empty, began)
+        for day in days:
+            if day not in empty:
+                await self.copy_day(fence, day)
+
     async def copy_day(self, fence: Fence, day: int) -> None:
         """Copies all that Redis has of a day and that the archive does not have; raises what `copy_due` does."""
         began = int(time.time())
@@ -159,9 +168,14 @@ class ArchiveJob:
             await sleep(0)
         if waiting:
             await self._write(fence, day, waiting)
-        last = Pass(began, is_final=began >= self._plan.complete_at(day))
-        await in_thread(lambda: self.writer.finish(fence, day, last.copied_at, is_final=last.is_final))
-        self._passes[day] = last
+        await self._record(fence, [day], began)
+
+    async def _record(self, fence: Fence, days: Collection[int], began: int) -> None:
+        """Records full copies that began at a moment."""
+        done = {day: Pass(began, is_final=began >= self._plan.complete_at(day)) for day in days}
+        if done:
+            await in_thread(lambda: self.writer.finish(fence, done))
+        self._passes |= done
 
     def _is_due(self, key: tuple[int, Series], digest: bytes, now: int) -> bool:
         """Whether a day of a series has changed since it was copied, or a reading of it was pending that time has confirmed meanwhile."""

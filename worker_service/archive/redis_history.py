@@ -1,6 +1,7 @@
 """Reads the history of a day from Redis, in bounded batches."""
 
 import hashlib
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,17 @@ class RedisHistory:
         self._store = store
         self._shards = shards
         self._step_seconds = step_seconds
+
+    async def empty(self, days: Sequence[int]) -> frozenset[int]:
+        """Those of some days of which Redis has nothing."""
+        found: set[int] = set()
+        for shard in range(self._shards):
+            names = [keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS)) for day in days]
+            pipeline = self._store.owner(names[0]).pipeline(transaction=False)
+            for name in names:
+                pipeline.exists(name)
+            found.update(itertools.compress(days, await pipeline.execute()))
+        return frozenset(days) - found
 
     async def days(self, day: int) -> AsyncIterator[list[RedisDay]]:
         """Everything that Redis has of a day, a number since the epoch, some series at a time."""

@@ -24,6 +24,7 @@ from shared.contract.feeds import Series
 from shared.contract.history_day import StoredDay, day_balances
 from shared.income.account_scan import Stored
 from worker_service.archive.bulk import insert_all
+from worker_service.archive.plan import Pass
 from worker_service.lease import FencedOff, Lease
 
 MAX_NEIGHBOURS: Final = 40  # days with history before and after the changed ones that their income can depend on
@@ -87,11 +88,11 @@ class ArchiveWriter:
             fence.check()
         return batch.unsettled & {(one.day, one.series) for one in changed}
 
-    def finish(self, fence: Fence, day: int, copied_at: int, *, is_final: bool) -> None:
-        """Records that everything that Redis had of a day at a moment is archived."""
+    def finish(self, fence: Fence, done: Mapping[int, Pass]) -> None:
+        """Records that everything that Redis had of some days is archived."""
         with self._database.transaction() as connection:
             fence.enter(connection)
-            _upsert(connection, passes, [{"day": day, "copied_at": copied_at, "is_final": is_final}])
+            _upsert(connection, passes, [{"day": day, **last._asdict()} for day, last in done.items()])
             fence.check()
 
     def to_roll(self, last_day: int) -> Rolling:
@@ -153,11 +154,11 @@ class ArchiveWriter:
             fence.check()
         return deleted
 
-    def passes(self) -> dict[int, tuple[int, bool]]:
-        """When each day was copied last, in Unix seconds, and whether it is final."""
+    def passes(self) -> dict[int, Pass]:
+        """The last full copy of each day."""
         with self._database.transaction() as connection:
             rows = connection.execute(select(passes.c.day, passes.c.copied_at, passes.c.is_final))
-            return {day: (copied_at, bool(is_final)) for day, copied_at, is_final in rows}
+            return {day: Pass(copied_at, bool(is_final)) for day, copied_at, is_final in rows}
 
 
 class _Batch:

@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import event, func, select
 
+from ingest_service.writer import ShardWriter, WriterOptions
 from shared.archive.blocks import BLOCK_DAYS, Block, DayParts, block_of, build
 from shared.archive.database import Database
 from shared.archive.store import series_ids, stored_days
@@ -21,7 +22,7 @@ from shared.contract.history_day import day_balances, kept_balances
 from shared.contract.history_record import DAY_SECONDS
 from shared.contract.readings import Reading
 from shared.income.steps import Steps
-from tests.contract.committing import OneNode, commit
+from tests.contract.committing import NO_LIMITS, OneNode, at_work, commit
 from tests.contract.test_income import report_of
 from tests.support.archiving import MINUTES_DAYS, RETENTION_DAYS, STEP, archive_job, archive_once, lease_of, minute_by_minute, today
 from tests.support.generated import generate
@@ -142,6 +143,27 @@ async def test_a_reading_that_only_the_next_day_decides_is_corrected_when_that_i
     await commit(redis, *minute_by_minute(start + DAY_SECONDS + 80_000, 9000, 9010))
     await archive_once(OneNode(redis), database)
     assert [(row["earned"], row["unsettled"]) for row in rows(database).values()] == [(8000, 0), (10, 0)]
+
+
+async def test_a_day_of_which_one_shard_alone_has_readings_is_copied(redis: Redis, database: Database) -> None:
+    """The days without any are recorded together, and each of them as copied."""
+    written = [(today() - 9, 0), (today() - 5, 1), (today() - 2, 2), (today() - 2, 0)]
+    for day, shard in written:
+        options = WriterOptions(RETENTION_DAYS * DAY_SECONDS, STEP, retention_days=RETENTION_DAYS, limits=NO_LIMITS)
+        async with at_work(ShardWriter(OneNode(redis), shard, options)) as writer:
+            await writer.submit(minute_by_minute(day * DAY_SECONDS, 5, 9, account="", room=f"room-{shard}"), "token")
+    job, fence = archive_job(OneNode(redis), database, shards=3), Fence(lease_of())
+    await job.prepare(fence)
+    wanted = range(today() - RETENTION_DAYS, today() + 1)
+    await job.copy(fence, wanted)
+    ids = {f"room-{shard}": shard for shard in range(3)}
+    with database.transaction() as connection:
+        names = {number: ids[one.room_id] for one, number in series_ids(connection).items()}
+        found = connection.execute(select(days.c.day, days.c.series_id)).all()
+    assert sorted((day, names[number]) for day, number in found) == sorted(written)
+    passes = job.writer.passes()
+    assert sorted(passes) == [*wanted]
+    assert {one.is_final for day, one in passes.items() if day < today()} == {False}
 
 
 async def test_a_reading_that_time_alone_confirms_is_corrected_although_no_reading_follows(
