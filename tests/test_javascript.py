@@ -12,7 +12,7 @@ from tools.processes import ROOT
 
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*/*.test.*js"))
 LONG = [f"tests/extension/{name}.test.js" for name in ("clock", "main", "sender", "shift")]  # a second or more each
-SHARED_STATE = re.compile(r"\b(process\.env|process\.on|globalThis|mock)\b")  # of a process, which would change the tests of others
+SHARED_STATE = re.compile(r"\b(process\.env|process\.on|globalThis|mock|await import)\b")  # of a process, which would change others' tests
 APART = [file for file in FILES if file in LONG or SHARED_STATE.search((ROOT / file).read_text())]
 TOGETHER = [file for file in FILES if file not in APART]
 REPORTER = ROOT / "tests" / "dashboard" / "by_file.mjs"
