@@ -49,8 +49,9 @@ runpy.run_path({str(INSTALL)!r}, run_name="__main__")
 
 
 def run(*command: str, cwd: pathlib.Path = ROOT, settings: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a command that ends within a minute."""
-    environment = {**os.environ, **(settings or {})}
+    """Runs a command that ends within a minute; a `make` gets none of the variables that the one of the tests was given."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKEOVERRIDES", "PYTHON")}
+    environment = {**inherited, **(settings or {})}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 

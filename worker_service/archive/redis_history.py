@@ -44,14 +44,14 @@ class RedisHistory:
         self._step_seconds = step_seconds
 
     async def empty(self, days: Sequence[int]) -> frozenset[int]:
-        """Those of some days of which Redis has nothing."""
+        """Those of some days of which Redis has nothing; not one whose names cannot be read."""
         found: set[int] = set()
         for shard in range(self._shards):
             names = [keys.history_feeds(shard, keys.day_of(day * DAY_SECONDS)) for day in days]
             pipeline = self._store.owner(names[0]).pipeline(transaction=False)
             for name in names:
-                pipeline.exists(name)
-            found.update(itertools.compress(days, await pipeline.execute()))
+                pipeline.scard(name)
+            found.update(itertools.compress(days, await pipeline.execute(raise_on_error=False)))  # an error is no empty day
         return frozenset(days) - found
 
     async def days(self, day: int) -> AsyncIterator[list[RedisDay]]:

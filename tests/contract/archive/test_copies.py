@@ -28,6 +28,7 @@ from tests.support.archiving import MINUTES_DAYS, RETENTION_DAYS, STEP, archive_
 from tests.support.generated import generate
 from worker_service.archive.backup import back_up, restore
 from worker_service.archive.plan import UNROLLED_DAYS
+from worker_service.archive.redis_history import RedisHistory
 from worker_service.archive.writer import Fence
 from worker_service.lease import FencedOff, LeaseLost
 
@@ -164,6 +165,13 @@ async def test_a_day_of_which_one_shard_alone_has_readings_is_copied(redis: Redi
     passes = job.writer.passes()
     assert sorted(passes) == [*wanted]
     assert {one.is_final for day, one in passes.items() if day < today()} == {False}
+
+
+async def test_a_day_whose_names_cannot_be_read_is_not_taken_for_empty(redis: Redis) -> None:
+    """The set is damaged, or the user may not count it."""
+    days_before = [today() - 4, today() - 3]
+    await redis.set(keys.history_feeds(1, keys.day_of(days_before[0] * DAY_SECONDS)), "no set")
+    assert await RedisHistory(OneNode(redis), 2, STEP).empty(days_before) == {days_before[1]}
 
 
 async def test_a_reading_that_time_alone_confirms_is_corrected_although_no_reading_follows(
