@@ -124,8 +124,8 @@ load_tokens(tokens)
 call('ZCARD', KEYS[1])
 local version = math.max(believable(call('GET', KEYS[2])) + 1, believable(ARGV[FIRST - 1]) + 1, now)
 local first_version = version
--- Versions are Unix microseconds that only grow, a hybrid logical clock (Kulkarni et al. 2014): while Redis' clock is behind what it has been,
--- history goes on from there, and no reading is recorded before one that was committed earlier.
+-- Versions are Unix microseconds that only grow, a hybrid logical clock (Kulkarni et al. 2014): after Redis' clock has stepped
+-- back, history goes on from the last one, and no reading is recorded before one that was committed earlier.
 local recorded_by = floor(first_version / 1000000)
 local committed_at = ',"committed_at":' .. whole(now) .. ','
 

@@ -57,7 +57,7 @@ function rangeOf(dice, isIndex) {
   }
 }
 
-/** Walks a cursor, deletes and changes some of what it is at, and jumps ahead now and then. */
+/** Walks a cursor, deletes and changes some of its records, and jumps ahead now and then. */
 async function walk(source, isIndex, dice, seen) {
   const direction = DIRECTIONS[dice(DIRECTIONS.length)];
   const isKeyOnly = dice(3) === 0;
