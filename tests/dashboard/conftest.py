@@ -54,7 +54,8 @@ def on_air(studio: Studio) -> Iterator[Callable[..., OnAir]]:
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One Chromium for all tests: without windows, but for figures of speed, which are those of the browser that people use."""
     path = needs.chromium() if speed.JUDGES else needs.headless_chromium()
-    with playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"]) as running:
+    arguments = ["--no-sandbox", "--disable-background-networking"]
+    with playwright.chromium.launch(executable_path=path, args=arguments, ignore_default_args=needs.unwanted_switches()) as running:
         yield running
 
 

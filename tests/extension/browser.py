@@ -144,6 +144,7 @@ class Browser:
             executable_path=needs.chromium(),
             headless=False,
             env={**os.environ, "LANGUAGE": language},
+            ignore_default_args=needs.unwanted_switches(),
             args=[
                 "--headless=new",
                 *QUIET,
