@@ -25,7 +25,6 @@ pytestmark = pytest.mark.faults
 
 SHARDS = 4
 STEP_SECONDS = 30
-BACK_SECONDS = 295
 
 
 async def step_clock(scene: Scene, clock: pathlib.Path, seconds: int) -> None:
@@ -71,12 +70,15 @@ def test_a_redis_clock_that_steps_back_locks_nobody_out(tmp_path: pathlib.Path) 
 
 
 @pytest.mark.parametrize("readings", [1, 8])
-def test_a_redis_clock_that_steps_back_and_is_right_again_earns_nothing(tmp_path: pathlib.Path, readings: int) -> None:
-    """Readings that arrive meanwhile are recorded no earlier than those before, so no balance seems to rise twice."""
+@pytest.mark.parametrize(("off_seconds", "ahead_seconds"), [(-295, 0), (-100, 60), (200, 60)])
+def test_a_redis_clock_that_steps_and_is_right_again_earns_nothing(
+    tmp_path: pathlib.Path, readings: int, off_seconds: int, ahead_seconds: int
+) -> None:
+    """Readings of that time, also of a desk whose clock is ahead, are recorded after those before them: no balance rises twice."""
 
     async def story(scene: Scene, clock: pathlib.Path) -> None:
-        start = int(time.time()) - BACK_SECONDS - 60
-        seconds = [*range(start, int(time.time()), 5)]
+        start = int(time.time()) + ahead_seconds - 355
+        seconds = [*range(start, start + 355, 5)]
         headers = {"Authorization": f"Bearer {scene.stack.token('ingest')}"}
 
         async def post(*at: int) -> None:
@@ -87,8 +89,8 @@ def test_a_redis_clock_that_steps_back_and_is_right_again_earns_nothing(tmp_path
             assert [item["result"] for item in answer.json()["results"]] == ["accepted"] * len(at)
 
         await post(*seconds)
-        await step_clock(scene, clock, -BACK_SECONDS)
-        last = int(time.time())
+        await step_clock(scene, clock, off_seconds)
+        last = int(time.time()) + ahead_seconds
         for number in range(readings):
             await post(last + 5 * number)
         await step_clock(scene, clock, 0)
@@ -100,7 +102,8 @@ def test_a_redis_clock_that_steps_back_and_is_right_again_earns_nothing(tmp_path
         [row] = [row for row in json.loads(body)["accounts"] if row["account"] == "ana"]
         true = 2 * (last + 5 * readings + 5 - start)
         assert row["earned"] <= true <= row["earned"] + row["unsettled"], row
-        record(41, f"Redis' clock {BACK_SECONDS} s behind for {readings} readings, then right", "no income that was not earned", None)
+        done = f"Redis' clock off by {off_seconds} s for {readings} readings of a desk {ahead_seconds} s ahead, then right"
+        record(41, done, "no income that was not earned", None)
 
     play_with_clock(tmp_path, story, dashboards=0, settings={"RATE_LIMIT_ROOM_PER_SECOND": "0"})
 
