@@ -324,7 +324,8 @@ local function commit(i, token)
   local stored = try('GET', key)
   if failure(stored) then return failure(stored), 0 end
 
-  -- No reading is from after its commit: one stamped ahead of it counts as made at it. Redis' clock decides, the same for every ingest.
+  -- No reading is from after its commit: one stamped ahead of it counts as made at it. Redis' clock decides, the same for every ingest:
+  -- as it is now for order and TTL, and as it was at its latest for the place in history.
   local ahead = timestamp > now_seconds
   local made, recorded_at = ahead and now_seconds or timestamp, timestamp
   if timestamp > recorded_by then

@@ -50,8 +50,8 @@ def headless_chromium() -> str:
 def unwanted_switches(shared_memory: pathlib.Path = SHARED_MEMORY) -> list[str]:
     """Switches that Playwright gives a browser and that this machine does not need.
 
-    In containers that have little shared memory a browser crashes, so it keeps its bitmaps in files, for 6 % of the CPU time of opening a
-    page.
+    A browser crashes in a container with little shared memory, so Playwright has it keep what its processes share in files. That takes 6 %
+    of the CPU time of opening a page.
     """
     has_room = shared_memory.is_dir() and shutil.disk_usage(shared_memory).free >= BROWSERS_SHARED_MEMORY_BYTES
     return ["--disable-dev-shm-usage"] if has_room else []

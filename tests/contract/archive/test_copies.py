@@ -168,7 +168,7 @@ async def test_a_day_of_which_one_shard_alone_has_readings_is_copied(redis: Redi
 
 
 async def test_a_day_whose_names_cannot_be_read_is_not_taken_for_empty(redis: Redis) -> None:
-    """The set is damaged, or the user may not count it."""
+    """An error does not show that there are none; here the set is damaged."""
     days_before = [today() - 4, today() - 3]
     await redis.set(keys.history_feeds(1, keys.day_of(days_before[0] * DAY_SECONDS)), "no set")
     assert await RedisHistory(OneNode(redis), 2, STEP).empty(days_before) == {days_before[1]}
