@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
+from broadcast_service.http import static
 from broadcast_service.http.analytics import AnalyticsEndpoint
 from broadcast_service.http.answers import answer_client_gone
 from broadcast_service.http.audience import AudienceEndpoint
@@ -22,7 +23,6 @@ from broadcast_service.http.history import HistoryEndpoint
 from broadcast_service.http.openapi import openapi
 from broadcast_service.http.reads import Reads
 from broadcast_service.http.socket import Handshakes, SocketEndpoint
-from broadcast_service.http.static import pages, read_files
 from broadcast_service.http.studio import StudioEndpoint
 from broadcast_service.http.telemetry import TelemetryEndpoints
 from broadcast_service.relay.relay import Pacing, Relay
@@ -61,7 +61,7 @@ STALE_SECONDS: Final = 15  # three intervals of a producer
 def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on_crash: Callable[[], None], spans: Spans | None) -> ASGIApp:
     """The service as an ASGI application; `on_crash` is called when a background job ends by an exception. Raises StudioError."""
     instance = f"broadcast-{secrets.token_hex(3)}"
-    audit, jobs, files, studio_file = Audit(), Jobs(on_crash), read_files(), StudioFile(settings.studio_file)
+    audit, jobs, files, studio_file = Audit(), Jobs(on_crash), static.read_files(), StudioFile(settings.studio_file)
     relay, listeners = _relay(settings, store, instance, spans)
     sessions.before_drain = relay.flush_now
     revocations, ended = _revocations(store, audit, sessions)
@@ -113,7 +113,7 @@ def create_app(settings: BroadcastSettings, store: Store, sessions: Sessions, on
         *StudioEndpoint(reads, relay, studio_file).routes(),
         *SignIn(store=store, screens=screens, claims_of=authenticator.claims_of, audit=audit).routes(),
         *common_routes(openapi, unready),
-        pages(files.pages),
+        static.pages(files.pages),
     ]
     handlers: dict[Any, Any] = {
         Problem: audit.answer_problem,

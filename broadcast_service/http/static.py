@@ -1,17 +1,15 @@
 """Serves the dashboard's files with a content security policy that allows only the page's own code.
 
-They are read and compressed once, at start-up: the page has some hundred small files, and a browser requests them all together. Comments
-of scripts are not sent; they are a third of the compressed page. The style sheets are sent as one.
+They are read and compressed once, at start-up. The modules are sent as two scripts (`scripts.py`) without comments, which are a third of
+the compressed page, and the style sheets as one.
 """
 
 import gzip
 import hashlib
 import json
 import pathlib
-import posixpath
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from starlette.datastructures import Headers
@@ -19,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from broadcast_service.http.scripts import MAP, Modules
 
 DIRECTORY: Final = pathlib.Path(__file__).parents[1] / "dashboard"
 
@@ -37,15 +37,16 @@ DOCUMENT_HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
 }
-# A browser applies no policy to the parts of a page; opened by itself, a part may do nothing. Its hundred responses are a fifth smaller.
+# A browser applies no policy to the parts of a page; opened by itself, a part may do nothing.
 PART_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'"}
 WORKER_HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"}
-PARTS: Final = (".css", ".js", ".png", ".webmanifest", ".woff2")
+PARTS: Final = (".css", ".js", MAP, ".png", ".webmanifest", ".woff2")
 
 TYPES: Final = {  # a script or style sheet of a page is read in the encoding of the page
     ".css": "text/css",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
+    MAP: "application/json",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -54,25 +55,20 @@ TYPES: Final = {  # a script or style sheet of a page is read in the encoding of
 }
 
 
-ENTRY: Final = "app.js"
-PRELOADS: Final = b"<!-- modulepreload -->"
 WORKER: Final = "sw.js"
+ALONE: Final = re.compile(rf"boot/|{WORKER}")  # scripts that are no modules
 STYLES: Final = "styles/page.css"  # all style sheets of the page
 # By the worker: what the page shows without a server needs none of them. Nothing needs attention that is not known.
-NOT_KEPT: Final = re.compile(rf".+\.(?:png|txt)|icons/attention-\d+\.svg|{WORKER}")
+NOT_KEPT: Final = re.compile(rf".+\.(?:map|png|txt)|icons/attention-\d+\.svg|{WORKER}")
 NAMED_BY_CONTENT: Final = re.compile(r"\Afonts/.+-[0-9a-f]{10}\.woff2\Z")  # another content has another name
 COMMENT_LINES: Final = re.compile(rb"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
 TYPE_COMMENTS: Final = re.compile(rb"/\*\* @(?:[^*\n]|\*(?!/))*\*/ ?")
 LINE_COMMENTS: Final = re.compile(rb"(?:^|(?<=[\w;,{}()\[\]] ))[ \t]*// .*$", re.MULTILINE)
 INDENTATION: Final = re.compile(rb"^[ \t]+", re.MULTILINE)
-NO_CODE: Final = re.compile(rb"\s*export \{\};\s*")  # a module of types alone: no module imports it, so it is not sent
 TAG_LETTERS: Final = 12  # a tag is compared with other tags of the same file alone
 KEEP_FOR_EVER: Final = "public, max-age=31536000, immutable"
 STYLE_LINKS: Final = re.compile(rb'(?:[ \t]*<link rel="stylesheet" href="[^"]+">\n)+')
 STYLE_LINK: Final = re.compile(rb'<link rel="stylesheet" href="([^"]+)">')
-IMPORT: Final = re.compile(rb"""^(?:import|export|\})[^'"]*?\bfrom '(\.[^']+)';$""", re.MULTILINE)
-DEFERRED_IMPORT: Final = re.compile(rb"\bimport\('(\.[^']+)'\)")
-COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)  # the types of a comment are written like imports
 
 
 class Page(NamedTuple):
@@ -110,11 +106,10 @@ def read_files() -> Files:
     contents["index.html"] = contents["index.html"].replace(
         b'name="studio-pulse-build" content=""', f'name="studio-pulse-build" content="{build}"'.encode()
     )
-    contents["index.html"] = contents["index.html"].replace(PRELOADS, preload_links(contents))
     join_styles(contents)
-    deferred_modules(contents)  # a missing file is an error now, and not at the first click
+    scripts = join_scripts(contents)
     sent = {name: condensed(content) if name.endswith((".css", ".html", ".js")) else content for name, content in contents.items()}
-    sent = {name: content for name, content in sent.items() if not NO_CODE.fullmatch(content)}
+    sent |= scripts
     sent[WORKER] = _worker(sent, build)
     return Files(dict(_pages(sent)), build)
 
@@ -141,42 +136,11 @@ def content_tag(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:TAG_LETTERS]
 
 
-def imported_modules(contents: Mapping[str, bytes], *entries: str) -> list[str]:
-    """Names of all modules that the entries (`app.js`) import when they are loaded, directly or not, nearest first.
-
-    Raises KeyError for an import of a file that does not exist.
-    """
-    found: dict[str, None] = {}
-    queue = deque(entries or (ENTRY,))
-    while queue:
-        module = queue.popleft()
-        for name in _resolved(module, IMPORT.findall(contents[module])):
-            if name not in found:
-                found[name] = None
-                queue.append(name)
-    return list(found)
-
-
-def deferred_modules(contents: Mapping[str, bytes]) -> list[str]:
-    """Names of the modules that the page loads when a part of it is used (`import()`), and of those that only they import.
-
-    Raises KeyError for an import of a file that does not exist.
-    """
-    first = [ENTRY, *imported_modules(contents)]
-    entries = {name: None for module in first for name in _resolved(module, DEFERRED_IMPORT.findall(COMMENT.sub(b"", contents[module])))}
-    known = set(first)
-    return [name for name in dict.fromkeys([*entries, *imported_modules(contents, *entries)]) if name not in known] if entries else []
-
-
-def _resolved(module: str, paths: Iterable[bytes]) -> Iterator[str]:
-    """The names of files that a module names by paths relative to itself."""
-    for path in paths:
-        yield posixpath.normpath(posixpath.join(posixpath.dirname(module), path.decode()))
-
-
-def preload_links(contents: Mapping[str, bytes]) -> bytes:
-    """Links that let a browser fetch all modules of the first view at the same time, instead of one level of imports after the other."""
-    return b"\n  ".join(f'<link rel="modulepreload" href="{name}">'.encode() for name in imported_modules(contents))
+def join_scripts(contents: dict[str, bytes]) -> dict[str, bytes]:
+    """Takes all modules out; returns the scripts in their place, with their maps. Raises what `Modules` raises."""
+    modules = {name: contents.pop(name).decode() for name in list(contents) if name.endswith(".js") and not ALONE.match(name)}
+    scripts = Modules(modules, condensed_module).scripts()
+    return {name: script.text for name, script in scripts.items()} | {name + MAP: script.map for name, script in scripts.items()}
 
 
 def condensed(code: bytes) -> bytes:
@@ -188,6 +152,11 @@ def condensed(code: bytes) -> bytes:
     return INDENTATION.sub(b"", LINE_COMMENTS.sub(b"", TYPE_COMMENTS.sub(b"", alone)))
 
 
+def condensed_module(text: str) -> str:
+    """The same of a module."""
+    return condensed(text.encode()).decode()
+
+
 def caching(name: str) -> str:
     """How a browser keeps a file: it asks at each use whether the content has changed, unless the name would have."""
     return KEEP_FOR_EVER if NAMED_BY_CONTENT.match(name) else "no-cache"
@@ -195,7 +164,7 @@ def caching(name: str) -> str:
 
 def _pages(contents: dict[str, bytes]) -> Iterator[tuple[str, Page]]:
     for name, plain in contents.items():
-        compressed = gzip.compress(plain, mtime=0)
+        compressed = gzip.compress(plain, 1 if name.endswith(MAP) else 9, mtime=0)  # only developers ask for a map
         tag = f'"{content_tag(plain)}"'
         smaller = len(compressed) < 0.9 * len(plain)
         own = WORKER_HEADERS if name == WORKER else PART_HEADERS if name.endswith(PARTS) else DOCUMENT_HEADERS

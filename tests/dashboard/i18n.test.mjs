@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import en from '../../broadcast_service/dashboard/i18n/en.js';
-import es from '../../broadcast_service/dashboard/i18n/es.js';
+import { en } from '../../broadcast_service/dashboard/i18n/en.js';
+import { es } from '../../broadcast_service/dashboard/i18n/es.js';
 import { chooseLanguage, chooseLocale, I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 
 test('both languages say the same things with the same blanks', () => {

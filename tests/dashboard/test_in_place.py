@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.browser import Dashboard, Opener
 from tests.support.studio import OnAir, Studio
@@ -17,6 +17,7 @@ TWO_MINUTES_BY_HAND = """
   const { setInterval } = window;
   window.setInterval = (run, ms, ...rest) => { if (ms === 120_000) window.minutes = run; return setInterval(run, ms, ...rest); };
 """
+STUDIO_FACTS = re.compile(r"/api/studio\b")
 FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"
 
 
@@ -209,3 +210,58 @@ def test_what_is_operated_has_an_outline_that_can_be_seen(studio: Studio, visit:
         assert [pair for pair in measured if pair[1] < 3] == [], scheme
         grounds.add(dashboard.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
     assert len(grounds) == 2
+
+
+def test_names_that_come_late_leave_the_focus_where_it_is(shared_studio: Studio, visit: Opener, on_air: Callable[..., OnAir]) -> None:
+    """A card, a row of the table and a square show the names of the studio when these arrive, under the hands of a quick reader."""
+    rooms = [f"late-{n:03}" for n in range(100)]
+    on_air(*({"room_id": room} for room in rooms))
+    facts = shared_studio.get("/api/studio", rooms=("late-*",))[1]
+    facts["rooms"] = [{"room_id": room, "name": f"Sala {room}", "target": None} for room in rooms]
+    dashboard = visit(shared_studio.for_one_test())
+    page, held, late = dashboard.page, list[Route](), list[str]()
+
+    def answer(route: Route) -> None:
+        """Answers with the names, from now on or once they are not late any more."""
+        if late:
+            held.append(route)
+        else:
+            route.fulfill(json=facts)
+
+    page.route(STUDIO_FACTS, answer)
+    dashboard.open(rooms=("late-*",)).live()
+    for density, selector in (("cards", ".card .room a"), ("table", "tbody th a"), ("cards", "#heat .cell")):
+        late.append(density)
+        with page.expect_request(STUDIO_FACTS):
+            page.reload()
+            dashboard.live()
+        page.locator("#density").select_option(density)
+        room = page.locator(selector).first
+        expect(room).to_have_accessible_name(re.compile("late-000"))
+        room.focus()
+        late.clear()
+        while held:
+            answer(held.pop())
+        expect(room).to_have_accessible_name(re.compile("Sala late-000"))
+        expect(room).to_be_focused()
+
+
+@pytest.mark.parametrize("order", ["sort=tokens", "group=status"])
+def test_a_card_that_moves_keeps_the_focus(shared_studio: Studio, visit: Opener, on_air: Callable[..., OnAir], order: str) -> None:
+    """Behind the others, where it is no longer the first, and into another group."""
+    studio, now, name = shared_studio.for_one_test(), int(time.time()), order.partition("=")[0]
+    on_air({"room_id": f"{name}-b", "tokens_count": 20}, {"room_id": f"{name}-c", "tokens_count": 10})
+    studio.post({"room_id": f"{name}-a", "tokens_count": 30, "timestamp": now - 400})
+    dashboard = visit(studio).open(f"?{order}", rooms=(f"{name}-*",)).live()
+    page = dashboard.page
+    card = dashboard.card(f"{name}-a")
+    rooms = page.locator(".card .room a")
+    expect(rooms).to_have_count(3)
+    before = rooms.all_text_contents()
+    card.locator(".room a").focus()
+    on_air({"room_id": f"{name}-a", "tokens_count": 5})
+    expect(card.locator(".tokens")).to_have_text("5")
+    on_air({"room_id": f"{name}-d", "tokens_count": 1})
+    expect(rooms).to_have_count(4)
+    assert rooms.all_text_contents() != [*before, f"{name}-d"]
+    expect(card.locator(".room a")).to_be_focused()

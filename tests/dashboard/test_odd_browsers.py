@@ -150,22 +150,36 @@ def test_the_token_leaves_the_address_before_anything_can_fail(odd: Dashboard) -
 
 
 def other_version(route: Route) -> None:
-    """A store.js of another version: it lacks what its importers import."""
-    route.fulfill(body="export const nothing = 0;", content_type="text/javascript")
+    """An app.js of another version than the page: it looks for what the page has not."""
+    route.fulfill(body="throw new Error('the page has no #other');", content_type="text/javascript")
+
+
+def other_views(route: Route) -> None:
+    """A later.js of another version than app.js: it imports what that does not export."""
+    route.fulfill(body="import { $views_other } from './app.js';", content_type="text/javascript")
 
 
 def test_a_page_of_mixed_versions_reloads_once_and_is_right(odd: Dashboard) -> None:
     """An update in the middle of a load: the second load finds one version, and the token is still there."""
-    odd.page.route("**/store.js", other_version, times=1)
+    odd.page.route("**/app.js", other_version, times=1)
     odd.open("?q=odd").live()
     expect(odd.card("odd")).to_be_visible()
     assert odd.page.url == f"{odd.studio.broadcast.url}/?q=odd"
     assert odd.page.evaluate("history.state") is None
 
 
+def test_views_of_another_version_are_loaded_by_one_reload(odd: Dashboard) -> None:
+    """An update while the page was open: the page says that something failed, and the second load has one version."""
+    odd.page.route("**/later.js", other_views, times=1)
+    odd.open().live()
+    with odd.page.expect_event("load"):
+        odd.page.locator("#nav-analytics").click()
+    expect(odd.page.locator("#analytics-body")).to_be_visible()
+
+
 def test_a_page_that_stays_mixed_reloads_once_and_then_says_so(recorded: Dashboard) -> None:
     """Not for ever, and not with the token in its address."""
-    recorded.page.route("**/store.js", other_version)
+    recorded.page.route("**/app.js", other_version)
     recorded.open()
     expect(recorded.page.locator("#boot")).to_be_visible(timeout=15_000)
     documents = [url for url in recorded.urls if urllib.parse.urlsplit(url).path == "/app.js"]

@@ -11,16 +11,16 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from broadcast_service.http.static import DIRECTORY, deferred_modules, read_files
+from broadcast_service.http.static import DIRECTORY, read_files
 from tests.support.browser import Opener
 from tests.support.studio import Studio
 
-FILES = sorted(str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*") if path.is_file())
 LOADED = "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
     ".css": "text/css",
+    ".map": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".txt": "text/plain; charset=utf-8",
@@ -106,22 +106,15 @@ def test_the_markup_holds_nothing_inline() -> None:
     assert inline.found == []
 
 
-def test_the_modules_of_the_first_view_are_fetched_at_once_and_others_when_they_are_used(studio: Studio, visit: Opener) -> None:
-    """The page names all modules that app.js imports, directly or not; the demo is fetched by no view, and the parts of a report by one."""
+def test_the_first_view_is_one_script_and_the_other_views_are_another(studio: Studio, visit: Opener) -> None:
+    """Besides those that run before; the second one comes when a view is opened, once for all of them."""
     page = visit(studio).open().live().page
-    loaded = page.evaluate(LOADED)
-    named = page.evaluate("[...document.querySelectorAll('link[rel=modulepreload]')].map(({ href }) => href)")
-    classic_and_first = page.evaluate("[...document.scripts].map(({ src }) => src)")
-    contents = {name: (DIRECTORY / name).read_bytes() for name in FILES}
-    deferred = {f"{studio.broadcast.url}/{name}" for name in deferred_modules(contents)}
-    assert sorted(set(loaded) - deferred) == sorted([*named, *classic_and_first])
-    assert len(named) > 40
-    assert deferred.isdisjoint(named)
-    page.locator("#nav-analytics").click()
-    expect(page.locator("#analytics-body")).to_be_visible()
-    used = {url.rpartition("/")[2] for url in page.evaluate(LOADED)}
-    assert {"analytics.js", "stack_chart.js", "report_rows.js"} <= used
-    assert "demo_link.js" not in used
+    first = ["app.js", "first.js", "theme.js"]
+    assert sorted(url.rpartition("/")[2] for url in page.evaluate(LOADED)) == first
+    for view in ("analytics", "live", "analytics"):
+        page.locator(f"#nav-{view}").click()
+        expect(page.locator("#analytics-body")).to_be_visible(visible=view == "analytics")
+    assert sorted(url.rpartition("/")[2] for url in page.evaluate(LOADED)) == sorted([*first, "later.js"])
 
 
 def test_text_travels_compressed_to_whoever_takes_it(studio: Studio) -> None:

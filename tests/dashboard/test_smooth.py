@@ -108,7 +108,7 @@ def test_a_thousand_rooms_stay_smooth(busy: Studio, visit: Opener) -> None:
     page, session = dashboard.page, dashboard.context.new_cdp_session(dashboard.page)
     session.send("Performance.enable")
     expect(page.locator("#count")).to_have_text("1,000 rooms")
-    expect(page.locator(".card")).to_have_count(ROOMS, timeout=20_000)
+    expect(page.locator(".card")).to_have_count(ROOMS, timeout=60_000)
     expect(page.locator("#heat .cell")).to_have_count(ROOMS)
     page.evaluate(REMEMBER)
     page.wait_for_function(ALL_HAVE_CHANGED, polling=POLL_MS, timeout=60_000)

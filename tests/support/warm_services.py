@@ -231,15 +231,21 @@ def _end_process(status: int) -> NoReturn:
     os._exit(status & 0xFF)
 
 
-def _keep_files() -> None:
-    """Lets a browser use the page's hundred files again without a request for each, which is a quarter of the CPU time of opening it."""
+def _read_page_once() -> None:
+    """Reads the page for all processes that are forked: it takes 0.1 s of CPU."""
     from broadcast_service.http import static  # noqa: PLC0415 - of the services, only this one has it
 
-    def caching(name: str) -> str:
-        """As the service, but scripts and styles are used again for an hour."""
-        return "max-age=3600" if name.endswith(static.PARTS) else asked(name)
+    files = static.read_files()
+    static.read_files = lambda: files
 
-    asked, static.caching = static.caching, caching
+
+def _keep_files() -> None:
+    """Lets a browser use the page's files again for an hour, without a request for each."""
+    from broadcast_service.http import static  # noqa: PLC0415
+
+    for name, page in static.read_files().pages.items():
+        if name.endswith(static.PARTS):
+            page.headers["Cache-Control"] = "max-age=3600"
 
 
 def _program(module: str) -> str:
@@ -251,6 +257,8 @@ def main(module: str, descriptor: str) -> None:
     """Imports what a module imports, then serves."""
     for name in (_program(module), *LATE_IMPORTS[module]):
         importlib.import_module(name)
+    if module == "broadcast_service":
+        _read_page_once()
     gc.collect()
     gc.freeze()  # no process that is forked looks at these objects for garbage, which would also copy their pages
     _serve(module, socket.socket(fileno=int(descriptor)))

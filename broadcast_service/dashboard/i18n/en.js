@@ -1,4 +1,4 @@
-export default {
+export const en = {
   skip: 'Skip to the rooms',
   nav_label: 'Views',
   nav_analytics: 'Analytics',

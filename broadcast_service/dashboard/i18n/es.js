@@ -1,4 +1,4 @@
-export default {
+export const es = {
   skip: 'Ir a las salas',
   nav_label: 'Vistas',
   nav_analytics: 'Análisis',

@@ -1,8 +1,8 @@
 /** Words and numbers in the reader's language. */
 
 import { setText } from '../ui/dom.js';
-import en from './en.js';
-import es from './es.js';
+import { en } from './en.js';
+import { es } from './es.js';
 
 /** @typedef {keyof typeof en} MessageKey */
 

@@ -7,7 +7,7 @@ import { Card } from './card.js';
 import { setData, setText } from './dom.js';
 import { element } from './element.js';
 import { measuredWords } from './recent_text.js';
-import { reconcile } from './reconcile.js';
+import { keepingFocus, reconcile } from './reconcile.js';
 import { COLUMNS, RoomRow } from './room_row.js';
 import { Slices } from './slices.js';
 import { earnedInHour, HOUR_MINUTES } from './wall_room.js';
@@ -89,6 +89,11 @@ export class Cards {
     this.root.replaceChildren();
   }
 
+  /** Every card is drawn again, and stays the same element: one that has the focus keeps it. */
+  repaint() {
+    for (const key of this.#cards.keys()) this.#pending.add(key);
+  }
+
   /** @param {Group[]} groups @param {Moment} moment */
   arrange(groups, moment) {
     this.#groups = groups;
@@ -103,8 +108,10 @@ export class Cards {
         if (this.#cards.has(key)) this.#built++;
       }
     }
-    const sections = groups.map((group) => this.#fill(group));
-    reconcile(this.root, sections);
+    keepingFocus(() => {
+      const sections = groups.map((group) => this.#fill(group)); // a card moves from one to another
+      reconcile(this.root, sections);
+    });
   }
 
   /** Draws more of the cards that a big arrangement left for later frames. @param {Moment} moment */

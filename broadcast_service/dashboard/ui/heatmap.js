@@ -78,6 +78,11 @@ export class HeatMap {
     this.#point(null);
   }
 
+  /** Rooms have other names: the next round writes them. */
+  rename() {
+    for (const cell of this.#cells.values()) cell.target = '';
+  }
+
   /** Draws these, and a part of the round that `tick` began. @param {Iterable<string>} keys @param {Moment} moment */
   update(keys, moment) {
     for (const key of keys) this.#paint(key, moment);

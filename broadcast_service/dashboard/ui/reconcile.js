@@ -1,7 +1,20 @@
-/** Keyed children: puts elements in a wanted order while moving as few as possible (a moved element loses focus and animations). */
+/** Keyed children: puts elements in a wanted order while moving as few as possible (a moved element loses its animations). */
+
+/** Runs a change of the page that may move the element that has the focus, which would lose it. @param {() => void} change */
+export function keepingFocus(change) {
+  const focused = document.activeElement;
+  change();
+  if (focused instanceof HTMLElement && focused.isConnected && focused !== document.activeElement)
+    focused.focus({ preventScroll: true });
+}
 
 /** @param {Element} parent @param {Element[]} wanted */
 export function reconcile(parent, wanted) {
+  keepingFocus(() => move(parent, wanted));
+}
+
+/** @param {Element} parent @param {Element[]} wanted */
+function move(parent, wanted) {
   const staying = new Set(wanted);
   for (const child of [...parent.children]) if (!staying.has(child)) child.remove();
   const place = new Map([...parent.children].map((child, index) => [child, index]));

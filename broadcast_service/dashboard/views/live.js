@@ -143,13 +143,15 @@ export class LiveView {
   reset() {
     this.cards.reset();
     this.#arrangeDue = true;
-    this.#totalsMs = this.#tickMs = this.#watchedMs = this.#sidesMs = 0;
+    this.trustChanged();
   }
 
   /** Rooms have other names, or shifts. */
   renamed() {
-    this.heat.clear();
-    this.reset();
+    this.heat.rename();
+    this.cards.repaint();
+    this.#arrangeDue = true;
+    this.trustChanged();
   }
 
   /** Nothing of any room stays on the page. */

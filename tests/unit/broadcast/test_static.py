@@ -1,4 +1,4 @@
-"""The page names the modules that it needs, derived from the imports of the files that are served; its font is its own."""
+"""The files of the page: how many requests and bytes they take, and which ones the service worker keeps."""
 
 import json
 import re
@@ -13,10 +13,7 @@ from broadcast_service.http.static import (
     TYPE_COMMENTS,
     Page,
     condensed,
-    deferred_modules,
-    imported_modules,
     join_styles,
-    preload_links,
     read_files,
 )
 from tools.subset_font import name_of
@@ -24,59 +21,15 @@ from tools.subset_font import name_of
 SERVER_HEADERS = "HTTP/1.1 200 OK\r\ndate: Fri, 27 Nov 2026 01:00:00 GMT\r\n\r\n"  # what uvicorn adds to a response
 
 
-def test_modules_are_found_through_every_form_of_import() -> None:
-    """One line, several lines, a re-export, a folder above; each once, nearest first."""
-    contents = {
-        "app.js": b"import { a } from './link/a.js';\nimport {\n  b,\n  c,\n} from './ui/b.js';\n/** import('./types.js') */\n",
-        "link/a.js": b"import { b } from '../ui/b.js';\n",
-        "ui/b.js": b"export { c } from './c.js';\n",
-        "ui/c.js": b"import { a } from '../link/a.js';\n",
-        "types.js": b"export {};\n",
-    }
-    assert imported_modules(contents) == ["link/a.js", "ui/b.js", "ui/c.js"]
-    assert preload_links(contents).count(b'<link rel="modulepreload" href="') == 3
-
-
-def test_an_import_of_a_missing_file_is_an_error_at_the_start() -> None:
-    with pytest.raises(KeyError, match=r"gone\.js"):
-        imported_modules({"app.js": b"import { a } from './gone.js';\n"})
-
-
-def test_modules_that_are_loaded_when_they_are_used_are_not_named_for_preloading() -> None:
-    """Neither are those that only they import; one that the first view imports as well is."""
-    contents = {
-        "app.js": b"import { a } from './ui/a.js';\n/** @type {import('./link/types.js').A} */\nawait import('./views/b.js');\n",
-        "ui/a.js": b"export const load = () => import('../state/d.js');\n",
-        "views/b.js": b"import { a } from '../ui/a.js';\nimport { c } from '../ui/c.js';\n",
-        "ui/c.js": b"export const c = 1;\n",
-        "state/d.js": b"export const d = 1;\n",
-    }
-    assert imported_modules(contents) == ["ui/a.js"]
-    assert sorted(deferred_modules(contents)) == ["state/d.js", "ui/c.js", "views/b.js"]
-    assert b"views/b.js" not in preload_links(contents)
-
-
-def test_a_deferred_import_of_a_missing_file_is_an_error_at_the_start() -> None:
-    with pytest.raises(KeyError, match=r"gone\.js"):
-        deferred_modules({"app.js": b"button.onclick = () => import('./gone.js');\n"})
-
-
-def test_the_served_page_names_modules_of_every_folder() -> None:
-    """Those of the first view, and none of a view or of the demo that is opened by a click."""
-    page = read_files().pages["index.html"].plain.decode()
-    assert "<!-- modulepreload -->" not in page
-    for module in ("link/connection.js", "state/store.js", "i18n/es.js", "ui/cards.js", "views/live.js"):
-        assert f'<link rel="modulepreload" href="{module}">' in page
-    for module in (
-        "views/analytics.js",
-        "views/room.js",
-        "views/why.js",
-        "views/sum.js",
-        "state/demo.js",
-        "link/demo_link.js",
-        "ui/lanes.js",
-    ):
-        assert f'href="{module}"' not in page
+def test_the_modules_are_sent_as_two_scripts() -> None:
+    """One for the first view, one for the views behind a click and the demo."""
+    pages = read_files().pages
+    assert [name for name in pages if name.endswith(".js")] == ["boot/first.js", "boot/theme.js", "sw.js", "app.js", "later.js"]
+    first, later = (set(json.loads(pages[f"{name}.map"].plain)["sources"]) for name in ("app.js", "later.js"))
+    assert {"app.js", "link/connection.js", "state/store.js", "i18n/es.js", "ui/cards.js", "views/live.js"} <= first
+    assert {f"views/{name}.js" for name in ("analytics", "room", "why", "sum")} | {"link/demo_link.js", "ui/lanes.js"} <= later
+    assert not first & later
+    assert b"later.js" not in pages["index.html"].plain
 
 
 def test_the_font_is_one_small_file_that_browsers_may_keep_for_ever() -> None:
@@ -145,21 +98,20 @@ def kept_files(pages: dict[str, Page]) -> dict[str, str]:
     return found
 
 
-def test_the_first_view_transfers_at_most_205_kb() -> None:
+def test_the_first_view_transfers_at_most_150_kb_in_ten_requests() -> None:
     pages = read_files().pages
     first = first_view(pages)
-    assert {"app.js", "boot/first.js", "styles/page.css", "views/live.js"} <= first
-    assert len(first) > 80
-    assert transferred(pages, first) <= 205_000
+    assert {"app.js", "boot/first.js", "styles/page.css"} <= first
+    assert len(first) <= 10
+    assert transferred(pages, first) <= 150_000
 
 
-def test_a_browser_that_keeps_the_page_transfers_at_most_250_kb() -> None:
+def test_a_browser_that_keeps_the_page_transfers_at_most_185_kb() -> None:
     """The first view, and all files that the service worker fetches after it: what any view needs."""
     pages = read_files().pages
     needed = first_view(pages) | set(kept_files(pages))
-    assert {"views/analytics.js", "views/room.js", "views/why.js", "views/sum.js", "link/demo_link.js", "i18n/es.js"} <= needed
-    assert len(needed) > 100
-    assert transferred(pages, needed) <= 250_000
+    assert {"app.js", "later.js"} <= needed
+    assert transferred(pages, needed) <= 185_000
 
 
 def test_no_style_sheet_has_an_endless_animation() -> None:
@@ -168,16 +120,10 @@ def test_no_style_sheet_has_an_endless_animation() -> None:
     assert styles == []
 
 
-def test_a_module_of_types_alone_is_not_sent() -> None:
-    types = {name for name in ("link/types.js", "ui/moment.js") if (DIRECTORY / name).exists()}
-    assert types
-    assert not types & set(read_files().pages)
-
-
 def test_the_worker_names_every_file_that_the_page_needs_by_its_content() -> None:
     """Also the page itself, but neither the worker nor what only an installed app or a tab that needs attention shows."""
     pages = read_files().pages
-    needed = {name: page.tag.strip('"') for name, page in pages.items() if not name.endswith((".png", ".txt", "sw.js"))}
+    needed = {name: page.tag.strip('"') for name, page in pages.items() if not name.endswith((".map", ".png", ".txt", "sw.js"))}
     assert kept_files(pages) == {name: tag for name, tag in needed.items() if not name.startswith("icons/attention-")}
     assert f"const BUILD = '{read_files().build}';" in pages["sw.js"].plain.decode()
     policy = pages["sw.js"].answer(Headers()).headers["Content-Security-Policy"]
