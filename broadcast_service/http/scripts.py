@@ -116,8 +116,8 @@ class Modules:
 
 
 def _variable(module: str) -> str:
-    """The name of a module in a script; no name in a module begins like it."""
-    return "$" + re.sub(r"\W", "_", module.removesuffix(".js"))
+    """The name of a module in a script; no name in a module begins like it, and no other module has it."""
+    return f"${module.removesuffix('.js').replace('/', '$')}"
 
 
 def _resolve(module: str, path: str) -> str:

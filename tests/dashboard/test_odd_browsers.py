@@ -156,7 +156,7 @@ def other_version(route: Route) -> None:
 
 def other_views(route: Route) -> None:
     """A later.js of another version than app.js: it imports what that does not export."""
-    route.fulfill(body="import { $views_other } from './app.js';", content_type="text/javascript")
+    route.fulfill(body="import { $views$other } from './app.js';", content_type="text/javascript")
 
 
 def test_a_page_of_mixed_versions_reloads_once_and_is_right(odd: Dashboard) -> None:

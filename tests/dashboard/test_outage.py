@@ -187,8 +187,8 @@ def test_a_page_that_never_had_contact_names_none_and_shows_no_zero(studio: Stud
 
 # The heights of the header while a connection is waited for, tried and waited for again, in each language; 0 where the word is cut off.
 HEADER_HEIGHTS = """async () => {
-  const { $views_link_notice, $i18n_i18n } = await import(new URL('app.js', document.baseURI).href);
-  const [{ LinkNotice }, { I18n }] = [$views_link_notice, $i18n_i18n];
+  const modules = await import(new URL('app.js', document.baseURI).href);
+  const [{ LinkNotice }, { I18n }] = [modules.$views$link_notice, modules.$i18n$i18n];
   const notice = new LinkNotice(() => {});
   const assessment = { trouble: 'link', trusted: false, nowMs: 1e12 + 90_000, asOfMs: 1e12, sinceMs: 1e12 };
   return ['en', 'es'].map((language) =>

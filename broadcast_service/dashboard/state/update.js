@@ -7,7 +7,7 @@
 
 const STORAGE_KEY = 'studio-pulse.reloaded';
 const AGAIN_AFTER_MS = 600_000;
-/** Walls that learn of an update together do not ask for fifty files together. */
+/** Walls that learn of an update together do not all load the page together. */
 const SPREAD_MS = 20_000;
 
 export class Update {
