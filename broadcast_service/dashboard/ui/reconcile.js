@@ -8,6 +8,28 @@ export function keepingFocus(change) {
     focused.focus({ preventScroll: true });
 }
 
+/** Replaces the rows of a table; the focus goes from a link to its successor. @param {Element} body @param {Element[]} rows */
+export function replaceRows(body, rows) {
+  const before = [...body.querySelectorAll('a')];
+  const at = before.indexOf(/** @type {any} */ (document.activeElement));
+  body.replaceChildren(...rows);
+  if (at < 0) return;
+  const after = [...body.querySelectorAll('a')];
+  const hrefs = (/** @type {HTMLAnchorElement[]} */ links) => links.map(({ href }) => href);
+  after[successorOf(hrefs(before), at, hrefs(after))]?.focus({ preventScroll: true });
+}
+
+/**
+ * Which of the new links takes the place of a former one: with the same address, as the same of several with it, else in the same place counted
+ * from the end, since new rows come first.
+ * @param {string[]} before addresses @param {number} at @param {string[]} after
+ */
+export function successorOf(before, at, after) {
+  const alike = after.flatMap((href, i) => (href === before[at] ? [i] : []));
+  const earlier = before.slice(0, at).filter((href) => href === before[at]).length;
+  return alike[earlier] ?? after.length - before.length + at;
+}
+
 /** @param {Element} parent @param {Element[]} wanted */
 export function reconcile(parent, wanted) {
   keepingFocus(() => move(parent, wanted));

@@ -12,6 +12,7 @@ import { clockText } from '../ui/clock_text.js';
 import { find, html, setData, setFigure, setName, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
 import { Lanes } from '../ui/lanes.js';
+import { replaceRows } from '../ui/reconcile.js';
 import { ReportPage } from '../ui/report_page.js';
 import { meanPerHour, measuredPoints } from '../ui/scales.js';
 import { renderChoices } from '../ui/segmented.js';
@@ -363,8 +364,9 @@ export class RoomView extends ReportPage {
   #drawAccounts({ report }, i18n) {
     const rows = (report.accounts ?? []).filter(({ account, earned }) => account !== null || earned > 0);
     html('#room-accounts-panel').hidden = rows.length === 0;
-    html('#room-accounts').replaceChildren(
-      ...rows.map((row) => {
+    replaceRows(
+      html('#room-accounts'),
+      rows.map((row) => {
         const { on_air_seconds: seconds } = row;
         const pace = row.earned - row.between_sessions;
         const why = (/** @type {number} */ amount) =>
@@ -386,8 +388,9 @@ export class RoomView extends ReportPage {
     const shows = explanation ? showsOf(explanation.lines, history.points, nowMs) : [];
     html('#room-shows-panel').hidden = shows.length === 0;
     const isLong = report.to - report.from > 86_400;
-    html('#room-shows').replaceChildren(
-      ...shows.reverse().map(({ account, fromMs, toMs, earned, peak, isOpen }) => {
+    replaceRows(
+      html('#room-shows'),
+      shows.reverse().map(({ account, fromMs, toMs, earned, peak, isOpen }) => {
         const seconds = (toMs - fromMs) / 1000;
         const start = isLong ? `${i18n.weekday.format(fromMs)}, ${i18n.hour.format(fromMs)}` : i18n.hour.format(fromMs);
         const end = isOpen ? i18n.t('show_open') : i18n.hour.format(toMs);

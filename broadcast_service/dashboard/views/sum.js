@@ -6,6 +6,7 @@ import { localTime, MACHINE, requestOf, sumOf, textOfSum } from '../state/sum_pa
 import { zoneOrOwn } from '../state/zone.js';
 import { html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
+import { replaceRows } from '../ui/reconcile.js';
 import { ReportPage } from '../ui/report_page.js';
 import { meanPerHour } from '../ui/scales.js';
 import { spanWords } from '../ui/span_words.js';
@@ -122,7 +123,10 @@ export class SumView extends ReportPage {
 
   /** @param {Sum} sum @param {I18n} i18n */
   #drawRows({ parts, total }, i18n) {
-    this.#body.replaceChildren(...parts.map((part) => this.#row(part, i18n)));
+    replaceRows(
+      this.#body,
+      parts.map((part) => this.#row(part, i18n)),
+    );
     this.#foot.replaceChildren(
       element(
         'tr',

@@ -5,6 +5,7 @@ import { areTwoDesks, csvOf, isOdd, ofAccount, rowsOf, sentencesOf, widerThan } 
 import { rateOf } from '../state/report_rows.js';
 import { find, html, setFigure, setText } from '../ui/dom.js';
 import { element } from '../ui/element.js';
+import { replaceRows } from '../ui/reconcile.js';
 import { ReportPage } from '../ui/report_page.js';
 import { spanWords } from '../ui/span_words.js';
 
@@ -99,8 +100,9 @@ export class WhyView extends ReportPage {
     setText(html('#why-odd-count'), i18n.t('why_odd', { count: odd }));
     html('#why-odd-only').hidden = odd === 0 && !this.#oddOnly.checked;
     const rows = rowsOf(explanation, (ms) => i18n.weekday.format(ms), this.#oddOnly.checked);
-    this.#body.replaceChildren(
-      ...rows.map((row) => {
+    replaceRows(
+      this.#body,
+      rows.map((row) => {
         if (row.kind === 'day') return divider('day', i18n.weekday.format(row.atMs));
         if (row.kind === 'pause')
           return divider('pause', i18n.t('why_pause', { span: i18n.span((row.toMs - row.fromMs) / 1000) }));
