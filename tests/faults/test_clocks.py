@@ -10,6 +10,7 @@ import pytest
 from shared.contract import keys
 from tests.faults.catalogue import after, record
 from tests.faults.scene import ROOMS, Scene, play
+from tests.faults.worlds import set_clock
 from tests.support.readings import PLATFORM
 from tools.processes import ROOT
 
@@ -41,8 +42,8 @@ def test_a_clock_that_was_ahead(tmp_path: pathlib.Path) -> None:
 def test_services_whose_clocks_are_wrong_and_step(tmp_path: pathlib.Path) -> None:
     """One of each is five minutes ahead and the other behind; then each steps to where the other was, without any visible effect."""
     ahead, behind = tmp_path / "ahead", tmp_path / "behind"
-    ahead.write_text(str(OFF_SECONDS))
-    behind.write_text(str(-OFF_SECONDS))
+    set_clock(ahead, OFF_SECONDS)
+    set_clock(behind, -OFF_SECONDS)
 
     async def story(scene: Scene) -> None:
         wiretap = await scene.tap()
@@ -54,8 +55,8 @@ def test_services_whose_clocks_are_wrong_and_step(tmp_path: pathlib.Path) -> Non
         assert abs(slow.events[0][1]["time_ms"] / 1000 + OFF_SECONDS - time.time()) < 10
         changing = await scene.dashboard("changing", urls=both)
         await scene.mended()
-        ahead.write_text(str(-OFF_SECONDS))
-        behind.write_text(str(OFF_SECONDS))
+        set_clock(ahead, -OFF_SECONDS)
+        set_clock(behind, OFF_SECONDS)
         published = len(wiretap.published)
         healed = await scene.mended()
         await scene.until(lambda: len(wiretap.published) > published + 20, "readings go on")
@@ -87,7 +88,7 @@ def test_producers_whose_clocks_are_wrong(tmp_path: pathlib.Path) -> None:
 def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -> None:
     """A broadcast whose clock is an hour ahead reports `degraded`; later it also delivers values that are not posted again."""
     clock = tmp_path / "clock"
-    clock.write_text("0")
+    set_clock(clock, 0)
 
     async def story(scene: Scene) -> None:
         await scene.producer.post_batch(["quiet"])
@@ -96,13 +97,13 @@ def test_a_clock_beyond_the_ttl_hides_no_room_for_good(tmp_path: pathlib.Path) -
         quiet = ("quiet", PLATFORM)
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown")
         wrong_at = time.monotonic()
-        clock.write_text("4000")
+        set_clock(clock, 4000)
         await scene.until(lambda: dashboard.received("UPSTREAM", wrong_at, status="degraded"), "it reports degraded", within=5)
         known = time.monotonic() - wrong_at
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) < 0, "the quiet room expires")
         assert await scene.status(broadcast) == 200
         right_at = time.monotonic()
-        clock.write_text("0")
+        set_clock(clock, 0)
         await scene.until(lambda: scene.checker.views["astray"].tokens(quiet) >= 0, "the quiet room is shown again")
         await scene.until(lambda: dashboard.received("UPSTREAM", right_at, status="ok"), "it reports that it is well", within=2)
         assert scene.connections == {1}

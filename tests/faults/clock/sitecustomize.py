@@ -9,13 +9,10 @@ import time
 
 _file = pathlib.Path(os.environ["CLOCK_FILE"])
 _true = time.time_ns
-_last = "0"
 
 
 def _shifted_ns() -> int:
-    global _last  # noqa: PLW0603
-    _last = _file.read_text() or _last  # a file is empty for a moment while it is written
-    return _true() + int(_last) * 1_000_000_000
+    return _true() + int(_file.read_text()) * 1_000_000_000
 
 
 time.time_ns = _shifted_ns
