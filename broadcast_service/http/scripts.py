@@ -52,7 +52,7 @@ class Modules:
                 later[name] = None
                 deferred += _deferred_imports(name, texts[name])
         self.later = list(later)
-        self._exported = {name: set(EXPORT.findall(texts[name])) for name in (*self.first, *self.later)}
+        self._exports = {name: EXPORT.findall(texts[name]) for name in (*self.first, *self.later)}
 
     def scripts(self) -> dict[str, Script]:
         """The scripts by name. Raises ValueError for a name that the other module does not export, and for any other form of import."""
@@ -65,6 +65,7 @@ class Modules:
         done, open_modules = set(known), list[str]()
 
         def visit(module: str) -> Iterator[str]:
+            """A module behind those that it imports."""
             if module in open_modules:
                 raise ValueError(f"{' → '.join([*open_modules, module])}: these modules of the page import each other")
             if module in done:
@@ -95,7 +96,7 @@ class Modules:
         def to_constants(found: re.Match[str]) -> str:
             """An import as the names that it takes from what the other module's function has returned."""
             [(names, other)] = _imports(module, found[0])
-            missing = [name for name in names if name not in self._exported[other]]
+            missing = [name for name in names if name not in self._exports[other]]
             if missing:
                 raise ValueError(f"{module} imports {', '.join(missing)} from {other}, which does not export that")
             return f"const {{{found[1].replace(' as ', ': ')}}} = {_variable(other)};"
@@ -111,8 +112,7 @@ class Modules:
         if odd := odd or NOT_UNDERSTOOD_WITHIN.search(DEFERRED_IMPORT.sub("", text)):
             raise ValueError(f"{module}: {odd[0]}: the page's modules import and export by name")
         text = DEFERRED_IMPORT.sub(to_script, text)
-        exports = ", ".join(EXPORT.findall(self._texts[module]))
-        return f"const {_variable(module)} = (() => {{ {text}\nreturn {{ {exports} }}; }})();"
+        return f"const {_variable(module)} = (() => {{ {text}\nreturn {{ {', '.join(self._exports[module])} }}; }})();"
 
 
 def _variable(module: str) -> str:

@@ -169,7 +169,7 @@ def test_a_page_of_mixed_versions_reloads_once_and_is_right(odd: Dashboard) -> N
 
 
 def test_views_of_another_version_are_loaded_by_one_reload(odd: Dashboard) -> None:
-    """An update while the page was open: the page says that something failed, and the second load has one version."""
+    """An update while the page was open: the second load has one version, and shows the view that was chosen."""
     odd.page.route("**/later.js", other_views, times=1)
     odd.open().live()
     with odd.page.expect_event("load"):

@@ -1,6 +1,6 @@
 /**
  * The sample that a new owner can look at: rooms that exist in this page alone, in place of the studio's, until one click ends it. Its modules
- * are loaded with that click.
+ * are in the script of the views behind a click.
  */
 
 import { html, setText } from '../ui/dom.js';

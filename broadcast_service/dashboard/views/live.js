@@ -142,14 +142,17 @@ export class LiveView {
   /** Everything is drawn anew, as after a change of language. */
   reset() {
     this.cards.reset();
-    this.#arrangeDue = true;
-    this.trustChanged();
+    this.#redraw();
   }
 
   /** Rooms have other names, or shifts. */
   renamed() {
     this.heat.rename();
     this.cards.repaint();
+    this.#redraw();
+  }
+
+  #redraw() {
     this.#arrangeDue = true;
     this.trustChanged();
   }

@@ -57,7 +57,7 @@ RUN = """
 const { $app } = await import(process.argv[1]);
 console.log(JSON.stringify(await $app.later()));
 """
-# Where a source map leads from each line, and what stands there.
+# For each line, the module that the source map leads to, and the text of the line there.
 FOLLOW = """
 import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
