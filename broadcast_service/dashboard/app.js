@@ -214,8 +214,14 @@ function handleEvents(events) {
   const { upstream } = store;
   for (const event of events) handleEvent(event, now);
   if (upstream !== store.upstream) live.trustChanged();
-  if (upstream === 'degraded' && store.upstream === 'ok') baseline.start(); // fetches the readings committed meanwhile, without waiting for the next refresh
+  if (upstream === 'degraded' && store.upstream === 'ok') recover();
   scheduleDraw();
+}
+
+/** The server answers again: the readings committed meanwhile, and all that failed, are requested without waiting for the next refresh. */
+function recover() {
+  baseline.start();
+  for (const each of [lastWeek, wallHours, analytics, room, why, sum]) each.recover();
 }
 
 /** @param {ServerEvent} event @param {number} localMs */
@@ -244,7 +250,7 @@ function handleLink({ phase, reason, via }) {
   const state = `${phase} ${via}`;
   if (phase === 'live' && (via !== 'polling' || state !== linkState)) {
     studioPoll.start();
-    baseline.start();
+    recover();
     timers.set(prefetchViews, PREFETCH_AFTER_MS);
     void keepPage();
   } else if (phase !== 'live') {

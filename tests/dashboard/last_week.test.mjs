@@ -133,3 +133,33 @@ test('it loads while it runs, tries again after a failure, and forgets what anot
   lastWeek.clear();
   assert.deepEqual(lastWeek.at(AT), nothing);
 });
+
+test('when the server answers again, what failed is requested at once, and what did not is not', async () => {
+  let [asked, fails] = [0, true];
+  const api = /** @type {any} */ ({
+    analytics: async () => {
+      asked++;
+      if (fails) throw new Error('down');
+      return reportOf();
+    },
+    audience: async () => null,
+  });
+  const lastWeek = new LastWeek(
+    api,
+    /** @type {any} */ (new Clock()),
+    () => AT,
+    (nowMs) => studio.weekBefore(nowMs),
+  );
+  lastWeek.recover(); // nothing runs
+  lastWeek.start();
+  await settle();
+  assert.equal(asked, 1);
+  fails = false;
+  lastWeek.recover();
+  await settle();
+  assert.equal(asked, 3);
+  assert.equal(lastWeek.at(AT).hour, 120);
+  lastWeek.recover();
+  await settle();
+  assert.equal(asked, 3);
+});

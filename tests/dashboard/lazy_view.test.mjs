@@ -10,6 +10,7 @@ function scripted(answers = [true]) {
   const view = {
     show: (/** @type {unknown[]} */ ...args) => log.push(`show ${args.join(' ')}`),
     reset: () => log.push('reset'),
+    recover: () => log.push('recover'),
     clear: () => log.push('clear'),
   };
   const lazy = new LazyView(
@@ -27,6 +28,7 @@ test('a view is loaded when it is shown first, and shows the last request', asyn
   const { lazy, log } = scripted();
   lazy.show(false);
   lazy.reset();
+  lazy.recover();
   lazy.clear();
   assert.deepEqual(log, []);
   lazy.show('ana', 1);

@@ -9,16 +9,22 @@ from tests.support.browser import Opener
 from tests.support.studio import Studio
 
 NO_ROOM_YET: Any = {"rooms": ("*",), "platforms": ("no-platform",)}
+RECORDS_WHAT_THE_DEMO_ASKS = """
+window.askedInDemo = [];
+const note = (url) => 'demo' in document.documentElement.dataset && askedInDemo.push(String(url));
+const { fetch: ask, WebSocket: Socket } = window;
+window.fetch = (...args) => { note(args[0]); return ask(...args); };
+window.WebSocket = class extends Socket { constructor(url, protocols) { note(url); super(url, protocols); } };
+"""
 
 
 def test_a_studio_without_rooms_can_see_invented_ones_that_never_mix_with_its_own(studio: Studio, visit: Opener) -> None:
     """Marked in band, tab, pill and names; nothing is asked of the server meanwhile; one click ends it, and nothing of it stays."""
-    dashboard = visit(studio, records_requests=True).open(**NO_ROOM_YET).live()
-    page = dashboard.page
+    dashboard = visit(studio)
+    dashboard.run_first(RECORDS_WHAT_THE_DEMO_ASKS)
+    page = dashboard.open(**NO_ROOM_YET).live().page
     expect(page.locator("#first-waiting")).to_be_visible()
     expect(page.locator("#demo")).to_be_hidden()
-    page.wait_for_load_state("networkidle")
-    asked = len(dashboard.urls)
 
     page.get_by_role("button", name="See it with sample data").click()
     expect(page.locator(".card")).to_have_count(12)
@@ -39,7 +45,7 @@ def test_a_studio_without_rooms_can_see_invented_ones_that_never_mix_with_its_ow
     expect(page.locator("#demo-words")).to_be_visible()
     assert [name for name in page.locator(".wall-room .wall-name").all_inner_texts() if "Demo" not in name] == []
     page.keyboard.press("Escape")
-    assert [url for url in dashboard.urls[asked:] if not url.endswith(".js")] == []
+    assert page.evaluate("askedInDemo") == []
     assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('recent')).length") == 0
 
     page.get_by_role("button", name="End the demo").click()

@@ -334,6 +334,11 @@ BESIDE = """() => {
     const [figures, chart] = ['.room-figures', '#room-body > .panel'].map((one) => document.querySelector(one).getBoundingClientRect());
     return figures.right < chart.left && Math.abs(figures.top - chart.top) < 2;
 }"""
+RECORDS_CHANGES = """(selector) => {
+  window.changes = [];
+  new MutationObserver((found) => changes.push(...found.map(({ target }) => target.textContent)))
+    .observe(document.querySelector(selector), { childList: true, characterData: true, subtree: true });
+}"""
 OPEN = "(query) => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }"
 COLOURS = "(selectors) => selectors.map((selector) => getComputedStyle(document.querySelector(selector)).filter)"
 
@@ -362,9 +367,33 @@ def test_a_report_that_cannot_be_renewed_is_without_colour_and_says_of_when_it_i
         language.select_option("es")
         expect(state).to_have_text(re.compile(r"^No se pudo cargar. Las cifras son de las \d+:\d\d"))
         dashboard.context.unroute_all()
-        page.locator(f"#{view}-retry").click()
+        page.clock.fast_forward(45_000)  # sooner than a refresh
         expect(state).to_have_text("")
         assert page.evaluate(COLOURS, parts) == ["none"] * len(parts), view
+
+
+def test_a_keyboard_keeps_its_place_while_a_report_fails_and_when_it_comes(studio: Studio, visit: Opener) -> None:
+    """Tries that the page makes by itself leave the words and the button as they are; an answer leads the focus to the page."""
+    dashboard = visit(studio)
+    page = dashboard.page
+    page.clock.install()
+    dashboard.open(rooms=ROOMS).live()
+    for view, (query, figure, _) in PAGES.items():
+        dashboard.context.route("**/api/tracking/**", lambda route: route.fulfill(status=503))
+        page.evaluate(OPEN, query)
+        retry, state = page.locator(f"#{view}-retry"), page.locator(f"#{view}-state")
+        expect(state).to_contain_text("The server cannot answer at the moment.")
+        retry.focus()
+        page.evaluate(RECORDS_CHANGES, f"#{view}-state")
+        for _ in range(2):
+            with page.expect_response("**/api/tracking/**"):
+                page.clock.fast_forward(20_000)
+        expect(retry).to_be_focused()
+        assert page.evaluate("changes") == []
+        dashboard.context.unroute_all()
+        page.keyboard.press("Enter")
+        expect(page.locator(figure)).to_have_text(re.compile("^(?:700|650)$"))
+        expect(page.locator("#main")).to_be_focused()
 
 
 def test_a_period_without_readings_is_unknown_in_every_page(studio: Studio, visit: Opener) -> None:

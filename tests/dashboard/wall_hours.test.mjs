@@ -50,6 +50,29 @@ test('history is asked once in two minutes for whole hours, and an answer for an
   assert.deepEqual([hours.at(now)?.length, loaded], [1, 1]);
 });
 
+test('after a failure the hours are asked for soon, and at once when the server answers again', async () => {
+  let asked = 0;
+  const hours = new WallHours(
+    /** @type {any} */ ({ analytics: () => Promise.reject(new Error(`${++asked}`)) }),
+    () => {},
+  );
+  const now = (FROM + 100) * 1000;
+  for (const [afterMs, expected] of [
+    [0, 1],
+    [14_000, 1],
+    [15_000, 2],
+    [20_000, 2],
+  ]) {
+    hours.refresh(now + Number(afterMs));
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(asked, expected);
+  }
+  hours.recover();
+  hours.refresh(now + 20_000);
+  assert.equal(asked, 3);
+});
+
 test('hours are loading only while they are asked for, and not while the link is lost', () => {
   const empty = /** @type {any} */ ({ hidden: true, textContent: '' });
   const bars = new HourBars(/** @type {any} */ ({ hidden: false }), empty);

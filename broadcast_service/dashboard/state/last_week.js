@@ -49,6 +49,7 @@ export class LastWeek {
   #viewers = null;
   #round = 0;
   #running = false;
+  #failed = false;
   /** @type {any} */
   #timer = null;
 
@@ -72,9 +73,17 @@ export class LastWeek {
     this.timers.clear(this.#timer);
   }
 
+  /** The server answers again: what failed is requested without waiting for its turn. */
+  recover() {
+    if (!this.#running || !this.#failed) return;
+    this.stop();
+    this.start();
+  }
+
   /** Another access may see other rooms. */
   clear() {
     this.stop();
+    this.#failed = false;
     this.#report = this.#onAir = this.#viewers = null;
   }
 
@@ -92,7 +101,6 @@ export class LastWeek {
     const { fromMinute, untilMinute } = windowOf(this.weekBefore(this.nowMs()));
     const end = (Math.floor(untilMinute / HOUR_MINUTES) + 2) * HOUR_MINUTES; // to the end of the next hour, so that many pages share one report
     const until = Math.floor(untilMinute / SHARED_MINUTES) * SHARED_MINUTES;
-    let again = AGAIN_MS;
     try {
       const report = await this.api.analytics({ from: fromMinute * 60, to: end * 60, step: 60 });
       const hour = { from: (until - HOUR_MINUTES) * 60, to: until * 60, step: HOUR_MINUTES * 60 };
@@ -104,9 +112,12 @@ export class LastWeek {
         audience && audience.measured_seconds >= MIN_MEASURED * HOUR_MINUTES * 60 ? audience.viewers : null;
       this.#onAir =
         seconds !== undefined && (measured?.[0] ?? 0) >= MIN_MEASURED * HOUR_MINUTES ? seconds / 3600 : null;
+      this.#failed = false;
     } catch {
-      again = AGAIN_AFTER_FAILURE_MS; // totals are shown without a comparison
+      if (round !== this.#round) return;
+      this.#failed = true; // totals are shown without a comparison
     }
-    if (round === this.#round) this.#timer = this.timers.set(() => void this.#load(round), again);
+    const againMs = this.#failed ? AGAIN_AFTER_FAILURE_MS : AGAIN_MS;
+    this.#timer = this.timers.set(() => void this.#load(round), againMs);
   }
 }

@@ -6,6 +6,7 @@
 const HOUR = 3600;
 export const SHOWN_HOURS = 12;
 const AGAIN_MS = 120_000;
+const AGAIN_AFTER_FAILURE_MS = 15_000;
 
 /** The hours of a report in hours, the current one last. The best is the one that is over and earned most. @param {Report} report @param {number} nowMs @returns {Hour[]} */
 export function hoursOf(report, nowMs) {
@@ -24,6 +25,7 @@ export class WallHours {
   /** @type {Report | null} */
   #report = null;
   #askedMs = -Infinity;
+  #failed = false;
   #round = 0;
 
   /** @param {{analytics: (span: {from: number, to: number, step: number}) => Promise<Report>}} api @param {() => void} onLoaded */
@@ -36,12 +38,18 @@ export class WallHours {
   clear() {
     this.#report = null;
     this.#askedMs = -Infinity;
+    this.#failed = false;
     this.#round++;
   }
 
-  /** Asks if the answer is older than two minutes. @param {number} nowMs the server's clock */
+  /** The server answers again: an answer that failed is asked for without waiting for its turn. */
+  recover() {
+    if (this.#failed) this.#askedMs = -Infinity;
+  }
+
+  /** Asks if the answer is older than two minutes, or soon after a failure. @param {number} nowMs the server's clock */
   refresh(nowMs) {
-    if (Math.abs(nowMs - this.#askedMs) < AGAIN_MS) return;
+    if (Math.abs(nowMs - this.#askedMs) < (this.#failed ? AGAIN_AFTER_FAILURE_MS : AGAIN_MS)) return;
     this.#askedMs = nowMs;
     void this.#load(nowMs, this.#round);
   }
@@ -57,10 +65,11 @@ export class WallHours {
     try {
       const report = await this.api.analytics({ from: to - SHOWN_HOURS * HOUR, to, step: HOUR });
       if (round !== this.#round) return;
+      this.#failed = false;
       this.#report = report;
       this.onLoaded();
     } catch {
-      // the last answer stays, with its hours named; asked again later
+      if (round === this.#round) this.#failed = true; // the last answer stays, with its hours named
     }
   }
 }

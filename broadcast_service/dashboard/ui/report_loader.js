@@ -1,6 +1,6 @@
 /**
  * Loads a report now and every minute, and shows its state: a line above it and a button that retries. While a newer one could not be loaded, the
- * last report is dimmed, and the line says of when it is.
+ * last report is dimmed, and the line says of when it is; it is requested again soon, and at once when the live numbers are back.
  */
 
 import { RequestFailed } from '../link/api.js';
@@ -27,6 +27,8 @@ import { connectExportMenu } from './export_menu.js';
  */
 
 const REFRESH_MS = 60_000;
+/** The first wait after a request without an answer; doubled by each that follows, up to the time of a refresh. */
+const RETRY_MS = 5000;
 /** What a status means here. */
 const FAILURES = new Map(
   /** @type {[number, MessageKey][]} */ ([
@@ -45,6 +47,9 @@ export class ReportLoader {
   #round = 0;
   /** @type {any} */
   #timer = null;
+  #running = false;
+  /** How many requests in a row were not answered. */
+  #unanswered = 0;
   /** When it was loaded. */
   #loadedMs = 0;
   /** @type {MessageKey | null} */
@@ -68,18 +73,24 @@ export class ReportLoader {
   }
 
   start() {
-    this.stop();
-    this.#timer = setInterval(() => void this.load(), this.#source.refreshMs ?? REFRESH_MS);
+    this.#running = true;
     void this.load();
   }
 
   stop() {
-    clearInterval(this.#timer);
+    this.#running = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** The server answers again: what failed meanwhile is requested without waiting for its turn. */
+  recover() {
+    if (this.#running && this.#unanswered > 0) this.#loadAgain();
   }
 
   /** Removes the report; an answer that is under way is ignored. */
   clear() {
     this.#round++;
+    this.#unanswered = 0;
     this.data = null;
     this.#show(null);
   }
@@ -90,21 +101,45 @@ export class ReportLoader {
   }
 
   async load() {
-    const { key, load, onStart, onLoaded } = this.#source;
-    const requested = this.#requestKey(key());
+    const { key, onStart } = this.#source;
     onStart();
     if (!this.data) this.#show('loading'); // else what is said of the last report holds until there is an answer
+    await this.#request(this.#requestKey(key()));
+  }
+
+  /** As `load`, but what is said, and the button that retries, stay until there is an answer. */
+  #loadAgain() {
+    const { key, onStart } = this.#source;
+    onStart();
+    void this.#request(this.#requestKey(key()));
+  }
+
+  /** @param {string} requested */
+  async #request(requested) {
+    const { key, load, onLoaded, refreshMs = REFRESH_MS } = this.#source;
+    this.#schedule(refreshMs); // in case the answer is ignored
     try {
       const data = await load();
       if (requested !== this.#requestKey(key())) return;
+      this.#unanswered = 0;
       this.data = data;
       this.#loadedMs = this.#source.moment().nowMs;
       this.#show(null);
       onLoaded(data);
     } catch (error) {
+      if (requested !== this.#requestKey(key())) return;
       const status = error instanceof RequestFailed ? error.status : 0;
-      if (requested === this.#requestKey(key())) this.#show(FAILURES.get(status) ?? 'failed');
+      this.#unanswered = status === 0 || status >= 500 ? this.#unanswered + 1 : 0; // anything else was answered
+      this.#show(FAILURES.get(status) ?? 'failed');
     }
+    const retryMs = RETRY_MS * 2 ** (this.#unanswered - 1) * (0.8 + 0.4 * Math.random()); // not all pages at once
+    this.#schedule(this.#unanswered > 0 ? Math.min(retryMs, refreshMs) : refreshMs);
+  }
+
+  /** @param {number} waitMs */
+  #schedule(waitMs) {
+    clearTimeout(this.#timer);
+    if (this.#running) this.#timer = setTimeout(() => this.#loadAgain(), waitMs);
   }
 
   /** @param {string} key */
@@ -128,7 +163,9 @@ export class ReportLoader {
     const failed = message !== null && message !== 'loading';
     const { name, body, moment } = this.#source;
     const { i18n } = moment();
+    const hadFocus = document.activeElement === this.#retry;
     this.#retry.hidden = !failed || message === 'failed_span'; // the same request fails again
+    if (hadFocus && this.#retry.hidden) html('#main').focus({ preventScroll: true }); // else a keyboard begins at the top again
     const time = failed && this.data ? i18n.hour.format(this.#loadedMs) : '';
     const words = [message === null ? '' : i18n.t(message), time && i18n.t('numbers_from', { time })];
     setText(this.#state, words.filter(Boolean).join(' '));

@@ -59,6 +59,11 @@ export class ReportPage {
     if (this.loader.data) this.draw(this.loader.data, this.route);
   }
 
+  /** The server answers again. */
+  recover() {
+    this.loader.recover();
+  }
+
   /** Removes everything of the rooms: another access may not see them. */
   clear() {
     this.loader.clear();

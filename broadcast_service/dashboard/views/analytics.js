@@ -135,6 +135,11 @@ export class AnalyticsView {
     this.#paint();
   }
 
+  /** The server answers again. */
+  recover() {
+    this.#loader.recover();
+  }
+
   /** Removes everything of the rooms: another access may not see them. */
   clear() {
     this.#loader.clear();

@@ -1,7 +1,7 @@
 /** A view whose modules are loaded when it is first shown, or ahead of that by `prefetch`. */
 
 /**
- * @template {{show: (...args: any[]) => void, reset: () => void, clear: () => void}} View
+ * @template {{show: (...args: any[]) => void, reset: () => void, recover: () => void, clear: () => void}} View
  */
 export class LazyView {
   /** @type {View | null} null until its modules are loaded */
@@ -32,6 +32,11 @@ export class LazyView {
   /** The language, or what the studio's file says, changed. */
   reset() {
     this.view?.reset();
+  }
+
+  /** The server answers again. */
+  recover() {
+    this.view?.recover();
   }
 
   /** Removes everything of the rooms. */
