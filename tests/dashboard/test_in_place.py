@@ -14,8 +14,8 @@ from tools.screenshots.stage import CHOOSE_LANGUAGE
 
 VIEWS = {"analytics": ("?view=analytics", "#analytics-period"), "room": ("?view=room&room=place-1&on=camsoda", "#room-period")}
 REFRESH_BY_HAND = """
-  const { setInterval } = window;
-  window.setInterval = (run, ms, ...rest) => { if (ms === %d) window.refresh = run; return setInterval(run, ms, ...rest); };
+  const { setTimeout } = window;
+  window.setTimeout = (run, ms, ...rest) => { if (ms === %d) window.refresh = run; return setTimeout(run, ms, ...rest); };
 """
 STUDIO_FACTS = re.compile(r"/api/studio\b")
 FOCUS = "document.activeElement?.value ?? document.activeElement?.textContent"
