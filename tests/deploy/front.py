@@ -67,7 +67,7 @@ class Front(Service):
     def reload(self) -> None:
         """Loads the configuration again, as an operator does after a change."""
         command = [needs.caddy(), "reload", "--force", "--address", self.admin, "--config", str(CADDYFILE), "--adapter", "caddyfile"]
-        subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=30)
+        subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=60)
 
 
 class Replicas:

@@ -68,7 +68,7 @@ class Contained(Service):
     def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         """Runs another command beside it."""
         environment = self.environment
-        return subprocess.run(self.inside(command), env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(self.inside(command), env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(scope="module")

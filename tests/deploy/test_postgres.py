@@ -25,7 +25,7 @@ def server() -> Iterator[PostgresServer]:
     """A server after its first start, on which the image has run the script that creates users and database."""
     with postgres() as server:
         given = {"POSTGRES_USER": USER, **{f"POSTGRES_{user.upper()}_PASSWORD": password for user, password in PASSWORDS.items()}}
-        subprocess.run([DIRECTORY / "create.sh"], env=environment(server) | given, check=True, capture_output=True, timeout=30)
+        subprocess.run([DIRECTORY / "create.sh"], env=environment(server) | given, check=True, capture_output=True, timeout=60)
         yield server
 
 

@@ -99,7 +99,7 @@ def repair(directory: pathlib.Path) -> "subprocess.CompletedProcess[str]":
     (line,) = (line for line in documented() if "repair.sh" in line)
     command = line.partition(" redis sh ")[2].replace("/etc/pulse", str(ROOT / "deploy/redis"))
     path = f"{pathlib.Path(needs.redis_server()).parent}:{os.environ['PATH']}"
-    return subprocess.run(["sh", command, str(directory)], env={"PATH": path}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(["sh", command, str(directory)], env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("rewritten", ["", "rewritten"])

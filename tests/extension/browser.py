@@ -1,6 +1,7 @@
 """A real Chromium with the extension in it."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from playwright.sync_api import BrowserContext, Page, Playwright, Worker
+from playwright.sync_api import BrowserContext, Error, Page, Playwright, Worker, expect
 
 from tests.support import needs
 from tools.waiting import Condition, T, wait_until
@@ -19,6 +20,7 @@ EXTENSION = ROOT / "extension"
 IS_PICTURED: Final = bool(os.environ.get("PICTURES"))
 PICTURES = ROOT / ("docs/images" if IS_PICTURED else "test-results")
 WITHIN_SECONDS = 20.0
+expect.set_options(timeout=WITHIN_SECONDS * 1000)
 MAX_PAUSE_SECONDS: Final = 0.5
 # Playwright's own list, which a second switch replaces, and the pages that Chromium loads for the menus of its window before anyone opens
 # them: those take half of the CPU time of a start.
@@ -166,7 +168,12 @@ class Browser:
         wait_in_browser(self.board, "the first start")
 
     def _open_console(self) -> None:
-        self.console.goto(f"chrome-extension://{self.id}/managed_schema.json")
+        """The settings page, which opens by itself after an installation, may come between."""
+        address = f"chrome-extension://{self.id}/managed_schema.json"
+        with contextlib.suppress(Error):
+            self.console.goto(address)
+            return
+        self.console.goto(address)
 
     @property
     def worker(self) -> Worker:

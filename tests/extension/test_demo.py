@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, Playwright
+from playwright.sync_api import Page, Playwright, expect
 
 from tests.extension.browser import PICTURES, Browser, picture, studio_code, token, violations, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
@@ -73,7 +73,7 @@ WORDS = {
 def is_in_its_language(browser: Browser, popup: Page, language: str) -> None:
     """Before it is set up, badge and popup are in the browser's language, the popup says so to screen readers, and nothing is cut off."""
     state, label, badge = WORDS[language]
-    assert popup.locator(".state strong").inner_text() == state
+    expect(popup.locator(".state strong")).to_have_text(state)
     assert popup.get_by_label(label).is_visible()
     assert popup.evaluate("() => document.documentElement.lang") == language
     assert wait_in_browser(browser.badge, "the badge") == badge

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Playwright, expect
 
 from tests.extension.browser import ROOT, Browser, installed
 from tests.extension.scripted import ScriptedIngest
@@ -45,4 +45,5 @@ def test_a_fourth_platform_is_an_adapter_and_two_lines(extended: Browser, ingest
     expected = {"room_id": "blue", "platform": "example", "tokens_count": 4200, "viewers_count": 17}
     assert expected.items() <= next(ingest.readings).items()
     popup = extended.open_ui("popup")
-    assert (popup.locator(".platform-name strong").inner_text(), extended.logs) == ("Example", [])
+    expect(popup.locator(".platform-name strong")).to_have_text("Example")
+    assert extended.logs == []

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Playwright, expect
 
 from tests.extension.browser import EXTENSION, ROOT, Browser, by_hand, token, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
@@ -125,7 +125,7 @@ def test_the_archive_works_when_loaded_and_sends_nothing_before_chrome_was_allow
 def starts(browser: Browser) -> None:
     """The popup says that it wants to be set up, and so does the page that opens by itself."""
     popup = browser.open_ui("popup")
-    assert popup.locator(".state strong").inner_text() == "Not set up yet"
+    expect(popup.locator(".state strong")).to_have_text("Not set up yet")
     assert (wait_in_browser(browser.badge, "the badge"), browser.logs) == ("SET", [])
     wait_in_browser(lambda: [page for page in browser.context.pages if page.url.endswith("/ui/options.html")], "the settings page")
     browser.close_pages()
@@ -147,7 +147,7 @@ def keeps_readings_until_it_may_send(browser: Browser, ingest: ScriptedIngest) -
     assert popup.evaluate("() => globalThis.asked") == {"origins": [f"{ingest.url}/*"]}
     browser.open(OWN["chaturbate"])
     wait_in_browser(lambda: browser.outbox()["buffered"], "a kept reading")
-    assert popup.locator(".state strong").inner_text() == "Permission needed"
+    expect(popup.locator(".state strong")).to_have_text("Permission needed")
     popup.get_by_text("Readings kept: ").wait_for()
     assert (popup.get_by_role("button", name="Allow").is_visible(), browser.badge(), ingest.requests) == (True, "!", [])
 

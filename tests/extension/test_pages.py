@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.extension.browser import Browser, wait_in_browser
 from tests.extension.scripted import ScriptedIngest
@@ -155,7 +156,7 @@ def test_hostile_text_stays_text(chromium: Browser, server: ScriptedIngest) -> N
     page.locator("#users-tab-default").evaluate("element => { element.textContent = '<img src=x onerror=alert(1)>' }")
     wait_in_browser(lambda: chromium.board()["platforms"]["chaturbate"]["metrics"]["viewers"]["status"] == "unparsed", "the status")
     popup = chromium.open_ui("popup")
-    assert popup.locator(".absent").inner_text() == "Not readable"
+    expect(popup.locator(".absent")).to_have_text("Not readable")
     assert popup.locator("img").count() == 1  # the icon
 
 
@@ -174,9 +175,9 @@ def test_a_reading_breaks_after_six_failures_and_mends_after_two_successes(chrom
     }"""
     wait_in_browser(lambda: (chromium.console.evaluate(five_failures), chromium.badge())[1] == "!", "the badge")
     popup = chromium.open_ui("popup")
-    assert popup.locator(".notes").inner_text().startswith("Cannot be read: Viewers")
+    expect(popup.locator(".notes")).to_have_text(re.compile("^Cannot be read: Viewers"))
     assert "Cannot be read: Viewers" in chromium.console.evaluate("() => chrome.action.getTitle({})")
-    assert popup.locator(".state strong").inner_text() == "Connected"
+    expect(popup.locator(".state strong")).to_have_text("Connected")
     page.evaluate("() => { document.body.insertAdjacentHTML('beforeend', '<p id=\"users-tab-default\">USERS (3)</p>'); }")
     wait_in_browser(lambda: chromium.badge() == "ON", "the mended badge")
 
@@ -200,7 +201,7 @@ def test_an_own_page_without_a_balance_is_named(chromium: Browser, server: Scrip
     )
     popup = chromium.open_ui("popup")
     popup.get_by_text("Balance not readable").wait_for()
-    assert "its balance cannot be read" in popup.locator(".state").inner_text()
+    expect(popup.locator(".state")).to_contain_text("its balance cannot be read")
 
 
 CLEAR_TIMERS = "() => { for (let timer = 0; timer < 10000; timer += 1) clearInterval(timer); }"

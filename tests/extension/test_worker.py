@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, Playwright
+from playwright.sync_api import Error, Page, Playwright, expect
 
 from tests.extension.browser import Browser, token, wait_in_browser
 from tests.extension.scripted import Answer, ScriptedIngest
@@ -239,7 +239,7 @@ def test_a_disk_that_takes_nothing_is_said(ready: Browser) -> None:
     page = ready.open(OWN["chaturbate"])
     wait_in_browser(lambda: ready.badge() == "!", "the badge")
     popup = ready.open_ui("popup")
-    assert "Readings cannot be kept" in popup.locator(".notes").inner_text()
+    expect(popup.locator(".notes")).to_contain_text("Readings cannot be kept")
     ready.kill_worker()
     wait_in_browser(lambda: ready.badge() == "ON", "the next worker's success")
     page.close()

@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -19,6 +19,7 @@ NO_ROOM: Final = "no-room-reports-under-this-name"
 REPORT_SECONDS: Final = 3.0  # a value is live for 15 s, so some reports may be late on a busy machine
 RETRY_SECONDS: Final = 0.2
 COMMITTED_WITHIN_SECONDS: Final = 15.0
+NOT_CONFIRMED: Final = 503
 _PAGE_PORTS: Final[list[int]] = []  # those of stacks that have ended
 
 
@@ -46,12 +47,30 @@ class Studio:
         return self.stack.token("dashboard", **scope)
 
     def post(self, *readings: dict[str, Any]) -> list[str]:
-        """Posts readings in one batch; returns the result of each."""
+        """Posts readings in one batch; returns the result of each.
+
+        A batch that the store does not confirm in time, as on a busy machine, is sent again as producers do; its readings may be
+        duplicates then.
+        """
+        body = self._batch(readings)
+        return wait_until(
+            lambda: self._send(body), "the store confirms readings", seconds=COMMITTED_WITHIN_SECONDS, poll_seconds=RETRY_SECONDS
+        )
+
+    def post_once(self, *readings: dict[str, Any]) -> list[str] | None:
+        """As `post`, but None if the store did not confirm them."""
+        return self._send(self._batch(readings))
+
+    def _batch(self, readings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if self.own_rooms is not None:
             self.own_rooms |= {reading["room_id"] for reading in readings}
+        return [{"timestamp": int(time.time()), "tokens_count": 0, "platform": "camsoda", **reading} for reading in readings]
+
+    def _send(self, body: list[dict[str, Any]]) -> list[str] | None:
         token = self.stack.token("ingest", subject="producer")
-        body = [{"timestamp": int(time.time()), "tokens_count": 0, "platform": "camsoda", **reading} for reading in readings]
         status, answer = request(f"{self.ingest.url}/api/tracking/telemetry/batch", token, body)
+        if status == NOT_CONFIRMED:
+            return None
         assert status == 200, answer
         return [item["result"] for item in json.loads(answer)["results"]]
 
@@ -85,11 +104,11 @@ class OnAir:
     def _is_posted(self) -> bool:
         with self._lock:
             now_ms = time.time_ns() // 10**6
+            reports = ({**reading, "timestamp": now_ms // 1000, "sequence": now_ms} for reading in self._readings.values())
             try:
-                self._studio.post(*({**reading, "timestamp": now_ms // 1000, "sequence": now_ms} for reading in self._readings.values()))
+                return self._studio.post_once(*reports) is not None
             except (AssertionError, OSError):
                 return False
-            return True
 
     def _run(self) -> None:
         pause = self._every_seconds
