@@ -287,3 +287,16 @@ def test_a_card_that_moves_keeps_the_focus(shared_studio: Studio, visit: Opener,
     expect(rooms).to_have_count(4)
     assert rooms.all_text_contents() != [*before, f"{name}-d"]
     expect(card.locator(".room a")).to_be_focused()
+
+
+def test_a_walk_by_arrow_keys_leaves_one_tab_stop_wherever_it_begins(studio: Studio, visit: Opener) -> None:
+    """A click with Ctrl focuses a square that was no tab stop, and stays on the page."""
+    ended = int(time.time()) - 600
+    studio.post(*({"room_id": f"square-{n:03}", "timestamp": ended} for n in range(100)))
+    page = visit(studio).open().live().page
+    squares = page.locator("#heat .cell")
+    expect(squares.nth(99)).to_be_visible()
+    squares.nth(5).focus()
+    page.keyboard.press("ArrowRight")
+    expect(squares.nth(6)).to_be_focused()
+    expect(page.locator("#heat [tabindex='0']")).to_have_count(1)

@@ -128,8 +128,10 @@ def test_a_reached_cap_is_named(tabs: Tabs, tmp_path: pathlib.Path, setting: str
     with running_studio(tmp_path, **{setting: "1", KEEP_FILES: "1"}) as studio:
         first, second = Dashboard(tabs, studio).open().live(), Dashboard(tabs, studio).open()
         expect(second.page.locator("#notice-words")).to_contain_text(f"Setting to change: {words}")
+        again = second.page.get_by_role("button", name="Try now")
+        expect(again).to_be_visible()
         first.leave()
-        second.page.get_by_role("button", name="Try now").click()
+        again.dispatch_event("click")  # the page also tries by itself, and the button goes
         second.live()
         second.leave()
 

@@ -248,6 +248,37 @@ def test_an_hour_without_readings_is_unknown_and_a_mean_divides_by_what_was_meas
     assert "so far" in (page.locator(".hours td[data-now]").get_attribute("title") or "")
 
 
+def test_best_hours_are_one_tab_stop_whichever_of_them_has_a_figure(studio: Studio, visit: Opener) -> None:
+    """Also after the hour that was the stop has none any more, as when the studio's time zone arrives."""
+    hour = int(time.time()) // HOUR * HOUR
+    studio.post(*({"room_id": "stop", "timestamp": hour - ago, "tokens_count": 9 * HOUR - ago} for ago in range(60, 3 * HOUR, 60)))
+    dashboard = visit(studio).open(rooms=("stop",)).live()
+    stops = dashboard.page.locator("#analytics-hours [tabindex='0']")
+    unknown = -1
+
+    def answer(route: Route) -> None:
+        """The report without one of the hours that were measured."""
+        report = route.fetch().json()
+        measured = [at for at, minutes in enumerate(report["measured_minutes"]) if minutes]
+        if unknown in range(len(measured)):
+            report["measured_minutes"][measured[unknown]] = 0
+        route.fulfill(json=report)
+
+    dashboard.page.route("**/api/tracking/analytics*step=3600*", answer)
+    for unknown in (-1, 0, 1, 2):
+        dashboard.move("")
+        with dashboard.page.expect_response("**/api/tracking/analytics*step=3600*"):
+            dashboard.move("?view=analytics")
+        expect(dashboard.page.locator("#analytics-hours a[href]")).to_have_count(3 if unknown < 0 else 2)
+        expect(stops).to_have_count(1)
+        expect(stops).to_have_attribute("href", re.compile("view=sum"))
+    figures = dashboard.page.locator("#analytics-hours a[href]")
+    figures.first.focus()
+    dashboard.page.keyboard.press("ArrowRight")
+    dashboard.page.keyboard.press("ArrowDown")
+    expect(stops).to_have_count(1)
+
+
 def test_the_table_of_a_period_is_ordered_by_keyboard_and_says_why(studio: Studio, visit: Opener) -> None:
     """Headings are buttons with `aria-sort`; a doubtful figure leads to its first reading; the account in it is in the table by account."""
     start = int(time.time()) - 4000
@@ -373,7 +404,7 @@ def test_a_report_that_cannot_be_renewed_is_without_colour_and_says_of_when_it_i
 
 
 def test_a_keyboard_keeps_its_place_while_a_report_fails_and_when_it_comes(studio: Studio, visit: Opener) -> None:
-    """Tries that the page makes by itself leave the words and the button as they are; an answer leads the focus to the page."""
+    """Tries that the page makes by itself leave words and button as they are, and a press keeps the focus until there is an answer."""
     dashboard = visit(studio)
     page = dashboard.page
     page.clock.install()
@@ -390,6 +421,10 @@ def test_a_keyboard_keeps_its_place_while_a_report_fails_and_when_it_comes(studi
                 page.clock.fast_forward(20_000)
         expect(retry).to_be_focused()
         assert page.evaluate("changes") == []
+        with page.expect_response("**/api/tracking/**"):
+            page.keyboard.press("Enter")
+        expect(state).to_contain_text("The server cannot answer at the moment.")
+        expect(retry).to_be_focused()
         dashboard.context.unroute_all()
         page.keyboard.press("Enter")
         expect(page.locator(figure)).to_have_text(re.compile("^(?:700|650)$"))

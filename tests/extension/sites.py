@@ -1,14 +1,17 @@
 """The platforms' pages, made up, served over TLS under their real host names (Chromium resolves the names to loopback)."""
 
+import html
 import http.server
 import pathlib
 import re
 import ssl
 import threading
+import urllib.parse
 from typing import ClassVar
 
 from tests.support.certificates import self_signed
 
+BALANCE = re.compile(rb'(class="tokencount">)[^<]*')
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 DOMAINS = (
     "chaturbate.com",
@@ -43,12 +46,15 @@ class Page(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Sends the platform's own page on its own paths, and a viewer's page on all others."""
+        """Sends the platform's own page on its own paths, and a viewer's page on all others; with `?balance=` it shows that one."""
+        path, _, query = self.path.partition("?")
         host = self.headers["Host"].replace("mywebcamroom", "stripchat")
         platform = next((name for name in self.OWN_PATHS if name in host), None)
-        kind = "own" if platform and re.fullmatch(self.OWN_PATHS[platform], self.path) else "viewer"
+        kind = "own" if platform and re.fullmatch(self.OWN_PATHS[platform], path) else "viewer"
         file = FIXTURES / f"{platform}-{kind}.html"
         body = file.read_bytes() if file.exists() else b""
+        for balance in urllib.parse.parse_qs(query).get("balance", ()):
+            body = BALANCE.sub(lambda found, shown=balance: found[1] + html.escape(shown).encode(), body)  # type: ignore[misc]
         self.send_response(200 if body else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")

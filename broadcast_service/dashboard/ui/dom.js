@@ -99,6 +99,11 @@ export function setAttribute(element, name, value) {
   else element.setAttribute(name, value);
 }
 
+/** Makes one of many links the tab stop; the others are reached by the arrow keys. @param {Iterable<HTMLElement>} links @param {HTMLElement | undefined} stop */
+export function setTabStop(links, stop) {
+  for (const link of links) setAttribute(link, 'tabindex', link === stop ? '0' : '-1');
+}
+
 /** Shows or hides an element if that changes anything. @param {HTMLElement} element @param {boolean} isHidden */
 export function setHidden(element, isHidden) {
   if (element.hidden !== isHidden) element.hidden = isHidden;

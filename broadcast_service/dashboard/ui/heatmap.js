@@ -8,7 +8,7 @@ import { clockError } from '../state/lag.js';
 import { COUNTS } from '../state/metrics.js';
 import { SPARK_MINUTES, statusOf } from '../state/store.js';
 import { clockText } from './clock_text.js';
-import { setData } from './dom.js';
+import { setData, setTabStop } from './dom.js';
 import { element } from './element.js';
 import { measuredOf, recentText } from './recent_text.js';
 import { reconcile } from './reconcile.js';
@@ -184,8 +184,7 @@ export class HeatMap {
     const to = step === undefined ? undefined : links[from + step];
     if (!to) return;
     event.preventDefault();
-    links[from]?.setAttribute('tabindex', '-1');
-    to.setAttribute('tabindex', '0');
+    setTabStop(links, to);
     to.focus();
   }
 }

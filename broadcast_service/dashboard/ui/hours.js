@@ -4,7 +4,7 @@
  */
 
 import { hourOfWeek } from '../state/zone.js';
-import { setData, setText } from './dom.js';
+import { setData, setTabStop, setText } from './dom.js';
 import { element } from './element.js';
 import { hoursOfWeek, quantileLevels } from './scales.js';
 import { pointAt } from './why_link.js';
@@ -47,9 +47,8 @@ export class Hours {
         paintCell(cell, hours[i]?.[hour] ?? UNKNOWN, level, { at, isNow, platform }, i18n);
       }
     }
-    const links = this.#links();
-    if (!links.some((link) => link.tabIndex === 0 && link.hasAttribute('href')))
-      links.find((link) => link.hasAttribute('href'))?.setAttribute('tabindex', '0');
+    const figures = this.#links().filter((link) => link.hasAttribute('href'));
+    setTabStop(this.#links(), figures.find((link) => link.tabIndex === 0) ?? figures[0]); // the one before may have no figure any more
   }
 
   #links() {
@@ -66,8 +65,7 @@ export class Hours {
     let to = from + step;
     while (links[to] && !links[to]?.hasAttribute('href')) to += step;
     if (!links[to]) return;
-    links[from]?.setAttribute('tabindex', '-1');
-    links[to]?.setAttribute('tabindex', '0');
+    setTabStop(links, links[to]);
     links[to]?.focus();
   }
 

@@ -164,8 +164,9 @@ export class ReportLoader {
     const { name, body, moment } = this.#source;
     const { i18n } = moment();
     const hadFocus = document.activeElement === this.#retry;
-    this.#retry.hidden = !failed || message === 'failed_span'; // the same request fails again
-    if (hadFocus && this.#retry.hidden) html('#main').focus({ preventScroll: true }); // else a keyboard begins at the top again
+    const isOffered = failed ? message !== 'failed_span' : hadFocus && message === 'loading'; // a failed span fails again
+    this.#retry.hidden = !isOffered;
+    if (hadFocus && !isOffered) html('#main').focus({ preventScroll: true }); // else a keyboard begins at the top again
     const time = failed && this.data ? i18n.hour.format(this.#loadedMs) : '';
     const words = [message === null ? '' : i18n.t(message), time && i18n.t('numbers_from', { time })];
     setText(this.#state, words.filter(Boolean).join(' '));
