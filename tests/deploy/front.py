@@ -16,9 +16,6 @@ from tools.stack import Stack
 CADDYFILE: Final = ROOT / "deploy" / "caddy" / "Caddyfile"
 ADDRESSES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # loopback has room for a replica each, all on the same port
 PROXY: Final = "127.0.0.1"
-# Shorter than as shipped, because one test waits for it. A client that is delayed for longer between its TLS handshake and its request
-# loses the connection without an answer, so one second was too short for a loaded machine.
-HEADER_TIMEOUT: Final = "5s"
 
 
 @functools.cache
@@ -45,7 +42,6 @@ class Front(Service):
             "HTTPS_PORT": str(port if secure else free_port()),
             "HTTP_PORT": str(self.http_port),
             "METRICS_PORT": str(self.metrics_port),
-            "HEADER_TIMEOUT": HEADER_TIMEOUT,
             "CADDY_ADMIN": self.admin,
             "REFRESH": f"100ms\nresolvers udp/127.0.0.1:{names.port}",
             "INGEST_PORT": str(ingest_port),
