@@ -83,7 +83,7 @@ COLUMNS = "() => getComputedStyle(document.querySelector('.wall-rooms')).gridTem
 
 
 def pause_clock(page: Page) -> None:
-    """Pauses the page's clock about a second ahead. It cannot be paused at a time that has passed before a busy browser hears of it."""
+    """Pauses the page's clock about a second ahead. A time that has passed before the request reaches a busy browser is an error."""
     for ahead_seconds in (1, 5):
         with contextlib.suppress(Error):
             page.clock.pause_at(page.evaluate("Date.now() / 1000") + ahead_seconds)
