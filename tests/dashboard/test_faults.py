@@ -58,11 +58,14 @@ def test_a_lost_source_is_said_at_once_and_heals_without_a_reload(fragile: Studi
     for period in PERIODS_CHOSEN:  # so many tries fail that the next one would be a minute away
         with room.expect_response(lambda answer: answer.status == 503):
             room.locator(f'#room-period [value="{period}"]').check()
+    expect(room.locator("#room-body")).to_be_hidden()  # its report is of another period than the one chosen
     assert dashboard.violations() == []
     fragile.stack.redis.start()
     blue.report({"room_id": "blue", "tokens_count": 7})
     expect(dashboard.card("blue")).to_have_attribute("data-status", "live", timeout=20_000)
     expect(room.locator("#room-badge")).to_have_text("On air")
+    expect(room.locator("#room-state")).to_have_text("")
+    expect(room.locator("#room-body")).to_be_visible()
     expect(room.locator("#room-figures")).to_have_css("filter", "none")
     expect(dashboard.card("blue").locator(".tokens")).to_have_text("7")
     assert dashboard.page.evaluate(NOT_RELOADED)

@@ -446,3 +446,36 @@ def test_a_period_without_readings_is_unknown_in_every_page(studio: Studio, visi
     page.evaluate(OPEN, f"{query.partition('&from')[0]}&from={int(time.time()) - HOUR}&to={int(time.time()) + HOUR}")
     expect(page.locator("#why-later")).to_be_hidden()
     expect(page.locator("#why-earlier")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("view", "choice"),
+    [
+        ("room", '#room-period [value="week"]'),
+        ("analytics", '#analytics-period [value="week"]'),
+        ("analytics", '#analytics-by [value="account"]'),
+    ],
+)
+def test_no_figure_stands_under_a_choice_that_it_is_not_of(studio: Studio, visit: Opener, view: str, choice: str) -> None:
+    """While an answer is slow the old ones are without colour, and when it fails they are gone; the answer brings those of the choice."""
+    dashboard = visit(studio)
+    query, figure, parts = PAGES[view]
+    page = dashboard.open(query, rooms=ROOMS).live().page
+    known = re.compile("^(?:700|650)$")
+    expect(page.locator(figure)).to_have_text(known)
+    held: list[Route] = []
+    dashboard.context.route("**/api/tracking/**", lambda route: held.append(route))
+    page.locator(choice).check()
+    expect(page.locator(f"#{view}-state")).to_have_text("Loading…")
+    assert page.evaluate(COLOURS, parts) == ["grayscale(1)"] * len(parts)
+    expect(page.locator(figure)).to_have_text(known)
+    dashboard.context.route("**/api/tracking/**", lambda route: route.fulfill(status=503))
+    for route in held:
+        route.fulfill(status=503)
+    expect(page.locator(f"#{view}-state")).to_contain_text("The server cannot answer at the moment.")
+    expect(page.locator(f"#{view}-body")).to_be_hidden()
+    assert page.locator(figure).filter(visible=True).all_inner_texts() in ([], ["—"])
+    dashboard.context.unroute_all()
+    page.locator(f"#{view}-retry").dispatch_event("click")
+    expect(page.locator(figure)).to_have_text(known)
+    expect(page.locator(choice)).to_be_checked()

@@ -1,6 +1,7 @@
 /**
  * Loads a report now and every minute, and shows its state: a line above it and a button that retries. While a newer one could not be loaded, the
- * last report is dimmed, and the line says of when it is; it is requested again soon, and at once when the live numbers are back.
+ * last report is dimmed, and the line says of when it is; it is requested again soon, and at once when the live numbers are back. A report of
+ * another period or filter than the one that was chosen is dimmed while the new one is slow, and removed if that fails.
  */
 
 import { RequestFailed } from '../link/api.js';
@@ -24,9 +25,12 @@ import { connectExportMenu } from './export_menu.js';
  * @property {number} [refreshMs] by default a minute
  * @property {() => void} onStart a request begins
  * @property {(data: T) => void} onLoaded `data` is new
+ * @property {() => void} erase removes what was drawn of the report
  */
 
 const REFRESH_MS = 60_000;
+/** A choice that takes longer says so. */
+const SLOW_MS = 400;
 /** The first wait after a request without an answer; doubled by each that follows, up to the time of a refresh. */
 const RETRY_MS = 5000;
 /** What a status means here. */
@@ -45,8 +49,12 @@ export class ReportLoader {
   data = null;
   /** Counts calls of `clear`: an answer from before belongs to another room or access. */
   #round = 0;
+  /** The key of the request that gave `data`. */
+  #dataKey = '';
   /** @type {any} */
   #timer = null;
+  /** @type {any} */
+  #slowTimer = null;
   #running = false;
   /** How many requests in a row were not answered. */
   #unanswered = 0;
@@ -80,6 +88,7 @@ export class ReportLoader {
   stop() {
     this.#running = false;
     clearTimeout(this.#timer);
+    clearTimeout(this.#slowTimer);
   }
 
   /** The server answers again: what failed meanwhile is requested without waiting for its turn. */
@@ -90,6 +99,7 @@ export class ReportLoader {
   /** Removes the report; an answer that is under way is ignored. */
   clear() {
     this.#round++;
+    clearTimeout(this.#slowTimer);
     this.#unanswered = 0;
     this.data = null;
     this.#show(null);
@@ -103,8 +113,12 @@ export class ReportLoader {
   async load() {
     const { key, onStart } = this.#source;
     onStart();
-    if (!this.data) this.#show('loading'); // else what is said of the last report holds until there is an answer
-    await this.#request(this.#requestKey(key()));
+    const requested = this.#requestKey(key());
+    clearTimeout(this.#slowTimer);
+    if (!this.data)
+      this.#show('loading'); // else what is said of the last report holds until there is an answer
+    else if (requested !== this.#dataKey) this.#slowTimer = setTimeout(() => this.#show('loading'), SLOW_MS);
+    await this.#request(requested);
   }
 
   /** As `load`, but what is said, and the button that retries, stay until there is an answer. */
@@ -116,18 +130,25 @@ export class ReportLoader {
 
   /** @param {string} requested */
   async #request(requested) {
-    const { key, load, onLoaded, refreshMs = REFRESH_MS } = this.#source;
+    const { key, load, onLoaded, erase, refreshMs = REFRESH_MS } = this.#source;
     this.#schedule(refreshMs); // in case the answer is ignored
     try {
       const data = await load();
       if (requested !== this.#requestKey(key())) return;
+      clearTimeout(this.#slowTimer);
       this.#unanswered = 0;
       this.data = data;
+      this.#dataKey = requested;
       this.#loadedMs = this.#source.moment().nowMs;
       this.#show(null);
       onLoaded(data);
     } catch (error) {
       if (requested !== this.#requestKey(key())) return;
+      clearTimeout(this.#slowTimer);
+      if (requested !== this.#dataKey) {
+        this.data = null;
+        erase();
+      }
       const status = error instanceof RequestFailed ? error.status : 0;
       this.#unanswered = status === 0 || status >= 500 ? this.#unanswered + 1 : 0; // anything else was answered
       this.#show(FAILURES.get(status) ?? 'failed');
@@ -172,6 +193,6 @@ export class ReportLoader {
     setText(this.#state, words.filter(Boolean).join(' '));
     body.hidden = !this.data;
     for (const part of [body, document.querySelector(`#${name}-figures`)])
-      part?.classList.toggle('dimmed', failed && this.data !== null);
+      part?.classList.toggle('dimmed', message !== null && this.data !== null);
   }
 }

@@ -30,6 +30,7 @@ export class ReportPage {
       fileName: (kind) => this.fileName(this.#shown, kind),
       onStart: () => this.onStart(),
       onLoaded: (data) => this.draw(data, this.#shown),
+      erase: () => this.erase(),
     });
   }
 
@@ -67,7 +68,11 @@ export class ReportPage {
   /** Removes everything of the rooms: another access may not see them. */
   clear() {
     this.loader.clear();
+    this.erase();
   }
+
+  /** Removes what was drawn of the report. */
+  erase() {}
 
   /** A route with another subject is about something else, and nothing of the report before stays. @param {Route} route */
   subjectOf(route) {

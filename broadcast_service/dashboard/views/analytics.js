@@ -96,6 +96,7 @@ export class AnalyticsView {
         if (!this.#platform) this.#known = week.platforms.map(({ platform }) => platform).sort();
         this.#paint();
       },
+      erase: () => this.#erase(),
     });
     this.#fold = new Fold('analytics', settings, (name) => this.#choose({ name, value: '' }));
     this.#form.addEventListener('input', (event) => this.#choose(/** @type {HTMLInputElement} */ (event.target)));
@@ -144,6 +145,10 @@ export class AnalyticsView {
   clear() {
     this.#loader.clear();
     this.#known = [];
+    this.#erase();
+  }
+
+  #erase() {
     this.#chart.clear();
     this.#table.clear();
     this.#hours.clear();

@@ -95,8 +95,7 @@ export class RoomView extends ReportPage {
   }
 
   /** @override */
-  clear() {
-    super.clear();
+  erase() {
     this.#lanes.clear();
     this.#before = null;
     this.#neighbours = '';

@@ -41,8 +41,7 @@ export class SumView extends ReportPage {
   }
 
   /** @override */
-  clear() {
-    super.clear();
+  erase() {
     this.#body.replaceChildren();
     this.#foot.replaceChildren();
   }

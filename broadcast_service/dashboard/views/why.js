@@ -38,8 +38,7 @@ export class WhyView extends ReportPage {
   }
 
   /** @override */
-  clear() {
-    super.clear();
+  erase() {
     this.#body.replaceChildren();
   }
 
