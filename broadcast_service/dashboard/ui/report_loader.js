@@ -25,7 +25,7 @@ import { connectExportMenu } from './export_menu.js';
  * @property {number} [refreshMs] by default a minute
  * @property {() => void} onStart a request begins
  * @property {(data: T) => void} onLoaded `data` is new
- * @property {() => void} erase removes what was drawn of the report
+ * @property {() => void} erase removes the drawn report
  */
 
 const REFRESH_MS = 60_000;
@@ -116,12 +116,12 @@ export class ReportLoader {
     const requested = this.#requestKey(key());
     clearTimeout(this.#slowTimer);
     if (!this.data)
-      this.#show('loading'); // else what is said of the last report holds until there is an answer
+      this.#show('loading'); // else the words about the last report hold until there is an answer
     else if (requested !== this.#dataKey) this.#slowTimer = setTimeout(() => this.#show('loading'), SLOW_MS);
     await this.#request(requested);
   }
 
-  /** As `load`, but what is said, and the button that retries, stay until there is an answer. */
+  /** As `load`, but the words, and the button that retries, stay until there is an answer. */
   #loadAgain() {
     const { key, onStart } = this.#source;
     onStart();

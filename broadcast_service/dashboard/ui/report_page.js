@@ -71,7 +71,7 @@ export class ReportPage {
     this.erase();
   }
 
-  /** Removes what was drawn of the report. */
+  /** Removes the drawn report. */
   erase() {}
 
   /** A route with another subject is about something else, and nothing of the report before stays. @param {Route} route */
