@@ -91,6 +91,16 @@ test('a change is a share, and of nothing there is none', () => {
   assert.deepEqual([changeOf(null, 5), changeOf(5, null), changeOf(5, 0)], [null, null, null]);
 });
 
+/** @param {any} api */
+function lastWeekOf(api, clock = new Clock()) {
+  return new LastWeek(
+    api,
+    /** @type {any} */ (clock),
+    () => AT,
+    (nowMs) => studio.weekBefore(nowMs),
+  );
+}
+
 test('it loads while it runs, tries again after a failure, and forgets what another access saw', async () => {
   const clock = new Clock();
   let fails = true;
@@ -104,12 +114,7 @@ test('it loads while it runs, tries again after a failure, and forgets what anot
     },
     audience: async () => audience ?? Promise.reject(new Error('an older server')),
   });
-  const lastWeek = new LastWeek(
-    api,
-    /** @type {any} */ (clock),
-    () => AT,
-    (nowMs) => studio.weekBefore(nowMs),
-  );
+  const lastWeek = lastWeekOf(api, clock);
   lastWeek.start();
   lastWeek.start();
   await settle();
@@ -144,12 +149,7 @@ test('when the server answers again, what failed is requested at once, and what 
     },
     audience: async () => null,
   });
-  const lastWeek = new LastWeek(
-    api,
-    /** @type {any} */ (new Clock()),
-    () => AT,
-    (nowMs) => studio.weekBefore(nowMs),
-  );
+  const lastWeek = lastWeekOf(api);
   lastWeek.recover(); // nothing runs
   lastWeek.start();
   await settle();

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { I18n } from '../../broadcast_service/dashboard/i18n/i18n.js';
 import { hoursOf, SHOWN_HOURS, WallHours } from '../../broadcast_service/dashboard/state/wall_hours.js';
 import { HourBars } from '../../broadcast_service/dashboard/ui/hour_bars.js';
+import { settle } from './scripted.mjs';
 
 const FROM = 1_764_000_000 - (1_764_000_000 % 3600);
 /** @param {number[]} earned @param {number[]} measured */
@@ -64,8 +65,7 @@ test('after a failure the hours are asked for soon, and at once when the server 
     [20_000, 2],
   ]) {
     hours.refresh(now + Number(afterMs));
-    await Promise.resolve();
-    await Promise.resolve();
+    await settle();
     assert.equal(asked, expected);
   }
   hours.recover();

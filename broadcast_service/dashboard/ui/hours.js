@@ -47,8 +47,9 @@ export class Hours {
         paintCell(cell, hours[i]?.[hour] ?? UNKNOWN, level, { at, isNow, platform }, i18n);
       }
     }
-    const figures = this.#links().filter((link) => link.hasAttribute('href'));
-    setTabStop(this.#links(), figures.find((link) => link.tabIndex === 0) ?? figures[0]); // the one before may have no figure any more
+    const links = this.#links();
+    const figures = links.filter((link) => link.hasAttribute('href'));
+    setTabStop(links, figures.find((link) => link.tabIndex === 0) ?? figures[0]); // the one before may have no figure any more
   }
 
   #links() {

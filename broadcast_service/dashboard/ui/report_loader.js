@@ -93,13 +93,12 @@ export class ReportLoader {
 
   /** The server answers again: what failed meanwhile is requested without waiting for its turn. */
   recover() {
-    if (this.#running && this.#unanswered > 0) this.#loadAgain();
+    if (this.#running && this.#unanswered > 0) void this.#request();
   }
 
   /** Removes the report; an answer that is under way is ignored. */
   clear() {
     this.#round++;
-    clearTimeout(this.#slowTimer);
     this.#unanswered = 0;
     this.data = null;
     this.#show(null);
@@ -111,31 +110,22 @@ export class ReportLoader {
   }
 
   async load() {
-    const { key, onStart } = this.#source;
-    onStart();
-    const requested = this.#requestKey(key());
     clearTimeout(this.#slowTimer);
     if (!this.data)
       this.#show('loading'); // else the words about the last report hold until there is an answer
-    else if (requested !== this.#dataKey) this.#slowTimer = setTimeout(() => this.#show('loading'), SLOW_MS);
-    await this.#request(requested);
+    else if (this.#key !== this.#dataKey) this.#slowTimer = setTimeout(() => this.#show('loading'), SLOW_MS);
+    await this.#request();
   }
 
-  /** As `load`, but the words, and the button that retries, stay until there is an answer. */
-  #loadAgain() {
-    const { key, onStart } = this.#source;
+  /** The words, and the button that retries, stay until there is an answer. */
+  async #request() {
+    const { load, onStart, onLoaded, erase, refreshMs = REFRESH_MS } = this.#source;
     onStart();
-    void this.#request(this.#requestKey(key()));
-  }
-
-  /** @param {string} requested */
-  async #request(requested) {
-    const { key, load, onLoaded, erase, refreshMs = REFRESH_MS } = this.#source;
+    const requested = this.#key;
     this.#schedule(refreshMs); // in case the answer is ignored
     try {
       const data = await load();
-      if (requested !== this.#requestKey(key())) return;
-      clearTimeout(this.#slowTimer);
+      if (requested !== this.#key) return;
       this.#unanswered = 0;
       this.data = data;
       this.#dataKey = requested;
@@ -143,8 +133,7 @@ export class ReportLoader {
       this.#show(null);
       onLoaded(data);
     } catch (error) {
-      if (requested !== this.#requestKey(key())) return;
-      clearTimeout(this.#slowTimer);
+      if (requested !== this.#key) return;
       if (requested !== this.#dataKey) {
         this.data = null;
         erase();
@@ -160,12 +149,12 @@ export class ReportLoader {
   /** @param {number} waitMs */
   #schedule(waitMs) {
     clearTimeout(this.#timer);
-    if (this.#running) this.#timer = setTimeout(() => this.#loadAgain(), waitMs);
+    if (this.#running) this.#timer = setTimeout(() => void this.#request(), waitMs);
   }
 
-  /** @param {string} key */
-  #requestKey(key) {
-    return `${this.#round} ${key}`;
+  /** Of the present request. */
+  get #key() {
+    return `${this.#round} ${this.#source.key()}`;
   }
 
   /** @param {ExportKind} kind */
@@ -181,6 +170,7 @@ export class ReportLoader {
   /** @param {MessageKey | null} message */
   #show(message) {
     this.#message = message;
+    clearTimeout(this.#slowTimer);
     const failed = message !== null && message !== 'loading';
     const { name, body, moment } = this.#source;
     const { i18n } = moment();
